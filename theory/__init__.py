@@ -1,0 +1,62 @@
+"""Steering strength: what happens to a language model when `h <- h + alpha v`.
+
+The one idea: **steering is exponential tilting.** Adding `alpha v` to the hidden state of a
+model whose logits are linear in it multiplies the probability of every token z by
+`exp(alpha M(z))` and renormalises, where M(z) are the log-odds of the steering vector. The
+normaliser's logarithm K(alpha) is the cumulant generating function of M, and every law of
+the theory is a property of K.
+
+Three instances of the idea:
+
+* a token's probability bumps once, where K'(alpha) = M(z) (`peak`, Thm 3.3);
+* a concept's log-odds is a difference of two such K, hence the tanh law (`concept-tanh`, Thm 3.6);
+* the cross-entropy grows by K(alpha) - alpha K'(0), a Kullback-Leibler divergence
+  (`ce-exact`, which contains the quadratic law of Thm 3.8).
+
+Reading order: `theory.laws.assumptions` (what is assumed), `theory.model` (datasets and the
+Unconstrained Features Model), `theory.laws` (the laws, derived step by step with SymPy),
+`theory.engine` (the same laws as numbers, in log space with NumPy). Theorem numbers refer to
+arXiv:2602.02712. The laws never import NumPy and the engine never imports SymPy, so that the
+two derivations stay independent; names below are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theory.engine.family import TiltedFamily
+    from theory.engine.transformer import NormedSteering
+    from theory.laws import LAWS
+    from theory.model.dataset import ConceptDataset
+    from theory.model.ufm import UnconstrainedFeatures
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LAWS",
+    "ConceptDataset",
+    "NormedSteering",
+    "TiltedFamily",
+    "UnconstrainedFeatures",
+    "__version__",
+]
+
+_HOME = {
+    "LAWS": "theory.laws",
+    "ConceptDataset": "theory.model.dataset",
+    "NormedSteering": "theory.engine.transformer",
+    "TiltedFamily": "theory.engine.family",
+    "UnconstrainedFeatures": "theory.model.ufm",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'theory' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(__all__) | set(globals()))

@@ -1,0 +1,94 @@
+"""One exception class per kind of mistake; every message says value, bound and remedy.
+
+All of them are `ValueError`s, so a caller who knows nothing of this module still catches
+them; the command lines catch `SteeringError`, print its one line and exit with status 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "AlphaError",
+    "AssumptionError",
+    "BudgetError",
+    "ConvergenceError",
+    "MissingExtraError",
+    "OutputError",
+    "ProbabilityError",
+    "ShapeError",
+    "SteeringError",
+    "SteeringSetError",
+    "UnknownNameError",
+]
+
+
+class SteeringError(ValueError):
+    """Base of all errors raised on purpose: `problem` (value and bound), then `remedy`."""
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class ShapeError(SteeringError):
+    """An array has the wrong number of axes, the wrong length, or a wrong index in it."""
+
+
+class ProbabilityError(SteeringError):
+    """Something that must be a probability distribution is not: sign, sum, NaN, support."""
+
+
+class AlphaError(SteeringError):
+    """A steering strength is NaN or infinite, or a sign is neither +1 nor -1."""
+
+
+class BudgetError(SteeringError):
+    """A budget in nats, or a level of a probability, lies outside its range."""
+
+
+class SteeringSetError(SteeringError):
+    """P and N cannot define a difference-of-means vector (arXiv:2602.02712, Eq. 3)."""
+
+
+class ConvergenceError(SteeringError):
+    """An iteration ended without its invariant; the message carries the last bracket or loss."""
+
+
+class OutputError(SteeringError):
+    """A result cannot be written where it was asked for; nothing half-written is left."""
+
+
+class MissingExtraError(SteeringError):
+    """An optional dependency is not installed; the remedy is the command that installs it."""
+
+
+class AssumptionError(SteeringError):
+    """An assumption of the paper is violated; `assumption` names it, `where` the token or context.
+
+    Attributes
+    ----------
+    assumption : str
+        For instance ``"Assumption 1"``.
+    where : str
+        For instance ``"token 4, context 0"``.
+    """
+
+    def __init__(self, assumption: str, where: str, problem: str, *, remedy: str) -> None:
+        super().__init__(f"{assumption} is violated at {where}: {problem}", remedy=remedy)
+        self.assumption = assumption
+        self.where = where
+
+
+class UnknownNameError(SteeringError):
+    """A law, figure, check or model name that does not exist; close matches are suggested."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = get_close_matches(name, names, n=3, cutoff=0.5)
+        remedy = f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}", remedy=remedy)
+        self.name = name
+        self.close_matches = close
