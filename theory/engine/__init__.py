@@ -1,0 +1,17 @@
+"""The laws as numbers: one frozen record, everything in log space, nothing but NumPy and SciPy.
+
+The one idea: p_alpha depends on alpha through the cumulant generating function K of M alone, so
+every quantity is a sum of exponentials, and the work is to form each sum so that nothing cancels
+and nothing overflows. `TiltedFamily` (family.py) is what a user holds; its methods are thin and
+the formulas live in one module per stem: `tilting`, `peaks`, `limits`, `concept`,
+`cross_entropy`, with `inverse` for questions the other way round. `NormedSteering`
+(transformer.py) is the final norm of a steered residual stream.
+
+Reading order: `measure` (p and M, centred), `cross_entropy` (the sum without cancellation, from
+which K, Delta p and the concept laws follow), `tilting`, `concept`, `peaks`, `inverse`.
+"""
+
+from theory.engine.family import TiltedFamily
+from theory.engine.transformer import NormedSteering
+
+__all__ = ["NormedSteering", "TiltedFamily"]

@@ -1,0 +1,207 @@
+"""One context, steered: the frozen record of p and M that answers everything about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from theory.engine import concept, cross_entropy, inverse, limits, peaks, tilting
+from theory.engine.measure import Measure
+from theory.engine.validation import (
+    as_alpha,
+    as_budget,
+    as_log_odds,
+    as_log_probabilities,
+    as_sign,
+    as_tokens,
+)
+from theory.errors import ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TiltedFamily"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TiltedFamily:
+    """The distributions p_alpha(z) = p(z) exp(alpha M(z) - K(alpha)) of one steered context.
+
+    Natural logarithms, nats throughout; alpha is in units of the steering vector and M in nats
+    per unit alpha. Every method takes alpha as a scalar or of shape (A,) and returns the alphas
+    in front, without that axis for a scalar. Everything is evaluated in log space.
+
+    A token without support (log p = -inf) keeps probability 0 at every alpha: its increase is 0,
+    its peak nan, and its M is ignored, even for the extremes of M. Ties in M are exact, there is
+    no tolerance.
+
+    Parameters
+    ----------
+    log_p : array_like, (V,)
+        Log-probabilities at alpha = 0, normalised; -inf marks a token without support.
+    log_odds : array_like, (V,)
+        M(z), finite on the support (arXiv:2602.02712, Def. 3.2).
+
+    Raises
+    ------
+    ProbabilityError
+        If log_p holds NaN or +inf, is not normalised, or M is not finite on the support.
+    ShapeError
+        If the two are not vectors of one length.
+
+    Notes
+    -----
+    Source: arXiv:2602.02712, Lemma B.3. It needs no assumption on p or M.
+    """
+
+    log_p: Floats
+    log_odds: Floats
+    _support: NDArray[np.intp] = field(init=False, repr=False)
+    _measure: Measure = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        log_p = as_log_probabilities(self.log_p)
+        log_odds = as_log_odds(self.log_odds, log_p)
+        support = np.flatnonzero(log_p > -np.inf)
+        measure = Measure.of(log_p[support], log_odds[support])
+        for array in (log_p, log_odds, support):
+            array.flags.writeable = False
+        for name, value in (
+            ("log_p", log_p),
+            ("log_odds", log_odds),
+            ("_support", support),
+            ("_measure", measure),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def size(self) -> int:
+        """V, the size of the vocabulary."""
+        return self.log_p.size
+
+    def log_probability(self, alpha: ArrayLike) -> Floats:
+        """Return log p_alpha(z), shape (A, V): Lemma B.3.
+
+        The error is at most 16 eps (1 + max|log p| + |alpha| max|M|).
+
+        Raises AlphaError for a NaN or infinite alpha (see `limit`).
+        """
+        return self._tokens(tilting.log_probability, alpha, -np.inf)
+
+    def probability_increase(self, alpha: ArrayLike) -> Floats:
+        """Return Delta p(z | alpha) = p_alpha(z) - p(z), shape (A, V), accurate near alpha = 0."""
+        return self._tokens(tilting.probability_increase, alpha, 0.0)
+
+    def cgf(self, alpha: ArrayLike) -> Floats:
+        """Return K(alpha) = log sum p exp(alpha M), shape (A,), in nats."""
+        return self._scalars(tilting.cgf, alpha)
+
+    def mean(self, alpha: ArrayLike) -> Floats:
+        """Return K'(alpha) = E_alpha[M], shape (A,): Eq. 10."""
+        return self._scalars(tilting.mean, alpha)
+
+    def variance(self, alpha: ArrayLike) -> Floats:
+        """Return K''(alpha) = Var_alpha[M], shape (A,): Eq. 10."""
+        return self._scalars(tilting.variance, alpha)
+
+    def cumulants(self, order: int, alpha: ArrayLike = 0.0) -> Floats:
+        """Return kappa_1 .. kappa_order of M under p_alpha, shape (A, order).
+
+        Raises ShapeError if `order` is not an integer of at least 1.
+        """
+        if not isinstance(order, int | np.integer) or order < 1:
+            raise ShapeError(f"order is {order!r}", remedy="give an integer, at least 1")
+        strengths, scalar = as_alpha(alpha)
+        table = tilting.cumulants(self._measure, int(order), strengths)
+        return table[0] if scalar else table
+
+    def peaks(self) -> Floats:
+        """Return the alpha at which each token's probability peaks, shape (V,): Thm 3.3.
+
+        +inf at max M, -inf at min M, nan where M is constant or the token has no support. The
+        middle of `peak_brackets`.
+        """
+        brackets = self.peak_brackets()
+        with np.errstate(invalid="ignore"):
+            middle = 0.5 * (brackets[:, 0] + brackets[:, 1])
+        return np.clip(middle, brackets[:, 0], brackets[:, 1])
+
+    def peak_brackets(self) -> Floats:
+        """Return (lower, upper) around each peak, shape (V, 2): K' - M(z) changes sign inside."""
+        result = np.full((self.size, 2), np.nan)
+        result[self._support] = peaks.peak_brackets(self._measure)
+        return result
+
+    def peak_log_probability(self) -> Floats:
+        """Return log p_alpha(z) at the token's own peak, shape (V,), or its limit for +-inf peaks.
+
+        It is log p(z) + K*(M(z)), K* the Legendre transform of K. Where M is constant nothing
+        moves and it is log p(z).
+        """
+        result = np.full(self.size, -np.inf)
+        result[self._support] = peaks.peak_log_probability(self._measure)
+        return result
+
+    def limit(self, sign: int) -> Floats:
+        """Return the log-probabilities at alpha -> sign * inf, shape (V,): Prop. B.1.
+
+        Raises AlphaError if `sign` is neither +1 nor -1.
+        """
+        result = np.full(self.size, -np.inf)
+        result[self._support] = limits.limit(self._measure, as_sign(sign))
+        return result
+
+    def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
+        """Return logit F_C(alpha), shape (A,): Thm 3.6.
+
+        `tokens` is a mask, shape (V,), or indices. +inf for a set that holds the whole support,
+        -inf for one that holds none of it.
+        """
+        mask = as_tokens(tokens, self.size)[self._support]
+        return self._scalars(lambda m, a: concept.concept_log_odds(m, mask, a), alpha)
+
+    def concept_increase(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
+        """Return Delta p(C | alpha) = (F_C(alpha) - F_C(0)) / |C|, shape (A,): Def. 3.5."""
+        full = as_tokens(tokens, self.size)
+        mask, count = full[self._support], int(full.sum())
+        return self._scalars(lambda m, a: concept.concept_increase(m, mask, count, a), alpha)
+
+    def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
+        """Return K(alpha) - alpha K'(0) = KL(p || p_alpha) >= 0, shape (A,): beyond Thm 3.8."""
+        return self._scalars(cross_entropy.cross_entropy_increase, alpha)
+
+    def reverse_kl(self, alpha: ArrayLike) -> Floats:
+        """Return alpha K'(alpha) - K(alpha) = KL(p_alpha || p) >= 0, shape (A,)."""
+        return self._scalars(cross_entropy.reverse_kl, alpha)
+
+    def alpha_for_cross_entropy(self, budget: float, sign: int) -> float:
+        """Return the alpha of that sign with cross_entropy_increase = budget (nats).
+
+        0 for budget 0; sign * inf if the budget is never reached (constant M).
+
+        Raises BudgetError for a negative or NaN budget, AlphaError for a wrong sign.
+        """
+        return inverse.alpha_for_cross_entropy(
+            self._measure, as_budget(budget), as_sign(sign)
+        ).alpha
+
+    def _scalars(self, function: Callable[[Measure, Floats], Floats], alpha: ArrayLike) -> Floats:
+        strengths, scalar = as_alpha(alpha)
+        values = function(self._measure, strengths)
+        return cast("Floats", values[0]) if scalar else values
+
+    def _tokens(
+        self, function: Callable[[Measure, Floats], Floats], alpha: ArrayLike, missing: float
+    ) -> Floats:
+        strengths, scalar = as_alpha(alpha)
+        values = function(self._measure, strengths)
+        if self._support.size < self.size:
+            full = np.full((strengths.size, self.size), missing)
+            full[:, self._support] = values
+            values = full
+        return cast("Floats", values[0]) if scalar else values
