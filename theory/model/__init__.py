@@ -1,0 +1,26 @@
+"""Datasets with concepts, and the Unconstrained Features Model that is trained on them.
+
+The simulated side of the theory (arXiv:2602.02712, Sec. 2 and App. B.1): what is assumed of the
+data, how steering sets are chosen, and a model whose steering is a matrix product and a softmax.
+
+Reading order: `dataset` (the record), `steering_sets` (P and N), `instances` (all datasets that
+satisfy Assumption 1), `assumption_1` (where a dataset violates it), `ufm` (the model),
+`interpolation` (every exact model), `training` and `guarantee` (a trained model, and how closely
+it must follow the laws).
+"""
+
+from __future__ import annotations
+
+from theory.model.assumption_1 import Violation
+from theory.model.dataset import ConceptDataset
+from theory.model.steering_sets import SteeringSets
+from theory.model.training import TrainingHistory
+from theory.model.ufm import UnconstrainedFeatures
+
+__all__ = [
+    "ConceptDataset",
+    "SteeringSets",
+    "TrainingHistory",
+    "UnconstrainedFeatures",
+    "Violation",
+]

@@ -1,0 +1,170 @@
+"""Whether a table of probabilities satisfies Assumption 1, and if not, where exactly.
+
+Assumption 1 (arXiv:2602.02712): p(z|c_j) = a_z if token z and context c_j share a concept, else
+b_z, with 1 > a_z > b_z > 0. Appendix B.1 lets a depend on the context, a_{j,z} > b_z, which keeps
+the signs of the log-odds; a b that depends on the context does not.
+
+Equality is exact, without a tolerance: the laws that use the assumption speak of signs and ties
+of log-odds, and an ulp of difference between two b_z turns an M(z) = 0 into a sign. The bound
+a_z < 1 is not tested by itself: it follows from b_z > 0, and a double next to 1 may round to 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from theory.errors import AssumptionError, ShapeError
+from theory.model.inputs import BoolArray, FloatArray, IntArray, read_only
+
+__all__ = ["Part", "Violation", "column_values", "require", "violations"]
+
+Part = Literal["positive", "constant a", "constant b", "a above b"]
+
+_REMEDY: dict[Part, str] = {
+    "positive": "add a pseudo-count, or leave the token out",
+    "constant a": "use from_gaps, or ask only for what lets a depend on the context (App. B.1)",
+    "constant b": "use from_gaps, or a law that needs no Assumption 1",
+    "a above b": "raise the probability of the token within its concept",
+}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One violated part of Assumption 1, at one token.
+
+    Attributes
+    ----------
+    assumption : str
+        "Assumption 1".
+    part : str
+        "positive" (p > 0), "constant a", "constant b", or "a above b".
+    token : int
+    contexts : tuple of int
+        The one or two contexts in which it shows.
+    values : tuple of float
+        The probabilities of the token there.
+    sentence : str
+        The same for a reader.
+    """
+
+    assumption: str
+    part: Part
+    token: int
+    contexts: tuple[int, ...]
+    values: tuple[float, ...]
+    sentence: str
+
+    @property
+    def where(self) -> str:
+        """For instance ``"token 4, contexts 0 and 3"``."""
+        noun = "context" if len(self.contexts) == 1 else "contexts"
+        return f"token {self.token}, {noun} {' and '.join(map(str, self.contexts))}"
+
+
+def violations(
+    probabilities: FloatArray, token_concept: IntArray, context_concept: IntArray
+) -> tuple[Violation, ...]:
+    """Every violated part of Assumption 1, part by part and token by token; () if it holds.
+
+    A token violates each part at most once: the contexts named are those with the extreme values.
+    """
+    same = context_concept[:, None] == token_concept[None, :]
+    inside_low = np.where(same, probabilities, np.inf).argmin(axis=0)
+    inside_high = np.where(same, probabilities, -np.inf).argmax(axis=0)
+    outside_low = np.where(same, np.inf, probabilities).argmin(axis=0)
+    outside_high = np.where(same, -np.inf, probabilities).argmax(axis=0)
+    has_inside, has_outside = same.any(axis=0), (~same).any(axis=0)
+
+    found: list[Violation] = []
+
+    def add(part: Part, bad: np.ndarray, first: IntArray, second: IntArray, text: str) -> None:
+        for z in np.flatnonzero(bad):
+            j, k = int(first[z]), int(second[z])
+            values = (float(probabilities[j, z]), float(probabilities[k, z]))
+            contexts = (j,) if j == k else (j, k)
+            found.append(
+                Violation(
+                    assumption="Assumption 1",
+                    part=part,
+                    token=int(z),
+                    contexts=contexts,
+                    values=values[: len(contexts)],
+                    sentence=text.format(z=z, j=j, k=k, x=values[0], y=values[1]),
+                )
+            )
+
+    tokens = np.arange(probabilities.shape[1])
+    lowest = probabilities.argmin(axis=0)
+    add(
+        "positive",
+        probabilities[lowest, tokens] == 0,
+        lowest,
+        lowest,
+        "p(token {z} | context {j}) = {x!r} is not positive",
+    )
+    add(
+        "constant a",
+        has_inside & (probabilities[inside_low, tokens] < probabilities[inside_high, tokens]),
+        inside_low,
+        inside_high,
+        "token {z} has probability {x!r} in context {j} and {y!r} in context {k}, both of its own "
+        "concept, so a_z depends on the context",
+    )
+    add(
+        "constant b",
+        has_outside & (probabilities[outside_low, tokens] < probabilities[outside_high, tokens]),
+        outside_low,
+        outside_high,
+        "token {z} has probability {x!r} in context {j} and {y!r} in context {k}, both outside its "
+        "concept, so b_z depends on the context",
+    )
+    add(
+        "a above b",
+        has_inside
+        & has_outside
+        & (probabilities[inside_low, tokens] <= probabilities[outside_high, tokens]),
+        inside_low,
+        outside_high,
+        "token {z} has probability {x!r} in context {j} of its own concept, not above {y!r} in "
+        "context {k} outside it",
+    )
+    return tuple(found)
+
+
+def require(found: tuple[Violation, ...], *, context_dependent: bool = False) -> None:
+    """Raise `AssumptionError` for the first violation; with `context_dependent`, a may vary."""
+    for violation in found:
+        if context_dependent and violation.part == "constant a":
+            continue
+        raise AssumptionError(
+            violation.assumption,
+            violation.where,
+            violation.sentence,
+            remedy=_REMEDY[violation.part],
+        )
+
+
+def column_values(
+    name: str, probabilities: FloatArray, where: BoolArray, token_concept: IntArray
+) -> FloatArray:
+    """One probability per token, from a context in which `where` (m, V) holds; shape (V,).
+
+    Raises
+    ------
+    ShapeError
+        A token has no such context, so the rate called `name` is not determined.
+    """
+    missing = np.flatnonzero(~where.any(axis=0))
+    if len(missing):
+        z = int(missing[0])
+        side = "in" if name == "a" else "outside"
+        raise ShapeError(
+            f"{name}_z of token {z} is not determined: no context lies {side} concept "
+            f"{token_concept[z]}",
+            remedy="add such a context",
+        )
+    values: FloatArray = read_only(probabilities[where.argmax(axis=0), np.arange(where.shape[1])])
+    return values

@@ -1,0 +1,416 @@
+"""The dataset of arXiv:2602.02712, Sec. 2: contexts, next-token probabilities, concepts.
+
+A `ConceptDataset` knows m contexts c_j with weights pi_j, the probabilities p(z|c_j) of V tokens,
+and which of G concepts each token and each context belongs to. It answers what the theory needs:
+log-odds M(z) of a pair (P, N), the tilted family of a context, and the entropy that bounds the
+training loss of the Unconstrained Features Model from below.
+
+Assumption 1 is not required of a dataset, because many laws do not need it; `violations` says
+where it fails. Probabilities are taken as they are given: nothing is renormalised or clipped, so
+that equal numbers stay equal and ties in M stay ties.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from theory.engine.family import TiltedFamily
+from theory.model import instances
+from theory.model.assumption_1 import Violation, column_values, require, violations
+from theory.model.counts import TokenConcept, count_pairs, frequencies
+from theory.model.inputs import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    concept_labels,
+    finite_array,
+    generator,
+    names,
+    numbered,
+    read_only,
+)
+from theory.model.log_odds import log_odds
+from theory.model.steering_sets import (
+    SteeringSets,
+    contrastive_negatives,
+    random_negatives,
+    steering_sets,
+)
+from theory.model.storage import read_npz, write_npz
+from theory.model.table import checked_table, distinct_rows
+
+__all__ = ["ConceptDataset"]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class ConceptDataset:
+    """Next-token probabilities of m contexts over V tokens in G concepts.
+
+    Parameters
+    ----------
+    probabilities : (m, V) float
+        p(z|c_j), rows summing to 1; zeros are allowed.
+    token_concept : (V,) int
+        Concept of each token, labels 0..G-1, G >= 2.
+    context_concept : (m,) int
+        Concept of each context.
+    context_weights : (m,) float, optional
+        pi_j > 0, summing to 1; uniform by default.
+    description : str
+        How the dataset was made, for the reader.
+    token_names, context_names, concept_names : sequences of str, optional
+        What to call things in figures and reports.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError
+        With the value, the bound and the remedy.
+
+    Examples
+    --------
+    >>> data = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
+    >>> round(data.entropy(), 6)
+    1.331785
+    """
+
+    probabilities: FloatArray
+    token_concept: IntArray
+    context_concept: IntArray
+    context_weights: FloatArray
+    description: str
+    token_names: tuple[str, ...]
+    context_names: tuple[str, ...]
+    concept_names: tuple[str, ...]
+
+    def __init__(
+        self,
+        probabilities: ArrayLike,
+        token_concept: ArrayLike,
+        context_concept: ArrayLike,
+        context_weights: ArrayLike | None = None,
+        description: str = "",
+        token_names: Sequence[str] = (),
+        context_names: Sequence[str] = (),
+        concept_names: Sequence[str] = (),
+    ) -> None:
+        table = checked_table(probabilities, token_concept, context_concept, context_weights)
+        m, v = table[0].shape
+        concepts = int(table[1].max()) + 1
+        values = (
+            *table,
+            str(description),
+            names("token_names", token_names, v),
+            names("context_names", context_names, m),
+            names("concept_names", concept_names, concepts),
+        )
+        for field, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, field.name, value)
+
+    # Constructors ---------------------------------------------------------------------------
+
+    @classmethod
+    def smoothed(
+        cls,
+        concepts: int = 3,
+        tokens_per_concept: int = 3,
+        epsilon: float | Fraction = 0.05,
+        contexts_per_concept: int | Sequence[int] = 1,
+        context_weights: ArrayLike | None = None,
+    ) -> Self:
+        """The paper's example (App. B.1): a = (1-eps)/s, b = eps/((G-1)s), s tokens per concept.
+
+        Contexts come concept by concept. The defaults are the paper's V = 9, G = 3, eps = 0.05.
+
+        Raises
+        ------
+        AssumptionError
+            eps is not in (0, (G-1)/G).
+        """
+        a, b, labels = instances.smoothed_rates(concepts, tokens_per_concept, epsilon)
+        text = f"smoothed({concepts=}, {tokens_per_concept=}, {epsilon=}, {contexts_per_concept=})"
+        contexts = instances.contexts(labels, contexts_per_concept)
+        return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
+
+    @classmethod
+    def weighted(
+        cls,
+        gamma: ArrayLike,
+        omega: ArrayLike,
+        token_concept: ArrayLike,
+        epsilon: float | Fraction,
+        *,
+        contexts_per_concept: int | Sequence[int] = 1,
+        context_weights: ArrayLike | None = None,
+    ) -> Self:
+        """The paper's weighted family (App. B.1): a_z = (1-eps) gamma_z, b_z = eps/(G-1) omega_z.
+
+        gamma and omega, shape (V,), sum to 1 in each concept. Concepts may differ in size.
+
+        Raises
+        ------
+        AssumptionError
+            a_z <= b_z; names the token, the values and the largest eps that these weights allow.
+        """
+        labels = concept_labels("token_concept", token_concept)
+        a, b = instances.weighted_rates(gamma, omega, labels, epsilon)
+        contexts = instances.contexts(labels, contexts_per_concept)
+        text = f"weighted(V={len(labels)}, {epsilon=})"
+        return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
+
+    @classmethod
+    def from_gaps(
+        cls,
+        off_concept: ArrayLike,
+        gap_weights: ArrayLike,
+        token_concept: ArrayLike,
+        *,
+        contexts_per_concept: int | Sequence[int] = 1,
+        context_weights: ArrayLike | None = None,
+    ) -> Self:
+        """Any instance of Assumption 1: b = `off_concept`, a_z = b_z + (1 - B) g_z, B = sum b.
+
+        `gap_weights` g, shape (V,), sum to 1 in each concept. With shape (m, V), a depends on the
+        context (App. B.1): row j is positive on one whole concept, which is then the concept of
+        context j, 0 elsewhere, and sums to 1.
+
+        Raises
+        ------
+        AssumptionError, ProbabilityError
+            b_z <= 0, B >= 1, g_z <= 0, or gaps that do not sum to 1.
+        """
+        labels = concept_labels("token_concept", token_concept)
+        a, b = instances.gap_rates(off_concept, gap_weights, labels)
+        if a.ndim == 1:
+            contexts = instances.contexts(labels, contexts_per_concept)
+        else:
+            contexts = instances.contexts_of_rows(gap_weights, labels, contexts_per_concept)
+        text = f"from_gaps(V={len(labels)}, B={float(b.sum()):.6g})"
+        return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
+
+    @classmethod
+    def from_counts(
+        cls,
+        contexts: Iterable[Hashable | Sequence[Hashable]],
+        tokens: Iterable[Hashable],
+        token_concept: TokenConcept,
+        *,
+        context_concept: Mapping[Hashable, Hashable] | None = None,
+        pseudo_count: float = 0.0,
+    ) -> Self:
+        """Relative frequencies of n observed pairs (context, next token), Def. 2.1.
+
+        Parameters
+        ----------
+        contexts : n sequences of tokens, or n labels if `context_concept` is given
+        tokens : n next tokens
+        token_concept : mapping from token to concept, or labels (V,) for tokens 0..V-1
+        context_concept : mapping from context label to concept, optional
+        pseudo_count : added to every cell (k + c) / (n_j + c V); avoids zero probabilities
+
+        Contexts are numbered in order of appearance (`context_names`). Counts hardly ever satisfy
+        Assumption 1 exactly; `violations` lists where they do not.
+
+        Raises
+        ------
+        AssumptionError
+            A context has tokens of two concepts; names the context and the tokens.
+        ShapeError
+            No pairs, or an unknown token or label.
+        """
+        counted = count_pairs(contexts, tokens, token_concept, context_concept)
+        p, pi = frequencies(counted.counts, pseudo_count)
+        return cls(
+            p,
+            counted.token_concept,
+            counted.context_concept,
+            pi,
+            f"from_counts(n={int(counted.counts.sum())}, {pseudo_count=})",
+            counted.token_names,
+            counted.context_names,
+            counted.concept_names,
+        )
+
+    @classmethod
+    def from_count_table(
+        cls,
+        counts: ArrayLike,
+        token_concept: ArrayLike,
+        context_concept: ArrayLike,
+        *,
+        pseudo_count: float = 0.0,
+    ) -> Self:
+        """The same from a table of counts, shape (m, V), with integer labels."""
+        p, pi = frequencies(counts, pseudo_count)
+        text = f"from_count_table(n={np.sum(counts):.17g}, {pseudo_count=})"
+        return cls(p, token_concept, context_concept, pi, text)
+
+    # Shape ----------------------------------------------------------------------------------
+
+    @property
+    def tokens(self) -> int:
+        """Vocabulary size V."""
+        return len(self.token_concept)
+
+    @property
+    def contexts(self) -> int:
+        """Number m of contexts."""
+        return len(self.context_concept)
+
+    @property
+    def concepts(self) -> tuple[IntArray, ...]:
+        """The tokens of each concept, C_0 .. C_{G-1}, as index arrays."""
+        labels = range(int(self.token_concept.max()) + 1)
+        return tuple(read_only(np.flatnonzero(self.token_concept == c)) for c in labels)
+
+    def contexts_of(self, concept: int) -> IntArray:
+        """Indices of the contexts of one concept."""
+        number = numbered("concept", concept, len(self.concepts))
+        return np.flatnonzero(self.context_concept == number)
+
+    # Assumption 1 ---------------------------------------------------------------------------
+
+    def violations(self) -> tuple[Violation, ...]:
+        """Every violated part of Assumption 1: part, token, contexts, values; () if it holds."""
+        return violations(self.probabilities, self.token_concept, self.context_concept)
+
+    def require_assumption_1(self, *, context_dependent: bool = False) -> None:
+        """Raise `AssumptionError` naming the first violation and where it is.
+
+        With `context_dependent`, a may depend on the context (App. B.1), b may not.
+        """
+        require(self.violations(), context_dependent=context_dependent)
+
+    @property
+    def in_concept(self) -> FloatArray:
+        """a_z, shape (V,): probability of z in the contexts of its concept. Needs Assumption 1."""
+        self.require_assumption_1()
+        return column_values("a", self.probabilities, self._same_concept, self.token_concept)
+
+    @property
+    def off_concept(self) -> FloatArray:
+        """b_z, shape (V,): probability of z in other contexts. Needs Assumption 1 or App. B.1."""
+        self.require_assumption_1(context_dependent=True)
+        return column_values("b", self.probabilities, ~self._same_concept, self.token_concept)
+
+    @property
+    def _same_concept(self) -> BoolArray:
+        same: BoolArray = self.context_concept[:, None] == self.token_concept[None, :]
+        return same
+
+    # Steering -------------------------------------------------------------------------------
+
+    def steering_sets(self, positive: ArrayLike, negative: ArrayLike) -> SteeringSets:
+        """P and N, validated: non-empty, disjoint, equally large, P in one concept, N outside.
+
+        Both are context indices or boolean masks of shape (m,).
+
+        Raises
+        ------
+        SteeringSetError
+            Says which of these fails, for which context, and what to do.
+        """
+        return steering_sets(self.context_concept, len(self.concepts), positive, negative)
+
+    def random_negatives(self, target: int, size: int, rng: np.random.Generator | int) -> IntArray:
+        """`size` contexts outside the concept `target`, drawn without replacement, sorted."""
+        return random_negatives(
+            self.context_concept, len(self.concepts), target, size, generator(rng)
+        )
+
+    def contrastive_negatives(
+        self, target: int, size: int, rng: np.random.Generator | int, concept: int | None = None
+    ) -> IntArray:
+        """`size` contexts of one other `concept`, by default one drawn among those large enough.
+
+        Raises
+        ------
+        SteeringSetError
+            No other concept has that many contexts.
+        """
+        return contrastive_negatives(
+            self.context_concept, len(self.concepts), target, size, generator(rng), concept
+        )
+
+    def log_odds(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
+        """M(z), shape (V,), in nats per unit of alpha (Def. 3.2): mean log p over P minus over N.
+
+        Raises
+        ------
+        SteeringSetError
+            See `steering_sets`.
+        ProbabilityError
+            A probability in P or N is zero, so that M(z) would be infinite.
+        """
+        return log_odds(self.probabilities, self.steering_sets(positive, negative))
+
+    @property
+    def log_probabilities(self) -> FloatArray:
+        """log p(z|c_j), shape (m, V), in nats; -inf where p is 0."""
+        with np.errstate(divide="ignore"):  # log 0 = -inf is meant
+            return read_only(np.log(self.probabilities))
+
+    def family(self, context: int, log_odds: ArrayLike) -> TiltedFamily:
+        """The steered distributions of one context: p_alpha(z) = p(z|c_j) e^(alpha M(z) - K).
+
+        Any finite M of shape (V,) will do, a difference of means or not (Lemma B.3).
+        """
+        j = numbered("context", context, self.contexts)
+        return TiltedFamily(self.log_probabilities[j], finite_array("log_odds", log_odds, 1))
+
+    def cross_entropy_increase(self, log_odds: ArrayLike, alpha: ArrayLike) -> FloatArray:
+        """Delta CE(alpha) = sum_j pi_j KL(p_j || p_{j,alpha}), shape of alpha, in nats (Thm 3.8).
+
+        Exact for every alpha (law `ce-exact`), not only to second order.
+        """
+        first, group = distinct_rows(self.probabilities)
+        weights = np.bincount(group, weights=self.context_weights)
+        increases = [self.family(j, log_odds).cross_entropy_increase(alpha) for j in first]
+        total: FloatArray = np.tensordot(weights, increases, axes=1)
+        return total
+
+    def entropy(self) -> float:
+        """sum_j pi_j H(p_j) in nats: the smallest cross-entropy a model can reach (Sec. 2.2)."""
+        p = self.probabilities
+        log_p = np.where(p > 0, self.log_probabilities, 0.0)  # 0 log 0 = 0
+        return float(-self.context_weights @ (p * log_p).sum(axis=1))
+
+    # Files and comparison -------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one .npz file at exactly `path` (`OutputError` if it cannot)."""
+        write_npz(path, "ConceptDataset", {f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote; equal to the original, bit by bit."""
+        keys = tuple(field.name for field in fields(cls))
+        arrays: dict[str, Any] = read_npz(path, "ConceptDataset", keys)
+        return cls(
+            **{
+                name: array.tolist() if array.dtype.kind == "U" else array
+                for name, array in arrays.items()
+            }
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ConceptDataset):
+            return NotImplemented
+        return all(
+            np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.probabilities.tobytes(), self.token_concept.tobytes()))
+
+    def __repr__(self) -> str:
+        made = self.description or "given"
+        return (
+            f"<ConceptDataset {made}: V={self.tokens}, G={len(self.concepts)}, m={self.contexts}>"
+        )

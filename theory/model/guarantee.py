@@ -1,0 +1,145 @@
+"""How far a trained model may be from the laws, given how far its loss is from the entropy.
+
+The laws assume perfect training (Assumption 2). Training stops with an excess
+delta = sum_j pi_j KL(p_j || q_j) > 0, q_j = softmax(W h_j). What remains true, step by step:
+
+1. KL(p_j || q_j) <= kappa_j with kappa_j = delta / pi_j, because every term of the sum is >= 0
+   (or kappa_j = the context's own divergence, if the model is at hand).
+2. Merging all tokens but z into one cannot increase a divergence, so the binary divergence
+   kl(p || x) = p log(p/x) + (1-p) log((1-p)/(1-x)) at p = p_j(z), x = q_j(z) is at most kappa_j.
+   Hence u_j(z) = log q_j(z) - log p_j(z) lies between the two roots u of kl(p || p e^u) = kappa_j.
+   For one token this is sharp: scaling the other tokens by a common factor attains it.
+3. The model's logits are linear in h, so steered by its own difference of means it follows
+   `tilting` exactly, with q in the place of p: log q_alpha = log p + alpha M + D - const, where
+   D(z) = u_j(z) + alpha (mean_P u(z) - mean_N u(z)) lies in an interval [lo(z), hi(z)].
+4. log q_alpha(z) - log p_alpha(z) = D(z) - log sum_y p_alpha(y) e^{D(y)} increases in D(z) and
+   decreases in every other D(y), so over the box its extremes are
+   hi(z) - log(p_alpha(z) e^{hi(z)} + sum_{y != z} p_alpha(y) e^{lo(y)}) and the mirror image.
+
+Step 4 weighs tokens by p_alpha: a token that training could not pin down because it is rare
+does not spoil the bound of the others until steering makes it frequent.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from theory.errors import ProbabilityError, ShapeError
+from theory.model.inputs import FloatArray, alpha_array
+from theory.model.softmax import log_softmax
+from theory.model.steering_sets import SteeringSets
+
+__all__ = ["binary_kl", "law_error_bound", "log_ratio_bounds"]
+
+
+def binary_kl(p: FloatArray, u: FloatArray) -> FloatArray:
+    """kl(p || p e^u) for 0 < p < 1 and p e^u < 1, in nats.
+
+    As p (e^u - 1 - u) + (1-p) (e^w - 1 - w) with w = log((1 - p e^u) / (1-p)): two terms >= 0, so
+    nothing cancels between them. inf where p e^u >= 1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        w = np.log1p(-p / (1.0 - p) * np.expm1(u))
+    inside = np.isfinite(w)
+    w = np.where(inside, w, 0.0)
+    value: FloatArray = np.where(inside, p * _excess(u) + (1.0 - p) * _excess(w), np.inf)
+    return value
+
+
+def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Bounds on log q - log p for every token of a row with KL(p || q) <= kl; both (m, V).
+
+    `log_p` is (m, V) and finite, `kl` is (m,). Bisection: 200 halvings reach the last bit of any
+    double, and the outer end of the last bracket is returned, so that rounding never narrows the
+    interval. At kl = 0 the interval is about 1e-16 wide.
+
+    Raises
+    ------
+    ProbabilityError
+        A negative kl, or a token with probability 0.
+    """
+    bound = np.broadcast_to(np.asarray(kl, dtype=np.float64)[:, None], log_p.shape)
+    if not (bound >= 0).all():
+        raise ProbabilityError(
+            f"a divergence is {float(bound.min())!r}", remedy="it must be 0 or more"
+        )
+    if not np.isfinite(log_p).all():
+        raise ProbabilityError(
+            "a probability is 0, and its logarithm cannot be bounded",
+            remedy="use a dataset without zeros",
+        )
+    # p = 1 to double precision would have no room above; the largest double below 1 has.
+    p = np.minimum(np.exp(log_p), np.nextafter(1.0, 0.0))
+    # kl(p || p e^u) >= -p u + (1-p) log(1-p) >= -p (u + 1), hence the lower bracket; above, x < 1.
+    with np.errstate(over="ignore"):
+        lowest = np.maximum(-(bound / p) - 1.0, -1e300)
+    lower = _root(p, bound, lowest)
+    upper = _root(p, bound, -np.log(p))
+    return lower, upper
+
+
+def law_error_bound(
+    log_p: FloatArray, sets: SteeringSets, alpha: ArrayLike, kl: ArrayLike
+) -> FloatArray:
+    """Bound on |log q_alpha(z) - log p_alpha(z)|, shape of alpha + (m, V), in nats.
+
+    q is a model with KL(p_j || q_j) <= kl[j], steered by its own difference of means over `sets`;
+    p_alpha is `tilting` with the dataset's p and M. The derivation is at the top of this module.
+    It is a statement about real numbers: floating point adds a few ulps of |alpha M|.
+    """
+    strengths = alpha_array(alpha)
+    if np.shape(kl) != (len(log_p),):
+        raise ShapeError(
+            f"kl has shape {np.shape(kl)} for m = {len(log_p)} contexts",
+            remedy="give one divergence per context",
+        )
+    low, high = log_ratio_bounds(log_p, kl)
+    m = log_p[sets.positive].mean(axis=0) - log_p[sets.negative].mean(axis=0)
+    vector_low = low[sets.positive].mean(axis=0) - high[sets.negative].mean(axis=0)
+    vector_high = high[sets.positive].mean(axis=0) - low[sets.negative].mean(axis=0)
+    a = strengths[..., None, None]
+    lo = low + np.minimum(a * vector_low, a * vector_high)
+    hi = high + np.maximum(a * vector_low, a * vector_high)
+    steered = log_softmax(log_p + a * m)
+    above = hi - _log_sum_swapped(steered, lo, hi)
+    below = _log_sum_swapped(steered, hi, lo) - lo
+    bound: FloatArray = np.maximum(above, below)
+    return bound
+
+
+def _log_sum_swapped(log_p: FloatArray, others: FloatArray, own: FloatArray) -> FloatArray:
+    """log(p(z) e^own(z) + sum_{y != z} p(y) e^others(y)) for every z, without subtraction."""
+    terms = log_p + others
+    # The sum over y != z from prefix and suffix sums: total minus own term would cancel.
+    left = np.logaddexp.accumulate(terms, axis=-1)[..., :-1]
+    right = np.logaddexp.accumulate(terms[..., ::-1], axis=-1)[..., ::-1][..., 1:]
+    nothing = np.full((*terms.shape[:-1], 1), -np.inf)
+    rest = np.logaddexp(
+        np.concatenate([nothing, left], axis=-1), np.concatenate([right, nothing], axis=-1)
+    )
+    result: FloatArray = np.logaddexp(log_p + own, rest)
+    return result
+
+
+def _excess(u: FloatArray) -> FloatArray:
+    """e^u - 1 - u >= 0, with full relative accuracy near 0."""
+    with np.errstate(over="ignore"):
+        direct = np.expm1(u) - u
+    series = u * u * (0.5 + u * (1.0 / 6.0 + u * (1.0 / 24.0 + u / 120.0)))
+    value: FloatArray = np.where(np.abs(u) < 1e-3, series, direct)
+    return value
+
+
+def _root(p: FloatArray, bound: FloatArray, outer: FloatArray) -> FloatArray:
+    """Outer end of a bracket of the root of kl(p || p e^u) = bound between 0 and `outer`.
+
+    Invariant: kl <= bound at the inner end, and kl > bound at the outer end or the outer end is
+    the one given. kl is convex in u with its minimum 0 at u = 0, so there is one root.
+    """
+    inner = np.zeros_like(p)
+    for _ in range(200):
+        middle = 0.5 * (inner + outer)
+        inside = binary_kl(p, middle) <= bound
+        inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
+    return outer

@@ -1,0 +1,181 @@
+"""The contexts a difference of means is taken over: P inside the target concept, N outside.
+
+arXiv:2602.02712, Eq. (3) and Def. 3.2: q contexts each, in P all from one concept, the target T,
+in N all from other concepts. N is *contrastive* when it lies in a single concept and *random*
+otherwise; the laws hold for both, the shape of the curves differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from theory.errors import SteeringSetError
+from theory.model.inputs import FloatArray, IntArray, integer, numbered, read_only
+
+__all__ = ["SteeringSets", "contrastive_negatives", "random_negatives", "steering_sets"]
+
+
+@dataclass(frozen=True, eq=False)
+class SteeringSets:
+    """P and N after validation.
+
+    Attributes
+    ----------
+    positive, negative : (q,) int
+        Context indices, in the order given.
+    target : int
+        The concept T of every context in P.
+    negative_share : (G,) float
+        Share of N in each concept, q_C / q in Lemma B.4; 0 for T, sums to 1.
+    """
+
+    positive: IntArray
+    negative: IntArray
+    target: int
+    negative_share: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Number q of contexts on each side."""
+        return len(self.positive)
+
+    @property
+    def contrastive(self) -> bool:
+        """Whether all of N lies in one concept."""
+        return int(np.count_nonzero(self.negative_share)) == 1
+
+
+def steering_sets(
+    context_concept: IntArray, concepts: int, positive: ArrayLike, negative: ArrayLike
+) -> SteeringSets:
+    """Validate P and N, given as context indices (or as boolean masks over the m contexts).
+
+    Raises
+    ------
+    SteeringSetError
+        A set is empty (q = 0), has an unknown or repeated context, P and N overlap or differ in
+        size, P spans two concepts, or N reaches into the target concept.
+    """
+    contexts = len(context_concept)
+    p = _indices("P", positive, contexts)
+    n = _indices("N", negative, contexts)
+    both = np.intersect1d(p, n)
+    if len(both):
+        raise SteeringSetError(
+            f"context {both[0]} is in P and in N ({len(both)} shared)",
+            remedy="the sets must be disjoint: take it out of one of them",
+        )
+    if len(p) != len(n):
+        raise SteeringSetError(
+            f"P has {len(p)} contexts and N has {len(n)}, but Def. 3.2 takes q of each",
+            remedy=f"shorten both to {min(len(p), len(n))}, or find more contexts",
+        )
+    target = int(context_concept[p[0]])
+    stray = p[context_concept[p] != target]
+    if len(stray):
+        raise SteeringSetError(
+            f"context {stray[0]} of P has concept {context_concept[stray[0]]}, but context {p[0]} "
+            f"makes the target concept {target}",
+            remedy="choose all of P from one concept",
+        )
+    inside = n[context_concept[n] == target]
+    if len(inside):
+        raise SteeringSetError(
+            f"context {inside[0]} of N lies in the target concept {target}",
+            remedy="choose N outside the concept of P",
+        )
+    share = np.bincount(context_concept[n], minlength=concepts) / len(n)
+    return SteeringSets(p, n, target, read_only(share))
+
+
+def random_negatives(
+    context_concept: IntArray, concepts: int, target: int, size: int, rng: np.random.Generator
+) -> IntArray:
+    """Draw `size` distinct contexts outside the concept `target`; sorted indices.
+
+    Raises
+    ------
+    SteeringSetError
+        There are not that many.
+    """
+    t = numbered("concept", target, concepts)
+    return _draw(np.flatnonzero(context_concept != t), size, rng, f"outside concept {t}")
+
+
+def contrastive_negatives(
+    context_concept: IntArray,
+    concepts: int,
+    target: int,
+    size: int,
+    rng: np.random.Generator,
+    concept: int | None = None,
+) -> IntArray:
+    """Draw `size` distinct contexts of one `concept`, by default one drawn among the large enough.
+
+    Raises
+    ------
+    SteeringSetError
+        `concept` is the target, or no other concept has that many contexts.
+    """
+    t = numbered("concept", target, concepts)
+    if concept is None:
+        sizes = np.bincount(context_concept, minlength=concepts)
+        sizes[t] = 0
+        enough = np.flatnonzero(sizes >= size)
+        concept = int(rng.choice(enough)) if len(enough) else int(sizes.argmax())
+    if concept == t:
+        raise SteeringSetError(
+            f"concept {concept} is the target", remedy="contrast with another concept"
+        )
+    c = numbered("concept", concept, concepts)
+    return _draw(np.flatnonzero(context_concept == c), size, rng, f"in concept {c}")
+
+
+def _draw(pool: IntArray, size: int, rng: np.random.Generator, place: str) -> IntArray:
+    number = integer("size", size, 1, remedy="give the number q of contexts")
+    if number > len(pool):
+        raise SteeringSetError(
+            f"{number} negative contexts were asked for, but {len(pool)} lie {place}",
+            remedy=f"ask for at most {len(pool)}" if len(pool) else "add contexts there",
+        )
+    return np.sort(rng.choice(pool, size=number, replace=False)).astype(np.int64)
+
+
+def _indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
+    raw = np.atleast_1d(np.asarray(value))
+    if raw.ndim != 1:
+        raise SteeringSetError(
+            f"{name} has shape {raw.shape}", remedy="give one list of context indices"
+        )
+    if raw.dtype.kind == "b":
+        if len(raw) != contexts:
+            raise SteeringSetError(
+                f"{name} is a mask of length {len(raw)} over {contexts} contexts",
+                remedy=f"give {contexts} booleans, or context indices",
+            )
+        raw = np.flatnonzero(raw)
+    if raw.size == 0:
+        raise SteeringSetError(
+            f"{name} is empty (q = 0), but a mean needs q >= 1", remedy="name at least one context"
+        )
+    if raw.dtype.kind not in "iu":
+        raise SteeringSetError(
+            f"{name} = {value!r} is not a list of integers", remedy="give context indices"
+        )
+    unknown = raw[(raw < 0) | (raw >= contexts)]
+    if len(unknown):
+        raise SteeringSetError(
+            f"context {unknown[0]} of {name} does not exist (m = {contexts})",
+            remedy=f"contexts are numbered 0..{contexts - 1}",
+        )
+    seen, times = np.unique(raw, return_counts=True)
+    if times.max() > 1:
+        raise SteeringSetError(
+            f"context {seen[times.argmax()]} occurs {times.max()} times in {name}",
+            remedy="name each context once",
+        )
+    result: IntArray = read_only(raw.astype(np.int64))
+    return result

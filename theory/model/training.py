@@ -1,0 +1,146 @@
+"""Training an Unconstrained Features Model by gradient descent, written out in NumPy.
+
+The loss is the cross-entropy sum_j pi_j sum_z p(z|c_j) (-log softmax(W h_j)_z) of
+arXiv:2602.02712, Sec. 2.2. With the residuals R_{z,j} = pi_j (softmax(W h_j)_z - p(z|c_j)) its
+gradients are R H^T in W and W^T R in H.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from theory.errors import ConvergenceError, SteeringError
+from theory.model.inputs import FloatArray, integer, read_only
+from theory.model.softmax import log_softmax
+
+__all__ = ["TrainingHistory", "kl_rows", "train"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingHistory:
+    """What a training run did, and what repeats it.
+
+    Attributes
+    ----------
+    loss : (steps + 1,) float
+        Cross-entropy in nats before each step and after the last.
+    excess : float
+        Last loss minus the entropy of the dataset, sum_j pi_j KL(p_j || model_j), computed
+        without the cancellation of that difference.
+    step_size : float
+        Of the last step.
+    seed, dimension, tolerance, max_steps
+        As given: they repeat the run.
+    """
+
+    loss: FloatArray
+    excess: float
+    step_size: float
+    seed: int
+    dimension: int
+    tolerance: float
+    max_steps: int
+
+    @property
+    def steps(self) -> int:
+        """Number of gradient steps."""
+        return len(self.loss) - 1
+
+
+def kl_rows(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
+    """KL(p_j || q_j) of each row, shape (m,), in nats; both normalised, p may have zeros.
+
+    Written as sum_z p (t - 1 - log t), t = q/p, plus the q of tokens without support: equal to
+    sum_z p log(p/q), because both rows sum to 1, but a sum of terms >= 0, so that an excess of
+    1e-12 nats does not drown in the rounding of an entropy.
+    """
+    support = log_p > -np.inf
+    u = np.where(support, log_q - np.where(support, log_p, 0.0), 0.0)
+    p, q = np.exp(log_p), np.exp(log_q)
+    # expm1(u) - u cancels below |u| = 1e-4; the next term of the series there is u^5/120.
+    small = np.abs(u) < 1e-4
+    series = u * u * (0.5 + u * (1.0 / 6.0 + u / 24.0))
+    terms = np.where(small, series, np.expm1(u) - u)
+    total: FloatArray = np.where(support, p * terms, q).sum(axis=-1)
+    return total
+
+
+def train(
+    log_p: FloatArray,
+    context_weights: FloatArray,
+    *,
+    seed: int,
+    dimension: int,
+    max_steps: int,
+    tolerance: float,
+) -> tuple[FloatArray, FloatArray, TrainingHistory]:
+    """Full-batch gradient descent with Nesterov momentum until the excess is at most `tolerance`.
+
+    The step adapts: after a step that raises the loss, it is halved and the momentum starts
+    afresh from the better point; otherwise it grows by 2 %. Everything follows from `seed`.
+
+    Raises
+    ------
+    ConvergenceError
+        `max_steps` were not enough; the message has the last loss and its excess.
+    SteeringError
+        `tolerance` is not positive.
+    """
+    if not tolerance > 0:
+        raise SteeringError(
+            f"tolerance = {tolerance!r} is not positive", remedy="give nats, for instance 1e-6"
+        )
+    limit = integer("max_steps", max_steps, 1, remedy="give a number of steps")
+    rng = np.random.default_rng(integer("seed", seed, 0, remedy="give a seed such as 0"))
+    contexts, tokens = log_p.shape
+    p = np.exp(log_p)
+    entropy = float(context_weights @ -(p * np.where(p > 0, log_p, 0.0)).sum(axis=1))
+
+    W = rng.normal(size=(tokens, dimension)) / np.sqrt(dimension)
+    H = rng.normal(size=(dimension, contexts)) / np.sqrt(dimension)
+    # The descent runs on (W, H) stacked, so that momentum and restart are written once.
+    x = np.concatenate([W, H.T])
+    y, age, step = x, 0, 1.0
+
+    def evaluate(point: FloatArray) -> tuple[float, FloatArray]:
+        w, h = point[:tokens], point[tokens:]
+        log_q = log_softmax(h @ w.T)
+        excess = float(context_weights @ kl_rows(log_p, log_q))
+        residual = context_weights[:, None] * (np.exp(log_q) - p)
+        # Dividing the gradient of h_j by pi_j is a rescaling of that context's own step.
+        return excess, np.concatenate([residual.T @ h, residual @ w / context_weights[:, None]])
+
+    excess, _ = evaluate(x)
+    losses = [entropy + excess]
+    for _ in range(limit):
+        if excess <= tolerance:
+            break
+        _, gradient = evaluate(y)
+        candidate = y - step * gradient
+        new_excess, _ = evaluate(candidate)
+        if new_excess <= excess:
+            age += 1
+            momentum = age / (age + 3.0)
+            y = candidate + momentum * (candidate - x)
+            x, excess, step = candidate, new_excess, step * 1.02
+        else:
+            y, age, step = x, 0, step * 0.5
+        losses.append(entropy + excess)
+    if not excess <= tolerance:
+        raise ConvergenceError(
+            f"after {limit} steps the loss is {losses[-1]:.8g} nats, {excess:.3g} above the "
+            f"entropy {entropy:.8g} (allowed: {tolerance:g})",
+            remedy="raise max_steps or dimension; nearly deterministic rows train slowly",
+        )
+    history = TrainingHistory(
+        loss=read_only(np.array(losses)),
+        excess=excess,
+        step_size=step,
+        seed=seed,
+        dimension=dimension,
+        tolerance=tolerance,
+        max_steps=limit,
+    )
+    return x[:tokens], np.ascontiguousarray(x[tokens:].T), history

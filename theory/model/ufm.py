@@ -1,0 +1,208 @@
+"""The Unconstrained Features Model of arXiv:2602.02712, Def. 2.2, and its steering.
+
+Logits W h_j, one free feature vector per context. Steering adds alpha v to every h_j, v the
+difference of the mean features over P and N (Eq. 3). Everything observable is computed here the
+long way, by matrix product and log-softmax, so that it can contradict the closed forms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from theory.errors import ShapeError
+from theory.model import guarantee
+from theory.model.dataset import ConceptDataset
+from theory.model.inputs import FloatArray, alpha_array, finite_array, generator, read_only
+from theory.model.interpolation import factorise
+from theory.model.softmax import log_softmax
+from theory.model.training import TrainingHistory, kl_rows, train
+
+__all__ = ["UnconstrainedFeatures"]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class UnconstrainedFeatures:
+    """A model with logits W h_j for the m contexts of a dataset.
+
+    Parameters
+    ----------
+    W : (V, d) float
+        Unembedding, one row per token.
+    H : (d, m) float
+        Features, one column per context.
+    data : ConceptDataset
+        What the model was fitted to; nothing requires it to fit well.
+    history : TrainingHistory, optional
+        How it was trained.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError
+        The shapes do not fit together, or an entry is not finite.
+    """
+
+    W: FloatArray
+    H: FloatArray
+    data: ConceptDataset
+    history: TrainingHistory | None
+
+    def __init__(
+        self,
+        W: ArrayLike,
+        H: ArrayLike,
+        data: ConceptDataset,
+        history: TrainingHistory | None = None,
+    ) -> None:
+        weights, features = finite_array("W", W, 2), finite_array("H", H, 2)
+        needed = (data.tokens, features.shape[0]), (weights.shape[1], data.contexts)
+        if (weights.shape, features.shape) != needed:
+            raise ShapeError(
+                f"W has shape {weights.shape} and H {features.shape}, but V = {data.tokens} and "
+                f"m = {data.contexts}",
+                remedy="give W of shape (V, d) and H of shape (d, m)",
+            )
+        object.__setattr__(self, "W", weights)
+        object.__setattr__(self, "H", features)
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "history", history)
+
+    @classmethod
+    def interpolating(
+        cls,
+        data: ConceptDataset,
+        rng: np.random.Generator | int,
+        dimension: int | None = None,
+        *,
+        free_shifts: bool = False,
+    ) -> Self:
+        """A model with softmax(W h_j) = p(.|c_j) up to rounding (Assumption 2), drawn at random.
+
+        Such a model is far from unique. The gauge W A^-1, A H and one vector added to every row
+        of W (a shift of each context's logits) are drawn from `rng`. `dimension` is by default
+        the smallest possible, the rank of the row-centred log-probabilities; in more dimensions
+        the rest is useless: directions that no token reads or no feature uses. With
+        `free_shifts` every context also gets a logit shift of its own, which may need one
+        dimension more. `theory.model.interpolation` has the algebra and how the rank is decided.
+
+        Raises
+        ------
+        ShapeError
+            `dimension` is too small to interpolate.
+        ProbabilityError
+            A probability is 0.
+        """
+        draw = generator(rng)
+        W, H = factorise(data.log_probabilities, draw, dimension, free_shifts)
+        return cls(W, H, data)
+
+    @classmethod
+    def trained(
+        cls,
+        data: ConceptDataset,
+        seed: int = 0,
+        dimension: int | None = None,
+        *,
+        max_steps: int = 20_000,
+        tolerance: float = 1e-6,
+    ) -> Self:
+        """A model trained by gradient descent until its loss is within `tolerance` of the entropy.
+
+        Deterministic for a given `seed`; the losses are in `history`. `dimension` is by default
+        min(m, V), which always suffices. `law_error_bound` says what the remaining excess allows.
+
+        Raises
+        ------
+        ConvergenceError
+            Not reached in `max_steps`; with the last loss and its excess.
+        """
+        size = min(data.contexts, data.tokens) if dimension is None else dimension
+        W, H, history = train(
+            data.log_probabilities,
+            data.context_weights,
+            seed=seed,
+            dimension=size,
+            max_steps=max_steps,
+            tolerance=tolerance,
+        )
+        return cls(W, H, data, history)
+
+    @property
+    def dimension(self) -> int:
+        """Number d of features."""
+        return int(self.W.shape[1])
+
+    def steering_vector(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
+        """v = mean of h over P minus mean over N, shape (d,) (Eq. 3).
+
+        Raises
+        ------
+        SteeringSetError
+            P and N do not qualify, see `ConceptDataset.steering_sets`.
+        """
+        sets = self.data.steering_sets(positive, negative)
+        mean_p, mean_n = (
+            self.H[:, sets.positive].mean(axis=1),
+            self.H[:, sets.negative].mean(axis=1),
+        )
+        return read_only(mean_p - mean_n)
+
+    def log_probability(self) -> FloatArray:
+        """log softmax(W h_j), shape (m, V), in nats."""
+        return log_softmax((self.W @ self.H).T)
+
+    def steered_log_probability(self, vector: ArrayLike, alpha: ArrayLike) -> FloatArray:
+        """log softmax(W (h_j + alpha v)), shape of alpha + (m, V), in nats.
+
+        `vector`, shape (d,), is any steering vector. Matrix product and log-softmax only: this is
+        the simulation that the laws are compared with.
+
+        Raises
+        ------
+        AlphaError, ShapeError
+            alpha is not finite, or `vector` has not d entries.
+        """
+        strengths = alpha_array(alpha)
+        v = finite_array("vector", vector, 1)
+        if len(v) != self.dimension:
+            raise ShapeError(
+                f"vector has {len(v)} entries, but d = {self.dimension}",
+                remedy="use ufm.steering_vector(P, N)",
+            )
+        hidden = self.H + strengths[..., None, None] * v[:, None]
+        return log_softmax(np.swapaxes(self.W @ hidden, -1, -2))
+
+    def context_excess(self) -> FloatArray:
+        """KL(p_j || softmax(W h_j)), shape (m,), in nats: what training left over."""
+        return kl_rows(self.data.log_probabilities, self.log_probability())
+
+    def loss(self) -> float:
+        """Cross-entropy on the dataset in nats: the entropy plus the mean `context_excess`."""
+        return self.data.entropy() + float(self.data.context_weights @ self.context_excess())
+
+    def law_error_bound(
+        self,
+        positive: ArrayLike,
+        negative: ArrayLike,
+        alpha: ArrayLike,
+        *,
+        excess: float | None = None,
+    ) -> FloatArray:
+        """Bound on |log p_alpha(simulated) - log p_alpha(law)|, shape of alpha + (m, V), in nats.
+
+        The laws take p and M from the dataset; a model that is not perfectly trained deviates
+        from them by at most this. By default the bound uses each context's own divergence from
+        the data (`context_excess`). With `excess`, it holds for every model whose loss is within
+        `excess` nats of the entropy (the divergence of context j is then at most excess / pi_j).
+        The proof is in `theory.model.guarantee`.
+        """
+        sets = self.data.steering_sets(positive, negative)
+        kl = self.context_excess() if excess is None else excess / self.data.context_weights
+        return guarantee.law_error_bound(self.data.log_probabilities, sets, alpha, kl)
+
+    def __repr__(self) -> str:
+        how = "given" if self.history is None else f"trained in {self.history.steps} steps"
+        return f"<UnconstrainedFeatures d={self.dimension}, {how}, of {self.data!r}>"
