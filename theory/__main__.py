@@ -1,0 +1,87 @@
+"""`python -m theory list | derive ID | graph`: the derivations on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from theory import __version__
+from theory.errors import SteeringError, UnknownNameError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m theory",
+        description="Derive the laws of steering strength, step by step.",
+        epilog="example: python -m theory derive concept-tanh",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("list", help="one line per law: id, status, title")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    derive = commands.add_parser(
+        "derive",
+        help="the derivation of one law, or of all",
+        epilog="example: python -m theory derive ce-exact --latex > ce-exact.tex",
+    )
+    derive.add_argument("id", nargs="?", help="id of a law; see `list`")
+    derive.add_argument("--all", action="store_true", help="every law, in reading order")
+    form = derive.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="a LaTeX document")
+    form.add_argument("--json", action="store_true", help="plain data, complete")
+    graph = commands.add_parser("graph", help="which law builds on which")
+    graph.add_argument("--dot", action="store_true", help="in Graphviz' language")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> str:
+    from theory.laws import LAWS
+    from theory.laws.page import latex_document, record, text_page
+
+    if arguments.command == "graph":
+        from theory.laws.graph import dot, tree
+
+        return dot(LAWS) if arguments.dot else tree(LAWS)
+    if arguments.command == "list":
+        if arguments.json:
+            return json.dumps(
+                [{k: record(law)[k] for k in ("id", "title", "source", "status", "expected")}
+                 for law in LAWS.values()], indent=2, ensure_ascii=False)  # fmt: skip
+        width = max(map(len, LAWS))
+        return "\n".join(
+            f"{law.id:<{width}}  {law.status():<8} {law.title}" for law in LAWS.values()
+        )
+    if (arguments.id is None) != arguments.all:
+        raise SteeringError(
+            "derive takes either one id or --all", remedy="try `derive tilting` or `derive --all`"
+        )
+    if not arguments.all and arguments.id not in LAWS:
+        raise UnknownNameError("law", arguments.id, LAWS)
+    laws = list(LAWS.values()) if arguments.all else [LAWS[arguments.id]]
+    if arguments.latex:
+        return latex_document(*laws)
+    if arguments.json:
+        records = [record(law) for law in laws]
+        return json.dumps(records if arguments.all else records[0], indent=2, ensure_ascii=False)
+    return f"\n\n{'-' * 96}\n\n".join(text_page(law) for law in laws)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 on success, 2 on a mistake of the caller (one line on stderr)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        output = _run(arguments)
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        print(output)
+    except BrokenPipeError:  # `| head` closed the pipe: not our mistake
+        sys.stderr.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""The laws of steering strength as SymPy objects: `LAWS` maps an id to its derivation.
+
+Reading order: `assumptions` (what may be assumed, and the named principles), `symbols` (the
+paper's notation), `kernel` (what decides a step), `law` (steps and laws), then one module per
+family: `tilting`, `peaks`, `limits`, `concept`, `cross_entropy`, `transformer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from theory.laws import tilting
+from theory.laws.law import Appeal, Identity, Inequality, Law, LawError, Limit, Status, Step
+
+__all__ = [
+    "LAWS",
+    "Appeal",
+    "Identity",
+    "Inequality",
+    "Law",
+    "LawError",
+    "Limit",
+    "Status",
+    "Step",
+]
+
+
+def _collect(laws: Iterable[Law]) -> Mapping[str, Law]:
+    """Laws by id, in reading order; a law may build only on laws before it (so no cycles)."""
+    found: dict[str, Law] = {}
+    for law in laws:
+        missing = [name for name in law.builds_on if name not in found]
+        if missing or law.id in found:
+            raise LawError(
+                f"law {law.id!r} is defined twice or builds on later laws {missing}",
+                remedy="list it once, after the laws it uses",
+            )
+        found[law.id] = law
+    return MappingProxyType(found)
+
+
+LAWS = _collect(
+    (
+        tilting.STEERING_SHIFT,
+        tilting.TILTING,
+        tilting.SLOPE,
+        tilting.MEAN_SLOPE,
+    )
+)

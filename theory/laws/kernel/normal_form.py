@@ -1,0 +1,294 @@
+"""Decide identities between sums over a vocabulary of symbolic size.
+
+An expression is rewritten as a rational function of *atoms*: indexed probabilities, exponentials,
+logarithms, roots and sums in canonical form. Two expressions are equal if the numerator of their
+difference vanishes identically; atoms are treated as independent, so the answer "equal" is sound,
+while hidden relations between atoms can only make the kernel answer "undecided".
+
+The rules, each an equation: `exp(a + b) = exp(a) exp(b)`, `exp(log x) = x`,
+`log(xy) = log x + log y` for x, y > 0, linearity of finite sums, separation of products,
+exchange of the order of summation where no limit depends on another index. Bound indices are
+renamed to fresh dummies before anything else happens, so no renaming can capture. A division is
+accepted only if the divisor is proved to be non-zero.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from itertools import permutations
+from operator import mul
+
+from sympy import (
+    Add,
+    Derivative,
+    Dummy,
+    Expr,
+    Indexed,
+    Integer,
+    Mul,
+    Pow,
+    Product,
+    Rational,
+    S,
+    Sum,
+    Symbol,
+    cancel,
+    cosh,
+    default_sort_key,
+    exp,
+    expand,
+    factor_terms,
+    fraction,
+    log,
+    sinh,
+    tanh,
+    together,
+)
+
+from theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
+from theory.laws.kernel.signs import POSITIVE, sign_of
+
+__all__ = ["NormalForm", "decide_equal", "decide_sign"]
+
+# Canonical names of bound indices. Dummies equal only themselves, so no user symbol can clash.
+_BOUND = tuple(Dummy(f"i{k}", integer=True) for k in range(12))
+_MAX_FLATTEN = 4  # sums over more indices at once stay nested: 4! orders are tried
+
+
+class NormalForm:
+    """Rewrites expressions as rational functions of atoms, under the given facts."""
+
+    def __init__(self, given: tuple[Given, ...] = ()) -> None:
+        self._symbol: dict[Expr, Symbol] = {}
+        self._atom: dict[Symbol, Expr] = {}
+        self._roots: dict[Symbol, tuple[int, Expr]] = {}
+        self._facts = [g for g in given if isinstance(g, Fact)]
+        self._splits = {(g.lower, g.upper): g.at for g in given if isinstance(g, Split)}
+        self._lets = [g for g in given if isinstance(g, Let)]
+        self._signs = tuple(g for g in given if isinstance(g, Sign))
+        self._instances: dict[tuple[int, tuple[Expr, ...]], Expr] = {}
+
+    # -- the public face ---------------------------------------------------------------
+
+    def is_zero(self, expr: Expr) -> bool:
+        """Whether the numerator of the normal form vanishes identically."""
+        numerator = expand(fraction(together(self.ratio(expr)))[0])
+        for symbol, (order, base) in self._roots.items():  # r**order = base
+            power = Dummy("power")
+            terms = Add.make_args(numerator)
+            if any(t.as_powers_dict()[symbol] >= order for t in terms):
+                numerator = Add(*(self._reduce_root(t, symbol, order, base) for t in terms))
+                numerator = expand(fraction(together(numerator.xreplace({power: base})))[0])
+        return numerator == 0
+
+    def canonical(self, expr: Expr) -> Expr:
+        """The normal form with the atoms written out again."""
+        return self.restore(factor_terms(together(self.ratio(expr))))
+
+    def restore(self, expr: Expr) -> Expr:
+        """Replace atom symbols by the atoms they stand for."""
+        return expr.xreplace(self._atom)
+
+    def sign(self, expr: Expr) -> str:
+        """Sign of `expr`: as it stands, else of its normal form; raises `Undecided`."""
+        try:
+            return sign_of(expr, self._signs)
+        except Undecided:
+            return sign_of(self.canonical(expr), self._signs)
+
+    # -- rewriting ---------------------------------------------------------------------
+
+    def ratio(self, e: Expr) -> Expr:
+        """`e` as a rational function of atom symbols; raises `Undecided` where a rule is missing."""
+        if e.is_Number:
+            if not e.is_finite:
+                raise Undecided(f"{e} is not a finite number")
+            return e
+        if isinstance(e, Indexed):
+            return self._new(e.base[tuple(self.restore(self.ratio(i)) for i in e.indices)])
+        if e.is_Symbol:
+            return e
+        if isinstance(e, Add | Mul):
+            return e.func(*map(self.ratio, e.args))
+        if isinstance(e, exp):
+            return self._exp(self.ratio(e.args[0]))
+        if isinstance(e, Pow):
+            return self._pow(*e.args)
+        if isinstance(e, log):
+            return self._log(e.args[0])
+        if isinstance(e, tanh | sinh | cosh):
+            return self.ratio(e.rewrite(exp))
+        if isinstance(e, Sum):
+            return self._sum(e)
+        if isinstance(e, Derivative):
+            done = e.doit(deep=False) if not isinstance(e.expr, Sum) else e.expr.diff(*e.variables)
+            if isinstance(done, Derivative):  # of an undefined function: an atom
+                return self._new(done)
+            return self.ratio(done)
+        if e.is_Function:
+            return self._new(e.func(*(self.restore(self.ratio(a)) for a in e.args)))
+        raise Undecided(f"no rule for {type(e).__name__}: {e}")
+
+    def _new(self, atom: Expr) -> Symbol:
+        """The symbol that stands for a canonical atom."""
+        if atom not in self._symbol:
+            symbol = Dummy("a", positive=True if atom.is_positive else None)
+            self._symbol[atom], self._atom[symbol] = symbol, atom
+        return self._symbol[atom]
+
+    def _pow(self, base: Expr, exponent: Expr) -> Expr:
+        if exponent.is_Integer:
+            if exponent < 0 and self.sign(base) not in {"+", "-", "!0"}:
+                raise Undecided(f"division by {base}, which may vanish")
+            return self.ratio(base) ** exponent
+        if self.sign(base) != POSITIVE:
+            raise Undecided(f"power {exponent} of {base}, which may not be positive")
+        return self._exp(self.ratio(exponent) * self._log(base))
+
+    def _exp(self, x: Expr) -> Expr:
+        numerator, denominator = fraction(together(x))
+        x = expand(x) if denominator.is_Number else expand(cancel(numerator / denominator))
+        result = S.One
+        for term in Add.make_args(x):
+            c, rest = term.as_coeff_Mul()
+            atom = self._atom.get(rest) if rest.is_Symbol else None
+            if isinstance(atom, log):  # exp(c log b) = b**c
+                whole, part = divmod(c.p, c.q) if isinstance(c, Rational) else (0, None)
+                if part is None:
+                    raise Undecided(f"exponent {self.restore(term)}")
+                result *= self.ratio(atom.args[0]) ** whole
+                if part:
+                    result *= self._root(atom.args[0], c.q) ** part
+            elif isinstance(c, Integer):
+                result *= self._new(exp(self.restore(rest))) ** c if rest != 1 else exp(c)
+            else:
+                result *= self._new(exp(self.restore(term)))
+        return result
+
+    def _root(self, base: Expr, order: int) -> Symbol:
+        symbol = self._new(base ** Rational(1, order))
+        self._roots[symbol] = (order, self.ratio(base))
+        return symbol
+
+    @staticmethod
+    def _reduce_root(term: Expr, symbol: Symbol, order: int, base: Expr) -> Expr:
+        n = term.as_powers_dict()[symbol]
+        whole, part = divmod(int(n), order)
+        return term / symbol**n * symbol**part * base**whole
+
+    def _log(self, argument: Expr) -> Expr:
+        if isinstance(argument, Product):
+            return self.ratio(Sum(log(argument.function), *argument.limits))
+        if self.sign(argument) != POSITIVE:
+            raise Undecided(f"logarithm of {argument}, which may not be positive")
+        total = S.Zero
+        numerator, denominator = fraction(together(self.ratio(argument)))
+        factors = [(f, 1) for f in Mul.make_args(factor_terms(numerator))]
+        factors += [(f, -1) for f in Mul.make_args(factor_terms(denominator))]
+        for f, direction in factors:
+            base, n = f.as_base_exp()
+            raw = self.restore(base)
+            if sign_of(raw, self._signs) != POSITIVE:
+                raise Undecided(f"logarithm of a product with the factor {raw}")
+            if isinstance(raw, exp):
+                total += direction * n * self.ratio(raw.args[0])
+            elif base != 1:
+                total += direction * n * self._new(log(self.restore(expand(base))))
+        return total
+
+    # -- sums --------------------------------------------------------------------------
+
+    def _sum(self, e: Sum) -> Expr:
+        *inner, (index, lower, upper) = e.limits
+        summand = Sum(e.function, *inner) if inner else e.function
+        if (lower, upper) in self._splits:
+            at = self._splits[lower, upper]
+            return self.ratio(Sum(summand, (index, lower, at - 1))) + self.ratio(
+                Sum(summand, (index, at, upper))
+            )
+        j = Dummy("j", integer=True)
+        body = summand.xreplace({index: j})
+        for let in self._lets:
+            if (let.lower, let.upper) == (lower, upper):
+                entry = let.entry.xreplace({let.index: j})
+                body = body.xreplace({entry: let.value.xreplace({let.index: j})})
+        numerator, denominator = fraction(together(self.ratio(body)))
+        free, bound = S.One, S.One
+        for f in Mul.make_args(denominator):
+            if self._depends(f, j):
+                bound *= f
+            else:
+                free *= f
+        total = S.Zero
+        for term in Add.make_args(expand(numerator)):
+            outside, inside = S.One, S.One
+            for f in Mul.make_args(term):
+                if self._depends(f, j):
+                    inside *= f
+                else:
+                    outside *= f
+            total += outside * self._sum_atom(inside / bound, j, lower, upper)
+        return total / free
+
+    def _depends(self, f: Expr, j: Symbol) -> bool:
+        return any(j == s or j in self._atom.get(s, S.One).free_symbols for s in f.free_symbols)
+
+    def _sum_atom(self, monomial: Expr, j: Symbol, lower: Expr, upper: Expr) -> Expr:
+        """`Sum(monomial, (j, lower, upper))` for a product of factors that all depend on j."""
+        if not self._depends(monomial, j):
+            return (upper - lower + 1) * monomial
+        limits, factors = [(j, lower, upper)], []
+        for f in Mul.make_args(monomial):
+            base, n = f.as_base_exp()
+            raw = self._atom.get(base, base) if base.is_Symbol else base
+            sums = isinstance(raw, Sum) and n.is_Integer and n > 0
+            if sums and not any(j in limit[k].free_symbols for limit in raw.limits for k in (1, 2)):
+                for _ in range(int(n)):
+                    fresh = {limit[0]: Dummy("j", integer=True) for limit in raw.limits}
+                    factors.append(raw.function.xreplace(fresh))
+                    limits += [(fresh[i], a, b) for i, a, b in raw.limits]
+            else:
+                factors.append(self.restore(f))
+        return self._lookup(_canonical_sum(reduce(mul, factors), limits))
+
+    def _lookup(self, atom: Sum) -> Expr:
+        """The value a fact gives to this sum, or the symbol that stands for it."""
+        names = sorted((s for s in atom.free_symbols if s.is_Symbol), key=default_sort_key)
+        for number, fact in enumerate(self._facts):
+            for values in permutations(names, len(fact.for_all)):
+                instance = dict(zip(fact.for_all, values, strict=True))
+                if (number, values) not in self._instances:
+                    bare = NormalForm(self._signs)
+                    self._instances[number, values] = bare.canonical(fact.lhs.xreplace(instance))
+                if self._instances[number, values] == atom:
+                    return self.ratio(fact.rhs.xreplace(instance))
+        return self._new(atom)
+
+
+def _canonical_sum(body: Expr, limits: list[tuple[Symbol, Expr, Expr]]) -> Sum:
+    """A sum over one or more independent indices, under canonical names and order."""
+    used = {s for s in body.atoms(Dummy) if s in _BOUND}
+    start = max((_BOUND.index(s) + 1 for s in used), default=0)
+    names = _BOUND[start : start + len(limits)]
+    if len(names) < len(limits):
+        raise Undecided(f"sums nested more than {len(_BOUND)} deep")
+    orders = permutations(limits) if len(limits) <= _MAX_FLATTEN else [tuple(limits)]
+    candidates = []
+    for order in orders:
+        renamed = {index: name for (index, _, _), name in zip(order, names, strict=True)}
+        bounds = [(renamed[i], a, b) for i, a, b in order]
+        candidates.append(Sum(body.xreplace(renamed), *bounds))
+    return min(candidates, key=default_sort_key)
+
+
+def decide_equal(lhs: Expr, rhs: Expr, given: tuple[Given, ...] = ()) -> bool:
+    """Whether `lhs = rhs` is proved under `given`; `False` means undecided, never refuted."""
+    try:
+        return NormalForm(given).is_zero(lhs - rhs)
+    except Undecided:
+        return False
+
+
+def decide_sign(expr: Expr, given: tuple[Given, ...] = ()) -> str:
+    """Sign of `expr` under `given`: one of the codes of `theory.laws.kernel.signs`."""
+    return NormalForm(given).sign(expr)

@@ -1,0 +1,134 @@
+"""Signs of expressions, by structure: what is positive term by term is positive.
+
+Codes: `+` positive, `0+` non-negative, `-` negative, `0-` non-positive, `0` zero, `!0` non-zero.
+Anything that structure does not settle raises `Undecided`; the caller then tries the normal form.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from sympy import Add, Dummy, Expr, Mul, Pow, Sum, cosh, exp, expand, log
+
+from theory.laws.kernel.facts import Sign, Undecided
+
+__all__ = ["NEGATIVE", "NONNEGATIVE", "NONPOSITIVE", "NONZERO", "POSITIVE", "ZERO", "sign_of"]
+
+POSITIVE, NONNEGATIVE, NEGATIVE, NONPOSITIVE, ZERO, NONZERO = "+", "0+", "-", "0-", "0", "!0"
+
+_FLIP = {"+": "-", "0+": "0-", "-": "+", "0-": "0+", "0": "0", "!0": "!0"}
+
+
+def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
+    """The strongest sign code that structure gives; raises `Undecided`."""
+    for rule in signs:
+        for direction, code in ((e, POSITIVE), (-e, NEGATIVE)):
+            if _matches(rule, direction):
+                return code if rule.strict else {"+": "0+", "-": "0-"}[code]
+    if not e.free_symbols and not e.has(Sum):
+        return _assumed(e)  # a number: SymPy evaluates it to as many digits as the sign needs
+    if isinstance(e, Add):
+        return _add(e, signs)
+    if isinstance(e, Mul):
+        return _mul([sign_of(f, signs) for f in e.args])
+    if isinstance(e, exp):
+        return POSITIVE
+    if isinstance(e, cosh):
+        return POSITIVE
+    if isinstance(e, Pow):
+        return _pow(e, signs)
+    if isinstance(e, Sum):
+        return _sum(e, signs)
+    if isinstance(e, log):
+        return sign_of(expand(e.args[0] - 1), signs)  # log x has the sign of x - 1, x > 0
+    if e.is_Number or e.is_Symbol or e.is_Indexed or e.is_Function:
+        return _assumed(e)
+    raise Undecided(f"sign of {e}")
+
+
+def _matches(rule: Sign, e: Expr) -> bool:
+    if not rule.for_all:
+        return bool(e == rule.expr)
+    names = [s for s in e.free_symbols if s.is_Symbol and s.is_integer]
+    return any(
+        e == rule.expr.xreplace(dict(zip(rule.for_all, values, strict=True)))
+        for values in permutations(names, len(rule.for_all))
+    )
+
+
+def _assumed(e: Expr) -> str:
+    for code, holds in (
+        (ZERO, e.is_zero),
+        (POSITIVE, e.is_positive),
+        (NEGATIVE, e.is_negative),
+        (NONNEGATIVE, e.is_nonnegative),
+        (NONPOSITIVE, e.is_nonpositive),
+        (NONZERO, e.is_nonzero and e.is_real),
+    ):
+        if holds:
+            return code
+    raise Undecided(f"sign of {e}")
+
+
+def _add(e: Add, signs: tuple[Sign, ...]) -> str:
+    # 1 - exp(x) has the sign of -x, and exp(x) - 1 that of x
+    one, rest = e.as_coeff_Add()
+    if one in (1, -1):
+        c, factor = rest.as_coeff_Mul()
+        if isinstance(factor, exp) and c == -one:
+            inner = sign_of(factor.args[0], signs)
+            return inner if one == -1 else _FLIP[inner]
+    codes = {sign_of(a, signs) for a in e.args} - {ZERO}
+    if not codes:
+        return ZERO
+    for up, weak in ((POSITIVE, NONNEGATIVE), (NEGATIVE, NONPOSITIVE)):
+        if codes <= {up, weak}:
+            return up if up in codes else weak
+    raise Undecided(f"sign of the sum {e}")
+
+
+def _mul(codes: list[str]) -> str:
+    if ZERO in codes:
+        return ZERO
+    if NONZERO in codes:
+        if all(c in {POSITIVE, NEGATIVE, NONZERO} for c in codes):
+            return NONZERO
+        raise Undecided("sign of a product with a factor of unknown sign")
+    odd = sum(c in {NEGATIVE, NONPOSITIVE} for c in codes) % 2
+    weak = any(c in {NONNEGATIVE, NONPOSITIVE} for c in codes)
+    code = NONNEGATIVE if weak else POSITIVE
+    return _FLIP[code] if odd else code
+
+
+def _pow(e: Pow, signs: tuple[Sign, ...]) -> str:
+    base, n = e.args
+    if n.is_Integer and n.is_even:
+        try:
+            code = sign_of(base, signs)
+        except Undecided:
+            if base.is_real and n > 0:
+                return NONNEGATIVE
+            raise
+        if code in {POSITIVE, NEGATIVE, NONZERO}:
+            return POSITIVE
+        return ZERO if code == ZERO else NONNEGATIVE
+    code = sign_of(base, signs)
+    if code == POSITIVE:
+        return POSITIVE
+    if n.is_Integer and (n > 0 or code in {NEGATIVE, NONZERO}):
+        return code
+    if n.is_positive and code in {NONNEGATIVE, ZERO}:
+        return code
+    raise Undecided(f"sign of {e}")
+
+
+def _sum(e: Sum, signs: tuple[Sign, ...]) -> str:
+    *inner, (index, lower, upper) = e.limits
+    summand = Sum(e.function, *inner) if inner else e.function
+    count = sign_of(expand(upper - lower + 1), signs)
+    code = sign_of(summand.xreplace({index: Dummy("j", integer=True)}), signs)
+    if count == POSITIVE or code == ZERO:
+        return code
+    if count in {NONNEGATIVE, ZERO} and code != NONZERO:
+        return {POSITIVE: NONNEGATIVE, NEGATIVE: NONPOSITIVE}.get(code, code)
+    raise Undecided(f"number of terms of {e}")

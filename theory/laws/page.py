@@ -1,0 +1,185 @@
+"""A law as a page: given, to show, steps with reasons, what was assumed.
+
+`text_page` is for the terminal, `latex_page` for a document, `record` for a program.
+"""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import Any
+
+from theory.laws.assumptions import ASSUMPTIONS
+from theory.laws.law import Appeal, Law, Status, Step
+
+__all__ = ["latex_document", "latex_page", "record", "text_page"]
+
+_WIDTH = 96
+_MARK = {Status.PROVED: "proved", Status.ASSUMED: "assumed", Status.UNKNOWN: "UNKNOWN"}
+
+
+def _because(step: Step) -> str:
+    """The reason of a step, with the principle and the premises of an appeal."""
+    if not isinstance(step, Appeal):
+        return step.reason
+    premises = ", ".join(f"({n})" for n in step.premises)
+    words = f"{step.principle}{f', from {premises}' if premises else ''}"
+    return f"{words}; {step.reason}" if step.reason else words
+
+
+def _paragraph(label: str, words: str) -> str:
+    return fill(words, _WIDTH, initial_indent=f"{label:<10}", subsequent_indent=" " * 10)
+
+
+def verdict(law: Law) -> str:
+    """One sentence: what was decided by the kernel, what was assumed, what is unknown."""
+    statuses = law.prove()
+    count = {s: statuses.count(s) for s in Status}
+    words = f"{count[Status.PROVED]} of {len(statuses)} steps proved by the kernel"
+    if count[Status.ASSUMED]:
+        names = ", ".join(p.name for p in law.principles())
+        words += f", {count[Status.ASSUMED]} by appeal to: {names}"
+    if count[Status.UNKNOWN]:
+        words += f"; {count[Status.UNKNOWN]} UNKNOWN, so the law is not proved"
+    return words + "."
+
+
+def text_page(law: Law) -> str:
+    """The derivation as plain text, one step after the other with its status."""
+    used = ", ".join(a.name for a in law.assumptions)
+    unused = ", ".join(a.name for a in ASSUMPTIONS if a not in law.assumptions)
+    lines = [f"{law.id}: {law.title}", law.source, ""]
+    if not law.expected:
+        lines += [_paragraph("Claim", f"{law.paper} This is FALSE; the steps refute it."), ""]
+    else:
+        lines += [_paragraph("Paper", law.paper)]
+    lines += [_paragraph("Here", law.sharper)]
+    lines += [_paragraph("Assumes", used or "only p > 0 and real M")]
+    if unused and law.expected:
+        lines += [_paragraph("Not used", unused)]
+    if law.builds_on:
+        lines += [_paragraph("Builds on", ", ".join(law.builds_on))]
+    lines += ["", _paragraph("To show", law.statement.text()), ""]
+    for number, (step, status) in enumerate(zip(law.steps, law.prove(), strict=True), start=1):
+        head = f"({number})"
+        lines.append(f"{head:>5}  {step.text()}")
+        if isinstance(step, Appeal) and step.lhs is not None and step.conclusion:
+            lines.append(
+                fill(step.conclusion, _WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7)
+            )
+        reason = f"[{_MARK[status]}] {_because(step)}"
+        lines.append(fill(reason, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9))
+    lines += ["", _paragraph("Concluded", verdict(law))]
+    if law.principles():
+        lines.append("")
+        for principle in law.principles():
+            words = f"{principle.name}: {principle.statement} ({principle.reference})"
+            lines.append(_paragraph("Assumed", words))
+    if law.care:
+        lines += ["", _paragraph("Care", law.care)]
+    return "\n".join(lines)
+
+
+_UNICODE = {
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\varepsilon$",
+    "κ": r"$\kappa$", "λ": r"$\lambda$", "μ": r"$\mu$", "ν": r"$\nu$", "ω": r"$\omega$",
+    "π": r"$\pi$", "ρ": r"$\rho$", "σ": r"$\sigma$", "τ": r"$\tau$", "θ": r"$\theta$",
+    "Δ": r"$\Delta$", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "ℓ": r"$\ell$", "∞": r"$\infty$",
+    "→": r"$\to$", "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "∈": r"$\in$", "∉": r"$\notin$",
+    "²": r"$^2$", "³": r"$^3$", "⁴": r"$^4$", "½": r"$\frac{1}{2}$", "±": r"$\pm$", "·": r"$\cdot$",
+    "ö": r'\"o', "√": r"$\surd$", "∂": r"$\partial$", "∫": r"$\int$", "×": r"$\times$",
+    "⁽": r"$^($", "ⁿ": r"$^n$", "⁾": r"$^)$", "∘": r"$\circ$", "∪": r"$\cup$", "χ": r"$\chi$",
+    "<": r"$<$", ">": r"$>$", "|": r"$|$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "^": r"\^{}", "{": r"\{", "}": r"\}", "~": r"\~{}", "φ": r"$\varphi$", "ξ": r"$\xi$", "∅": r"$\emptyset$",
+}  # fmt: skip
+
+
+def _words(words: str) -> str:
+    """Prose with Unicode mathematics, for LaTeX."""
+    return "".join(_UNICODE.get(c, c) for c in words)
+
+
+def latex_page(law: Law) -> str:
+    """Statement and derivation as LaTeX; needs only the `amsmath` and `amssymb` packages."""
+    lines = [
+        rf"\subsection*{{{_words(law.title)} (\texttt{{{law.id}}})}}",
+        rf"{_words(law.source)}.",
+        "",
+        rf"\paragraph{{Paper.}} {_words(law.paper)}",
+        rf"\paragraph{{Here.}} {_words(law.sharper)}",
+        rf"\paragraph{{Assumes.}} {_words(', '.join(a.name for a in law.assumptions) or 'only p > 0 and real M')}.",
+        rf"\paragraph{{To show.}} \[ {law.statement.latex()} \]" if law.statement.latex() else "",
+        r"\begin{enumerate}",
+    ]
+    for step, status in zip(law.steps, law.prove(), strict=True):
+        formula = rf"\[ {step.latex()} \]" if step.latex() else _words(step.text())
+        conclusion = ""
+        if isinstance(step, Appeal) and step.latex() and step.conclusion:
+            conclusion = f"{_words(step.conclusion)}; "
+        lines.append(
+            rf"\item {formula} {conclusion}\emph{{{_MARK[status]}}}: {_words(_because(step))}."
+        )
+    lines += [r"\end{enumerate}", rf"\paragraph{{Concluded.}} {_words(verdict(law))}"]
+    for principle in law.principles():
+        lines.append(
+            rf"\paragraph{{Assumed.}} {_words(principle.name)}: {_words(principle.statement)} "
+            rf"({_words(principle.reference)}.)"
+        )
+    if law.care:
+        lines.append(rf"\paragraph{{Care.}} {_words(law.care)}")
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def latex_document(*laws: Law) -> str:
+    """A document that compiles as it stands."""
+    body = "\n".join(latex_page(law) for law in laws)
+    return (
+        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\usepackage[T1]{fontenc}\n"
+        f"\\begin{{document}}\n{body}\\end{{document}}\n"
+    )
+
+
+def record(law: Law) -> dict[str, Any]:
+    """The law as plain data for JSON: everything the page shows, SymPy forms included."""
+    steps = []
+    for number, (step, status) in enumerate(zip(law.steps, law.prove(), strict=True), start=1):
+        entry: dict[str, Any] = {
+            "number": number,
+            "kind": type(step).__name__.lower(),
+            "status": str(status),
+            "text": step.text(),
+            "latex": step.latex(),
+            "reason": _because(step),
+        }
+        if isinstance(step, Appeal):
+            entry |= {
+                "principle": step.principle,
+                "premises": list(step.premises),
+                "conclusion": step.conclusion,
+            }
+        steps.append(entry)
+    return {
+        "id": law.id,
+        "title": law.title,
+        "source": law.source,
+        "expected": str(law.expected).lower(),
+        "paper": law.paper,
+        "sharper": law.sharper,
+        "care": law.care,
+        "assumptions": [a.name for a in law.assumptions],
+        "not_used": [a.name for a in ASSUMPTIONS if a not in law.assumptions],
+        "builds_on": list(law.builds_on),
+        "numeric_twin": law.twin,
+        "statement": {
+            "text": law.statement.text(),
+            "latex": law.statement.latex(),
+            "relation": law.relation,
+            "lhs": str(law.lhs),
+            "rhs": str(law.rhs),
+        },
+        "status": str(law.status()),
+        "steps": steps,
+        "assumed": [
+            {"name": p.name, "statement": p.statement, "reference": p.reference}
+            for p in law.principles()
+        ],
+    }

@@ -1,0 +1,234 @@
+"""One printer for formulas, with two alphabets: a line of Unicode, or LaTeX.
+
+SymPy's printers order factors for canonical comparison (`M[y] p[y] e^...`); a reader wants the
+paper's order: probabilities, exponentials, then what they weigh. Sums over the whole vocabulary
+are written without limits. The LaTeX stays inside what matplotlib's mathtext can typeset.
+"""
+
+from __future__ import annotations
+
+from sympy import (
+    Add,
+    Derivative,
+    Expr,
+    Indexed,
+    Integer,
+    Mul,
+    Pow,
+    Product,
+    Rational,
+    Sum,
+    Symbol,
+    default_sort_key,
+    exp,
+    oo,
+)
+
+__all__ = ["tex", "text"]
+
+_GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ",
+    "lambda": "λ", "mu": "μ", "nu": "ν", "omega": "ω", "pi": "π", "rho": "ρ", "sigma": "σ",
+    "tau": "τ", "theta": "θ", "phi": "φ", "Delta": "Δ", "xi": "ξ", "ell": "ℓ",
+}  # fmt: skip
+# Precedences: a sum is looser than a product (or a big operator), which is looser than a power.
+_SUM, _PRODUCT, _POWER, _ATOM = range(4)
+
+
+def text(expr: Expr) -> str:
+    """One line of Unicode, names kept: `Σ_z p_z e^(α M_z)`."""
+    return _Printer(latex=False).show(expr)
+
+
+def tex(expr: Expr) -> str:
+    r"""LaTeX mathematics, names kept: `\sum_{z} p_{z} e^{\alpha M_{z}}`."""
+    return _Printer(latex=True).show(expr)
+
+
+class _Printer:
+    def __init__(self, *, latex: bool) -> None:
+        self.latex = latex
+
+    def show(self, e: Expr, level: int = _SUM) -> str:
+        """`e` as a string, in parentheses if it binds looser than `level`."""
+        string, precedence = self._dispatch(e)
+        return self._paren(string) if precedence < level else string
+
+    def _paren(self, s: str) -> str:
+        return rf"\left({s}\right)" if self.latex else f"({s})"
+
+    def _dispatch(self, e: Expr) -> tuple[str, int]:
+        if hasattr(e, "text_form"):  # a Named quantity
+            form = e.latex_form if self.latex else e.text_form
+            level = _SUM if self.latex else _PRODUCT
+            return form.format(*(self.show(a, level) for a in e.args)), e.precedence
+        if e in (oo, -oo):
+            sign = "-" if e == -oo else ""
+            return (rf"{sign}\infty" if self.latex else f"{sign}∞"), _ATOM
+        if isinstance(e, Integer):
+            return str(e), _ATOM if e >= 0 else _SUM
+        if isinstance(e, Rational):
+            return self._fraction(Integer(e.p), Integer(e.q))
+        if isinstance(e, Symbol):
+            return self._symbol(e.name), _ATOM
+        if isinstance(e, Indexed):
+            return self._indexed(e), _ATOM
+        if isinstance(e, Add):
+            return self._add(e), _SUM
+        if isinstance(e, Mul):
+            return self._mul(e)
+        if isinstance(e, exp):
+            return self._exp(e.args[0]), _POWER
+        if isinstance(e, Pow):
+            return self._pow(e)
+        if isinstance(e, Sum | Product):
+            return self._big(e), _PRODUCT
+        if isinstance(e, Derivative):
+            return self._derivative(e), _PRODUCT
+        if e.is_Function:
+            return self._function(e), _ATOM
+        return (self._symbol(str(e)) if not self.latex else rf"\mathrm{{{e}}}"), _ATOM
+
+    # -- leaves ------------------------------------------------------------------------
+
+    def _symbol(self, name: str) -> str:
+        bar, prime = name.endswith("bar"), name.endswith("'")
+        head, *subscript = name.removesuffix("bar").removesuffix("'").split("_", 1)
+        if self.latex:
+            head = (
+                rf"\{head}" if head in _GREEK else head if len(head) == 1 else rf"\mathrm{{{head}}}"
+            )
+            head = rf"\bar{{{head}}}" if bar else head
+            tail = "".join(f"_{{{self._symbol(s)}}}" for s in subscript)
+        else:
+            head = _GREEK.get(head, head) + ("\u0304" if bar else "")
+            tail = "".join(f"_{self._symbol(s)}" for s in subscript)
+        return head + ("'" if prime else "") + tail
+
+    def _indexed(self, e: Indexed) -> str:
+        base = self._symbol(str(e.base.label))
+        inner = ",".join(self.show(i) for i in e.indices)
+        if self.latex:
+            return f"{base}_{{{inner}}}" if "_" not in base else f"{{{base}}}_{{{inner}}}"
+        return f"{base}_{inner}" if inner.isalnum() else f"{base}_({inner})"
+
+    # -- arithmetic --------------------------------------------------------------------
+
+    def _add(self, e: Add) -> str:
+        terms = sorted(e.args, key=lambda t: (t.could_extract_minus_sign(), _weight(t)))
+        out = self.show(terms[0])
+        for t in terms[1:]:
+            negative = t.could_extract_minus_sign()
+            out += (" - " if negative else " + ") + self.show(-t if negative else t, _PRODUCT)
+        return out
+
+    def _mul(self, e: Expr) -> tuple[str, int]:
+        if e.could_extract_minus_sign():
+            return f"-{self.show(-e, _PRODUCT)}", _SUM
+        above, below = [], []
+        for f in e.args:
+            if isinstance(f, Rational) and not isinstance(f, Integer):
+                above += [Integer(f.p)] if f.p != 1 else []
+                below.append(Integer(f.q))
+            elif isinstance(f, Pow) and not isinstance(f, exp) and f.exp.could_extract_minus_sign():
+                below.append(1 / f)
+            else:
+                above.append(f)
+        if below:
+            return self._fraction(Mul(*above), Mul(*below))
+        factors = sorted(above, key=_weight)
+        shown = []
+        for k, f in enumerate(factors):
+            last = k == len(factors) - 1
+            level = _PRODUCT if last or not isinstance(f, Sum | Product | Derivative) else _POWER
+            shown.append(self.show(f, level))
+        return " ".join(shown), _PRODUCT
+
+    def _fraction(self, above: Expr, below: Expr) -> tuple[str, int]:
+        if self.latex:
+            return rf"\frac{{{self.show(above)}}}{{{self.show(below)}}}", _POWER
+        return f"{self.show(above, _PRODUCT)} / {self.show(below, _POWER)}", _PRODUCT
+
+    def _pow(self, e: Pow) -> tuple[str, int]:
+        if e.exp.could_extract_minus_sign():
+            return self._fraction(Integer(1), 1 / e)
+        if e.exp == Rational(1, 2):
+            inner = self.show(e.base)
+            return (rf"\sqrt{{{inner}}}" if self.latex else f"√({inner})"), _POWER
+        base = self.show(e.base, _ATOM)
+        if self.latex:
+            return f"{base}^{{{self.show(e.exp)}}}", _POWER
+        return f"{base}^{self.show(e.exp, _ATOM)}", _POWER
+
+    def _exp(self, x: Expr) -> str:
+        if self.latex:
+            return f"e^{{{self.show(x)}}}"
+        inner = self.show(x, _ATOM)
+        return f"e^{inner}"
+
+    def _function(self, e: Expr) -> str:
+        name = e.func.__name__
+        known = {"log", "tanh", "sinh", "cosh"}
+        inner = ", ".join(self.show(a) for a in e.args)
+        if not self.latex:
+            return f"{_GREEK.get(name, name)}({inner})"
+        return rf"{chr(92) + name if name in known else self._symbol(name)}\left({inner}\right)"
+
+    # -- big operators -----------------------------------------------------------------
+
+    def _big(self, e: Expr) -> str:
+        sign = (r"\sum", "Σ") if isinstance(e, Sum) else (r"\prod", "Π")
+        heads = []
+        for index, lower, upper in reversed(e.limits):
+            heads.append(self._range(index, lower, upper, sign[0] if self.latex else sign[1]))
+        return f"{' '.join(heads)} {self.show(e.function, _PRODUCT)}"
+
+    def _range(self, index: Symbol, lower: Expr, upper: Expr, sign: str) -> str:
+        """The operator with its range: nothing for a whole set, `y ∈ A` for a block of size |A|."""
+        i = self.show(index)
+        size, before = upper - lower + 1, lower
+        member, outside = (r" \in ", r" \notin ") if self.latex else ("∈", "∉")
+        if size.is_Symbol and size.name.startswith("|"):
+            scope = f"{i}{member}{size.name.strip('|')}"
+        elif before.is_Symbol and before.name.startswith("|"):
+            scope = f"{i}{outside}{before.name.strip('|')}"
+        elif lower == 0 and size.is_Symbol:
+            return f"{sign}_{{{i}}}" if self.latex else f"{sign}_{i}"
+        elif self.latex:
+            return f"{sign}_{{{i}={self.show(lower)}}}^{{{self.show(upper)}}}"
+        else:
+            scope = f"{i}={self.show(lower)}..{self.show(upper)}"
+        return f"{sign}_{{{scope}}}" if self.latex else f"{sign}_({scope})"
+
+    def _derivative(self, e: Derivative) -> str:
+        (variable, order), *_ = e.variable_count
+        v, inner = self.show(variable), self.show(e.expr, _POWER)
+        if self.latex:
+            power = "" if order == 1 else f"^{{{order}}}"
+            return rf"\frac{{d{power}}}{{d{v}{power}}} {inner}"
+        power = "" if order == 1 else {2: "²", 3: "³"}.get(int(order), f"^{order}")
+        return f"d{power}/d{v}{power} {inner}"
+
+
+def _weight(f: Expr) -> tuple[int, object]:
+    """Order of factors: numbers, symbols, names, probabilities, exponentials, the rest, sums."""
+    base = f.as_base_exp()[0] if not isinstance(f, exp) else f
+    if f.is_Number:
+        rank = 0
+    elif base.is_Symbol:
+        rank = 1
+    elif isinstance(base, Indexed):
+        rank = 3 if base.is_positive else 5
+    elif isinstance(f, exp):
+        rank = 4
+    elif hasattr(base, "text_form"):
+        rank = 2 if len(base.args) > 1 else 6
+    elif isinstance(base, Add):
+        rank = 7
+    elif isinstance(base, Sum | Product):
+        rank = 9
+    elif isinstance(base, Derivative):
+        rank = 8
+    else:
+        rank = 6
+    return rank, default_sort_key(f)
