@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 
 from theory.errors import AssumptionError, ShapeError
-from theory.model.inputs import BoolArray, FloatArray, IntArray, read_only
+from theory.model.inputs import FloatArray, IntArray, read_only
 
-__all__ = ["Part", "Violation", "column_values", "require", "violations"]
+__all__ = ["Part", "Violation", "rates", "require", "violations"]
 
 Part = Literal["positive", "constant a", "constant b", "a above b"]
 
@@ -147,24 +147,28 @@ def require(found: tuple[Violation, ...], *, context_dependent: bool = False) ->
         )
 
 
-def column_values(
-    name: str, probabilities: FloatArray, where: BoolArray, token_concept: IntArray
+def rates(
+    name: Literal["a", "b"],
+    probabilities: FloatArray,
+    token_concept: IntArray,
+    context_concept: IntArray,
 ) -> FloatArray:
-    """One probability per token, from a context in which `where` (m, V) holds; shape (V,).
+    """a_z or b_z, shape (V,): its probability in the first context in, or outside, its concept.
 
     Raises
     ------
     ShapeError
-        A token has no such context, so the rate called `name` is not determined.
+        A token has no such context, so that the rate is not determined.
     """
-    missing = np.flatnonzero(~where.any(axis=0))
+    same = context_concept[:, None] == token_concept[None, :]
+    chosen, side = (same, "in") if name == "a" else (~same, "outside")
+    missing = np.flatnonzero(~chosen.any(axis=0))
     if len(missing):
         z = int(missing[0])
-        side = "in" if name == "a" else "outside"
         raise ShapeError(
             f"{name}_z of token {z} is not determined: no context lies {side} concept "
             f"{token_concept[z]}",
             remedy="add such a context",
         )
-    values: FloatArray = read_only(probabilities[where.argmax(axis=0), np.arange(where.shape[1])])
+    values: FloatArray = read_only(probabilities[chosen.argmax(axis=0), np.arange(len(same.T))])
     return values

@@ -12,21 +12,19 @@ that equal numbers stay equal and ties in M stay ties.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.engine.family import TiltedFamily
 from theory.model import instances
-from theory.model.assumption_1 import Violation, column_values, require, violations
+from theory.model.assumption_1 import Violation, rates, require, violations
 from theory.model.counts import TokenConcept, count_pairs, frequencies
 from theory.model.inputs import (
-    BoolArray,
     FloatArray,
     IntArray,
     concept_labels,
@@ -43,14 +41,14 @@ from theory.model.steering_sets import (
     random_negatives,
     steering_sets,
 )
-from theory.model.storage import read_npz, write_npz
+from theory.model.storage import ArrayRecord
 from theory.model.table import checked_table, distinct_rows
 
 __all__ = ["ConceptDataset"]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class ConceptDataset:
+class ConceptDataset(ArrayRecord):
     """Next-token probabilities of m contexts over V tokens in G concepts.
 
     Parameters
@@ -102,13 +100,12 @@ class ConceptDataset:
     ) -> None:
         table = checked_table(probabilities, token_concept, context_concept, context_weights)
         m, v = table[0].shape
-        concepts = int(table[1].max()) + 1
         values = (
             *table,
             str(description),
             names("token_names", token_names, v),
             names("context_names", context_names, m),
-            names("concept_names", concept_names, concepts),
+            names("concept_names", concept_names, int(table[1].max()) + 1),
         )
         for field, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, field.name, value)
@@ -224,18 +221,11 @@ class ConceptDataset:
         ShapeError
             No pairs, or an unknown token or label.
         """
-        counted = count_pairs(contexts, tokens, token_concept, context_concept)
-        p, pi = frequencies(counted.counts, pseudo_count)
-        return cls(
-            p,
-            counted.token_concept,
-            counted.context_concept,
-            pi,
-            f"from_counts(n={int(counted.counts.sum())}, {pseudo_count=})",
-            counted.token_names,
-            counted.context_names,
-            counted.concept_names,
-        )
+        c = count_pairs(contexts, tokens, token_concept, context_concept)
+        p, pi = frequencies(c.counts, pseudo_count)
+        text = f"from_counts(n={int(c.counts.sum())}, {pseudo_count=})"
+        where = c.token_concept, c.context_concept
+        return cls(p, *where, pi, text, c.token_names, c.context_names, c.concept_names)
 
     @classmethod
     def from_count_table(
@@ -251,30 +241,33 @@ class ConceptDataset:
         text = f"from_count_table(n={np.sum(counts):.17g}, {pseudo_count=})"
         return cls(p, token_concept, context_concept, pi, text)
 
-    # Shape ----------------------------------------------------------------------------------
+    # Shape and Assumption 1 -----------------------------------------------------------------
 
     @property
-    def tokens(self) -> int:
-        """Vocabulary size V."""
+    def vocabulary_size(self) -> int:
+        """V."""
         return len(self.token_concept)
 
     @property
-    def contexts(self) -> int:
-        """Number m of contexts."""
+    def context_count(self) -> int:
+        """m."""
         return len(self.context_concept)
+
+    @property
+    def concept_count(self) -> int:
+        """G."""
+        return int(self.token_concept.max()) + 1
 
     @property
     def concepts(self) -> tuple[IntArray, ...]:
         """The tokens of each concept, C_0 .. C_{G-1}, as index arrays."""
-        labels = range(int(self.token_concept.max()) + 1)
+        labels = range(self.concept_count)
         return tuple(read_only(np.flatnonzero(self.token_concept == c)) for c in labels)
 
     def contexts_of(self, concept: int) -> IntArray:
-        """Indices of the contexts of one concept."""
-        number = numbered("concept", concept, len(self.concepts))
-        return np.flatnonzero(self.context_concept == number)
-
-    # Assumption 1 ---------------------------------------------------------------------------
+        """Indices of the contexts of one concept; for instance a P that takes all of them."""
+        number = numbered("concept", concept, self.concept_count)
+        return read_only(np.flatnonzero(self.context_concept == number))
 
     def violations(self) -> tuple[Violation, ...]:
         """Every violated part of Assumption 1: part, token, contexts, values; () if it holds."""
@@ -291,18 +284,13 @@ class ConceptDataset:
     def in_concept(self) -> FloatArray:
         """a_z, shape (V,): probability of z in the contexts of its concept. Needs Assumption 1."""
         self.require_assumption_1()
-        return column_values("a", self.probabilities, self._same_concept, self.token_concept)
+        return rates("a", self.probabilities, self.token_concept, self.context_concept)
 
     @property
     def off_concept(self) -> FloatArray:
         """b_z, shape (V,): probability of z in other contexts. Needs Assumption 1 or App. B.1."""
         self.require_assumption_1(context_dependent=True)
-        return column_values("b", self.probabilities, ~self._same_concept, self.token_concept)
-
-    @property
-    def _same_concept(self) -> BoolArray:
-        same: BoolArray = self.context_concept[:, None] == self.token_concept[None, :]
-        return same
+        return rates("b", self.probabilities, self.token_concept, self.context_concept)
 
     # Steering -------------------------------------------------------------------------------
 
@@ -316,12 +304,12 @@ class ConceptDataset:
         SteeringSetError
             Says which of these fails, for which context, and what to do.
         """
-        return steering_sets(self.context_concept, len(self.concepts), positive, negative)
+        return steering_sets(self.context_concept, self.concept_count, positive, negative)
 
     def random_negatives(self, target: int, size: int, rng: np.random.Generator | int) -> IntArray:
         """`size` contexts outside the concept `target`, drawn without replacement, sorted."""
         return random_negatives(
-            self.context_concept, len(self.concepts), target, size, generator(rng)
+            self.context_concept, self.concept_count, target, size, generator(rng)
         )
 
     def contrastive_negatives(
@@ -335,7 +323,7 @@ class ConceptDataset:
             No other concept has that many contexts.
         """
         return contrastive_negatives(
-            self.context_concept, len(self.concepts), target, size, generator(rng), concept
+            self.context_concept, self.concept_count, target, size, generator(rng), concept
         )
 
     def log_odds(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
@@ -361,7 +349,7 @@ class ConceptDataset:
 
         Any finite M of shape (V,) will do, a difference of means or not (Lemma B.3).
         """
-        j = numbered("context", context, self.contexts)
+        j = numbered("context", context, self.context_count)
         return TiltedFamily(self.log_probabilities[j], finite_array("log_odds", log_odds, 1))
 
     def cross_entropy_increase(self, log_odds: ArrayLike, alpha: ArrayLike) -> FloatArray:
@@ -381,36 +369,6 @@ class ConceptDataset:
         log_p = np.where(p > 0, self.log_probabilities, 0.0)  # 0 log 0 = 0
         return float(-self.context_weights @ (p * log_p).sum(axis=1))
 
-    # Files and comparison -------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one .npz file at exactly `path` (`OutputError` if it cannot)."""
-        write_npz(path, "ConceptDataset", {f.name: getattr(self, f.name) for f in fields(self)})
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote; equal to the original, bit by bit."""
-        keys = tuple(field.name for field in fields(cls))
-        arrays: dict[str, Any] = read_npz(path, "ConceptDataset", keys)
-        return cls(
-            **{
-                name: array.tolist() if array.dtype.kind == "U" else array
-                for name, array in arrays.items()
-            }
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ConceptDataset):
-            return NotImplemented
-        return all(
-            np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.probabilities.tobytes(), self.token_concept.tobytes()))
-
     def __repr__(self) -> str:
-        made = self.description or "given"
-        return (
-            f"<ConceptDataset {made}: V={self.tokens}, G={len(self.concepts)}, m={self.contexts}>"
-        )
+        sizes = f"V={self.vocabulary_size}, G={self.concept_count}, m={self.context_count}"
+        return f"<ConceptDataset {self.description or 'given'}: {sizes}>"

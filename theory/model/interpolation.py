@@ -18,6 +18,7 @@ What is left free, and drawn at random here, because no observable depends on it
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.errors import ProbabilityError, ShapeError
 from theory.model.inputs import FloatArray, integer
@@ -95,9 +96,9 @@ def factorise(
 
 
 def _append(
-    W: FloatArray, H: FloatArray, column: FloatArray, row: FloatArray
+    W: FloatArray, H: FloatArray, column: ArrayLike, row: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
-    return np.column_stack([W, column]), np.vstack([H, row])
+    return np.column_stack([W, np.asarray(column)]), np.vstack([H, np.asarray(row)])
 
 
 def _random_gauge(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

@@ -1,4 +1,8 @@
-"""Records as .npz files: written beside the target and moved into place, read without pickle."""
+"""Records of arrays: equal bit by bit, and stored as .npz files.
+
+A file is written beside its target and moved into place, so that an older file survives any
+failure; it is read without pickle.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,46 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory.errors import OutputError, SteeringError
 
-__all__ = ["read_npz", "write_npz"]
+__all__ = ["ArrayRecord", "read_npz", "write_npz"]
+
+
+class ArrayRecord:
+    """Abstract base of frozen dataclasses whose fields are arrays, strings or tuples of strings."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write every field to one .npz file at exactly `path` (`OutputError` if it cannot)."""
+        write_npz(path, type(self).__name__, {key: getattr(self, key) for key in _keys(type(self))})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote: equal to the original, bit by bit, and validated again.
+
+        Raises
+        ------
+        SteeringError
+            The file cannot be read or holds something else.
+        """
+        arrays = read_npz(path, cls.__name__, _keys(cls))
+        values = {k: a.tolist() if a.dtype.kind == "U" else a for k, a in arrays.items()}
+        return cls(**values)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        pairs = ((getattr(self, key), getattr(other, key)) for key in _keys(type(self)))
+        return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+    def __hash__(self) -> int:
+        return hash(tuple(np.asarray(getattr(self, key)).tobytes() for key in _keys(type(self))))
 
 
 def write_npz(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]) -> Path:
@@ -77,3 +112,7 @@ def read_npz(
             f"{path} lacks {', '.join(missing)}", remedy="write it again with .save(path)"
         )
     return {key: arrays[key] for key in keys}
+
+
+def _keys(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))

@@ -58,11 +58,11 @@ class UnconstrainedFeatures:
         history: TrainingHistory | None = None,
     ) -> None:
         weights, features = finite_array("W", W, 2), finite_array("H", H, 2)
-        needed = (data.tokens, features.shape[0]), (weights.shape[1], data.contexts)
+        needed = (data.vocabulary_size, features.shape[0]), (weights.shape[1], data.context_count)
         if (weights.shape, features.shape) != needed:
             raise ShapeError(
-                f"W has shape {weights.shape} and H {features.shape}, but V = {data.tokens} and "
-                f"m = {data.contexts}",
+                f"W has shape {weights.shape} and H {features.shape}, but "
+                f"V = {data.vocabulary_size} and m = {data.context_count}",
                 remedy="give W of shape (V, d) and H of shape (d, m)",
             )
         object.__setattr__(self, "W", weights)
@@ -119,7 +119,7 @@ class UnconstrainedFeatures:
         ConvergenceError
             Not reached in `max_steps`; with the last loss and its excess.
         """
-        size = min(data.contexts, data.tokens) if dimension is None else dimension
+        size = min(data.context_count, data.vocabulary_size) if dimension is None else dimension
         W, H, history = train(
             data.log_probabilities,
             data.context_weights,
