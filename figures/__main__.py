@@ -1,0 +1,61 @@
+"""``python -m figures [NAMES] [--out DIR] [--format pdf,png,svg]``: pictures and their data."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from figures.gallery import FIGURES, find
+from figures.store import parse_formats, staged
+from theory.errors import SteeringError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"figures: {message}; see python -m figures --help\n")
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog="python -m figures",
+        description="Draw the figures of the theory and write the arrays behind them.",
+        epilog="figures: "
+        + "; ".join(f"{name} ({figure.title})" for name, figure in FIGURES.items())
+        + ". Example: python -m figures fig3 fig4 --out out --format pdf",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
+    parser.add_argument(
+        "--format", default="pdf,png,svg", help="comma-separated: pdf, png, svg (default: all)"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
+    options = _arguments(argv)
+    try:
+        chosen = [find(name) for name in dict.fromkeys(options.names or FIGURES)]
+        formats = parse_formats(options.format)
+        for figure in chosen:
+            start = time.perf_counter()
+            with staged(options.out) as stage:
+                record = figure.write(stage, formats)
+            print(
+                f"{figure.name:9} {', '.join((*formats, 'npz')):20} "
+                f"law and simulation within {record.deviation:.1e}  "
+                f"{time.perf_counter() - start:5.1f} s",
+                flush=True,
+            )
+    except SteeringError as error:
+        print(f"figures: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

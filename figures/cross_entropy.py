@@ -1,0 +1,174 @@
+"""Figure 5: the price of steering in cross-entropy (arXiv:2602.02712, Thm 3.8).
+
+The paper's law is local: Delta CE = alpha^2/2 sum_j pi_j Var_j(M) + o(alpha^2). The exact law,
+sum_j pi_j KL(p_j || p_{j,alpha}), holds at every alpha, and says how local the quadratic is:
+with R = max M - min M and x = |alpha| R the ratio of the two lies between 2(e^-x - 1 + x)/x^2
+and 2(e^x - 1 - x)/x^2 (law `ce-radius`). The green band is that guarantee, the tick on the
+axis the radius inside which it promises 10 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from scipy.optimize import brentq
+
+from figures.instances import Example, FloatArray, paper_example
+from figures.style import BLACK, BLUE, GREEN, LAW, SIMULATION, label_at, strength_axis
+
+__all__ = ["CrossEntropyCurves", "curves", "draw", "guaranteed_radius", "guaranteed_ratio"]
+
+_PROMISE = 0.10
+
+
+@dataclass(frozen=True)
+class CrossEntropyCurves:
+    """Delta CE(alpha) over the whole dataset, in nats per token (Def. 3.7).
+
+    Attributes
+    ----------
+    alpha : (A,)
+    law, simulated : (A,)
+        sum_j pi_j KL(p_j || p_{j,alpha}) by the closed form; cross-entropy of the steered
+        simulation minus that of the unsteered one.
+    quadratic : (A,)
+        The local law of Thm 3.8.
+    lower, upper : (A,)
+        Where `ce-radius` guarantees Delta CE to lie, from the quadratic and the range of M alone.
+    log_odds_range : float
+        R, nats per unit of alpha.
+    radius : float
+        |alpha| up to which the quadratic is guaranteed within 10 %.
+    deviation : float
+        max |law - simulated|, nats.
+    """
+
+    alpha: FloatArray
+    law: FloatArray
+    simulated: FloatArray
+    quadratic: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    log_odds_range: float
+    radius: float
+    deviation: float
+
+
+def curves(
+    low: float = -1.0, high: float = 1.0, *, example: Example | None = None
+) -> CrossEntropyCurves:
+    """The curves on [low, high] for the example, 401 strengths."""
+    chosen = paper_example() if example is None else example
+    data, log_odds = chosen.data, chosen.log_odds()
+    alpha = np.linspace(low, high, 401)
+    variances = [data.family(j, log_odds).variance(0.0) for j in range(len(data.probabilities))]
+    quadratic = 0.5 * float(data.context_weights @ np.array(variances)) * alpha**2
+    spread = float(np.ptp(log_odds))
+    below, above = guaranteed_ratio(alpha * spread)
+    law = data.cross_entropy_increase(log_odds, alpha)
+    before, after = (
+        -np.einsum("j,jz,ajz->a", data.context_weights, data.probabilities, chosen.simulated(at))
+        for at in (np.zeros(1), alpha)
+    )
+    simulated = after - before
+    return CrossEntropyCurves(
+        alpha=alpha,
+        law=law,
+        simulated=simulated,
+        quadratic=quadratic,
+        lower=below * quadratic,
+        upper=above * quadratic,
+        log_odds_range=spread,
+        radius=guaranteed_radius(_PROMISE) / spread,
+        deviation=float(np.abs(law - simulated).max()),
+    )
+
+
+def guaranteed_ratio(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Bounds on Delta CE / quadratic at x = alpha R (law `ce-radius`); both are 1 at x = 0."""
+    size = np.abs(np.asarray(x, dtype=float))
+    # e^x - 1 - x loses everything below x = 1e-8: there its Taylor series, exact to a last bit.
+    safe = np.where(size > 1e-2, size, 1.0)
+    series = [
+        1 + s / 3 * (1 + s / 4 * (1 + s / 5 * (1 + s / 6 * (1 + s / 7 * (1 + s / 8)))))
+        for s in (-size, size)
+    ]
+    direct = [2 * (np.expm1(s) - s) / safe**2 for s in (-safe, safe)]
+    lower, upper = (np.where(size > 1e-2, d, t) for d, t in zip(direct, series, strict=True))
+    return lower, upper
+
+
+def guaranteed_radius(promise: float) -> float:
+    """The x = |alpha| R up to which Delta CE is guaranteed within `promise` of the quadratic.
+
+    Relative to the quadratic; the upper bound is the one that binds, at every x.
+    """
+    return float(brentq(lambda x: guaranteed_ratio(x)[1] - 1.0 - promise, 1e-12, 10.0))
+
+
+def draw(record: CrossEntropyCurves, ax: Axes, *, explain: bool = True) -> dict[str, list[Artist]]:
+    """Blue the exact law, black the quadratic, rings the simulation, green the guarantee.
+
+    Without `explain`, for a small panel, the guarantee is left out and labels are short.
+    """
+    top = 1.12 * float(max(record.law.max(), record.quadratic.max()))
+    (exact,) = ax.plot(record.alpha, record.law, color=BLUE, **LAW)
+    (quadratic,) = ax.plot(
+        record.alpha, record.quadratic, color=BLACK, linewidth=1.3, linestyle=(0, (5, 3)), zorder=3
+    )
+    (rings,) = ax.plot(record.alpha, record.simulated, markevery=20, color=BLUE, **SIMULATION)
+    strength_axis(ax, record.alpha)
+    ax.set_ylim(-0.03 * top, top)
+    artists: dict[str, list[Artist]] = {
+        "law": [exact],
+        "quadratic": [quadratic],
+        "simulation": [rings],
+        "guarantee": [],
+    }
+    _name_curves(record, ax)
+    if explain:
+        artists["guarantee"] = [_guarantee(record, ax, top)]
+    ax.set_title("all contexts of the dataset, weighted as they occur")
+    ax.set_ylabel(r"increase of cross-entropy $\Delta\mathrm{CE}(\alpha)$  (nats)")
+    return artists
+
+
+def _name_curves(record: CrossEntropyCurves, ax: Axes) -> None:
+    def at(values: FloatArray, alpha: float) -> tuple[float, float]:
+        return alpha, float(np.interp(alpha, record.alpha, values))
+
+    right = float(record.alpha[-1])
+    law, quadratic = at(record.law, 0.8 * right), at(record.quadratic, -0.66 * right)
+    label_at(ax, "exact law", law, (-8, 0), color=BLUE, ha="right", bbox=None)
+    label_at(ax, "quadratic", quadratic, (-8, -3), color=BLACK, ha="right", bbox=None)
+
+
+def _guarantee(record: CrossEntropyCurves, ax: Axes, top: float) -> Artist:
+    band = ax.fill_between(
+        record.alpha,
+        record.lower,
+        np.minimum(record.upper, 2 * top),
+        color=GREEN,
+        alpha=0.12,
+        linewidth=0,
+        zorder=0,
+    )
+    ax.axvspan(-record.radius, record.radius, color=GREEN, alpha=0.35, linewidth=0, zorder=0)
+    right = record.alpha > 0
+    edge = float(np.interp(0.9 * top, record.upper[right], record.alpha[right]))
+    label_at(
+        ax,
+        "guaranteed by the\nrange of $M$ alone",
+        (edge + 0.03 * float(record.alpha[-1]), 0.9 * top),
+        (-22, 0),
+        color=GREEN,
+        ha="right",
+        va="center",
+        arrowprops={"arrowstyle": "-", "color": GREEN, "linewidth": 0.8},
+    )
+    text = f"quadratic guaranteed\nto 10 %: |α| ≤ {record.radius:.3f}"
+    label_at(ax, text, (0.0, 0.55 * top), (0, 0), color=GREEN, ha="center", va="center")
+    return band

@@ -1,0 +1,193 @@
+"""All figures by name: what each shows, where it comes from, which laws it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from figures import concept, cross_entropy, dataset, overview, peaks, training
+from figures.store import save_arrays, save_picture
+from figures.style import PANEL, style
+from theory.errors import UnknownNameError
+
+__all__ = ["FIGURES", "Figure", "find"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture of the gallery.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line, and the stem of its files.
+    title, caption : str
+        Plain text; the caption says what to look at.
+    source : str
+        Where the paper has it.
+    laws : tuple of str
+        Ids of the statements it draws.
+    curves : callable
+        () -> frozen record of arrays with a `deviation` between law and simulation.
+    draw : callable
+        (record, Axes, or a row of Axes if there are several panels) -> artists by role.
+    panels : int
+        Side by side.
+    size : (width, height), inches
+    """
+
+    name: str
+    title: str
+    caption: str
+    source: str
+    laws: tuple[str, ...]
+    curves: Callable[[], Any]
+    draw: Callable[[Any, Any], dict[str, list[Any]]]
+    panels: int = 1
+    size: tuple[float, float] = PANEL
+
+    def canvas(self, record: Any) -> Canvas:
+        """Draw a record in the house style."""
+        with style():
+            canvas = Canvas(figsize=self.size)
+            axes = canvas.subplots(1, self.panels)
+            self.draw(record, axes)
+        return canvas
+
+    def write(self, folder: Path, formats: tuple[str, ...]) -> Any:
+        """Compute, draw and write ``NAME.npz`` and one picture per format; returns the record."""
+        record = self.curves()
+        canvas = self.canvas(record)
+        metadata = {
+            "figure": self.name,
+            "title": self.title,
+            "caption": self.caption,
+            "source": self.source,
+            "laws": list(self.laws),
+            "units": "alpha: multiples of the steering vector; log-odds and cross-entropy: nats",
+            "versions": {"numpy": np.__version__, "matplotlib": matplotlib.__version__},
+        }
+        save_arrays(folder / f"{self.name}.npz", record, metadata)
+        with style():
+            for kind in formats:
+                save_picture(canvas, folder / f"{self.name}.{kind}")
+        return record
+
+
+FIGURES: dict[str, Figure] = {
+    figure.name: figure
+    for figure in (
+        Figure(
+            name="overview",
+            title="Steering strength in one picture",
+            caption=(
+                "One dataset, one steering vector. Left: every token's probability bumps once, "
+                "except the one with the largest log-odds, which takes over, and the one with the "
+                "smallest, which only falls. Middle: the target concept saturates. Right: the "
+                "cross-entropy is quadratic near 0 and linear far out. Lines are closed forms, "
+                "rings the simulated model."
+            ),
+            source="arXiv:2602.02712, Thm 3.3, 3.6 and 3.8",
+            laws=("tilting", "peak", "concept-tanh", "ce-exact"),
+            curves=overview.curves,
+            draw=overview.draw,
+            panels=3,
+            size=(10.6, 3.5),
+        ),
+        Figure(
+            name="fig2",
+            title="The dataset: probabilities of the next token in two contexts",
+            caption=(
+                "A token is likelier in a context of its own concept (height a) than in any other "
+                "(height b): Assumption 1. Stems: dataset. Rings: softmax of the simulated model's "
+                "logits, which coincide by Assumption 2."
+            ),
+            source="arXiv:2602.02712, Fig. 2",
+            laws=("steering-shift", "sign-separation"),
+            curves=dataset.curves,
+            draw=dataset.draw,
+        ),
+        Figure(
+            name="fig3",
+            title="Next-token probabilities under positive steering",
+            caption=(
+                "The token with the largest log-odds rises to its limit; every other target token "
+                "bumps. Off-target tokens peak before all target tokens (inset). Triangles: "
+                "computed peaks, the roots of K'(alpha) = M(z)."
+            ),
+            source="arXiv:2602.02712, Fig. 3",
+            laws=("tilting", "peak", "peak-order", "monotone", "limit"),
+            curves=partial(peaks.curves, 0.0, 60.0),
+            draw=partial(peaks.draw, shifts={"a": (36, 15), "b": (12, 11)}),
+        ),
+        Figure(
+            name="figB1",
+            title="Next-token probabilities under negative steering",
+            caption=(
+                "The mirror image: the token with the smallest log-odds takes over as alpha goes "
+                "to minus infinity, the other tokens of its concept bump on the way, and target "
+                "tokens only lose. Triangles: computed peaks."
+            ),
+            source="arXiv:2602.02712, Fig. B.1",
+            laws=("tilting", "peak", "peak-order", "monotone", "limit"),
+            curves=partial(peaks.curves, -60.0, 0.0),
+            draw=partial(peaks.draw, shifts={"B": (-36, 12)}),
+        ),
+        Figure(
+            name="fig4",
+            title="Concept probabilities: rise, fall, and extinction at both ends",
+            caption=(
+                "The target concept rises as a sigmoid in its log-odds, the opposite concept "
+                "falls, and a concept without an extremal token tends to the same limit at both "
+                "ends: probability 0, not its unsteered value."
+            ),
+            source="arXiv:2602.02712, Fig. 4",
+            laws=("concept-tanh", "concept-monotone", "concept-limit"),
+            curves=concept.curves,
+            draw=concept.draw,
+        ),
+        Figure(
+            name="fig5",
+            title="Cross-entropy: the exact law and its quadratic",
+            caption=(
+                "Blue: the exact law, a Kullback-Leibler divergence. Dashed: the quadratic of "
+                "Thm 3.8. Green: where the range of the log-odds alone guarantees the curve to "
+                "lie, and the radius within which the quadratic is guaranteed to 10 %."
+            ),
+            source="arXiv:2602.02712, Fig. 5",
+            laws=("ce-quadratic", "ce-exact", "ce-radius"),
+            curves=cross_entropy.curves,
+            draw=cross_entropy.draw,
+        ),
+        Figure(
+            name="training",
+            title="Training reaches the entropy of the data",
+            caption=(
+                "Gradient descent on the cross-entropy of the paper's example (V = 9, G = 3, "
+                "eps = 0.05). The loss cannot go below the entropy of the data, and approaches "
+                "it: Assumption 2 is attainable."
+            ),
+            source="arXiv:2602.02712, App. B.1",
+            laws=(),
+            curves=training.curves,
+            draw=training.draw,
+            panels=2,
+            size=(8.4, 3.6),
+        ),
+    )
+}
+
+
+def find(name: str) -> Figure:
+    """The figure of that name; `UnknownNameError` with close matches otherwise."""
+    try:
+        return FIGURES[name]
+    except KeyError:
+        raise UnknownNameError("figure", name, FIGURES) from None

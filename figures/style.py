@@ -1,0 +1,192 @@
+"""House style: one look for every picture, the same on every machine.
+
+Colours are those of Okabe and Ito, distinguishable with every common form of colour
+blindness; as in the paper, **the target concept is blue and everything off-target is orange**
+(the palette's vermilion, whose contrast on white suits thin lines). A law is always a line
+and a simulation always a ring on it, so a reader can tell derivation from experiment
+without a legend. Matplotlib's defaults are restored before the style is laid over them:
+a private `matplotlibrc` changes nothing, and the bundled DejaVu fonts need no installation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context, rcParamsDefault
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation, Text
+from numpy.typing import ArrayLike
+
+__all__ = [
+    "AMBER",
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "INK",
+    "LAW",
+    "LIMIT",
+    "ORANGE",
+    "PANEL",
+    "PEAK",
+    "SIMULATION",
+    "label_at",
+    "label_ends",
+    "signed",
+    "spread",
+    "strength_axis",
+    "style",
+]
+
+BLACK = "#000000"
+BLUE = "#0072B2"  # target
+ORANGE = "#D55E00"  # off-target
+AMBER = "#B37400"  # a second off-target concept: the palette's orange, darkened to 3.9:1 on white
+GREEN = "#007A5A"  # a bound that is guaranteed: the palette's green, darkened likewise
+GREY = "#6B6B6B"
+INK = "#222222"
+
+PANEL = (6.4, 4.0)  # inches, one panel
+
+LAW: dict[str, Any] = {"linewidth": 1.6, "solid_capstyle": "round", "zorder": 3}
+SIMULATION: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 4.2,
+    "markerfacecolor": "white",
+    "markeredgewidth": 1.0,
+    "zorder": 4,
+    "clip_on": False,
+}
+PEAK: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "v",
+    "markersize": 6.5,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.6,
+    "zorder": 5,
+}
+LIMIT: dict[str, Any] = {"linestyle": (0, (1, 2)), "linewidth": 1.1, "zorder": 2}
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "mathtext.fontset": "dejavusans",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "normal",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9.0,
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#8A8A8A",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "xtick.color": "#8A8A8A",
+    "ytick.color": "#8A8A8A",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "savefig.dpi": 200,
+    # Letters stay text with an embedded TrueType font in PDF, and become outlines in SVG:
+    # either way the picture looks the same where the font is not installed.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "steering-strength",  # otherwise random ids make every SVG differ
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw inside this context: Matplotlib's defaults with the house style over them."""
+    base = {key: value for key, value in rcParamsDefault.items() if not key.startswith("backend")}
+    with rc_context({**base, **_STYLE}):
+        yield
+
+
+def strength_axis(ax: Axes, alpha: ArrayLike) -> None:
+    """Label the horizontal axis: alpha counts steering vectors, so it has no unit."""
+    values = np.asarray(alpha)
+    ax.set_xlim(float(values.min()), float(values.max()))
+    ax.set_xlabel(r"steering strength $\alpha$  (in steering vectors)")
+    ax.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
+    if values.min() < 0 < values.max():
+        ax.axvline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
+
+
+def label_at(
+    ax: Axes, text: str, point: tuple[float, float], shift: tuple[float, float], **kwargs: Any
+) -> Annotation:
+    """Write next to a data point, `shift` in typographic points, on a white halo."""
+    box = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+    options: dict[str, Any] = {"fontsize": 8.5, "zorder": 6, "bbox": box, **kwargs}
+    return ax.annotate(text, point, xytext=shift, textcoords="offset points", **options)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number for a label, with a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """Move label positions apart to at least `gap`, keeping their order and their centre.
+
+    Neighbours that collide form a block; a block is spaced evenly round the mean of its
+    members' wished positions and may then swallow the next one. One pass settles all.
+    """
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    blocks: list[tuple[float, list[int]]] = []  # mean wished position, members
+    for index in order:
+        blocks.append((positions[index], [index]))
+        while len(blocks) > 1:
+            (low, below), (high, above) = blocks[-2], blocks[-1]
+            if high - low >= gap * (len(below) + len(above)) / 2:
+                break
+            members = below + above
+            mean = sum(positions[i] for i in members) / len(members)
+            blocks[-2:] = [(mean, members)]
+    placed = [0.0] * len(positions)
+    for mean, members in blocks:
+        for rank, index in enumerate(members):
+            placed[index] = mean + gap * (rank - (len(members) - 1) / 2)
+    return placed
+
+
+def label_ends(
+    ax: Axes, entries: Sequence[tuple[str, float, str]], *, side: str = "right", gap: float = 11.0
+) -> list[Text]:
+    """Name curves where they leave the picture: (text, height, colour) each.
+
+    Names keep a distance of `gap` typographic points, at the height the axes have now.
+    """
+    low, high = ax.get_ylim()
+    points = ax.get_window_extent().height * 72 / ax.figure.get_dpi()
+    heights = spread([height for _, height, _ in entries], gap * (high - low) / points)
+    edge = ax.get_xlim()[1 if side == "right" else 0]
+    shift, align = ((6, 0), "left") if side == "right" else ((-6, 0), "right")
+    return [
+        ax.annotate(
+            text,
+            (edge, height),
+            xytext=shift,
+            textcoords="offset points",
+            color=colour,
+            fontsize=9,
+            ha=align,
+            va="center",
+            annotation_clip=False,
+        )
+        for (text, _, colour), height in zip(entries, heights, strict=True)
+    ]
