@@ -62,7 +62,7 @@ def finite_array(name: str, value: ArrayLike, ndim: int) -> FloatArray:
     if raw.dtype.kind == "c":
         raise ShapeError(f"{name} is complex", remedy="give real numbers")
     try:
-        array = np.array(raw, dtype=np.float64)
+        array = np.array(raw, dtype=np.float64) + 0.0  # -0.0 becomes 0.0: equal means equal bytes
     except (TypeError, ValueError) as error:
         raise ShapeError(
             f"{name} is not an array of numbers ({error})", remedy="give a rectangular array"

@@ -1,0 +1,314 @@
+"""The shape of the project: who may import whom, what is public, how long a file may be.
+
+Three derivations of the same laws are worth three only while they share no code: SymPy in
+`theory.laws`, NumPy in `theory.engine` and `theory.model`, exact arithmetic in
+`proofs_check.oracles`. The rules below are read off the syntax trees of all files, and again
+in fresh interpreters in which the forbidden packages cannot be imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("theory", "proofs_check", "figures")
+EXTRAS = ("torch", "transformers", "gguf", "accelerate", "safetensors", "huggingface_hub")
+BRIDGE = "proofs_check/bridge"
+LONGEST_FILE = 400
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the files under `folder` may import: of this project `internal` only, never `banned`."""
+
+    folder: str
+    internal: tuple[str, ...]
+    banned: tuple[str, ...] = ()
+
+
+RULES = (
+    Rule("theory/laws", ("theory.laws", "theory.errors"), ("numpy", "scipy", "flint", "numba")),
+    Rule("theory/engine", ("theory.engine", "theory.errors"), ("sympy", "mpmath", "flint")),
+    Rule(
+        "theory/model",
+        ("theory.model", "theory.engine", "theory.errors"),
+        ("sympy", "mpmath", "flint"),
+    ),
+    Rule("theory/errors.py", ()),
+    Rule("theory", ("theory",), ("matplotlib", "hypothesis")),
+    Rule("proofs_check/oracles", ("proofs_check.oracles",), ("numpy", "scipy", "sympy", "flint")),
+    Rule("proofs_check", ("theory", "proofs_check")),
+    Rule("figures", ("theory", "proofs_check", "figures")),
+)
+
+
+def source_files(root: Path, packages: tuple[str, ...] = PACKAGES) -> list[Path]:
+    return sorted(path for package in packages for path in (root / package).rglob("*.py"))
+
+
+def imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of everything a module imports, wherever in the file.
+
+    Relative names are made absolute; `from a import b` counts as `a.b`, since b may be a module;
+    `import_module` and `__import__` count when their argument is written out.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, *([base] if base else [])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else None
+            name = node.func.id if isinstance(node.func, ast.Name) else name
+            if name in ("import_module", "__import__", "importorskip"):
+                yield node.lineno, str(node.args[0].value)
+
+
+def within(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
+
+
+def broken_rules(root: Path) -> list[str]:
+    """Every import under `root` that a rule forbids, as ``path:line: imports name``."""
+    found = []
+    for path in source_files(root):
+        where = path.relative_to(root)
+        package = ".".join(where.parent.parts)
+        rules = [rule for rule in RULES if within(".".join(where.parts), _dotted(rule.folder))]
+        names = list(imported(ast.parse(path.read_text(encoding="utf-8")), package))
+        for line, name in names:
+            internal = within(name, (*PACKAGES, "tests", "benchmarks"))
+            extra = within(name, EXTRAS) and not str(where).startswith(BRIDGE)
+            forbidden = any(
+                within(name, rule.banned) or (internal and not within(name, rule.internal))
+                for rule in rules
+            )
+            if extra or forbidden:
+                found.append(f"{where}:{line}: imports {name}")
+    return found
+
+
+def _dotted(folder: str) -> tuple[str, ...]:
+    return (folder.replace("/", "."),)
+
+
+def test_every_import_obeys_the_rules() -> None:
+    assert broken_rules(ROOT) == []
+
+
+def test_the_rules_look_at_real_folders() -> None:
+    # A renamed folder would make its rule true of nothing.
+    for rule in RULES:
+        assert (ROOT / rule.folder).exists(), rule.folder
+        assert source_files(ROOT, (rule.folder,)) or rule.folder.endswith(".py"), rule.folder
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "name"),
+    [
+        ("theory/laws/tilting.py", "import numpy as np", "numpy"),
+        (
+            "theory/laws/tilting.py",
+            "def f():\n    from numpy.linalg import svd",
+            "numpy.linalg.svd",
+        ),
+        ("theory/laws/kernel/sums.py", "from ...engine import tilting", "theory.engine.tilting"),
+        ("theory/laws/tilting.py", "from theory import TiltedFamily", "theory.TiltedFamily"),
+        ("theory/laws/tilting.py", "from .. import model", "theory.model"),
+        ("theory/engine/tilting.py", "import sympy", "sympy"),
+        ("theory/engine/tilting.py", "from theory.laws.tilting import law", "theory.laws.tilting"),
+        ("theory/engine/tilting.py", "import theory.model.ufm", "theory.model.ufm"),
+        ("theory/model/ufm.py", "importlib.import_module('sympy')", "sympy"),
+        ("theory/model/ufm.py", "from theory import LAWS", "theory.LAWS"),
+        ("theory/errors.py", "from theory.model import ufm", "theory.model.ufm"),
+        ("theory/__main__.py", "import proofs_check.report", "proofs_check.report"),
+        ("theory/__main__.py", "import figures", "figures"),
+        ("proofs_check/oracles/exact.py", "import numpy", "numpy"),
+        ("proofs_check/oracles/exact.py", "from theory.errors import ShapeError", "theory.errors"),
+        ("proofs_check/oracles/exact.py", "from ..instances import Case", "proofs_check.instances"),
+        ("proofs_check/oracles.py", "import sympy", "sympy"),
+        ("proofs_check/check_peaks.py", "from figures import style", "figures.style"),
+        ("proofs_check/check_peaks.py", "import torch", "torch"),
+        ("figures/peaks.py", "def f():\n    import torch.nn", "torch.nn"),
+        ("figures/peaks.py", "from transformers import AutoModel", "transformers.AutoModel"),
+        ("figures/peaks.py", "__import__('tests.test_layout')", "tests.test_layout"),
+    ],
+)
+def test_the_checker_sees_a_planted_violation(
+    tmp_path: Path, path: str, code: str, name: str
+) -> None:
+    planted = tmp_path / path
+    planted.parent.mkdir(parents=True)
+    planted.write_text("import math\n" + code + "\n")
+    found = broken_rules(tmp_path)
+    assert len(found) == 1
+    assert found[0].startswith(f"{path}:")
+    assert f"imports {name}" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("theory/laws/tilting.py", "import sympy\nfrom . import kernel\nimport theory.errors"),
+        ("theory/engine/tilting.py", "import numpy, scipy.special\nfrom .measure import Measure"),
+        ("theory/model/ufm.py", "from theory.engine.family import TiltedFamily\nimport numpy"),
+        ("theory/__init__.py", "from theory.laws import LAWS\nimport theory.engine"),
+        ("proofs_check/oracles/exact.py", "import mpmath, fractions\nfrom .norms import rms"),
+        ("proofs_check/bridge/hooks.py", "import torch, transformers\nimport theory"),
+        ("figures/peaks.py", "import theory, proofs_check, matplotlib, numpy"),
+        ("figures/numpyish.py", "import theory_of_everything\nprint('import torch')"),
+    ],
+)
+def test_the_checker_lets_allowed_imports_pass(tmp_path: Path, path: str, code: str) -> None:
+    planted = tmp_path / path
+    planted.parent.mkdir(parents=True)
+    planted.write_text(code + "\n")
+    assert broken_rules(tmp_path) == []
+
+
+def run_without(masked: tuple[str, ...], code: str) -> str:
+    """Run `code` in a fresh interpreter in which importing any of `masked` fails."""
+    lines = ["import sys", f"sys.modules.update(dict.fromkeys({masked!r}))", code]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(lines)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_masking_works() -> None:
+    code = "try:\n    import numpy.linalg\nexcept ImportError:\n    print('masked')"
+    assert run_without(("numpy",), code) == "masked\n"
+
+
+def test_importing_theory_loads_neither_side() -> None:
+    run_without(("numpy", "scipy", "sympy", "mpmath"), "import theory; print(theory.__version__)")
+
+
+def test_the_engine_and_the_model_work_without_sympy() -> None:
+    code = """
+from theory import ConceptDataset, NormedSteering, TiltedFamily, UnconstrainedFeatures
+data = ConceptDataset.smoothed(contexts_per_concept=2)
+M = data.log_odds([0, 1], [2, 4])
+family = data.family(0, M)
+family.peaks(), family.limit(1), family.cumulants(4), family.alpha_for_cross_entropy(0.1, 1)
+family.concept_increase(data.concepts[0], 1.0), family.cross_entropy_increase([0.1])
+for ufm in (UnconstrainedFeatures.interpolating(data, 0), UnconstrainedFeatures.trained(data)):
+    ufm.steered_log_probability(ufm.steering_vector([0, 1], [2, 4]), [-1.0, 1.0])
+    ufm.law_error_bound([0, 1], [2, 4], 1.0)
+NormedSteering([1.0, 2.0], [0.5, 0.0], kind="layer").output([1.0, 3.0])
+print(sorted(name for name in sys.modules if name.startswith("theory.laws")))
+"""
+    assert run_without(("sympy", "mpmath"), code) == "[]\n"
+
+
+def test_every_law_is_derived_without_numpy() -> None:
+    code = """
+from theory import LAWS
+for name, law in LAWS.items():
+    law.prove()
+print(len(LAWS), [m for m in ("theory.engine", "theory.model") if m in sys.modules])
+"""
+    count, rest = run_without(("numpy", "scipy"), code).split(" ", 1)
+    assert int(count) > 0
+    assert rest == "[]\n"
+
+
+def test_the_oracles_import_without_numpy_sympy_and_theory() -> None:
+    modules = _modules("proofs_check/oracles")
+    assert modules
+    code = f"from importlib import import_module\nfor m in {modules!r}:\n    import_module(m)"
+    run_without(("numpy", "scipy", "sympy", "theory"), code)
+
+
+def test_everything_but_the_bridge_imports_without_the_extras() -> None:
+    modules = [
+        name
+        for package in PACKAGES
+        for name in _modules(package)
+        if not within(name, _dotted(BRIDGE))
+    ]
+    assert {"theory.model.ufm", "theory.__main__", "figures.__main__"} <= set(modules)
+    code = f"from importlib import import_module\nfor m in {modules!r}:\n    import_module(m)"
+    run_without((*EXTRAS, "flint", "numba"), code)
+
+
+def _modules(folder: str) -> list[str]:
+    names = []
+    for path in source_files(ROOT, (folder,)):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+def too_long(root: Path, longest: int = LONGEST_FILE) -> list[str]:
+    files = source_files(root, (*PACKAGES, "tests", "benchmarks"))
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    return [f"{p.relative_to(root)}: {n} lines" for p, n in lengths.items() if n > longest]
+
+
+def test_no_file_is_longer_than_a_person_reads_in_one_go() -> None:
+    assert too_long(ROOT) == []
+
+
+def test_the_length_check_sees_a_long_file(tmp_path: Path) -> None:
+    (tmp_path / "theory").mkdir()
+    (tmp_path / "theory" / "long.py").write_text("x = 1\n" * 401)
+    (tmp_path / "theory" / "fits.py").write_text("x = 1\n" * 400)
+    assert too_long(tmp_path) == ["theory/long.py: 401 lines"]
+
+
+def control_flow_asserts(root: Path) -> list[str]:
+    """`assert` statements outside the tests: gone under ``python -O``, so never control flow."""
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in source_files(root)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assert)
+    ]
+
+
+def test_no_assert_decides_anything() -> None:
+    assert control_flow_asserts(ROOT) == []
+
+
+def test_the_assert_check_sees_an_assert(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "bad.py").write_text('"""assert"""\nassert 1 + 1 == 2\n')
+    assert control_flow_asserts(tmp_path) == ["figures/bad.py:2"]
+
+
+def undocumented(root: Path) -> list[str]:
+    return [
+        str(path.relative_to(root))
+        for path in source_files(root)
+        if ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) is None
+    ]
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert undocumented(ROOT) == []
+
+
+def test_the_version_is_written_once() -> None:
+    import theory
+
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        assert tomllib.load(stream)["project"]["version"] == theory.__version__
