@@ -1,0 +1,225 @@
+"""The drawings: artists carry the records' arrays, nothing is clipped, bytes repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
+
+from figures import concept, cross_entropy, dataset, peaks, store, training
+from figures.gallery import FIGURES, find
+from figures.store import arrays, parse_formats, save_arrays
+from figures.style import BLUE, ORANGE, signed, spread, style
+from theory.errors import UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Any]:
+    return {name: figure.curves() for name, figure in FIGURES.items()}
+
+
+def drawn(name: str, record: Any) -> tuple[Canvas, dict[str, list[Any]]]:
+    figure = FIGURES[name]
+    with style():
+        canvas = Canvas(figsize=figure.size)
+        artists = figure.draw(record, canvas.subplots(1, figure.panels))
+    return canvas, artists
+
+
+@pytest.mark.parametrize("name", ["fig3", "figB1"])
+def test_token_curves_are_drawn_as_they_are_recorded(records, name):
+    record = records[name]
+    _, artists = drawn(name, record)
+    assert len(artists["law"]) == len(artists["simulation"]) == len(record.tokens)
+    for z, (law, rings) in enumerate(zip(artists["law"], artists["simulation"], strict=True)):
+        np.testing.assert_array_equal(law.get_xdata(), record.alpha)
+        np.testing.assert_array_equal(law.get_ydata(), record.law[:, z])
+        np.testing.assert_array_equal(rings.get_ydata(), record.simulated[:, z])
+        colour = BLUE if record.target[z] else ORANGE
+        assert to_hex(law.get_color()).upper() == colour
+    low, high = record.alpha[0], record.alpha[-1]
+    inside = np.flatnonzero((record.peak > low) & (record.peak < high))
+    marks = [(line.get_xdata()[0], line.get_ydata()[0]) for line in artists["peaks"]]
+    assert marks == [(record.peak[z], record.peak_increase[z]) for z in inside]
+    assert len(artists["limits"]) == 1
+
+
+def test_computed_peaks_and_limits_are_written_into_fig3(records):
+    canvas, _ = drawn("fig3", records["fig3"])
+    words = " | ".join(text.get_text() for text in canvas.findobj(Text))
+    for wanted in ("a peaks at 1.50", "b peaks at 11.75", "limit 0.997", "peak at 0.50"):
+        assert wanted in words
+
+
+def test_concept_curves_are_drawn_as_they_are_recorded(records):
+    record = records["fig4"]
+    _, artists = drawn("fig4", record)
+    for c, (law, rings) in enumerate(zip(artists["law"], artists["simulation"], strict=True)):
+        np.testing.assert_array_equal(law.get_ydata(), record.law[:, c])
+        np.testing.assert_array_equal(rings.get_ydata(), record.simulated[:, c])
+    drawn_limits = sorted({line.get_ydata()[0] for line in artists["limits"]})
+    np.testing.assert_allclose(drawn_limits, np.unique(record.limit.round(12)), atol=1e-12)
+
+
+def test_fig5_draws_law_quadratic_simulation_and_guarantee(records):
+    record = records["fig5"]
+    _, artists = drawn("fig5", record)
+    np.testing.assert_array_equal(artists["law"][0].get_ydata(), record.law)
+    np.testing.assert_array_equal(artists["quadratic"][0].get_ydata(), record.quadratic)
+    np.testing.assert_array_equal(artists["simulation"][0].get_ydata(), record.simulated)
+    corners = artists["guarantee"][0].get_paths()[0].vertices
+    assert set(record.lower) <= set(corners[:, 1])
+
+
+def test_fig2_and_training_draw_their_arrays(records):
+    _, artists = drawn("fig2", records["fig2"])
+    np.testing.assert_array_equal(
+        [dots.get_offsets()[:, 1] for dots in artists["data"]], records["fig2"].probability
+    )
+    _, artists = drawn("training", records["training"])
+    np.testing.assert_array_equal(artists["excess"][0].get_ydata(), records["training"].excess)
+    np.testing.assert_array_equal(artists["loss"][0].get_ydata(), records["training"].loss)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_leaves_the_page_and_axes_say_what_they_show(records, name):
+    canvas, _ = drawn(name, records[name])
+    with style():
+        canvas.draw_without_rendering()
+        # Ticks beyond the ends of an axis exist as labels, but are never drawn.
+        ticks = {
+            label
+            for ax in canvas.findobj(Axes)
+            for axis in (ax.xaxis, ax.yaxis)
+            for label in axis.get_ticklabels(which="both")
+        }
+        for text in canvas.findobj(Text):
+            if text.get_visible() and text.get_text().strip() and text not in ticks:
+                box = text.get_window_extent()
+                assert box.x0 >= -1, text.get_text()
+                assert box.y0 >= -1, text.get_text()
+                assert box.x1 <= canvas.bbox.x1 + 1, text.get_text()
+                assert box.y1 <= canvas.bbox.y1 + 1, text.get_text()
+    for ax in canvas.axes:
+        assert ax.get_xlabel()
+        assert ax.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [(peaks, (0.0, 5.0)), (concept, ()), (cross_entropy, ()), (dataset, ())]
+)
+def test_draw_works_on_an_axes_of_ones_own(module, extra):
+    ax = Canvas().subplots()
+    artists = module.draw(module.curves(*extra), ax)
+    assert artists
+    assert ax.has_data()
+
+
+def test_a_window_that_does_not_touch_zero_needs_no_inset():
+    ax = Canvas().subplots()
+    assert "inset" not in peaks.draw(peaks.curves(-3.0, 7.0), ax)
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png", "svg"])
+def test_the_same_picture_has_the_same_bytes(records, tmp_path, kind):
+    found = set()
+    for attempt in range(2):
+        figure = FIGURES["fig4"]
+        with style():
+            store.save_picture(figure.canvas(records["fig4"]), tmp_path / f"{attempt}.{kind}")
+        found.add(hashlib.sha256((tmp_path / f"{attempt}.{kind}").read_bytes()).hexdigest())
+    assert len(found) == 1
+
+
+def test_private_settings_of_matplotlib_change_nothing(records):
+    figure = FIGURES["fig2"]
+
+    def picture() -> bytes:
+        buffer = BytesIO()
+        canvas = figure.canvas(records["fig2"])
+        with style():
+            canvas.savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
+
+    plain = picture()
+    with mpl.rc_context({"font.size": 30, "axes.grid": False, "lines.linewidth": 9}):
+        assert picture() == plain
+
+
+def test_fonts_are_embedded_in_pdf_and_letters_are_outlines_in_svg(records, tmp_path):
+    canvas = FIGURES["fig2"].canvas(records["fig2"])
+    with style():
+        store.save_picture(canvas, tmp_path / "x.pdf")
+        store.save_picture(canvas, tmp_path / "x.svg")
+    assert b"/FontFile2" in (tmp_path / "x.pdf").read_bytes()
+    svg = (tmp_path / "x.svg").read_text(encoding="utf-8")
+    assert "<text" not in svg
+    assert "<path" in svg
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_npz_holds_every_array_and_reads_without_pickle(records, tmp_path, name):
+    path = tmp_path / "x.npz"
+    save_arrays(path, records[name], {"figure": name})
+    expected = arrays(records[name])
+    with np.load(path, allow_pickle=False) as data:
+        assert set(data.files) == {*expected, "metadata"}
+        for key, value in expected.items():
+            np.testing.assert_array_equal(data[key], value)
+        assert json.loads(str(data["metadata"])) == {"figure": name}
+
+
+def test_a_record_that_would_need_a_pickle_is_refused(tmp_path):
+    @dataclass(frozen=True)
+    class Odd:
+        thing: object
+
+    with pytest.raises(TypeError, match="field thing would need a pickle"):
+        save_arrays(tmp_path / "x.npz", Odd(object()), {})
+    with pytest.raises(TypeError, match="a figure's record is a dataclass, got dict"):
+        arrays({})
+
+
+def test_spread_keeps_order_and_distance():
+    placed = spread([0.0, 0.1, 5.0, 0.05], 1.0)
+    ordered = [placed[i] for i in (0, 3, 1, 2)]
+    assert ordered == sorted(ordered)
+    assert min(np.diff(ordered)) >= 1.0 - 1e-12
+    assert placed[2] == 5.0  # a label with room stays where it belongs
+    assert spread([3.0, 1.0], 0.5) == [3.0, 1.0]
+    assert spread([], 1.0) == []
+
+
+def test_signed_writes_a_minus_sign():
+    assert signed(-5.744) == "\u22125.74"
+    assert signed(1.5) == "1.50"
+
+
+def test_find_and_parse_formats_name_what_exists():
+    assert find("fig3").name == "fig3"
+    with pytest.raises(UnknownNameError, match=r"unknown figure 'fig33'; did you mean fig3"):
+        find("fig33")
+    assert parse_formats("png, SVG,png") == ("png", "svg")
+    with pytest.raises(UnknownNameError, match="unknown picture format 'gif'; known: pdf"):
+        parse_formats("png,gif")
+    with pytest.raises(UnknownNameError, match="unknown picture format ''"):
+        parse_formats(" , ")
+
+
+def test_every_figure_names_its_laws_and_its_source():
+    for figure in FIGURES.values():
+        assert figure.source.startswith("arXiv:2602.02712")
+        assert figure.title
+        assert len(figure.caption.split()) > 10
+    assert Path(training.__file__).name == "training.py"

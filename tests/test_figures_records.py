@@ -1,0 +1,211 @@
+"""The arrays behind the figures: law against simulation, and the shapes the paper shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from figures import concept, cross_entropy, dataset, peaks, training
+from figures.gallery import FIGURES
+from figures.instances import paper_example
+from theory import UnconstrainedFeatures
+
+# Law and simulation differ by rounding alone. Logits of the simulation reach |alpha| |M| = 180 in
+# size and are sums of d = 3 products of a random gauge of condition below 1e3, so that their
+# rounding is below 180 * 1e3 * 2e-16; probabilities inherit it.
+ROUNDING = 4e-11
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Any]:
+    return {name: figure.curves() for name, figure in FIGURES.items()}
+
+
+@pytest.mark.parametrize("name", ["fig3", "figB1", "fig4", "fig5"])
+def test_law_and_simulation_agree_and_the_deviation_says_by_how_much(records, name):
+    record = records[name]
+    assert record.law.shape == record.simulated.shape
+    assert record.deviation == np.abs(record.law - record.simulated).max()
+    assert 0 < record.deviation < ROUNDING  # 0 would mean that one was copied from the other
+
+
+def test_fig2_shows_two_heights_and_rows_that_sum_to_one(records):
+    record = records["fig2"]
+    solid, faint = record.probability
+    own, other = record.concept == 0, record.concept == 1
+    assert (solid[own] > faint[own]).all()
+    assert (solid[other] < faint[other]).all()
+    assert (solid[record.concept == 2] == faint[record.concept == 2]).all()
+    np.testing.assert_allclose(record.probability.sum(axis=1), 1.0, rtol=1e-15)
+    assert np.abs(record.probability - record.simulated).max() == record.deviation < ROUNDING
+
+
+def test_the_curves_are_the_softmax_of_the_definition(records):
+    # A third derivation, by the textbook formula, which is safe in this range of alpha.
+    example, record = paper_example(), records["fig3"]
+    p = example.data.probabilities[4]
+    log_odds = np.log(example.data.probabilities[0] / p)
+    weight = p * np.exp(record.alpha[:, None] * (log_odds - log_odds.max()))
+    direct = weight / weight.sum(axis=1, keepdims=True) - p
+    np.testing.assert_allclose(record.law, direct, atol=1e-12)
+
+
+def test_fig3_one_target_token_rises_the_others_bump_late_and_off_target_bump_early(records):
+    record = records["fig3"]
+    interior = np.isfinite(record.peak)
+    rising = record.peak == np.inf
+    assert rising.sum() == 1
+    assert (rising & record.target).sum() == 1
+    assert (interior & record.target).sum() == 2
+    assert (np.diff(record.law[:, rising], axis=0) > 0).all()
+    in_window = record.peak[interior & record.target]
+    assert in_window.min() > 1
+    assert in_window.max() > 10
+    assert record.peak[~record.target].max() < record.peak[record.target].min()
+    assert record.law[-1, rising] > 0.95  # the competition is decided within the window
+
+
+def test_fig_b1_one_off_target_token_takes_over_others_bump_and_targets_only_lose(records):
+    record = records["figB1"]
+    falling = record.peak == -np.inf
+    assert falling.sum() == 1
+    assert not record.target[falling].any()
+    assert (np.diff(record.law[:, falling], axis=0) < 0).all()
+    bumps = np.isfinite(record.peak) & ~record.target & (record.peak < 0)
+    assert bumps.sum() == 2
+    assert (np.diff(record.law[:, record.target], axis=0) >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["fig3", "figB1"])
+def test_every_marked_peak_is_the_top_of_its_curve(records, name):
+    record = records[name]
+    low, high = record.alpha[0], record.alpha[-1]
+    for z in np.flatnonzero((record.peak > low) & (record.peak < high)):
+        curve, top = record.law[:, z], int(record.law[:, z].argmax())
+        step = record.alpha[1] - record.alpha[0]
+        assert abs(record.alpha[top] - record.peak[z]) <= step
+        assert record.peak_increase[z] >= curve[top] - 1e-15
+        assert record.peak_increase[z] - curve[top] < 1e-3
+
+
+@pytest.mark.parametrize("name", ["fig3", "figB1"])
+def test_limits_are_those_of_a_huge_strength(records, name):
+    record, example = records[name], paper_example()
+    family = example.data.family(example.context(record.context), example.log_odds())
+    # The smallest gap of M to its extreme is 0.069: at 1e4 the rest weighs exp(-690).
+    far = family.probability_increase(np.array([-1e4, 1e4]))
+    np.testing.assert_allclose(record.limit, far, atol=1e-14)
+
+
+def test_fig4_target_rises_opposite_falls_and_the_third_dies_at_both_ends(records):
+    record = records["fig4"]
+    steps = np.diff(record.law, axis=0)
+    assert (steps[:, record.target] > 0).all()
+    assert (steps[:, 1] < 0).all()
+    third = record.law[:, 2]
+    assert 0 < third.argmax() < len(third) - 1
+    example = paper_example()
+    p = example.data.probabilities[example.context(record.context)]
+    dead = -p[example.data.concepts[2]].mean()
+    np.testing.assert_allclose(record.limit[:, 2], dead, rtol=1e-15)
+    np.testing.assert_allclose(third[[0, -1]], dead, atol=1e-3)
+    assert abs(record.law).max() < 1 / 3
+
+
+def test_fig4_is_the_tanh_law_written_out(records):
+    record, example = records["fig4"], paper_example()
+    index = example.context(record.context)
+    family = example.data.family(index, example.log_odds())
+    for c, tokens in enumerate(example.data.concepts):
+        logit = family.concept_log_odds(tokens, record.alpha)
+        start = family.concept_log_odds(tokens, 0.0)
+        law = (np.tanh(logit / 2) - np.tanh(start / 2)) / (2 * len(tokens))
+        np.testing.assert_allclose(record.law[:, c], law, atol=1e-15)
+
+
+def test_fig5_lies_within_its_guarantee_and_meets_the_quadratic_at_zero(records):
+    record = records["fig5"]
+    # The bounds touch the curve at alpha = 0, where each is 0 within a rounding error.
+    assert (record.law >= record.lower * (1 - 1e-12)).all()
+    assert (record.law <= record.upper * (1 + 1e-12)).all()
+    near = (np.abs(record.alpha) <= record.radius) & (record.alpha != 0)
+    assert near.sum() > 4
+    assert (np.abs(record.law[near] / record.quadratic[near] - 1) <= 0.10).all()
+    assert 0.8 < record.law[-1] < 1.3  # the paper's vertical axis ends near 1
+
+
+def test_fig5_quadratic_is_half_the_mean_variance(records):
+    record, example = records["fig5"], paper_example()
+    p, log_odds = example.data.probabilities, example.log_odds()
+    variance = p @ log_odds**2 - (p @ log_odds) ** 2
+    coefficient = 0.5 * example.data.context_weights @ variance
+    np.testing.assert_allclose(record.quadratic, coefficient * record.alpha**2, rtol=1e-12)
+
+
+def test_guaranteed_ratio_has_no_seam_between_series_and_closed_form():
+    for x in (1e-300, 1e-9, 9.9e-3, 1.01e-2, 0.2793, 5.0):
+        lower, upper = cross_entropy.guaranteed_ratio(np.array([x]))
+        exact_lower = sum(2 * (-x) ** k / _factorial(k + 2) for k in range(60))
+        exact_upper = sum(2 * x**k / _factorial(k + 2) for k in range(60))
+        # The closed form cancels two digits at the seam, x = 1e-2.
+        np.testing.assert_allclose([lower[0], upper[0]], [exact_lower, exact_upper], rtol=1e-11)
+
+
+@pytest.mark.parametrize(("promise", "radius"), [(0.01, 0.0298), (0.05, 0.1446), (0.10, 0.2793)])
+def test_guaranteed_radius_is_where_the_upper_bound_reaches_the_promise(promise, radius):
+    found = cross_entropy.guaranteed_radius(promise)
+    assert round(found, 4) == radius
+    lower, upper = cross_entropy.guaranteed_ratio(np.array([found]))
+    assert upper[0] - 1 == pytest.approx(promise, rel=1e-9)
+    assert 1 - lower[0] < promise
+
+
+def test_training_reaches_the_entropy_of_the_paper(records):
+    record = records["training"]
+    assert round(record.entropy, 6) == 1.331785
+    assert (record.excess > 0).all()
+    assert record.excess[-1] < 1e-4
+    assert record.loss[0] > 2.0
+    assert (record.error <= record.bound).all()
+    assert record.error.max() > 1e-9  # a trained model is not an interpolating one
+
+
+def test_overview_holds_the_records_of_its_panels(records):
+    record = records["overview"]
+    parts = (record.tokens, record.concepts, record.cross_entropy)
+    assert record.deviation == max(part.deviation for part in parts)
+    np.testing.assert_array_equal(record.concepts.law, records["fig4"].law)
+
+
+def test_curves_do_not_depend_on_the_gauge_of_the_simulation(records):
+    other = concept.curves(example=paper_example(seed=7))
+    assert (other.simulated != records["fig4"].simulated).any()
+    np.testing.assert_allclose(other.simulated, records["fig4"].simulated, atol=ROUNDING)
+    np.testing.assert_array_equal(other.law, records["fig4"].law)
+
+
+def test_a_simulation_of_something_else_shows_in_the_deviation():
+    example = paper_example()
+    almost = UnconstrainedFeatures.trained(example.data, tolerance=1e-6)
+    record = dataset.curves(replace(example, simulation=almost))
+    assert 1e-6 < record.deviation < 1e-2
+    backwards = replace(example, positive=example.negative, negative=example.positive)
+    swapped = peaks.curves(0.0, 60.0, example=backwards)
+    assert swapped.deviation < ROUNDING  # law and simulation steer the same way
+    assert (swapped.law != peaks.curves(0.0, 60.0).law).any()
+
+
+def test_training_repeats_from_its_seed():
+    first, again = training.curves(seed=3), training.curves(seed=3)
+    np.testing.assert_array_equal(first.loss, again.loss)
+    assert not np.array_equal(first.loss, training.curves(seed=4).loss[: len(first.loss)])
+
+
+def _factorial(n: int) -> int:
+    product = 1
+    for k in range(2, n + 1):
+        product *= k
+    return product
