@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from theory.laws import tilting
+from theory.laws import (
+    concept,
+    concept_shape,
+    cross_entropy,
+    limits,
+    peak_sign,
+    peaks,
+    radius,
+    separation,
+    tilting,
+    transformer,
+)
 from theory.laws.law import Appeal, Identity, Inequality, Law, LawError, Limit, Status, Step
 
 __all__ = [
@@ -44,7 +55,28 @@ LAWS = _collect(
     (
         tilting.STEERING_SHIFT,
         tilting.TILTING,
+        separation.SIGN_SEPARATION,
         tilting.SLOPE,
         tilting.MEAN_SLOPE,
+        limits.LIMIT,
+        peaks.PEAK,
+        peaks.MONOTONE,
+        peaks.PEAK_ORDER,
+        peak_sign.PEAK_SIGN,
+        concept.CONCEPT_ODE,
+        concept.CONCEPT_TANH,
+        concept.CONCEPT_MONOTONE,
+        concept.CONCEPT_LIMIT,
+        concept_shape.CONCEPT_SHAPE,
+        cross_entropy.CE_EXACT,
+        cross_entropy.CE_QUADRATIC,
+        cross_entropy.CE_CUMULANTS,
+        radius.CE_RADIUS,
+        cross_entropy.CE_LINEAR,
+        cross_entropy.CE_ASYMPTOTE,
+        transformer.NORM_LIMIT,
+        transformer.LAST_BLOCK,
+        transformer.FINAL_NORM,
+        transformer.LOCAL,
     )
 )

@@ -117,7 +117,8 @@ PRINCIPLES = {
         ),
         Principle(
             "integration of inequalities",
-            "If f(0) = g(0), f'(0) = g'(0) and f'' <= g'' on an interval around 0, then f <= g there.",
+            "If f(0) = g(0), f'(0) = g'(0) and f'' <= g'' on an interval around 0, then f <= g "
+            "there.",
             f"{_RUDIN}, Thm 5.11 applied twice to g - f",
         ),
         Principle(
@@ -144,6 +145,12 @@ PRINCIPLES = {
             f"{_RUDIN}, Thm 5.10",
         ),
         Principle(
+            "variation diminishing",
+            "If ρ has T turns along the levels of X, then α -> E_α[ρ(X)] has at most T interior "
+            "extrema when the law of X is an exponential family with natural parameter α.",
+            "S. Karlin, Total Positivity, vol. I, Stanford University Press, 1968, Ch. 5 and 6",
+        ),
+        Principle(
             "induction",
             "A statement that holds for 0 sign changes, and for n whenever it holds for n - 1, "
             "holds for every number of sign changes.",
@@ -151,8 +158,8 @@ PRINCIPLES = {
         ),
         Principle(
             "counting turns",
-            "A real sequence has at most as many turns as its excursions above a level it returns "
-            "to allow, and a smooth function crosses levels near its extrema.",
+            "A function whose slope has the same sign near both ends has an even number of interior "
+            "extrema, and an odd number otherwise; between two peaks of a sequence lies one valley.",
             "elementary; spelled out in the step that uses it",
         ),
         Principle(
@@ -163,8 +170,8 @@ PRINCIPLES = {
         ),
         Principle(
             "continuity on a compact set",
-            "A continuous function is bounded on a bounded closed set, and has at a point the limit "
-            "of its arguments' limits.",
+            "A continuous function is bounded on a bounded closed set, and its value at a limit is "
+            "the limit of its values.",
             f"{_RUDIN}, Thm 4.15",
         ),
         Principle(

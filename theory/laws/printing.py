@@ -115,7 +115,7 @@ class _Printer:
     # -- arithmetic --------------------------------------------------------------------
 
     def _add(self, e: Add) -> str:
-        terms = sorted(e.args, key=lambda t: (t.could_extract_minus_sign(), _weight(t)))
+        terms = sorted(e.as_ordered_terms(), key=lambda t: t.could_extract_minus_sign())
         out = self.show(terms[0])
         for t in terms[1:]:
             negative = t.could_extract_minus_sign()
@@ -190,8 +190,11 @@ class _Printer:
         member, outside = (r" \in ", r" \notin ") if self.latex else ("∈", "∉")
         if size.is_Symbol and size.name.startswith("|"):
             scope = f"{i}{member}{size.name.strip('|')}"
-        elif before.is_Symbol and before.name.startswith("|"):
-            scope = f"{i}{outside}{before.name.strip('|')}"
+        elif before != 0 and all(
+            b.is_Symbol and b.name.startswith("|") for b in Add.make_args(before)
+        ):
+            blocks = sorted(b.name.strip("|") for b in Add.make_args(before))
+            scope = f"{i}{outside}{(chr(92) + 'cup ' if self.latex else '∪').join(blocks)}"
         elif lower == 0 and size.is_Symbol:
             return f"{sign}_{{{i}}}" if self.latex else f"{sign}_{i}"
         elif self.latex:
@@ -218,11 +221,11 @@ def _weight(f: Expr) -> tuple[int, object]:
     elif base.is_Symbol:
         rank = 1
     elif isinstance(base, Indexed):
-        rank = 3 if base.is_positive else 5
+        rank = 1 if str(base.base) == "pi" else 3 if base.is_positive else 5
     elif isinstance(f, exp):
         rank = 4
     elif hasattr(base, "text_form"):
-        rank = 2 if len(base.args) > 1 else 6
+        rank = {0: 1, 1: 6}.get(len(base.args), 2)
     elif isinstance(base, Add):
         rank = 7
     elif isinstance(base, Sum | Product):

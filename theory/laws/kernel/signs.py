@@ -6,6 +6,7 @@ Anything that structure does not settle raises `Undecided`; the caller then trie
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import permutations
 
 from sympy import Add, Dummy, Expr, Mul, Pow, Sum, cosh, exp, expand, log
@@ -22,9 +23,10 @@ _FLIP = {"+": "-", "0+": "0-", "-": "+", "0-": "0+", "0": "0", "!0": "!0"}
 def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
     """The strongest sign code that structure gives; raises `Undecided`."""
     for rule in signs:
-        for direction, code in ((e, POSITIVE), (-e, NEGATIVE)):
-            if _matches(rule, direction):
-                return code if rule.strict else {"+": "0+", "-": "0-"}[code]
+        for known in _instances(rule, e):
+            if e in (known, -known):
+                code = POSITIVE if rule.strict else NONNEGATIVE
+                return code if e == known else _FLIP[code]
     if not e.free_symbols and not e.has(Sum):
         return _assumed(e)  # a number: SymPy evaluates it to as many digits as the sign needs
     if isinstance(e, Add):
@@ -46,14 +48,11 @@ def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
     raise Undecided(f"sign of {e}")
 
 
-def _matches(rule: Sign, e: Expr) -> bool:
-    if not rule.for_all:
-        return bool(e == rule.expr)
+def _instances(rule: Sign, e: Expr) -> Iterator[Expr]:
+    """The rule at every choice of its indices among the integer symbols of `e`."""
     names = [s for s in e.free_symbols if s.is_Symbol and s.is_integer]
-    return any(
-        e == rule.expr.xreplace(dict(zip(rule.for_all, values, strict=True)))
-        for values in permutations(names, len(rule.for_all))
-    )
+    for values in permutations(names, len(rule.for_all)):
+        yield rule.expr.xreplace(dict(zip(rule.for_all, values, strict=True)))
 
 
 def _assumed(e: Expr) -> str:
@@ -78,7 +77,17 @@ def _add(e: Add, signs: tuple[Sign, ...]) -> str:
         if isinstance(factor, exp) and c == -one:
             inner = sign_of(factor.args[0], signs)
             return inner if one == -1 else _FLIP[inner]
-    codes = {sign_of(a, signs) for a in e.args} - {ZERO}
+    for rule in signs:  # e = known + rest, with the sign of `known` given
+        for known in _instances(rule, e):
+            if isinstance(known, Add) and set(known.args) < set(e.args):
+                code = POSITIVE if rule.strict else NONNEGATIVE
+                return _join({code, sign_of(e - known, signs)}, e)
+    return _join({sign_of(a, signs) for a in e.args}, e)
+
+
+def _join(codes: set[str], e: Expr) -> str:
+    """The sign of a sum of terms with these signs."""
+    codes = codes - {ZERO}
     if not codes:
         return ZERO
     for up, weak in ((POSITIVE, NONNEGATIVE), (NEGATIVE, NONPOSITIVE)):

@@ -1,0 +1,334 @@
+"""Transformers: the final norm, the last block, and any block near 0 (Prop. 4.1 and beyond).
+
+Steering the output of the final norm is exactly the UFM; steering the last block has a closed
+form; steering any block has a local law from one derivative; and the norm caps what large
+strengths can do. Coordinates are numbered k = 0 .. d - 1; h and v stand for Ph and Pv, with P
+the centring of LayerNorm, or the identity for RMSNorm.
+"""
+
+from __future__ import annotations
+
+from sympy import (
+    Derivative,
+    Function,
+    IndexedBase,
+    Integer,
+    Rational,
+    Sum,
+    Symbol,
+    exp,
+    log,
+    sqrt,
+)
+
+from theory.laws.assumptions import LINEAR_LOGITS
+from theory.laws.kernel import Fact, Sign
+from theory.laws.law import Appeal, Identity, Law, Limit
+from theory.laws.notation import define
+from theory.laws.symbols import alpha, over_tokens, p, x, y, z
+from theory.laws.tilting import base, bN, bP, i, odds, pN, pP, q_N, q_P, shift, steered_logit
+
+__all__ = ["FINAL_NORM", "LAST_BLOCK", "LOCAL", "NORM_LIMIT"]
+
+# -- final-norm ----------------------------------------------------------------------------
+
+offset = IndexedBase("c", real=True)  # bias of the unembedding
+_shift_by_means = Identity(
+    exp(steered_logit(x)) / over_tokens(exp(steered_logit(y)), y),
+    p[x] * exp(alpha * odds(x)) / over_tokens(p[y] * exp(alpha * odds(y)), y),
+    reason="the shifts of the log-probabilities do not depend on the token and cancel",
+)
+FINAL_NORM = Law(
+    id="final-norm",
+    title="At the final norm the tilting law is exact on any language model",
+    source="sharpens arXiv:2602.02712, Lemma B.3; the site is the input of the unembedding",
+    paper="Proved for the UFM only.",
+    sharper="Steer the output of the final norm along a difference of mean normed states: the "
+    "logits are W h + c, so p_α(z) is p(z) e^(α M(z)) renormalised, with "
+    "M(z) = mean_P log p(z|.) - mean_N log p(z|.), for any texts and |P| different from |N|.",
+    assumptions=(LINEAR_LOGITS,),
+    statement=_shift_by_means,
+    steps=(
+        Identity(
+            Sum(log(pP[i, z]) + bP[i] - offset[z], (i, 0, q_P - 1)) / q_P
+            - Sum(log(pN[i, z]) + bN[i] - offset[z], (i, 0, q_N - 1)) / q_N,
+            Sum(log(pP[i, z]) + bP[i], (i, 0, q_P - 1)) / q_P
+            - Sum(log(pN[i, z]) + bN[i], (i, 0, q_N - 1)) / q_N,
+            reason="(W v)_z: logits of a text are its log-probabilities plus a shift of the text, "
+            "and W h is those minus the bias c_z, which cancels between P and N",
+        ),
+        Identity(
+            log(base(x)) + shift(),
+            IndexedBase("ell", real=True)[x],
+            reason="likewise the logits of the steered prompt are log p_x + b",
+        ),
+        _shift_by_means,
+    ),
+    builds_on=("steering-shift", "tilting"),
+    twin="theory.engine.family.TiltedFamily.log_probability",
+    care="It fails where a soft-cap follows the unembedding. What needs Assumption 1, such as "
+    "`sign-separation`, is to be measured on a real model, not assumed.",
+)
+
+# -- the quadratic under the norm ----------------------------------------------------------
+
+d = Symbol("d", integer=True, positive=True)
+k = Symbol("k", integer=True)
+h, v, gain = (IndexedBase(n, real=True) for n in ("h", "v", "g"))
+eps = Symbol("epsilon", nonnegative=True)
+A = Symbol("A", positive=True)  # mean of v_k^2: v does not vanish under the norm
+B = Symbol("B", real=True)  # mean of h_k v_k
+C = Symbol("C", real=True)  # mean of h_k^2, plus eps
+far = Symbol("alpha", positive=True)
+beta = Symbol("beta", nonnegative=True)  # 1/|alpha|
+
+
+def _mean(term: object) -> object:
+    return Sum(term, (k, 0, d - 1)) / d
+
+
+_MEAN_SQUARE = define("v2", (), _mean(v[k] ** 2), text="A", latex="A")
+_MEAN_PRODUCT = define("hv", (), _mean(h[k] * v[k]), text="B", latex="B")
+_MEAN_H = define("h2", (), _mean(h[k] ** 2) + eps, text="C", latex="C")
+_square = Identity(
+    _mean((h[k] + alpha * v[k]) ** 2) + eps,
+    _MEAN_SQUARE() * alpha**2 + 2 * _MEAN_PRODUCT() * alpha + _MEAN_H(),
+    reason="expand; A = mean v², B = mean h v, C = mean h² + ε",
+)
+
+# -- norm-limit ----------------------------------------------------------------------------
+
+_up = (Sign(A * far**2 + 2 * B * far + C, strict=True),)
+_down = (Sign(A * far**2 - 2 * B * far + C, strict=True),)
+_near = (
+    Sign(A + 2 * B * beta + C * beta**2, strict=True),
+    Sign(A - 2 * B * beta + C * beta**2, strict=True),
+)
+_forward = (v[x] + h[x] / far) / sqrt(A + 2 * B / far + C / far**2)
+_backward = (-v[x] + h[x] / far) / sqrt(A - 2 * B / far + C / far**2)
+_correction = (h[x] - v[x] * B / A) / sqrt(A)
+
+
+def _approach(sign: int) -> object:
+    return (sign * v[x] + beta * h[x]) / sqrt(A + sign * 2 * B * beta + C * beta**2)
+
+
+def _slope_of_approach(sign: int) -> object:
+    q = A + sign * 2 * B * beta + C * beta**2
+    return h[x] / sqrt(q) - (sign * v[x] + beta * h[x]) * (sign * B + C * beta) / q ** Rational(
+        3, 2
+    )
+
+
+_to_direction = Limit(
+    _forward,
+    v[x] / sqrt(A),
+    variable=far,
+    reason="h/α, B/α and C/α² vanish, ε with them, and A > 0",
+)
+NORM_LIMIT = Law(
+    id="norm-limit",
+    title="Under a final norm, large strength forgets the prompt",
+    source="arXiv:2602.02712, Prop. 4.1 and App. B.6",
+    paper="y(α) → LN(±v) Wᵀ as α → ±∞.",
+    sharper="The limit is the norm of ±v at ε = 0. The approach is algebraic: "
+    "(1/|α|)(h - v B/A)/√A in front of the gain, the same vector at both ends, where h includes "
+    "the response R of the later blocks; |LN(h + αv) - LN(±v)| <= 2 √d max|gain| |h|/(|α| |v|).",
+    assumptions=(),
+    statement=_to_direction,
+    steps=(
+        _square,
+        Identity(
+            (h[x] + far * v[x]) / sqrt(A * far**2 + 2 * B * far + C),
+            _forward,
+            reason="divide by α > 0",
+            given=_up,
+        ),
+        _to_direction,
+        Identity(
+            (h[x] - far * v[x]) / sqrt(A * far**2 - 2 * B * far + C),
+            _backward,
+            reason="the other end: strength -α, α > 0",
+            given=_down,
+        ),
+        Limit(_backward, -v[x] / sqrt(A), variable=far, reason="as before"),
+        Identity(
+            Derivative(_approach(1), beta),
+            _slope_of_approach(1),
+            reason="β = 1/α: the normed state as a function of β near 0",
+            given=_near,
+        ),
+        Identity(
+            _slope_of_approach(1).subs(beta, 0),
+            _correction,
+            reason="its slope at β = 0: h without its component along v",
+        ),
+        Identity(
+            Derivative(_approach(-1), beta),
+            _slope_of_approach(-1),
+            reason="the other end, β = -1/α",
+            given=_near,
+        ),
+        Identity(
+            _slope_of_approach(-1).subs(beta, 0),
+            _correction,
+            reason="the same vector at both ends",
+        ),
+        Identity(
+            _mean((h[k] - v[k] * B / A) * v[k]),
+            Integer(0),
+            reason="it is orthogonal to v: (I - u uᵀ) h with u = v/|v|",
+            given=(
+                Fact(Sum(v[k] ** 2, (k, 0, d - 1)), d * A),
+                Fact(Sum(h[k] * v[k], (k, 0, d - 1)), d * B),
+            ),
+        ),
+        Appeal(
+            principle="triangle inequality",
+            conclusion="at ε = 0, |x/|x| - y/|y|| <= 2 |x - y|/|y| with x = h + αv, y = αv gives the "
+            "bound 2 √d max|gain| |h|/(|α| |v|) on the distance to the limit",
+            premises=(3, 5),
+        ),
+        Appeal(
+            principle="continuity on a compact set",
+            conclusion="later blocks read normalised states, which stay in a bounded closed set, so "
+            "their response R(α) is bounded and h + R(α) may stand for h; gain, bias and W are "
+            "applied after the limit, so the bias keeps its sign",
+            premises=(3, 5),
+        ),
+    ),
+    twin="theory.engine.transformer.NormedSteering.limit",
+    care="With ε > 0 the limit is not LN_ε(±v). For LayerNorm and v constant across coordinates, "
+    "and for v = 0, A = 0 and the output stays LN(h). Far means |α| above |h + R|/|v|, which is "
+    "several hundred and more in mid-depth blocks of small models.",
+)
+
+# -- last-block ----------------------------------------------------------------------------
+
+a_z, b_z = (IndexedBase(n, real=True) for n in ("a", "b"))  # unembeddings of gain*h and gain*v
+_positive = Sign(A * alpha**2 + 2 * B * alpha + C, strict=True)
+_Q = define("Q", (alpha,), A * alpha**2 + 2 * B * alpha + C)
+_logit = (a_z[z] + alpha * b_z[z]) / sqrt(_Q(alpha))
+_one_turn = Identity(
+    Derivative(_logit, alpha),
+    ((b_z[z] * B - a_z[z] * A) * alpha + b_z[z] * C - a_z[z] * B) / _Q(alpha) ** Rational(3, 2),
+    reason="quotient rule; the quadratic terms of the numerator cancel",
+    given=(_positive,),
+)
+unembedding = IndexedBase("W", real=True)
+_norm = Symbol("Q", positive=True)
+LAST_BLOCK = Law(
+    id="last-block",
+    title="Steering the last block has a closed form",
+    source="sharpens arXiv:2602.02712, Prop. 4.1 and Fig. A.9",
+    paper="The limit only.",
+    sharper="Logits (a_z + α b_z)/√Q(α) + const with Q(α) = A α² + 2 B α + C: two unembeddings and "
+    "one scalar. Each logit has at most one stationary point, α = (a B - b C)/(b B - a A).",
+    assumptions=(),
+    statement=_one_turn,
+    steps=(
+        _square,
+        Identity(
+            Sum(unembedding[z, k] * gain[k] * (h[k] + alpha * v[k]) / sqrt(_norm), (k, 0, d - 1)),
+            (
+                Sum(unembedding[z, k] * gain[k] * h[k], (k, 0, d - 1))
+                + alpha * Sum(unembedding[z, k] * gain[k] * v[k], (k, 0, d - 1))
+            )
+            / sqrt(_norm),
+            reason="the unembedding is linear: a_z = W(gain h), b_z = W(gain v); "
+            "the bias of the norm adds a constant",
+        ),
+        _one_turn,
+        Identity(
+            Derivative(_Q(alpha) ** Rational(3, 2) * Derivative(_logit, alpha), (alpha, 2)),
+            Integer(0),
+            reason="so Q^(3/2) times the slope is linear in α: at most one stationary point, "
+            "at α = (a B - b C)/(b B - a A)",
+            given=(_positive,),
+        ),
+    ),
+    builds_on=("norm-limit",),
+    twin="theory.engine.transformer.NormedSteering.output",
+)
+
+# -- local ---------------------------------------------------------------------------------
+
+ell = Function("ell", real=True)  # ell(z, alpha): logits of any model steered at any site
+model = define(
+    "model",
+    (z, alpha),
+    exp(ell(z, alpha)) / over_tokens(exp(ell(y, alpha)), y),
+    text="p_{1}({0})",
+    latex="p_{{{1}}}({0})",
+)
+local_odds = define(
+    "local_odds",
+    (z, alpha),
+    Derivative(ell(z, alpha), alpha),
+    text="M_{1}({0})",
+    latex="M_{{{1}}}({0})",
+)
+local_mean = define(
+    "local_mean",
+    (alpha,),
+    over_tokens(model(y, alpha) * local_odds(y, alpha), y),
+    text="E_{0}[M_{0}]",
+    latex=r"\mathbb{{E}}_{{{0}}}[M_{{{0}}}]",
+)
+local_variance = define(
+    "local_variance",
+    (alpha,),
+    over_tokens(model(y, alpha) * (local_odds(y, alpha) - local_mean(alpha)) ** 2, y),
+    text="Var_{0}[M_{0}]",
+    latex=r"\mathrm{{Var}}_{{{0}}}[M_{{{0}}}]",
+)
+fixed = IndexedBase("r", positive=True)  # any fixed distribution over tokens
+FIXED = Fact(over_tokens(fixed[z]), Integer(1))
+from_fixed = define(
+    "from_fixed",
+    (alpha,),
+    over_tokens(fixed[z] * log(fixed[z] / model(z, alpha))),
+    text="KL(r‖p_{0})",
+    latex=r"\mathrm{{KL}}(r\,\|\,p_{{{0}}})",
+)
+_second = Derivative(ell(y, alpha), (alpha, 2))
+_curvature = Identity(
+    Derivative(from_fixed(alpha), (alpha, 2)),
+    local_variance(alpha) + over_tokens((model(y, alpha) - fixed[y]) * _second, y),
+    reason="differentiate again; M_α(z) = dℓ_z/dα",
+    given=(FIXED,),
+)
+LOCAL = Law(
+    id="local",
+    title="At any block the first strengths cost the Fisher information along v",
+    source="sharpens arXiv:2602.02712, Thm 3.8 (any layer of any model)",
+    paper="UFM only.",
+    sharper="With M = dℓ/dα at 0, one forward-mode derivative: KL(p_0‖p_α) = ½ α² Var_p(M) + O(α³). "
+    "On text the slope of the cross-entropy at 0 is E_model[M] - E_data[M], and the curvature "
+    "Var_model(M) + E_model[ℓ''] - E_data[ℓ''].",
+    assumptions=(),
+    statement=_curvature,
+    steps=(
+        Identity(
+            Derivative(model(x, alpha), alpha),
+            model(x, alpha) * (local_odds(x, alpha) - local_mean(alpha)),
+            reason="`slope` for logits that are any smooth functions of α",
+        ),
+        Identity(
+            Derivative(from_fixed(alpha), alpha),
+            over_tokens((model(y, alpha) - fixed[y]) * local_odds(y, alpha), y),
+            reason="r is any fixed distribution: the data's, or p at α = 0",
+            given=(FIXED,),
+        ),
+        _curvature,
+        Appeal(
+            principle="Taylor's theorem",
+            conclusion="with r = p_0 the slope and the ℓ'' term vanish at α = 0: KL(p_0‖p_α) = "
+            "½ α² Var_p(M) + O(α³); with r the data they are the slope and curvature of the "
+            "cross-entropy on text",
+            premises=(2, 3),
+        ),
+    ),
+    builds_on=("slope", "ce-linear"),
+    twin="theory.engine.family.TiltedFamily.variance",
+)
