@@ -43,6 +43,10 @@ class _Vocabulary:
     concept_number: Mapping[Hashable, int]
     concept_names: tuple[str, ...]
 
+    def concept_label(self, column: int) -> Hashable:
+        """The concept of a column as the user calls it."""
+        return list(self.concept_number)[int(self.concept[column])]
+
     def find(self, token: Token, place: str) -> int:
         """Column of `token`; `ShapeError` naming it and the pair if it is unknown."""
         try:
@@ -164,6 +168,11 @@ def _key(context: object, vocabulary: _Vocabulary, pair: int) -> tuple[Token, ..
         raise ShapeError(
             f"context of pair {pair} is empty", remedy="a context has at least one token"
         )
+    try:
+        hash(key)
+    except TypeError:
+        for token in key:  # one of them is unhashable, hence not in the vocabulary: name it
+            vocabulary.find(token, f"a token in the context of pair {pair}")
     return key
 
 
@@ -187,8 +196,8 @@ def _concept_of_tokens(key: Hashable, vocabulary: _Vocabulary, pair: int) -> int
             raise AssumptionError(
                 "Assumption 1",
                 f"context {_context_name(key)!r} (pair {pair})",
-                f"token {context[0]!r} has concept {first} and token {token!r} has concept "
-                f"{vocabulary.concept[column]}",
+                f"token {context[0]!r} has concept {vocabulary.concept_label(columns[0])!r} and "
+                f"token {token!r} has concept {vocabulary.concept_label(column)!r}",
                 remedy="a context must consist of tokens of one concept; split or drop it",
             )
     return first

@@ -42,7 +42,7 @@ from theory.model.steering_sets import (
     steering_sets,
 )
 from theory.model.storage import ArrayRecord
-from theory.model.table import checked_table, distinct_rows
+from theory.model.table import checked_table, distinct_rows, entropy, log_table
 
 __all__ = ["ConceptDataset"]
 
@@ -341,16 +341,15 @@ class ConceptDataset(ArrayRecord):
     @property
     def log_probabilities(self) -> FloatArray:
         """log p(z|c_j), shape (m, V), in nats; -inf where p is 0."""
-        with np.errstate(divide="ignore"):  # log 0 = -inf is meant
-            return read_only(np.log(self.probabilities))
+        return log_table(self.probabilities)
 
     def family(self, context: int, log_odds: ArrayLike) -> TiltedFamily:
         """The steered distributions of one context: p_alpha(z) = p(z|c_j) e^(alpha M(z) - K).
 
         Any finite M of shape (V,) will do, a difference of means or not (Lemma B.3).
         """
-        j = numbered("context", context, self.context_count)
-        return TiltedFamily(self.log_probabilities[j], finite_array("log_odds", log_odds, 1))
+        row = self.probabilities[numbered("context", context, self.context_count)]
+        return TiltedFamily(log_table(row), finite_array("log_odds", log_odds, 1))
 
     def cross_entropy_increase(self, log_odds: ArrayLike, alpha: ArrayLike) -> FloatArray:
         """Delta CE(alpha) = sum_j pi_j KL(p_j || p_{j,alpha}), shape of alpha, in nats (Thm 3.8).
@@ -365,9 +364,7 @@ class ConceptDataset(ArrayRecord):
 
     def entropy(self) -> float:
         """sum_j pi_j H(p_j) in nats: the smallest cross-entropy a model can reach (Sec. 2.2)."""
-        p = self.probabilities
-        log_p = np.where(p > 0, self.log_probabilities, 0.0)  # 0 log 0 = 0
-        return float(-self.context_weights @ (p * log_p).sum(axis=1))
+        return entropy(self.probabilities, self.context_weights)
 
     def __repr__(self) -> str:
         sizes = f"V={self.vocabulary_size}, G={self.concept_count}, m={self.context_count}"

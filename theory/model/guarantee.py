@@ -25,6 +25,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.engine.numerics import exponential_excess
 from theory.errors import ProbabilityError, ShapeError
 from theory.model.inputs import FloatArray, alpha_array
 from theory.model.softmax import log_softmax
@@ -39,20 +40,25 @@ def binary_kl(p: FloatArray, u: FloatArray) -> FloatArray:
     As p (e^u - 1 - u) + (1-p) (e^w - 1 - w) with w = log((1 - p e^u) / (1-p)): two terms >= 0, so
     nothing cancels between them. inf where p e^u >= 1.
     """
+    near = np.abs(u) <= 0.5
+    small, large = np.where(near, u, 0.0), np.where(near, 0.0, u)
+    # q = p e^u in two factors: e^u alone overflows for a token of probability 1e-320.
+    q = p * np.exp(np.minimum(large, 600.0)) * np.exp(np.maximum(large - 600.0, 0.0))
+    gain = np.where(near, p * np.expm1(small), q - p)
     with np.errstate(divide="ignore", invalid="ignore"):
-        w = np.log1p(-p / (1.0 - p) * np.expm1(u))
-    inside = np.isfinite(w)
-    w = np.where(inside, w, 0.0)
-    value: FloatArray = np.where(inside, p * _excess(u) + (1.0 - p) * _excess(w), np.inf)
+        w = np.log1p(-gain / (1.0 - p))
+    possible = np.isfinite(w)
+    first = np.where(near, p * exponential_excess(small), gain - p * large)
+    second = (1.0 - p) * exponential_excess(np.where(possible, w, 0.0))
+    value: FloatArray = np.where(possible, first + second, np.inf)
     return value
 
 
 def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Bounds on log q - log p for every token of a row with KL(p || q) <= kl; both (m, V).
 
-    `log_p` is (m, V) and finite, `kl` is (m,). Bisection: 200 halvings reach the last bit of any
-    double, and the outer end of the last bracket is returned, so that rounding never narrows the
-    interval. At kl = 0 the interval is about 1e-16 wide.
+    `log_p` is (m, V) and finite, `kl` is (m,). Where a bound on log q would be below -1e200, it
+    is set to that, which no model reaches.
 
     Raises
     ------
@@ -64,19 +70,17 @@ def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, Floa
         raise ProbabilityError(
             f"a divergence is {float(bound.min())!r}", remedy="it must be 0 or more"
         )
-    if not np.isfinite(log_p).all():
+    # p = 1 to double precision would have no room above; the largest double below 1 has.
+    p = np.minimum(np.exp(log_p), np.nextafter(1.0, 0.0))
+    if not (p > 0).all():
         raise ProbabilityError(
             "a probability is 0, and its logarithm cannot be bounded",
             remedy="use a dataset without zeros",
         )
-    # p = 1 to double precision would have no room above; the largest double below 1 has.
-    p = np.minimum(np.exp(log_p), np.nextafter(1.0, 0.0))
     # kl(p || p e^u) >= -p u + (1-p) log(1-p) >= -p (u + 1), hence the lower bracket; above, x < 1.
     with np.errstate(over="ignore"):
-        lowest = np.maximum(-(bound / p) - 1.0, -1e300)
-    lower = _root(p, bound, lowest)
-    upper = _root(p, bound, -np.log(p))
-    return lower, upper
+        deepest = np.minimum(bound / p + 1.0, 1e200)
+    return -_root(p, bound, deepest, -1.0), _root(p, bound, -np.log(p), 1.0)
 
 
 def law_error_bound(
@@ -122,24 +126,18 @@ def _log_sum_swapped(log_p: FloatArray, others: FloatArray, own: FloatArray) -> 
     return result
 
 
-def _excess(u: FloatArray) -> FloatArray:
-    """e^u - 1 - u >= 0, with full relative accuracy near 0."""
-    with np.errstate(over="ignore"):
-        direct = np.expm1(u) - u
-    series = u * u * (0.5 + u * (1.0 / 6.0 + u * (1.0 / 24.0 + u / 120.0)))
-    value: FloatArray = np.where(np.abs(u) < 1e-3, series, direct)
-    return value
+def _root(p: FloatArray, bound: FloatArray, outer: FloatArray, sign: float) -> FloatArray:
+    """Outer end t of a bracket of the root of kl(p || p e^(sign t)) = bound, 0 < t <= `outer`.
 
-
-def _root(p: FloatArray, bound: FloatArray, outer: FloatArray) -> FloatArray:
-    """Outer end of a bracket of the root of kl(p || p e^u) = bound between 0 and `outer`.
-
-    Invariant: kl <= bound at the inner end, and kl > bound at the outer end or the outer end is
-    the one given. kl is convex in u with its minimum 0 at u = 0, so there is one root.
+    Invariant: kl <= bound at the inner end (0, until a step finds a better one), and kl > bound at
+    the outer end unless it is still the one given. kl is convex in t with its minimum 0 at 0, so
+    there is one root. The halvings are of log t: roots range from 1e-16 to 1e200, and 70 of them
+    turn the 500 e-folds between into the last bit. Returning the outer end, rounding never
+    narrows an interval. A root below 1e-18 is returned as that.
     """
-    inner = np.zeros_like(p)
-    for _ in range(200):
-        middle = 0.5 * (inner + outer)
-        inside = binary_kl(p, middle) <= bound
-        inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
-    return outer
+    low, high = np.full_like(p, np.log(1e-18)), np.log(outer)
+    for _ in range(70):
+        middle = 0.5 * (low + high)
+        inside = binary_kl(p, sign * np.exp(middle)) <= bound
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return np.minimum(np.exp(high), outer)

@@ -20,6 +20,7 @@ __all__ = [
     "FloatArray",
     "IntArray",
     "alpha_array",
+    "as_array",
     "concept_labels",
     "distribution",
     "finite_array",
@@ -36,9 +37,10 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 # Correctly rounded probabilities sum to 1 within half an ulp of 1, whatever V is, because the
-# relative errors are weighted by the probabilities. 1e-12 leaves room for 4,500 roundings per
-# entry, which covers a float64 softmax of logits in the hundreds, and still refuses float32.
-ROW_SUM_TOLERANCE = 1e-12
+# relative errors are weighted by the probabilities. 2^-40 leaves room for 4,096 roundings per
+# entry, which covers a float64 softmax of logits in the hundreds, still refuses float32, and is
+# not above what `TiltedFamily` accepts.
+ROW_SUM_TOLERANCE = 2.0**-40
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -46,6 +48,16 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     copy = np.array(array, order="C", copy=True)
     copy.setflags(write=False)
     return copy
+
+
+def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """`value` as an array of any type; `ShapeError` for ragged rows."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ShapeError(
+            f"{name} has rows of different lengths", remedy="give a rectangular array"
+        ) from None
 
 
 def finite_array(name: str, value: ArrayLike, ndim: int) -> FloatArray:
@@ -58,14 +70,14 @@ def finite_array(name: str, value: ArrayLike, ndim: int) -> FloatArray:
     ProbabilityError
         NaN or infinite entries; the message names the first.
     """
-    raw = np.asarray(value)
+    raw = as_array(name, value)
     if raw.dtype.kind == "c":
         raise ShapeError(f"{name} is complex", remedy="give real numbers")
     try:
         array = np.array(raw, dtype=np.float64) + 0.0  # -0.0 becomes 0.0: equal means equal bytes
     except (TypeError, ValueError) as error:
         raise ShapeError(
-            f"{name} is not an array of numbers ({error})", remedy="give a rectangular array"
+            f"{name} is not an array of numbers ({error})", remedy="give finite numbers"
         ) from None
     if array.ndim != ndim or array.size == 0:
         raise ShapeError(
@@ -99,7 +111,7 @@ def concept_labels(name: str, value: ArrayLike, concepts: int | None = None) -> 
     must be at least 2 (the labels of the tokens). With `concepts`, labels only have to be below
     it (the labels of the contexts). Errors are `ShapeError`s.
     """
-    raw = np.asarray(value)
+    raw = as_array(name, value)
     if raw.ndim != 1 or raw.size == 0 or raw.dtype.kind not in "iu":
         raise ShapeError(
             f"{name} has shape {raw.shape} and type {raw.dtype}, but must be a non-empty list of "
@@ -161,8 +173,8 @@ def distribution(name: str, value: ArrayLike, ndim: int, *, positive: bool = Fal
     if abs(sums[worst] - 1.0) > ROW_SUM_TOLERANCE:
         row = f"{name}[{worst}]" if array.ndim == 2 else name
         raise ProbabilityError(
-            f"{row} sums to {sums[worst]:.17g}, which is {abs(sums[worst] - 1.0):.2g} from 1 "
-            f"(allowed: {ROW_SUM_TOLERANCE:g}, rounding)",
+            f"{row} sums to {float(sums[worst])!r}, which is {abs(sums[worst] - 1.0):.2g} from 1 "
+            f"(allowed: {ROW_SUM_TOLERANCE:.2g}, rounding)",
             remedy="divide each row by its sum in float64",
         )
     return array

@@ -106,6 +106,11 @@ def weighted_rates(
     """
     inner = _weights_per_concept("gamma", gamma, token_concept)
     outer = _weights_per_concept("omega", omega, token_concept)
+    for name, weights in (("gamma", inner), ("omega", outer)):
+        z = int(weights.argmin())
+        if weights[z] <= 0:
+            problem = f"{name} = {float(weights[z])!r} is not positive"
+            raise AssumptionError("Assumption 1", _where((z,)), problem, remedy="raise it above 0")
     others = int(token_concept.max())
     eps = float(_epsilon(epsilon))
     # a_z > b_z for eps below (G-1) gamma / ((G-1) gamma + omega): the smallest over z is the bound.
@@ -149,7 +154,7 @@ def gap_rates(
     total = fsum(b)
     if total >= 1:
         raise ProbabilityError(
-            f"off_concept sums to B = {total:.17g}, which leaves no mass for the gaps",
+            f"off_concept sums to B = {total!r}, which leaves no mass for the gaps",
             remedy="scale it so that B < 1",
         )
     if np.ndim(gap_weights) == 2:
@@ -238,7 +243,7 @@ def _weights_per_concept(name: str, value: ArrayLike, token_concept: IntArray) -
 def _require_sum(name: str, total: float) -> None:
     if abs(total - 1.0) > ROW_SUM_TOLERANCE:
         raise ProbabilityError(
-            f"{name} sums to {total:.17g}, but must sum to 1",
+            f"{name} sums to {total!r}, but must sum to 1",
             remedy="divide the weights of each concept by their sum",
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.errors import SteeringSetError
-from theory.model.inputs import FloatArray, IntArray, integer, numbered, read_only
+from theory.model.inputs import FloatArray, IntArray, as_array, integer, numbered, read_only
 
 __all__ = ["SteeringSets", "contrastive_negatives", "random_negatives", "steering_sets"]
 
@@ -145,7 +145,7 @@ def _draw(pool: IntArray, size: int, rng: np.random.Generator, place: str) -> In
 
 
 def _indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
-    raw = np.atleast_1d(np.asarray(value))
+    raw = np.atleast_1d(as_array(name, value))
     if raw.ndim != 1:
         raise SteeringSetError(
             f"{name} has shape {raw.shape}", remedy="give one list of context indices"

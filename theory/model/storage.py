@@ -96,7 +96,8 @@ def read_npz(
         The file cannot be read, is of another kind, or lacks one of `keys`.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, because np.load leaves the file of a damaged archive open.
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error or type(error).__name__

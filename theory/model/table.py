@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.errors import ShapeError
-from theory.model.inputs import FloatArray, IntArray, concept_labels, distribution
+from theory.model.inputs import FloatArray, IntArray, concept_labels, distribution, read_only
 
-__all__ = ["checked_table", "distinct_rows"]
+__all__ = ["checked_table", "distinct_rows", "entropy", "log_table"]
 
 
 def checked_table(
@@ -58,3 +58,16 @@ def distinct_rows(table: FloatArray) -> tuple[IntArray, IntArray]:
             first.append(j)
         group[j] = number[key]
     return np.array(first, dtype=np.int64), group
+
+
+def log_table(probabilities: FloatArray) -> FloatArray:
+    """Logarithms of probabilities, of any shape; log 0 = -inf is meant and gives no warning."""
+    with np.errstate(divide="ignore"):
+        result: FloatArray = read_only(np.log(probabilities))
+    return result
+
+
+def entropy(probabilities: FloatArray, weights: FloatArray) -> float:
+    """sum_j pi_j H(p_j) in nats, with 0 log 0 = 0."""
+    log_p = np.where(probabilities > 0, log_table(probabilities), 0.0)
+    return float(-weights @ (probabilities * log_p).sum(axis=1))

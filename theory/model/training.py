@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.engine.numerics import exponential_excess
 from theory.errors import ConvergenceError, SteeringError
 from theory.model.inputs import FloatArray, integer, read_only
 from theory.model.softmax import log_softmax
@@ -59,11 +60,10 @@ def kl_rows(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     support = log_p > -np.inf
     u = np.where(support, log_q - np.where(support, log_p, 0.0), 0.0)
     p, q = np.exp(log_p), np.exp(log_q)
-    # expm1(u) - u cancels below |u| = 1e-4; the next term of the series there is u^5/120.
-    small = np.abs(u) < 1e-4
-    series = u * u * (0.5 + u * (1.0 / 6.0 + u / 24.0))
-    terms = np.where(small, series, np.expm1(u) - u)
-    total: FloatArray = np.where(support, p * terms, q).sum(axis=-1)
+    near = np.abs(u) <= 0.5
+    # Far from 0 nothing cancels, and q avoids the overflow of e^u at p = 1e-320.
+    terms = np.where(near, p * exponential_excess(np.where(near, u, 0.0)), q - p - p * u)
+    total: FloatArray = np.where(support, terms, q).sum(axis=-1)
     return total
 
 
@@ -93,6 +93,7 @@ def train(
             f"tolerance = {tolerance!r} is not positive", remedy="give nats, for instance 1e-6"
         )
     limit = integer("max_steps", max_steps, 1, remedy="give a number of steps")
+    integer("dimension", dimension, 1, remedy="give a number of features d")
     rng = np.random.default_rng(integer("seed", seed, 0, remedy="give a seed such as 0"))
     contexts, tokens = log_p.shape
     p = np.exp(log_p)

@@ -1,0 +1,280 @@
+"""A trained model, and how far from the laws its remaining loss lets it be."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proofs_check.strategies import datasets, steering_sets
+from theory import ConceptDataset, UnconstrainedFeatures
+from theory.errors import ConvergenceError, ProbabilityError, ShapeError, SteeringError
+from theory.model.guarantee import binary_kl, law_error_bound, log_ratio_bounds
+from theory.model.softmax import log_softmax
+from theory.model.training import kl_rows
+
+PAPER = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
+ALPHA = np.array([-20.0, -3.0, -0.5, 0.0, 0.01, 1.0, 4.0, 30.0])
+
+
+def law(data: ConceptDataset, P: list[int], N: list[int], alpha: np.ndarray) -> np.ndarray:
+    M = data.log_odds(P, N)
+    return np.stack(
+        [data.family(j, M).log_probability(alpha) for j in range(data.context_count)], axis=1
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_papers_example_reaches_its_entropy(seed: int) -> None:
+    ufm = UnconstrainedFeatures.trained(PAPER, seed)
+    assert ufm.history is not None
+    assert 0 < ufm.loss() - 1.3317848910419796 < 1e-4
+    assert ufm.loss() - PAPER.entropy() <= 1.01e-6
+    assert ufm.history.loss[-1] == pytest.approx(ufm.loss(), rel=1e-14)
+    assert ufm.history.excess == pytest.approx(
+        float(PAPER.context_weights @ ufm.context_excess()), rel=1e-9
+    )
+    assert ufm.history.loss[0] > 2.0  # about log 9 at the random start: something was learnt
+    assert (np.diff(ufm.history.loss) <= 0).all()
+    assert ufm.history.steps == len(ufm.history.loss) - 1 < 1000
+
+
+def test_a_run_is_repeated_by_its_history() -> None:
+    first = UnconstrainedFeatures.trained(PAPER, 7, 4, tolerance=1e-5)
+    kept = first.history
+    assert kept is not None
+    second = UnconstrainedFeatures.trained(
+        PAPER, kept.seed, kept.dimension, tolerance=kept.tolerance, max_steps=kept.max_steps
+    )
+    np.testing.assert_array_equal(first.W, second.W)
+    np.testing.assert_array_equal(first.H, second.H)
+    assert f"trained in {kept.steps} steps" in repr(first)
+    assert np.abs(first.W - UnconstrainedFeatures.trained(PAPER, 8, 4).W).max() > 0.01
+
+
+def test_other_datasets_train_too() -> None:
+    unequal = ConceptDataset.from_gaps(
+        [0.05, 0.02, 0.03, 0.001, 0.1, 0.1],
+        [0.3, 0.7, 1.0, 0.2, 0.5, 0.3],
+        [0, 0, 1, 2, 2, 2],
+        contexts_per_concept=[4, 1, 3],
+        context_weights=[0.3, 0.1, 0.001, 0.099, 0.2, 0.1, 0.1, 0.1],
+    )
+    zeros = ConceptDataset([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]], [0, 0, 1], [0, 1])
+    wide = ConceptDataset.smoothed(10, 20, 0.1, contexts_per_concept=2)
+    for data in (unequal, zeros, wide):
+        ufm = UnconstrainedFeatures.trained(data, tolerance=1e-5)
+        assert 0 <= ufm.loss() - data.entropy() <= 1.01e-5
+
+
+def test_training_that_cannot_succeed_says_how_far_it_got() -> None:
+    data = ConceptDataset.smoothed(concepts=4, tokens_per_concept=5, epsilon=0.01)
+    with pytest.raises(ConvergenceError) as caught:
+        UnconstrainedFeatures.trained(data, dimension=2, max_steps=300)  # rank 3 is needed
+    text = str(caught.value)
+    assert "after 300 steps the loss is 1.6" in text
+    assert "above the entropy 1.6764256 (allowed: 1e-06)" in text
+    assert "raise max_steps or dimension" in text
+    UnconstrainedFeatures.trained(data, dimension=3)
+    with pytest.raises(ConvergenceError, match="after 3 steps"):
+        UnconstrainedFeatures.trained(PAPER, max_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tolerance": 0.0}, "tolerance = 0.0 is not positive"),
+        ({"tolerance": float("nan")}, "tolerance = nan is not positive"),
+        ({"max_steps": 0}, "max_steps = 0 is below 1"),
+        ({"seed": -1}, "seed = -1 is below 0"),
+        ({"seed": None}, "seed = None is not an integer"),
+        ({"dimension": 0}, "dimension = 0 is below 1"),
+        ({"dimension": 2.5}, "dimension = 2.5 is not an integer"),
+    ],
+)
+def test_training_options_out_of_range(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(SteeringError) as caught:
+        UnconstrainedFeatures.trained(PAPER, **arguments)  # type: ignore[arg-type]
+    assert message in str(caught.value)
+
+
+def test_kl_keeps_its_digits_near_zero() -> None:
+    for scale in (1e-9, 1e-5, 1e-3, 0.3):
+        p = np.array([[0.2, 0.3, 0.5]])
+        u = scale * np.array([1.0, -2.0, 0.7])
+        q = p * np.exp(u) / (p * np.exp(u)).sum()
+        log_p, log_q = np.log(p), np.log(p) + u - np.log((p * np.exp(u)).sum())
+        with mpmath.workdps(40):
+            weights = [
+                mpmath.mpf(x) * mpmath.exp(mpmath.mpf(s)) for x, s in zip(p[0], u, strict=True)
+            ]
+            total = mpmath.fsum(weights) / mpmath.fsum(mpmath.mpf(x) for x in p[0])
+            exact = mpmath.fsum(
+                mpmath.mpf(x) * (mpmath.log(total) - mpmath.mpf(s))
+                for x, s in zip(p[0], u, strict=True)
+            ) / mpmath.fsum(mpmath.mpf(x) for x in p[0])
+        found = kl_rows(log_p, log_q)[0]
+        # log q is given to 1e-16, which is 1e-16 / scale of u and twice that of KL ~ u^2.
+        assert abs(found - exact) <= exact * (8e-16 / scale + 1e-14)
+        assert math.isclose(q.sum(), 1.0)
+
+
+def test_kl_with_zeros() -> None:
+    with np.errstate(divide="ignore"):
+        log_p = np.log([[0.5, 0.5, 0.0]])
+    assert kl_rows(log_p, np.log([[0.4, 0.4, 0.2]]))[0] == pytest.approx(math.log(1.25), rel=1e-14)
+
+
+# How far a trained model may be from the laws ---------------------------------------------------
+
+
+def test_the_bound_holds_for_the_trained_model_and_means_something() -> None:
+    for data, P, N in (
+        (PAPER, [0], [1]),
+        (PAPER, [2], [0]),
+        (ConceptDataset.smoothed(4, 5, 0.02, 3), [0, 1], [3, 10]),
+    ):
+        ufm = UnconstrainedFeatures.trained(data)
+        assert ufm.history is not None
+        simulated = ufm.steered_log_probability(ufm.steering_vector(P, N), ALPHA)
+        predicted = law(data, P, N, ALPHA)
+        error = np.abs(simulated - predicted)
+        bound = ufm.law_error_bound(P, N, ALPHA)
+        from_loss = ufm.law_error_bound(P, N, ALPHA, excess=ufm.history.excess)
+        assert (error <= bound + 1e-12).all()  # 1e-12: rounding of logits up to |alpha M| = 100
+        assert (bound <= from_loss + 1e-12).all()
+        # Not vacuous: at most 60 times the error, and a small part of what steering does.
+        assert error.max(axis=(1, 2)).min() > 1e-3
+        assert (bound.max(axis=(1, 2)) <= 60 * error.max(axis=(1, 2))).all()
+        effect = np.abs(predicted - data.log_probabilities).max(axis=(1, 2))
+        steered = np.abs(ALPHA) >= 0.5
+        assert (bound.max(axis=(1, 2)) < 0.15 * effect)[steered].all()
+
+
+def test_the_bound_shrinks_with_the_excess() -> None:
+    tolerances = (1e-3, 1e-5, 1e-7, 1e-9)
+    bounds = []
+    for tolerance in tolerances:
+        ufm = UnconstrainedFeatures.trained(PAPER, tolerance=tolerance)
+        error = np.abs(
+            ufm.steered_log_probability(ufm.steering_vector(0, 1), ALPHA)
+            - law(PAPER, [0], [1], ALPHA)
+        )
+        bound = ufm.law_error_bound(0, 1, ALPHA, excess=tolerance)
+        assert (error <= bound + 1e-12).all()
+        bounds.append(float(bound[5].max()))
+    # KL is quadratic in the error of the logarithm: two decades of loss are one of the bound.
+    ratios = np.array(bounds[1:]) / bounds[:-1]
+    assert (ratios < 0.2).all()
+    assert ratios[-1] == pytest.approx(0.1, rel=0.02)
+
+
+@given(st.data(), st.integers(0, 2**32 - 1), st.sampled_from([1e-8, 1e-3, 0.3, 3.0]))
+@settings(max_examples=80)
+def test_the_bound_holds_for_any_model_whatsoever(
+    draw: st.DataObject, seed: int, noise: float
+) -> None:
+    data = draw.draw(datasets("none"))
+    _, P, N = draw.draw(steering_sets(data))
+    rng = np.random.default_rng(seed)
+    exact = UnconstrainedFeatures.interpolating(data, rng)
+    ufm = UnconstrainedFeatures(
+        exact.W + noise * rng.normal(size=exact.W.shape),
+        exact.H + noise * rng.normal(size=exact.H.shape),
+        data,
+    )
+    alpha = np.array([-6.0, -0.1, 0.0, 2.0])
+    simulated = ufm.steered_log_probability(ufm.steering_vector(P, N), alpha)
+    error = np.abs(simulated - law(data, P, N, alpha))
+    excess = float(data.context_weights @ ufm.context_excess())
+    # Logits of size 500 (p = 1e-200), times |alpha| = 6, round at 1e-12.
+    slack = 1e-11 * (1 + np.abs(data.log_probabilities).max() / 30)
+    assert (error <= ufm.law_error_bound(P, N, alpha) + slack).all()
+    # excess / pi_j over-counts by rounding only: the others' divergences are >= 0.
+    assert (error <= ufm.law_error_bound(P, N, alpha, excess=excess * (1 + 1e-12)) + slack).all()
+
+
+@given(st.floats(1e-300, 0.999), st.floats(1e-14, 10.0))
+def test_the_bound_of_one_token_is_attained(start: float, kl: float) -> None:
+    log_p = np.log([[start, 1 - start]])
+    p = float(np.exp(log_p[0, 0]))
+    low, high = (float(side[0, 0]) for side in log_ratio_bounds(log_p, [kl]))
+    assert low < 0 < high <= -math.log(p)
+
+    def divergence(u: float) -> mpmath.mpf:
+        """KL of the two-token model with log q = log p + u, exactly; inf where q >= 1."""
+        P = mpmath.mpf(p)
+        x = P * mpmath.exp(mpmath.mpf(u))
+        if x >= 1:
+            return mpmath.inf
+        return -P * mpmath.mpf(u) - (1 - P) * mpmath.log((1 - x) / (1 - P))
+
+    with mpmath.workdps(700):  # p e^u - p has 300 digits before the first that counts
+        for u in (low, high):
+            # The bound is the root to 100 ulps: just outside the model is not allowed, just
+            # inside it is. That is all there is to say about 1 - x when x is next to 1.
+            if u > -1e200:
+                assert divergence(u * (1 + 100 * 2.0**-52)) >= kl
+            assert divergence(u * (1 - 100 * 2.0**-52)) <= kl
+
+
+def test_binary_kl_against_the_definition() -> None:
+    for p in (1e-9, 0.1, 0.5, 0.97):
+        for u in (-5.0, -1e-6, 0.0, 1e-8, 0.02, 0.03):
+            x = mpmath.mpf(p) * mpmath.exp(mpmath.mpf(u))
+            with mpmath.workdps(60):
+                x = mpmath.mpf(p) * mpmath.exp(mpmath.mpf(u))
+                P = mpmath.mpf(p)
+                exact = P * mpmath.log(P / x) + (1 - P) * mpmath.log((1 - P) / (1 - x))
+            found = binary_kl(np.array([p]), np.array([u]))[0]
+            assert found == pytest.approx(float(exact), rel=1e-11, abs=1e-300)
+    assert binary_kl(np.array([0.5]), np.array([1.0]))[0] == np.inf
+
+
+def test_the_box_of_step_4_is_sharp() -> None:
+    # Two tokens, steered context outside P and N: the extreme of the box is a real model.
+    data = ConceptDataset.smoothed(2, 1, 0.25, contexts_per_concept=2)
+    sets = data.steering_sets([0], [2])
+    kl = np.array([0.02, 0.03, 0.01, 0.05])
+    bound = law_error_bound(data.log_probabilities, sets, 1.5, kl)
+    low, high = log_ratio_bounds(data.log_probabilities, kl)
+    worst = 0.0
+    for sign in np.ndindex(2, 2, 2):
+        u = np.zeros((4, 2))
+        for j, s in zip((0, 1, 2), sign, strict=True):
+            # With two tokens, the first one's extreme fixes the second by the row sum.
+            u[j, 0] = (low, high)[s][j, 0]
+            rest = -math.expm1(data.log_probabilities[j, 0] + u[j, 0])
+            u[j, 1] = math.log(rest) - data.log_probabilities[j, 1]
+        model = log_softmax(data.log_probabilities[1] + u[1] + 1.5 * _m(data, u))
+        exact = log_softmax(data.log_probabilities[1] + 1.5 * _m(data, 0 * u))
+        worst = max(worst, float(np.abs(model - exact).max()))
+    assert worst <= bound[1].max() * (1 + 1e-9)
+    assert worst >= bound[1].max() * (1 - 1e-9)
+
+
+def _m(data: ConceptDataset, u: np.ndarray) -> np.ndarray:
+    log_q = data.log_probabilities + u
+    return np.asarray(log_q[0] - log_q[2])
+
+
+def test_what_cannot_be_bounded() -> None:
+    log_p = PAPER.log_probabilities
+    sets = PAPER.steering_sets(0, 1)
+    with pytest.raises(ProbabilityError, match="a divergence is -1"):
+        log_ratio_bounds(log_p, [-1.0, 0.0, 0.0])
+    with pytest.raises(ProbabilityError, match="a divergence is nan"):
+        law_error_bound(log_p, sets, 1.0, [np.nan, 0.0, 0.0])
+    with pytest.raises(ProbabilityError, match="a probability is 0"):
+        log_ratio_bounds(np.array([[0.0, -np.inf]]), [0.1])
+    with pytest.raises(ShapeError, match=r"kl has shape \(2,\) for m = 3"):
+        law_error_bound(log_p, sets, 1.0, [0.0, 0.0])
+    with pytest.raises(SteeringError, match="alpha"):
+        law_error_bound(log_p, sets, np.inf, [0.0, 0.0, 0.0])
+    nothing = law_error_bound(log_p, sets, [0.0, 1.0], [0.0, 0.0, 0.0])
+    assert nothing.shape == (2, 3, 9)
+    assert nothing.max() < 1e-14

@@ -1,0 +1,226 @@
+"""The Unconstrained Features Model: exact interpolation in every gauge, and honest steering."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proofs_check.strategies import datasets, steering_sets
+from theory import ConceptDataset, UnconstrainedFeatures
+from theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
+from theory.model.interpolation import centred_factors
+from theory.model.softmax import log_softmax
+
+DATA = ConceptDataset.from_gaps(
+    [0.1, 0.05, 0.05, 0.2],
+    [0.3, 0.7, 0.4, 0.6],
+    [0, 0, 1, 1],
+    contexts_per_concept=[2, 3],
+    context_weights=[0.1, 0.2, 0.3, 0.15, 0.25],
+)
+
+
+def rounding(data: ConceptDataset) -> float:
+    """What W H loses: some ulps of the largest logit, which grows with |log p|, times sqrt(V m)."""
+    size = data.probabilities.size
+    return 2.0**-52 * 64 * (1 + float(np.abs(data.log_probabilities).max())) * size**0.5
+
+
+@given(datasets("none"), st.integers(0, 2**32 - 1), st.integers(0, 4), st.booleans())
+def test_interpolation_is_exact_in_every_gauge(
+    data: ConceptDataset, seed: int, extra: int, free_shifts: bool
+) -> None:
+    smallest = UnconstrainedFeatures.interpolating(data, seed, free_shifts=free_shifts)
+    ufm = UnconstrainedFeatures.interpolating(
+        data, seed, smallest.dimension + extra, free_shifts=free_shifts
+    )
+    assert ufm.dimension == smallest.dimension + extra
+    error = np.abs(ufm.log_probability() - data.log_probabilities).max()
+    assert error <= rounding(data)
+
+
+@given(datasets("1"), st.integers(0, 2**32 - 1))
+def test_interpolation_to_twelve_digits(data: ConceptDataset, seed: int) -> None:
+    ufm = UnconstrainedFeatures.interpolating(data, seed)
+    # 1e-12 for probabilities a person would write down; |log p| of hundreds has fewer digits.
+    tolerance = 1e-12 * max(1.0, float(np.abs(data.log_probabilities).max()) / 30)
+    np.testing.assert_allclose(
+        ufm.log_probability(), data.log_probabilities, rtol=0, atol=tolerance
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "smallest"),
+    [
+        (ConceptDataset.smoothed(3, 3, 0.05), 2),  # the G rows sum to a constant row: rank G - 1
+        (ConceptDataset.smoothed(5, 4, 0.05, contexts_per_concept=3), 4),
+        (ConceptDataset.smoothed(2, 1, 0.3), 1),
+        (DATA, 2),
+        (ConceptDataset([[0.25] * 4] * 3, [0, 0, 1, 1], [0, 1, 1]), 1),  # nothing to represent
+        (ConceptDataset([[0.4, 0.6], [0.5, 0.5], [0.1, 0.9]], [0, 1], [0, 1, 1]), 1),  # V - 1
+        (
+            ConceptDataset.from_gaps(
+                [0.1, 0.1, 0.05, 0.01],
+                [[0.5, 0.5, 0, 0], [0.1, 0.9, 0, 0], [0, 0, 0.3, 0.7], [0, 0, 0.6, 0.4]],
+                [0, 0, 1, 1],
+            ),
+            3,
+        ),
+        # Gaps of 1e-9 are directions like any other: no tolerance swallows them.
+        (ConceptDataset.from_gaps([0.2499999999] * 4, [0.3, 0.7, 0.5, 0.5], [0, 0, 1, 1]), 2),
+    ],
+)
+def test_the_smallest_dimension_is_the_rank_and_one_less_is_refused(
+    data: ConceptDataset, smallest: int
+) -> None:
+    ufm = UnconstrainedFeatures.interpolating(data, 0)
+    assert ufm.dimension == smallest
+    logits = ufm.W @ ufm.H
+    centred = logits - logits.mean(axis=0)
+    assert np.linalg.matrix_rank(centred, tol=1e-13) == min(
+        smallest, int(np.abs(centred).max() > 1e-13) * smallest
+    )
+    with pytest.raises(ShapeError) as caught:
+        UnconstrainedFeatures.interpolating(data, 0, smallest - 1)
+    assert str(smallest - 1) in caught.value.problem
+
+
+def test_no_smaller_dimension_could_interpolate() -> None:
+    # The best approximation of rank 1 (Eckart-Young) misses the logits by the next singular value.
+    L = DATA.log_probabilities
+    centred = (L - L.mean(axis=1, keepdims=True)).T
+    singular = np.linalg.svd(centred, compute_uv=False)
+    assert singular[1] > 0.1
+    assert singular[2] < 1e-14
+
+
+def test_gauges_and_shifts_really_vary() -> None:
+    first = UnconstrainedFeatures.interpolating(DATA, 1)
+    second = UnconstrainedFeatures.interpolating(DATA, 2)
+    assert np.abs(first.W - second.W).max() > 0.1
+    assert np.abs(first.H - second.H).max() > 0.1
+    sums = [(u.W @ u.H).sum(axis=0) for u in (first, second)]
+    assert np.abs(sums[0] - sums[1]).max() > 0.1  # the logits themselves are shifted
+    # Contexts 0 and 1 have the same distribution: without a dimension to spare, the same logits.
+    logits = first.W @ first.H
+    assert np.abs(logits[:, 0] - logits[:, 1]).max() < 1e-13
+    free = UnconstrainedFeatures.interpolating(DATA, 1, free_shifts=True)
+    assert free.dimension == first.dimension + 1
+    logits = free.W @ free.H
+    difference = logits[:, 0] - logits[:, 1]
+    assert np.abs(difference).min() > 0.1
+    assert np.ptp(difference) < 1e-13
+    again = UnconstrainedFeatures.interpolating(DATA, 1)
+    np.testing.assert_array_equal(first.W, again.W)
+
+
+def test_free_shifts_cost_nothing_when_every_context_is_its_own_direction() -> None:
+    data = ConceptDataset.from_gaps([0.1, 0.1, 0.2], [0.25, 0.75, 1.0], [0, 0, 1])
+    assert UnconstrainedFeatures.interpolating(data, 0).dimension == 2 == data.context_count
+    assert UnconstrainedFeatures.interpolating(data, 0, free_shifts=True).dimension == 2
+
+
+@given(st.data(), st.integers(0, 4), st.booleans())
+@settings(max_examples=60)
+def test_steering_does_not_see_the_gauge(
+    draw: st.DataObject, extra: int, free_shifts: bool
+) -> None:
+    data = draw.draw(datasets("none"))
+    _, P, N = draw.draw(steering_sets(data))
+    alpha = np.array([-8.0, -1.0, 0.0, 0.5, 3.0])
+    M = data.log_odds(P, N)
+    logits = data.log_probabilities + alpha[:, None, None] * M
+    expected = log_softmax(logits)
+    base = UnconstrainedFeatures.interpolating(data, 0, free_shifts=free_shifts)
+    ufm = UnconstrainedFeatures.interpolating(
+        data, 1, base.dimension + extra, free_shifts=free_shifts
+    )
+    simulated = ufm.steered_log_probability(ufm.steering_vector(P, N), alpha)
+    # M inherits the rounding of the logits, and is multiplied by alpha.
+    np.testing.assert_allclose(simulated, expected, rtol=0, atol=rounding(data) * 2 * (1 + 8))
+
+
+def test_steering_is_matrix_product_and_softmax() -> None:
+    rng = np.random.default_rng(5)
+    W, H = rng.normal(size=(4, 3)), rng.normal(size=(3, 5))
+    ufm = UnconstrainedFeatures(W, H, DATA)
+    v = ufm.steering_vector([0, 1], [3, 4])
+    np.testing.assert_allclose(v, (H[:, 0] + H[:, 1] - H[:, 3] - H[:, 4]) / 2, rtol=1e-14)
+    out = ufm.steered_log_probability(v, [0.0, 2.0])
+    assert out.shape == (2, 5, 4)
+    for j in range(5):
+        weights = np.exp(W @ (H[:, j] + 2.0 * v))
+        np.testing.assert_allclose(np.exp(out[1, j]), weights / weights.sum(), rtol=1e-13)
+    assert ufm.steered_log_probability(v, 2.0).shape == (5, 4)
+    np.testing.assert_array_equal(ufm.steered_log_probability(v, 2.0), out[1])
+    np.testing.assert_allclose(out[0], ufm.log_probability(), rtol=0, atol=1e-14)
+    assert ufm.loss() == pytest.approx(
+        -(DATA.context_weights[:, None] * DATA.probabilities * out[0]).sum(), rel=1e-14
+    )
+
+
+def test_far_steering_neither_overflows_nor_warns() -> None:
+    ufm = UnconstrainedFeatures.interpolating(DATA, 0)
+    v = ufm.steering_vector([0, 1], [2, 4])
+    out = ufm.steered_log_probability(v, [-1e4, 1e4, 1e8])
+    assert np.isfinite(out).all()
+    np.testing.assert_allclose(np.exp(out).sum(axis=-1), 1.0, rtol=1e-14)
+
+
+def test_an_interpolating_model_has_the_entropy_as_its_loss() -> None:
+    ufm = UnconstrainedFeatures.interpolating(DATA, 3)
+    assert ufm.loss() == DATA.entropy()
+    assert (ufm.context_excess() >= 0).all()
+    assert ufm.context_excess().max() < 1e-28  # squares of the rounding, not the rounding
+
+
+def test_bad_models_and_bad_steering() -> None:
+    ufm = UnconstrainedFeatures.interpolating(DATA, 0)
+    v = ufm.steering_vector(0, 2)
+    for W, H in (
+        (ufm.W[:3], ufm.H),
+        (ufm.W, ufm.H[:, :4]),
+        (ufm.W, ufm.H[:1]),
+        (ufm.W.T, ufm.H),
+    ):
+        with pytest.raises(ShapeError, match=r"give W of shape \(V, d\) and H of shape \(d, m\)"):
+            UnconstrainedFeatures(W, H, DATA)
+    with pytest.raises(ShapeError, match="W has shape"):
+        UnconstrainedFeatures([1.0], ufm.H, DATA)
+    with pytest.raises(ProbabilityError, match=r"H\[0, 1\] is nan"):
+        UnconstrainedFeatures([[1.0]] * 4, [[0.0, float("nan"), 0, 0, 0]], DATA)
+    for vector in ([1.0], np.ones((2, 1)), [np.nan, 1.0], "ab"):
+        with pytest.raises(SteeringError, match="vector"):
+            ufm.steered_log_probability(vector, 1.0)  # type: ignore[arg-type]
+    for alpha in (np.nan, [1.0, np.inf], "a", None):
+        with pytest.raises(AlphaError, match="alpha"):
+            ufm.steered_log_probability(v, alpha)  # type: ignore[arg-type]
+    with pytest.raises(ShapeError, match="alpha has shape"):
+        ufm.steered_log_probability(v, [[1.0]])
+    assert ufm.steered_log_probability(v, []).shape == (0, 5, 4)
+    with pytest.raises(ProbabilityError, match=r"p\(token 1 \| context 0\) = 0"):
+        UnconstrainedFeatures.interpolating(
+            ConceptDataset([[1.0, 0.0], [0.5, 0.5]], [0, 1], [0, 1]), 0
+        )
+    with pytest.raises(ShapeError, match="and free shifts need one more"):
+        UnconstrainedFeatures.interpolating(DATA, 0, 2, free_shifts=True)
+    for dimension in (0, 2.0, True):
+        with pytest.raises(ShapeError, match="dimension"):
+            UnconstrainedFeatures.interpolating(DATA, 0, dimension)  # type: ignore[arg-type]
+    with pytest.raises(SteeringError, match="neither a generator nor a seed"):
+        UnconstrainedFeatures.interpolating(DATA, None)  # type: ignore[arg-type]
+
+
+def test_the_factors_are_the_centred_log_probabilities() -> None:
+    W, H = centred_factors(DATA.log_probabilities)
+    L = DATA.log_probabilities
+    np.testing.assert_allclose((W @ H).T, L - L.mean(axis=1, keepdims=True), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(W.sum(axis=0), 0, atol=1e-14)
+    np.testing.assert_array_equal(H[:, 0], H[:, 1])
+
+
+def test_repr_says_where_the_model_comes_from() -> None:
+    ufm = UnconstrainedFeatures.interpolating(DATA, 0)
+    assert repr(ufm).startswith("<UnconstrainedFeatures d=2, given, of <ConceptDataset from_gaps")
