@@ -126,16 +126,15 @@ class TiltedFamily:
         +inf at max M, -inf at min M, nan where M is constant or the token has no support. The
         middle of `peak_brackets`.
         """
-        brackets = self.peak_brackets()
-        with np.errstate(invalid="ignore"):
-            middle = 0.5 * (brackets[:, 0] + brackets[:, 1])
-        return np.clip(middle, brackets[:, 0], brackets[:, 1])
+        table = peaks.peak_table(self._measure)
+        return self._spread(table.per_token(table.alpha), np.nan)
 
     def peak_brackets(self) -> Floats:
         """Return (lower, upper) around each peak, shape (V, 2): K' - M(z) changes sign inside."""
-        result = np.full((self.size, 2), np.nan)
-        result[self._support] = peaks.peak_brackets(self._measure)
-        return result
+        table = peaks.peak_table(self._measure)
+        return self._spread(
+            np.stack([table.per_token(end) for end in (table.lower, table.upper)], axis=1), np.nan
+        )
 
     def peak_log_probability(self) -> Floats:
         """Return log p_alpha(z) at the token's own peak, shape (V,), or its limit for +-inf peaks.
@@ -143,18 +142,14 @@ class TiltedFamily:
         It is log p(z) + K*(M(z)), K* the Legendre transform of K. Where M is constant nothing
         moves and it is log p(z).
         """
-        result = np.full(self.size, -np.inf)
-        result[self._support] = peaks.peak_log_probability(self._measure)
-        return result
+        return self._spread(peaks.peak_log_probability(self._measure), -np.inf)
 
     def limit(self, sign: int) -> Floats:
         """Return the log-probabilities at alpha -> sign * inf, shape (V,): Prop. B.1.
 
         Raises AlphaError if `sign` is neither +1 nor -1.
         """
-        result = np.full(self.size, -np.inf)
-        result[self._support] = limits.limit(self._measure, as_sign(sign))
-        return result
+        return self._spread(limits.limit(self._measure, as_sign(sign)), -np.inf)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_C(alpha), shape (A,): Thm 3.6.
@@ -189,6 +184,14 @@ class TiltedFamily:
         return inverse.alpha_for_cross_entropy(
             self._measure, as_budget(budget), as_sign(sign)
         ).alpha
+
+    def _spread(self, values: Floats, missing: float) -> Floats:
+        """Put values per supported token, (n, ...), among all V tokens."""
+        if self._support.size == self.size:
+            return values
+        full = np.full((self.size, *values.shape[1:]), missing)
+        full[self._support] = values
+        return full
 
     def _scalars(self, function: Callable[[Measure, Floats], Floats], alpha: ArrayLike) -> Floats:
         strengths, scalar = as_alpha(alpha)

@@ -1,95 +1,92 @@
-"""Where each token's probability peaks: the root of K'(alpha) = M(z).
+"""Where each token's probability peaks: the root of K'(alpha) = M(z), for a whole vocabulary.
 
-Source: arXiv:2602.02712, Thm 3.3. K' is strictly increasing, so the peak depends on M(z) alone and
-tokens with equal M share it; the extremes of M have their peak at +-inf.
+Source: arXiv:2602.02712, Thm 3.3. K' is strictly increasing, so the peak depends on M(z) alone,
+tokens with equal M share it, and V roots are one inverse function (`walk.solve_levels`).
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.cross_entropy import cross_entropy_increase
-from theory.engine.limits import limit
 from theory.engine.measure import Measure
-from theory.engine.numerics import BLOCK
+from theory.engine.numerics import log_sum_exp
+from theory.engine.walk import Side, solve_levels
 
-__all__ = ["peak_brackets", "peak_log_probability"]
+__all__ = ["PeakTable", "peak_log_probability", "peak_table"]
 
 Vector = NDArray[np.float64]
 
 
-def _slope_sign(measure: Measure, target: Vector, alpha: Vector) -> Vector:
-    """Return a number with the sign of K'(alpha) - target, elementwise, shape (T,)."""
-    result = np.empty(target.size)
-    step = max(1, BLOCK // measure.log_p.size)
-    with np.errstate(under="ignore", over="ignore"):
-        for start in range(0, target.size, step):
-            part = slice(start, start + step)
-            # M - M(z) is exact for close values, so near-ties keep all their digits.
-            gap = measure.log_odds - target[part, None]
-            exponent = measure.log_p + alpha[part, None] * gap
-            exponent -= exponent.max(axis=1, keepdims=True)
-            result[part] = np.einsum("ij,ij->i", np.exp(exponent), gap)
-    return result
+@dataclass(frozen=True, eq=False)
+class PeakTable:
+    """Peaks of the distinct levels of M, increasing, each row of shape (levels,).
 
-
-def peak_brackets(measure: Measure) -> NDArray[np.float64]:
-    """Return (lower, upper) for each token, shape (n, 2): K' - M(z) changes sign in between.
-
-    Both are +inf at max M, -inf at min M, nan where M is constant.
+    Attributes
+    ----------
+    alpha : (levels,)
+        The peak of tokens with that M; +inf at max M, -inf at min M, nan where M is constant.
+    lower, upper : (levels,)
+        K' - M is < 0 at `lower` and > 0 at `upper`; equal to `alpha` where that is not finite.
+    gain : (levels,)
+        K*(M) = log p_alpha(z) - log p(z) at the peak, >= 0, in nats; nan where alpha is.
+    order, level : (n,)
+        Token `order[i]` has the level `level[i]`.
     """
-    result = np.full((measure.log_p.size, 2), np.nan)
+
+    alpha: Vector
+    lower: Vector
+    upper: Vector
+    gain: Vector
+    order: NDArray[np.intp]
+    level: NDArray[np.intp]
+
+    def per_token(self, column: Vector) -> Vector:
+        """Return one of the rows above for each of the n tokens, in their own order."""
+        result = np.empty(self.order.size)
+        result[self.order] = column[self.level]
+        return result
+
+
+def peak_table(measure: Measure) -> PeakTable:
+    """Solve K'(alpha) = M(z) for all tokens of `measure`; see `PeakTable`."""
+    order = np.argsort(measure.log_odds)
+    values = measure.log_odds[order]
+    new = np.concatenate(([True], values[1:] != values[:-1]))
+    level = np.cumsum(new) - 1
     if measure.constant:
-        return result
-    result[measure.log_odds == measure.high] = np.inf
-    result[measure.log_odds == measure.low] = -np.inf
-    levels, inverse = np.unique(measure.log_odds, return_inverse=True)
-    target = levels[1:-1]
-    if target.size == 0:
-        return result
-    # Doubling from 1/range: K' needs alpha of the order of 1/gap at a near-tie of that gap.
-    above = target > measure.mean
-    near = np.zeros(target.size)
-    far = np.where(above, 1.0, -1.0) / (measure.high - measure.low)
-    short = np.ones(target.size, dtype=bool)
-    while short.any():
-        side = _slope_sign(measure, target[short], far[short])
-        move = np.where(above[short], side < 0.0, side > 0.0)
-        index = np.flatnonzero(short)[move]
-        short[:] = False
-        short[index] = True
-        near[index] = far[index]
-        far[index] *= 2.0
-    lower, upper = np.minimum(near, far), np.maximum(near, far)
-    for _ in range(2100):
-        active = (upper - lower) > 1e-15 * np.maximum(np.abs(lower), np.abs(upper)) + 1e-320
-        middle = 0.5 * (lower + upper)
-        active &= (middle > lower) & (middle < upper)
-        if not active.any():
-            break
-        side = _slope_sign(measure, target[active], middle[active])
-        index = np.flatnonzero(active)
-        lower[index[side < 0.0]] = middle[index[side < 0.0]]
-        upper[index[side >= 0.0]] = middle[index[side >= 0.0]]
-    table = np.stack((lower, upper), axis=1)
-    interior = (inverse > 0) & (inverse < levels.size - 1)
-    result[interior] = table[inverse[interior] - 1]
-    return result
+        nothing = np.full(1, np.nan)
+        return PeakTable(nothing, nothing, nothing, nothing, order, level)
+    # A power of two brings the range of M near 1: exact, and alpha stays far from the ends of
+    # float64 whatever the unit of M is.
+    unit = 2.0 ** min(-math.frexp(measure.high - measure.low)[1], 1000)
+    side = Side.of(measure.log_p[order], values * unit)
+    table = np.empty((4, int(level[-1]) + 1))
+    table[:3, 0], table[:3, -1] = -np.inf, np.inf
+    for end, extreme in ((0, measure.low), (-1, measure.high)):
+        share = float(log_sum_exp(measure.log_p[measure.log_odds == extreme]))
+        table[3, end] = measure.log_mass - share
+    inner = solve_levels(side, side.values[new][1:-1], measure.mean * unit)
+    alpha, width = inner[0], inner[1]
+    # A lower end for one level is one for every larger level, an upper end for every smaller one:
+    # so all three can be made increasing, although close roots are only known up to rounding.
+    lower = np.maximum.accumulate(alpha - width)
+    upper = np.minimum.accumulate((alpha + width)[::-1])[::-1]
+    table[0, 1:-1] = np.clip(np.maximum.accumulate(alpha), lower, upper)
+    table[1, 1:-1], table[2, 1:-1] = lower, upper
+    table[3, 1:-1] = np.maximum(inner[2] + measure.log_mass, 0.0)
+    with np.errstate(over="ignore"):
+        table[:3] *= unit
+    return PeakTable(table[0], table[1], table[2], table[3], order, level)
 
 
 def peak_log_probability(measure: Measure) -> Vector:
-    """Return log p at the peak, shape (n,): log p + alpha M - K(alpha), or the limit at +-inf."""
-    log_p = measure.log_p - measure.log_mass
+    """Return log p at the peak, shape (n,): log p + K*(M), or its limit for an infinite peak."""
+    log_p: Vector = measure.log_p - measure.log_mass
     if measure.constant:
         return log_p
-    result = log_p.copy()
-    for sign, extreme in ((1, measure.high), (-1, measure.low)):
-        ties = measure.log_odds == extreme
-        result[ties] = limit(measure, sign)[ties]
-    bracket = peak_brackets(measure)
-    interior = np.isfinite(bracket[:, 0])
-    alpha = 0.5 * (bracket[interior, 0] + bracket[interior, 1])
-    height = alpha * measure.centred[interior] - cross_entropy_increase(measure, alpha)
-    result[interior] += height
-    return result
+    table = peak_table(measure)
+    return log_p + table.per_token(table.gain)
