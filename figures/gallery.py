@@ -33,7 +33,7 @@ class Figure:
     source : str
         Where the paper has it.
     laws : tuple of str
-        Ids of the statements it draws.
+        Ids of the statements it draws; the report shows it at the first.
     curves : callable
         () -> frozen record of arrays with a `deviation` between law and simulation.
     draw : callable
@@ -110,7 +110,7 @@ FIGURES: dict[str, Figure] = {
                 "logits, which coincide by Assumption 2."
             ),
             source="arXiv:2602.02712, Fig. 2",
-            laws=("steering-shift", "sign-separation"),
+            laws=("sign-separation", "steering-shift"),
             curves=dataset.curves,
             draw=dataset.draw,
         ),
@@ -123,7 +123,7 @@ FIGURES: dict[str, Figure] = {
                 "computed peaks, the roots of K'(alpha) = M(z)."
             ),
             source="arXiv:2602.02712, Fig. 3",
-            laws=("tilting", "peak", "peak-order", "monotone", "limit"),
+            laws=("peak", "peak-order", "tilting", "limit"),
             curves=partial(peaks.curves, 0.0, 60.0),
             draw=partial(peaks.draw, shifts={"a": (36, 15), "b": (12, 11)}),
         ),
@@ -136,7 +136,7 @@ FIGURES: dict[str, Figure] = {
                 "tokens only lose. Triangles: computed peaks."
             ),
             source="arXiv:2602.02712, Fig. B.1",
-            laws=("tilting", "peak", "peak-order", "monotone", "limit"),
+            laws=("monotone", "peak", "limit"),
             curves=partial(peaks.curves, -60.0, 0.0),
             draw=partial(peaks.draw, shifts={"B": (-36, 12)}),
         ),

@@ -44,7 +44,7 @@ class Typesetter:
 
     def formula(self, latex: str, *, display: bool = False) -> str:
         """Inline SVG of `latex` (without dollar signs); its source as text if it cannot be set."""
-        lines = mathtext_lines(latex)
+        lines = mathtext_lines(latex, display=display)
         try:
             drawn = [self._line(line) for line in lines]
         except ValueError:  # mathtext's parse error: show the source rather than nothing
@@ -116,17 +116,122 @@ _SPELLINGS = (
     (r"\\(?:lvert|rvert)\b", "|"),
     (r"\\(?:lVert|rVert|Vert)\b", r"\\|"),
     (r"\\(?:coloneqq|coloneq)\b", ":="),
-    (r"\\(?:mid)\b", r"\\,|\\,"),
-    (r"\\(?:implies)\b", r"\\Longrightarrow"),
-    (r"\\(?:iff)\b", r"\\Longleftrightarrow"),
-    (r"\\mathrm\{([^{}]*)\}", lambda m: r"\mathrm{" + m.group(1).replace(" ", r"\ ") + "}"),
+    (r"\\mid\b", r"\\,|\\,"),
+    (r"\\le\b", r"\\leq"),
+    (r"\\ge\b", r"\\geq"),
+    (r"\\land\b", r"\\wedge"),
+    (r"\\lor\b", r"\\vee"),
+    (r"\\implies\b", r"\\Longrightarrow"),
+    (r"\\iff\b", r"\\Longleftrightarrow"),
+    (r"\\operatorname\*", r"\\operatorname"),
+    (r"\\text(?:rm|normal)\b", r"\\mathrm"),
+    (r"\\textbf\b", r"\\mathbf"),
 )
+_TALL = re.compile(r"\\d?frac|\\sum|\\prod|\\int|\\binom|\\lim\b")
+_FUNCTIONS = ("\\log", "\\exp", "\\tanh", "\\sinh", "\\cosh", "\\min", "\\max")
+_BIG = ("\\sum", "\\prod", "\\int", "\\lim")
 
 
-def mathtext_lines(latex: str) -> list[str]:
-    """The rows of a formula, each in the subset of LaTeX that mathtext can set."""
+def mathtext_lines(latex: str, *, display: bool = False) -> list[str]:
+    """The rows of a formula, each in the subset of LaTeX that mathtext can set.
+
+    In a displayed formula the outermost fractions are large. Delimiters grow only round
+    something tall: mathtext would shrink them round a single letter.
+    """
     text = " ".join(latex.strip().strip("$").split())
     for pattern, replacement in _SPELLINGS:
         text = re.sub(pattern, replacement, text)
     rows = [row.replace("&", " ").strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", text)]
-    return [row for row in rows if row]
+    return [_rewrite(row, large=display) for row in rows if row]
+
+
+def _rewrite(text: str, *, large: bool) -> str:
+    """Choose the sizes of fractions and delimiters, and set big operators off by a thin space."""
+    out: list[str] = []
+    at = 0
+    while at < len(text):
+        command = _command(text, at)
+        if command == "\\frac":
+            above, at = _argument(text, at + len(command))
+            below, at = _argument(text, at)
+            parts = "".join(f"{{{_rewrite(part, large=False)}}}" for part in (above, below))
+            out.append(("\\dfrac" if large else "\\frac") + parts)
+        elif command == "\\left" and (found := _delimited(text, at)):
+            opening, inner, closing, at = found
+            body = _rewrite(inner, large=large)
+            if _TALL.search(body) or "." in (opening, closing):
+                out.append(f"\\left{opening}{body}\\right{closing}")
+            else:
+                out.append(f"{opening}{body}{closing}")
+        elif command in _BIG:
+            at += len(command)
+            scripts, at = _scripts(text, at)
+            out.append(f"{command}{scripts}\\,")
+        elif command in _FUNCTIONS:
+            joined = "".join(out).rstrip()
+            out.append(f"\\,{command}" if joined[-1:].isalnum() or joined[-1:] in "})" else command)
+            at += len(command)
+        elif text[at] in "^_":
+            scripts, at = _scripts(text, at)
+            out.append(scripts)
+        elif text[at] == "{":
+            inner, at = _argument(text, at)
+            out.append(f"{{{_rewrite(inner, large=large)}}}")
+        else:
+            piece = command or text[at]
+            out.append(piece)
+            at += len(piece)
+    return "".join(out)
+
+
+def _command(text: str, at: int) -> str:
+    """The control sequence that starts at `at`, or nothing."""
+    found = re.compile(r"\\(?:[A-Za-z]+|.)").match(text, at)
+    return found.group() if found else ""
+
+
+def _argument(text: str, at: int) -> tuple[str, int]:
+    """The next argument without its braces, and where the text goes on."""
+    while at < len(text) and text[at] == " ":
+        at += 1
+    if at == len(text):
+        return "", at
+    if text[at] != "{":
+        piece = _command(text, at) or text[at]
+        return piece, at + len(piece)
+    depth, start = 0, at
+    while at < len(text):
+        if text[at] == "\\":
+            at += 1  # an escaped brace does not count
+        elif text[at] in "{}":
+            depth += 1 if text[at] == "{" else -1
+            if depth == 0:
+                return text[start + 1 : at], at + 1
+        at += 1
+    return text[start + 1 :], at  # unbalanced: mathtext will refuse it, and the source be shown
+
+
+def _scripts(text: str, at: int) -> tuple[str, int]:
+    """Sub- and superscripts from `at` on."""
+    out = ""
+    while at < len(text) and text[at] in "^_":
+        sign = text[at]
+        body, at = _argument(text, at + 1)
+        out += f"{sign}{{{_rewrite(body, large=False)}}}"
+    return out, at
+
+
+def _delimited(text: str, at: int) -> tuple[str, str, str, int] | None:
+    r"""Opening delimiter, contents and closing delimiter of the ``\left`` at `at`."""
+    opening = _command(text, at + 5) or text[at + 5 : at + 6]
+    start = position = at + 5 + len(opening)
+    depth = 1
+    while position < len(text):
+        command = _command(text, position)
+        depth += {"\\left": 1, "\\right": -1}.get(command, 0)
+        if depth == 0:
+            end = position + 6
+            closing = _command(text, end) or text[end : end + 1]
+            return opening, text[start:position], closing, end + len(closing)
+        position += len(command) or 1
+    return None

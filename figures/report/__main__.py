@@ -1,0 +1,125 @@
+"""``python -m figures.report``: derive, check, draw and report; what ``make reproduce`` runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from figures.gallery import FIGURES
+from figures.report.content import Content, assemble
+from figures.report.markdown import markdown_page
+from figures.report.page import html_page
+from figures.report.real_model import read_real_model
+from figures.store import FORMATS, staged
+from proofs_check.verdict import Verdict, as_json, versions
+from theory.errors import SteeringError
+from theory.laws import LAWS
+from theory.laws.page import record
+
+_EXAMPLES = 100
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"figures.report: {message}; see python -m figures.report --help\n")
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog="python -m figures.report",
+        description="Derive all laws, check them, draw the figures, and write the report.",
+        epilog="Example: python -m figures.report --out out --examples 20 --seed 1",
+    )
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=_EXAMPLES,
+        help=f"random instances per check (default: {_EXAMPLES})",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the instances (default: 0)")
+    options = parser.parse_args(argv)
+    if options.examples < 1:
+        parser.error(f"--examples is {options.examples}, but must be at least 1")
+    if options.seed < 0:
+        parser.error(f"--seed is {options.seed}, but must be at least 0")
+    return options
+
+
+def _say(stage: int, text: str) -> None:
+    print(f"[{stage}/4] {text}", flush=True)
+
+
+def _derive() -> None:
+    for law in LAWS.values():
+        start = time.perf_counter()
+        statuses = [str(status) for status in law.prove()]
+        counts = ", ".join(
+            f"{statuses.count(name)} {name}"
+            for name in ("proved", "assumed", "unknown")
+            if name in statuses
+        )
+        _say(1, f"derive  {law.id:18} {counts:24} {time.perf_counter() - start:5.1f} s")
+
+
+def _check(examples: int, seed: int) -> tuple[Verdict, ...]:
+    # Hypothesis and the certificates take a second to import: not before the first line is out.
+    from proofs_check import run
+
+    def progress(verdict: Verdict) -> None:
+        mark = "" if verdict.as_it_should_be else "   <-- should not be"
+        _say(2, f"check   {verdict.id:34} {verdict.method:10} {verdict.status}{mark}")
+
+    return tuple(run(examples=examples, seed=seed, progress=progress))
+
+
+def _write(folder: Path, content: Content, verdicts: Sequence[Verdict]) -> None:
+    pictures = {name: (folder / f"{name}.svg").read_bytes() for name in FIGURES}
+    derivations = {name: record(law) for name, law in LAWS.items()}
+    checks = as_json(verdicts, seed=content.seed, examples=content.examples)
+    for name, data in (("derivations.json", derivations), ("checks.json", checks)):
+        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown_page(content), encoding="utf-8")
+    (folder / "report.html").write_text(html_page(content, pictures), encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run everything; 0 if all is as it should be, 1 if a verdict is not, 2 for bad input."""
+    options = _arguments(argv)
+    start = time.perf_counter()
+    try:
+        # Everything is written at the end, together; a stage that fails leaves the folder alone.
+        with staged(options.out) as stage:
+            real_model = read_real_model(options.out / "bridge")
+            _derive()
+            verdicts = _check(options.examples, options.seed)
+            for figure in FIGURES.values():
+                figure.write(stage, FORMATS)
+                _say(3, f"draw    {figure.name}")
+            content = assemble(
+                LAWS,
+                verdicts,
+                seed=options.seed,
+                examples=options.examples,
+                versions=versions(),
+                seconds=time.perf_counter() - start,
+                real_model=real_model,
+            )
+            _write(stage, content, verdicts)
+    except SteeringError as error:
+        print(f"figures.report: {error}", file=sys.stderr)
+        return 2
+    _say(4, f"report  {options.out / 'report.html'}  ({content.seconds:.0f} s)")
+    for verdict in content.wrong:
+        print(f"not as it should be: {verdict.id} ({verdict.method}) is {verdict.status}")
+    return 1 if content.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""What the report says, as frozen records: no formatting, no computing.
+
+A *statement* joins what is known under one id: the law with its derivation, the verdicts of the
+checks on it, the false readings that were refuted, and the figures that show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from figures.gallery import FIGURES
+from figures.report.real_model import RealModel
+from proofs_check.verdict import Verdict
+from theory.laws import Law
+from theory.laws.page import record
+
+__all__ = ["Content", "Statement", "Tally", "assemble"]
+
+_FAMILIES = {  # modules of theory.laws, in reading order
+    "tilting": "Tilting",
+    "separation": "Tilting",
+    "limits": "Tilting",
+    "peaks": "Probability of the next token",
+    "peak_sign": "Probability of the next token",
+    "concept": "Probability of a concept",
+    "concept_shape": "Probability of a concept",
+    "cross_entropy": "Cross-entropy",
+    "radius": "Cross-entropy",
+    "transformer": "Transformers",
+    "advice": "Choosing the strength",
+}
+_OTHER = "Further statements"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Steps of a derivation, or verdicts, by status."""
+
+    proved: int = 0
+    assumed: int = 0
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, statuses: Iterable[str]) -> Tally:
+        """Count; a status that is none of the three is an error, not a success."""
+        found = [str(status) for status in statuses]
+        counts = {name: found.count(name) for name in ("proved", "assumed", "unknown")}
+        if sum(counts.values()) != len(found):
+            raise ValueError(f"statuses {sorted(set(found))} go beyond {sorted(counts)}")
+        return cls(**counts)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Everything known under one id.
+
+    Attributes
+    ----------
+    id, title, source, family : str
+    law : dict or None
+        The derivation as plain data (`theory.laws.page.record`); None if there is only a check.
+    tally : Tally
+        Steps of the derivation by status.
+    verdicts : tuple of Verdict
+        Of the statement itself.
+    readings : tuple of Verdict
+        Of claims close to it that are known to be false.
+    figures : tuple of str
+        Names of the figures that show it.
+    """
+
+    id: str
+    title: str
+    source: str
+    family: str
+    law: Mapping[str, Any] | None
+    tally: Tally
+    verdicts: tuple[Verdict, ...]
+    readings: tuple[Verdict, ...]
+    figures: tuple[str, ...]
+
+    def verdict(self, method: str) -> Verdict | None:
+        """The verdict by one method, if that method was used."""
+        return next((v for v in self.verdicts if v.method == method), None)
+
+
+@dataclass(frozen=True)
+class Content:
+    """The whole report.
+
+    Attributes
+    ----------
+    statements : tuple of Statement
+        In reading order.
+    principles : tuple of dict
+        The named theorems that derivations appeal to: name, statement, reference, used_by.
+    assumptions : tuple of dict
+        The paper's assumptions: name, statement, source, used_by.
+    seed, examples : int
+        They repeat the run.
+    versions : mapping
+    seconds : float
+        Wall time of deriving, checking and drawing.
+    real_model : RealModel or None
+        What the bridge found, if it was run.
+    """
+
+    statements: tuple[Statement, ...]
+    principles: tuple[Mapping[str, Any], ...]
+    assumptions: tuple[Mapping[str, Any], ...]
+    seed: int
+    examples: int
+    versions: Mapping[str, str]
+    seconds: float
+    real_model: RealModel | None = None
+
+    @property
+    def families(self) -> dict[str, list[Statement]]:
+        """Statements by family, in reading order."""
+        found: dict[str, list[Statement]] = {}
+        for statement in self.statements:
+            found.setdefault(statement.family, []).append(statement)
+        return found
+
+    @property
+    def steps(self) -> Tally:
+        """All steps of all derivations."""
+        tallies = [statement.tally for statement in self.statements]
+        return Tally(
+            sum(t.proved for t in tallies),
+            sum(t.assumed for t in tallies),
+            sum(t.unknown for t in tallies),
+        )
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """All verdicts, of statements and of false readings."""
+        return tuple(v for s in self.statements for v in (*s.verdicts, *s.readings))
+
+    @property
+    def wrong(self) -> tuple[Verdict, ...]:
+        """Verdicts that are not as they should be."""
+        return tuple(v for v in self.verdicts if not v.as_it_should_be)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Ids of statements with an undecided step or check."""
+        return tuple(
+            s.id
+            for s in self.statements
+            if s.tally.unknown or any(v.status == "unknown" for v in (*s.verdicts, *s.readings))
+        )
+
+
+def assemble(
+    laws: Mapping[str, Law],
+    verdicts: Sequence[Verdict],
+    *,
+    seed: int,
+    examples: int,
+    versions: Mapping[str, str],
+    seconds: float,
+    real_model: RealModel | None = None,
+) -> Content:
+    """Join laws, verdicts and figures by id; laws keep their order, other ids follow."""
+    family = _families()
+    ids = list(laws) + [
+        name for name in dict.fromkeys(v.id.split("/")[0] for v in verdicts) if name not in laws
+    ]
+    statements = tuple(
+        _statement(name, laws.get(name), verdicts, family.get(name, _OTHER)) for name in ids
+    )
+    ordered = sorted(statements, key=lambda s: _rank(s.family))  # stable: order within a family
+    return Content(
+        statements=tuple(ordered),
+        principles=_used(laws, "principles"),
+        assumptions=_used(laws, "assumptions"),
+        seed=seed,
+        examples=examples,
+        versions=versions,
+        seconds=seconds,
+        real_model=real_model,
+    )
+
+
+def _statement(name: str, law: Law | None, verdicts: Sequence[Verdict], family: str) -> Statement:
+    own = tuple(v for v in verdicts if v.id == name)
+    readings = tuple(v for v in verdicts if v.id.startswith(f"{name}/"))
+    return Statement(
+        id=name,
+        title=law.title if law else (own or readings)[0].claim,
+        source=law.source if law else "",
+        family=family,
+        law=record(law) if law else None,
+        tally=Tally.of(law.prove()) if law else Tally(),
+        verdicts=own,
+        readings=readings,
+        figures=tuple(f.name for f in FIGURES.values() if name in f.laws),
+    )
+
+
+def _families() -> dict[str, str]:
+    """Which family a law belongs to: the title of the module it is written in."""
+    found: dict[str, str] = {}
+    for stem, title in _FAMILIES.items():
+        try:
+            module = import_module(f"theory.laws.{stem}")
+        except ModuleNotFoundError:
+            continue
+        for value in vars(module).values():
+            if isinstance(value, Law):
+                found.setdefault(value.id, title)  # a module may import the laws it builds on
+    return found
+
+
+def _rank(family: str) -> int:
+    titles = [*_FAMILIES.values(), _OTHER]
+    return titles.index(family)
+
+
+def _used(laws: Mapping[str, Law], kind: str) -> tuple[Mapping[str, Any], ...]:
+    entries: dict[str, dict[str, Any]] = {}
+    for law in laws.values():
+        for item in law.principles() if kind == "principles" else law.assumptions:
+            reference = item.reference if hasattr(item, "reference") else item.source
+            entry = entries.setdefault(
+                item.name,
+                {
+                    "name": item.name,
+                    "statement": item.statement,
+                    "reference": reference,
+                    "used_by": [],
+                },
+            )
+            entry["used_by"].append(law.id)
+    return tuple(sorted(entries.values(), key=lambda entry: entry["name"].lower()))

@@ -1,0 +1,103 @@
+"""One statement of the HTML report: claim, facts, derivation, checks, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from figures.gallery import FIGURES
+from figures.report.content import Statement
+from figures.report.sheet import Sheet
+from figures.report.words import count_words, scope_of
+
+__all__ = ["statement_section"]
+
+
+def statement_section(sheet: Sheet, s: Statement) -> str:
+    """Everything known under one id, from the claim to the data."""
+    homes = sheet.homes
+    pictures = "".join(sheet.figure(FIGURES[name]) for name in s.figures if homes.get(name) == s.id)
+    also = ", ".join(sheet.figure_link(name) for name in s.figures if homes.get(name) != s.id)
+    references = f'<p class="small">Also in {also}.</p>' if also else ""
+    return (
+        f'<section class="statement" id="{s.id}"><div class="id">{s.id}</div>'
+        f"<h3>{sheet.prose(s.title)}</h3>"
+        f'<p class="source">{escape(s.source)}</p><div>{sheet.badges(s)}</div>'
+        f"{_claim(sheet, s)}{_facts(sheet, s)}{_derivation(sheet, s)}{_checks(sheet, s)}"
+        f"{pictures}{references}</section>"
+    )
+
+
+def _claim(sheet: Sheet, s: Statement) -> str:
+    if s.law is None:
+        return ""
+    statement = s.law["statement"]
+    if statement["latex"]:
+        shown = sheet.typesetter.formula(statement["latex"], display=True)
+    else:
+        shown = sheet.prose(statement["text"])
+    return f'<div class="claim">{shown}</div>'
+
+
+def _facts(sheet: Sheet, s: Statement) -> str:
+    if s.law is None:
+        return ""
+    facts = (
+        ("False claim" if s.law["expected"] == "false" else "Paper", s.law["paper"]),
+        ("Here", s.law["sharper"]),
+        ("Assumes", ", ".join(s.law["assumptions"]) or "only p > 0 and real log-odds"),
+        ("Builds on", ", ".join(f"`{name}`" for name in s.law["builds_on"])),
+        ("Care", s.law["care"]),
+    )
+    listed = "".join(
+        f"<dt>{label}</dt><dd>{sheet.prose(words)}</dd>" for label, words in facts if words
+    )
+    return f'<dl class="facts">{listed}</dl>'
+
+
+def _derivation(sheet: Sheet, s: Statement) -> str:
+    if s.law is None:
+        return ""
+    items = "".join(_step(sheet, step) for step in s.law["steps"])
+    theorems = "".join(
+        f"<li><b>{escape(entry['name'])}</b>: {sheet.prose(entry['statement'])} "
+        f'<span class="small">{escape(entry["reference"])}</span></li>'
+        for entry in s.law["assumed"]
+    )
+    appeals = f'<p class="small">Appeals to:</p><ul class="small">{theorems}</ul>'
+    return (
+        f"<details><summary>Derivation, {count_words(len(s.law['steps']), 'step')}</summary>"
+        f'<ol class="steps">{items}</ol>{appeals if theorems else ""}</details>'
+    )
+
+
+def _step(sheet: Sheet, step: Mapping[str, Any]) -> str:
+    if step["latex"]:
+        assertion = sheet.typesetter.formula(step["latex"], display=True)
+        parts = (step.get("conclusion", ""), step["reason"])
+    else:
+        assertion = sheet.prose(step["text"])
+        parts = ("", step["reason"])
+    because = ". ".join(part for part in parts if part)
+    return (
+        f'<li><div class="step-formula">{assertion}</div>'
+        f'<span class="badge {step["status"]}">{step["status"]}</span>'
+        f'<div class="because">{sheet.prose(because)}</div></li>'
+    )
+
+
+def _checks(sheet: Sheet, s: Statement) -> str:
+    verdicts = (*s.verdicts, *s.readings)
+    if not verdicts:
+        return ""
+    rows = "".join(
+        f"<tr><td>{sheet.verdict_badge(v)}</td><td>{escape(v.method)}</td>"
+        f'<td>{sheet.claim(v)}</td><td class="number">{escape(scope_of(v))}</td></tr>'
+        for v in verdicts
+    )
+    return (
+        f"<details><summary>Checks, {count_words(len(verdicts), 'verdict')}</summary>"
+        '<div class="scroll"><table><thead><tr><th>status</th><th>method</th><th>claim</th>'
+        f"<th>on what</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
