@@ -175,9 +175,9 @@ def test_a_list_is_no_label() -> None:
     [
         ([[1, 2], [3, -1]], 0.0, "counts[1, 1] = -1 is negative"),
         ([[1, 2], [0, 0]], 0.5, "context 1 was never observed"),
-        ([[1, 2], [3, 1]], -0.5, "pseudo_count = -0.5"),
-        ([[1, 2], [3, 1]], float("inf"), "pseudo_count = inf"),
-        ([[1, 2], [3, 1]], float("nan"), "pseudo_count = nan"),
+        ([[1, 2], [3, 1]], -0.5, "pseudo_count = -0.5 is negative"),
+        ([[1, 2], [3, 1]], float("inf"), "pseudo_count = inf is not a finite number"),
+        ([[1, 2], [3, 1]], float("nan"), "pseudo_count = nan is not a finite number"),
         ([[1, 2], [3, float("nan")]], 0.0, "counts[1, 1] is nan"),
     ],
 )

@@ -46,7 +46,7 @@ MISTAKES = [
     ([0], [], "N is empty (q = 0)", "name at least one context"),
     ([False] * 9, [3], "P is empty (q = 0)", "name at least one context"),
     ([0, 1], [3, 1], "context 1 is in P and in N (1 shared)", "disjoint"),
-    ([0, 1], [3], "P has 2 contexts and N has 1", "shorten both to 1"),
+    ([0, 1], [3], "|P| = 2 and |N| = 1", "shorten both to 1"),
     ([0, 3], [5, 6], "context 3 of P has concept 1", "all of P from one concept"),
     ([0], [1], "context 1 of N lies in the target concept 0", "outside the concept of P"),
     ([9], [3], "context 9 of P does not exist (m = 9)", "numbered 0..8"),

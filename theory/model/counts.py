@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.errors import AssumptionError, ProbabilityError, ShapeError
-from theory.model.inputs import FloatArray, IntArray, concept_labels, finite_array
+from theory.model.inputs import FloatArray, IntArray, concept_labels, finite_array, number
 
 __all__ = ["Counts", "count_pairs", "frequencies"]
 
@@ -122,10 +122,10 @@ def frequencies(counts: ArrayLike, pseudo_count: float = 0.0) -> tuple[FloatArra
         raise ProbabilityError(
             f"counts[{j}, {z}] = {table[j, z]:g} is negative", remedy="counts are 0 or more"
         )
-    if not 0 <= pseudo_count < np.inf:
+    pseudo = number("pseudo_count", pseudo_count)
+    if pseudo < 0:
         raise ProbabilityError(
-            f"pseudo_count = {pseudo_count!r} is not a finite number >= 0",
-            remedy="0.5 and 1 are usual",
+            f"pseudo_count = {pseudo!r} is negative", remedy="0.5 and 1 are usual"
         )
     totals = table.sum(axis=1)
     if totals.min() == 0:
@@ -133,7 +133,7 @@ def frequencies(counts: ArrayLike, pseudo_count: float = 0.0) -> tuple[FloatArra
             f"context {int(totals.argmin())} was never observed (its counts are all 0)",
             remedy="drop its row",
         )
-    smooth = table + pseudo_count
+    smooth = table + pseudo
     return smooth / smooth.sum(axis=1, keepdims=True), totals / totals.sum()
 
 

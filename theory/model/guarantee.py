@@ -27,11 +27,11 @@ from numpy.typing import ArrayLike
 
 from theory.engine.numerics import exponential_excess
 from theory.errors import ProbabilityError, ShapeError
-from theory.model.inputs import FloatArray, alpha_array
+from theory.model.inputs import FloatArray, alpha_array, number
 from theory.model.softmax import log_softmax
 from theory.model.steering_sets import SteeringSets
 
-__all__ = ["binary_kl", "law_error_bound", "log_ratio_bounds"]
+__all__ = ["binary_kl", "context_bounds", "law_error_bound", "log_ratio_bounds"]
 
 
 def binary_kl(p: FloatArray, u: FloatArray) -> FloatArray:
@@ -52,6 +52,17 @@ def binary_kl(p: FloatArray, u: FloatArray) -> FloatArray:
     second = (1.0 - p) * exponential_excess(np.where(possible, w, 0.0))
     value: FloatArray = np.where(possible, first + second, np.inf)
     return value
+
+
+def context_bounds(excess: float, context_weights: FloatArray) -> FloatArray:
+    """kappa_j = excess / pi_j, shape (m,): step 1; `ProbabilityError` for a negative excess."""
+    delta = number("excess", excess)
+    if delta < 0:
+        raise ProbabilityError(
+            f"excess = {delta!r} is negative, but no loss is below the entropy",
+            remedy="give loss - entropy, 0 or more",
+        )
+    return delta / context_weights
 
 
 def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -6,7 +6,9 @@ owner's array is never written to.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ __all__ = [
     "generator",
     "integer",
     "names",
+    "number",
     "numbered",
     "read_only",
     "require_two_concepts",
@@ -93,6 +96,17 @@ def finite_array(name: str, value: ArrayLike, ndim: int) -> FloatArray:
         )
     array.setflags(write=False)
     return array
+
+
+def number(name: str, value: float | Fraction) -> float:
+    """`value` as a finite float (`ProbabilityError`)."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError, OverflowError):
+        result = math.nan
+    if not math.isfinite(result):
+        raise ProbabilityError(f"{name} = {value!r} is not a finite number", remedy="give a float")
+    return result
 
 
 def integer(name: str, value: int, least: int, *, remedy: str) -> int:

@@ -23,6 +23,7 @@ from theory.model.inputs import (
     IntArray,
     finite_array,
     integer,
+    number,
     require_two_concepts,
 )
 
@@ -74,7 +75,7 @@ def smoothed_rates(
     g = integer("concepts", concepts, 1, remedy="give an integer G of at least 2")
     require_two_concepts(g)
     s = integer("tokens_per_concept", tokens_per_concept, 1, remedy="give at least one token")
-    eps = _epsilon(epsilon)
+    eps = epsilon if isinstance(epsilon, Fraction) else Fraction(number("epsilon", epsilon))
     if not 0 < eps < 1 - Fraction(1, g):
         raise AssumptionError(
             "Assumption 1",
@@ -112,7 +113,7 @@ def weighted_rates(
             problem = f"{name} = {float(weights[z])!r} is not positive"
             raise AssumptionError("Assumption 1", _where((z,)), problem, remedy="raise it above 0")
     others = int(token_concept.max())
-    eps = float(_epsilon(epsilon))
+    eps = number("epsilon", epsilon)
     # a_z > b_z for eps below (G-1) gamma / ((G-1) gamma + omega): the smallest over z is the bound.
     bound = others * inner / (others * inner + outer)
     tightest = int(bound.argmin())
@@ -213,15 +214,6 @@ def contexts_of_rows(
             )
         _require_sum(f"gap_weights[{j}]", fsum(row))
     return labels
-
-
-def _epsilon(epsilon: float | Fraction) -> Fraction:
-    try:
-        return Fraction(epsilon)
-    except (TypeError, ValueError, OverflowError):
-        raise ProbabilityError(
-            f"epsilon = {epsilon!r} is not a finite number", remedy="give a float or a Fraction"
-        ) from None
 
 
 def _one_per_token(name: str, array: FloatArray, token_concept: IntArray) -> FloatArray:

@@ -70,7 +70,7 @@ def steering_sets(
         )
     if len(p) != len(n):
         raise SteeringSetError(
-            f"P has {len(p)} contexts and N has {len(n)}, but Def. 3.2 takes q of each",
+            f"|P| = {len(p)} and |N| = {len(n)}, but Def. 3.2 takes q contexts of each",
             remedy=f"shorten both to {min(len(p), len(n))}, or find more contexts",
         )
     target = int(context_concept[p[0]])

@@ -99,10 +99,15 @@ def read_npz(
         # Opened here, because np.load leaves the file of a damaged archive open.
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or error or type(error).__name__
+    except OSError as error:
         raise SteeringError(
-            f"cannot read {path} ({reason})", remedy=f"give a .npz file holding a {kind}"
+            f"cannot read {path} ({error.strerror or error})", remedy="give a file you may read"
+        ) from None
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        # Not NumPy's own words: they recommend allow_pickle, which runs code from the file.
+        raise SteeringError(
+            f"cannot read {path}: it is no .npz archive of plain arrays, or it is damaged",
+            remedy=f"give a .npz file holding a {kind}",
         ) from None
     found = str(arrays.get("kind", "something else"))
     if found != kind:

@@ -13,13 +13,13 @@ import numpy as np
 
 from theory.engine.numerics import exponential_excess
 from theory.errors import ConvergenceError, SteeringError
-from theory.model.inputs import FloatArray, integer, read_only
+from theory.model.inputs import FloatArray, integer, number, read_only
 from theory.model.softmax import log_softmax
 
 __all__ = ["TrainingHistory", "kl_rows", "train"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainingHistory:
     """What a training run did, and what repeats it.
 
@@ -43,6 +43,12 @@ class TrainingHistory:
     dimension: int
     tolerance: float
     max_steps: int
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainingHistory(steps={self.steps}, loss={self.loss[0]:.6g} -> {self.loss[-1]:.8g}, "
+            f"excess={self.excess:.3g}, seed={self.seed}, dimension={self.dimension})"
+        )
 
     @property
     def steps(self) -> int:
@@ -88,7 +94,7 @@ def train(
     SteeringError
         `tolerance` is not positive.
     """
-    if not tolerance > 0:
+    if not number("tolerance", tolerance) > 0:
         raise SteeringError(
             f"tolerance = {tolerance!r} is not positive", remedy="give nats, for instance 1e-6"
         )

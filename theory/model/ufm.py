@@ -200,7 +200,10 @@ class UnconstrainedFeatures:
         The proof is in `theory.model.guarantee`.
         """
         sets = self.data.steering_sets(positive, negative)
-        kl = self.context_excess() if excess is None else excess / self.data.context_weights
+        if excess is None:
+            kl = self.context_excess()
+        else:
+            kl = guarantee.context_bounds(excess, self.data.context_weights)
         return guarantee.law_error_bound(self.data.log_probabilities, sets, alpha, kl)
 
     def __repr__(self) -> str:
