@@ -263,6 +263,16 @@ def _m(data: ConceptDataset, u: np.ndarray) -> np.ndarray:
     return np.asarray(log_q[0] - log_q[2])
 
 
+def test_the_error_of_a_context_in_p_drops_out_at_minus_q() -> None:
+    # c_0 = 1 + alpha/q = 0: what training did to context 0 has no influence on it any more.
+    data = ConceptDataset.smoothed(contexts_per_concept=2)
+    sets = data.steering_sets([0, 1], [2, 3])
+    small = np.array([1e-3, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9])
+    bound = law_error_bound(data.log_probabilities, sets, [-2.0, 0.0, 2.0], small)
+    assert (bound[0, 0] < 0.01 * bound[1:, 0]).all()
+    assert bound[0, 4].max() > 0.1  # elsewhere, v still carries it
+
+
 def test_what_cannot_be_bounded() -> None:
     trained = UnconstrainedFeatures.trained(PAPER)
     with pytest.raises(ProbabilityError, match=r"excess = -1\.0 is negative"):

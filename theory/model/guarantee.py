@@ -11,7 +11,9 @@ delta = sum_j pi_j KL(p_j || q_j) > 0, q_j = softmax(W h_j). What remains true, 
    For one token this is sharp: scaling the other tokens by a common factor attains it.
 3. The model's logits are linear in h, so steered by its own difference of means it follows
    `tilting` exactly, with q in the place of p: log q_alpha = log p + alpha M + D - const, where
-   D(z) = u_j(z) + alpha (mean_P u(z) - mean_N u(z)) lies in an interval [lo(z), hi(z)].
+   D(z) = u_j(z) + alpha (mean_P u(z) - mean_N u(z)) = sum_i c_i u_i(z) lies in an interval
+   [lo(z), hi(z)]. A context of P counts with c_j = 1 + alpha/q as a whole: at alpha = -q its own
+   error drops out.
 4. log q_alpha(z) - log p_alpha(z) = D(z) - log sum_y p_alpha(y) e^{D(y)} increases in D(z) and
    decreases in every other D(y), so over the box its extremes are
    hi(z) - log(p_alpha(z) e^{hi(z)} + sum_{y != z} p_alpha(y) e^{lo(y)}) and the mirror image.
@@ -111,16 +113,29 @@ def law_error_bound(
         )
     low, high = log_ratio_bounds(log_p, kl)
     m = log_p[sets.positive].mean(axis=0) - log_p[sets.negative].mean(axis=0)
-    vector_low = low[sets.positive].mean(axis=0) - high[sets.negative].mean(axis=0)
-    vector_high = high[sets.positive].mean(axis=0) - low[sets.negative].mean(axis=0)
-    a = strengths[..., None, None]
-    lo = low + np.minimum(a * vector_low, a * vector_high)
-    hi = high + np.maximum(a * vector_low, a * vector_high)
-    steered = log_softmax(log_p + a * m)
+    hi = _largest(low, high, sets, strengths)
+    lo = -_largest(-high, -low, sets, strengths)
+    steered = log_softmax(log_p + strengths[..., None, None] * m)
     above = hi - _log_sum_swapped(steered, lo, hi)
     below = _log_sum_swapped(steered, hi, lo) - lo
     bound: FloatArray = np.maximum(above, below)
     return bound
+
+
+def _largest(
+    low: FloatArray, high: FloatArray, sets: SteeringSets, alpha: FloatArray
+) -> FloatArray:
+    """Largest D = sum_i c_i u_i of step 3 with low <= u <= high, shape of alpha + (m, V)."""
+    members = np.concatenate([sets.positive, sets.negative])
+    sign = np.repeat([1.0, -1.0], sets.size) / sets.size
+    c = alpha[..., None, None] * sign[:, None]
+    terms = np.maximum(c * low[members], c * high[members])
+    largest: FloatArray = high + terms.sum(axis=-2)[..., None, :]
+    for k, j in enumerate(members):
+        own = 1.0 + c[..., k, :]
+        others = np.delete(terms, k, axis=-2).sum(axis=-2)
+        largest[..., j, :] = np.maximum(own * low[j], own * high[j]) + others
+    return largest
 
 
 def _log_sum_swapped(log_p: FloatArray, others: FloatArray, own: FloatArray) -> FloatArray:
