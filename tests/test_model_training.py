@@ -267,7 +267,7 @@ def test_the_error_of_a_context_in_p_drops_out_at_minus_q() -> None:
     # c_0 = 1 + alpha/q = 0: what training did to context 0 has no influence on it any more.
     data = ConceptDataset.smoothed(contexts_per_concept=2)
     sets = data.steering_sets([0, 1], [2, 3])
-    small = np.array([1e-3, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9])
+    small = np.array([1e-3, 1e-12, 1e-12, 1e-12, 1e-12, 1e-12])
     bound = law_error_bound(data.log_probabilities, sets, [-2.0, 0.0, 2.0], small)
     assert (bound[0, 0] < 0.01 * bound[1:, 0]).all()
     assert bound[0, 4].max() > 0.1  # elsewhere, v still carries it
