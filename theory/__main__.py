@@ -6,9 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from theory import __version__
 from theory.errors import SteeringError, UnknownNameError
+
+if TYPE_CHECKING:
+    from theory.laws import Law
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,8 +40,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _proved(law: Law) -> str:
+    """Proved outright, proved up to appeals to named principles, or unknown."""
+    appeals = law.prove().count(Status.ASSUMED)
+    if law.status() != "assumed":
+        return str(law.status())
+    return f"proved, {appeals} appeal{'s' * (appeals > 1)}"
+
+
+def _refuted(claim: Law) -> str:
+    """A false claim is refuted if the steps of its refutation are all proved."""
+    return "refuted" if claim.status() == "proved" else "unknown"
+
+
 def _run(arguments: argparse.Namespace) -> str:
-    from theory.laws import LAWS
+    from theory.laws import CLAIMS, LAWS
     from theory.laws.page import latex_document, record, text_page
 
     if arguments.command == "graph":
@@ -48,18 +65,22 @@ def _run(arguments: argparse.Namespace) -> str:
         if arguments.json:
             return json.dumps(
                 [{k: record(law)[k] for k in ("id", "title", "source", "status", "expected")}
-                 for law in LAWS.values()], indent=2, ensure_ascii=False)  # fmt: skip
-        width = max(map(len, LAWS))
+                 for law in (*LAWS.values(), *CLAIMS.values())],
+                indent=2, ensure_ascii=False)  # fmt: skip
+        width = max(map(len, (*LAWS, *CLAIMS)))
         return "\n".join(
-            f"{law.id:<{width}}  {law.status():<8} {law.title}" for law in LAWS.values()
+            [f"{law.id:<{width}}  {_proved(law):<18}  {law.title}" for law in LAWS.values()]
+            + ["", "claims that are false, refuted by an instance:"]
+            + [f"{c.id:<{width}}  {_refuted(c):<18}  {c.title}" for c in CLAIMS.values()]
         )
     if (arguments.id is None) != arguments.all:
         raise SteeringError(
             "derive takes either one id or --all", remedy="try `derive tilting` or `derive --all`"
         )
-    if not arguments.all and arguments.id not in LAWS:
-        raise UnknownNameError("law", arguments.id, LAWS)
-    laws = list(LAWS.values()) if arguments.all else [LAWS[arguments.id]]
+    known = {**LAWS, **CLAIMS}
+    if not arguments.all and arguments.id not in known:
+        raise UnknownNameError("law", arguments.id, known)
+    laws = list(known.values()) if arguments.all else [known[arguments.id]]
     if arguments.latex:
         return latex_document(*laws)
     if arguments.json:

@@ -14,6 +14,7 @@ from theory.laws import (
     concept,
     concept_shape,
     cross_entropy,
+    errata,
     limits,
     peak_sign,
     peaks,
@@ -25,6 +26,7 @@ from theory.laws import (
 from theory.laws.law import Appeal, Identity, Inequality, Law, LawError, Limit, Status, Step
 
 __all__ = [
+    "CLAIMS",
     "LAWS",
     "Appeal",
     "Identity",
@@ -80,3 +82,6 @@ LAWS = _collect(
         transformer.LOCAL,
     )
 )
+
+CLAIMS: Mapping[str, Law] = MappingProxyType({claim.id: claim for claim in errata.CLAIMS})
+"""False readings of the paper by id; the steps of each prove its refutation."""

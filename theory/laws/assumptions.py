@@ -158,8 +158,10 @@ PRINCIPLES = {
         ),
         Principle(
             "counting turns",
-            "A function whose slope has the same sign near both ends has an even number of interior "
-            "extrema, and an odd number otherwise; between two peaks of a sequence lies one valley.",
+            "A function whose slope has the same sign near both ends has an even number of "
+            "interior "
+            "extrema, and an odd number otherwise; between two peaks of a sequence lies one "
+            "valley.",
             "elementary; spelled out in the step that uses it",
         ),
         Principle(

@@ -130,7 +130,8 @@ CONCEPT_TANH = Law(
     source="arXiv:2602.02712, Def. 3.5, Thm 3.6, App. B.4",
     paper="Δp(C|α) = (tanh((ν(α) + r)/2) - r')/(2|C|), with ν(α) the integral of μ_C - μ_(C "
     "complement) from 0 to α, r = logit F(0), r' = tanh(r/2).",
-    sharper="ν in closed form: ν(α) + r = log S_C(α) - log S_C̄(α), with S_C = Σ_(z∈C) p_z e^(α M_z); "
+    sharper="ν in closed form: ν(α) + r = log S_C(α) - log S_C̄(α), with S_C = Σ_(z∈C) p_z e^(α "
+    "M_z); "
     "no integral, no Assumption 1, any set C.",
     assumptions=(),
     statement=_tanh,
@@ -197,7 +198,8 @@ CONCEPT_MONOTONE = Law(
     title="The target concept gains; a concept at the bottom of M loses",
     source="arXiv:2602.02712, Thm 3.6 (target increases; max_C M <= min outside decreases)",
     paper="Δp(T|α) is increasing; if max_C M <= min_(C complement) M, then Δp(C|α) is decreasing.",
-    sharper="F' is a sum over pairs of a token in C and one outside, each with the sign of M_x - M_y. "
+    sharper="F' is a sum over pairs of a token in C and one outside, each with the sign of M_x - "
+    "M_y. "
     "Assumption 1 enters only through `sign-separation` for T; the decrease needs none, and is "
     "strict unless M is constant.",
     assumptions=(ASSUMPTION_1,),
@@ -220,7 +222,8 @@ CONCEPT_MONOTONE = Law(
         ),
         Appeal(
             principle="vanishing sum",
-            conclusion="the second sum is zero only if every u_x and w_y is, that is if M is constant",
+            conclusion="the second sum is zero only if every u_x and w_y is, that is if M is "
+            "constant",
             premises=(3,),
         ),
         Appeal(
@@ -279,7 +282,8 @@ CONCEPT_LIMIT = Law(
         Identity(
             _in_concept(p[y] * exp(alpha * M[y])) / Z(alpha),
             F_away(alpha),
-            reason="number A = argmax M first and C next, write M_y = m - d_y off A, divide by e^(α m)",
+            reason="number A = argmax M first and C next, write M_y = m - d_y off A, divide by "
+            "e^(α m)",
             given=_away,
         ),
         _vanishes,

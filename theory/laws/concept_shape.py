@@ -7,7 +7,7 @@ higher levels, and such averaging never adds turns.
 
 from __future__ import annotations
 
-from sympy import Derivative, IndexedBase, Integer, Sum, Symbol, exp, oo
+from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, oo
 
 from theory.laws.kernel import Let, Sign, Split
 from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
@@ -27,7 +27,7 @@ cut = Symbol("k", real=True)
 c = Symbol("c", real=True)
 
 
-def levels(term: object, index: Symbol = l) -> Sum:
+def levels(term: Expr, index: Symbol = l) -> Sum:
     """Sum over the levels of M."""
     return Sum(term, (index, 0, n - 1))
 
@@ -92,9 +92,11 @@ CONCEPT_SHAPE = Law(
     id="concept-shape",
     title="A concept's probability turns no more often than its share across levels of M",
     source="sharpens arXiv:2602.02712, Thm 3.6 (prose: three distinct behaviours)",
-    paper="Three behaviours: the target rises, a concept without extremal tokens dies at both ends, "
+    paper="Three behaviours: the target rises, a concept without extremal tokens dies at both "
+    "ends, "
     "a concept at the bottom of M falls.",
-    sharper="Let ρ(m) be the share of C among the tokens with M = m. The number of interior extrema "
+    sharper="Let ρ(m) be the share of C among the tokens with M = m. The number of interior "
+    "extrema "
     "of F_C is at most the number of turns of ρ, with the same parity, hence at most 2|C| - 1; "
     "F_C runs from ρ(min M) to ρ(max M); monotone ρ gives monotone F_C, a weaker condition than "
     "max_C M <= min outside.",
@@ -106,7 +108,8 @@ CONCEPT_SHAPE = Law(
             / Sum(p[y] * exp(alpha * M[y]), (y, 0, V - 1)),
             Sum(p[y], (y, 0, size - 1))
             / (Sum(p[y], (y, 0, size - 1)) + Sum(p[y], (y, size, V - 1))),
-            reason="within the tokens of one level m, steering multiplies all by e^(α m): the share "
+            reason="within the tokens of one level m, steering multiplies all by e^(α m): the "
+            "share "
             "ρ(m) of C does not depend on α (V counts the tokens of the level here)",
             given=_ONE_LEVEL,
         ),
@@ -126,7 +129,8 @@ CONCEPT_SHAPE = Law(
         ),
         Appeal(
             principle="Rolle's theorem",
-            conclusion="Σ_l a_l e^(α m_l) has at most one sign change more, as a function of α, than "
+            conclusion="Σ_l a_l e^(α m_l) has at most one sign change more, as a function of α, "
+            "than "
             "the sum with coefficients a_l (m_l - k)",
             premises=(4,),
         ),
@@ -138,7 +142,8 @@ CONCEPT_SHAPE = Law(
         ),
         Appeal(
             principle="induction",
-            conclusion="Σ_l a_l e^(α m_l) changes sign at most as often as (a_l); so, by (3), F_C - c "
+            conclusion="Σ_l a_l e^(α m_l) changes sign at most as often as (a_l); so, by (3), F_C "
+            "- c "
             "changes sign in α at most as often as ρ - c does in m, for every c",
             premises=(3, 5, 6),
         ),
@@ -169,7 +174,8 @@ CONCEPT_SHAPE = Law(
             levels(levels(weight[l] * weight[k] * ordered[l, k], k)),
             Integer(0),
             relation=">=",
-            reason="monotone ρ: every (ρ_l - ρ_k)(m_l - m_k) = s_(l,k) is non-negative (or every one "
+            reason="monotone ρ: every (ρ_l - ρ_k)(m_l - m_k) = s_(l,k) is non-negative (or every "
+            "one "
             "non-positive), so F_C is monotone, with no appeal to (8)",
         ),
         Identity(
@@ -188,8 +194,10 @@ CONCEPT_SHAPE = Law(
         ),
         Appeal(
             principle="counting turns",
-            conclusion="same parity: F_C' has near +∞ the sign of the last step of ρ and near -∞ that "
-            "of its first step, so extrema and turns differ by an even number; and ρ is positive on "
+            conclusion="same parity: F_C' has near +∞ the sign of the last step of ρ and near -∞ "
+            "that "
+            "of its first step, so extrema and turns differ by an even number; and ρ is positive "
+            "on "
             "at most |C| levels, so it has at most |C| peaks and |C| - 1 valleys between them: "
             "2|C| - 1 turns",
             premises=(8, 12),

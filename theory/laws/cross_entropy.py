@@ -7,7 +7,7 @@ radius, and linear far out. `j` numbers the contexts, `π_j` are their probabili
 
 from __future__ import annotations
 
-from sympy import Derivative, IndexedBase, Integer, Sum, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
 
 from theory.laws.assumptions import ASSUMPTION_2
 from theory.laws.kernel import Fact
@@ -33,7 +33,7 @@ pc = IndexedBase("p", positive=True)  # pc[j, z] = p(z | c_j)
 ROWS = Fact(over_tokens(pc[j, z]), Integer(1), (j,))
 
 
-def contexts(term: object) -> Sum:
+def contexts(term: Expr) -> Sum:
     """Mean over the contexts: sum of π_j times `term`."""
     return Sum(pi[j] * term, (j, 0, m_contexts - 1))
 
@@ -210,12 +210,13 @@ CE_QUADRATIC = Law(
     ),
     builds_on=("ce-exact", "mean-slope"),
     twin="theory.model.dataset.ConceptDataset.cross_entropy_increase",
-    care="The coefficient is the pi-weighted mean of the variances within contexts, not the variance "
+    care="The coefficient is the pi-weighted mean of the variances within contexts, not the "
+    "variance "
     "of the pooled distribution.",
 )
 
 
-def _central(order: int) -> object:
+def _central(order: int) -> Expr:
     """Central moment of M under p_(j,α)."""
     return over_tokens(tilt(j, y, alpha) * (M[y] - mean_j(j, alpha)) ** order, y)
 
@@ -232,7 +233,8 @@ CE_CUMULANTS = Law(
     title="The Taylor coefficients are cumulants",
     source="sharpens arXiv:2602.02712, Thm 3.8",
     paper="Second order only.",
-    sharper="ΔCE(α) = Σ_j π_j (κ_2 α²/2 + κ_3 α³/6 + κ_4 α⁴/24 + ...), κ_n the cumulants of M under "
+    sharper="ΔCE(α) = Σ_j π_j (κ_2 α²/2 + κ_3 α³/6 + κ_4 α⁴/24 + ...), κ_n the cumulants of M "
+    "under "
     "p_j. The cubic term has either sign, so ΔCE is not even.",
     assumptions=(ASSUMPTION_2,),
     statement=_higher,

@@ -7,6 +7,7 @@ names by bodies, each time with fresh bound indices, so that no argument can be 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sympy import Dummy, Expr, Function, Product, Sum, Symbol
@@ -34,7 +35,10 @@ class Named(Function):
             )
 
     def definition(self) -> Expr:
-        """The body at these arguments, with fresh bound indices."""
+        """The body at these arguments; its bound indices occur in no other expression."""
+        return _instance(self)
+
+    def _instantiate(self) -> Expr:
         fresh = {
             limit[0]: Dummy(limit[0].name, integer=True)
             for node in self.body.atoms(Sum, Product)
@@ -83,6 +87,12 @@ def unfold(expr: Expr) -> Expr:
     while names := sorted(expr.atoms(Named), key=lambda n: len(n.atoms(Named))):
         expr = expr.xreplace({n: n.definition() for n in names if not _contains_name(n)})
     return expr
+
+
+@cache
+def _instance(n: Named) -> Expr:
+    # Sharing bound indices between equal instances is safe: none can occur inside itself.
+    return n._instantiate()
 
 
 def _contains_name(n: Named) -> bool:

@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from textwrap import fill
 from typing import Any
 
+from sympy import Expr
+
 from theory.laws.assumptions import ASSUMPTIONS
+from theory.laws.kernel import Fact, Given, Let, Sign, Split
 from theory.laws.law import Appeal, Law, Status, Step
+from theory.laws.notation import Named
+from theory.laws.printing import tex, text
 
 __all__ = ["latex_document", "latex_page", "record", "text_page"]
 
@@ -24,6 +30,38 @@ def _because(step: Step) -> str:
     premises = ", ".join(f"({n})" for n in step.premises)
     words = f"{step.principle}{f', from {premises}' if premises else ''}"
     return f"{words}; {step.reason}" if step.reason else words
+
+
+def _given(g: Given, show: Callable[[Expr], str]) -> str:
+    """A hypothesis of a step as a formula."""
+    match g:
+        case Fact():
+            return f"{show(g.lhs)} = {show(g.rhs)}"
+        case Let():
+            size = g.upper - g.lower + 1
+            block = show(size) if size.is_Symbol else f"{show(g.lower)}..{show(g.upper)}"
+            return f"{show(g.entry)} = {show(g.value)} on {block}"
+        case Sign():
+            return f"{show(g.expr)} {'>' if g.strict else '≥'} 0"
+        case Split():
+            return ""
+
+
+def given_text(step: Step) -> str:
+    """The hypotheses of a step on one line; empty if it has none."""
+    return "; ".join(filter(None, (_given(g, text) for g in step.given)))
+
+
+def notation(law: Law) -> list[Named]:
+    """The named quantities of a derivation, in order of first use, once each."""
+    found: dict[type, Named] = {}
+    pending = [e for s in law.steps for e in (s.lhs, s.rhs) if e is not None]
+    while pending:
+        for n in sorted(pending.pop(0).atoms(Named), key=str):
+            if type(n) not in found:
+                found[type(n)] = type(n)(*n.parameters)
+                pending.append(n.body)
+    return list(found.values())
 
 
 def _paragraph(label: str, words: str) -> str:
@@ -45,7 +83,6 @@ def verdict(law: Law) -> str:
 
 def text_page(law: Law) -> str:
     """The derivation as plain text, one step after the other with its status."""
-    used = ", ".join(a.name for a in law.assumptions)
     unused = ", ".join(a.name for a in ASSUMPTIONS if a not in law.assumptions)
     lines = [f"{law.id}: {law.title}", law.source, ""]
     if not law.expected:
@@ -53,18 +90,26 @@ def text_page(law: Law) -> str:
     else:
         lines += [_paragraph("Paper", law.paper)]
     lines += [_paragraph("Here", law.sharper)]
-    lines += [_paragraph("Assumes", used or "only p > 0 and real M")]
+    lines += [_paragraph("Assumes", _assumes(law))]
     if unused and law.expected:
         lines += [_paragraph("Not used", unused)]
     if law.builds_on:
         lines += [_paragraph("Builds on", ", ".join(law.builds_on))]
-    lines += ["", _paragraph("To show", law.statement.text()), ""]
+    lines += ["", _paragraph("To show", law.statement.text())]
+    for number, n in enumerate(notation(law)):
+        label = "where" if number == 0 else ""
+        lines.append(_paragraph(label, f"{text(n)} = {text(n.body)}"))
+    lines.append("")
     for number, (step, status) in enumerate(zip(law.steps, law.prove(), strict=True), start=1):
         head = f"({number})"
         lines.append(f"{head:>5}  {step.text()}")
         if isinstance(step, Appeal) and step.lhs is not None and step.conclusion:
             lines.append(
                 fill(step.conclusion, _WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7)
+            )
+        if given := given_text(step):
+            lines.append(
+                fill(f"given {given}", _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 15)
             )
         reason = f"[{_MARK[status]}] {_because(step)}"
         lines.append(fill(reason, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9))
@@ -79,6 +124,10 @@ def text_page(law: Law) -> str:
     return "\n".join(lines)
 
 
+def _assumes(law: Law) -> str:
+    return ", ".join(a.name for a in law.assumptions) or "only p > 0 and real M"
+
+
 _UNICODE = {
     "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\varepsilon$",
     "κ": r"$\kappa$", "λ": r"$\lambda$", "μ": r"$\mu$", "ν": r"$\nu$", "ω": r"$\omega$",
@@ -89,7 +138,8 @@ _UNICODE = {
     "ö": r'\"o', "√": r"$\surd$", "∂": r"$\partial$", "∫": r"$\int$", "×": r"$\times$",
     "⁽": r"$^($", "ⁿ": r"$^n$", "⁾": r"$^)$", "∘": r"$\circ$", "∪": r"$\cup$", "χ": r"$\chi$",
     "<": r"$<$", ">": r"$>$", "|": r"$|$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "^": r"\^{}", "{": r"\{", "}": r"\}", "~": r"\~{}", "φ": r"$\varphi$", "ξ": r"$\xi$", "∅": r"$\emptyset$",
+    "^": r"\^{}", "{": r"\{", "}": r"\}", "~": r"\~{}",
+    "φ": r"$\varphi$", "ξ": r"$\xi$", "∅": r"$\emptyset$",
 }  # fmt: skip
 
 
@@ -106,8 +156,9 @@ def latex_page(law: Law) -> str:
         "",
         rf"\paragraph{{Paper.}} {_words(law.paper)}",
         rf"\paragraph{{Here.}} {_words(law.sharper)}",
-        rf"\paragraph{{Assumes.}} {_words(', '.join(a.name for a in law.assumptions) or 'only p > 0 and real M')}.",
+        rf"\paragraph{{Assumes.}} {_words(_assumes(law))}.",
         rf"\paragraph{{To show.}} \[ {law.statement.latex()} \]" if law.statement.latex() else "",
+        *(rf"\[ {tex(n)} = {tex(n.body)} \]" for n in notation(law)),
         r"\begin{enumerate}",
     ]
     for step, status in zip(law.steps, law.prove(), strict=True):
@@ -148,6 +199,7 @@ def record(law: Law) -> dict[str, Any]:
             "status": str(status),
             "text": step.text(),
             "latex": step.latex(),
+            "given": given_text(step),
             "reason": _because(step),
         }
         if isinstance(step, Appeal):
@@ -176,6 +228,10 @@ def record(law: Law) -> dict[str, Any]:
             "lhs": str(law.lhs),
             "rhs": str(law.rhs),
         },
+        "notation": [
+            {"text": f"{text(n)} = {text(n.body)}", "latex": f"{tex(n)} = {tex(n.body)}"}
+            for n in notation(law)
+        ],
         "status": str(law.status()),
         "steps": steps,
         "assumed": [

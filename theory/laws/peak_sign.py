@@ -1,4 +1,4 @@
-"""When does a peak lie at a positive strength? (Remark 3.4)
+"""When a peak lies at a positive strength (Remark 3.4).
 
 A peak is positive exactly when the token's log-odds exceed their mean under the unsteered
 context, and that mean is a difference of divergences: the sign tells whether the context is
@@ -7,7 +7,7 @@ closer to N or to P. In the weighted family the admissible eps form an interval 
 
 from __future__ import annotations
 
-from sympy import Derivative, IndexedBase, Integer, Sum, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
 
 from theory.laws.assumptions import ASSUMPTION_1
 from theory.laws.kernel import Fact, Sign
@@ -16,7 +16,7 @@ from theory.laws.notation import define
 from theory.laws.symbols import K, alpha, over_tokens, p, variance, z
 from theory.laws.tilting import i, odds, pN, pP, q_N, q_P
 
-__all__ = ["PEAK_SIGN", "threshold"]
+__all__ = ["PEAK_SIGN", "margin", "threshold"]
 
 # -- every dataset -------------------------------------------------------------------------
 
@@ -64,11 +64,11 @@ kappa = IndexedBase("kappa", nonnegative=True)
 ell = Symbol("L", positive=True)  # log((1 - eps)(G - 1)/eps), positive as eps < (G - 1)/G
 
 
-def _over(term: object, count: object) -> Sum:
+def _over(term: Expr, count: Expr) -> Sum:
     return Sum(term, (z, 0, count - 1))
 
 
-def _over_others(term: object) -> Sum:
+def _over_others(term: Expr) -> Sum:
     return Sum(term, (C, 0, others - 1))
 
 
@@ -76,7 +76,8 @@ _FAMILY = (
     Fact(_over(w_T[z], s_T), Integer(1)),
     Fact(_over(g_D[z], s_D), Integer(1)),
     Fact(_over(w_C[C, z], size[C]), Integer(1), (C,)),
-    # kappa_T = KL(omega_T || gamma_T), delta_D = KL(gamma_D || omega_D), kappa_C = KL(omega_C || gamma_C)
+    # kappa_T = KL(omega_T || gamma_T), kappa_C = KL(omega_C || gamma_C),
+    # delta_D = KL(gamma_D || omega_D)
     Fact(_over(w_T[z] * log(g_T[z]), s_T), _over(w_T[z] * log(w_T[z]), s_T) - kappa_T),
     Fact(_over(g_D[z] * log(w_D[z]), s_D), _over(g_D[z] * log(g_D[z]), s_D) - delta_D),
     Fact(
@@ -117,7 +118,7 @@ _margin = Identity(
 x = Symbol("epsilon", positive=True)
 rest = Symbol("k", real=True)  # (kappa_T - sum Q_C kappa_C)/(G - 1)
 _level = log((1 - x) * (G - 1) / x)
-_g = define(
+margin = define(
     "g",
     (x,),
     _level * (1 + Q_D - Q_D * x * G / (G - 1)) + lam + x * rest + Q_D * (1 - x) * delta_D,
@@ -136,7 +137,8 @@ _slope_at_zero = define(
     (),
     -(1 + Q_D - Q_D * x * G / (G - 1)) / (1 - x) - ell * Q_D - tau - Q_D * delta_D,
     text="-(1 + Q_D - Q_D ε G/(G - 1))/(1 - ε) - L Q_D - τ - Q_D δ_D",
-    latex=r"-\frac{{1 + Q_D - Q_D \varepsilon G/(G-1)}}{{1-\varepsilon}} - L Q_D - \tau - Q_D \delta_D",
+    latex=r"-\frac{{1 + Q_D - Q_D \varepsilon G/(G-1)}}{{1-\varepsilon}} - L Q_D - \tau - Q_D "
+    r"\delta_D",
     precedence=0,
 )
 
@@ -150,11 +152,14 @@ PEAK_SIGN = Law(
     id="peak-sign",
     title="A peak is at positive strength if the token beats the mean log-odds",
     source="arXiv:2602.02712, Remark 3.4 and Eq. 11 (App. B.3)",
-    paper="For c_j outside T in the weighted family, peaks of target tokens are at α > 0 for ε small "
+    paper="For c_j outside T in the weighted family, peaks of target tokens are at α > 0 for ε "
+    "small "
     "enough.",
-    sharper="For every dataset α_z > 0 iff M(z) > E[M], and E[M] = mean_N KL(p‖p_i) - mean_P KL(p‖p_i): "
+    sharper="For every dataset α_z > 0 iff M(z) > E[M], and E[M] = mean_N KL(p‖p_i) - mean_P "
+    "KL(p‖p_i): "
     "the context decides by whether it is closer to N or to P. In the weighted family all target "
-    "peaks are positive iff g(ε) > 0, with λ = min_T log(γ/ω), and the admissible ε form an interval "
+    "peaks are positive iff g(ε) > 0, with λ = min_T log(γ/ω), and the admissible ε form an "
+    "interval "
     "(0, ε*). Every ε works if N lies in the concept of c_j, if γ = ω, or if G = 2.",
     assumptions=(ASSUMPTION_1,),
     statement=_sign_criterion,
@@ -167,7 +172,7 @@ PEAK_SIGN = Law(
         _sign_criterion,
         _margin,
         Identity(
-            x * Derivative(_g(x), x) - _g(x),
+            x * Derivative(margin(x), x) - margin(x),
             -(1 + Q_D - Q_D * x * G / (G - 1)) / (1 - x) - _level * (1 + Q_D) - lam - Q_D * delta_D,
             reason="so at a zero of g, ε g'(ε) is the right side",
             given=_DOMAIN,
@@ -189,7 +194,8 @@ PEAK_SIGN = Law(
         ),
         Appeal(
             principle="intermediate value theorem",
-            conclusion="g only ever crosses zero downwards, so it has at most one zero ε*, and g > 0 "
+            conclusion="g only ever crosses zero downwards, so it has at most one zero ε*, and g "
+            "> 0 "
             "exactly on (0, ε*); g → ∞ at 0",
             premises=(4, 5, 6),
         ),
@@ -219,10 +225,11 @@ PEAK_SIGN = Law(
             given=(Sign(G - 1, strict=True), Sign(1 - G * eps / (G - 1))),
         ),
         Identity(
-            log((1 - _eps_w) * (G - 1) / _eps_w),
-            log(c / w),
-            reason="sufficient by Lambert's W: let λ = -c < 0 and w = W(c e^(-c)), that is "
-            "c/w = e^(w + c); at ε = (G - 1)/(G - 1 + c/w) the level is L = w + c ...",
+            (1 / _eps_w - 1) * (G - 1),
+            c / w,
+            reason="sufficient by Lambert's W: (1 - ε)(G - 1)/ε is (1/ε - 1)(G - 1); let λ = -c < "
+            "0 and w = W(c e^(-c)), that is "
+            "c/w = e^(w + c); at ε = (G - 1)/(G - 1 + c/w) this is e^L, so L = w + c ...",
             given=_LAMBERT,
         ),
         Identity(

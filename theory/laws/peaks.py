@@ -7,7 +7,7 @@ separation of the log-odds.
 
 from __future__ import annotations
 
-from sympy import Derivative, IndexedBase, Integer, Sum, Symbol, exp, log, oo
+from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
 
 from theory.laws.assumptions import ASSUMPTION_1
 from theory.laws.kernel import Fact, Let, Sign, Split
@@ -36,7 +36,7 @@ _BLOCKS = (
 )
 
 
-def _in_blocks(of_level: object, of_above: object, of_below: object) -> object:
+def _in_blocks(of_level: Expr, of_above: Expr, of_below: Expr) -> Expr:
     """Sum over E, U and L."""
     return (
         Sum(of_level, (y, 0, level - 1))
@@ -275,7 +275,8 @@ PEAK_ORDER = Law(
         Appeal(
             principle="inverse of an increasing function",
             conclusion="α_x = (K')⁻¹(M_x) < (K')⁻¹(M_z) = α_z where both are finite; an off-target "
-            "token at min M has peak -∞, a target token at max M has peak +∞, which keeps the order",
+            "token at min M has peak -∞, a target token at max M has peak +∞, which keeps the "
+            "order",
             premises=(1, 2),
         ),
     ),

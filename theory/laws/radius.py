@@ -124,7 +124,8 @@ CE_RADIUS = Law(
         Identity(
             _response(Integer(0)),
             exp(R * alpha) - 1 - R * alpha,
-            reason="... at θ = 0: ΔCE is θ (e^x - 1 - x) + O(θ²), and the quadratic is θ x²/2 + O(θ²)",
+            reason="... at θ = 0: ΔCE is θ (e^x - 1 - x) + O(θ²), and the quadratic is θ x²/2 + "
+            "O(θ²)",
         ),
         Identity(
             R**2 / 4 - over_tokens(q[y] * _centre**2, y),

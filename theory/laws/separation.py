@@ -46,7 +46,8 @@ SIGN_SEPARATION = Law(
     title="The log-odds separate the target concept from the rest",
     source="arXiv:2602.02712, Lemma B.4 and App. B.1",
     paper="z is in T if and only if M(z) > 0.",
-    sharper="M = log(a_z/b_z) in T and -(q_z/q) log(a_z/b_z) outside, q_z the number of contexts of "
+    sharper="M = log(a_z/b_z) in T and -(q_z/q) log(a_z/b_z) outside, q_z the number of contexts "
+    "of "
     "N that share the concept of z; in-concept probabilities may depend on the context.",
     assumptions=(ASSUMPTION_1,),
     statement=_in_target,
@@ -60,7 +61,8 @@ SIGN_SEPARATION = Law(
         Identity(
             odds(z),
             -q_z / q_N * log(a / b),
-            reason="z outside T: P has b_z throughout; the q_z contexts of N that share the concept "
+            reason="z outside T: P has b_z throughout; the q_z contexts of N that share the "
+            "concept "
             "of z, numbered first, have a_z, the others b_z",
             given=OFF_TARGET,
         ),

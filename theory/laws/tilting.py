@@ -143,7 +143,8 @@ TILTING = Law(
         Identity(
             ell[x],
             log(base(x)) + shift(),
-            reason="logits are log-probabilities up to a shift b of the context (softmax of ℓ is p)",
+            reason="logits are log-probabilities up to a shift b of the context (softmax of ℓ is "
+            "p)",
         ),
         Identity(
             steered_logit(x),

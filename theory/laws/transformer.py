@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sympy import (
     Derivative,
+    Expr,
     Function,
     IndexedBase,
     Integer,
@@ -83,7 +84,7 @@ far = Symbol("alpha", positive=True)
 beta = Symbol("beta", nonnegative=True)  # 1/|alpha|
 
 
-def _mean(term: object) -> object:
+def _mean(term: Expr) -> Expr:
     return Sum(term, (k, 0, d - 1)) / d
 
 
@@ -109,11 +110,11 @@ _backward = (-v[x] + h[x] / far) / sqrt(A - 2 * B / far + C / far**2)
 _correction = (h[x] - v[x] * B / A) / sqrt(A)
 
 
-def _approach(sign: int) -> object:
+def _approach(sign: int) -> Expr:
     return (sign * v[x] + beta * h[x]) / sqrt(A + sign * 2 * B * beta + C * beta**2)
 
 
-def _slope_of_approach(sign: int) -> object:
+def _slope_of_approach(sign: int) -> Expr:
     q = A + sign * 2 * B * beta + C * beta**2
     return h[x] / sqrt(q) - (sign * v[x] + beta * h[x]) * (sign * B + C * beta) / q ** Rational(
         3, 2
@@ -185,13 +186,15 @@ NORM_LIMIT = Law(
         ),
         Appeal(
             principle="triangle inequality",
-            conclusion="at ε = 0, |x/|x| - y/|y|| <= 2 |x - y|/|y| with x = h + αv, y = αv gives the "
+            conclusion="at ε = 0, |x/|x| - y/|y|| <= 2 |x - y|/|y| with x = h + αv, y = αv gives "
+            "the "
             "bound 2 √d max|gain| |h|/(|α| |v|) on the distance to the limit",
             premises=(3, 5),
         ),
         Appeal(
             principle="continuity on a compact set",
-            conclusion="later blocks read normalised states, which stay in a bounded closed set, so "
+            conclusion="later blocks read normalised states, which stay in a bounded closed set, "
+            "so "
             "their response R(α) is bounded and h + R(α) may stand for h; gain, bias and W are "
             "applied after the limit, so the bias keeps its sign",
             premises=(3, 5),
@@ -303,7 +306,8 @@ LOCAL = Law(
     title="At any block the first strengths cost the Fisher information along v",
     source="sharpens arXiv:2602.02712, Thm 3.8 (any layer of any model)",
     paper="UFM only.",
-    sharper="With M = dℓ/dα at 0, one forward-mode derivative: KL(p_0‖p_α) = ½ α² Var_p(M) + O(α³). "
+    sharper="With M = dℓ/dα at 0, one forward-mode derivative: KL(p_0‖p_α) = ½ α² Var_p(M) + "
+    "O(α³). "
     "On text the slope of the cross-entropy at 0 is E_model[M] - E_data[M], and the curvature "
     "Var_model(M) + E_model[ℓ''] - E_data[ℓ''].",
     assumptions=(),

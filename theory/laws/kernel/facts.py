@@ -54,7 +54,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Let:
-    """`entry = value` for every `index` of the block `lower .. upper` (`entry` is `base[index]`)."""
+    """`entry = value` for every `index` of the block; `entry` is `base[..., index, ...]`."""
 
     entry: Indexed
     value: Expr

@@ -66,6 +66,7 @@ class NormalForm:
         self._splits = {(g.lower, g.upper): g.at for g in given if isinstance(g, Split)}
         self._lets = [g for g in given if isinstance(g, Let)]
         self._signs = tuple(g for g in given if isinstance(g, Sign))
+        self._known: dict[Expr, Expr] = {}
         self._instances: dict[tuple[int, tuple[Expr, ...]], Expr] = {}
 
     # -- the public face ---------------------------------------------------------------
@@ -99,7 +100,12 @@ class NormalForm:
     # -- rewriting ---------------------------------------------------------------------
 
     def ratio(self, e: Expr) -> Expr:
-        """`e` as a rational function of atom symbols; raises `Undecided` where a rule is missing."""
+        """`e` as a rational function of atom symbols; `Undecided` where a rule is missing."""
+        if e not in self._known:
+            self._known[e] = self._rewrite(e)
+        return self._known[e]
+
+    def _rewrite(self, e: Expr) -> Expr:
         if e.is_Number:
             if not e.is_finite:
                 raise Undecided(f"{e} is not a finite number")

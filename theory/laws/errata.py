@@ -1,0 +1,322 @@
+"""False readings of the paper, each refuted by an instance small enough to check by hand.
+
+A claim is a `Law` with `expected=False`: its steps prove that it fails. Datasets are given as
+counts over a common denominator: b_z off the concept, b_z + g_z inside it, with the same sum of
+gaps g in every concept, so that Assumption 1 holds exactly (N = sum of all b plus that sum).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sympy import Derivative, Expr, Integer, Rational, Sum, Symbol, exp, log, sqrt
+
+from theory.laws.assumptions import ASSUMPTION_1
+from theory.laws.kernel import Let
+from theory.laws.law import Identity, Inequality, Law, Limit
+from theory.laws.notation import define
+from theory.laws.separation import b
+from theory.laws.symbols import alpha, x, z
+from theory.laws.tilting import d, i, k, odds, pN, pP, q_N, q_P
+from theory.laws.transformer import h
+
+__all__ = ["CLAIMS"]
+
+
+def _number(text: str, latex: str, value: Expr) -> Expr:
+    """A number with a name."""
+    return define(text, (), value, text=text, latex=latex)()
+
+
+# -- sign-separation -----------------------------------------------------------------------
+
+_strict = Identity(
+    odds(z),
+    Integer(0),
+    reason="a token whose concept does not occur in N: q_z = 0, and P and N both give b_z",
+    given=(
+        Let(pP[i, z], b, i, Integer(0), q_P - 1),
+        Let(pN[i, z], b, i, Integer(0), q_N - 1),
+    ),
+)
+STRICT = Law(
+    id="sign-separation.strict",
+    title="M is negative outside the target",
+    source="a reading of arXiv:2602.02712, Lemma B.4",
+    paper="z outside T implies M(z) < 0.",
+    sharper="With three concepts and N in one of them, tokens of the third have M = 0.",
+    assumptions=(ASSUMPTION_1,),
+    statement=_strict,
+    steps=(_strict,),
+    twin="theory.model.dataset.ConceptDataset.log_odds",
+    expected=False,
+)
+_context_b = Inequality(
+    log(Rational(1, 10) / Rational(2, 10)),
+    Integer(0),
+    relation="<",
+    reason="one context each in P and N, z in T: p(z|P) = 1/10 is its in-concept value there, "
+    "p(z|N) = 2/10 its off-concept value elsewhere; 1/10 may exceed the off-concept value of its "
+    "own context and still be less",
+)
+CONTEXT_DEPENDENT_B = Law(
+    id="sign-separation.context-dependent-b",
+    title="Sign separation survives off-concept probabilities that depend on the context",
+    source="a reading of arXiv:2602.02712, App. B.1",
+    paper="a_(j,z) > b_(j,z) for every context is enough for z in T to imply M(z) > 0.",
+    sharper="It is not: M compares different contexts, so b must be common to all of them.",
+    assumptions=(),
+    statement=_context_b,
+    steps=(_context_b,),
+    twin="theory.model.dataset.ConceptDataset.log_odds",
+    expected=False,
+)
+
+# -- limit ---------------------------------------------------------------------------------
+
+_shared = Limit(
+    Rational(1, 2) / (Rational(3, 4) + Rational(1, 4) * exp(-alpha)),
+    Rational(2, 3),
+    variable=alpha,
+    reason="p = (1/2, 1/4, 1/4) and M = (1, 1, 0): the first token, divided by e^α",
+)
+UNIFORM_SHARE = Law(
+    id="limit.uniform-share",
+    title="Ties at max M share the limit equally",
+    source="a reading of arXiv:2602.02712, Prop. B.1",
+    paper="If several tokens attain max M, each has the same probability in the limit.",
+    sharper="They share in proportion to p.",
+    assumptions=(),
+    statement=_shared,
+    steps=(
+        _shared,
+        Inequality(Rational(2, 3), Rational(1, 2), reason="equal shares would be 1/2"),
+    ),
+    twin="theory.engine.family.TiltedFamily.limit",
+    expected=False,
+)
+
+# -- peak-sign -----------------------------------------------------------------------------
+
+_T = ((7, 19), (12, 1))  # (b_z, g_z) of the two target tokens; gaps sum to 20 in every concept
+_C = ((1, 19), (18, 1))  # the concept of N; b sums to 19 in every concept: the weighted family
+_N_TOTAL = 3 * 19 + 20
+_z_odds = _number("M_2", "M_2", log(Rational(13, 12)))
+_average = _number(
+    "E[M]",
+    r"\mathbb{{E}}[M]",
+    sum((Rational(bz, _N_TOTAL) * log(Rational(bz + gz, bz)) for bz, gz in _T), Integer(0))
+    - sum((Rational(bz, _N_TOTAL) * log(Rational(bz + gz, bz)) for bz, gz in _C), Integer(0)),
+)
+_late = Inequality(
+    _z_odds,
+    _average,
+    relation="<",
+    reason="three concepts of two tokens, over 77: target b = (7, 12), a = (26, 13); the concept "
+    "of "
+    "N b = (1, 18), a = (20, 19); the third likewise, and the context lies in it. By `peak-sign` "
+    "the second target token peaks at negative strength",
+)
+EVERY_EPSILON = Law(
+    id="peak-sign.every-epsilon",
+    title="Target peaks are at positive strength for every admissible ε",
+    source="a reading of arXiv:2602.02712, Remark 3.4",
+    paper="With c_j outside T in the weighted family, peaks of target tokens are positive.",
+    sharper="Only for ε below the threshold of `peak-sign`; here ε = 38/77 < (G - 1)/G = 2/3.",
+    assumptions=(ASSUMPTION_1,),
+    statement=_late,
+    steps=(
+        Identity(
+            _number("Σ_T a", r"\sum_T a", Rational(26 + 13, _N_TOTAL)),
+            1 - Rational(38, _N_TOTAL),
+            reason="a sums to 1 - ε and b to ε/(G - 1) = 19/77 in every concept: weighted family",
+        ),
+        _late,
+    ),
+    builds_on=("peak-sign",),
+    twin="theory.engine.family.TiltedFamily.peaks",
+    expected=False,
+)
+
+# -- concepts ------------------------------------------------------------------------------
+
+t = Symbol("t", positive=True)  # 2^(-alpha/2)
+_share = define(
+    "share",
+    (t,),
+    (2 * t**2 + t) / (3 * t**2 + 5 * t + 8 / t**6),
+    text="F_C",
+    latex="F_C",
+)
+_decreasing = Inequality(
+    (7 * t**14 + 128 * t**7 + 56 * t**6) / (3 * t**8 + 5 * t**7 + 8) ** 2,
+    Integer(0),
+    reason="positive: F_C rises with t, so it strictly falls with α",
+)
+NECESSARY = Law(
+    id="concept-monotone.necessary",
+    title="A concept falls only if max_C M <= min outside",
+    source="a reading of arXiv:2602.02712, Thm 3.6",
+    paper="Δp(C|α) is decreasing only if max_C M <= min outside C.",
+    sharper="Monotone shares across levels are enough (`concept-shape`). Over 16, c_j in T and N "
+    "half "
+    "in C, half in D: T has b = 1, a = 8; C has b = (2, 1), a = (8, 2); D has b = (1, 4), a = (4, "
+    "8).",
+    assumptions=(ASSUMPTION_1,),
+    statement=_decreasing,
+    steps=(
+        Inequality(
+            -log(2) / 2,
+            -log(4) / 2,
+            reason="max_C M = -log(2)/2 exceeds min_D M = -log(4)/2: the condition fails",
+        ),
+        Identity(
+            Derivative(_share(t), t),
+            _decreasing.lhs,
+            reason="F_C with t = 2^(-α/2): e^(α M) is t² at the lower level, t at the upper, "
+            "t^(-6) in T",
+        ),
+        _decreasing,
+    ),
+    builds_on=("concept-shape",),
+    twin="theory.engine.family.TiltedFamily.concept_log_odds",
+    expected=False,
+)
+
+
+def _concept_probability(
+    off: Sequence[int], gaps: Sequence[int], context: str, strength: int
+) -> Expr:
+    """F_C at an even strength for tokens T, C, C, D, D, N half in C and half in D: a rational."""
+    labels = "TCCDD"
+    total, inside = Integer(0), Integer(0)
+    for bz, gz, label in zip(off, gaps, labels, strict=True):
+        ratio = Rational(bz + gz, bz)
+        weight = (bz + gz) if label == context else bz
+        term = weight * ratio ** (strength if label == "T" else Rational(-strength, 2))
+        total += term
+        inside += term if label == "C" else 0
+    return inside / total
+
+
+def _sequence(
+    off: Sequence[int], gaps: Sequence[int], context: str, path: Sequence[tuple[int, str, int]]
+) -> tuple[Inequality, ...]:
+    def at(strength: int) -> Expr:
+        value = _concept_probability(off, gaps, context, strength)
+        return _number(f"F_C({strength})", f"F_C({strength})", value)
+
+    return tuple(
+        Inequality(at(first), at(second), relation=relation, reason="a comparison of two rationals")
+        for first, relation, second in path
+    )
+
+
+_two_bumps = _sequence(
+    (2, 4, 4, 3, 3),
+    (6, 5, 1, 2, 4),
+    "C",
+    [(-20, "<", -10), (-10, ">", -6), (-6, "<", -2), (-2, ">", 0)],
+)
+_falls_rises_falls = _sequence(
+    (1, 3, 1, 2, 1), (2, 1, 1, 1, 1), "C", [(-20, ">", -8), (-8, "<", -2), (-2, ">", 0)]
+)
+THREE_BEHAVIOURS = Law(
+    id="concept-shape.three-behaviours",
+    title="A concept's probability has exactly three behaviours",
+    source="arXiv:2602.02712, prose after Thm 3.6",
+    paper="Every concept rises, dies at both ends with one bump, or falls.",
+    sharper="Tokens T, C, C, D, D, N half in C and half in D, context in C. Over 22, b = (2, 4, "
+    "4, 3, "
+    "3) and gaps (6, 5, 1, 2, 4): C bumps twice. Over 10, b = (1, 3, 1, 2, 1) and gaps (2, 1, 1, "
+    "1, 1): C falls, rises and falls.",
+    assumptions=(ASSUMPTION_1,),
+    statement=_two_bumps[0],
+    steps=(*_two_bumps, *_falls_rises_falls),
+    builds_on=("concept-shape",),
+    twin="theory.engine.family.TiltedFamily.concept_log_odds",
+    expected=False,
+)
+_dies = Limit(
+    exp(-alpha) / (1 + exp(-alpha) + exp(-2 * alpha)),
+    Integer(0),
+    variable=alpha,
+    reason="p = (1/3, 1/3, 1/3), M = (1, 0, -1), C the middle token, divided by e^α",
+)
+RETURNS = Law(
+    id="concept-limit.returns",
+    title="A concept without extremal tokens converges back to its unsteered value",
+    source="arXiv:2602.02712, prose after Thm 3.6",
+    paper="Δp(C'|α) converges back to its unsteered value.",
+    sharper="Its probability goes to 0; the displayed formula of Thm 3.6 is right.",
+    assumptions=(),
+    statement=_dies,
+    steps=(_dies, Inequality(Integer(0), Rational(1, 3), relation="<", reason="F_C(0) = 1/3")),
+    builds_on=("concept-limit",),
+    twin="theory.engine.family.TiltedFamily.concept_increase",
+    expected=False,
+)
+
+# -- norm-limit ----------------------------------------------------------------------------
+
+eps = Symbol("epsilon", positive=True)
+far = Symbol("alpha", positive=True)
+_eps_limit = Limit(
+    1 / sqrt(1 + eps / far**2),
+    Integer(1),
+    variable=far,
+    reason="d = 1, v = 1, h = 0, divided by α: ε is washed out",
+)
+EPSILON = Law(
+    id="norm-limit.epsilon",
+    title="The limit of steering under a final norm is LN_ε(±v)",
+    source="arXiv:2602.02712, Prop. 4.1, read with the norm of an implementation",
+    paper="LN_ε(h + αv) → LN_ε(±v) with the ε of the norm.",
+    sharper="The limit is the norm of ±v at ε = 0; the two differ most for |v| near √ε.",
+    assumptions=(),
+    statement=_eps_limit,
+    steps=(
+        _eps_limit,
+        Inequality(
+            1 / (1 + eps),
+            Integer(1),
+            relation="<",
+            reason="LN_ε(v) is 1/√(1 + ε): its square is not 1",
+        ),
+    ),
+    builds_on=("norm-limit",),
+    twin="theory.engine.transformer.NormedSteering.limit",
+    expected=False,
+)
+_level = Symbol("c", real=True)
+_centred = Identity(
+    (h[x] + alpha * _level) - Sum(h[k] + alpha * _level, (k, 0, d - 1)) / d,
+    h[x] - Sum(h[k], (k, 0, d - 1)) / d,
+    reason="v = (c, ..., c): centring removes α altogether, so the output is LN(h) at every "
+    "strength and never forgets the prompt",
+)
+CONSTANT_VECTOR = Law(
+    id="norm-limit.constant-vector",
+    title="Under LayerNorm large strength forgets the prompt for every v",
+    source="arXiv:2602.02712, Prop. 4.1",
+    paper="y(α) → LN(±v) Wᵀ for every v.",
+    sharper="Not if v is constant across coordinates (or zero): LayerNorm does not see it.",
+    assumptions=(),
+    statement=_centred,
+    steps=(_centred,),
+    builds_on=("norm-limit",),
+    twin="theory.engine.transformer.NormedSteering.limit",
+    expected=False,
+)
+
+CLAIMS = (
+    STRICT,
+    CONTEXT_DEPENDENT_B,
+    UNIFORM_SHARE,
+    EVERY_EPSILON,
+    NECESSARY,
+    RETURNS,
+    THREE_BEHAVIOURS,
+    EPSILON,
+    CONSTANT_VECTOR,
+)
