@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _proved(law: Law) -> str:
     """Proved outright, proved up to appeals to named principles, or unknown."""
-    appeals = law.prove().count(Status.ASSUMED)
+    appeals = law.prove().count("assumed")
     if law.status() != "assumed":
         return str(law.status())
     return f"proved, {appeals} appeal{'s' * (appeals > 1)}"

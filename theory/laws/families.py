@@ -114,8 +114,9 @@ def epsilon_threshold(
     Returns
     -------
     (lower, upper)
-        Equal up to 1e-16 relative, g positive at `lower` and not at `upper`. ``(bound, inf)`` if g stays positive up to the
-        `bound` that Assumption 1 sets, log((1 - ε)(G - 1)/ε) + ratio > 0: every admissible ε works.
+        Equal up to 1e-16 relative, g positive at `lower` and not at `upper`. ``(bound, inf)`` if
+        g stays positive up to the `bound` that Assumption 1 sets, the ε at which
+        log((1 - ε)(G - 1)/ε) + ratio reaches 0: every admissible ε works then.
 
     Raises
     ------
