@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from figures.gallery import FIGURES
 from figures.report.content import Content, assemble
@@ -55,16 +55,20 @@ def _say(stage: int, text: str) -> None:
     print(f"[{stage}/4] {text}", flush=True)
 
 
-def _derive() -> None:
-    for law in LAWS.values():
+def _derive() -> dict[str, dict[str, Any]]:
+    """Every law, derived, as plain data."""
+    derivations = {}
+    for name, law in LAWS.items():
         start = time.perf_counter()
-        statuses = [str(status) for status in law.prove()]
+        derivations[name] = record(law)
+        statuses = [step["status"] for step in derivations[name]["steps"]]
         counts = ", ".join(
             f"{statuses.count(name)} {name}"
             for name in ("proved", "assumed", "unknown")
             if name in statuses
         )
-        _say(1, f"derive  {law.id:18} {counts:24} {time.perf_counter() - start:5.1f} s")
+        _say(1, f"derive  {name:18} {counts:24} {time.perf_counter() - start:5.1f} s")
+    return derivations
 
 
 def _check(examples: int, seed: int) -> tuple[Verdict, ...]:
@@ -78,9 +82,13 @@ def _check(examples: int, seed: int) -> tuple[Verdict, ...]:
     return tuple(run(examples=examples, seed=seed, progress=progress))
 
 
-def _write(folder: Path, content: Content, verdicts: Sequence[Verdict]) -> None:
+def _write(
+    folder: Path,
+    content: Content,
+    derivations: dict[str, dict[str, Any]],
+    verdicts: Sequence[Verdict],
+) -> None:
     pictures = {name: (folder / f"{name}.svg").read_bytes() for name in FIGURES}
-    derivations = {name: record(law) for name, law in LAWS.items()}
     checks = as_json(verdicts, seed=content.seed, examples=content.examples)
     for name, data in (("derivations.json", derivations), ("checks.json", checks)):
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
@@ -97,13 +105,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Everything is written at the end, together; a stage that fails leaves the folder alone.
         with staged(options.out) as stage:
             real_model = read_real_model(options.out / "bridge")
-            _derive()
+            derivations = _derive()
             verdicts = _check(options.examples, options.seed)
             for figure in FIGURES.values():
                 figure.write(stage, FORMATS)
                 _say(3, f"draw    {figure.name}")
             content = assemble(
-                LAWS,
+                derivations,
                 verdicts,
                 seed=options.seed,
                 examples=options.examples,
@@ -111,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 seconds=time.perf_counter() - start,
                 real_model=real_model,
             )
-            _write(stage, content, verdicts)
+            _write(stage, content, derivations, verdicts)
     except SteeringError as error:
         print(f"figures.report: {error}", file=sys.stderr)
         return 2

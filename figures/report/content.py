@@ -15,7 +15,7 @@ from figures.gallery import FIGURES
 from figures.report.real_model import RealModel
 from proofs_check.verdict import Verdict
 from theory.laws import Law
-from theory.laws.page import record
+from theory.laws.assumptions import ASSUMPTIONS
 
 __all__ = ["Content", "Statement", "Tally", "assemble"]
 
@@ -156,7 +156,7 @@ class Content:
 
 
 def assemble(
-    laws: Mapping[str, Law],
+    derivations: Mapping[str, Mapping[str, Any]],
     verdicts: Sequence[Verdict],
     *,
     seed: int,
@@ -165,19 +165,30 @@ def assemble(
     seconds: float,
     real_model: RealModel | None = None,
 ) -> Content:
-    """Join laws, verdicts and figures by id; laws keep their order, other ids follow."""
+    """Join derivations, verdicts and figures by id; other ids follow those of the laws.
+
+    `derivations` are laws as plain data (`theory.laws.page.record`), by id in reading order.
+    """
     family = _families()
-    ids = list(laws) + [
-        name for name in dict.fromkeys(v.id.split("/")[0] for v in verdicts) if name not in laws
+    checked = dict.fromkeys(v.id.split("/")[0] for v in verdicts)
+    statements = [
+        _statement(name, derivations.get(name), verdicts, family.get(name, _OTHER))
+        for name in dict.fromkeys([*derivations, *checked])
     ]
-    statements = tuple(
-        _statement(name, laws.get(name), verdicts, family.get(name, _OTHER)) for name in ids
-    )
-    ordered = sorted(statements, key=lambda s: _rank(s.family))  # stable: order within a family
+    statements.sort(key=lambda s: _rank(s.family))  # stable: order within a family
+    assumptions = {a.name: (a.statement, a.source) for a in ASSUMPTIONS}
+    principles = {
+        entry["name"]: (entry["statement"], entry["reference"])
+        for law in derivations.values()
+        for entry in law["assumed"]
+    }
+    laws = derivations.values()
     return Content(
-        statements=tuple(ordered),
-        principles=_used(laws, "principles"),
-        assumptions=_used(laws, "assumptions"),
+        statements=tuple(statements),
+        principles=_used(
+            principles, {law["id"]: [entry["name"] for entry in law["assumed"]] for law in laws}
+        ),
+        assumptions=_used(assumptions, {law["id"]: law["assumptions"] for law in laws}),
         seed=seed,
         examples=examples,
         versions=versions,
@@ -186,16 +197,18 @@ def assemble(
     )
 
 
-def _statement(name: str, law: Law | None, verdicts: Sequence[Verdict], family: str) -> Statement:
+def _statement(
+    name: str, law: Mapping[str, Any] | None, verdicts: Sequence[Verdict], family: str
+) -> Statement:
     own = tuple(v for v in verdicts if v.id == name)
     readings = tuple(v for v in verdicts if v.id.startswith(f"{name}/"))
     return Statement(
         id=name,
-        title=law.title if law else (own or readings)[0].claim,
-        source=law.source if law else "",
+        title=law["title"] if law else (own or readings)[0].claim,
+        source=law["source"] if law else "",
         family=family,
-        law=record(law) if law else None,
-        tally=Tally.of(law.prove()) if law else Tally(),
+        law=law,
+        tally=Tally.of(step["status"] for step in law["steps"]) if law else Tally(),
         verdicts=own,
         readings=readings,
         figures=tuple(f.name for f in FIGURES.values() if name in f.laws),
@@ -221,19 +234,17 @@ def _rank(family: str) -> int:
     return titles.index(family)
 
 
-def _used(laws: Mapping[str, Law], kind: str) -> tuple[Mapping[str, Any], ...]:
-    entries: dict[str, dict[str, Any]] = {}
-    for law in laws.values():
-        for item in law.principles() if kind == "principles" else law.assumptions:
-            reference = item.reference if hasattr(item, "reference") else item.source
-            entry = entries.setdefault(
-                item.name,
-                {
-                    "name": item.name,
-                    "statement": item.statement,
-                    "reference": reference,
-                    "used_by": [],
-                },
-            )
-            entry["used_by"].append(law.id)
-    return tuple(sorted(entries.values(), key=lambda entry: entry["name"].lower()))
+def _used(
+    known: Mapping[str, tuple[str, str]], uses: Mapping[str, Sequence[str]]
+) -> tuple[Mapping[str, Any], ...]:
+    """What is used at all, by name, with the ids of the laws that use it."""
+    entries = (
+        {
+            "name": name,
+            "statement": statement,
+            "reference": reference,
+            "used_by": [law for law, names in uses.items() if name in names],
+        }
+        for name, (statement, reference) in sorted(known.items(), key=lambda item: item[0].lower())
+    )
+    return tuple(entry for entry in entries if entry["used_by"])

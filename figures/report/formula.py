@@ -109,23 +109,23 @@ def _svg_path(vertices: ArrayLike, codes: ArrayLike) -> str:
 
 _SPELLINGS = (
     (r"\\(?:begin|end)\{(?:aligned|align\*?|split|gather(?:ed)?|equation\*?)\}", ""),
-    (r"\\(?:dfrac|tfrac|cfrac)\b", r"\\frac"),
+    (r"\\(?:dfrac|tfrac|cfrac)(?![A-Za-z])", r"\\frac"),
     (r"\\(?:mathbf|mathbb|mathds|boldsymbol)\s*\{1\}", r"\\mathbf{1}"),
-    (r"\\(?:limits|displaystyle|textstyle|nolimits)\b", ""),
+    (r"\\(?:limits|displaystyle|textstyle|nolimits)(?![A-Za-z])", ""),
     (r"\\(?:big|Big|bigg|Bigg)[lrm]?(?=[\s\\()\[\]|{}])", ""),
-    (r"\\(?:lvert|rvert)\b", "|"),
-    (r"\\(?:lVert|rVert|Vert)\b", r"\\|"),
-    (r"\\(?:coloneqq|coloneq)\b", ":="),
-    (r"\\mid\b", r"\\,|\\,"),
-    (r"\\le\b", r"\\leq"),
-    (r"\\ge\b", r"\\geq"),
-    (r"\\land\b", r"\\wedge"),
-    (r"\\lor\b", r"\\vee"),
-    (r"\\implies\b", r"\\Longrightarrow"),
-    (r"\\iff\b", r"\\Longleftrightarrow"),
+    (r"\\(?:lvert|rvert)(?![A-Za-z])", "|"),
+    (r"\\(?:lVert|rVert|Vert)(?![A-Za-z])", r"\\|"),
+    (r"\\(?:coloneqq|coloneq)(?![A-Za-z])", ":="),
+    (r"\\mid(?![A-Za-z])", r"\\,|\\,"),
+    (r"\\le(?![A-Za-z])", r"\\leq"),
+    (r"\\ge(?![A-Za-z])", r"\\geq"),
+    (r"\\land(?![A-Za-z])", r"\\wedge"),
+    (r"\\lor(?![A-Za-z])", r"\\vee"),
+    (r"\\implies(?![A-Za-z])", r"\\Longrightarrow"),
+    (r"\\iff(?![A-Za-z])", r"\\Longleftrightarrow"),
     (r"\\operatorname\*", r"\\operatorname"),
-    (r"\\text(?:rm|normal)\b", r"\\mathrm"),
-    (r"\\textbf\b", r"\\mathbf"),
+    (r"\\text(?:rm|normal)(?![A-Za-z])", r"\\mathrm"),
+    (r"\\textbf(?![A-Za-z])", r"\\mathbf"),
 )
 _TALL = re.compile(r"\\d?frac|\\sum|\\prod|\\int|\\binom|\\lim\b")
 _FUNCTIONS = ("\\log", "\\exp", "\\tanh", "\\sinh", "\\cosh", "\\min", "\\max")
@@ -169,7 +169,8 @@ def _rewrite(text: str, *, large: bool) -> str:
             out.append(f"{command}{scripts}\\,")
         elif command in _FUNCTIONS:
             joined = "".join(out).rstrip()
-            out.append(f"\\,{command}" if joined[-1:].isalnum() or joined[-1:] in "})" else command)
+            after = joined[-1:]
+            out.append(f"\\,{command}" if after.isalnum() or after in ("}", ")") else command)
             at += len(command)
         elif text[at] in "^_":
             scripts, at = _scripts(text, at)

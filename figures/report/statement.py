@@ -24,8 +24,8 @@ def statement_section(sheet: Sheet, s: Statement) -> str:
         f'<section class="statement" id="{s.id}"><div class="id">{s.id}</div>'
         f"<h3>{sheet.prose(s.title)}</h3>"
         f'<p class="source">{escape(s.source)}</p><div>{sheet.badges(s)}</div>'
-        f"{_claim(sheet, s)}{_facts(sheet, s)}{_derivation(sheet, s)}{_checks(sheet, s)}"
-        f"{pictures}{references}</section>"
+        f"{_claim(sheet, s)}{_facts(sheet, s)}{_notation(sheet, s)}{_derivation(sheet, s)}"
+        f"{_checks(sheet, s)}{pictures}{references}</section>"
     )
 
 
@@ -56,6 +56,17 @@ def _facts(sheet: Sheet, s: Statement) -> str:
     return f'<dl class="facts">{listed}</dl>'
 
 
+def _notation(sheet: Sheet, s: Statement) -> str:
+    if s.law is None or not s.law["notation"]:
+        return ""
+    rows = "".join(
+        f"<li>{sheet.typesetter.formula(entry['latex'], display=True)}</li>"
+        for entry in s.law["notation"]
+    )
+    summary = f"Notation, {count_words(len(s.law['notation']), 'definition')}"
+    return f'<details><summary>{summary}</summary><ul class="notation">{rows}</ul></details>'
+
+
 def _derivation(sheet: Sheet, s: Statement) -> str:
     if s.law is None:
         return ""
@@ -80,6 +91,8 @@ def _step(sheet: Sheet, step: Mapping[str, Any]) -> str:
         assertion = sheet.prose(step["text"])
         parts = ("", step["reason"])
     because = ". ".join(part for part in parts if part)
+    if step.get("given"):
+        because = f"Given {step['given']}: {because}"
     return (
         f'<li><div class="step-formula">{assertion}</div>'
         f'<span class="badge {step["status"]}">{step["status"]}</span>'

@@ -31,7 +31,7 @@ td .mono { white-space: nowrap; }
 th, td { text-align: left; vertical-align: top; padding: .34rem .6rem .34rem 0;
   border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--soft); }
-td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td.number { font-variant-numeric: tabular-nums; min-width: 7rem; }
 .scroll { overflow-x: auto; }
 sub, sup { font-size: .74em; line-height: 0; }
 .statement { border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.2rem;
@@ -46,6 +46,8 @@ dl.facts dt { color: var(--soft); font-size: .88rem; padding-top: .08rem; }
 dl.facts dd { margin: 0; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; font: 14px/1.5 system-ui, "DejaVu Sans", sans-serif; padding: .2rem 0; }
+ul.notation { list-style: none; margin: .2rem 0; padding: 0 0 0 1rem; overflow-x: auto; }
+ul.notation li { margin: .45rem 0; }
 ol.steps { list-style: none; margin: .4rem 0; padding: 0; counter-reset: step; }
 ol.steps > li { counter-increment: step; display: grid; padding: .55rem 0; gap: 0 .7rem;
   grid-template-columns: 1.9rem minmax(0, 1fr) 5.4rem; border-top: 1px solid var(--line); }
@@ -100,6 +102,8 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
 @media (max-width: 40rem) {
   body { font-size: 16px; }
   h1 { font-size: 1.5rem; }
+  figure.wide { overflow-x: auto; }
+  figure.wide img { width: 46rem; max-width: none; }
   .summary td:nth-child(2), .summary th:nth-child(2) { display: none; }
 }
 @media print {

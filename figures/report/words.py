@@ -82,7 +82,7 @@ def headline(content: Content) -> list[tuple[str, str]]:
         (
             str(len(derived)),
             f"laws derived: {count_words(steps.proved, 'step')} proved, {steps.assumed} assumed "
-            "by named theorems",
+            "by appeal to named theorems",
         ),
         (
             f"{sum(v.examples for v in passed):,}",
@@ -106,7 +106,7 @@ def badges(statement: Statement) -> list[tuple[str, str]]:
     if tally.proved:
         found.append(("proved", f"proved: {count_words(tally.proved, 'step')}"))
     if tally.assumed:
-        found.append(("assumed", f"assumed: {count_words(tally.assumed, 'theorem')}"))
+        found.append(("assumed", f"assumed: {count_words(tally.assumed, 'step')}"))
     if tally.unknown:
         found.append(("unknown", f"unknown: {count_words(tally.unknown, 'step')}"))
     for verdict in statement.verdicts:

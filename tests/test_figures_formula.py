@@ -1,0 +1,93 @@
+"""Mathematics in the report: every formula of every law is set, from shared outlines."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from figures.report.formula import Typesetter, mathtext_lines
+from figures.report.prose import inline
+from theory.laws import LAWS
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_every_formula_of_every_law_can_be_set(name):
+    typesetter = Typesetter()
+    for step in LAWS[name].steps:
+        latex = step.latex()
+        if latex:
+            html = typesetter.formula(latex, display=True)
+            assert "<svg" in html, latex
+            assert "<code" not in html, latex
+            # About 45 em fit into the report's column; wider ones scroll, but none should.
+            widths = [float(w) for w in re.findall(r"width:([\d.]+)em", html)]
+            assert max(widths) < 45, latex
+
+
+def test_outlines_are_shared_and_every_use_is_defined():
+    typesetter = Typesetter()
+    once = typesetter.formula(r"p_{\alpha}(z)")
+    known = len(typesetter.glyphs)
+    again = typesetter.formula(r"p_{\alpha}(z) = p_{\alpha}(z)")
+    assert len(typesetter.glyphs) == known + 1  # only the equals sign is new
+    defined = set(re.findall(r'<path id="([^"]+)"', typesetter.definitions()))
+    used = set(re.findall(r'href="#([^"]+)"', once + again))
+    assert used == defined
+
+
+def test_a_formula_that_cannot_be_set_shows_its_source():
+    html = Typesetter().formula(r"\underbrace{a<b}_{c}")
+    assert html == r'<code class="tex">\underbrace{a&lt;b}_{c}</code>'
+
+
+def test_the_source_is_kept_for_readers_who_cannot_see_the_picture():
+    html = Typesetter().formula(r'a < b \text{ "x"}')
+    assert 'aria-label="a &lt; b \\text{ &quot;x&quot;}"' in html
+
+
+@pytest.mark.parametrize(
+    ("latex", "lines"),
+    [
+        (r"\frac{a}{\frac{b}{c}}", [r"\dfrac{a}{\frac{b}{c}}"]),
+        (r"x^{\frac{a}{b}}", [r"x^{\frac{a}{b}}"]),
+        (r"\log\left(x\right)", [r"\log(x)"]),
+        (r"\left(\frac{a}{b}\right)", [r"\left(\dfrac{a}{b}\right)"]),
+        (r"\left(a \left(b\right)\right)", ["(a (b))"]),
+        (r"\left\{a\right.", [r"\left\{a\right."]),
+        (r"\sum_{z}^{V} p", [r"\sum_{z}^{V}\, p"]),
+        (r"q \log x", [r"q \,\log x"]),
+        (r"\begin{aligned} a &= b \\ &\le c \end{aligned}", ["a  = b", r"\leq c"]),
+        (r"$a \implies b$", [r"a \Longrightarrow b"]),
+        (r"\tfrac12", [r"\dfrac{1}{2}"]),
+        (r"\left(a", [r"\left(a"]),
+        (r"\frac{a", [r"\dfrac{a}{}"]),
+    ],
+)
+def test_latex_is_rewritten_into_what_mathtext_knows(latex, lines):
+    assert mathtext_lines(latex, display=True) == lines
+
+
+def test_fractions_stay_small_within_a_line():
+    assert mathtext_lines(r"\dfrac{a}{b}") == [r"\frac{a}{b}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("p(z|c_j) > 0", "p(z|c<sub>j</sub>) &gt; 0"),
+        ("α_(j,z) and a_{j,z}", "α<sub>j,z</sub> and a<sub>j,z</sub>"),
+        ("p_alpha(z) = e^{alpha M(z)}", "p<sub>α</sub>(z) = e<sup>α M(z)</sup>"),
+        ("e^(α M_z)", "e<sup>α M<sub>z</sub></sup>"),
+        ("max_C M <= min_{C^c} M", "max<sub>C</sub> M ≤ min<sub>C<sup>c</sup></sub> M"),
+        ("2^-40, as α → -∞; 1 - P_A", "2<sup>−40</sup>, as α → −∞; 1 − P<sub>A</sub>"),
+        ("from_gaps is a well-known name", "from_gaps is a well-known name"),
+        (
+            "`slope`, `other_thing`",
+            '<a href="#slope"><code>slope</code></a>, <code>other_thing</code>',
+        ),
+        ("a & b < c", "a &amp; b &lt; c"),
+    ],
+)
+def test_prose_gets_its_indices_and_links(text, html):
+    assert inline(text, {"slope"}) == html
