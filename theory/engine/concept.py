@@ -9,15 +9,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.cross_entropy import cross_entropy_increase
+from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
 from theory.engine.measure import Measure
+from theory.engine.numerics import quiet
+from theory.engine.sums import centred_sums, is_moderate
 
-__all__ = ["concept_increase", "concept_log_odds", "log_odds_shift"]
+__all__ = ["concept_increase", "concept_log_odds", "concepts_log_odds", "log_odds_shift"]
 
 Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# Sums of p e^x below this may have lost tokens to underflow; the concept is then treated alone.
+_TINY = 1e-250
 
 
-def _split(measure: Measure, mask: NDArray[np.bool_]) -> tuple[Measure, Measure]:
+def _split(measure: Measure, mask: Mask) -> tuple[Measure, Measure]:
     """Return the measure on C and on its complement, both non-empty."""
     return (
         Measure.of(measure.log_p[mask], measure.log_odds[mask]),
@@ -25,22 +31,29 @@ def _split(measure: Measure, mask: NDArray[np.bool_]) -> tuple[Measure, Measure]
     )
 
 
+@quiet
 def log_odds_shift(inside: Measure, outside: Measure, alpha: Vector) -> Vector:
     """Return nu(alpha) = logit F_C(alpha) - logit F_C(0), shape (A,).
 
-    The difference of the two conditional cgfs, each as alpha times its mean plus a divergence:
-    it vanishes at 0 with its relative accuracy.
+    The difference of the two conditional cgfs, each as alpha times its mean plus a divergence: it
+    vanishes at 0 with its relative accuracy. Where alpha may overflow, each is alpha times its
+    extreme plus a logarithm that stays finite.
     """
+    near = is_moderate(inside, alpha) & is_moderate(outside, alpha)
+    near |= np.abs(alpha) * max(inside.reach, outside.reach) <= 1.0
+    shift = np.empty(alpha.size)
     slope = (inside.reference - outside.reference) + (inside.offset - outside.offset)
-    shift: Vector = (
-        alpha * slope
-        + cross_entropy_increase(inside, alpha)
-        - cross_entropy_increase(outside, alpha)
-    )
+    inner, outer = (cross_entropy_increase(part, alpha[near]) for part in (inside, outside))
+    shift[near] = alpha[near] * slope + (inner - outer)
+    far = alpha[~near]
+    step = np.where(far >= 0.0, inside.high - outside.high, inside.low - outside.low)
+    inner, outer = (log_normaliser(part, far) for part in (inside, outside))
+    shift[~near] = far * step + (inner - outer)
     return shift
 
 
-def concept_log_odds(measure: Measure, mask: NDArray[np.bool_], alpha: Vector) -> Vector:
+@quiet
+def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
     """Return logit F_C(alpha), shape (A,); +inf if C holds all of the support, -inf if none."""
     if mask.all() or not mask.any():
         return np.full(alpha.size, np.inf if mask.any() else -np.inf)
@@ -48,9 +61,32 @@ def concept_log_odds(measure: Measure, mask: NDArray[np.bool_], alpha: Vector) -
     return (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
 
 
-def concept_increase(
-    measure: Measure, mask: NDArray[np.bool_], tokens: int, alpha: Vector
-) -> Vector:
+@quiet
+def concepts_log_odds(measure: Measure, masks: Mask, alpha: Vector) -> NDArray[np.float64]:
+    """Return logit F_C(alpha) of several concepts, shape (A, C); masks (C, n).
+
+    One exponential per token serves all concepts: for each, the sums over C and over its
+    complement, kept apart because 1 - F would cancel. Alphas at which one of them may have lost
+    tokens to underflow are left to `concept_log_odds`.
+    """
+    columns = np.concatenate((masks, ~masks)).astype(np.float64)
+    count = masks.shape[0]
+    result = np.empty((alpha.size, count))
+    near = is_moderate(measure, alpha)
+    sums = centred_sums(measure, alpha[near], columns)
+    inside, outside = sums[:, :count], sums[:, count:]
+    good = np.zeros(result.shape, dtype=np.bool_)
+    good[near] = np.minimum(inside, outside) > _TINY
+    with np.errstate(divide="ignore"):
+        result[near] = np.log(inside) - np.log(outside)
+    for c in np.flatnonzero(~good.all(axis=0)):
+        rows = ~good[:, c]
+        result[rows, c] = concept_log_odds(measure, masks[c], alpha[rows])
+    return result
+
+
+@quiet
+def concept_increase(measure: Measure, mask: Mask, tokens: int, alpha: Vector) -> Vector:
     """Return (F_C(alpha) - F_C(0)) / |C|, shape (A,); `tokens` is |C|, support or not.
 
     With F, G = 1 - F at 0 and nu the shift of the log-odds, the increase is
@@ -63,10 +99,9 @@ def concept_increase(
     total = np.logaddexp(inside.log_mass, outside.log_mass)
     log_f, log_g = inside.log_mass - total, outside.log_mass - total
     nu = log_odds_shift(inside, outside, alpha)
-    with np.errstate(under="ignore"):
-        shrink = -np.abs(nu)
-        up = np.logaddexp(log_f, log_g + shrink)
-        down = np.logaddexp(log_g, log_f + shrink)
-        size = -np.expm1(shrink) * np.exp(log_f + log_g - np.where(nu >= 0.0, up, down))
+    shrink = -np.abs(nu)
+    up = np.logaddexp(log_f, log_g + shrink)
+    down = np.logaddexp(log_g, log_f + shrink)
+    size = -np.expm1(shrink) * np.exp(log_f + log_g - np.where(nu >= 0.0, up, down))
     result: Vector = np.copysign(size, nu) / tokens
     return result

@@ -2,6 +2,14 @@
 
 Source: arXiv:2602.02712, Thm 3.8 is the quadratic term of
 KL(p || p_alpha) = K(alpha) - alpha K'(0).
+
+Both are formed so that nothing cancels. With x = alpha (M - E M),
+
+    K(alpha) - alpha K'(0) = log sum p e^x = log1p(sum p (e^x - 1 - x)),
+
+a sum of non-negative terms. How each alpha gets there is a matter of cost: by the moments of M
+where |x| <= 1/2 for every token, by the plain sum where the result is far from 0, by the sum of
+e^x - 1 in between, and term by term where even that would lose digits.
 """
 
 from __future__ import annotations
@@ -10,67 +18,152 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.engine.measure import Measure
-from theory.engine.numerics import exponential_excess
+from theory.engine.numerics import central_moments, exponential_excess, quiet
+from theory.engine.sums import centred_sums, extreme_sums, is_moderate
 
-__all__ = ["centred_cgf", "cross_entropy_increase", "reverse_kl"]
+__all__ = ["cross_entropy_increase", "log_normaliser", "reverse_kl"]
 
 Vector = NDArray[np.float64]
 
+# Up to this max |x| the series in the moments is used: its term of order 19 is below
+# 2 (1/2)^17 / 19! < 2^-72 of the first.
+_SERIES = 0.5
+_ORDERS = np.arange(2.0, 19.0)
+_FACTORIALS = np.cumprod(np.arange(1.0, 19.0))[1:]
+# log T with T - 1 >= 1/16 loses four bits; sum p (e^x - 1) loses as many at 1e-5, since its terms
+# are of order sqrt(T - 1).
+_PLAIN, _MINUS_ONE = 1.0 / 16.0, 1e-5
+# Far out the result is a difference of two numbers of the order of alpha: accepted if it keeps
+# all but ten bits of the larger.
+_SHARE = 1e-3
 
-def centred_cgf(log_p: Vector, p: Vector, x: Vector) -> float:
-    """Return log sum p e^x for centred x (sum p x = 0) without cancellation: log1p of a sum >= 0.
 
-    The direct form loses everything once |x| < 1e-8. Each term p (e^x - 1 - x) is >= 0; past
-    x = 1 it is formed as exp(log p + x) - p (1 + x), because p may underflow where p e^x does
-    not. A term past e^600 leaves the others, and the 1, below the last bit: plain log-sum-exp.
+@quiet
+def log_normaliser(measure: Measure, alpha: Vector) -> Vector:
+    """Return log sum p exp(alpha (M - extreme M)) in [log p(extreme), 0], shape (A,).
+
+    K(alpha) = alpha times the extreme on the side of alpha plus this: the form for large alpha.
     """
-    with np.errstate(under="ignore", over="ignore", invalid="ignore"):
-        exponent = log_p + x
-        top = float(exponent.max())
-        if top > 600.0:
-            return top + float(np.log(np.exp(exponent - top).sum())) if top < np.inf else np.inf
-        far = x > 1.0
-        if not far.any():
-            return float(np.log1p(p @ exponential_excess(x)))
-        near = ~far
-        total = float(p[near] @ exponential_excess(x[near]))
-        terms = np.exp(exponent[far])
-        terms -= np.where(p[far] > 0.0, p[far] * (1.0 + x[far]), 0.0)
-        return float(np.log1p(total + terms.sum()))
-
-
-def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
-    """Return K(alpha) - alpha K'(0) = KL(p || p_alpha) >= 0, shape (A,)."""
-    log_p = measure.log_p - measure.log_mass
-    result = np.zeros(alpha.size)
-    if measure.constant:
-        return result
-    for i, strength in enumerate(alpha):
-        with np.errstate(over="ignore", under="ignore"):
-            x = strength * measure.centred
-        result[i] = centred_cgf(log_p, measure.p, x)
+    result = np.empty(alpha.size)
+    ones = np.ones((1, measure.p.size))
+    for side in (alpha >= 0.0, alpha < 0.0):
+        if side.any():
+            top, total = extreme_sums(measure, alpha[side], ones)
+            result[side] = top + np.log(total[:, 0])
     return result
 
 
+@quiet
+def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
+    """Return K(alpha) - alpha K'(0) = KL(p || p_alpha) >= 0, shape (A,)."""
+    result = np.zeros(alpha.size)
+    if measure.constant:
+        return result
+    left = _by_series(measure, alpha, result)
+    chosen = left[is_moderate(measure, alpha[left])]
+    ones = np.ones((1, measure.p.size))
+    total = centred_sums(measure, alpha[chosen], ones)[:, 0]
+    result[chosen] = np.log(np.maximum(total, 1.0))
+    close = total - 1.0 < _PLAIN
+    small = chosen[close]
+    excess = centred_sums(measure, alpha[small], ones, minus_one=True)[:, 0]
+    result[small] = np.log1p(np.maximum(excess, 0.0))
+    rest = small[excess < _MINUS_ONE]
+    far = np.setdiff1d(left, chosen, assume_unique=True)
+    lead = alpha[far] * np.where(alpha[far] >= 0.0, measure.top_gap, -measure.bottom_gap)
+    value = lead + log_normaliser(measure, alpha[far])
+    result[far] = value
+    rest = np.concatenate((rest, far[~(value >= np.maximum(_PLAIN, _SHARE * lead))]))
+    log_p = measure.log_p - measure.log_mass
+    for i in rest:
+        result[i] = _term_by_term(log_p, measure.p, alpha[i] * measure.centred)
+    return result
+
+
+@quiet
 def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
     """Return alpha K'(alpha) - K(alpha) = KL(p_alpha || p) >= 0, shape (A,).
 
-    It is the same divergence seen from p_alpha, which returns to p under -alpha; so the same sum
-    keeps its relative accuracy near 0.
+    From afar it is alpha E_alpha[M - extreme] - log sum p e^(alpha (M - extreme)), which tends to
+    -log p(extreme). Near 0 it is the divergence above seen from p_alpha, which returns to p under
+    -alpha, so the same sum keeps its relative accuracy.
     """
     result = np.zeros(alpha.size)
     if measure.constant:
         return result
-    for i, strength in enumerate(alpha):
-        with np.errstate(over="ignore", under="ignore"):
-            gap = measure.log_odds - measure.extreme(strength)
-            log_weight = strength * gap + measure.log_p
-            log_weight -= log_weight.max()
-            log_weight -= np.log(np.exp(log_weight).sum())
-            weight = np.exp(log_weight)
-            finite = log_weight > -np.inf
-            log_weight, weight, gap = log_weight[finite], weight[finite], gap[finite]
-            for _ in range(2):
-                gap = gap - (weight @ gap) / weight.sum()
-            result[i] = centred_cgf(log_weight, weight, -strength * gap)
+    left = _by_series(measure, alpha, result, reverse=True)
+    small = [np.zeros(0, dtype=np.intp)]
+    for side in (alpha[left] >= 0.0, alpha[left] < 0.0):
+        chosen = left[side]
+        if chosen.size == 0:
+            continue
+        strength = alpha[chosen]
+        gap = measure.gap(float(strength[0]))
+        top, sums = extreme_sums(measure, strength, np.stack((np.ones_like(gap), gap)))
+        log_total = top + np.log(sums[:, 0])
+        value = strength * (sums[:, 1] / sums[:, 0]) - log_total
+        result[chosen] = value
+        small.append(chosen[value < np.maximum(_PLAIN, -_SHARE * log_total)])
+    rest = np.concatenate(small)
+    chosen = rest[is_moderate(measure, alpha[rest])]
+    # sum p (e^x - 1) and sum p (e^x - 1) x have only terms of second order and one sign.
+    columns = np.stack((np.ones_like(measure.p), measure.centred))
+    sums = centred_sums(measure, alpha[chosen], columns, minus_one=True)
+    excess = sums[:, 0]
+    result[chosen] = alpha[chosen] * sums[:, 1] / (1.0 + excess) - np.log1p(excess)
+    done = chosen[(excess >= _MINUS_ONE) & (excess < 1.0)]
+    for i in np.setdiff1d(rest, done, assume_unique=True):
+        result[i] = _reverse_term_by_term(measure, float(alpha[i]))
     return result
+
+
+def _by_series(
+    measure: Measure, alpha: Vector, result: Vector, *, reverse: bool = False
+) -> NDArray[np.intp]:
+    """Fill `result` where |x| <= 1/2 for every token; return the indices that are left."""
+    near = np.abs(alpha) * measure.reach <= _SERIES
+    if near.any():
+        # In units of the reach every |u| <= 1 and y <= 1/2: no moment cancels another.
+        moments = central_moments(measure.p, measure.centred / measure.reach, 18)[2:]
+        y = alpha[near] * measure.reach
+        powers = y[:, None] ** _ORDERS
+        excess = powers @ (moments / _FACTORIALS)
+        if reverse:
+            # alpha sum p M e^x / T - log T, both of second order, the first twice the second.
+            slope = powers @ (moments * _ORDERS / _FACTORIALS)
+            result[near] = slope / (1.0 + excess) - np.log1p(excess)
+        else:
+            result[near] = np.log1p(excess)
+    return np.flatnonzero(~near)
+
+
+def _term_by_term(log_p: Vector, p: Vector, x: Vector) -> float:
+    """Return log sum p e^x for centred x as log1p(sum p (e^x - 1 - x)), to a few eps.
+
+    Past x = 1 a term is formed as exp(log p + x) - p (1 + x), because p may underflow where p e^x
+    does not. A term past e^600 leaves the 1 and the x below the last bit: plain log-sum-exp.
+    """
+    exponent = log_p + x
+    top = float(exponent.max())
+    if top > 600.0:
+        return top + float(np.log(np.exp(exponent - top).sum())) if top < np.inf else np.inf
+    far = x > 1.0
+    near = ~far
+    total = float(p[near] @ exponential_excess(x[near]))
+    with np.errstate(invalid="ignore"):
+        linear = np.where(p[far] > 0.0, p[far] * (1.0 + x[far]), 0.0)
+    return float(np.log1p(total + (np.exp(exponent[far]) - linear).sum()))
+
+
+def _reverse_term_by_term(measure: Measure, alpha: float) -> float:
+    gap = measure.gap(alpha)
+    log_weight = alpha * gap + measure.log_p
+    log_weight -= log_weight.max()
+    log_weight -= np.log(np.exp(log_weight).sum())
+    kept = log_weight > -np.inf
+    log_weight, gap = log_weight[kept], gap[kept]
+    weight = np.exp(log_weight)
+    weight /= weight.sum()
+    for _ in range(2):
+        gap = gap - weight @ gap
+    return _term_by_term(log_weight, weight, -alpha * gap)

@@ -154,17 +154,31 @@ class TiltedFamily:
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_C(alpha), shape (A,): Thm 3.6.
 
-        `tokens` is a mask, shape (V,), or indices. +inf for a set that holds the whole support,
-        -inf for one that holds none of it.
+        `tokens` is a mask, shape (V,), or indices; C sets as masks, shape (C, V), share the work
+        and give (A, C). +inf for a set that holds the whole support, -inf for one that holds none
+        of it.
         """
-        mask = as_tokens(tokens, self.size)[self._support]
-        return self._scalars(lambda m, a: concept.concept_log_odds(m, mask, a), alpha)
+        mask = as_tokens(tokens, self.size)[..., self._support]
+        function = concept.concept_log_odds if mask.ndim == 1 else concept.concepts_log_odds
+        return self._scalars(lambda m, a: function(m, mask, a), alpha)
 
     def concept_increase(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
-        """Return Delta p(C | alpha) = (F_C(alpha) - F_C(0)) / |C|, shape (A,): Def. 3.5."""
+        """Return Delta p(C | alpha) = (F_C(alpha) - F_C(0)) / |C|, shape (A,): Def. 3.5.
+
+        For C sets as masks, shape (C, V), it is (A, C). |C| counts tokens without support too.
+        """
         full = as_tokens(tokens, self.size)
-        mask, count = full[self._support], int(full.sum())
-        return self._scalars(lambda m, a: concept.concept_increase(m, mask, count, a), alpha)
+        mask, count = full[..., self._support], full.sum(axis=-1)
+        if full.ndim == 1:
+            return self._scalars(
+                lambda m, a: concept.concept_increase(m, mask, int(count), a), alpha
+            )
+        return self._scalars(
+            lambda m, a: np.stack(
+                [concept.concept_increase(m, *c, a) for c in zip(mask, count, strict=True)], axis=1
+            ),
+            alpha,
+        )
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """Return K(alpha) - alpha K'(0) = KL(p || p_alpha) >= 0, shape (A,): beyond Thm 3.8."""

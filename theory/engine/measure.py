@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.numerics import log_sum_exp
+from theory.engine.numerics import quiet
 
 __all__ = ["Measure"]
 
@@ -32,6 +33,10 @@ class Measure:
         M - E_p[M], accurate relative to the spread of M, not to max|M|.
     low, high : float
         The extremes of M.
+    top_gap, bottom_gap, reach : float
+        max M - E_p[M], E_p[M] - min M, and the larger of the two.
+    lightest : float
+        The smallest log p.
     """
 
     log_p: Vector
@@ -43,33 +48,43 @@ class Measure:
     centred: Vector
     low: float
     high: float
+    top_gap: float
+    bottom_gap: float
+    reach: float
+    lightest: float
 
     @classmethod
+    @quiet
     def of(cls, log_p: Vector, log_odds: Vector) -> Measure:
         """Centre M under exp(log_p) / sum; both shape (n,), log_p finite."""
         heaviest = int(np.argmax(log_p))
-        with np.errstate(under="ignore"):
-            weight = np.exp(log_p - log_p[heaviest])
-            p = weight / weight.sum()
+        p = np.exp(log_p - log_p[heaviest])
+        total = float(p.sum())
+        p /= total
+        log_mass = float(log_p[heaviest]) + math.log(total)
         # Two centrings: M minus the M of the heaviest token is exact for close values, and the
         # second mean removes the rounding of the first, which p concentrated on one token needs.
         reference = float(log_odds[heaviest])
         centred = log_odds - reference
-        with np.errstate(under="ignore"):
-            first = float(p @ centred)
-            centred -= first
-            second = float(p @ centred)
-            centred -= second
+        first = float(p @ centred)
+        centred -= first
+        second = float(p @ centred)
+        centred -= second
+        top_gap, bottom_gap = float(centred.max()), float(-centred.min())
         return cls(
             log_p=log_p,
             log_odds=log_odds,
-            log_mass=float(log_sum_exp(log_p)),
+            log_mass=log_mass,
             p=p,
             reference=reference,
             offset=first + second,
             centred=centred,
             low=float(log_odds.min()),
             high=float(log_odds.max()),
+            top_gap=top_gap,
+            bottom_gap=bottom_gap,
+            reach=max(top_gap, bottom_gap),
+            lightest=float(log_p.min()) - log_mass,
         )
 
     @property
@@ -85,3 +100,7 @@ class Measure:
     def extreme(self, alpha: float) -> float:
         """Return the value of M that dominates on the side of alpha: the max for alpha >= 0."""
         return self.high if alpha >= 0.0 else self.low
+
+    def gap(self, alpha: float) -> Vector:
+        """Return M - the extreme on the side of alpha, shape (n,): alpha times it is at most 0."""
+        return self.log_odds - self.extreme(alpha)

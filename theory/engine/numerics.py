@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blocks", "exponential_excess", "log_sum_exp"]
+__all__ = ["central_moments", "exponential_excess", "log_sum_exp", "quiet"]
 
 Vector = NDArray[np.float64]
 
-# Elements of float64 worked on at a time: 512 KiB per temporary, so that a handful of them stay
-# in a second-level cache; memory stays O(V + block) whatever the number of alphas.
-BLOCK = 1 << 16
+# In log space an underflow to 0 and an overflow to inf are right answers, not accidents; what is
+# invalid or divides by 0 stays loud.
+quiet = np.errstate(under="ignore", over="ignore")
 
 # 1/k! for k = 16 .. 2: at |x| <= 1/2 the first term left out is x^17/17! < 2^-64 of x^2/2.
 _FACTORIAL = [1.0 / float(np.prod(np.arange(1.0, k + 1.0))) for k in range(16, 1, -1)]
 
 
-def blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Yield slices of `rows` such that rows times columns stays near `BLOCK` elements."""
-    step = max(1, BLOCK // max(columns, 1))
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
-
-
+@quiet
 def log_sum_exp(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     """Return log sum exp along an axis; -inf for an empty or all -inf axis, never a warning."""
     top = np.max(values, axis=axis, keepdims=True, initial=-np.inf)
@@ -36,17 +28,28 @@ def log_sum_exp(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float
     return result
 
 
+@quiet
 def exponential_excess(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return e^x - 1 - x >= 0 to a few eps, for x <= 700.
 
     expm1(x) - x loses log2(1/|x|) bits; below |x| = 1/2 the Taylor sum has no cancellation worth
     a bit, above it the difference loses less than two bits.
     """
-    with np.errstate(under="ignore"):
-        small = np.clip(x, -0.5, 0.5)
-        series = np.full_like(small, _FACTORIAL[0])
-        for coefficient in _FACTORIAL[1:]:
-            series *= small
-            series += coefficient
-        series *= small * small
-        return np.where(np.abs(x) <= 0.5, series, np.expm1(x) - x)
+    small = np.clip(x, -0.5, 0.5)
+    series = np.full_like(small, _FACTORIAL[0])
+    for coefficient in _FACTORIAL[1:]:
+        series *= small
+        series += coefficient
+    series *= small * small
+    return np.where(np.abs(x) <= 0.5, series, np.expm1(x) - x)
+
+
+@quiet
+def central_moments(p: Vector, u: Vector, order: int) -> Vector:
+    """Return sum p u^k for k = 0 .. order, shape (order + 1,); u centred, |u| <= 1 or so."""
+    moments = np.empty(order + 1)
+    power = p.copy()
+    for k in range(order + 1):
+        moments[k] = power.sum()
+        power *= u
+    return moments

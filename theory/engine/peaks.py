@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.engine.measure import Measure
-from theory.engine.numerics import log_sum_exp
+from theory.engine.numerics import log_sum_exp, quiet
 from theory.engine.walk import Side, solve_levels
 
 __all__ = ["PeakTable", "peak_log_probability", "peak_table"]
@@ -51,6 +51,7 @@ class PeakTable:
         return result
 
 
+@quiet
 def peak_table(measure: Measure) -> PeakTable:
     """Solve K'(alpha) = M(z) for all tokens of `measure`; see `PeakTable`."""
     order = np.argsort(measure.log_odds)
@@ -78,8 +79,7 @@ def peak_table(measure: Measure) -> PeakTable:
     table[0, 1:-1] = np.clip(np.maximum.accumulate(alpha), lower, upper)
     table[1, 1:-1], table[2, 1:-1] = lower, upper
     table[3, 1:-1] = np.maximum(inner[2] + measure.log_mass, 0.0)
-    with np.errstate(over="ignore"):
-        table[:3] *= unit
+    table[:3] *= unit
     return PeakTable(table[0], table[1], table[2], table[3], order, level)
 
 

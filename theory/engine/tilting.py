@@ -12,103 +12,104 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.cross_entropy import cross_entropy_increase
+from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
 from theory.engine.measure import Measure
+from theory.engine.numerics import central_moments, quiet
+from theory.engine.sums import blocks, centred_sums, extreme_sums, is_moderate
 
-__all__ = [
-    "cgf",
-    "cumulants",
-    "log_probability",
-    "mean",
-    "probability_increase",
-    "tilted",
-    "variance",
-]
+__all__ = ["cgf", "cumulants", "log_probability", "mean", "probability_increase", "variance"]
 
 Vector = NDArray[np.float64]
 
-
-def tilted(measure: Measure, alpha: float) -> tuple[Vector, Vector]:
-    """Return (w, gap) at one alpha: p_alpha = w / sum(w), max w = 1, gap = M - the extreme M.
-
-    The extreme is the one on the side of alpha, so alpha * gap <= 0 never overflows upwards and
-    rounds relative to distances between values of M, not to max|M|.
-    """
-    gap = measure.log_odds - measure.extreme(alpha)
-    with np.errstate(under="ignore", over="ignore"):
-        exponent = alpha * gap
-        exponent += measure.log_p
-        exponent -= exponent.max()
-        return np.exp(exponent), gap
+# Rows of a result worked on together: enough that NumPy's call costs nothing, few enough that the
+# second visit finds them in cache.
+_ROW_BLOCK = 1 << 15
+# E d^2 / Var above which the variance is formed again around a better origin: 6 bits.
+_CANCELLED = 64.0
 
 
+@quiet
 def log_probability(measure: Measure, alpha: Vector) -> NDArray[np.float64]:
-    """Return log p_alpha, shape (A, n)."""
-    result = np.empty((alpha.size, measure.log_p.size))
-    with np.errstate(under="ignore", over="ignore"):
-        for row, strength in zip(result, alpha, strict=True):
-            np.subtract(measure.log_odds, measure.extreme(strength), out=row)
-            row *= strength
-            row += measure.log_p
-            row -= row.max()
-            row -= np.log(np.exp(row).sum())
+    """Return log p_alpha, shape (A, n), as alpha d + log p - log sum p exp(alpha d).
+
+    d = M - E M where that cannot overflow, else M minus its extreme on the side of alpha: a common
+    offset of M costs no digits either way.
+    """
+    result = np.empty((alpha.size, measure.p.size))
+    log_p = measure.log_p - measure.log_mass
+    moderate = is_moderate(measure, alpha)
+    for rows in blocks(alpha.size, _ROW_BLOCK // measure.p.size):
+        here = np.flatnonzero(moderate[rows]) + rows.start
+        if here.size == rows.stop - rows.start:
+            block = result[rows]
+            np.multiply(alpha[rows, None], measure.centred, out=block)
+            block += log_p - np.log(np.exp(block) @ measure.p)[:, None]
+            continue
+        for i in range(rows.start, rows.stop):
+            np.multiply(measure.gap(alpha[i]), alpha[i], out=result[i])
+            result[i] += log_p - log_normaliser(measure, alpha[i : i + 1])
     return result
 
 
+@quiet
 def probability_increase(measure: Measure, alpha: Vector) -> NDArray[np.float64]:
     """Return p_alpha - p, shape (A, n).
 
     With d = log p_alpha - log p it is p expm1(d): the difference of the two probabilities would
-    lose log2(1/|d|) bits near alpha = 0. Far from 0 p may underflow while p_alpha does not, so
-    there it is exp(log p + d) - p.
+    lose log2(1/|d|) bits near alpha = 0. Where p underflows and p_alpha may not, it is
+    exp(log p + d) - p.
     """
-    result = np.empty((alpha.size, measure.log_p.size))
+    result = np.empty((alpha.size, measure.p.size))
     increase = cross_entropy_increase(measure, alpha)
-    with np.errstate(under="ignore", over="ignore"):
+    log_p = measure.log_p - measure.log_mass
+    with np.errstate(under="ignore", over="ignore", invalid="ignore"):
         for row, strength, excess in zip(result, alpha, increase, strict=True):
-            d = strength * measure.centred - excess
-            near = np.abs(d) <= 1.0
-            row[:] = measure.p * np.expm1(np.where(near, d, 0.0))
-            far = ~near
+            np.multiply(measure.centred, strength, out=row)
+            row -= excess
+            far = (row > 1.0) & (log_p < -600.0) | ~(row <= 600.0)
             if far.any():
-                log_p = log_probability(measure, np.array([strength]))[0][far]
-                row[far] = np.exp(log_p) - measure.p[far]
+                moved = log_probability(measure, np.array([strength]))[0, far]
+                row[far] = 0.0
+            np.expm1(row, out=row)
+            row *= measure.p
+            if far.any():
+                row[far] = np.exp(moved) - measure.p[far]
     return result
 
 
+@quiet
 def cgf(measure: Measure, alpha: Vector) -> Vector:
     """Return K(alpha) = log sum p exp(alpha M), shape (A,), as alpha E[M] plus the rest.
 
     The rest is KL(p || p_alpha), computed without cancellation, so K keeps its relative accuracy
-    near alpha = 0, where log-sum-exp would return rounding.
+    near alpha = 0, where log-sum-exp would return rounding. Far out it is alpha times the extreme
+    plus the rest, in which nothing can overflow before K does.
     """
-    return alpha * measure.mean + cross_entropy_increase(measure, alpha)
+    result = np.empty(alpha.size)
+    near = is_moderate(measure, alpha)
+    near |= np.abs(alpha) * measure.reach <= 1.0
+    result[near] = alpha[near] * measure.mean + cross_entropy_increase(measure, alpha[near])
+    far = alpha[~near]
+    extreme = np.where(far >= 0.0, measure.high, measure.low)
+    result[~near] = far * extreme + log_normaliser(measure, far)
+    return result
 
 
+@quiet
 def mean(measure: Measure, alpha: Vector) -> Vector:
     """Return K'(alpha) = E_alpha[M], shape (A,)."""
-    result = np.empty(alpha.size)
-    for i, strength in enumerate(alpha):
-        weight, gap = tilted(measure, strength)
-        with np.errstate(under="ignore"):
-            result[i] = measure.extreme(strength) + (weight @ gap) / weight.sum()
-    return result
+    first, _ = _two_moments(measure, alpha, variance=False)
+    return first
 
 
+@quiet
 def variance(measure: Measure, alpha: Vector) -> Vector:
-    """Return K''(alpha) = Var_alpha[M] >= 0, shape (A,), as E (M - mean)^2."""
-    result = np.empty(alpha.size)
-    for i, strength in enumerate(alpha):
-        weight, gap = tilted(measure, strength)
-        with np.errstate(under="ignore"):
-            total = weight.sum()
-            gap -= (weight @ gap) / total
-            weight *= gap
-            # The second term removes the rounding of the mean.
-            result[i] = max((weight @ gap) / total - (weight.sum() / total) ** 2, 0.0)
-    return result
+    """Return K''(alpha) = Var_alpha[M] >= 0, shape (A,)."""
+    _, second = _two_moments(measure, alpha, variance=True)
+    return second
 
 
+@quiet
 def cumulants(measure: Measure, order: int, alpha: Vector) -> NDArray[np.float64]:
     """Return kappa_1 .. kappa_order of M under p_alpha, shape (A, order).
 
@@ -118,27 +119,73 @@ def cumulants(measure: Measure, order: int, alpha: Vector) -> NDArray[np.float64
     result = np.zeros((alpha.size, order))
     spread = measure.high - measure.low
     for row, strength in zip(result, alpha, strict=True):
-        weight, gap = tilted(measure, strength)
-        with np.errstate(under="ignore"):
-            weight /= weight.sum()
-            first = weight @ gap
-            row[0] = measure.extreme(strength) + first
-            if spread == 0.0 or order == 1:
-                continue
-            unit = (gap - first) / spread
-            unit -= weight @ unit
-            moments = np.zeros(order + 1)
-            moments[0] = 1.0
-            power = weight * unit
-            for n in range(2, order + 1):
-                power *= unit
-                moments[n] = power.sum()
-            kappa = np.zeros(order + 1)
-            for n in range(2, order + 1):
-                kappa[n] = moments[n] - sum(
-                    comb(n - 1, k - 1) * kappa[k] * moments[n - k] for k in range(2, n - 1)
-                )
-            # Powers of the range may leave float64: the scaled cumulant is then 0 or inf, honestly.
-            with np.errstate(over="ignore"):
-                row[1:] = kappa[2:] * spread ** np.arange(2.0, order + 1.0)
+        weight, distance = _tilted(measure, strength)
+        first = weight @ distance
+        row[0] = measure.extreme(strength) + first
+        if spread == 0.0 or order == 1:
+            continue
+        unit = (distance - first) / spread
+        unit -= weight @ unit
+        moments = central_moments(weight, unit, order)
+        kappa = np.zeros(order + 1)
+        for n in range(2, order + 1):
+            lower = (comb(n - 1, k - 1) * kappa[k] * moments[n - k] for k in range(2, n - 1))
+            kappa[n] = moments[n] - sum(lower)
+        # Powers of the range may leave float64: the cumulant is then 0 or inf, honestly.
+        scale = spread ** np.arange(2.0, order + 1.0)
+        row[1:] = np.where(kappa[2:] == 0.0, 0.0, kappa[2:] * scale)
     return result
+
+
+def _tilted(measure: Measure, alpha: float) -> tuple[Vector, Vector]:
+    """Return (p_alpha, M - the extreme of M on the side of alpha) at one alpha."""
+    distance = measure.gap(alpha)
+    weight = alpha * distance
+    weight += measure.log_p
+    weight -= weight.max()
+    np.exp(weight, out=weight)
+    weight /= weight.sum()
+    return weight, distance
+
+
+def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Vector, Vector]:
+    """Return (K', K''), each of shape (A,); K'' only on request.
+
+    E d^2 - (E d)^2 is taken around E M, then, where that has lost digits, around the extreme of M,
+    and where both lose digits, around the mean itself in a second pass.
+    """
+    first, second = np.empty(alpha.size), np.zeros(alpha.size)
+    unit = (measure.high - measure.low) or 1.0
+    left = np.arange(alpha.size)
+    moderate = is_moderate(measure, alpha)
+    sides = ((moderate, None), (alpha >= 0.0, measure.high), (alpha < 0.0, measure.low))
+    with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+        for mask, extreme in sides:
+            chosen = left[mask[left]]
+            if chosen.size == 0:
+                continue
+            strength = alpha[chosen]
+            if extreme is None:
+                origin, distance = measure.mean, measure.centred
+                sums = centred_sums(measure, strength, _powers(distance / unit, 2 + variance))
+            else:
+                origin, distance = extreme, measure.gap(float(strength[0]))
+                _, sums = extreme_sums(measure, strength, _powers(distance / unit, 2 + variance))
+            shift = sums[:, 1] / sums[:, 0]
+            first[chosen] = origin + shift * unit
+            if variance:
+                square = sums[:, 2] / sums[:, 0]
+                second[chosen] = square - shift * shift
+                chosen = chosen[~(square > _CANCELLED * second[chosen])]
+            left = np.setdiff1d(left, chosen, assume_unique=True)
+        for i in left:
+            weight, distance = _tilted(measure, alpha[i])
+            distance = distance / unit
+            distance -= weight @ distance
+            distance -= weight @ distance
+            second[i] = weight @ (distance * distance)
+        return np.clip(first, measure.low, measure.high), second * unit * unit
+
+
+def _powers(distance: Vector, count: int) -> NDArray[np.float64]:
+    return np.stack([distance**k for k in range(count)])

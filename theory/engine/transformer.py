@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from theory.engine.numerics import quiet
 from theory.engine.validation import as_alpha, as_sign, as_vector
 from theory.errors import AlphaError, ShapeError, UnknownNameError
 
@@ -92,6 +93,7 @@ class NormedSteering:
         """Whether v vanishes under the norm: v = 0, or v constant for LayerNorm."""
         return not self._direction.any()
 
+    @quiet
     def output(self, alpha: ArrayLike) -> Floats:
         """Return LN(h + alpha v), shape (A, d), for any finite alpha.
 
@@ -110,6 +112,7 @@ class NormedSteering:
             row[:] = self._normalised(float(strength))
         return result[0] if scalar else result
 
+    @quiet
     def limit(self, sign: int) -> Floats:
         """Return lim LN(h + alpha v) as alpha -> sign * inf, shape (d,): Prop. 4.1.
 
@@ -124,22 +127,21 @@ class NormedSteering:
 
     def _normalised(self, strength: float) -> Floats:
         size = max(abs(strength), 1.0)
-        with np.errstate(under="ignore"):
-            # (h + alpha v) / size: both terms are at most |h| and |v|.
-            steered = self._residual / size + (strength / size) * self._direction
-            if self.inert:
-                steered, size = self._residual, 1.0
-            largest = float(np.max(np.abs(steered)))
-            if largest == 0.0:
-                if self.eps > 0.0:
-                    return self._affine(steered)
-                raise AlphaError(
-                    f"h + alpha v vanishes under the norm at alpha = {strength:g} and eps = 0",
-                    remedy="LN is 0/0 there: give eps > 0 or another alpha",
-                )
-            unit = steered / largest
-            eps = np.sqrt(self.eps) / largest / size
-            return self._affine(unit / np.sqrt(np.mean(unit**2) + eps * eps))
+        # (h + alpha v) / size: both terms are at most |h| and |v|.
+        steered = self._residual / size + (strength / size) * self._direction
+        if self.inert:
+            steered, size = self._residual, 1.0
+        largest = float(np.max(np.abs(steered)))
+        if largest == 0.0:
+            if self.eps > 0.0:
+                return self._affine(steered)
+            raise AlphaError(
+                f"h + alpha v vanishes under the norm at alpha = {strength:g} and eps = 0",
+                remedy="LN is 0/0 there: give eps > 0 or another alpha",
+            )
+        unit = steered / largest
+        eps = np.sqrt(self.eps) / largest / size
+        return self._affine(unit / np.sqrt(np.mean(unit**2) + eps * eps))
 
     def _affine(self, unit: Floats) -> Floats:
         return np.asarray(unit * self._gain + self._bias, dtype=np.float64)

@@ -189,29 +189,33 @@ def as_budget(budget: Any, name: str = "budget") -> float:
 
 
 def as_tokens(tokens: ArrayLike, size: int) -> NDArray[np.bool_]:
-    """Return a set of tokens as a boolean mask, shape (V,).
+    """Return a set of tokens as a boolean mask, shape (V,), or several as (C, V).
 
-    `tokens` is a mask of shape (V,) or a vector of indices in 0..V-1; a repeated index counts
-    once. Negative indices are refused: counting from the end is never meant for token ids.
+    `tokens` is a mask of shape (V,), several of them as (C, V), or a vector of indices in
+    0..V-1; a repeated index counts once. Negative indices are refused: counting from the end is
+    never meant for token ids.
 
     Raises
     ------
     ShapeError
-        If the set is empty, an index is outside 0..V-1, or the shape or type is neither of the two.
+        If a set is empty, an index is outside 0..V-1, or the shape or type is none of these.
     """
     array = np.asarray(tokens)
-    if array.ndim == 1 and array.size == 0:
-        raise ShapeError("the set of tokens is empty", remedy="give at least one token")
     if array.dtype == np.bool_:
-        if array.shape != (size,):
+        if array.ndim not in (1, 2) or array.shape[-1] != size:
             raise ShapeError(
                 f"the mask of tokens has shape {array.shape}",
-                remedy=f"give shape ({size},), or indices",
+                remedy=f"give shape ({size},), (C, {size}) for C sets, or indices",
             )
-        mask = array.copy()
-        if not mask.any():
-            raise ShapeError("the set of tokens is empty", remedy="give at least one token")
-        return mask
+        empty = ~array.reshape(-1, size).any(axis=1)
+        if array.size == 0 or empty.any():
+            raise ShapeError(
+                f"set {int(np.argmax(empty)) if empty.size else 0} of tokens is empty",
+                remedy="give at least one token",
+            )
+        return array.copy()
+    if array.ndim == 1 and array.size == 0:
+        raise ShapeError("the set of tokens is empty", remedy="give at least one token")
     if array.dtype.kind not in "iu" or array.ndim > 1:
         raise ShapeError(
             f"tokens has shape {array.shape} and dtype {array.dtype}",
