@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
 from html.parser import HTMLParser
@@ -23,7 +23,7 @@ from figures.report.real_model import read_real_model
 from figures.report.words import badges, main_status
 from proofs_check.verdict import Verdict, as_json
 from theory.errors import OutputError
-from theory.laws import LAWS
+from theory.laws import CLAIMS, LAWS
 from theory.laws.page import record
 
 PNG = b"\x89PNG, or what stands for it here"
@@ -64,11 +64,15 @@ def derivation(name: str) -> dict[str, Any]:
 
 
 def content(
-    verdicts: Iterable[Verdict] = VERDICTS, names: Iterable[str] = FEW, **more: object
+    verdicts: Iterable[Verdict] = VERDICTS,
+    names: Iterable[str] = FEW,
+    claims: Sequence[dict[str, Any]] = (),
+    **more: object,
 ) -> Content:
     return assemble(
         {name: derivation(name) for name in names},
         tuple(verdicts),
+        claims,
         seed=3,
         examples=12,
         versions={"python": "3.x"},
@@ -208,12 +212,15 @@ def test_what_should_not_be_is_counted_and_shown():
     assert [v.id for v in found.wrong] == ["tilting"]
     html = html_page(found, dict.fromkeys(FIGURES, SVG))
     assert 'badge wrong">REFUTED' in html
-    assert "verdicts that should not be" in html
+    assert "true statements REFUTED" in html
     missed = content(
         (*VERDICTS[:-2], verdict("sign-separation/any-rows", "passed", expected=False))
     )
     assert [v.id for v in missed.wrong] == ["sign-separation/any-rows"]
-    assert "a false reading was not refuted" in html_page(missed, dict.fromkeys(FIGURES, SVG))
+    html = html_page(missed, dict.fromkeys(FIGURES, SVG))
+    assert "a false reading was not refuted" in html
+    assert "searches that did not find a known counterexample" in html
+    assert 'badge unknown">not refuted' in html
 
 
 def test_readings_belong_to_their_statement_and_are_listed_as_refuted(page):
@@ -223,6 +230,29 @@ def test_readings_belong_to_their_statement_and_are_listed_as_refuted(page):
     chapter = page[page.index('id="refuted"') : page.index('id="family-')]
     assert 'badge refuted">refuted' in chapter
     assert 'href="#sign-separation"' in chapter
+
+
+def test_false_readings_with_a_derivation_are_listed_with_it():
+    claims = tuple(record(claim) for claim in CLAIMS.values())
+    found = content(claims=claims, names=(*FEW, "limit"))
+    owners = {c["id"]: s.id for s in found.statements for c in s.claims}
+    assert owners["sign-separation.strict"] == "sign-separation"
+    assert owners["limit.uniform-share"] == "limit"
+    html = html_page(found, dict.fromkeys(FIGURES, SVG))
+    assert html.count("refuted by derivation") == len(owners)
+    assert "Refutation, 1 step" in html
+    assert f"{len(owners)} by derivation, 1 by search" in html
+    undecided = {**claims[0], "status": "unknown"}
+    page = html_page(content(claims=(undecided,)), dict.fromkeys(FIGURES, SVG))
+    assert "refuted by derivation" not in page
+    assert "In truth: " in markdown_page(found)
+
+
+def test_a_true_claim_close_to_a_statement_is_no_false_reading():
+    found = content((*VERDICTS, verdict("tilting/composition", "passed")))
+    (tilting,) = (s for s in found.statements if s.id == "tilting")
+    assert "tilting/composition" in [v.id for v in tilting.verdicts]
+    assert tilting.readings == ()
 
 
 def test_tally_refuses_a_status_it_does_not_know():
@@ -287,6 +317,7 @@ def test_a_broken_result_of_the_bridge_is_named(tmp_path):
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: LAWS[name] for name in ("steering-shift", "tilting", "slope")}
     monkeypatch.setattr(command, "LAWS", few)
+    monkeypatch.setattr(command, "CLAIMS", {"limit.uniform-share": CLAIMS["limit.uniform-share"]})
     monkeypatch.setattr(command, "_check", lambda examples, seed: VERDICTS[:3])
 
 
@@ -303,7 +334,7 @@ def test_the_command_writes_everything_into_one_folder(tmp_path, capsys):
     assert checks["examples"] == 12
     assert [entry["status"] for entry in checks["results"]] == ["passed", "certified", "unknown"]
     derivations = json.loads((tmp_path / "out" / "derivations.json").read_text(encoding="utf-8"))
-    assert set(derivations) == {"steering-shift", "tilting", "slope"}
+    assert set(derivations) == {"steering-shift", "tilting", "slope", "limit.uniform-share"}
     assert derivations["tilting"]["status"] == "proved"
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "--examples 12 --seed 3" in html

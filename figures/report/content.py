@@ -65,9 +65,11 @@ class Statement:
     tally : Tally
         Steps of the derivation by status.
     verdicts : tuple of Verdict
-        Of the statement itself.
+        Of the statement itself, and of true claims close to it.
     readings : tuple of Verdict
         Of claims close to it that are known to be false.
+    claims : tuple of dict
+        Such claims again, as laws whose steps prove the refutation.
     figures : tuple of str
         Names of the figures that show it.
     """
@@ -80,6 +82,7 @@ class Statement:
     tally: Tally
     verdicts: tuple[Verdict, ...]
     readings: tuple[Verdict, ...]
+    claims: tuple[Mapping[str, Any], ...]
     figures: tuple[str, ...]
 
     def verdict(self, method: str) -> Verdict | None:
@@ -151,13 +154,16 @@ class Content:
         return tuple(
             s.id
             for s in self.statements
-            if s.tally.unknown or any(v.status == "unknown" for v in (*s.verdicts, *s.readings))
+            if s.tally.unknown
+            or any(v.status == "unknown" for v in (*s.verdicts, *s.readings))
+            or any(claim["status"] == "unknown" for claim in s.claims)
         )
 
 
 def assemble(
     derivations: Mapping[str, Mapping[str, Any]],
     verdicts: Sequence[Verdict],
+    claims: Sequence[Mapping[str, Any]] = (),
     *,
     seed: int,
     examples: int,
@@ -167,12 +173,14 @@ def assemble(
 ) -> Content:
     """Join derivations, verdicts and figures by id; other ids follow those of the laws.
 
-    `derivations` are laws as plain data (`theory.laws.page.record`), by id in reading order.
+    `derivations` are laws as plain data (`theory.laws.page.record`), by id in reading order;
+    `claims` are false readings in the same form, named ``id.reading``; a check of a claim close
+    to a statement is named ``id/reading``.
     """
     family = _families()
     checked = dict.fromkeys(v.id.split("/")[0] for v in verdicts)
     statements = [
-        _statement(name, derivations.get(name), verdicts, family.get(name, _OTHER))
+        _statement(name, derivations.get(name), verdicts, claims, family.get(name, _OTHER))
         for name in dict.fromkeys([*derivations, *checked])
     ]
     statements.sort(key=lambda s: _rank(s.family))  # stable: order within a family
@@ -198,10 +206,15 @@ def assemble(
 
 
 def _statement(
-    name: str, law: Mapping[str, Any] | None, verdicts: Sequence[Verdict], family: str
+    name: str,
+    law: Mapping[str, Any] | None,
+    verdicts: Sequence[Verdict],
+    claims: Sequence[Mapping[str, Any]],
+    family: str,
 ) -> Statement:
-    own = tuple(v for v in verdicts if v.id == name)
-    readings = tuple(v for v in verdicts if v.id.startswith(f"{name}/"))
+    close = tuple(v for v in verdicts if v.id.partition("/")[0] == name)
+    own = tuple(v for v in close if v.expected)
+    readings = tuple(v for v in close if not v.expected)
     return Statement(
         id=name,
         title=law["title"] if law else (own or readings)[0].claim,
@@ -211,6 +224,7 @@ def _statement(
         tally=Tally.of(step["status"] for step in law["steps"]) if law else Tally(),
         verdicts=own,
         readings=readings,
+        claims=tuple(claim for claim in claims if claim["id"].partition(".")[0] == name),
         figures=tuple(f.name for f in FIGURES.values() if name in f.laws),
     )
 

@@ -19,7 +19,6 @@ from functools import cache
 from html import escape
 
 from matplotlib.font_manager import FontProperties
-from matplotlib.mathtext import MathTextParser
 from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextToPath
 from numpy.typing import ArrayLike
@@ -41,12 +40,13 @@ class Typesetter:
     """
 
     glyphs: dict[str, str] = field(default_factory=dict)
+    _rows: dict[str, str] = field(default_factory=dict, repr=False)
 
     def formula(self, latex: str, *, display: bool = False) -> str:
         """Inline SVG of `latex` (without dollar signs); its source as text if it cannot be set."""
         lines = mathtext_lines(latex, display=display)
         try:
-            drawn = [self._line(line) for line in lines]
+            drawn = [self._row(line) for line in lines]
         except ValueError:  # mathtext's parse error: show the source rather than nothing
             return f'<code class="tex">{escape(latex)}</code>'
         kind = "math display" if display else "math"
@@ -61,9 +61,16 @@ class Typesetter:
         outlines = "".join(f'<path id="{key}" d="{d}"/>' for key, d in self.glyphs.items())
         return f'<svg class="glyphs" aria-hidden="true"><defs>{outlines}</defs></svg>'
 
-    def _line(self, math: str) -> str:
-        setting = f"${math}$"
-        width, height, depth, *_ = _parser().parse(setting, 72, _FONT)
+    def _row(self, math: str) -> str:
+        """One row as SVG; a third of a page's formulas are repetitions, and each costs 40 ms."""
+        if math not in self._rows:
+            self._rows[math] = self._draw(f"${math}$")
+        return self._rows[math]
+
+    def _draw(self, setting: str) -> str:
+        # The same parser and the same resolution for the box and for the glyphs: its cache then
+        # spares every second parse, which is most of the time a page takes.
+        width, height, depth, *_ = _setter().mathtext_parser.parse(setting, _setter().DPI, _FONT)
         placed, outlines, bars = _setter().get_glyphs_mathtext(_FONT, setting)
         parts = []
         for key, x, y, scale in placed:
@@ -84,11 +91,6 @@ class Typesetter:
             f'<svg viewBox="{box}" style="{size}" aria-hidden="true">'
             f'<g transform="scale(1 -1)">{"".join(parts)}</g></svg>'
         )
-
-
-@cache
-def _parser() -> MathTextParser:
-    return MathTextParser("path")
 
 
 @cache

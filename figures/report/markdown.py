@@ -113,9 +113,16 @@ def _statement(s: Statement) -> str:
 
 def _readings(content: Content) -> str:
     found = [(s, v) for s in content.statements for v in s.readings]
-    if not found:
+    claims = [claim for s in content.statements for claim in s.claims]
+    if not found and not claims:
         return "None was tried in this run."
     lines = []
+    for claim in claims:
+        status = "not refuted" if claim["status"] == "unknown" else "refuted by derivation"
+        near = claim["id"].partition(".")[0]
+        lines.append(
+            f"- **{status}**: {claim['paper']} In truth: {claim['sharper']} (near `{near}`)"
+        )
     for s, v in found:
         lines.append(f"- **{main_status(v)[1]}**: {v.claim} (near `{s.id}`)")
         if v.counterexample:

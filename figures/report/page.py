@@ -10,7 +10,7 @@ from typing import Any
 from figures.gallery import FIGURES
 from figures.report.content import Content
 from figures.report.sheet import Sheet
-from figures.report.statement import statement_section
+from figures.report.statement import refutation, statement_section
 from figures.report.stylesheet import CSS, SCRIPT
 from figures.report.words import (
     ABOUT,
@@ -120,22 +120,22 @@ def _assumed(sheet: Sheet) -> str:
 
 def _refuted(sheet: Sheet) -> str:
     statements = sheet.content.statements
-    parts = [
-        f"<li><p>{sheet.prose(v.claim)} {sheet.verdict_badge(v)} "
-        f'<span class="small">near {sheet.link(s.id)}</span></p>{sheet.counterexample(v)}</li>'
+    claims = "".join(refutation(sheet, claim) for s in statements for claim in s.claims)
+    found = "".join(
+        f'<li><span class="small">near {sheet.link(s.id)}</span> {sheet.verdict_badge(v)}'
+        f"<p>{sheet.prose(v.claim)}</p>{sheet.counterexample(v)}</li>"
         for s in statements
         for v in s.readings
-    ] + [
-        f"<li><p>{sheet.prose(s.law['paper'])} "
-        f'<span class="badge refuted">refuted by a derivation</span> {sheet.link(s.id)}</p></li>'
-        for s in statements
-        if s.law is not None and s.law["expected"] == "false"
-    ]
-    body = f"<ul>{''.join(parts)}</ul>" if parts else "<p>None was tried in this run.</p>"
+    )
+    nothing = "<p>None was tried in this run.</p>"
     return (
         '<h2 id="refuted">False readings, refuted</h2><p>Claims close to the theorems that look '
-        "right and are not. The checks must find a counterexample to each; one that they failed "
-        f"to refute would be marked here.</p>{body}"
+        "right and are not, some of them sentences of the paper. By derivation, on an instance "
+        "small enough to check by hand:</p>"
+        f"{f'<ul class=plain>{claims}</ul>' if claims else nothing}"
+        "<p>By search: the checks had to find a counterexample among random instances and to "
+        "shrink it. One that they did not find is marked.</p>"
+        f"{f'<ul class=plain>{found}</ul>' if found else nothing}"
     )
 
 

@@ -76,13 +76,19 @@ class Sheet:
         return f'<span class="badge {kind}">{escape(words)}</span>'
 
     def counterexample(self, verdict: Verdict) -> str:
-        """The code that reproduces a refutation."""
-        return f"<pre>{escape(verdict.counterexample)}</pre>" if verdict.counterexample else ""
+        """The code that reproduces a refutation, folded away."""
+        if not verdict.counterexample:
+            return ""
+        return (
+            "<details><summary>Counterexample, as code that runs</summary>"
+            f"<pre>{escape(verdict.counterexample)}</pre></details>"
+        )
 
     def claim(self, verdict: Verdict) -> str:
-        """What was checked, with the note and the counterexample if there are any."""
+        """What was checked, with the note; with the counterexample where none was to be found."""
         note = f'<div class="small">{escape(verdict.note)}</div>' if verdict.note else ""
-        return self.prose(verdict.claim) + note + self.counterexample(verdict)
+        code = self.counterexample(verdict) if verdict.expected else ""
+        return self.prose(verdict.claim) + note + code
 
     def figure(self, figure: Figure, *, wide: bool = False) -> str:
         """A figure with caption and files, the picture embedded.

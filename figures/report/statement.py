@@ -11,7 +11,7 @@ from figures.report.content import Statement
 from figures.report.sheet import Sheet
 from figures.report.words import count_words, scope_of
 
-__all__ = ["statement_section"]
+__all__ = ["refutation", "statement_section"]
 
 
 def statement_section(sheet: Sheet, s: Statement) -> str:
@@ -67,18 +67,33 @@ def _notation(sheet: Sheet, s: Statement) -> str:
     return f'<details><summary>{summary}</summary><ul class="notation">{rows}</ul></details>'
 
 
+def refutation(sheet: Sheet, claim: Mapping[str, Any]) -> str:
+    """A false reading with the derivation that refutes it."""
+    known = claim["status"] != "unknown"
+    kind, words = ("refuted", "refuted by derivation") if known else ("unknown", "not refuted")
+    near = sheet.link(claim["id"].partition(".")[0])
+    return (
+        f'<li><span class="small">near {near}</span> <span class="badge {kind}">{words}</span>'
+        f"<p>{sheet.prose(claim['paper'])}</p>"
+        f"<p><b>In truth:</b> {sheet.prose(claim['sharper'])}</p>"
+        f"{_steps(sheet, claim, 'Refutation')}</li>"
+    )
+
+
 def _derivation(sheet: Sheet, s: Statement) -> str:
-    if s.law is None:
-        return ""
-    items = "".join(_step(sheet, step) for step in s.law["steps"])
+    return "" if s.law is None else _steps(sheet, s.law, "Derivation")
+
+
+def _steps(sheet: Sheet, law: Mapping[str, Any], name: str) -> str:
+    items = "".join(_step(sheet, step) for step in law["steps"])
     theorems = "".join(
         f"<li><b>{escape(entry['name'])}</b>: {sheet.prose(entry['statement'])} "
         f'<span class="small">{escape(entry["reference"])}</span></li>'
-        for entry in s.law["assumed"]
+        for entry in law["assumed"]
     )
     appeals = f'<p class="small">Appeals to:</p><ul class="small">{theorems}</ul>'
     return (
-        f"<details><summary>Derivation, {count_words(len(s.law['steps']), 'step')}</summary>"
+        f"<details><summary>{name}, {count_words(len(law['steps']), 'step')}</summary>"
         f'<ol class="steps">{items}</ol>{appeals if theorems else ""}</details>'
     )
 

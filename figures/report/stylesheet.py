@@ -44,6 +44,9 @@ dl.facts { display: grid; grid-template-columns: 6.2rem minmax(0, 1fr); gap: .3r
   margin: .7rem 0; }
 dl.facts dt { color: var(--soft); font-size: .88rem; padding-top: .08rem; }
 dl.facts dd { margin: 0; }
+ul.plain { list-style: none; padding: 0; max-width: none; }
+ul.plain > li { padding: .7rem 0 .4rem; border-top: 1px solid var(--line); }
+ul.plain p { margin: .3rem 0; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; font: 14px/1.5 system-ui, "DejaVu Sans", sans-serif; padding: .2rem 0; }
 ul.notation { list-style: none; margin: .2rem 0; padding: 0 0 0 1rem; overflow-x: auto; }
@@ -79,7 +82,8 @@ figcaption { max-width: 44rem; margin-top: .35rem; }
   margin: 1.2rem 0; padding: 0; max-width: none; }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: .7rem .9rem; }
 .card b { display: block; font-size: 1.55rem; line-height: 1.15; font-weight: 600; }
-.card span { font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; color: var(--soft); }
+.card span { display: block; color: var(--soft);
+  font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; }
 .path { font: 14px/1.6 system-ui, "DejaVu Sans", sans-serif; max-width: none;
   padding-left: 1.2rem; }
 pre { background: var(--tint); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;

@@ -76,8 +76,10 @@ def headline(content: Content) -> list[tuple[str, str]]:
     derived = [s for s in content.statements if s.law is not None]
     passed = [v for v in content.verdicts if v.status == "passed"]
     certified = [v for v in content.verdicts if v.status == "certified"]
-    refuted = [v for v in content.verdicts if not v.expected and v.status == "refuted"]
     false = [v for v in content.verdicts if not v.expected]
+    refuted = [v for v in false if v.status == "refuted"]
+    claims = [claim for s in content.statements for claim in s.claims]
+    disproved = [claim for claim in claims if claim["status"] != "unknown"]
     numbers = [
         (
             str(len(derived)),
@@ -91,11 +93,20 @@ def headline(content: Content) -> list[tuple[str, str]]:
     ]
     if certified:
         numbers.append((str(len(certified)), "statements certified with rigorous error bounds"))
-    if false:
-        numbers.append((f"{len(refuted)} of {len(false)}", "false readings refuted"))
+    if claims or false:
+        numbers.append(
+            (
+                f"{len(disproved) + len(refuted)} of {len(claims) + len(false)}",
+                f"false readings refuted: {len(disproved)} by derivation, {len(refuted)} by search",
+            )
+        )
     numbers.append((str(len(content.unknown)), "statements with anything left unknown"))
-    if content.wrong:
-        numbers.append((str(len(content.wrong)), "verdicts that should not be: see below"))
+    missed = [v for v in content.wrong if not v.expected]
+    if missed:
+        text = "searches that did not find a known counterexample: more examples are needed"
+        numbers.append((str(len(missed)), text))
+    if len(content.wrong) > len(missed):
+        numbers.append((str(len(content.wrong) - len(missed)), "true statements REFUTED: a defect"))
     return numbers
 
 
@@ -113,7 +124,8 @@ def badges(statement: Statement) -> list[tuple[str, str]]:
         if verdict.method == "symbolic" and statement.law is not None:
             continue  # the tally above says the same, step by step
         kind, words = main_status(verdict)
-        found.append((kind, f"{words}: {scope_of(verdict, brief=True)}"))
+        if verdict.id == statement.id or kind != "passed":
+            found.append((kind, f"{words}: {scope_of(verdict, brief=True)}"))
     if not all(verdict.as_it_should_be for verdict in statement.readings):
         found.append(("unknown", "a false reading was not refuted"))
     return found
