@@ -1,0 +1,15 @@
+"""Mistakes that only a real model can make; the rest are in `theory.errors`."""
+
+from __future__ import annotations
+
+from theory.errors import SteeringError
+
+__all__ = ["ModelError", "SelfCheckError"]
+
+
+class ModelError(SteeringError):
+    """A model cannot be found or loaded, or lacks a part that the bridge steers or reads."""
+
+
+class SelfCheckError(SteeringError):
+    """A self-check failed: the numbers would not mean what their labels say."""

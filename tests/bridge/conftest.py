@@ -1,0 +1,173 @@
+"""Small random models of several architectures, a tokenizer for them, and SmolLM2 once a session.
+
+Everything here imports torch inside the fixtures: the core environment collects this folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+
+# fmt: off
+WORDS = (
+    "the", "a", "sun", "rain", "day", "child", "runs", "sings", "laughs", "sleeps", "happy", "joy",
+    "glad", "sad", "grey", "table", "chair", "paper", "river", "train", "road", "bright", "warm",
+    "cold", "and", "in", "on", "with", "was", "is", "so", "very", "never", "always", "house",
+    "garden",
+)
+# fmt: on
+
+# Wide weights: with the usual 0.02 a random model hardly reacts to steering.
+_SHAPE = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.2,
+}
+_GROUPED = {**_SHAPE, "num_key_value_heads": 2, "head_dim": 8}
+
+
+def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: Any) -> Any:
+    """A random model in evaluation mode; `changes` go into its configuration."""
+    import torch
+    import transformers
+
+    configurations = {
+        "gpt2": lambda: transformers.GPT2Config(
+            **{
+                "vocab_size": 64,
+                "n_embd": 32,
+                "n_layer": 3,
+                "n_head": 4,
+                "n_positions": 64,
+                "initializer_range": 0.2,
+                **changes,
+            }
+        ),
+        "llama": lambda: transformers.LlamaConfig(**{**_GROUPED, **changes}),
+        "mistral": lambda: transformers.MistralConfig(**{**_GROUPED, **changes}),
+        "qwen3": lambda: transformers.Qwen3Config(**{**_GROUPED, **changes}),
+        "gemma3": lambda: transformers.Gemma3TextConfig(**{**_GROUPED, **changes}),
+        "gemma2": lambda: transformers.Gemma2Config(**{**_GROUPED, **changes}),
+        "granite": lambda: transformers.GraniteConfig(
+            **{**_GROUPED, "logits_scaling": 6.0, **changes}
+        ),
+        "neox": lambda: transformers.GPTNeoXConfig(**{**_SHAPE, **changes}),
+    }
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForCausalLM.from_config(configurations[kind]())
+    # from_config leaves norm gains at 1; random ones catch a gain applied twice or not at all.
+    generator = torch.Generator().manual_seed(seed + 1)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1 and ("norm" in name or "ln_" in name):
+            parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return model.to(getattr(torch, dtype)).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Threads that wait for each other cost more than they give on matrices of 32 columns."""
+    import importlib.util
+
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """One word, one token; BOS exists but is not added by the tokenizer itself."""
+    import tokenizers
+    import transformers
+
+    vocabulary = {word: index + 2 for index, word in enumerate(WORDS)}
+    vocabulary |= {"<bos>": 0, "<unk>": 1}
+    model = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
+    model.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=model, bos_token="<bos>", unk_token="<unk>"
+    )
+
+
+@pytest.fixture(scope="session")
+def concept() -> Any:
+    """|P| = 5, |N| = 7 of unequal lengths: nothing is paired."""
+    from proofs_check.bridge.concept_texts import ConceptTexts
+
+    return ConceptTexts(
+        name="cheer",
+        positive=(
+            "the child laughs so",
+            "a warm bright day and a",
+            "the sun was bright",
+            "joy in the garden and",
+            "the child sings with",
+        ),
+        neutral=(
+            "the table is",
+            "a grey train on the",
+            "paper and a chair in the",
+            "the road was cold",
+            "rain on the house and",
+            "a chair was in",
+            "the river runs",
+        ),
+        contexts=("the day was", "a child is never", "the garden", "very cold rain and a sad"),
+        words=("joy", "happy", "glad"),
+    )
+
+
+@pytest.fixture(scope="session")
+def load_random(tokenizer: Any) -> Any:
+    """A function: kind, dtype -> LoadedModel."""
+    from proofs_check.bridge.models import LoadedModel, fingerprint
+
+    def load(kind: str, dtype: str = "float64", **changes: Any) -> Any:
+        model = random_model(kind, dtype, **changes)
+        return LoadedModel(model, tokenizer, kind, f"random {kind}", fingerprint(model))
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def model_folder(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A random Llama saved as transformers does, for the command line."""
+    folder = tmp_path_factory.mktemp("model") / "tiny-llama"
+    random_model("llama").save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def concept_file(concept: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same texts as a JSON file."""
+    import json
+    from dataclasses import asdict
+
+    path = tmp_path_factory.mktemp("concept") / "cheer.json"
+    path.write_text(json.dumps(asdict(concept)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Iterator[Any]:
+    """SmolLM2-135M-Instruct in float64: half a minute, so once a session."""
+    import torch
+
+    from proofs_check.bridge.extra import require
+    from proofs_check.bridge.models import load_model
+
+    require()
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    yield load_model("smollm2")
+    torch.set_num_threads(1)

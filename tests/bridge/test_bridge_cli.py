@@ -1,0 +1,182 @@
+"""The command line on a small saved model: files, JSON, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from proofs_check.bridge.__main__ import main  # noqa: E402
+from proofs_check.bridge.models import fingerprint, load_model  # noqa: E402
+
+from .conftest import random_model  # noqa: E402
+
+pytestmark = pytest.mark.bridge
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def arguments(model_folder: Path, concept_file: Path, tmp_path: Path) -> list[str]:
+    return [
+        f"--model={model_folder}",
+        f"--concept={concept_file}",
+        f"--out={tmp_path / 'out'}",
+        "--alphas=9",
+        "--tokens=4",
+    ]
+
+
+def test_everything_is_written_and_says_the_same(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "verdicts.json"
+    assert main([*arguments, f"--json={copy}"]) == 0
+    out, err = capsys.readouterr()
+    folder = tmp_path / "out"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "final_norm.json",
+        "final_norm.npz",
+        "final_norm.pdf",
+        "final_norm.png",
+    ]
+    assert "final-norm    passed" in out
+    assert "self-check: alpha = 0 is the identity" in err
+    content = json.loads(copy.read_text())
+    assert content == json.loads((folder / "final_norm.json").read_text())
+    assert {"seed", "examples", "versions", "results"} <= set(content)
+    fields = {"id", "method", "status", "expected", "examples", "max_error", "counterexample"}
+    for result in content["results"]:
+        assert fields <= set(result)
+        assert result["method"] == "real-model"
+        assert result["expected"] == "true"
+    assert content["results"][0]["id"] == "final-norm"
+    assert content["model"]["site"] == "final_norm"
+    with np.load(folder / "final_norm.npz", allow_pickle=False) as data:
+        assert data["alphas"].shape == (9,)
+        measured = data["token_measured"]
+        at = np.searchsorted(data["dense"], data["alphas"])
+        np.testing.assert_allclose(data["token_predicted"][at], measured, atol=1e-12)
+        assert data["error"].max() == content["measured"]["max_error_nats"]
+
+
+def test_a_run_repeats_itself(arguments: list[str], tmp_path: Path) -> None:
+    numbers = []
+    for name in ("one.json", "two.json"):
+        assert main([*arguments, "--seed=5", f"--json={tmp_path / name}"]) == 0
+        content = json.loads((tmp_path / name).read_text())
+        for result in content["results"]:
+            result.pop("seconds")
+        numbers.append(content)
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--model=no/such-model"], "cannot load the model 'no/such-model'"),
+        (["--model=missing.gguf"], "no file missing.gguf"),
+        (["--concept=jooy"], "did you mean joy?"),
+        (["--alphas=8"], "give --alphas 9"),
+        (["--alpha-max=-1"], "positive finite number"),
+        (["--context=4"], "give --context between 0 and 3"),
+        (["--context=-1"], "give --context between 0 and 3"),
+        (["--tokens=0"], "--tokens is 0"),
+        (["--threads=0"], "--threads is 0"),
+        (["--out=/proc/nowhere"], "give a folder that you may write to"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], change: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *change]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
+
+
+def test_a_failed_write_leaves_nothing_behind(arguments: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    (folder / "final_norm.pdf").mkdir(parents=True)
+    assert main(arguments) == 2
+    assert sorted(p.name for p in folder.iterdir()) == ["final_norm.pdf", "final_norm.png"]
+
+
+def test_a_refuted_statement_is_exit_code_1(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from proofs_check.bridge import setting
+
+    monkeypatch.setattr(setting.Setting, "rounding", lambda _self, _alpha: 1e-30)
+    assert main(arguments) == 1
+    assert "refuted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("absent", ["torch", "transformers"])
+def test_a_missing_extra_names_the_command_that_installs_it(absent: str) -> None:
+    code = (
+        f"import sys; sys.modules[{absent!r}] = None\n"
+        "from proofs_check.bridge.__main__ import main\n"
+        "sys.exit(main(['--out', 'unused']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    last = run.stderr.strip().splitlines()[-1]
+    assert repr(absent) in last
+    assert "pip install 'steering-strength[bridge]'" in last
+
+
+def test_importing_the_package_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['transformers'] = None\n"
+        "import proofs_check.bridge as bridge\n"
+        "print(bridge.load_concept('joy').name)\n"
+        "try:\n    bridge.load_model\n"
+        "except Exception as error:\n    print(type(error).__name__)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["joy", "MissingExtraError"]
+
+
+def test_the_fingerprint_sees_the_weights_and_not_the_dtype(model_folder: Path) -> None:
+    one, two = (load_model(str(model_folder), dtype) for dtype in ("float64", "float32"))
+    assert one.fingerprint == two.fingerprint
+    changed = random_model("llama")
+    assert fingerprint(changed) == one.fingerprint
+    changed.model.layers[1].mlp.up_proj.weight.data[0, 0] += 1e-3
+    assert fingerprint(changed) != one.fingerprint
+
+
+def test_an_unknown_dtype_is_refused(model_folder: Path) -> None:
+    from proofs_check.bridge.errors import ModelError
+
+    with pytest.raises(ModelError, match="choose one of float64, float32"):
+        load_model(str(model_folder), "bfloat16")
+
+
+def test_help_is_short_and_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    shown: Any = capsys.readouterr().out
+    assert all(option in shown for option in ("--model", "--concept", "--json", "--dtype"))
