@@ -14,7 +14,7 @@ from theory.engine.measure import Measure
 from theory.engine.numerics import quiet
 from theory.engine.sums import centred_sums, is_moderate
 
-__all__ = ["concept_increase", "concept_log_odds", "concepts_log_odds", "log_odds_shift"]
+__all__ = ["concept_increase", "concept_log_odds", "concepts_log_odds", "log_odds_shift", "split"]
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 _TINY = 1e-250
 
 
-def _split(measure: Measure, mask: Mask) -> tuple[Measure, Measure]:
+def split(measure: Measure, mask: Mask) -> tuple[Measure, Measure]:
     """Return the measure on C and on its complement, both non-empty."""
     return (
         Measure.of(measure.log_p[mask], measure.log_odds[mask]),
@@ -57,7 +57,7 @@ def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
     """Return logit F_C(alpha), shape (A,); +inf if C holds all of the support, -inf if none."""
     if mask.all() or not mask.any():
         return np.full(alpha.size, np.inf if mask.any() else -np.inf)
-    inside, outside = _split(measure, mask)
+    inside, outside = split(measure, mask)
     return (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
 
 
@@ -95,7 +95,7 @@ def concept_increase(measure: Measure, mask: Mask, tokens: int, alpha: Vector) -
     """
     if mask.all() or not mask.any():
         return np.zeros(alpha.size)
-    inside, outside = _split(measure, mask)
+    inside, outside = split(measure, mask)
     total = np.logaddexp(inside.log_mass, outside.log_mass)
     log_f, log_g = inside.log_mass - total, outside.log_mass - total
     nu = log_odds_shift(inside, outside, alpha)

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.engine import concept, cross_entropy, inverse, limits, peaks, tilting
+from theory.engine.construction import log_odds_of_tables, log_odds_of_vector, normalised
+from theory.engine.inverse import Root
 from theory.engine.measure import Measure
+from theory.engine.storage import read_npz, write_npz
 from theory.engine.validation import (
     as_alpha,
     as_budget,
+    as_level,
     as_log_odds,
     as_log_probabilities,
+    as_metadata,
     as_sign,
     as_tokens,
 )
-from theory.errors import ShapeError
+from theory.errors import ShapeError, SteeringError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
 __all__ = ["TiltedFamily"]
@@ -46,6 +55,9 @@ class TiltedFamily:
         Log-probabilities at alpha = 0, normalised; -inf marks a token without support.
     log_odds : array_like, (V,)
         M(z), finite on the support (arXiv:2602.02712, Def. 3.2).
+    metadata : mapping, optional
+        Where the numbers come from (model, site, concept, unit of alpha, ...): anything JSON can
+        hold. It travels with `save` and `load` and means nothing to the engine.
 
     Raises
     ------
@@ -61,6 +73,7 @@ class TiltedFamily:
 
     log_p: Floats
     log_odds: Floats
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     _support: NDArray[np.intp] = field(init=False, repr=False)
     _measure: Measure = field(init=False, repr=False)
 
@@ -74,10 +87,78 @@ class TiltedFamily:
         for name, value in (
             ("log_p", log_p),
             ("log_odds", log_odds),
+            ("metadata", as_metadata(self.metadata)),
             ("_support", support),
             ("_measure", measure),
         ):
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_logits(
+        cls, logits: ArrayLike, log_odds: ArrayLike, metadata: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Build from unnormalised logits, shape (V,), in any float format.
+
+        Raises ProbabilityError for a NaN or +inf logit, or if all are -inf.
+        """
+        return cls(normalised(logits), np.asarray(log_odds), metadata or {})
+
+    @classmethod
+    def from_tables(
+        cls,
+        log_p: ArrayLike,
+        log_p_positive: ArrayLike,
+        log_p_negative: ArrayLike,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build from log-probabilities of P, (|P|, V), and N, (|N|, V): Def. 3.2.
+
+        M is the mean of the rows of P minus the mean of those of N; at the output of a model's
+        final norm it is what steering by the difference of means does, for any texts.
+
+        Raises ProbabilityError if a row is not normalised, ShapeError if the vocabularies differ.
+        """
+        log_odds = log_odds_of_tables(log_p_positive, log_p_negative)
+        return cls(np.asarray(log_p), log_odds, metadata or {})
+
+    @classmethod
+    def from_unembedding(
+        cls,
+        log_p: ArrayLike,
+        W: ArrayLike,
+        v: ArrayLike,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build from an unembedding W, (V, d), and a steering vector v, (d,): M = W v.
+
+        That is the log-odds of Def. 3.2 up to a constant, which changes K by alpha times it and
+        the distributions not at all (Lemma B.2).
+
+        Raises ShapeError if the shapes do not fit.
+        """
+        return cls(np.asarray(log_p), log_odds_of_vector(W, v), metadata or {})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote, bit by bit; raises SteeringError if the file is none of ours."""
+        arrays = read_npz(path, cls.__name__, ("log_p", "log_odds", "metadata"))
+        try:
+            metadata = json.loads(str(arrays["metadata"]))
+        except json.JSONDecodeError as error:
+            raise SteeringError(
+                f"the metadata of {path} is not JSON ({error})", remedy="write it again with save"
+            ) from None
+        return cls(arrays["log_p"], arrays["log_odds"], metadata)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write log_p, log_odds and the metadata to one .npz file at exactly `path`.
+
+        An older file there survives any failure; raises OutputError if it cannot be written.
+        """
+        arrays = {"log_p": self.log_p, "log_odds": self.log_odds}
+        write_npz(
+            path, type(self).__name__, {**arrays, "metadata": json.dumps(dict(self.metadata))}
+        )
 
     @property
     def size(self) -> int:
@@ -188,16 +269,61 @@ class TiltedFamily:
         """Return alpha K'(alpha) - K(alpha) = KL(p_alpha || p) >= 0, shape (A,)."""
         return self._scalars(cross_entropy.reverse_kl, alpha)
 
-    def alpha_for_cross_entropy(self, budget: float, sign: int) -> float:
-        """Return the alpha of that sign with cross_entropy_increase = budget (nats).
+    def cross_entropy_root(self, budget: float, sign: int) -> Root:
+        """Return where cross_entropy_increase = budget (nats) on the side of `sign`, bracketed.
 
-        0 for budget 0; sign * inf if the budget is never reached (constant M).
+        The root's alpha stays within the budget. Only a constant M never reaches it.
 
         Raises BudgetError for a negative or NaN budget, AlphaError for a wrong sign.
         """
-        return inverse.alpha_for_cross_entropy(
-            self._measure, as_budget(budget), as_sign(sign)
-        ).alpha
+        return inverse.cross_entropy_root(self._measure, as_budget(budget), as_sign(sign))
+
+    def reverse_kl_root(self, budget: float, sign: int) -> Root:
+        """Return where reverse_kl = budget (nats) on the side of `sign`, bracketed.
+
+        The divergence stays below -log p(argmax M): the record says so where that is not enough.
+
+        Raises BudgetError for a negative or NaN budget, AlphaError for a wrong sign.
+        """
+        return inverse.reverse_kl_root(self._measure, as_budget(budget), as_sign(sign))
+
+    def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Root:
+        """Return the alpha nearest 0 of that sign at which F_C first reaches `level`, bracketed.
+
+        0 if F_C(0) >= level. F_C need not be monotone; no earlier crossing is missed.
+
+        Raises BudgetError unless 0 < level < 1, AlphaError for a wrong sign, ShapeError for the
+        tokens.
+        """
+        mask, probability = as_tokens(tokens, self.size, single=True), as_level(level)
+        log_odds = math.log(probability) - math.log1p(-probability)
+        return inverse.concept_root(self._measure, mask[self._support], log_odds, as_sign(sign))
+
+    def limit_root(self, tolerance: float, sign: int) -> Root:
+        """Return the alpha beyond which p_alpha is within `tolerance` of `limit(sign)`, bracketed.
+
+        The distance is total variation, 0 < tolerance < 1; exact (Prop. B.1), no guess of scale.
+
+        Raises BudgetError for another tolerance, AlphaError for a wrong sign.
+        """
+        bound = as_level(tolerance, "tolerance")
+        return inverse.limit_root(self._measure, bound, as_sign(sign))
+
+    def alpha_for_cross_entropy(self, budget: float, sign: int) -> float:
+        """Return the alpha of `cross_entropy_root`: 0 for budget 0, sign * inf if there is none."""
+        return self.cross_entropy_root(budget, sign).alpha
+
+    def alpha_for_reverse_kl(self, budget: float, sign: int) -> float:
+        """Return the alpha of `reverse_kl_root`, sign * inf if the budget is never reached."""
+        return self.reverse_kl_root(budget, sign).alpha
+
+    def alpha_for_concept(self, tokens: ArrayLike, level: float, sign: int = 1) -> float:
+        """Return the alpha of `concept_root`, sign * inf if the level is never reached."""
+        return self.concept_root(tokens, level, sign).alpha
+
+    def alpha_for_limit(self, tolerance: float, sign: int) -> float:
+        """Return the alpha of `limit_root`."""
+        return self.limit_root(tolerance, sign).alpha
 
     def _spread(self, values: Floats, missing: float) -> Floats:
         """Put values per supported token, (n, ...), among all V tokens."""

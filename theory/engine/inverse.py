@@ -1,4 +1,9 @@
-"""Which alpha does that? Monotone questions about a family, each answered by a bracketed root."""
+"""Which alpha does that? Questions the other way round, each answered by a bracketed root.
+
+Both divergences grow with |alpha| on either side of 0, and so does the share of the extreme tokens:
+there is one root or none, and bisection finds it. The probability of any other concept may rise
+and fall; its first crossing is found by steps that provably cannot jump over it.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +12,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from theory.engine.cross_entropy import cross_entropy_increase
+from theory.engine.concept import log_odds_shift, split
+from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser, reverse_kl
 from theory.engine.measure import Measure
-from theory.engine.numerics import log_sum_exp
+from theory.engine.numerics import log_sum_exp, quiet
+from theory.engine.tilting import mean
 
-__all__ = ["Root", "alpha_for_cross_entropy", "bisect"]
+__all__ = ["Root", "concept_root", "cross_entropy_root", "limit_root", "reverse_kl_root"]
+
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
 class Root:
-    """The answer to "at which alpha is this quantity equal to that level".
+    """At which alpha does a quantity reach a level.
 
     Attributes
     ----------
     alpha : float
-        The root; +-inf where the level is never reached on that side.
+        The answer: 0 where the level is reached from the start, +-inf where it never is.
     lower, upper : float
-        Bracket: the quantity minus the level changes sign between them. Equal to `alpha` where
+        Neighbouring floats between which the quantity crosses the level; equal to `alpha` where
         the answer is exact or there is none.
     reason : str
-        Empty where there is a root; otherwise why there is none.
+        Empty where the level is reached; otherwise why it is not.
     """
 
     alpha: float
@@ -41,58 +51,182 @@ class Root:
         return not self.reason
 
 
-def bisect(rises_above: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
-    """Shrink 0 <= lower < upper until no float lies between, given False at lower, True at upper.
+def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
+    """Return the alpha of that sign with KL(p || p_alpha) = budget.
 
-    Invariant: `rises_above(lower)` is False and `rises_above(upper)` True. Halving is geometric
-    while the ends differ by more than a factor of 2, so 70 steps cover the range of float64.
+    The divergence is convex in alpha and grows without bound unless M is constant. With R the
+    range of M and sigma = |extreme M - E[M]| it is below alpha^2 R^2 / 8 and alpha sigma, and above
+    alpha sigma + log p(extreme): the first bracket.
+    """
+    if budget == 0.0:
+        return _exactly(0.0)
+    if measure.constant:
+        return _never(sign, "M is constant: steering moves nothing")
+    sigma = measure.top_gap if sign > 0 else measure.bottom_gap
+    upper = (budget - _log_share(measure, sign)) / sigma if sigma > 0.0 else math.inf
+    if not upper < _LARGEST:
+        return _never(sign, f"|alpha| would exceed {_LARGEST:g}")
+    lower = max(budget / sigma, math.sqrt(8.0 * budget) / (measure.high - measure.low))
+
+    def reached(strength: float) -> bool:
+        return bool(cross_entropy_increase(measure, np.array([sign * strength]))[0] >= budget)
+
+    # Rounding may put the root just outside the bracket that theory gives.
+    return _signed(sign, *_bisect(reached, 0.999 * lower, 1.001 * upper), inner=True)
+
+
+def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
+    """Return the alpha of that sign with KL(p_alpha || p) = budget.
+
+    The divergence rises to -log p(extreme), which it never reaches: a larger budget has no root.
+    """
+    if budget == 0.0:
+        return _exactly(0.0)
+    if measure.constant:
+        return _never(sign, "M is constant: steering moves nothing")
+    supremum = -_log_share(measure, sign)
+    if budget >= supremum:
+        return _never(sign, f"the divergence stays below {supremum:.6g} nats")
+
+    def reached(strength: float) -> bool:
+        return bool(reverse_kl(measure, np.array([sign * strength]))[0] >= budget)
+
+    bracket = _outwards(reached, 1.0 / (measure.high - measure.low))
+    if bracket is None:
+        return _never(sign, f"the divergence rounds to its supremum, {supremum:.17g} nats")
+    return _signed(sign, *_bisect(reached, *bracket), inner=True)
+
+
+def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
+    """Return the alpha of that sign beyond which p_alpha is within `tolerance` of its limit.
+
+    The distance is total variation. It is the probability that is not yet on the tokens at the
+    extreme of M: R / (P + R) with R the tilted mass of the others (Prop. B.1), and it falls
+    strictly with |alpha|.
+    """
+    if measure.constant:
+        return _exactly(0.0)
+    extreme = measure.high if sign > 0 else measure.low
+    inside, outside = split(measure, measure.log_odds == extreme)
+    level = math.log1p(-tolerance) - math.log(tolerance)
+    return _first_crossing(inside, outside, level, sign)
+
+
+def concept_root(measure: Measure, mask: NDArray[np.bool_], log_odds: float, sign: int) -> Root:
+    """Return the alpha nearest 0 of that sign, or 0, with logit F_C(alpha) >= log_odds."""
+    if mask.all():
+        return _exactly(0.0)
+    if not mask.any():
+        return _never(sign, "no token of the concept has support")
+    inside, outside = split(measure, mask)
+    return _first_crossing(inside, outside, log_odds, sign)
+
+
+@quiet
+def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) -> Root:
+    """Find where logit F_C first reaches `level`, going from 0 in the direction of `sign`.
+
+    The slope of logit F_C is mu_C - mu_notC, conditional means that both grow with alpha. So for
+    sign = +1 the slope between a and b is at most mu_C(b) - mu_notC(a): if that times b - a does
+    not reach the level, no crossing is in between; and if mu_C(a) > mu_notC(b) the function is
+    increasing in between, so that a crossing there is the only one. Mirrored for sign = -1.
+    """
+
+    def log_odds(strength: float) -> float:
+        shift = log_odds_shift(inside, outside, np.array([sign * strength]))
+        return inside.log_mass - outside.log_mass + float(shift[0])
+
+    def means(strength: float) -> tuple[float, float]:
+        alpha = np.array([sign * strength])
+        return sign * float(mean(inside, alpha)[0]), sign * float(mean(outside, alpha)[0])
+
+    def rise_at_most(strength: float) -> float:
+        """Bound what logit F_C still gains beyond `strength`; inf where F_C tends to 1."""
+        tops = [part.high if sign > 0 else -part.low for part in (inside, outside)]
+        if tops[0] > tops[1]:
+            return math.inf
+        if tops[0] < tops[1]:
+            return 0.0 if means(strength)[1] >= tops[0] else math.inf
+        rest = float(log_normaliser(outside, np.array([sign * strength]))[0])
+        return rest - _log_share(outside, sign)
+
+    here, at = log_odds(0.0), 0.0
+    if here >= level:
+        return _exactly(0.0)
+    if max(inside.high, outside.high) == min(inside.low, outside.low):
+        return _never(sign, "M is constant: steering moves nothing")
+    step = 1.0 / (max(inside.high, outside.high) - min(inside.low, outside.low))
+    slope_in, slope_out = means(at)
+    while at < _LARGEST:
+        ahead = at + step
+        next_in, next_out = means(ahead)
+        value = log_odds(ahead)
+        if (next_in - slope_out) * step < level - here:
+            at, here, slope_in, slope_out = ahead, value, next_in, next_out
+            step *= 2.0
+            if here + rise_at_most(at) < level:
+                return _never(sign, "the concept's probability stays below the level")
+        elif value >= level and slope_in > next_out:
+            bracket = _bisect(lambda strength: log_odds(strength) >= level, at, ahead)
+            return _signed(sign, *bracket, inner=False)
+        elif step <= 1e-13 * at:
+            # A maximum that touches the level to rounding: what is on either side is all there is.
+            return _signed(sign, at, ahead, inner=False)
+        else:
+            step *= 0.5
+    return _never(sign, f"|alpha| would exceed {_LARGEST:g}")
+
+
+def _log_share(measure: Measure, sign: int) -> float:
+    """Return log p(extreme of M on that side)."""
+    extreme = measure.high if sign > 0 else measure.low
+    share = log_sum_exp(measure.log_p[measure.log_odds == extreme])
+    return float(share) - measure.log_mass
+
+
+def _bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
+    """Return neighbouring floats (a, b), given `reached` False at 0 <= lower and True at upper.
+
+    The invariant is kept throughout. Halving is geometric while the ends differ by more than a
+    factor 2, so that about 70 evaluations suffice over the whole range of float64.
     """
     while True:
-        if lower > 0.0 and upper / lower > 2.0:
+        if lower > 0.0 and upper > 2.0 * lower:
             middle = math.sqrt(lower) * math.sqrt(upper)
         else:
             middle = lower + 0.5 * (upper - lower)
         if not lower < middle < upper:
             return lower, upper
-        if rises_above(middle):
+        if reached(middle):
             upper = middle
         else:
             lower = middle
 
 
-def alpha_for_cross_entropy(measure: Measure, budget: float, sign: int) -> Root:
-    """Return the alpha of that sign with KL(p || p_alpha) = budget.
+def _outwards(reached: Callable[[float], bool], step: float) -> tuple[float, float] | None:
+    """Return (a, 2a) with `reached` False at a and True at 2a; None if it never is."""
+    if reached(step):
+        while reached(0.5 * step):
+            step *= 0.5
+            if step < 1e-300:
+                return 0.0, step
+        return 0.5 * step, step
+    while step < _LARGEST:
+        if reached(2.0 * step):
+            return step, 2.0 * step
+        step *= 2.0
+    return None
 
-    The divergence is convex in alpha, so it grows without bound on either side unless M is
-    constant; with R = range of M and sigma = |extreme M - E[M]| it lies below alpha^2 R^2 / 8 and
-    alpha sigma, and above alpha sigma + log p(extreme): the first bracket.
-    """
-    if budget == 0.0:
-        return Root(0.0, 0.0, 0.0)
-    if measure.constant:
-        return Root(
-            sign * math.inf, sign * math.inf, sign * math.inf, "M is constant: alpha moves nothing"
-        )
-    extreme = measure.high if sign > 0 else measure.low
-    at_extreme = measure.log_odds == extreme
-    sigma = float(np.max(np.abs(measure.centred[at_extreme])))
-    log_share = float(log_sum_exp(measure.log_p[at_extreme])) - measure.log_mass
-    upper = (budget - log_share) / sigma if sigma > 0.0 else math.inf
-    if not upper < 1e308:
-        return Root(
-            sign * math.inf,
-            sign * math.inf,
-            sign * math.inf,
-            "the root is beyond the range of float64",
-        )
-    lower = max(budget / sigma, math.sqrt(8.0 * budget) / (measure.high - measure.low))
 
-    def above(strength: float) -> bool:
-        return bool(cross_entropy_increase(measure, np.array([sign * strength]))[0] >= budget)
+def _exactly(alpha: float) -> Root:
+    return Root(alpha, alpha, alpha)
 
-    # Rounding may put the root just outside the theoretical bracket.
-    lower *= 0.999
-    upper *= 1.001
-    near, far = bisect(above, lower, upper)
-    low, high = sorted((sign * near, sign * far))
-    return Root(sign * far, low, high)
+
+def _never(sign: int, reason: str) -> Root:
+    return Root(sign * math.inf, sign * math.inf, sign * math.inf, reason)
+
+
+def _signed(sign: int, near: float, far: float, *, inner: bool) -> Root:
+    """Return the root with its sign: the end of the bracket nearer to 0, or the farther one."""
+    lower, upper = sorted((sign * near, sign * far))
+    return Root(sign * (near if inner else far), lower, upper)

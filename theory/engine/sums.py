@@ -29,6 +29,7 @@ _BLOCK, _TOKENS = 1 << 15, 1 << 12
 # e^600 leaves 1e47 for the columns and the sum; e^-600 stays clear of subnormals, where exp is
 # ten times slower. e^-700 is as good as 0 next to the sum.
 _MODERATE, _FLOOR = 600.0, -700.0
+_LEAST = float(np.exp(_FLOOR))
 
 
 def blocks(count: int, size: int) -> list[slice]:
@@ -79,12 +80,13 @@ def extreme_sums(
     result = np.zeros((alpha.size, columns.shape[0]))
     top = np.zeros(alpha.size)
     tokens = blocks(gap.size, _TOKENS)
-    deep = measure.lightest < -_MODERATE
+    # Tokens stay in the sum down to e^-445 of the extreme one before p e^x underflows.
+    deep = measure.lightest < -0.5 * _MODERATE
     log_p = measure.log_p - measure.log_mass if deep else np.zeros(0)
     weighted = columns if deep else columns * measure.p
     # The extreme token alone keeps the sum above its p: only where that is tiny must the largest
     # term be looked for.
-    search = deep and float(log_p[gap == 0.0].max()) < -_MODERATE
+    search = deep and float(log_p[gap == 0.0].max()) < -0.25 * _MODERATE
 
     def exponents(rows: slice, part: slice) -> NDArray[np.float64]:
         block = np.multiply.outer(alpha[rows], gap[part])
@@ -100,8 +102,13 @@ def extreme_sums(
             block = exponents(rows, part)
             if search:
                 block -= top[rows, None]
-            if deep or lowest > -_FLOOR:
+            floored = deep or lowest > -_FLOOR
+            if floored:
                 np.maximum(block, _FLOOR, out=block)
             np.exp(block, out=block)
+            if floored:
+                # What was raised to the floor goes back to exactly 0: its p may be 1e260 times
+                # that of the extreme token.
+                block -= _LEAST
             result[rows] += block @ weighted[:, part].T
     return top, result

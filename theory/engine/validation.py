@@ -6,20 +6,25 @@ caller owns is kept or written to.
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.engine.numerics import log_sum_exp
-from theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
+from theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError, SteeringError
 
 __all__ = [
     "as_alpha",
     "as_budget",
+    "as_level",
     "as_log_odds",
     "as_log_probabilities",
+    "as_metadata",
     "as_sign",
     "as_tokens",
     "as_vector",
@@ -188,12 +193,47 @@ def as_budget(budget: Any, name: str = "budget") -> float:
     return value
 
 
-def as_tokens(tokens: ArrayLike, size: int) -> NDArray[np.bool_]:
+def as_level(level: Any, name: str = "level") -> float:
+    """Return a probability strictly between 0 and 1.
+
+    Raises
+    ------
+    BudgetError
+        If it is not one real number in that range.
+    """
+    try:
+        value = float(level)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not 0.0 < value < 1.0:
+        raise BudgetError(f"{name} is {level!r}", remedy="give a number strictly between 0 and 1")
+    return value
+
+
+def as_metadata(metadata: Any) -> Mapping[str, Any]:
+    """Return a read-only copy of a mapping that JSON can hold.
+
+    Raises
+    ------
+    SteeringError
+        If it is no mapping with string keys, or holds something JSON cannot.
+    """
+    try:
+        copy = json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SteeringError(
+            f"metadata cannot be stored as JSON ({error})",
+            remedy="give a mapping of names to strings, numbers, lists or mappings of those",
+        ) from None
+    return MappingProxyType(copy)
+
+
+def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[np.bool_]:
     """Return a set of tokens as a boolean mask, shape (V,), or several as (C, V).
 
     `tokens` is a mask of shape (V,), several of them as (C, V), or a vector of indices in
     0..V-1; a repeated index counts once. Negative indices are refused: counting from the end is
-    never meant for token ids.
+    never meant for token ids. With `single`, only one set is taken.
 
     Raises
     ------
@@ -202,10 +242,11 @@ def as_tokens(tokens: ArrayLike, size: int) -> NDArray[np.bool_]:
     """
     array = np.asarray(tokens)
     if array.dtype == np.bool_:
-        if array.ndim not in (1, 2) or array.shape[-1] != size:
+        if array.ndim not in ((1,) if single else (1, 2)) or array.shape[-1] != size:
+            several = "" if single else f"({size},) or (C, {size}) for C sets, "
             raise ShapeError(
                 f"the mask of tokens has shape {array.shape}",
-                remedy=f"give shape ({size},), (C, {size}) for C sets, or indices",
+                remedy=f"give shape {several or f'({size},), '}or indices",
             )
         empty = ~array.reshape(-1, size).any(axis=1)
         if array.size == 0 or empty.any():
