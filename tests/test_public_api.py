@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def described(name: str, cls: type) -> list[str]:
     return lines
 
 
+@cache
 def public_api() -> list[str]:
     import theory
     import theory.model
