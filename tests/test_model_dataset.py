@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from theory import ConceptDataset, TiltedFamily
 from theory.errors import AssumptionError
+from theory.model import dataset as dataset_module
 
 EPS = 2.0**-52
 
@@ -286,3 +288,9 @@ def test_increasing_epsilon_shrinks_the_gap() -> None:
         for data in (ConceptDataset.smoothed(epsilon=e) for e in (0.01, 0.1, 0.3, 0.6, 0.66))
     ]
     assert all(wide > narrow > 0 for wide, narrow in pairwise(gaps))
+
+
+def test_the_examples_in_the_documentation_run() -> None:
+    results = doctest.testmod(dataset_module)
+    assert results.attempted > 0
+    assert results.failed == 0

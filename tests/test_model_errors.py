@@ -136,6 +136,7 @@ CASES: list[tuple[Callable[..., ConceptDataset], dict[str, Any], type[SteeringEr
     (gaps, {"gap_weights": [[0.0, 1.0, 0.0], ROWS[1]]}, AssumptionError, "token 0, context 0"),
     (gaps, {"gap_weights": [[-0.5, 1.5, 0], ROWS[1]]}, AssumptionError, "gap weight -0.5"),
     (gaps, {"gap_weights": [[0.25, 0.7, 0], ROWS[1]]}, ProbabilityError, "gap_weights[0] sums to"),
+    (gaps, {"gap_weights": [[1.0], [0.5, 0.5]]}, ShapeError, "rows of different lengths"),
     (gaps, {"gap_weights": [[1.0], [1.0]]}, ShapeError, "gap_weights[0] has 1 entries"),
     (
         gaps,

@@ -21,6 +21,7 @@ from theory.model.inputs import (
     ROW_SUM_TOLERANCE,
     FloatArray,
     IntArray,
+    as_array,
     finite_array,
     integer,
     number,
@@ -158,7 +159,7 @@ def gap_rates(
             f"off_concept sums to B = {total!r}, which leaves no mass for the gaps",
             remedy="scale it so that B < 1",
         )
-    if np.ndim(gap_weights) == 2:
+    if as_array("gap_weights", gap_weights).ndim == 2:
         contexts_of_rows(gap_weights, token_concept)
         g = finite_array("gap_weights", gap_weights, 2)
         low = np.argwhere(g < 0)
