@@ -13,9 +13,9 @@ from sympy import Expr
 
 from theory.laws.assumptions import ASSUMPTIONS
 from theory.laws.kernel import Fact, Given, Let, Sign, Split
-from theory.laws.law import Appeal, Law, Status, Step
+from theory.laws.law import Appeal, Law, Status, Step, why_unknown
 from theory.laws.notation import Named
-from theory.laws.printing import tex, text
+from theory.laws.printing import block, tex, text
 
 __all__ = ["latex_document", "latex_page", "record", "text_page"]
 
@@ -38,9 +38,8 @@ def _given(g: Given, show: Callable[[Expr], str]) -> str:
         case Fact():
             return f"{show(g.lhs)} = {show(g.rhs)}"
         case Let():
-            size = g.upper - g.lower + 1
-            block = show(size) if size.is_Symbol else f"{show(g.lower)}..{show(g.upper)}"
-            return f"{show(g.entry)} = {show(g.value)} on {block}"
+            where = block(g.index, g.lower, g.upper)
+            return f"{show(g.entry)} = {show(g.value)}{f' for {where}' if where else ''}"
         case Sign():
             return f"{show(g.expr)} {'>' if g.strict else '≥'} 0"
         case Split():
@@ -61,7 +60,7 @@ def notation(law: Law) -> list[Named]:
             if type(n) not in found:
                 found[type(n)] = type(n)(*n.parameters)
                 pending.append(n.body)
-    return list(found.values())
+    return [n for n in found.values() if text(n) != text(n.body)]
 
 
 def _paragraph(label: str, words: str) -> str:
@@ -102,7 +101,12 @@ def text_page(law: Law) -> str:
     lines.append("")
     for number, (step, status) in enumerate(zip(law.steps, law.prove(), strict=True), start=1):
         head = f"({number})"
-        lines.append(f"{head:>5}  {step.text()}")
+        if isinstance(step, Appeal) and step.lhs is None:
+            lines.append(
+                fill(step.text(), _WIDTH, initial_indent=f"{head:>5}  ", subsequent_indent=" " * 7)
+            )
+        else:
+            lines.append(f"{head:>5}  {step.text()}")
         if isinstance(step, Appeal) and step.lhs is not None and step.conclusion:
             lines.append(
                 fill(step.conclusion, _WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7)
@@ -113,6 +117,8 @@ def text_page(law: Law) -> str:
             )
         reason = f"[{_MARK[status]}] {_because(step)}"
         lines.append(fill(reason, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9))
+        if status == Status.UNKNOWN:
+            lines.append(" " * 9 + f"the kernel says: {why_unknown(step)}")
     lines += ["", _paragraph("Concluded", verdict(law))]
     if law.principles():
         lines.append("")
@@ -137,6 +143,7 @@ _UNICODE = {
     "²": r"$^2$", "³": r"$^3$", "⁴": r"$^4$", "½": r"$\frac{1}{2}$", "±": r"$\pm$", "·": r"$\cdot$",
     "ö": r'\"o', "√": r"$\surd$", "∂": r"$\partial$", "∫": r"$\int$", "×": r"$\times$",
     "⁽": r"$^($", "ⁿ": r"$^n$", "⁾": r"$^)$", "∘": r"$\circ$", "∪": r"$\cup$", "χ": r"$\chi$",
+    "‖": r"$\|$", "⁻": r"$^-$", "¹": r"$^1$", "ᵀ": r"$^{\top}$", "\u0304": r"$^{\mathsf{c}}$",
     "<": r"$<$", ">": r"$>$", "|": r"$|$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "^": r"\^{}", "{": r"\{", "}": r"\}", "~": r"\~{}",
     "φ": r"$\varphi$", "ξ": r"$\xi$", "∅": r"$\emptyset$",

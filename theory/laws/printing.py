@@ -24,13 +24,14 @@ from sympy import (
     oo,
 )
 
-__all__ = ["tex", "text"]
+__all__ = ["block", "tex", "text"]
 
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ",
     "lambda": "λ", "mu": "μ", "nu": "ν", "omega": "ω", "pi": "π", "rho": "ρ", "sigma": "σ",
     "tau": "τ", "theta": "θ", "phi": "φ", "Delta": "Δ", "xi": "ξ", "ell": "ℓ",
 }  # fmt: skip
+_SUPERSCRIPT = {1: "", 2: "²", 3: "³", 4: "⁴"}
 # Precedences: a sum is looser than a product (or a big operator), which is looser than a power.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 
@@ -185,32 +186,52 @@ class _Printer:
 
     def _range(self, index: Symbol, lower: Expr, upper: Expr, sign: str) -> str:
         """The operator with its range: nothing for a whole set, `y ∈ A` for a block of size |A|."""
-        i = self.show(index)
-        size, before = upper - lower + 1, lower
-        member, outside = (r" \in ", r" \notin ") if self.latex else ("∈", "∉")
-        if size.is_Symbol and size.name.startswith("|"):
-            scope = f"{i}{member}{size.name.strip('|')}"
-        elif before != 0 and all(
-            b.is_Symbol and b.name.startswith("|") for b in Add.make_args(before)
-        ):
-            blocks = sorted(b.name.strip("|") for b in Add.make_args(before))
-            scope = f"{i}{outside}{(chr(92) + 'cup ' if self.latex else '∪').join(blocks)}"
-        elif lower == 0 and size.is_Symbol:
+        if lower == 0 and (upper + 1).is_Symbol and not _is_size(upper + 1):
+            i = self.show(index)
             return f"{sign}_{{{i}}}" if self.latex else f"{sign}_{i}"
-        elif self.latex:
-            return f"{sign}_{{{i}={self.show(lower)}}}^{{{self.show(upper)}}}"
-        else:
-            scope = f"{i}={self.show(lower)}..{self.show(upper)}"
-        return f"{sign}_{{{scope}}}" if self.latex else f"{sign}_({scope})"
+        block = self.block(index, lower, upper)
+        if block:
+            return f"{sign}_{{{block}}}" if self.latex else f"{sign}_({block})"
+        i, a, b = self.show(index), self.show(lower), self.show(upper)
+        return f"{sign}_{{{i}={a}}}^{{{b}}}" if self.latex else f"{sign}_({i}={a}..{b})"
+
+    def block(self, index: Symbol, lower: Expr, upper: Expr) -> str:
+        """`y ∈ A` for the block of size |A|, `y ∉ A` for what comes after it; else empty."""
+        i, size, before = self.show(index), upper - lower + 1, Add.make_args(lower)
+        if _is_size(size):
+            member = r" \in " if self.latex else "∈"
+            return f"{i}{member}{size.name.strip('|')}"
+        if all(map(_is_size, before)):
+            names = sorted(b.name.strip("|") for b in before)
+            union = r" \cup " if self.latex else "∪"
+            outside = r" \notin " if self.latex else "∉"
+            return f"{i}{outside}{union.join(names)}"
+        return ""
 
     def _derivative(self, e: Derivative) -> str:
-        (variable, order), *_ = e.variable_count
-        v, inner = self.show(variable), self.show(e.expr, _POWER)
+        inner = self.show(e.expr, _POWER)
+        order = sum(n for _, n in e.variable_count)
+        below = " ".join(self._differential(v, n) for v, n in e.variable_count)
         if self.latex:
-            power = "" if order == 1 else f"^{{{order}}}"
-            return rf"\frac{{d{power}}}{{d{v}{power}}} {inner}"
-        power = "" if order == 1 else {2: "²", 3: "³"}.get(int(order), f"^{order}")
-        return f"d{power}/d{v}{power} {inner}"
+            above = "d" if order == 1 else f"d^{{{order}}}"
+            return rf"\frac{{{above}}}{{{below}}} {inner}"
+        return f"d{_SUPERSCRIPT.get(int(order), f'^{order}')}/{below} {inner}"
+
+    def _differential(self, variable: Symbol, order: int) -> str:
+        v = self.show(variable)
+        if self.latex:
+            return f"d{v}" if order == 1 else f"d{v}^{{{order}}}"
+        return f"d{v}{_SUPERSCRIPT.get(int(order), f'^{order}')}"
+
+
+def _is_size(e: Expr) -> bool:
+    """Whether `e` is a symbol like |A|, the number of tokens in a named block."""
+    return bool(e.is_Symbol) and e.name.startswith("|")
+
+
+def block(index: Symbol, lower: Expr, upper: Expr, *, latex: bool = False) -> str:
+    """The range of an index in words, `y∈A`; empty for a range without a name."""
+    return _Printer(latex=latex).block(index, lower, upper)
 
 
 def _weight(f: Expr) -> tuple[int, object]:

@@ -257,7 +257,7 @@ MEAN_SLOPE = Law(
         Identity(
             top - mean(alpha),
             _deficit(alpha),
-            reason="number the tokens with M = max M = m first (there are s of them), "
+            reason="number the tokens with M = max M = m first (there are |A|), "
             "write M_y = m - d_y for the others, and divide by e^(α m)",
             given=AT_MAXIMUM,
         ),
