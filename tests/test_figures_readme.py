@@ -1,0 +1,99 @@
+"""The README keeps its word: examples run and print what they show, names and paths exist."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONSOLE = re.findall(r"```console\n\$ (.+)\n((?:.*\n)*?)```", README)
+
+
+def words(text: str) -> list[str]:
+    """Everything but numbers and rules: seconds, rounding and random searches vary."""
+    plain = re.sub(r"\b(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)\b", "#", text)
+    return [word for word in plain.split() if set(word) != {"-"} or word == "-"]
+
+
+@pytest.mark.parametrize(("line", "shown"), CONSOLE, ids=[line for line, _ in CONSOLE])
+def test_a_console_example_prints_what_it_shows(line, shown, tmp_path):
+    program, *arguments = shlex.split(line)
+    assert program == "python"
+    arguments = [str(tmp_path / "out") if word == "out" else word for word in arguments]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={"PATH": "", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert words(done.stdout) == words(shown)
+
+
+def test_there_is_one_console_example_per_job():
+    assert [line.split()[2] for line, _ in CONSOLE] == ["theory", "proofs_check", "figures"]
+
+
+def test_python_examples_run_and_show_their_values():
+    found = doctest.DocTestParser().get_doctest(README, {}, "README.md", "README.md", 0)
+    assert len(found.examples) >= 10
+    result = doctest.DocTestRunner().run(found)
+    assert result.failed == 0
+
+
+def test_paths_ids_and_targets_of_the_readme_exist():
+    for path in re.findall(r"`((?:theory|proofs_check|figures)/[\w/.]*)`", README):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"\]\(((?!http|#)[^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+    from theory.laws import LAWS
+
+    for name in re.findall(r"\| `([a-z-]+)` \|", README):
+        assert name in LAWS, name
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    for target in re.findall(r"make ([a-z-]+)", README):
+        assert target in targets, target
+    headings = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in _headings()}
+    for anchor in re.findall(r"\]\(#([^)]+)\)", README):
+        assert anchor in headings, anchor
+
+
+def _headings() -> list[str]:
+    return re.findall(r"^#+ (.+)$", README, re.M)
+
+
+def test_the_readme_names_every_figure_and_how_its_picture_is_made():
+    from figures.gallery import FIGURES
+
+    for name in FIGURES:
+        assert f"`{name}`" in README
+    assert "python -m figures overview --out figures/pictures --format png" in README
+    assert (ROOT / "figures" / "pictures" / "overview.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["CITATION.cff", "references.bib", "README.md"])
+def test_the_paper_is_cited(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "Towards Understanding Steering Strength" in text
+    assert "2602.02712" in text
+    for author in ("Taimeskhanov", "Vaiter", "Garreau"):
+        assert author in text
+
+
+def test_bibliography_entries_are_complete_and_unique():
+    text = (ROOT / "references.bib").read_text(encoding="utf-8")
+    keys = re.findall(r"^@\w+\{(\w+),", text, re.M)
+    assert len(keys) == len(set(keys)) >= 10
+    for entry in re.split(r"^@", text, flags=re.M)[1:]:
+        for field in ("author", "title", "year"):
+            assert re.search(rf"^\s*{field}\s*=", entry, re.M), entry.splitlines()[0]
