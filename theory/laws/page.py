@@ -155,6 +155,17 @@ def _words(words: str) -> str:
     return "".join(_UNICODE.get(c, c) for c in words)
 
 
+_ONE_LINE = 120  # characters of LaTeX that fit on a line of a page, roughly
+
+
+def _display(step: Step) -> str:
+    """A displayed formula; a long one is broken at its relation."""
+    if len(step.latex()) <= _ONE_LINE:
+        return rf"\[ {step.latex()} \]"
+    left, right = tex(step.lhs), step.latex().removeprefix(tex(step.lhs))
+    return rf"\begin{{multline*}} {left} \\ {right} \end{{multline*}}"
+
+
 def latex_page(law: Law) -> str:
     """Statement and derivation as LaTeX; needs only the `amsmath` and `amssymb` packages."""
     lines = [
@@ -164,12 +175,12 @@ def latex_page(law: Law) -> str:
         rf"\paragraph{{Paper.}} {_words(law.paper)}",
         rf"\paragraph{{Here.}} {_words(law.sharper)}",
         rf"\paragraph{{Assumes.}} {_words(_assumes(law))}.",
-        rf"\paragraph{{To show.}} \[ {law.statement.latex()} \]" if law.statement.latex() else "",
+        rf"\paragraph{{To show.}} {_display(law.statement)}",
         *(rf"\[ {tex(n)} = {tex(n.body)} \]" for n in notation(law)),
         r"\begin{enumerate}",
     ]
     for step, status in zip(law.steps, law.prove(), strict=True):
-        formula = rf"\[ {step.latex()} \]" if step.latex() else _words(step.text())
+        formula = _display(step) if step.latex() else _words(step.text())
         conclusion = ""
         if isinstance(step, Appeal) and step.latex() and step.conclusion:
             conclusion = f"{_words(step.conclusion)}; "
@@ -191,7 +202,7 @@ def latex_document(*laws: Law) -> str:
     """A document that compiles as it stands."""
     body = "\n".join(latex_page(law) for law in laws)
     return (
-        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\usepackage[T1]{fontenc}\n"
+        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\usepackage[margin=2cm]{geometry}\n"
         f"\\begin{{document}}\n{body}\\end{{document}}\n"
     )
 
