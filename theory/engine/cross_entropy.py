@@ -149,7 +149,8 @@ def _term_by_term(log_p: Vector, p: Vector, x: Vector) -> float:
         return top + float(np.log(np.exp(exponent - top).sum())) if top < np.inf else np.inf
     far = x > 1.0
     near = ~far
-    total = float(p[near] @ exponential_excess(x[near]))
+    # alpha M may overflow; 1e300 keeps p x a number where p has underflowed to 0.
+    total = float(p[near] @ exponential_excess(np.maximum(x[near], -1e300)))
     with np.errstate(invalid="ignore"):
         linear = np.where(p[far] > 0.0, p[far] * (1.0 + x[far]), 0.0)
     return float(np.log1p(total + (np.exp(exponent[far]) - linear).sum()))

@@ -1,0 +1,28 @@
+"""proofs_check: a verdict on every statement of the theory, and a suite wrong laws cannot pass.
+
+The one idea: **independent derivations meet in one assertion.** A statement is evaluated on a
+random instance by the symbolic law (SymPy), by the engine (NumPy in log space), by a simulation (W,
+H, a matrix product, a softmax, and looking at the curve) and by an oracle (exact fractions or 120
+digits); they must agree within a tolerance that has a reason. A suite is worth what it can refute:
+known false readings must be refuted, and wrong laws are refuted on purpose.
+
+Three instances of the idea:
+
+* `tilting`: the engine's log p_alpha, softmax(W (h + alpha v)), both sides of the law, and the
+  rational p_alpha at alpha = n q;
+* `peak`: the engine's root, a sign change seen in 120 digits on both sides of it, and the top of
+  the simulated curve found by looking;
+* `concept-limit/returns`, a sentence of the paper that its own formula contradicts: refuted, with
+  fractions that can be checked by hand.
+
+Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
+(what is seen), `formulas` (what is on trial), `meeting` and `tolerance` (what agreement means),
+`check_tilting` and its siblings (the statements), `search`, `run` and `verdict` (the judgement).
+"""
+
+from __future__ import annotations
+
+from proofs_check.run import reproduce, run
+from proofs_check.verdict import Verdict, as_json, write_json
+
+__all__ = ["Verdict", "as_json", "reproduce", "run", "write_json"]

@@ -1,0 +1,94 @@
+"""A check: one statement as a function of a random instance that measures how wrong it is.
+
+    @check("slope", cases=family_cases(), tolerance="...")
+    def slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
+        \"\"\"The statement in one line.\"\"\"
+
+turns the function into a `Check`. The formulas under test come in as an argument, so that the
+same check can sit in judgement on a wrong formula (`proofs_check.mutants`). A check of a claim
+that is known to be false has `expected=False`: it must be refuted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis.strategies import SearchStrategy
+
+from proofs_check.formulas import FORMULAS, Formulas
+from proofs_check.meeting import Meeting
+
+__all__ = ["Check", "Measure", "check"]
+
+Measure = Callable[[Any, Formulas], Meeting]
+
+_PATIENCE = 5000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One statement, where to look for exceptions, and how exactly it must hold.
+
+    Attributes
+    ----------
+    id : str
+        The id of the statement; a false reading of it is named ``id/reading``.
+    claim : str
+        The statement in one line: the docstring of the function.
+    cases : SearchStrategy
+        Where the instances come from.
+    measure : callable
+        (case, formulas) -> `Meeting`.
+    tolerance : str
+        Why the tolerance is what it is.
+    expected : bool
+        Whether the claim is true.
+    weight : float
+        Share of the requested examples; below 1 for the checks that are slow by nature.
+    aim : callable or None
+        case -> float, larger for instances closer to a refutation. Where exceptions are rare, the
+        search climbs it (Hypothesis' targeted search).
+    """
+
+    id: str
+    claim: str
+    cases: SearchStrategy[Any]
+    measure: Measure
+    tolerance: str
+    expected: bool = True
+    weight: float = 1.0
+    aim: Callable[[Any], float] | None = None
+
+    def __call__(self, case: Any, formulas: Formulas = FORMULAS) -> Meeting:
+        """The disagreement on one instance."""
+        return self.measure(case, formulas)
+
+    def budget(self, examples: int) -> int:
+        """How many examples this check runs when `examples` are asked for.
+
+        The search for a counterexample to a false claim ends when there is one, so it may go on for
+        as long as the rarest of them takes: a double bump is one instance in 200.
+        """
+        if not self.expected:
+            return max(examples, _PATIENCE)
+        return max(1, round(self.weight * examples))
+
+
+def check(
+    name: str,
+    cases: SearchStrategy[Any],
+    tolerance: str,
+    *,
+    expected: bool = True,
+    weight: float = 1.0,
+    aim: Callable[[Any], float] | None = None,
+) -> Callable[[Measure], Check]:
+    """Decorator: the function's docstring is the claim."""
+
+    def register(measure: Measure) -> Check:
+        statement = " ".join((measure.__doc__ or "").split())
+        return Check(name, statement, cases, measure, tolerance, expected, weight, aim)
+
+    return register

@@ -1,0 +1,50 @@
+"""Choosing alpha: what a budget in nats allows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proofs_check.check import Check, check
+from proofs_check.formulas import Formulas
+from proofs_check.instances import FamilyCase
+from proofs_check.meeting import EPS, Meeting, Voice, claim, meet, worst
+from proofs_check.oracles import precise
+from proofs_check.oracles.precise import number
+from proofs_check.strategies import any_families
+from proofs_check.tolerance import tolerance
+
+__all__ = ["CHECKS"]
+
+
+@check(
+    "advise-budget",
+    cases=any_families(),
+    tolerance="the error of KL over its slope gives the bracket in which KL - budget changes sign",
+)
+def advise_budget(case: FamilyCase, on_trial: Formulas) -> Meeting:
+    """The alpha of either sign with Delta CE = budget is unique; infinite only for constant M."""
+    limits = tolerance(case)
+    sign = 1 if case.alpha >= 0 else -1
+    budget = 10.0 ** (case.gauge % 7 - 4)
+    alpha = on_trial.alpha_for_cross_entropy(case.family, budget, sign)
+    if not limits.spread:
+        return claim("no budget is reached where M is constant", alpha == sign * np.inf)
+    if not (np.isfinite(alpha) and alpha * sign > 0):
+        return claim(f"a finite alpha of sign {sign}, not {alpha}", False)
+    at = number(alpha)
+    slope = abs(precise.mean(case.p, case.M, at) - precise.mean(case.p, case.M, number(0)))
+    width = limits.divergence(alpha) / slope + 8 * EPS * abs(at)
+    below, above = (
+        precise.kl(case.p, precise.tilted(case.p, case.M, at + sign * side * width))
+        for side in (-1, 1)
+    )
+    here = precise.kl(case.p, precise.tilted(case.p, case.M, at))
+    return worst(
+        [
+            claim("KL - budget changes sign around alpha", bool(below < budget < above)),
+            meet("KL at alpha", number(budget), Voice("engine", here, width * slope)),
+        ]
+    )
+
+
+CHECKS: tuple[Check, ...] = (advise_budget,)

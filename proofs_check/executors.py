@@ -1,0 +1,67 @@
+"""Where the tasks of a run are done: the cores of this machine, or whatever joblib can reach.
+
+An executor applies a function to a sequence of tasks and yields the results as they come. The
+tasks are small (names and numbers), the results are small (verdicts in words), so nothing grows
+with the number of examples.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from theory.errors import MissingExtraError, SteeringError
+
+__all__ = ["on_cores", "on_joblib"]
+
+
+def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]:
+    """An executor over `jobs` processes of this machine; 1 means this process.
+
+    Raises
+    ------
+    SteeringError
+        `jobs` is below 1.
+    """
+    if jobs < 1:
+        raise SteeringError(f"jobs = {jobs} is below 1", remedy="ask for at least one process")
+
+    def apply(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+        if jobs == 1 or len(tasks) < 2:
+            yield from map(function, tasks)
+            return
+        # spawn: a forked copy of a process with running threads (BLAS, matplotlib) can hang.
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(min(jobs, len(tasks))) as pool:
+            yield from pool.imap_unordered(function, tasks)
+
+    return apply
+
+
+def on_joblib(
+    jobs: int = -1, backend: str | None = None
+) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]:
+    """An executor over a joblib backend: "loky", "dask" inside a Dask client, "ray", ...
+
+    Without `backend`, the one that `joblib.parallel_config` has set.
+
+    Raises
+    ------
+    MissingExtraError
+        joblib is not installed.
+    """
+    try:
+        import joblib
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "joblib is not installed", remedy="pip install joblib, or use --jobs"
+        ) from error
+
+    def apply(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+        options = {} if backend is None else {"backend": backend}
+        with joblib.parallel_config(**options) if options else joblib.parallel_config():
+            run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+            yield from run(joblib.delayed(function)(task) for task in tasks)
+
+    return apply

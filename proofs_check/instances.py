@@ -1,0 +1,357 @@
+"""Instances of the theory, small, exact and printable.
+
+A case is what one example of a check is about. It is stored as integers, fractions and floats
+that mean exactly what they print, so the same instance reaches the oracle without rounding and
+the engine rounded once, and `repr(case)` is code that rebuilds it. The records of `theory` and
+the arrays are derived on demand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from proofs_check.oracles import exact, precise
+from theory import ConceptDataset, TiltedFamily
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ConceptCase",
+    "ExactDataset",
+    "FamilyCase",
+    "NormCase",
+    "ReadoutCase",
+    "SmoothCase",
+    "WeightedCase",
+]
+
+
+@dataclass(frozen=True)
+class ExactDataset:
+    """A `ConceptDataset` in fractions.
+
+    Attributes
+    ----------
+    rows : (m, V) Fractions
+        p(z|c_j), each row summing to 1 exactly.
+    token_concept : (V,) ints
+        Concept 0..G-1 of every token.
+    context_concept : (m,) ints
+        Concept of every context.
+    context_weights : (m,) Fractions
+        pi_j, summing to 1 exactly.
+    """
+
+    rows: tuple[tuple[Fraction, ...], ...]
+    token_concept: tuple[int, ...]
+    context_concept: tuple[int, ...]
+    context_weights: tuple[Fraction, ...]
+
+    def tokens(self, concept: int) -> tuple[int, ...]:
+        """The tokens of one concept."""
+        return tuple(z for z, c in enumerate(self.token_concept) if c == concept)
+
+    def contexts(self, concept: int) -> tuple[int, ...]:
+        """The contexts of one concept."""
+        return tuple(j for j, c in enumerate(self.context_concept) if c == concept)
+
+    @property
+    def concepts(self) -> int:
+        """The number of concepts G."""
+        return max(self.token_concept) + 1
+
+    def rounded(self) -> ConceptDataset:
+        """The dataset in float64: every probability correctly rounded."""
+        return ConceptDataset(
+            probabilities=np.array([[float(p) for p in row] for row in self.rows]),
+            token_concept=np.array(self.token_concept),
+            context_concept=np.array(self.context_concept),
+            context_weights=np.array([float(w) for w in self.context_weights]),
+        )
+
+
+@dataclass(frozen=True)
+class ConceptCase:
+    """A dataset, a steering vector on it, and a strength.
+
+    Attributes
+    ----------
+    dataset : ExactDataset
+    target : int
+        The concept T of the positive contexts.
+    positive, negative : tuples of context indices
+        P and N.
+    context : int
+        The context c_j whose next token is looked at.
+    alpha : float
+        Nats per unit of M; the number that is written here, exactly.
+    gauge : int
+        Seed of the random gauge, logit shifts and useless dimensions of the simulation.
+    """
+
+    dataset: ExactDataset
+    target: int
+    positive: tuple[int, ...]
+    negative: tuple[int, ...]
+    context: int
+    alpha: float = 1.0
+    gauge: int = 0
+
+    @property
+    def q(self) -> int:
+        """|P| = |N|."""
+        return len(self.positive)
+
+    @property
+    def row(self) -> tuple[Fraction, ...]:
+        """p(.|c_j), exactly."""
+        return self.dataset.rows[self.context]
+
+    @cached_property
+    def ratios(self) -> tuple[Fraction, ...]:
+        """e^{q M(z)}, exactly."""
+        return tuple(exact.odds_ratios(self.dataset.rows, self.positive, self.negative))
+
+    @cached_property
+    def p(self) -> tuple[precise.Number, ...]:
+        """p(.|c_j) with 120 digits."""
+        return tuple(precise.numbers(self.row))
+
+    @cached_property
+    def M(self) -> tuple[precise.Number, ...]:
+        """The log-odds with 120 digits: log(prod_P p / prod_N p) / q, so exact ties stay ties."""
+        return tuple(precise.CTX.log(precise.number(r)) / self.q for r in self.ratios)
+
+    @cached_property
+    def data(self) -> ConceptDataset:
+        """The dataset in float64."""
+        return self.dataset.rounded()
+
+    @cached_property
+    def family(self) -> TiltedFamily:
+        """The engine's record of this context under this steering vector."""
+        return self.data.family(self.context, self.data.log_odds(self.positive, self.negative))
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The tokens of the target concept."""
+        return self.dataset.tokens(self.target)
+
+    def at(self, context: int) -> ConceptCase:
+        """The same seen from another context."""
+        return replace(self, context=context)
+
+    def as_family(self) -> FamilyCase:
+        """The context and the log-odds as the engine rounds them, with C = T."""
+        return FamilyCase(
+            weights=self.row,
+            log_odds=tuple(self.family.log_odds.tolist()),
+            tokens=self.tokens,
+            alpha=self.alpha,
+            gauge=self.gauge,
+        )
+
+
+@dataclass(frozen=True)
+class WeightedCase:
+    """The paper's weighted family: a_z = (1-eps) gamma_z, b_z = eps/(G-1) omega_z (App. B.1).
+
+    One positive context, q negative ones, and c_j, a context outside T.
+
+    Attributes
+    ----------
+    token_concept : (V,) ints
+    gamma, omega : (V,) Fractions
+        Each sums to 1 in every concept.
+    target : int
+    own : int
+        The concept D of c_j.
+    negatives : tuple of ints
+        The concepts of the contexts in N; Q_C is the share of C in it.
+    epsilon : Fraction
+        In (0, `bound`), where Assumption 1 holds.
+    """
+
+    token_concept: tuple[int, ...]
+    gamma: tuple[Fraction, ...]
+    omega: tuple[Fraction, ...]
+    target: int
+    own: int
+    negatives: tuple[int, ...]
+    epsilon: Fraction
+
+    @property
+    def concepts(self) -> int:
+        """G."""
+        return max(self.token_concept) + 1
+
+    @property
+    def bound(self) -> Fraction:
+        """The eps at which the first a_z equals its b_z."""
+        others = self.concepts - 1
+        pairs = zip(self.gamma, self.omega, strict=True)
+        return min(others * g / (others * g + w) for g, w in pairs)
+
+    def row(self, concept: int) -> tuple[Fraction, ...]:
+        """p(.|c) for a context of that concept."""
+        inside = [(1 - self.epsilon) * g for g in self.gamma]
+        outside = [self.epsilon / (self.concepts - 1) * w for w in self.omega]
+        return tuple(
+            a if c == concept else b
+            for a, b, c in zip(inside, outside, self.token_concept, strict=True)
+        )
+
+    def case(self) -> ConceptCase:
+        """The dataset with c_j first, then P, then N."""
+        q = len(self.negatives)
+        labels = (self.own, *(self.target,) * q, *self.negatives)
+        size = len(labels)
+        return ConceptCase(
+            dataset=ExactDataset(
+                rows=tuple(self.row(c) for c in labels),
+                token_concept=self.token_concept,
+                context_concept=labels,
+                context_weights=(Fraction(1, size),) * size,
+            ),
+            target=self.target,
+            positive=tuple(range(1, q + 1)),
+            negative=tuple(range(q + 1, size)),
+            context=0,
+        )
+
+
+@dataclass(frozen=True)
+class FamilyCase:
+    """One context under one steering vector, without a dataset behind it.
+
+    Attributes
+    ----------
+    weights : (V,) Fractions
+        p(z) is weight over sum of weights.
+    log_odds : (V,) floats
+        M(z); ties are equal floats and nothing else.
+    tokens : tuple of token indices
+        A concept C, neither empty nor everything.
+    alpha : float
+    gauge : int
+        As in `ConceptCase`.
+    """
+
+    weights: tuple[Fraction, ...]
+    log_odds: tuple[float, ...]
+    tokens: tuple[int, ...]
+    alpha: float = 1.0
+    gauge: int = 0
+
+    @cached_property
+    def row(self) -> tuple[Fraction, ...]:
+        """p, exactly."""
+        total = sum(self.weights)
+        return tuple(Fraction(w) / total for w in self.weights)
+
+    @cached_property
+    def p(self) -> tuple[precise.Number, ...]:
+        """p with 120 digits."""
+        return tuple(precise.numbers(self.row))
+
+    @cached_property
+    def M(self) -> tuple[precise.Number, ...]:
+        """M, exactly."""
+        return tuple(precise.numbers(self.log_odds))
+
+    @cached_property
+    def family(self) -> TiltedFamily:
+        """The engine's record; log p is rounded once, and finite also where p underflows."""
+        log_p = np.array([float(precise.CTX.log(p)) if p else -np.inf for p in self.p])
+        return TiltedFamily(log_p, np.array(self.log_odds))
+
+
+def _array(values: object) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class NormCase:
+    """A residual stream h, a steering vector v and the final norm of a transformer (section 4).
+
+    Attributes
+    ----------
+    h, v, gain, bias : (d,) floats
+    W : (V, d) floats
+        Unembedding.
+    kind : str
+        "rms" or "layer".
+    eps : float
+    alpha : float
+    """
+
+    h: tuple[float, ...]
+    v: tuple[float, ...]
+    gain: tuple[float, ...]
+    bias: tuple[float, ...]
+    W: tuple[tuple[float, ...], ...]
+    kind: str
+    eps: float
+    alpha: float = 1.0
+
+    @property
+    def visible(self) -> bool:
+        """Whether v survives the norm: v is not 0, and not constant under LayerNorm."""
+        return any(self.v) and (self.kind == "rms" or len(set(self.v)) > 1)
+
+    def arrays(self) -> tuple[NDArray[np.float64], ...]:
+        """h, v, gain, bias, W as float64 arrays."""
+        return tuple(_array(x) for x in (self.h, self.v, self.gain, self.bias, self.W))
+
+
+@dataclass(frozen=True)
+class ReadoutCase:
+    """Normed states and an unembedding with bias: the `final-norm` site of any causal LM.
+
+    Attributes
+    ----------
+    states : (m, d) floats
+        Outputs of the final norm at the last position of m texts.
+    W, bias : (V, d) and (V,) floats
+    positive, negative : tuples of text indices
+        Their sizes may differ, and they may share texts: nothing forbids it at this site.
+    context : int
+    alpha : float
+    """
+
+    states: tuple[tuple[float, ...], ...]
+    W: tuple[tuple[float, ...], ...]
+    bias: tuple[float, ...]
+    positive: tuple[int, ...]
+    negative: tuple[int, ...]
+    context: int
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True)
+class SmoothCase:
+    """Logits that bend: W tanh(A (h + alpha v)) per context, for the laws at any layer.
+
+    Attributes
+    ----------
+    states : (m, d) floats
+    v : (d,) floats
+    A : (k, d) floats
+    W : (V, k) floats
+    labels : (m, V) Fractions
+        Data distribution of the next token of each context; it need not be the model's.
+    context_weights : (m,) Fractions
+    """
+
+    states: tuple[tuple[float, ...], ...]
+    v: tuple[float, ...]
+    A: tuple[tuple[float, ...], ...]
+    W: tuple[tuple[float, ...], ...]
+    labels: tuple[tuple[Fraction, ...], ...]
+    context_weights: tuple[Fraction, ...]

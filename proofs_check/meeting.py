@@ -1,0 +1,140 @@
+"""Where the derivations meet: every value against the oracle, each within its own tolerance.
+
+A `Voice` is what one derivation (law, engine, simulation) says about a quantity, with the error
+it may make and must not exceed. `meet` puts all voices on one quantity next to the oracle's
+number and returns a `Meeting`: the worst disagreement, in units of its tolerance. Up to 1 they
+agree. NaN, an infinity where a number was due, a wrong shape: infinitely wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from proofs_check.oracles.precise import CTX, Number, number
+
+__all__ = ["AGREED", "EPS", "LAW", "Meeting", "Voice", "claim", "meet", "not_above", "worst"]
+
+EPS = 2.0**-52
+"""Spacing of doubles at 1; a correctly rounded operation errs by half of it, relatively."""
+
+LAW = 1e-30
+"""Relative tolerance of a law against the oracle: evaluations with 120 digits, of which a second
+derivative taken as a difference quotient keeps 60 and naive sums lose some again."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What one derivation says.
+
+    Attributes
+    ----------
+    name : str
+        "engine", "law", "simulation", ...
+    value : array_like
+        Any shape; floats or numbers of `oracles.precise`.
+    tolerance : array_like
+        Absolute, one for all or one each.
+    """
+
+    name: str
+    value: Any
+    tolerance: Any
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """The outcome of an assertion.
+
+    Attributes
+    ----------
+    error : float
+        The worst disagreement in units of its tolerance; at most 1 if all agree.
+    what : str
+        Who disagreed most about what, with both numbers.
+    """
+
+    error: float
+    what: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every voice is within its tolerance."""
+        return self.error <= 1.0
+
+
+AGREED = Meeting(0.0)
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return [item for part in value for item in _flat(part)]
+    if isinstance(value, np.ndarray):
+        return [float(item) for item in value.ravel()]
+    return [value]
+
+
+def _units(value: Number, reference: Number, tolerance: Number) -> float:
+    """|value - reference| / tolerance; equal infinities agree, NaN agrees only with NaN."""
+    if CTX.isnan(value) or CTX.isnan(reference):
+        return 0.0 if CTX.isnan(value) and CTX.isnan(reference) else float("inf")
+    if value == reference:
+        return 0.0
+    if CTX.isinf(value) or CTX.isinf(reference) or not tolerance > 0:
+        return float("inf")
+    return float(abs(value - reference) / tolerance)
+
+
+def meet(quantity: str, reference: Any, *voices: Voice) -> Meeting:
+    """All voices on one quantity against the oracle's number(s)."""
+    expected = [number(x) for x in _flat(reference)]
+    result = AGREED
+    for voice in voices:
+        said = [number(x) for x in _flat(voice.value)]
+        allowed = [number(x) for x in _flat(voice.tolerance)]
+        if len(said) != len(expected):
+            return Meeting(
+                float("inf"),
+                f"{quantity}: {voice.name} gives {len(said)} values for {len(expected)}",
+            )
+        if len(allowed) == 1:
+            allowed *= len(said)
+        for i, (x, y, t) in enumerate(zip(said, expected, allowed, strict=True)):
+            units = _units(x, y, t)
+            if units > result.error:
+                place = f"[{i}]" if len(expected) > 1 else ""
+                result = Meeting(
+                    units,
+                    f"{quantity}{place}: {voice.name} {CTX.nstr(x, 12)}, oracle {CTX.nstr(y, 12)}, "
+                    f"tolerance {CTX.nstr(t, 3)}",
+                )
+    return result
+
+
+def claim(statement: str, holds: bool) -> Meeting:
+    """A statement that is true or false, with no tolerance in between."""
+    return AGREED if holds else Meeting(float("inf"), f"false: {statement}")
+
+
+def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Meeting:
+    """`low` <= `high`, one by one; an excess is measured in units of `tolerance`."""
+    result = AGREED
+    lows, highs, allowed = (_flat(x) for x in (low, high, tolerance))
+    size = max(len(lows), len(highs))
+    columns: list[Sequence[Any]] = [x * size if len(x) == 1 else x for x in (lows, highs, allowed)]
+    for a, b, t in zip(*columns, strict=True):
+        x, y = number(a), number(b)
+        if x <= y:
+            continue
+        units = _units(x, y, number(t))
+        if units > result.error:
+            result = Meeting(units, f"{quantity}: {CTX.nstr(x, 12)} > {CTX.nstr(y, 12)}")
+    return result
+
+
+def worst(meetings: Iterable[Meeting]) -> Meeting:
+    """The one with the largest error: the conjunction of several assertions."""
+    return max(meetings, key=lambda meeting: meeting.error, default=AGREED)

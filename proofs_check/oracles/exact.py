@@ -1,0 +1,119 @@
+"""The theory in exact fractions, at the strengths where e^{alpha M(z)} is rational.
+
+With q = |P| = |N|, q M(z) = log(prod_P p(z|c_i) / prod_N p(z|c_i)) (arXiv:2602.02712, Def. 3.2), so
+at alpha = n q the weight p(z) e^{alpha M(z)} is the fraction p(z) (prod_P p / prod_N p)^n and
+nothing is rounded. Rows are sequences of Fractions; contexts and tokens are indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from math import prod
+
+__all__ = [
+    "concept_curve",
+    "concept_levels",
+    "concept_probability",
+    "odds_ratios",
+    "root",
+    "signs_of_change",
+    "tilted",
+    "turns",
+]
+
+
+def odds_ratios(
+    rows: Sequence[Sequence[Fraction]], positive: Collection[int], negative: Collection[int]
+) -> list[Fraction]:
+    """e^{q M(z)} for every token z, from q positive and q negative contexts (Def. 3.2)."""
+    if len(positive) != len(negative) or not positive:
+        raise ValueError(
+            f"|P| = {len(positive)} and |N| = {len(negative)}; e^(alpha M) is rational only for "
+            "|P| = |N| = q >= 1"
+        )
+
+    def product(contexts: Collection[int], z: int) -> Fraction:
+        return prod((rows[i][z] for i in contexts), start=Fraction(1))
+
+    return [product(positive, z) / product(negative, z) for z in range(len(rows[0]))]
+
+
+def tilted(row: Sequence[Fraction], ratios: Sequence[Fraction], n: int) -> list[Fraction]:
+    """p_alpha(z) at alpha = n q: weight over sum of weights (Def. 2.2 and Lemma B.2)."""
+    weights = [p * ratio**n for p, ratio in zip(row, ratios, strict=True)]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def root(value: Fraction, n: int) -> Fraction:
+    """The n-th root of a fraction that is an n-th power; e^{q M} has one where its a_z/b_z do.
+
+    Raises
+    ------
+    ValueError
+        It is not an n-th power.
+    """
+    numerator, denominator = _integer_root(value.numerator, n), _integer_root(value.denominator, n)
+    if numerator**n != value.numerator or denominator**n != value.denominator:
+        raise ValueError(f"{value} is not the power {n} of a fraction")
+    return Fraction(numerator, denominator)
+
+
+def _integer_root(value: int, n: int) -> int:
+    """The largest integer whose n-th power is at most `value`, by Newton's iteration from above."""
+    guess = 1 << -(-value.bit_length() // n)
+    while True:
+        better = ((n - 1) * guess + value // guess ** (n - 1)) // n
+        if better >= guess:
+            return guess
+        guess = better
+
+
+def concept_probability(probabilities: Sequence[Fraction], tokens: Collection[int]) -> Fraction:
+    """F_C: the probability that the next token belongs to the concept `tokens`."""
+    return sum((probabilities[z] for z in tokens), start=Fraction(0))
+
+
+def concept_curve(
+    row: Sequence[Fraction],
+    ratios: Sequence[Fraction],
+    tokens: Collection[int],
+    steps: Iterable[int],
+) -> list[Fraction]:
+    """F_C at alpha = n q for each n in `steps`."""
+    return [concept_probability(tilted(row, ratios, n), tokens) for n in steps]
+
+
+def concept_levels(
+    row: Sequence[Fraction], ratios: Sequence[Fraction], tokens: Collection[int]
+) -> list[Fraction]:
+    """rho on the distinct levels of M in increasing order: the share of C in each tie.
+
+    Two tokens are tied when their ratios are the same fraction; there is no tolerance.
+    """
+    inside: dict[Fraction, Fraction] = {}
+    total: dict[Fraction, Fraction] = {}
+    for z, (p, ratio) in enumerate(zip(row, ratios, strict=True)):
+        total[ratio] = total.get(ratio, Fraction(0)) + p
+        inside[ratio] = inside.get(ratio, Fraction(0)) + (p if z in tokens else 0)
+    return [inside[ratio] / total[ratio] for ratio in sorted(total)]
+
+
+def signs_of_change(values: Sequence[Fraction]) -> list[int]:
+    """The directions in which a sequence moves, each run of equal signs once, standstills left out.
+
+    ``[1, 3, 2, 2, 1, 4]`` moves ``[+1, -1, +1]``.
+    """
+    signs: list[int] = []
+    for before, after in pairwise(values):
+        sign = (after > before) - (after < before)
+        if sign and (not signs or signs[-1] != sign):
+            signs.append(sign)
+    return signs
+
+
+def turns(values: Sequence[Fraction]) -> int:
+    """How often a sequence turns round; on a sampled curve, a lower bound on its extrema."""
+    return max(len(signs_of_change(values)) - 1, 0)

@@ -1,0 +1,64 @@
+"""All checks by id, in the order of the theory, and the selection of some of them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from proofs_check import (
+    check_advice,
+    check_concept,
+    check_cross_entropy,
+    check_limits,
+    check_peaks,
+    check_tilting,
+    check_transformer,
+)
+from proofs_check.check import Check
+from theory import LAWS
+from theory.errors import UnknownNameError
+
+__all__ = ["CHECKS", "STATEMENTS", "select"]
+
+_STEMS = (
+    check_tilting,
+    check_peaks,
+    check_limits,
+    check_concept,
+    check_cross_entropy,
+    check_transformer,
+    check_advice,
+)
+
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {check.id: check for stem in _STEMS for check in stem.CHECKS}
+)
+"""id -> check; a false reading of the statement ``peak`` is named ``peak/reading``."""
+
+STATEMENTS: tuple[str, ...] = tuple(
+    dict.fromkeys([name.partition("/")[0] for name in CHECKS] + list(LAWS))
+)
+"""The statements of the theory, each with its readings, in reading order."""
+
+
+def select(ids: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Names in reading order: a statement selects its readings too; None selects everything.
+
+    Raises
+    ------
+    UnknownNameError
+        With close matches.
+    """
+    known = [name for s in STATEMENTS for name in (s, *_readings(s))]
+    if ids is None:
+        return tuple(known)
+    chosen: set[str] = set()
+    for name in ids:
+        if name not in known:
+            raise UnknownNameError("statement", name, known)
+        chosen |= {name, *_readings(name)}
+    return tuple(name for name in known if name in chosen)
+
+
+def _readings(statement: str) -> list[str]:
+    return [name for name in CHECKS if name.startswith(statement + "/")]

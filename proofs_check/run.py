@@ -1,0 +1,228 @@
+"""Run checks and derivations, on one core or on many, and put the pieces together.
+
+The work is cut into tasks that depend on (id, seed, shard) alone; how many run at a time, where
+and in which order changes nothing in the verdicts except the seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pprint import pformat
+from typing import Any, Literal
+
+from proofs_check.meeting import Meeting
+from proofs_check.registry import CHECKS, select
+from proofs_check.search import Finding, search, shards
+from proofs_check.verdict import Status, Verdict
+from theory import LAWS
+from theory.errors import SteeringError
+
+__all__ = [
+    "DEFAULT_EXAMPLES",
+    "Executor",
+    "Part",
+    "Progress",
+    "Task",
+    "execute",
+    "reproduce",
+    "run",
+]
+
+DEFAULT_EXAMPLES = 100
+"""Instances per check; with all checks about a minute on two cores."""
+
+Progress = Callable[[Verdict, int, int], None]
+"""Called as each verdict is reached: (verdict, verdicts so far, verdicts in all)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work that can be sent to another process: names and numbers only."""
+
+    name: str
+    method: Literal["symbolic", "property"]
+    seed: int
+    shard: int = 0
+    examples: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of a task; a `Finding` or a proof in words and numbers."""
+
+    task: Task
+    status: Status
+    examples: int
+    max_error: float | None
+    counterexample: str | None
+    note: str
+    seconds: float
+
+
+Executor = Callable[[Callable[[Task], Part], Sequence[Task]], Iterable[Part]]
+"""Applies a function to tasks and yields results in any order: a pool's `imap_unordered`, say."""
+
+
+def reproduce(name: str, case: Any) -> Meeting:
+    """The disagreement of one check on one instance: what a printed counterexample calls."""
+    if name not in CHECKS:
+        select([name])  # raises with close matches, if the name is not known at all
+        raise SteeringError(f"{name} has no check with instances", remedy="see its derivation")
+    return CHECKS[name](case)
+
+
+def code(name: str, finding: Finding) -> str:
+    """A counterexample as a program that reproduces it."""
+    case = pformat(finding.case, width=96).replace("Fraction(", "F(")
+    what = finding.meeting.what if finding.meeting else ""
+    return (
+        "from fractions import Fraction as F\n"
+        "from proofs_check import reproduce\n"
+        "from proofs_check.instances import *\n\n"
+        f"case = {case}\n"
+        f"print(reproduce({name!r}, case))  # {what}\n"
+    )
+
+
+def _prove(task: Task) -> Part:
+    started = time.process_time()
+    law = LAWS[task.name]
+    statuses = [str(status) for status in law.prove()]
+    unknown = [k for k, status in enumerate(statuses, start=1) if status == "unknown"]
+    principles = ", ".join(principle.name for principle in law.principles())
+    note = f"{statuses.count('proved')} of {len(statuses)} steps by the kernel"
+    if principles:
+        note += f"; named principles: {principles}"
+    if unknown:
+        note += f"; unknown steps: {', '.join(map(str, unknown))}"
+    return Part(
+        task=task,
+        status="unknown" if unknown else "proved",
+        examples=len(statuses),
+        max_error=None,
+        counterexample=None,
+        note=note,
+        seconds=time.process_time() - started,
+    )
+
+
+def _search(task: Task) -> Part:
+    check = CHECKS[task.name]
+    pieces = [task.examples] if check.expected else shards(task.examples)
+    count, largest, seconds, finding = 0, 0.0, 0.0, Finding(0, 0.0)
+    for k, examples in enumerate(pieces):
+        finding = search(check, examples=examples, seed=task.seed, shard=task.shard + k)
+        count += finding.examples
+        largest = max(largest, finding.max_error)
+        seconds += finding.seconds
+        if finding.case is not None:
+            break
+    status: Status = "passed"
+    note = finding.meeting.what if finding.meeting else ""
+    if finding.case is not None:
+        # A formula that raises has refuted itself, but it is no evidence against a claim that is
+        # expected to be false.
+        status = "unknown" if finding.crashed and not check.expected else "refuted"
+    return Part(
+        task=task,
+        status=status,
+        examples=count,
+        max_error=largest,
+        counterexample=None if finding.case is None else code(task.name, finding),
+        note=note,
+        seconds=seconds,
+    )
+
+
+def execute(task: Task) -> Part:
+    """Do one task; a module-level function, so that it can be sent to another process."""
+    return _prove(task) if task.method == "symbolic" else _search(task)
+
+
+def _tasks(names: Sequence[str], examples: int, seed: int) -> list[list[Task]]:
+    """The tasks of each verdict, in the order of the table."""
+    groups: list[list[Task]] = []
+    for name in names:
+        if name in LAWS:
+            groups.append([Task(name, "symbolic", seed)])
+        if name in CHECKS:
+            check = CHECKS[name]
+            budget = check.budget(examples)
+            # A false claim is one task: the search ends with the first counterexample.
+            sizes = shards(budget) if check.expected else [budget]
+            groups.append([Task(name, "property", seed, k, size) for k, size in enumerate(sizes)])
+    return groups
+
+
+def _merge(parts: Sequence[Part]) -> Verdict:
+    """One verdict from the parts of a statement; shards after a refuted one do not count."""
+    parts = sorted(parts, key=lambda part: part.task.shard)
+    name, method = parts[0].task.name, parts[0].task.method
+    failed = next((k for k, part in enumerate(parts) if part.status != "passed"), None)
+    counted = parts if failed is None else parts[: failed + 1]
+    last = counted[-1]
+    errors = [part.max_error for part in counted if part.max_error is not None]
+    return Verdict(
+        id=name,
+        method=method,
+        status=last.status,
+        expected=CHECKS[name].expected if name in CHECKS else LAWS[name].expected,
+        claim=CHECKS[name].claim if method == "property" else LAWS[name].statement.text(),
+        examples=sum(part.examples for part in counted),
+        max_error=max(errors) if errors else None,
+        counterexample=last.counterexample,
+        seconds=sum(part.seconds for part in parts),
+        note=last.note,
+    )
+
+
+def _one_by_one(function: Callable[[Task], Part], tasks: Sequence[Task]) -> Iterable[Part]:
+    return map(function, tasks)
+
+
+def run(
+    ids: Iterable[str] | None = None,
+    *,
+    examples: int = DEFAULT_EXAMPLES,
+    seed: int = 0,
+    progress: Progress | None = None,
+    executor: Executor = _one_by_one,
+) -> tuple[Verdict, ...]:
+    """Verdicts on statements, in the order of the theory.
+
+    Parameters
+    ----------
+    ids : iterable of str, optional
+        Statements, or single readings ``statement/reading``; all by default.
+    examples : int
+        Instances per check.
+    seed : int
+        The same seed gives the same verdicts, counterexamples and worst errors.
+    progress : callable, optional
+        See `Progress`.
+    executor : callable, optional
+        How the tasks are run; one by one in this process by default. See `proofs_check.executors`.
+
+    Raises
+    ------
+    UnknownNameError
+        No such statement.
+    SteeringError
+        `examples` is not positive.
+    """
+    if examples < 1:
+        raise SteeringError(f"examples = {examples} is below 1", remedy="ask for at least one")
+    groups = _tasks(select(ids), examples, seed)
+    waiting = {task: k for k, group in enumerate(groups) for task in group}
+    parts: list[list[Part]] = [[] for _ in groups]
+    verdicts: dict[int, Verdict] = {}
+    for part in executor(execute, list(waiting)):
+        k = waiting[part.task]
+        parts[k].append(part)
+        if len(parts[k]) == len(groups[k]):
+            verdicts[k] = _merge(parts[k])
+            if progress is not None:
+                progress(verdicts[k], len(verdicts), len(groups))
+    return tuple(verdicts[k] for k in range(len(groups)))

@@ -1,0 +1,138 @@
+"""Look for an instance on which a check disagrees, with Hypothesis, and shrink it.
+
+Hypothesis is used as a library here. A run depends on its seed and on nothing else: no example
+database, no deadline, no health check that looks at a clock. The search of one check is
+cut into shards of at most `SHARD` examples, each with its own seed derived from (seed, id, shard):
+Hypothesis remembers every example it tried, so memory stays bounded by the shard whatever the
+number of examples, and shards can run on any number of cores without changing the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings, target
+from hypothesis import seed as with_seed
+
+from proofs_check.check import Check
+from proofs_check.formulas import FORMULAS, Formulas
+from proofs_check.meeting import Meeting
+
+__all__ = ["SHARD", "Finding", "search", "shards"]
+
+SHARD = 100
+
+# Time-dependent, or about sizes that our strategies need: a verdict must not depend on either.
+_SUPPRESSED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+
+
+class _RefutedError(Exception):
+    """Carries the evidence through Hypothesis; the last one raised is the shrunk one."""
+
+    def __init__(self, case: Any, meeting: Meeting) -> None:
+        super().__init__(meeting.what)
+        self.case = case
+        self.meeting = meeting
+
+
+class _CrashedError(_RefutedError):
+    """The formula raised instead of answering; a class of its own, so shrinking keeps to it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of a search.
+
+    Attributes
+    ----------
+    examples : int
+        Instances looked at before the first disagreement, or all.
+    max_error : float
+        Largest error among them, in units of the tolerance.
+    case : Any
+        The shrunk instance that disagrees; None if all agree.
+    meeting : Meeting or None
+        What happens on it.
+    crashed : bool
+        The formula raised an exception on `case` instead of answering.
+    seconds : float
+    """
+
+    examples: int
+    max_error: float
+    case: Any = None
+    meeting: Meeting | None = None
+    crashed: bool = False
+    seconds: float = 0.0
+
+
+def shards(examples: int) -> list[int]:
+    """`examples` cut into pieces of at most `SHARD`."""
+    full, rest = divmod(examples, SHARD)
+    return [SHARD] * full + ([rest] if rest else [])
+
+
+def _seed(seed: int, name: str, shard: int) -> int:
+    digest = hashlib.sha256(f"{seed} {name} {shard}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def search(
+    check: Check,
+    *,
+    examples: int,
+    seed: int,
+    shard: int = 0,
+    formulas: Formulas = FORMULAS,
+    shrink: bool = True,
+) -> Finding:
+    """Run one shard; on a disagreement, shrink it."""
+    count, largest, failed = 0, 0.0, False
+    phases = [Phase.generate]
+    phases += [Phase.target] if check.aim is not None else []
+    phases += [Phase.shrink] if shrink else []
+
+    @with_seed(_seed(seed, check.id, shard))
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=phases,
+        suppress_health_check=_SUPPRESSED,
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    @given(check.cases)
+    def look(case: Any) -> None:
+        nonlocal count, largest, failed
+        try:
+            meeting = check.measure(case, formulas)
+        except Exception as error:
+            failed = True
+            text = f"{type(error).__name__}: {error}"
+            raise _CrashedError(case, Meeting(float("inf"), text)) from None
+        if not failed:
+            count += 1
+            largest = max(largest, meeting.error)
+            if check.aim is not None:
+                target(check.aim(case))
+        if not meeting.agrees:
+            failed = True
+            raise _RefutedError(case, meeting) from None
+
+    started = time.process_time()
+    try:
+        look()
+    except _RefutedError as refuted:
+        return Finding(
+            examples=count,
+            max_error=max(largest, refuted.meeting.error),
+            case=refuted.case,
+            meeting=refuted.meeting,
+            crashed=isinstance(refuted, _CrashedError),
+            seconds=time.process_time() - started,
+        )
+    return Finding(count, largest, seconds=time.process_time() - started)

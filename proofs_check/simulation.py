@@ -1,0 +1,126 @@
+"""Steering as it is done: a matrix times a hidden state, a softmax, and looking at the curve.
+
+Nothing here knows a closed form. For a dataset the simulation is the Unconstrained Features Model
+itself (`UnconstrainedFeatures.interpolating`: random gauge, a random shift of the logits of each
+context, useless dimensions); for a bare pair (p, M) the same is built here. Every simulated number
+comes with its noise: the error that float64 matrix products of that size can make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proofs_check.instances import ConceptCase, FamilyCase
+from proofs_check.meeting import EPS
+from theory import UnconstrainedFeatures
+
+__all__ = ["Simulation", "look_for_peak", "simulated_dataset", "simulated_family"]
+
+Vector = NDArray[np.float64]
+
+
+def log_softmax(logits: Vector) -> Vector:
+    """Logits minus the log-sum-exp of the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    with np.errstate(under="ignore"):
+        result: Vector = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """One context of a steered linear read-out.
+
+    Attributes
+    ----------
+    W : (V, d)
+    h, v : (d,)
+        Hidden state and steering vector.
+    residue : float
+        How far the logits of W h and W v may be from those that were asked for.
+    """
+
+    W: Vector
+    h: Vector
+    v: Vector
+    residue: float
+
+    def log_probability(self, alpha: float | Vector) -> Vector:
+        """log softmax(W (h + alpha v)), shape (A, V) or (V,)."""
+        states = self.h + np.multiply.outer(alpha, self.v)
+        return log_softmax(states @ self.W.T)
+
+    def token(self, z: int, alphas: Vector) -> Vector:
+        """The curve of one token, shape (A,)."""
+        result: Vector = self.log_probability(alphas)[:, z]
+        return result
+
+    @cached_property
+    def _sizes(self) -> tuple[float, float, float]:
+        W, h, v = (float(np.linalg.norm(x, axis=-1).max()) for x in (self.W, self.h, self.v))
+        return W, h, v
+
+    def noise(self, alpha: float | Vector) -> Vector:
+        """Bound on the error of `log_probability`, nats, shape of alpha.
+
+        A float64 product of length d errs by d EPS/2 |W_z| |x|; making W, h and v errs by a few
+        times as much (the gauge is orthogonal up to powers of two), and a logit enters its own
+        log-probability and the normaliser. 8 d EPS covers the sum of these.
+        """
+        W, h, v = self._sizes
+        products = 8 * len(self.h) * EPS * (W * (h + np.abs(alpha) * v) + 1.0)
+        result: Vector = products + 2 * self.residue * (1 + np.abs(alpha))
+        return result
+
+
+def simulated_family(case: FamilyCase) -> Simulation:
+    """W, h, v with W h = log p + const and W v = M + const, in a random gauge."""
+    rng = np.random.default_rng(case.gauge)
+    columns = np.stack([case.family.log_p, case.family.log_odds], axis=1)
+    columns = columns + rng.integers(-4, 5, size=(1, 2))  # a shift of all logits changes nothing
+    useless = rng.normal(size=(len(columns), int(rng.integers(0, 4))))
+    wide = np.concatenate([columns, useless], axis=1)
+    d = wide.shape[1]
+    gauge, _ = np.linalg.qr(rng.normal(size=(d, d)))
+    stretch = 2.0 ** rng.integers(-3, 4, size=d)
+    return Simulation(
+        W=(wide @ gauge) * stretch,
+        h=gauge[0] / stretch,
+        v=gauge[1] / stretch,
+        residue=0.0,  # a product of length d and an orthogonal gauge: `noise` has it already
+    )
+
+
+def simulated_dataset(case: ConceptCase) -> tuple[UnconstrainedFeatures, Simulation]:
+    """The interpolating UFM of the case's dataset, and its steered context."""
+    least = UnconstrainedFeatures.interpolating(case.data, case.gauge, free_shifts=True).W.shape[1]
+    ufm = UnconstrainedFeatures.interpolating(
+        case.data, case.gauge, least + case.gauge % 3, free_shifts=True
+    )
+    vector = ufm.steering_vector(case.positive, case.negative)
+    # The weights come from a singular value decomposition of the (m, V) table of log p, which is
+    # backward stable: a few EPS times the size of the whole table, in every entry.
+    table = np.log(case.data.probabilities)
+    residue = 8 * EPS * float(np.linalg.norm(1.0 + np.abs(table)))
+    return ufm, Simulation(W=ufm.W, h=ufm.H[:, case.context], v=vector, residue=residue)
+
+
+def look_for_peak(curve: Callable[[Vector], Vector], scale: float) -> float:
+    """The place of the largest value of `curve`, by looking at ever finer grids around it.
+
+    The first grid is uniform in asinh(alpha / scale) over +-1e7 scale; each next one spans the
+    neighbours of the largest value. Accurate as far as the noise of the curve allows.
+    """
+    nodes = np.linspace(-17.0, 17.0, 205)
+    while True:
+        values = curve(scale * np.sinh(nodes))
+        best = int(values.argmax())
+        low, high = nodes[max(best - 1, 0)], nodes[min(best + 1, len(nodes) - 1)]
+        if high - low <= 1e-9 * max(1.0, abs(low)):
+            return float(scale * np.sinh(nodes[best]))
+        nodes = np.linspace(low, high, 33)
