@@ -28,7 +28,7 @@ def test_a_console_example_prints_what_it_shows(line, shown, tmp_path):
     assert program == "python"
     arguments = [str(tmp_path / "out") if word == "out" else word for word in arguments]
     done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
+        [sys.executable, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -126,6 +126,7 @@ _SPELLINGS = (
     (r"\\implies(?![A-Za-z])", r"\\Longrightarrow"),
     (r"\\iff(?![A-Za-z])", r"\\Longleftrightarrow"),
     (r"\\operatorname\*", r"\\operatorname"),
+    (r"\\to -\\infty", r"\\to {-\\infty}"),  # a sign, not a subtraction
     (r"\\text(?:rm|normal)(?![A-Za-z])", r"\\mathrm"),
     (r"\\textbf(?![A-Za-z])", r"\\mathbf"),
 )

@@ -106,12 +106,11 @@ def _step(sheet: Sheet, step: Mapping[str, Any]) -> str:
         assertion = sheet.prose(step["text"])
         parts = ("", step["reason"])
     because = ". ".join(part for part in parts if part)
-    if step.get("given"):
-        because = f"Given {step['given']}: {because}"
+    given = f'<div class="given">given {sheet.prose(step["given"])}</div>' if step["given"] else ""
     return (
         f'<li><div class="step-formula">{assertion}</div>'
         f'<span class="badge {step["status"]}">{step["status"]}</span>'
-        f'<div class="because">{sheet.prose(because)}</div></li>'
+        f'<div class="because">{sheet.prose(because)}</div>{given}</li>'
     )
 
 

@@ -57,7 +57,8 @@ ol.steps > li { counter-increment: step; display: grid; padding: .55rem 0; gap: 
 ol.steps > li::before { content: "(" counter(step) ")"; color: var(--soft); font-size: .88rem; }
 .step-formula { overflow-x: auto; padding: .1rem 0; }
 ol.steps > li > .badge { align-self: start; justify-self: end; }
-.because { color: var(--soft); font-size: .9rem; grid-column: 2; }
+.because, .given { color: var(--soft); font-size: .9rem; grid-column: 2; }
+.given { font-size: .82rem; }
 .math { display: inline-block; max-width: 100%; }
 .math svg { fill: currentColor; overflow: visible; }
 .math.display { display: block; }
@@ -98,14 +99,14 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
   nav .families { display: none; }
   main { padding: 1rem 1rem 3rem; }
   .statement { padding: .8rem .8rem; }
-  ol.steps > li { grid-template-columns: 1.9rem minmax(0, 1fr); }
-  ol.steps > li > .badge { grid-column: 2; justify-self: start; order: 3; margin-top: .2rem; }
-  dl.facts { display: block; }
-  dl.facts dt { margin-top: .5rem; }
 }
 @media (max-width: 40rem) {
   body { font-size: 16px; }
   h1 { font-size: 1.5rem; }
+  ol.steps > li { grid-template-columns: 1.9rem minmax(0, 1fr); }
+  ol.steps > li > .badge { grid-column: 2; justify-self: start; order: 3; margin-top: .2rem; }
+  dl.facts { display: block; }
+  dl.facts dt { margin-top: .5rem; }
   figure.wide { overflow-x: auto; }
   figure.wide img { width: 46rem; max-width: none; }
   .summary td:nth-child(2), .summary th:nth-child(2) { display: none; }
@@ -118,6 +119,7 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
   .statement { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: .6rem 0; }
   figure, .claim, ol.steps > li, tr { break-inside: avoid; }
   a { color: inherit; }
+  pre { white-space: pre-wrap; overflow: visible; }
 }
 """
 
