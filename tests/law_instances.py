@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 
+from mpmath import mp
 from sympy import (
     Derivative,
     Expr,
@@ -19,6 +20,7 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    lambdify,
 )
 
 from theory.laws.kernel import Fact, Let, Sign, Split
@@ -136,8 +138,24 @@ class Draw:
                     raise NoInstance(f"{u} would be {value}")
                 self.values[u] = value
                 return
+        if len(unknowns) == 1 and self._bisect(residual, unknowns[0]):
+            return
         if abs(self.value(residual)) > Rational(1, 10**30):
             raise NoInstance(f"no free entry makes {residual} zero")
+
+    def _bisect(self, residual: Expr, u: Expr) -> bool:
+        """Choose the one unknown `u` that occurs non-linearly, if there is a sign change."""
+        others = {o: self.number(o) for o in _leaves(residual) if o != u}
+        f = lambdify([u], residual.xreplace(others), "mpmath")
+        with mp.workdps(DIGITS):
+            low, high = mp.mpf(-40), mp.mpf(40)
+            if f(low) * f(high) >= 0:
+                return False
+            for _ in range(150):  # 80 / 2**150 is below 40 digits
+                middle = (low + high) / 2
+                low, high = (middle, high) if f(low) * f(middle) > 0 else (low, middle)
+            self.values[u] = Float(low, DIGITS)
+        return True
 
     def value(self, e: Expr) -> Expr:
         """The number, to 40 digits."""

@@ -14,7 +14,7 @@ from theory.laws.kernel import Fact, Let, Sign, Split
 from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
 from theory.laws.limits import tilted_at
 from theory.laws.notation import define
-from theory.laws.symbols import K, M, V, alpha, mean, over_tokens, p, tilted, variance, y, z
+from theory.laws.symbols import K, M, V, alpha, mean, over_tokens, p, tilted, variance, x, y, z
 from theory.laws.tilting import AT_MAXIMUM, gap, s, top
 
 __all__ = ["MONOTONE", "PEAK", "PEAK_ORDER"]
@@ -249,12 +249,21 @@ MONOTONE = Law(
 
 # -- peak-order ----------------------------------------------------------------------------
 
+star_x = Symbol("alpha_x", real=True)  # the peak of token x
+_AT_BOTH = (
+    AT_PEAK,
+    Fact(
+        over_tokens(p[y] * exp(star_x * M[y]) * M[y], y),
+        M[x] * over_tokens(p[y] * exp(star_x * M[y]), y),
+    ),
+)
 tau = Symbol("tau", positive=True)  # M of a target token
 omega = Symbol("omega", nonnegative=True)  # minus M of an off-target token
-_gap = Inequality(
-    tau - (-omega),
-    Integer(0),
-    reason="`sign-separation`: M_z = τ > 0 for the target token, M_x = -ω <= 0 for the other",
+_means = Identity(
+    mean(star) - mean(star_x),
+    M[z] - M[x],
+    reason="at its peak a token has the mean log-odds: K'(α_z) = M_z and K'(α_x) = M_x (`peak`)",
+    given=_AT_BOTH,
 )
 PEAK_ORDER = Law(
     id="peak-order",
@@ -264,22 +273,28 @@ PEAK_ORDER = Law(
     sharper="The order of peaks is the order of M, for every dataset; Assumption 1 only serves to "
     "put 0 between target and off-target tokens.",
     assumptions=(ASSUMPTION_1,),
-    statement=_gap,
+    statement=_means,
     steps=(
-        _gap,
+        _means,
+        Inequality(
+            tau - (-omega),
+            Integer(0),
+            reason="positive: M_z = τ > 0 for z in T and M_x = -ω <= 0 for x outside "
+            "(`sign-separation`)",
+        ),
         Identity(
             Derivative(K(alpha), (alpha, 2)),
             variance(alpha),
-            reason="`mean-slope`: positive, since M takes the two different values τ and -ω",
+            reason="K' strictly rises (`mean-slope`), since M takes the two values τ and -ω",
         ),
         Appeal(
             principle="inverse of an increasing function",
-            conclusion="α_x = (K')⁻¹(M_x) < (K')⁻¹(M_z) = α_z where both are finite; an off-target "
-            "token at min M has peak -∞, a target token at max M has peak +∞, which keeps the "
-            "order",
-            premises=(1, 2),
+            conclusion="α_x = (K')⁻¹(M_x) < (K')⁻¹(M_z) = α_z where both are finite; an "
+            "off-target token at min M has peak -∞ and a target token at max M has peak +∞, which "
+            "keeps the order",
+            premises=(1, 2, 3),
         ),
     ),
-    builds_on=("mean-slope", "peak", "monotone"),
+    builds_on=("sign-separation", "mean-slope", "peak", "monotone"),
     twin="theory.engine.family.TiltedFamily.peaks",
 )

@@ -7,7 +7,7 @@ logits that are linear in the state, the rest holds for any p > 0 and any real M
 
 from __future__ import annotations
 
-from sympy import Derivative, IndexedBase, Integer, Sum, Symbol, exp, log
+from sympy import Derivative, IndexedBase, Integer, Product, Sum, Symbol, exp, log
 
 from theory.laws.assumptions import ASSUMPTION_2, LINEAR_LOGITS
 from theory.laws.kernel import Let, Sign, Split
@@ -36,6 +36,7 @@ __all__ = ["MEAN_SLOPE", "SLOPE", "STEERING_SHIFT", "TILTING"]
 d = Symbol("d", integer=True, positive=True)
 q_P = Symbol("q_P", integer=True, positive=True)
 q_N = Symbol("q_N", integer=True, positive=True)
+q = Symbol("q", integer=True, positive=True)
 i, j, k = (Symbol(n, integer=True) for n in "ijk")
 W = IndexedBase("W", real=True)
 H = IndexedBase("H", real=True)
@@ -153,6 +154,11 @@ TILTING = Law(
             "c is the difference of the mean shifts over P and N",
         ),
         _tilted,
+        Identity(
+            (log(Product(pP[i, z], (i, 0, q - 1))) - log(Product(pN[i, z], (i, 0, q - 1)))) / q,
+            Sum(log(pP[i, z]), (i, 0, q - 1)) / q - Sum(log(pN[i, z]), (i, 0, q - 1)) / q,
+            reason="for |P| = |N| = q this M is the log-odds of Def. 3.2",
+        ),
         Identity(
             tilted(x, alpha)
             * exp(beta * M[x])
