@@ -81,6 +81,7 @@ def test_fractions_stay_small_within_a_line():
         ("e^(α M_z)", "e<sup>α M<sub>z</sub></sup>"),
         ("max_C M <= min_{C^c} M", "max<sub>C</sub> M ≤ min<sub>C<sup>c</sup></sub> M"),
         ("2^-40, as α → -∞; 1 - P_A", "2<sup>−40</sup>, as α → −∞; 1 − P<sub>A</sub>"),
+        ("ω^T_z, mean_N KL", "ω<sup>T</sup><sub>z</sub>, mean<sub>N</sub> KL"),
         ("from_gaps is a well-known name", "from_gaps is a well-known name"),
         (
             "`slope`, `other_thing`",
