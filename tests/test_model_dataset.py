@@ -209,6 +209,8 @@ def test_log_odds_of_extreme_ratios() -> None:
     M = ConceptDataset(p, [0, 1], [0, 1]).log_odds(0, 1)
     assert M[0] == pytest.approx(300 * math.log(10), rel=2 * EPS)
     assert M[1] == pytest.approx(math.log(tiny), rel=2 * EPS)
+    # The other way round the quotient 1 / 5e-324 overflows.
+    np.testing.assert_array_equal(ConceptDataset(p, [0, 1], [0, 1]).log_odds(1, 0), -M)
 
 
 def test_family_and_cross_entropy_are_those_of_the_rows() -> None:

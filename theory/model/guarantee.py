@@ -33,7 +33,7 @@ from theory.model.inputs import FloatArray, alpha_array, number
 from theory.model.softmax import log_softmax
 from theory.model.steering_sets import SteeringSets
 
-__all__ = ["binary_kl", "context_bounds", "law_error_bound", "log_ratio_bounds"]
+__all__ = ["binary_kl", "context_bounds", "law_error_interval", "log_ratio_bounds"]
 
 
 def binary_kl(p: FloatArray, u: FloatArray) -> FloatArray:
@@ -96,10 +96,10 @@ def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, Floa
     return -_root(p, bound, deepest, -1.0), _root(p, bound, -np.log(p), 1.0)
 
 
-def law_error_bound(
+def law_error_interval(
     log_p: FloatArray, sets: SteeringSets, alpha: ArrayLike, kl: ArrayLike
-) -> FloatArray:
-    """Bound on |log q_alpha(z) - log p_alpha(z)|, shape of alpha + (m, V), in nats.
+) -> tuple[FloatArray, FloatArray]:
+    """(lower, upper) bounds on log q_alpha(z) - log p_alpha(z), shape of alpha + (m, V), in nats.
 
     q is a model with KL(p_j || q_j) <= kl[j], steered by its own difference of means over `sets`;
     p_alpha is `tilting` with the dataset's p and M. The derivation is at the top of this module.
@@ -116,10 +116,9 @@ def law_error_bound(
     hi = _largest(low, high, sets, strengths)
     lo = -_largest(-high, -low, sets, strengths)
     steered = log_softmax(log_p + strengths[..., None, None] * m)
-    above = hi - _log_sum_swapped(steered, lo, hi)
-    below = _log_sum_swapped(steered, hi, lo) - lo
-    bound: FloatArray = np.maximum(above, below)
-    return bound
+    upper: FloatArray = hi - _log_sum_swapped(steered, lo, hi)
+    lower: FloatArray = lo - _log_sum_swapped(steered, hi, lo)
+    return lower, upper
 
 
 def _largest(

@@ -204,7 +204,10 @@ class UnconstrainedFeatures:
             kl = self.context_excess()
         else:
             kl = guarantee.context_bounds(excess, self.data.context_weights)
-        return guarantee.law_error_bound(self.data.log_probabilities, sets, alpha, kl)
+        log_p = self.data.log_probabilities
+        lower, upper = guarantee.law_error_interval(log_p, sets, alpha, kl)
+        bound: FloatArray = np.maximum(upper, -lower)
+        return bound
 
     def __repr__(self) -> str:
         how = "given" if self.history is None else f"trained in {self.history.steps} steps"
