@@ -1,4 +1,4 @@
-"""The peak of a token's measured probability, located by forward passes alone.
+"""The peak of a token's measured probability, located by evaluations of the model alone.
 
 The grid brackets a maximum; three-point parabolas on shrinking stencils follow it; the last step
 is one Newton step on seven-point differences. The law is not used: its prediction is compared
@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from proofs_check.bridge.errors import SelfCheckError
 from proofs_check.bridge.final_norm import FinalNormSweep
-from proofs_check.bridge.observe import observe, steered_log_probability
 from proofs_check.bridge.progress import Progress, silent
 from proofs_check.bridge.setting import Setting
 from theory import TiltedFamily
@@ -142,23 +143,18 @@ def locate_peaks(
     *,
     progress: Progress = silent,
 ) -> tuple[MeasuredPeak, ...]:
-    """Measured and predicted peaks of the tracked tokens of one context that peak on the grid."""
-    # The text goes through alone: every pass then has one shape, and the law starts from the
-    # unsteered pass of that shape, so nothing but alpha differs between prediction and measurement.
-    alone = setting.batch.row(context)
-    base = observe(setting.model, setting.anatomy, alone).log_p[0]
+    """Measured and predicted peaks of the tracked tokens of one context that peak on the grid.
+
+    Raises
+    ------
+    SelfCheckError
+        The model's unembedding, applied to the steered state, disagrees with its forward pass.
+    """
+    base = setting.baseline.log_p[context]
     family = TiltedFamily(base, setting.log_odds)
-    vector, site = setting.vector, setting.anatomy.final_norm
     noise = setting.rounding(float(np.abs(curves.alphas).max()))
-    seen: dict[float, NDArray[np.float64]] = {}
-
-    def log_p(alpha: float) -> NDArray[np.float64]:
-        if alpha not in seen:
-            seen[alpha] = steered_log_probability(
-                setting.model, setting.anatomy, alone, site, vector, alpha
-            )[0, curves.tokens[context]]
-        return seen[alpha]
-
+    measured_at = _Readout(setting, context, curves.tokens[context])
+    _verify(measured_at, curves, context, noise)
     found = []
     for column, token in enumerate(curves.tokens[context]):
         track = curves.measured[:, context, column]
@@ -168,7 +164,7 @@ def locate_peaks(
         left, middle, right = (float(curves.alphas[top + i]) for i in (-1, 0, 1))
 
         def height_at(alpha: float, column: int = column) -> float:
-            return float(log_p(alpha)[column])
+            return float(measured_at(alpha)[column])
 
         bracket, alpha, uncertainty, height = locate(height_at, left, middle, right, noise)
         predicted = predict(family, int(token))
@@ -182,3 +178,40 @@ def locate_peaks(
         )
         progress(f"peak of {setting.token_text(token)} located")
     return tuple(found)
+
+
+class _Readout:
+    """Log-probabilities of some tokens of one context: the model's unembedding of h + alpha v.
+
+    Below the site nothing depends on alpha, so the state is taken from the unsteered pass and
+    only the last matrix product is repeated. No closed form in here.
+    """
+
+    def __init__(self, setting: Setting, context: int, tokens: NDArray[np.int64]) -> None:
+        self._setting = setting
+        self._state = setting.baseline.states[context]
+        self._tokens = tokens
+        self._seen: dict[float, NDArray[np.float64]] = {}
+
+    def __call__(self, alpha: float) -> NDArray[np.float64]:
+        if alpha not in self._seen:
+            anatomy = self._setting.anatomy
+            with torch.no_grad():
+                steered = self._state + alpha * self._setting.vector
+                logits = anatomy.unembedding(steered[None]) * anatomy.logit_scale
+            log_p = torch.log_softmax(logits[0].to(torch.float64), dim=-1).numpy()
+            self._seen[alpha] = log_p[self._tokens]
+        return self._seen[alpha]
+
+
+def _verify(readout: _Readout, curves: FinalNormSweep, context: int, noise: float) -> None:
+    for row in (0, -1):
+        error = float(
+            np.abs(readout(float(curves.alphas[row])) - curves.measured[row, context]).max()
+        )
+        if not error <= noise:
+            raise SelfCheckError(
+                f"unembedding of the steered state and hooked pass differ by {error:.3g} nats"
+                f" at alpha = {curves.alphas[row]:g}, at most {noise:.1g} is rounding",
+                remedy="another module acts between the final norm and the logits",
+            )

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 
 from proofs_check.bridge.__main__ import main  # noqa: E402
 from proofs_check.bridge.models import fingerprint, load_model  # noqa: E402
+from theory import TiltedFamily  # noqa: E402
 
 from .conftest import random_model  # noqa: E402
 
@@ -115,9 +116,12 @@ def test_a_failed_write_leaves_nothing_behind(arguments: list[str], tmp_path: Pa
 def test_a_refuted_statement_is_exit_code_1(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from proofs_check.bridge import setting
+    from proofs_check.bridge.setting import Setting
 
-    monkeypatch.setattr(setting.Setting, "rounding", lambda _self, _alpha: 1e-30)
+    def one_percent_too_steep(self: Setting, context: int) -> TiltedFamily:
+        return TiltedFamily(self.baseline.log_p[context], 1.01 * self.log_odds)
+
+    monkeypatch.setattr(Setting, "family", one_percent_too_steep)
     assert main(arguments) == 1
     assert "refuted" in capsys.readouterr().out
 
