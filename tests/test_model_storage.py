@@ -93,6 +93,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert path.read_bytes() == before
 
 
+def test_a_reader_never_sees_half_of_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    DATA.save(path)
+    before = path.read_bytes()
+    with path.open("rb") as reader:
+        ConceptDataset.smoothed(4, 5, 0.1).save(path)
+        assert reader.read() == before  # moved into place, not written over
+    assert ConceptDataset.load(path).vocabulary_size == 20
+
+
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file or directory"):
         DATA.save(tmp_path / "missing" / "d.npz")
