@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 record = figure.write(stage, formats)
             print(
                 f"{figure.name:9} {', '.join((*formats, 'npz')):20} "
-                f"law and simulation within {record.deviation:.1e}  "
+                f"law and {figure.model:13} within {record.deviation:.1e}  "
                 f"{time.perf_counter() - start:5.1f} s",
                 flush=True,
             )

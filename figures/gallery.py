@@ -38,6 +38,8 @@ class Figure:
         () -> frozen record of arrays with a `deviation` between law and simulation.
     draw : callable
         (record, Axes, or a row of Axes if there are several panels) -> artists by role.
+    model : str
+        What the law is compared with: the interpolating simulation, or a trained model.
     panels : int
         Side by side.
     size : (width, height), inches
@@ -50,6 +52,7 @@ class Figure:
     laws: tuple[str, ...]
     curves: Callable[[], Any]
     draw: Callable[[Any, Any], dict[str, list[Any]]]
+    model: str = "simulation"
     panels: int = 1
     size: tuple[float, float] = PANEL
 
@@ -178,6 +181,7 @@ FIGURES: dict[str, Figure] = {
             laws=(),
             curves=training.curves,
             draw=training.draw,
+            model="trained model",
             panels=2,
             size=(8.4, 3.6),
         ),
