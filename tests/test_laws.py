@@ -11,8 +11,9 @@ from theory.__main__ import main
 from theory.laws import CLAIMS, LAWS, Appeal, Identity, Inequality, Law, LawError, Limit, Status
 from theory.laws.assumptions import PRINCIPLES
 from theory.laws.graph import dot, tree
+from theory.laws.latex import latex_document, latex_page, prose
 from theory.laws.notation import Named, define, unfold
-from theory.laws.page import latex_document, latex_page, record, text_page
+from theory.laws.page import record, text_page
 from theory.laws.symbols import K, M, alpha, mean, over_tokens, p, tilted, variance, x, y, z
 
 IDS = [  # in the order of the paper
@@ -231,9 +232,23 @@ class TestPages:
         assert body.count("{") - body.count(r"\{") == body.count("}") - body.count(r"\}")
         assert body.count(r"\begin{enumerate}") == body.count(r"\end{enumerate}") == 1
         assert body.count(r"\[") == body.count(r"\]")
+        assert body.count("$") % 2 == 0
+        assert body.count(r"\begin{multline*}") == body.count(r"\end{multline*}")
         assert body.count(r"\left") == body.count(r"\right")
         assert body.count(r"\item") == len(law.steps)
         assert body.isascii(), [c for c in body if not c.isascii()]
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("of e^(α M_z) in", r"of $e^{\alpha M_{z}}$ in"),
+            ("Σ_(z∈C) p_z", r"$\sum_{z\in C}$ $p_{z}$"),
+            ("x <= y & z", r"x $\leq$ y \& z"),
+            ("(K')⁻¹(M_x)", r"(K')$^{-1}$($M_{x}$)"),
+        ],
+    )
+    def test_prose_is_typeset(self, words, expected):
+        assert prose(words) == expected
 
     def test_document(self):
         text = latex_document(*LAWS.values())

@@ -55,7 +55,8 @@ def _refuted(claim: Law) -> str:
 
 def _run(arguments: argparse.Namespace) -> str:
     from theory.laws import CLAIMS, LAWS
-    from theory.laws.page import latex_document, record, text_page
+    from theory.laws.latex import latex_document
+    from theory.laws.page import record, text_page
 
     if arguments.command == "graph":
         from theory.laws.graph import dot, tree

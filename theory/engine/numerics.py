@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["central_moments", "exponential_excess", "log_sum_exp", "quiet"]
+__all__ = ["central_moments", "exponential_excess", "log1p_excess", "log_sum_exp", "quiet"]
 
 Vector = NDArray[np.float64]
 
@@ -42,6 +42,21 @@ def exponential_excess(x: NDArray[np.float64]) -> NDArray[np.float64]:
         series += coefficient
     series *= small * small
     return np.where(np.abs(x) <= 0.5, series, np.expm1(x) - x)
+
+
+def log1p_excess(w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log(1 + w) - w <= 0 to a few eps, for |w| <= 1/2.
+
+    With u = w / (2 + w), log(1 + w) = 2 artanh u and w = 2u / (1 - u): what is left after the
+    terms of first order cancel is -2u^2 / (1 - u) + 2 (u^3/3 + u^5/5 + ..), |u| <= 1/3.
+    """
+    u = w / (2.0 + w)
+    square = u * u
+    series = np.zeros_like(u)
+    for k in range(35, 1, -2):
+        series = series * square + 1.0 / k
+    result: NDArray[np.float64] = 2.0 * square * (u * series - 1.0 / (1.0 - u))
+    return result
 
 
 @quiet

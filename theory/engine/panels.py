@@ -122,8 +122,9 @@ class Panel:
         # f(y +- b) = f +- b f1 up to b^2/2 max|f2|, and b is 1e-11: the slope decides the sign as
         # soon as b f1 exceeds |f| and the noise. Twice that leaves room for the second order and
         # for the last correction of y.
-        width = 2.0 * self.reach * (noise + np.abs(f)) / f1
-        alpha = self.centre + self.reach * (y - f / f1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            width = 2.0 * self.reach * (noise + np.abs(f)) / f1
+            alpha = self.centre + self.reach * (y - f / f1)
         return alpha, np.maximum(HALF_WIDTH * np.abs(alpha), width), y * tau - np.log(d0)
 
 

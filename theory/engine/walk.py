@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from theory.engine.compression import slope_at
 from theory.engine.numerics import log_sum_exp
 from theory.engine.panels import HALF_WIDTH, Panel, fit_panel
+from theory.errors import ConvergenceError
 
 __all__ = ["Side", "solve_levels"]
 
@@ -65,8 +66,8 @@ def solve_levels(side: Side, levels: Vector, mean: float) -> NDArray[np.float64]
     result = np.empty((3, levels.size))
     if levels.size == 0:
         return result
-    above = int(np.searchsorted(levels, mean))
-    origin = float(levels[min(above, levels.size - 1)])
+    above = min(int(np.searchsorted(levels, mean)), levels.size - 1)
+    origin = min(float(levels[max(above - 1, 0)]), float(levels[above]), key=lambda m: abs(m - mean))
     panel = side.panel(0.0, origin, 1.0)
     if panel is None:
         # All weight but 1e-285 is on one level: whatever is above it lies to the right.
@@ -87,15 +88,27 @@ def solve_levels(side: Side, levels: Vector, mean: float) -> NDArray[np.float64]
     return result
 
 
-def _solve(side: Side, panel: Panel, levels: Vector) -> NDArray[np.float64]:
+def _solve(whole: Side, panel: Panel, levels: Vector) -> NDArray[np.float64]:
     table = panel.solve(levels)
-    table[2] += panel.centre * (levels - side.values[-1]) - panel.log_total
+    table[2] += panel.centre * (levels - whole.values[-1]) - panel.log_total
+    # On a plateau K' may equal a level to rounding over the whole panel: nothing is bracketed.
+    for i in np.flatnonzero(~(table[1] < panel.reach)):
+        table[:, i] = _alone(whole, float(levels[i]), panel.reach)
     return table
+
+
+def _alone(side: Side, level: float, step: float) -> tuple[float, float, float]:
+    """Solve one level from scratch, with true sums."""
+    if side.slope(0.0, level)[0] > 0.0:
+        alpha, width, gain = _alone(side.mirrored(), -level, step)
+        return -alpha, width, gain
+    low, high, _ = _locate(side, level, 0.0, step)
+    return _bisect(side, level, low, high)
 
 
 def _walk(side: Side, levels: Vector, reach: float) -> NDArray[np.float64]:
     """Solve increasing levels whose roots all lie beyond `reach` >= 0."""
-    result = np.empty((3, levels.size))
+    whole, result = side, np.empty((3, levels.size))
     done, low, step = 0, reach, reach or 1.0
     near = reach > 0.0
     while done < levels.size:
@@ -107,7 +120,7 @@ def _walk(side: Side, levels: Vector, reach: float) -> NDArray[np.float64]:
             continue
         tau = panel.scaled(levels[done:])
         count = max(int(np.searchsorted(tau, panel.grid[-1], side="right")), 1)
-        result[:, done : done + count] = _solve(side, panel, levels[done : done + count])
+        result[:, done : done + count] = _solve(whole, panel, levels[done : done + count])
         done += count
         side = side.after(panel.dropped)
         low, step = panel.end, panel.reach
@@ -153,6 +166,11 @@ def _locate(side: Side, level: float, low: float, step: float) -> tuple[float, f
     while side.slope(high, level)[0] <= 0.0:
         low, step = high, 2.0 * step
         high = low + step
+        if not high < math.inf:
+            raise ConvergenceError(
+                f"K' stays below the level {level!r} up to alpha = {low:g} (M in units of its range)",
+                remedy="this should not happen: please report log_p and log_odds",
+            )
     while True:
         middle = 0.5 * (low + high)
         slope, scale = side.slope(middle, level)

@@ -289,7 +289,7 @@ class Law:
 
     def latex(self) -> str:
         """Statement and derivation as LaTeX, for `amsmath` and `enumerate`-like lists."""
-        from theory.laws.page import latex_page
+        from theory.laws.latex import latex_page
 
         return latex_page(self)
 

@@ -1,6 +1,6 @@
 """A law as a page: given, to show, steps with reasons, what was assumed.
 
-`text_page` is for the terminal, `latex_page` for a document, `record` for a program.
+`text_page` is for the terminal, `record` for a program, and `theory.laws.latex` for a document.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from theory.laws.law import Appeal, Law, Status, Step, why_unknown
 from theory.laws.notation import Named
 from theory.laws.printing import block, tex, text
 
-__all__ = ["latex_document", "latex_page", "record", "text_page"]
+__all__ = ["MARK", "assumes", "because", "notation", "record", "text_page", "verdict"]
 
 _WIDTH = 96
-_MARK = {Status.PROVED: "proved", Status.ASSUMED: "assumed", Status.UNKNOWN: "UNKNOWN"}
+MARK = {Status.PROVED: "proved", Status.ASSUMED: "assumed", Status.UNKNOWN: "UNKNOWN"}
 
 
-def _because(step: Step) -> str:
+def because(step: Step) -> str:
     """The reason of a step, with the principle and the premises of an appeal."""
     if not isinstance(step, Appeal):
         return step.reason
@@ -89,7 +89,7 @@ def text_page(law: Law) -> str:
     else:
         lines += [_paragraph("Paper", law.paper)]
     lines += [_paragraph("Here", law.sharper)]
-    lines += [_paragraph("Assumes", _assumes(law))]
+    lines += [_paragraph("Assumes", assumes(law))]
     if unused and law.expected:
         lines += [_paragraph("Not used", unused)]
     if law.builds_on:
@@ -115,7 +115,7 @@ def text_page(law: Law) -> str:
             lines.append(
                 fill(f"given {given}", _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 15)
             )
-        reason = f"[{_MARK[status]}] {_because(step)}"
+        reason = f"[{MARK[status]}] {because(step)}"
         lines.append(fill(reason, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9))
         if status == Status.UNKNOWN:
             lines.append(" " * 9 + f"the kernel says: {why_unknown(step)}")
@@ -130,81 +130,9 @@ def text_page(law: Law) -> str:
     return "\n".join(lines)
 
 
-def _assumes(law: Law) -> str:
+def assumes(law: Law) -> str:
+    """The assumptions a law uses, on one line."""
     return ", ".join(a.name for a in law.assumptions) or "only p > 0 and real M"
-
-
-_UNICODE = {
-    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\varepsilon$",
-    "κ": r"$\kappa$", "λ": r"$\lambda$", "μ": r"$\mu$", "ν": r"$\nu$", "ω": r"$\omega$",
-    "π": r"$\pi$", "ρ": r"$\rho$", "σ": r"$\sigma$", "τ": r"$\tau$", "θ": r"$\theta$",
-    "Δ": r"$\Delta$", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "ℓ": r"$\ell$", "∞": r"$\infty$",
-    "→": r"$\to$", "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "∈": r"$\in$", "∉": r"$\notin$",
-    "²": r"$^2$", "³": r"$^3$", "⁴": r"$^4$", "½": r"$\frac{1}{2}$", "±": r"$\pm$", "·": r"$\cdot$",
-    "ö": r'\"o', "√": r"$\surd$", "∂": r"$\partial$", "∫": r"$\int$", "×": r"$\times$",
-    "⁽": r"$^($", "ⁿ": r"$^n$", "⁾": r"$^)$", "∘": r"$\circ$", "∪": r"$\cup$", "χ": r"$\chi$",
-    "‖": r"$\|$", "⁻": r"$^-$", "¹": r"$^1$", "ᵀ": r"$^{\top}$", "\u0304": r"$^{\mathsf{c}}$",
-    "<": r"$<$", ">": r"$>$", "|": r"$|$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "^": r"\^{}", "{": r"\{", "}": r"\}", "~": r"\~{}",
-    "φ": r"$\varphi$", "ξ": r"$\xi$", "∅": r"$\emptyset$",
-}  # fmt: skip
-
-
-def _words(words: str) -> str:
-    """Prose with Unicode mathematics, for LaTeX."""
-    return "".join(_UNICODE.get(c, c) for c in words)
-
-
-_ONE_LINE = 120  # characters of LaTeX that fit on a line of a page, roughly
-
-
-def _display(step: Step) -> str:
-    """A displayed formula; a long one is broken at its relation."""
-    if len(step.latex()) <= _ONE_LINE:
-        return rf"\[ {step.latex()} \]"
-    left, right = tex(step.lhs), step.latex().removeprefix(tex(step.lhs))
-    return rf"\begin{{multline*}} {left} \\ {right} \end{{multline*}}"
-
-
-def latex_page(law: Law) -> str:
-    """Statement and derivation as LaTeX; needs only the `amsmath` and `amssymb` packages."""
-    lines = [
-        rf"\subsection*{{{_words(law.title)} (\texttt{{{law.id}}})}}",
-        rf"{_words(law.source)}.",
-        "",
-        rf"\paragraph{{Paper.}} {_words(law.paper)}",
-        rf"\paragraph{{Here.}} {_words(law.sharper)}",
-        rf"\paragraph{{Assumes.}} {_words(_assumes(law))}.",
-        rf"\paragraph{{To show.}} {_display(law.statement)}",
-        *(rf"\[ {tex(n)} = {tex(n.body)} \]" for n in notation(law)),
-        r"\begin{enumerate}",
-    ]
-    for step, status in zip(law.steps, law.prove(), strict=True):
-        formula = _display(step) if step.latex() else _words(step.text())
-        conclusion = ""
-        if isinstance(step, Appeal) and step.latex() and step.conclusion:
-            conclusion = f"{_words(step.conclusion)}; "
-        lines.append(
-            rf"\item {formula} {conclusion}\emph{{{_MARK[status]}}}: {_words(_because(step))}."
-        )
-    lines += [r"\end{enumerate}", rf"\paragraph{{Concluded.}} {_words(verdict(law))}"]
-    for principle in law.principles():
-        lines.append(
-            rf"\paragraph{{Assumed.}} {_words(principle.name)}: {_words(principle.statement)} "
-            rf"({_words(principle.reference)}.)"
-        )
-    if law.care:
-        lines.append(rf"\paragraph{{Care.}} {_words(law.care)}")
-    return "\n".join(line for line in lines if line) + "\n"
-
-
-def latex_document(*laws: Law) -> str:
-    """A document that compiles as it stands."""
-    body = "\n".join(latex_page(law) for law in laws)
-    return (
-        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\usepackage[margin=2cm]{geometry}\n"
-        f"\\begin{{document}}\n{body}\\end{{document}}\n"
-    )
 
 
 def record(law: Law) -> dict[str, Any]:
@@ -218,7 +146,7 @@ def record(law: Law) -> dict[str, Any]:
             "text": step.text(),
             "latex": step.latex(),
             "given": given_text(step),
-            "reason": _because(step),
+            "reason": because(step),
         }
         if isinstance(step, Appeal):
             entry |= {
