@@ -186,7 +186,7 @@ _covariance = Identity(
     reason="compare every token of C with every token outside",
     given=CONCEPT,
 )
-weight = IndexedBase("p^alpha", positive=True)
+weight = IndexedBase("q", positive=True)
 
 
 def _pair_sum(difference: Expr) -> Sum:
@@ -210,7 +210,7 @@ CONCEPT_MONOTONE = Law(
             _pair_sum(t[x] + w[y]),
             Integer(0),
             reason="C = T: M_x = t_x > 0 in T and M_y = -w_y <= 0 outside (`sign-separation`); "
-            "p^α stands for the steered probabilities",
+            "q stands for the steered probabilities",
             given=(PROPER,),
         ),
         Inequality(

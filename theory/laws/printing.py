@@ -93,6 +93,9 @@ class _Printer:
     # -- leaves ------------------------------------------------------------------------
 
     def _symbol(self, name: str) -> str:
+        if "^" in name:
+            below, above = map(self._symbol, name.split("^"))
+            return f"{below}^{{{above}}}" if self.latex else f"{below}^{above}"
         bar, prime = name.endswith("bar"), name.endswith("'")
         head, *subscript = name.removesuffix("bar").removesuffix("'").split("_", 1)
         if self.latex:
