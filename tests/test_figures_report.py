@@ -301,6 +301,7 @@ def test_the_real_model_is_shown_if_the_bridge_was_run(tmp_path, page):
     assert "differ by at most 3.0e-15 nats, while steering moves 50%" in html
     assert f"data:image/png;base64,{b64encode(PNG).decode()}" in html
     assert "worst at alpha = 8" in html
+    assert "<b>1 of 1</b><span>statements found to hold on Small</span>" in html
     assert "**passed**" in markdown_page(found)
 
 

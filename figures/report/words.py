@@ -100,6 +100,11 @@ def headline(content: Content) -> list[tuple[str, str]]:
                 f"false readings refuted: {len(disproved)} by derivation, {len(refuted)} by search",
             )
         )
+    if content.real_model is not None:
+        tried = content.real_model.verdicts
+        held = sum(v.as_it_should_be and v.status != "unknown" for v in tried)
+        name = content.real_model.model["name"]
+        numbers.append((f"{held} of {len(tried)}", f"statements found to hold on {name}"))
     numbers.append((str(len(content.unknown)), "statements with anything left unknown"))
     missed = [v for v in content.wrong if not v.expected]
     if missed:
