@@ -38,7 +38,13 @@ def contexts(term: Expr) -> Sum:
     return Sum(pi[j] * term, (j, 0, m_contexts - 1))
 
 
-Zj = define("Z_j", (j, alpha), over_tokens(pc[j, z] * exp(alpha * M[z])))
+Zj = define(
+    "Z_j",
+    (j, alpha),
+    over_tokens(pc[j, z] * exp(alpha * M[z])),
+    text="Z_{0}({1})",
+    latex="Z_{{{0}}}({1})",
+)
 Kj = define("K_j", (j, alpha), log(Zj(j, alpha)), text="K_{0}({1})", latex="K_{{{0}}}({1})")
 tilt = define(
     "tilt",
