@@ -14,14 +14,24 @@ from proofs_check.bridge.grid import alpha_grid
 from proofs_check.bridge.progress import Clock
 from theory.errors import ShapeError, SteeringError
 
+_JOBS = """\
+jobs:
+  final-norm   steer the output of the final norm; every log-probability against the closed form
+  laws         steer blocks; which statements hold there, how far, and why not further
+
+exit status: 0 if every statement that claims equality holds, 1 if not, 2 for bad input.
+Nothing is downloaded."""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m proofs_check.bridge",
-        description="Steer a real language model at the output of its final norm and compare every"
-        " log-probability with the closed form. Nothing is downloaded.",
+        description="Does the theory hold on this language model?",
+        epilog=_JOBS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    add("job", nargs="?", default="final-norm", choices=("final-norm", "laws"))
     add(
         "--model",
         default="smollm2",
@@ -36,12 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", default="out/bridge", metavar="DIR", help="default: out/bridge")
     add("--json", metavar="FILE", help="also write the verdicts to FILE")
     add("--dtype", default="float64", choices=("float64", "float32"), help="default: float64")
-    add("--seed", type=int, default=0, help="seeds the probing of the structure")
-    add("--alpha-max", type=float, default=8.0, help="default: 8")
-    add("--alphas", type=int, default=33, help="grid points, odd (default: 33)")
-    add("--tokens", type=int, default=8, help="tokens followed in each context (default: 8)")
-    add("--context", type=int, default=0, help="the context whose peaks are located (default: 0)")
+    add("--seed", type=int, default=0, help="seeds probing and sampling (default: 0)")
     add("--threads", type=int, help="threads of torch (default: its own choice)")
+    norm = parser.add_argument_group("final-norm")
+    norm.add_argument("--alpha-max", type=float, default=8.0, help="default: 8")
+    norm.add_argument("--alphas", type=int, default=33, help="grid points, odd (default: 33)")
+    norm.add_argument("--tokens", type=int, default=8, help="tokens per context (default: 8)")
+    norm.add_argument("--context", type=int, default=0, help="whose peaks to locate (default: 0)")
+    laws = parser.add_argument_group("laws")
+    laws.add_argument("--layers", help="blocks from 0, such as 7,15,29 (default: four depths)")
+    laws.add_argument("--contexts", type=int, default=4, help="default: 4")
+    laws.add_argument("--windows", type=int, default=6, help="of text, 64 tokens each (default: 6)")
+    laws.add_argument("--read", default="mean", choices=("mean", "last"), help="default: mean")
     return parser
 
 
@@ -52,19 +68,32 @@ def _checked(options: argparse.Namespace, concept: ConceptTexts) -> None:
             f"context {options.context} of {len(concept.contexts)}",
             remedy=f"give --context between 0 and {len(concept.contexts) - 1}",
         )
-    for name in ("threads", "tokens"):
+    for name in ("threads", "tokens", "contexts", "windows"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise ShapeError(f"--{name} is {value}", remedy=f"give --{name} 1 or more")
+
+
+def _layers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts):
+        raise ShapeError(
+            f"--layers is {text!r}", remedy="give block numbers from 0, such as --layers 7,15,29"
+        )
+    return tuple(int(part) for part in parts)
 
 
 def _run(options: argparse.Namespace) -> int:
     concept = load_concept(options.concept)
     _checked(options, concept)
     alphas = alpha_grid(options.alpha_max, options.alphas)
+    layers = _layers(options.layers)
     folder = output_folder(options.out)
-    if options.json:
-        output_folder(str(Path(options.json).parent))
+    json_copy = Path(options.json) if options.json else None
+    if json_copy:
+        output_folder(str(json_copy.parent))
     clock = Clock()
     clock("loading torch and transformers")
     quiet()
@@ -73,29 +102,50 @@ def _run(options: argparse.Namespace) -> int:
     import torch
 
     from proofs_check.bridge.models import load_model
-    from proofs_check.bridge.validation import validate_final_norm
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     clock(f"loading {options.model!r} in {options.dtype} (a GGUF file takes half a minute)")
-    outcome = validate_final_norm(
-        load_model(options.model, options.dtype),
-        concept,
-        alphas,
-        folder,
-        context=options.context,
-        tokens_per_context=options.tokens,
-        seed=options.seed,
-        json_copy=Path(options.json) if options.json else None,
-        progress=clock,
-    )
-    print(outcome.text)
-    print("\nwritten: " + ", ".join(str(path) for path in outcome.paths))
-    return 0 if all(verdict.status == "passed" for verdict in outcome.verdicts) else 1
+    loaded = load_model(options.model, options.dtype)
+    if options.job == "laws":
+        from proofs_check.bridge.laws import law_report
+
+        report = law_report(
+            loaded,
+            concept,
+            folder,
+            layers=layers,
+            contexts=options.contexts,
+            windows=options.windows,
+            read=options.read,
+            seed=options.seed,
+            json_copy=json_copy,
+            progress=clock,
+        )
+        text, paths, holds = report.text, report.paths, report.exact_statements_hold
+    else:
+        from proofs_check.bridge.validation import validate_final_norm
+
+        outcome = validate_final_norm(
+            loaded,
+            concept,
+            alphas,
+            folder,
+            context=options.context,
+            tokens_per_context=options.tokens,
+            seed=options.seed,
+            json_copy=json_copy,
+            progress=clock,
+        )
+        text, paths = outcome.text, outcome.paths
+        holds = all(verdict.status == "passed" for verdict in outcome.verdicts)
+    print(text)
+    print("\nwritten: " + ", ".join(str(path) for path in paths))
+    return 0 if holds else 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the validation; 0 if every statement passed, 1 if not, 2 for bad input."""
+    """Run one job; 0 if the exact statements hold, 1 if not, 2 for bad input."""
     options = _parser().parse_args(arguments)
     try:
         return _run(options)

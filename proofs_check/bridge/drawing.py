@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,17 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from proofs_check.bridge.files import write_whole
 from proofs_check.bridge.final_norm import FinalNormSweep
 from proofs_check.bridge.measured_peaks import MeasuredPeak
 from proofs_check.bridge.setting import Setting
 
-__all__ = ["FinalNormFigure", "curves_of", "draw", "save"]
+__all__ = ["COLOURS", "FinalNormFigure", "curves_of", "draw", "save", "save_figure"]
 
 # Okabe and Ito's eight colours, distinguishable with any colour vision.
-_COLOURS = (
+COLOURS = (
     "#0072B2",
     "#E69F00",
     "#009E73",
@@ -111,8 +112,8 @@ def curves_of(
         token_measured=np.exp(curves.measured[:, context]),
         peak_alpha=np.array([p.alpha for p in shown]),
         peak_height=np.exp([p.log_height for p in shown]),
-        concept_predicted=_sigmoid(logits),
-        concept_measured=_sigmoid(curves.concept_measured),
+        concept_predicted=expit(logits),
+        concept_measured=expit(curves.concept_measured),
         ce_predicted=divergence,
         ce_measured=curves.divergence_measured.mean(axis=1),
         ce_quadratic=0.5 * variance * dense**2,
@@ -141,7 +142,7 @@ def draw(record: FinalNormFigure, figure: Figure) -> Any:
 
 def _draw_tokens(record: FinalNormFigure, ax: Any) -> None:
     for index, text in enumerate(record.token_text):
-        colour = _COLOURS[index % len(_COLOURS)]
+        colour = COLOURS[index % len(COLOURS)]
         ax.plot(record.dense, record.token_predicted[:, index], color=colour, lw=1.2, label=text)
         ax.plot(record.alphas, record.token_measured[:, index], "o", color=colour, ms=2.6)
     ax.plot(record.peak_alpha, record.peak_height, "v", color="black", ms=4, label="measured peak")
@@ -152,7 +153,7 @@ def _draw_tokens(record: FinalNormFigure, ax: Any) -> None:
 
 def _draw_concept(record: FinalNormFigure, ax: Any) -> None:
     for index in range(record.concept_measured.shape[1]):
-        colour = _COLOURS[index % len(_COLOURS)]
+        colour = COLOURS[index % len(COLOURS)]
         ax.plot(record.dense, record.concept_predicted[:, index], color=colour, lw=0.9)
         ax.plot(record.alphas, record.concept_measured[:, index], "o", color=colour, ms=2.2)
     ax.set_ylabel("probability of the concept's words, F")
@@ -161,8 +162,8 @@ def _draw_concept(record: FinalNormFigure, ax: Any) -> None:
 
 def _draw_cross_entropy(record: FinalNormFigure, ax: Any) -> None:
     ax.plot(record.dense, record.ce_quadratic, "--", color="0.55", lw=1, label="½ Var(M) α²")
-    ax.plot(record.dense, record.ce_predicted, color=_COLOURS[0], lw=1.2, label="K(α) - α K'(0)")
-    ax.plot(record.alphas, record.ce_measured, "o", color=_COLOURS[0], ms=2.6, label="measured")
+    ax.plot(record.dense, record.ce_predicted, color=COLOURS[0], lw=1.2, label="K(α) - α K'(0)")
+    ax.plot(record.alphas, record.ce_measured, "o", color=COLOURS[0], ms=2.6, label="measured")
     ax.set_ylim(0, 1.15 * float(record.ce_measured.max()))
     ax.set_ylabel("KL(p₀ ‖ p_α), mean over contexts (nats)")
     ax.set_title("increase of the cross-entropy", fontsize=9)
@@ -173,7 +174,7 @@ def _draw_error(record: FinalNormFigure, ax: Any) -> None:
     # An error of exactly 0 (at alpha = 0, say) has no logarithm; it is left out, not floored.
     positive = record.error > 0
     ax.semilogy(
-        record.alphas[positive], record.error[positive], "o", color=_COLOURS[0], ms=2.6,
+        record.alphas[positive], record.error[positive], "o", color=COLOURS[0], ms=2.6,
         label="max over contexts and tokens",
     )  # fmt: skip
     ax.semilogy(record.alphas, record.rounding, "--", color="0.55", lw=1, label="rounding bound")
@@ -184,11 +185,18 @@ def _draw_error(record: FinalNormFigure, ax: Any) -> None:
 
 def save(record: FinalNormFigure, folder: Path, stem: str = "final_norm") -> tuple[Path, ...]:
     """Write `stem`.png, .pdf and .npz into `folder`, each whole or not at all."""
+    return save_figure(record, draw, folder, stem)
+
+
+def save_figure(
+    record: Any, draw_into: Callable[[Any, Figure], Any], folder: Path, stem: str
+) -> tuple[Path, ...]:
+    """Draw a record of arrays and write the picture twice and the arrays once."""
     # The Agg canvas directly: no global pyplot state, no display needed.
     with mpl.rc_context({"font.size": 8, "pdf.fonttype": 42}):
         figure = Figure(figsize=(10.5, 7.2), layout="constrained")
         FigureCanvasAgg(figure)
-        draw(record, figure)
+        draw_into(record, figure)
         paths = [
             write_whole(folder / f"{stem}.{ending}", lambda path: figure.savefig(path, dpi=160))
             for ending in ("png", "pdf")
@@ -200,9 +208,3 @@ def save(record: FinalNormFigure, folder: Path, stem: str = "final_norm") -> tup
 
     paths.append(write_whole(folder / f"{stem}.npz", write_arrays))
     return tuple(paths)
-
-
-def _sigmoid(logit: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.special import expit
-
-    return np.asarray(expit(logit))

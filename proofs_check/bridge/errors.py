@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from theory.errors import SteeringError
 
-__all__ = ["ModelError", "SelfCheckError"]
+__all__ = ["ModelError", "SelfCheckError", "VectorError"]
 
 
 class ModelError(SteeringError):
@@ -13,3 +13,7 @@ class ModelError(SteeringError):
 
 class SelfCheckError(SteeringError):
     """A self-check failed: the numbers would not mean what their labels say."""
+
+
+class VectorError(SteeringError):
+    """A steering vector does not fit the model, the site or the rule it is to be used with."""

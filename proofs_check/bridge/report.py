@@ -15,6 +15,7 @@ from proofs_check.bridge.files import write_whole
 from proofs_check.bridge.final_norm import FinalNormSweep
 from proofs_check.bridge.measured_peaks import MeasuredPeak
 from proofs_check.bridge.setting import Setting
+from proofs_check.bridge.tables import columns
 from proofs_check.verdict import Verdict, as_json
 
 __all__ = [
@@ -34,13 +35,13 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
         error = verdict.max_error
         shown = "-" if error is None or not np.isfinite(error) else f"{error:.2g}"
         rows.append((verdict.id, verdict.status, shown, str(verdict.examples), verdict.note))
-    return _columns(rows)
+    return columns(rows)
 
 
 def peak_table(setting: Setting, peaks: Sequence[MeasuredPeak]) -> str:
     """Predicted and measured peaks, one line per token."""
     head = ("token", "M(z)", "alpha predicted", "alpha measured", "+-", "p predicted", "p measured")
-    return _columns(
+    return columns(
         [
             head,
             *(
@@ -78,7 +79,7 @@ def alpha_table(curves: FinalNormSweep, rows: int = 9) -> str:
                 f"{curves.total_variation[i].mean():.3f}",
             )
         )
-    return _columns(lines)
+    return columns(lines)
 
 
 def write_json(
@@ -176,11 +177,3 @@ def measurements(
             for peak in peaks
         ],
     }
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )

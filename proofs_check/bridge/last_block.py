@@ -1,0 +1,85 @@
+"""`last-block`: steering the last block's output in closed form, no forward pass.
+
+With h the last position's residual, P the final norm's projection and g its gain, the logits are
+
+    (a_z + alpha b_z) / sqrt(Q(alpha)) + c_z,     Q(alpha) = A alpha^2 + 2 B alpha + C,
+    a = W (g * P h),   b = W (g * P v),           c = W (bias of the norm) + bias of W,
+    A = mean (P v)^2,  B = mean (P h)(P v),       C = mean (P h)^2 + eps,
+
+two unembeddings and one scalar. Each logit has at most one stationary point in alpha, at
+(a B - b C) / (b B - a A), and tends to +- b / sqrt(A) + c: the plateau of Prop. 4.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from proofs_check.bridge.anatomy import Anatomy
+from proofs_check.bridge.norms import FinalNorm
+
+__all__ = ["LastBlock", "last_block"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LastBlock:
+    """The closed form for one context.
+
+    Parameters
+    ----------
+    a, b, c : numpy.ndarray
+        Shape (V,), in nats (b: per unit alpha).
+    A, B, C : float
+        Coefficients of Q.
+    """
+
+    a: Floats
+    b: Floats
+    c: Floats
+    A: float
+    B: float
+    C: float
+
+    def log_probability(self, alphas: Floats) -> Floats:
+        """Return log p_alpha, shape (A, V)."""
+        alpha = np.atleast_1d(np.asarray(alphas, dtype=np.float64))[:, None]
+        # Dividing by max(1, |alpha|) first: alpha^2 would overflow where alpha does not.
+        size = np.maximum(np.abs(alpha), 1.0)
+        s = alpha / size
+        root = np.sqrt(self.A * s * s + 2 * self.B * s / size + self.C / (size * size))
+        return np.asarray(log_softmax((self.a / size + s * self.b) / root + self.c, axis=-1))
+
+    def plateau(self, sign: int) -> Floats:
+        """Return log p at alpha -> sign * inf, shape (V,)."""
+        return np.asarray(log_softmax(sign * self.b / np.sqrt(self.A) + self.c))
+
+    def stationary(self) -> Floats:
+        """Return the alpha at which each logit is stationary, shape (V,); inf where it never is."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (self.a * self.B - self.b * self.C) / (self.b * self.B - self.a * self.A)
+
+
+def last_block(anatomy: Anatomy, norm: FinalNorm, h: Floats, v: Floats) -> LastBlock:
+    """Form the closed form from the residual h and the vector v, both (d,)."""
+    centred_h, centred_v = norm.centred(h), norm.centred(v)
+    states = np.stack([norm.gain * centred_h, norm.gain * centred_v, np.zeros_like(h)])
+    dtype = anatomy.unembedding.weight.dtype
+    with torch.no_grad():
+        out = anatomy.unembedding(torch.as_tensor(states).to(dtype)).to(torch.float64).numpy()
+        bias = anatomy.unembedding(torch.as_tensor(norm.bias).to(dtype)[None])
+    offset = out[2]  # the unembedding's own bias, counted once
+    scale = anatomy.logit_scale
+    return LastBlock(
+        a=scale * (out[0] - offset),
+        b=scale * (out[1] - offset),
+        c=scale * bias.to(torch.float64).numpy()[0],
+        A=float(np.mean(centred_v**2)),
+        B=float(np.mean(centred_h * centred_v)),
+        C=float(np.mean(centred_h**2) + norm.eps),
+    )

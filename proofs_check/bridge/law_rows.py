@@ -1,0 +1,315 @@
+"""From a survey to verdicts: predicted, measured, deviation, and what the deviation means.
+
+Two statements are exact at block sites, `last-block` and `norm-limit` (its rate and its refined
+form); the others are expansions around alpha = 0 or properties of the linear read-out, and how
+far they carry on a real network is the question. A verdict `refuted` there is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from proofs_check.bridge.norms import FinalNorm
+from proofs_check.bridge.shapes import count_shapes
+from proofs_check.bridge.survey import PAPER_REACH, SiteSurvey
+from proofs_check.bridge.text_slope import TextSlope
+from proofs_check.verdict import Status, Verdict
+
+__all__ = ["LawRow", "as_verdict", "law_rows"]
+
+# What "holds" means for a second-order prediction: the next order is of relative size
+# skewness * sqrt(2 budget) / 6, a few per cent, ten and thirty per cent at these budgets.
+BUDGET_TOLERANCE = {0.01: 0.1, 0.1: 0.2, 1.0: 0.5}
+_TILT_TOLERANCE = 0.1
+_RATE_TOLERANCE = 0.05
+# Predicted and measured slope differ by the differences' truncation, (0.2 sd)^2 and less.
+_SLOPE_TOLERANCE = 0.02
+_NOISE = 4.0
+_SHAPE_TOLERANCE = 1e-3
+_CONCEPT_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class LawRow:
+    """One statement at one site.
+
+    Parameters
+    ----------
+    statement, site : str
+    exact : bool
+        Whether the statement claims equality there; only these decide the exit status.
+    predicted, measured : str
+        In words and numbers.
+    deviation : float
+        In units of the stated tolerance.
+    status : str
+        "passed", "refuted" or "unknown".
+    note : str
+        What was compared, and where it breaks.
+    examples : int
+    """
+
+    statement: str
+    site: str
+    exact: bool
+    predicted: str
+    measured: str
+    deviation: float
+    status: Status
+    note: str
+    examples: int
+
+
+def law_rows(survey: SiteSurvey, norm: FinalNorm, rounding: float) -> tuple[LawRow, ...]:
+    """All statements for one site; `rounding` is the error of a log-probability in nats."""
+    rows = [
+        *_local(survey),
+        _tilting(survey),
+        _concept(survey),
+        _norm_limit(survey),
+        _refined(survey),
+        *_shapes(survey),
+        _text("ce-linear", survey, survey.real, "library text"),
+        _sampled(survey),
+    ]
+    if np.isfinite(survey.contexts[0].closed_form_error):
+        rows.insert(0, _last_block(survey, norm, rounding))
+    return tuple(rows)
+
+
+def as_verdict(row: LawRow) -> Verdict:
+    """The row in the schema that all of `proofs_check` writes."""
+    return Verdict(
+        id=f"{row.statement}@{row.site}",
+        method="real-model",
+        status=row.status,
+        expected=True,
+        claim=f"predicted {row.predicted}; measured {row.measured}",
+        examples=row.examples,
+        max_error=row.deviation,
+        counterexample=None,
+        seconds=0.0,
+        note=row.note,
+    )
+
+
+def _row(
+    survey: SiteSurvey,
+    statement: str,
+    predicted: str,
+    measured: str,
+    deviation: float,
+    note: str,
+    examples: int,
+    *,
+    exact: bool = False,
+    unknown: bool = False,
+) -> LawRow:
+    status: Status = "unknown" if unknown else ("passed" if deviation <= 1 else "refuted")
+    return LawRow(
+        statement,
+        survey.vector.metadata.site,
+        exact,
+        predicted,
+        measured,
+        deviation,
+        status,
+        note,
+        examples,
+    )
+
+
+def _local(survey: SiteSurvey) -> list[LawRow]:
+    rows = []
+    for budget, tolerance in BUDGET_TOLERANCE.items():
+        points = [p for c in survey.contexts for p in c.budgets if p.budget == budget]
+        found = [p for p in points if np.isfinite(p.measured)]
+        name = f"local {budget:g} nat"
+        if not found:
+            note = "no measured alpha settled: the divergence may never reach this budget"
+            rows.append(_row(survey, name, "-", "-", float("nan"), note, len(points), unknown=True))
+            continue
+        ratio = np.array([p.predicted / p.measured for p in found])
+        note = (
+            f"predicted / true alpha {ratio.min():.3f} to {ratio.max():.3f};"
+            f" {np.mean([p.evaluations for p in found]):.1f} measured divergences each"
+        )
+        if len(found) < len(points):
+            note += f"; {len(points) - len(found)} of {len(points)} did not settle"
+        rows.append(
+            _row(
+                survey,
+                name,
+                _median([abs(p.predicted) for p in found], "|alpha|"),
+                _median([abs(p.measured) for p in found], "|alpha|"),
+                float(np.abs(ratio - 1).max() / tolerance),
+                note,
+                len(found),
+            )
+        )
+    return rows
+
+
+def _tilting(survey: SiteSurvey) -> LawRow:
+    by_budget = {
+        budget: [
+            p.total_variation
+            for c in survey.contexts
+            for p in c.budgets
+            if p.budget == budget and np.isfinite(p.total_variation)
+        ]
+        for budget in BUDGET_TOLERANCE
+    }
+    shown = ", ".join(f"{max(v):.3f} at {budget:g} nat" for budget, v in by_budget.items() if v)
+    worst = max((max(v) for budget, v in by_budget.items() if v and budget <= 0.1), default=np.nan)
+    return _row(
+        survey,
+        "tilting by M_loc",
+        "p_0 exp(alpha M_loc - K)",
+        f"total variation {shown or '-'}",
+        float(worst / _TILT_TOLERANCE),
+        f"largest over contexts and signs; holds if at most {_TILT_TOLERANCE:g} up to 0.1 nat",
+        sum(len(v) for v in by_budget.values()),
+        unknown=not np.isfinite(worst),
+    )
+
+
+def _concept(survey: SiteSurvey) -> LawRow:
+    limits, spent, turns = [], [], []
+    for context in survey.contexts:
+        f, g = expit(context.concept_measured), expit(context.concept_predicted)
+        off = np.abs(f - g) > _CONCEPT_TOLERANCE
+        limits.append(float(np.abs(survey.alphas[off]).min()) if off.any() else np.inf)
+        spent.append(float(context.divergence_measured[off].min()) if off.any() else np.inf)
+        turns.append(count_shapes(f[:, None], _SHAPE_TOLERANCE))
+    rising = sum(t["rise"] for t in turns)
+    return _row(
+        survey,
+        "concept-tanh by M_loc",
+        "F_T of the tilt",
+        f"within {_CONCEPT_TOLERANCE:g} up to |alpha| = {min(limits):.3g}",
+        0.1 / min(spent),
+        f"leaves the prediction at KL {min(spent):.2g} nats at the earliest; holds if good to 0.1"
+        f" nat; F_T rises throughout in {rising} of {len(turns)} contexts",
+        len(turns),
+    )
+
+
+def _norm_limit(survey: SiteSurvey) -> LawRow:
+    plateaus = [p for c in survey.contexts for p in c.plateaus]
+    rates = np.array([p.rate for p in plateaus])
+    ends = np.array([p.to_limit[-1] for p in plateaus])
+    return _row(
+        survey,
+        "norm-limit",
+        "rate -1 in alpha",
+        f"{rates.min():.4f} to {rates.max():.4f}",
+        float(np.abs(rates + 1).max() / _RATE_TOLERANCE),
+        f"total variation to LN(+-v) W^T at |alpha v| = 1000 |h|: {ends.max():.2g};"
+        f" |h + R_inf| / |v| = {np.median([p.scale for p in plateaus]):.3g}",
+        len(plateaus),
+        exact=True,
+    )
+
+
+def _refined(survey: SiteSurvey) -> LawRow:
+    plateaus = [p for c in survey.contexts for p in c.plateaus]
+    limit = np.array([p.to_limit for p in plateaus])
+    refined = np.array([p.to_refined for p in plateaus])
+    near, far = (f"{refined[:, i].max():.2g} instead of {limit[:, i].max():.2g}" for i in (0, 1))
+    return _row(
+        survey,
+        "norm-limit with R_inf",
+        "LN(h + R_inf + alpha v) W^T",
+        f"total variation {near}",
+        # At the first distance R may still differ from R_inf; at the second it must be closer.
+        float((refined[:, 1] / np.maximum(limit[:, 1], 1e-300)).max()),
+        f"at |alpha v| = 10 |h|; {far} at 100 |h|; holds if it is the better one there",
+        len(plateaus),
+        exact=True,
+    )
+
+
+def _shapes(survey: SiteSurvey) -> list[LawRow]:
+    rows = []
+    windows = (
+        (f"0 to {PAPER_REACH:g}", survey.alphas <= PAPER_REACH, "measured"),
+        ("0 to |h|/|v|", survey.alphas <= survey.unit, "near_measured"),
+    )
+    for window, below, field in windows:
+        inside = below & (survey.alphas >= 0)
+        counts = [
+            count_shapes(np.exp(getattr(c, field)[inside]), _SHAPE_TOLERANCE)
+            for c in survey.contexts
+        ]
+        total = {name: sum(c[name] for c in counts) for name in counts[0]}
+        allowed = total["rise"] + total["fall"] + total["bump"] + total["flat"]
+        number = sum(total.values())
+        listed = ", ".join(f"{n} {name}" for name, n in total.items() if n)
+        rows.append(
+            _row(
+                survey,
+                f"peak (alpha {window})",
+                "bump, rise or fall",
+                f"{allowed} of {number}",
+                1.0 + (number - allowed) / number if allowed < number else 0.0,
+                f"{listed}; turns of at most {_SHAPE_TOLERANCE:g} in p are ignored",
+                number,
+                unknown=int(inside.sum()) < 5,
+            )
+        )
+    return rows
+
+
+def _text(name: str, survey: SiteSurvey, text: TextSlope, what: str) -> LawRow:
+    slope = abs(text.measured_slope / text.predicted_slope - 1)
+    bend = abs(text.measured_curvature / text.predicted_curvature - 1)
+    lowest = -text.predicted_slope / text.predicted_curvature
+    return _row(
+        survey,
+        name,
+        f"slope {text.predicted_slope:+.5f}, curvature {text.predicted_curvature:.4f}",
+        f"{text.measured_slope:+.5f}, {text.measured_curvature:.4f}",
+        max(slope, bend) / _SLOPE_TOLERANCE,
+        f"{what}, {text.tokens} tokens: slope {text.z:+.1f} standard errors from 0;"
+        f" lowest cross-entropy near alpha = {lowest:+.2f}",
+        text.tokens,
+    )
+
+
+def _sampled(survey: SiteSurvey) -> LawRow:
+    text = survey.sampled
+    return _row(
+        survey,
+        "ce-linear (calibrated)",
+        "slope 0",
+        f"{text.measured_slope:+.5f} +- {text.standard_error:.5f}",
+        abs(text.z) / _NOISE,
+        f"text sampled from the model, {text.tokens} tokens: {text.z:+.1f} standard errors from 0;"
+        f" curvature {text.measured_curvature:.4f} against E Var(M_loc) = {text.variance:.4f}",
+        text.tokens,
+    )
+
+
+def _last_block(survey: SiteSurvey, norm: FinalNorm, rounding: float) -> LawRow:
+    error = max(c.closed_form_error for c in survey.contexts)
+    # The norm's own arithmetic, relative to the state, dominates a float64 read-out.
+    return _row(
+        survey,
+        "last-block",
+        "(a + alpha b) / sqrt(Q(alpha)) + c",
+        f"max |difference| {error:.1e} nats",
+        error / rounding,
+        f"all tokens, {survey.alphas.size} alphas to {survey.alphas[-1]:.3g};"
+        f" bound {rounding:.1e} from the norm's {norm.precision:.0e} relative precision",
+        len(survey.contexts) * survey.alphas.size,
+        exact=True,
+    )
+
+
+def _median(values: Sequence[float], name: str) -> str:
+    return f"median {name} {np.median(values):.4g}"

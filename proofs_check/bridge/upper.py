@@ -1,0 +1,234 @@
+"""The part of a model above one block: run once below, as often as needed above.
+
+Steering the output of block l changes nothing in blocks 0..l. Their result is captured once, and
+afterwards they are replaced by pass-throughs while a whole batch of steered states goes through
+the blocks above; only last-position logits are formed. No architecture is known here: the model's
+own forward pass drives its own blocks. Where blocks read more than their predecessor's output
+(shared keys and values, side embeddings) the shortcut is wrong; it is verified against a hooked
+pass before it is used, and given up with a notice if it disagrees.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from proofs_check.bridge.anatomy import Anatomy
+from proofs_check.bridge.encoding import TokenBatch
+from proofs_check.bridge.hooks import Captured, Steered, first_tensor
+from proofs_check.bridge.sites import Apply, Site
+
+__all__ = ["Cost", "Upper", "position_mask", "read_out"]
+
+# About 512 rows of states at once is where two CPU cores are fastest: fewer waste the matrix
+# kernels, more fall out of the cache.
+_ROWS = 512
+# Agreement of the substituted and the hooked pass, relative to the length of a normed state. A
+# float32 RMSNorm amplified by the depth stays below; a side input that is missed does not.
+_SAME = 1e-4
+
+
+class Cost:
+    """Forward passes and token positions spent, counted in whole models."""
+
+    def __init__(self) -> None:
+        self.forwards = 0
+        self.tokens = 0.0
+
+    def add(self, rows: int, length: int, share: float) -> None:
+        """`rows` texts of `length` tokens through that share of the blocks."""
+        self.forwards += 1
+        self.tokens += rows * length * share
+
+    def __str__(self) -> str:
+        return f"{self.forwards} forwards, {self.tokens:,.0f} token-forwards"
+
+
+class Upper:
+    """One batch of texts, held at the output of block `site.layer`.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+    anatomy : Anatomy
+    batch : TokenBatch
+        One text for many alphas at once, or several texts for one alpha at a time.
+    site : Site
+        A block, or the final norm (then nothing above is left to run).
+    cost : Cost or None
+        Counts what is spent.
+
+    Attributes
+    ----------
+    batch : TokenBatch
+    residual : torch.Tensor
+        Shape (B, T, d): the unsteered states at the site.
+    substituted : bool
+        Whether the blocks below are skipped; False after the verification failed.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        anatomy: Anatomy,
+        batch: TokenBatch,
+        site: Site,
+        cost: Cost | None = None,
+    ) -> None:
+        self._model = model
+        self._anatomy = anatomy
+        self.batch = batch
+        self.site = site
+        self._cost = cost or Cost()
+        self._module = site.module(anatomy)
+        keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._keep = {"logits_to_keep": 1} if keeps else {}
+        self.substituted = site.layer is not None
+        self._recorded: dict[int, Any] = {}
+        with Captured(self._module) as state, self._recording():
+            self._run(batch.rows)
+        self.residual = state.value
+        if site.layer is not None:
+            self._verify(site.layer)
+
+    def steered(
+        self, vector: torch.Tensor, alpha: float | torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        """States at the site plus alpha * v where `positions` is True, (R, T, d)."""
+        return self.residual + Steered(self._module, vector, alpha, positions).shift(self.residual)
+
+    def normed(self, states: torch.Tensor) -> torch.Tensor:
+        """Outputs of the final norm, (R, T, d), for states (R, T, d) at the site.
+
+        R is any number if the batch holds one text, else the number of texts.
+        """
+        if self.site.layer is None:
+            return states
+        rows, length = states.shape[:2]
+        step = max(1, _ROWS // length)
+        pieces = []
+        for start in range(0, rows, step):
+            piece = slice(start, min(start + step, rows))
+            texts = slice(None) if self.batch.rows == 1 else piece
+            pieces.append(self._above(states[piece], texts))
+        return torch.cat(pieces)
+
+    def last_normed(
+        self, vector: torch.Tensor, alphas: NDArray[np.float64], apply: Apply = "all"
+    ) -> torch.Tensor:
+        """Normed last-position states, (A, d), of the single text of this batch."""
+        strengths = torch.as_tensor(np.asarray(alphas, dtype=np.float64))
+        positions = position_mask(self.batch, apply)
+        last = int(self.batch.last[0])
+        step = max(1, _ROWS // self.residual.shape[1])
+        return torch.cat(
+            [
+                self.normed(self.steered(vector, piece, positions))[:, last]
+                for piece in strengths.split(step)
+            ]
+        )
+
+    def _above(self, states: torch.Tensor, texts: slice) -> torch.Tensor:
+        with Captured(self._anatomy.final_norm) as out, self._replaced(states):
+            self._run(states.shape[0], texts)
+        return out.value
+
+    def _run(self, rows: int, texts: slice = slice(None)) -> None:
+        ids, mask = self.batch.ids[texts], self.batch.mask[texts]
+        blocks = max(1, len(self._anatomy.blocks))
+        share = 1.0
+        if self.substituted and self._recorded and self.site.layer is not None:
+            share = (blocks - 1 - self.site.layer) / blocks
+        self._cost.add(rows, ids.shape[1], share)
+        with torch.no_grad():
+            self._model(
+                input_ids=ids.expand(rows, -1),
+                attention_mask=mask.expand(rows, -1),
+                use_cache=False,
+                **self._keep,
+            )
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Remember what each block returns: a tensor, or a tuple that must keep its shape."""
+        handles = [
+            block.register_forward_hook(
+                lambda module, _args, output: self._recorded.__setitem__(id(module), output)
+            )
+            for block in self._anatomy.blocks
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._recorded = {
+                key: None if isinstance(output, torch.Tensor) else (type(output), output[1:])
+                for key, output in self._recorded.items()
+            }
+
+    @contextmanager
+    def _replaced(self, states: torch.Tensor) -> Iterator[None]:
+        """Block `layer` returns `states`; the blocks below it return their input untouched."""
+        layer = self.site.layer
+        if layer is None:
+            yield
+            return
+        first = 0 if self.substituted else layer
+        chosen = self._anatomy.blocks[first : layer + 1]
+        for block in chosen:
+            block.forward = self._stand_in(block, states if block is self._module else None)
+        try:
+            yield
+        finally:
+            for block in chosen:
+                del block.forward
+
+    def _stand_in(self, block: torch.nn.Module, states: torch.Tensor | None) -> Any:
+        shape = self._recorded[id(block)]
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            hidden = states
+            if hidden is None:
+                hidden = first_tensor(args) if args else kwargs["hidden_states"]
+            return hidden if shape is None else shape[0]((hidden, *shape[1]))
+
+        return forward
+
+    def _verify(self, layer: int) -> None:
+        """Compare with a hooked pass once; steer by as much as the states are long."""
+        vector = torch.ones(self._anatomy.width, dtype=self.residual.dtype)
+        vector[::2] = -1.0
+        alpha = float(self.residual[:, -1].norm() / vector.norm() / self.residual.shape[0] ** 0.5)
+        everywhere = torch.ones_like(self.batch.ids, dtype=torch.bool)
+        short = self.normed(self.steered(vector, alpha, everywhere))
+        with Captured(self._anatomy.final_norm) as out, Steered(self._module, vector, alpha):
+            substituted, self.substituted = self.substituted, False
+            self._run(self.batch.rows)
+            self.substituted = substituted
+        real = self.batch.mask.bool()
+        scale = float(out.value[real].norm(dim=-1).max())
+        error = float((short - out.value)[real].abs().max())
+        if not error <= _SAME * scale:
+            self.substituted = False
+
+
+def position_mask(batch: TokenBatch, apply: Apply) -> torch.Tensor:
+    """Boolean (B, T): the positions that the apply rule steers."""
+    if apply == "all":
+        return batch.mask.bool()
+    places = torch.arange(batch.ids.shape[1])[None, :]
+    return places == batch.last[:, None]
+
+
+def read_out(anatomy: Anatomy, states: torch.Tensor) -> torch.Tensor:
+    """Logits, (R, V), of normed states (R, d): the model's own unembedding, in float64 after it."""
+    with torch.no_grad():
+        logits = anatomy.unembedding(states)
+    return logits.to(torch.float64) * anatomy.logit_scale
