@@ -12,6 +12,8 @@ which K, Delta p and the concept laws follow), `tilting`, `concept`, `peaks`, `i
 """
 
 from theory.engine.family import TiltedFamily
+from theory.engine.inverse import Root
+from theory.engine.population import TiltedPopulation
 from theory.engine.transformer import NormedSteering
 
-__all__ = ["NormedSteering", "TiltedFamily"]
+__all__ = ["NormedSteering", "Root", "TiltedFamily", "TiltedPopulation"]

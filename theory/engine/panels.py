@@ -114,8 +114,9 @@ class Panel:
                 break
             below, above = np.where(f < 0.0, y, below), np.where(f < 0.0, above, y)
             # Halley's step, or the middle of what is left of the cell where it leads out of it.
-            step = f / f1
-            proposal = y - step / (1.0 - 0.5 * step * (f2 / f1))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                step = f / f1
+                proposal = y - step / (1.0 - 0.5 * step * (f2 / f1))
             inside = (proposal >= below) & (proposal <= above)
             proposal = np.where(inside, proposal, 0.5 * (below + above))
             y = np.where(open_, proposal, y)

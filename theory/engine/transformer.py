@@ -147,11 +147,16 @@ class NormedSteering:
         return np.asarray(unit * self._gain + self._bias, dtype=np.float64)
 
 
+@quiet
 def _projected(kind: str, vector: Floats) -> Floats:
     """Apply P: remove the mean over coordinates for LayerNorm; exactly 0 for a constant."""
     if kind == "rms":
         return vector.copy()
     if np.all(vector == vector[0]):
         return np.zeros_like(vector)
-    centred = vector - vector.mean()
-    return np.asarray(centred - centred.mean())
+    # A power of two near the largest coordinate: exact, and the sum of d of them cannot overflow.
+    exponent = int(np.frexp(np.max(np.abs(vector)))[1])
+    unit = np.ldexp(vector, -exponent)
+    for _ in range(2):
+        unit -= unit.mean()
+    return np.asarray(np.ldexp(unit, exponent))

@@ -67,7 +67,9 @@ def solve_levels(side: Side, levels: Vector, mean: float) -> NDArray[np.float64]
     if levels.size == 0:
         return result
     above = min(int(np.searchsorted(levels, mean)), levels.size - 1)
-    origin = min(float(levels[max(above - 1, 0)]), float(levels[above]), key=lambda m: abs(m - mean))
+    origin = min(
+        float(levels[max(above - 1, 0)]), float(levels[above]), key=lambda m: abs(m - mean)
+    )
     panel = side.panel(0.0, origin, 1.0)
     if panel is None:
         # All weight but 1e-285 is on one level: whatever is above it lies to the right.
@@ -168,7 +170,7 @@ def _locate(side: Side, level: float, low: float, step: float) -> tuple[float, f
         high = low + step
         if not high < math.inf:
             raise ConvergenceError(
-                f"K' stays below the level {level!r} up to alpha = {low:g} (M in units of its range)",
+                f"K' stays below the level {level!r} of M up to alpha = {low:g}",
                 remedy="this should not happen: please report log_p and log_odds",
             )
     while True:

@@ -1,0 +1,359 @@
+"""`TiltedFamily`: shapes, meaning at the edges, blocks against the obvious twin, bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory import TiltedFamily
+from theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
+
+LOG_P = np.log([0.2, 0.3, 0.1, 0.4])
+ODDS = np.array([1.0, -2.0, 0.5, 0.25])
+SCALARS = ["cgf", "mean", "variance", "cross_entropy_increase", "reverse_kl"]
+TOKENS = ["log_probability", "probability_increase"]
+
+
+@pytest.fixture
+def family():
+    return TiltedFamily(LOG_P, ODDS)
+
+
+@pytest.mark.parametrize("name", SCALARS + TOKENS)
+def test_alphas_come_in_front(family, name):
+    method, tail = getattr(family, name), (4,) if name in TOKENS else ()
+    assert np.shape(method(1.0)) == tail
+    assert method([1.0, 2.0]).shape == (2, *tail)
+    assert method([]).shape == (0, *tail)
+    assert method(np.float32(1.0)).dtype == method(1).dtype == np.float64
+    # Sums run in another order when alphas share a block: the last bits may differ.
+    np.testing.assert_allclose(method([1.0, 2.0])[1], method(2.0), rtol=1e-14)
+
+
+def test_shapes_of_the_rest(family):
+    assert family.cumulants(3).shape == (3,)
+    assert family.cumulants(3, [0.0, 1.0]).shape == (2, 3)
+    assert family.peaks().shape == (4,)
+    assert family.peak_brackets().shape == (4, 2)
+    masks = np.eye(4, dtype=bool)[:3]
+    assert family.concept_log_odds(masks, [1.0, 2.0]).shape == (2, 3)
+    assert family.concept_increase(masks, 1.0).shape == (3,)
+
+
+def test_at_alpha_zero_nothing_has_moved(family):
+    np.testing.assert_allclose(family.log_probability(0.0), LOG_P, rtol=4e-16)
+    assert not family.probability_increase(0.0).any()
+    assert family.cgf(0.0) == family.cross_entropy_increase(0.0) == family.reverse_kl(0.0) == 0.0
+    assert family.concept_increase([0, 1], 0.0) == 0.0
+
+
+def test_input_is_copied_frozen_and_converted():
+    given_odds = np.array([1, 2, 3, 4])
+    family = TiltedFamily(LOG_P.tolist(), given_odds)
+    given_odds[:] = 0
+    np.testing.assert_array_equal(family.log_odds, [1.0, 2.0, 3.0, 4.0])
+    assert family.log_p.dtype == family.log_odds.dtype == np.float64
+    with pytest.raises(ValueError, match="read-only"):
+        family.log_p[0] = 0.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        family.log_p = LOG_P
+
+
+def test_a_token_without_support_never_moves_and_its_m_is_ignored():
+    log_p = np.insert(LOG_P, 2, -np.inf)
+    for ignored in (np.nan, np.inf, 1e9, -3.0):
+        family, rest = TiltedFamily(log_p, np.insert(ODDS, 2, ignored)), TiltedFamily(LOG_P, ODDS)
+        for alpha in (0.0, 3.0, -1e4):
+            assert family.log_probability(alpha)[2] == -np.inf
+            assert family.probability_increase(alpha)[2] == 0.0
+            for name in SCALARS:
+                assert getattr(family, name)(alpha) == getattr(rest, name)(alpha)
+            assert family.concept_log_odds([2], alpha) == -np.inf
+            assert family.concept_increase([2], alpha) == 0.0
+            # |C| counts the token, F_C does not.
+            np.testing.assert_allclose(
+                family.concept_increase([0, 2], alpha), rest.concept_increase([0], alpha) / 2
+            )
+        np.testing.assert_array_equal(np.delete(family.peaks(), 2), rest.peaks())
+        assert np.isnan(family.peaks()[2])
+        assert family.peak_log_probability()[2] == family.limit(1)[2] == -np.inf
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -1e6])
+def test_constant_m_moves_nothing(value):
+    family = TiltedFamily(LOG_P, np.full(4, value))
+    for alpha in (1e-9, -5.0, 1e8):
+        np.testing.assert_allclose(family.log_probability(alpha), LOG_P, rtol=4e-16)
+        assert not family.probability_increase(alpha).any()
+        assert family.cross_entropy_increase(alpha) == family.reverse_kl(alpha) == 0.0
+        assert family.variance(alpha) == 0.0
+        assert family.cgf(alpha) == alpha * value
+    assert np.isnan(family.peaks()).all()
+    assert np.isnan(family.peak_brackets()).all()
+    np.testing.assert_allclose(family.peak_log_probability(), LOG_P, rtol=4e-16)
+    for sign in (1, -1):
+        np.testing.assert_allclose(family.limit(sign), LOG_P, rtol=4e-16, atol=4e-16)
+
+
+def test_two_tokens_have_no_interior_peak():
+    family = TiltedFamily(np.log([0.25, 0.75]), [2.0, -1.0])
+    np.testing.assert_array_equal(family.peaks(), [np.inf, -np.inf])
+    np.testing.assert_array_equal(family.peak_log_probability(), [0.0, 0.0])
+
+
+def test_the_explicit_peak_of_three_values():
+    # Thm 3.3, sharper: log(P_- t / (P_+ s)) / (s + t) for the others at M + s and M - t.
+    s, t, plus, minus = 0.7, 1.9, 0.15, 0.6
+    family = TiltedFamily(np.log([plus, 1.0 - plus - minus, minus]), [5.0 + s, 5.0, 5.0 - t])
+    expected = np.log(minus * t / (plus * s)) / (s + t)
+    np.testing.assert_allclose(family.peaks()[1], expected, rtol=1e-14)
+
+
+def test_limits_share_among_exact_ties_in_proportion_to_p():
+    family = TiltedFamily(LOG_P, [1.0, -2.0, 1.0, 1.0 - 2.0**-53])
+    np.testing.assert_allclose(np.exp(family.limit(1)), [2 / 3, 0.0, 1 / 3, 0.0], rtol=1e-15)
+    np.testing.assert_array_equal(np.exp(family.limit(-1)), [0.0, 1.0, 0.0, 0.0])
+    peaks = family.peaks()
+    assert peaks[0] == peaks[2] == np.inf
+    assert np.isfinite(peaks[3])
+
+
+def test_whole_and_empty_support():
+    family = TiltedFamily(LOG_P, ODDS)
+    assert family.concept_log_odds(range(4), 2.0) == np.inf
+    assert family.concept_increase(range(4), 2.0) == 0.0
+    np.testing.assert_array_equal(
+        family.concept_log_odds(np.ones((2, 4), dtype=bool), [1.0, 2.0]), np.full((2, 2), np.inf)
+    )
+
+
+weights = st.lists(st.integers(1, 10**6), min_size=2, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(weights, st.data())
+def test_tilting_composes_and_concepts_add_up(counts, data):
+    odds = data.draw(
+        st.lists(st.integers(-40, 40), min_size=len(counts), max_size=len(counts)).map(np.array)
+    )
+    alpha, beta = data.draw(st.tuples(*[st.integers(-30, 30)] * 2))
+    family = TiltedFamily(np.log(np.array(counts) / sum(counts)), odds / 8)
+    there = TiltedFamily.from_logits(family.log_probability(alpha), odds / 8)
+    scale = 1.0 + np.abs(family.log_p).max() + 5.0 * (abs(alpha) + abs(beta))
+    np.testing.assert_allclose(
+        there.log_probability(beta),
+        family.log_probability(alpha + beta),
+        rtol=0,
+        atol=1e-14 * scale,
+    )
+    first = list(range(len(counts) // 2 + 1))
+    np.testing.assert_allclose(
+        family.concept_increase(first, alpha) * len(first),
+        family.probability_increase(alpha)[first].sum(),
+        atol=1e-14 * scale,
+    )
+
+
+def slow(family, alpha):
+    """Softmax and its sums the obvious way, in extended precision where there is one."""
+    log_p, odds = (x.astype(np.longdouble) for x in (family.log_p, family.log_odds))
+    log_q = log_p[None, :] + alpha[:, None].astype(np.longdouble) * odds
+    top = log_q.max(axis=1, keepdims=True)
+    cgf = top + np.log(np.exp(log_q - top).sum(axis=1, keepdims=True))
+    log_q, q = log_q - cgf, np.exp(log_q - cgf)
+    mean = (q * odds).sum(axis=1)
+    return {
+        "log_probability": log_q,
+        "probability_increase": q - np.exp(log_p),
+        "cgf": cgf[:, 0],
+        "mean": mean,
+        "variance": (q * (odds - mean[:, None]) ** 2).sum(axis=1),
+        "cross_entropy_increase": cgf[:, 0] - alpha * (np.exp(log_p) * odds).sum(),
+        "reverse_kl": alpha * mean - cgf[:, 0],
+    }
+
+
+@pytest.mark.parametrize("kind", ["normal", "heavy tails", "peaked", "p = 1e-200"])
+def test_blocks_of_tokens_and_alphas_against_the_obvious_twin(kind):
+    rng = np.random.default_rng(3)
+    size = 9000
+    logits = rng.normal(size=size) * {"peaked": 8.0, "p = 1e-200": 120.0}.get(kind, 2.0)
+    odds = rng.standard_t(2, size) if kind == "heavy tails" else rng.normal(size=size)
+    family = TiltedFamily.from_logits(logits, odds)
+    alpha = np.concatenate((np.linspace(-9.0, 9.0, 21), [0.1, -0.2, 40.0, -1e3]))
+    scale = 1.0 + np.abs(family.log_p).max() + np.abs(alpha).max() * np.abs(odds).max()
+    with np.errstate(all="raise"):
+        values = {name: getattr(family, name)(alpha) for name in TOKENS + SCALARS}
+    with np.errstate(under="ignore"):
+        for name, expected in slow(family, alpha).items():
+            # eps times the exponents, and n eps for a sum of n terms in the twin.
+            bound = 2.0**-52 * scale * (np.ptp(odds) ** 2 if name == "variance" else 1.0)
+            np.testing.assert_allclose(
+                values[name], expected.astype(float), rtol=1e-12, atol=32.0 * bound, err_msg=name
+            )
+    masks = rng.random((5, size)) < 0.3
+    together = family.concept_log_odds(masks, alpha)
+    for c, mask in enumerate(masks):
+        np.testing.assert_allclose(
+            together[:, c], family.concept_log_odds(mask, alpha), rtol=1e-12, atol=1e-12
+        )
+
+
+# --- where the numbers come from ------------------------------------------------------------------
+
+
+def test_from_logits_takes_any_float_format_and_shift():
+    logits = np.array([1.5, -0.25, 3.0, 0.125], dtype=np.float32)
+    expected = TiltedFamily.from_logits(logits.astype(float), ODDS).log_p
+    np.testing.assert_array_equal(TiltedFamily.from_logits(logits, ODDS).log_p, expected)
+    np.testing.assert_array_equal(TiltedFamily.from_logits(logits + 1e6, ODDS).log_p, expected)
+    assert TiltedFamily.from_logits([0.0, -np.inf, 1.0, 2.0], ODDS).log_p[1] == -np.inf
+
+
+def test_from_tables_is_the_difference_of_mean_log_probabilities():
+    rng = np.random.default_rng(0)
+    positive, negative = (np.log(rng.dirichlet(np.ones(4), q)) for q in (2, 3))
+    family = TiltedFamily.from_tables(LOG_P, positive, negative)
+    np.testing.assert_allclose(family.log_odds, positive.mean(0) - negative.mean(0), rtol=1e-14)
+
+
+def test_from_unembedding_steers_as_matrix_product_and_softmax():
+    rng = np.random.default_rng(1)
+    W, v, h = rng.normal(size=(50, 6)), rng.normal(size=6), rng.normal(size=6)
+    family = TiltedFamily.from_unembedding(TiltedFamily.from_logits(W @ h, W @ v).log_p, W, v)
+    for alpha in (-3.0, 0.5, 20.0):
+        logits = W @ (h + alpha * v)
+        expected = logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
+        np.testing.assert_allclose(family.log_probability(alpha), expected, atol=1e-13)
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+BAD = {
+    "sums to 0.9": (np.log([0.2, 0.3, 0.1, 0.3]), ODDS, ProbabilityError, "log-sum-exp is -0.105"),
+    "probabilities": ([0.2, 0.3, 0.1, 0.4], ODDS, ProbabilityError, "not normalised"),
+    "NaN in p": ([0.0, np.nan, -1.0, -1.0], ODDS, ProbabilityError, "nan at token 1"),
+    "+inf in p": ([np.inf, 0.0, 0.0, 0.0], ODDS, ProbabilityError, "inf at token 0"),
+    "nothing": ([], [], ShapeError, "shape"),
+    "no support": (np.full(4, -np.inf), ODDS, ProbabilityError, "log-sum-exp is -inf"),
+    "matrix": (LOG_P[None], ODDS, ShapeError, r"shape \(1, 4\)"),
+    "complex": (LOG_P + 0j, ODDS, ShapeError, "complex"),
+    "text": (["a"] * 4, ODDS, ShapeError, "real numbers"),
+    "short M": (LOG_P, ODDS[:3], ShapeError, r"\(3,\).*\(4,\)"),
+    "NaN in M": (LOG_P, [0.0, np.nan, 1.0, 2.0], ProbabilityError, "nan at token 1"),
+    "inf in M": (LOG_P, [0.0, 1.0, 2.0, -np.inf], ProbabilityError, "-inf at token 3"),
+    "M too large": (LOG_P, ODDS * 1e200, ProbabilityError, "1e150"),
+}
+
+
+@pytest.mark.parametrize(("log_p", "odds", "error", "text"), BAD.values(), ids=BAD)
+def test_what_is_no_family_is_refused(log_p, odds, error, text):
+    with pytest.raises(error, match=text) as caught:
+        TiltedFamily(log_p, odds)
+    assert isinstance(caught.value, SteeringError)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_normalisation_tolerance_follows_the_number_format(dtype):
+    rng = np.random.default_rng(2)
+    logits = 10.0 * rng.normal(size=50_000) + 500.0
+    shifted = (logits - np.log(np.exp(logits - 500.0).sum()) - 500.0).astype(dtype)
+    TiltedFamily(shifted, logits)
+    with pytest.raises(ProbabilityError, match="not normalised"):
+        TiltedFamily(shifted + dtype(2e-3), logits)
+    if dtype is np.float64:
+        with pytest.raises(ProbabilityError, match="from_logits"):
+            TiltedFamily(shifted.astype(np.float32).astype(float), logits)
+
+
+@pytest.mark.parametrize("name", SCALARS + TOKENS)
+@pytest.mark.parametrize("alpha", [np.nan, np.inf, [0.0, -np.inf]])
+def test_alpha_must_be_finite(family, name, alpha):
+    with pytest.raises(AlphaError, match="must be finite"):
+        getattr(family, name)(alpha)
+
+
+def test_infinite_alpha_points_to_limit(family):
+    with pytest.raises(AlphaError, match=r"limit\(sign\)"):
+        family.cgf(np.inf)
+    with pytest.raises(ShapeError, match="alpha"):
+        family.cgf([[1.0]])
+
+
+@pytest.mark.parametrize("sign", [0, 2, "up", None, 1.5, [1]])
+def test_sign_is_plus_or_minus_one(family, sign):
+    for method in (family.limit, lambda s: family.alpha_for_cross_entropy(0.1, s)):
+        with pytest.raises(AlphaError, match="sign"):
+            method(sign)
+    family.limit(1.0)
+
+
+BAD_TOKENS = {
+    "empty": ([], "empty"),
+    "too large": ([0, 4], "token 4"),
+    "negative": ([-1], "token -1"),
+    "short mask": (np.ones(3, dtype=bool), "mask"),
+    "empty mask": (np.zeros(4, dtype=bool), "empty"),
+    "one empty mask of two": (np.array([[True] * 4, [False] * 4]), "set 1"),
+    "floats": ([0.0, 1.0], "dtype float64"),
+    "names": (["joy"], "dtype"),
+}
+
+
+@pytest.mark.parametrize(("tokens", "text"), BAD_TOKENS.values(), ids=BAD_TOKENS)
+def test_tokens_must_be_in_the_vocabulary(family, tokens, text):
+    for method in (family.concept_log_odds, family.concept_increase):
+        with pytest.raises(ShapeError, match=text):
+            method(tokens, 1.0)
+
+
+def test_tokens_as_mask_index_or_repeated_index_agree(family):
+    mask = np.array([True, False, True, False])
+    expected = family.concept_log_odds(mask, 1.5)
+    assert family.concept_log_odds([0, 2], 1.5) == expected
+    assert family.concept_log_odds([2, 0, 2], 1.5) == expected
+
+
+@pytest.mark.parametrize("order", [0, -1, 2.0, "two"])
+def test_order_of_cumulants(family, order):
+    with pytest.raises(ShapeError, match="order"):
+        family.cumulants(order)
+
+
+BAD_SOURCES = {
+    "NaN logit": (lambda: TiltedFamily.from_logits([0.0, np.nan], [1, 2]), "token 1"),
+    "all -inf": (lambda: TiltedFamily.from_logits([-np.inf] * 2, [1, 2]), "-inf"),
+    "row of P": (
+        lambda: TiltedFamily.from_tables(LOG_P, [LOG_P, LOG_P + 1.0], [LOG_P]),
+        "log_p_positive, row 1",
+    ),
+    "no row in N": (
+        lambda: TiltedFamily.from_tables(LOG_P, LOG_P, np.zeros((0, 4))),
+        "log_p_negative",
+    ),
+    "two vocabularies": (
+        lambda: TiltedFamily.from_tables(LOG_P, LOG_P, np.log([0.5, 0.5])),
+        "one vocabulary",
+    ),
+    "W and v": (
+        lambda: TiltedFamily.from_unembedding(LOG_P, np.ones((4, 3)), np.ones(2)),
+        r"\(4, 3\)",
+    ),
+    "zero in P": (
+        lambda: TiltedFamily.from_tables(
+            LOG_P, [np.log([0.5, 0.5]).tolist() + [-np.inf] * 2], LOG_P
+        ),
+        "-inf at token 2.*smooth",
+    ),
+}
+
+
+@pytest.mark.parametrize(("build", "text"), BAD_SOURCES.values(), ids=BAD_SOURCES)
+def test_sources_are_checked(build, text):
+    with pytest.raises(SteeringError, match=text):
+        build()

@@ -1,0 +1,124 @@
+"""Many contexts at once: every row is the single family's answer, in memory or on disk."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from theory.engine import TiltedPopulation
+from theory.errors import AlphaError, ProbabilityError, ShapeError
+
+NAMES = ["cgf", "mean", "variance", "cross_entropy_increase"]
+ALPHA = np.array([0.0, 1e-10, -1e-4, 0.5, -3.0, 20.0, -1e3, 1e8])
+
+
+@pytest.fixture(scope="module")
+def population():
+    rng = np.random.default_rng(0)
+    # Flat, ordinary, peaked rows, rows without support somewhere, and one nearly one-hot.
+    logits = rng.normal(size=(60, 200)) * rng.choice([0.1, 3.0, 30.0], size=(60, 1))
+    logits[5:10, 3:90] = -np.inf
+    logits[11] = np.where(np.arange(200) == 7, 0.0, -400.0 + logits[11])
+    log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return TiltedPopulation(log_p, rng.normal(size=200))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_single_families(population, name):
+    with np.errstate(all="raise"):
+        values = getattr(population, name)(ALPHA)
+    assert values.shape == (ALPHA.size, 60)
+    for j in range(60):
+        family = population.family(j)
+        expected = getattr(family, name)(ALPHA)
+        # Ten bits of what the exponents leave (the share at which a row is passed on), relative
+        # where that matters: the divergences keep it near 0.
+        exponents = 1.0 + np.abs(ALPHA) * np.ptp(population.log_odds)
+        tolerance = 2.0**-52 * 2.0**11 * exponents
+        if name in ("cgf", "mean"):
+            np.testing.assert_array_less(
+                np.abs(values[:, j] - expected),
+                tolerance * (1e-300 + np.abs(ALPHA) ** (name == "cgf")) + 1e-300,
+            )
+        else:
+            np.testing.assert_array_less(
+                np.abs(values[:, j] - expected), tolerance * expected + 1e-300
+            )
+
+
+def test_concepts_of_every_row(population):
+    values = population.concept_log_odds(range(20), ALPHA)
+    for j in range(60):
+        expected = population.family(j).concept_log_odds(range(20), ALPHA)
+        np.testing.assert_allclose(values[:, j], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_average_is_weighted(population):
+    rng = np.random.default_rng(1)
+    weights = rng.dirichlet(np.ones(60))
+    weighted = TiltedPopulation(population.log_p, population.log_odds, weights)
+    np.testing.assert_allclose(
+        weighted.average_cross_entropy_increase(ALPHA),
+        population.cross_entropy_increase(ALPHA) @ weights,
+        rtol=1e-14,
+    )
+    assert np.ndim(population.average_cross_entropy_increase(0.5)) == 0
+
+
+def test_scalar_alpha(population):
+    assert population.cgf(0.5).shape == population.concept_log_odds([0], 0.5).shape == (60,)
+
+
+def test_a_memory_mapped_table_is_read_in_place(population, tmp_path):
+    path = tmp_path / "log_p.npy"
+    np.save(path, population.log_p)
+    mapped = np.load(path, mmap_mode="r")
+    there = TiltedPopulation(mapped, population.log_odds)
+    assert there.log_p is mapped
+    np.testing.assert_array_equal(there.cgf(ALPHA), population.cgf(ALPHA))
+
+
+def test_blocks_of_rows(population, monkeypatch):
+    expected = population.cross_entropy_increase(ALPHA)
+    monkeypatch.setattr("theory.engine.population._BLOCK", 7 * 200)
+    np.testing.assert_allclose(
+        population.cross_entropy_increase(ALPHA), expected, rtol=1e-11, atol=1e-300
+    )
+
+
+TABLE = np.log([[0.5, 0.5], [0.25, 0.75]])
+BAD = {
+    "vector": (lambda: TiltedPopulation(TABLE[0], [0, 1]), ShapeError, r"\(2,\)"),
+    "short M": (lambda: TiltedPopulation(TABLE, [0]), ShapeError, "V = 1"),
+    "row": (
+        lambda: TiltedPopulation(np.add(TABLE, [[0], [1]]), [0, 1]),
+        ProbabilityError,
+        "context 1",
+    ),
+    "NaN": (lambda: TiltedPopulation(TABLE * [[1], [np.nan]], [0, 1]), ProbabilityError, "token 0"),
+    "M": (lambda: TiltedPopulation(TABLE, [0, np.inf]), ProbabilityError, "token 1.*context 0"),
+    "weights": (lambda: TiltedPopulation(TABLE, [0, 1], [0.5, 0.6]), ProbabilityError, "1.1"),
+    "no weights": (lambda: TiltedPopulation(TABLE, [0, 1], [1.0]), ShapeError, "weights"),
+    "context": (lambda: TiltedPopulation(TABLE, [0, 1]).family(2), ShapeError, "0..1"),
+    "alpha": (lambda: TiltedPopulation(TABLE, [0, 1]).cgf(np.nan), AlphaError, "nan"),
+    "tokens": (
+        lambda: TiltedPopulation(TABLE, [0, 1]).concept_log_odds([2], 0),
+        ShapeError,
+        "token 2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "text"), BAD.values(), ids=BAD)
+def test_bad_input(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
+
+
+def test_m_may_be_infinite_where_no_row_has_support():
+    table = np.log([[0.5, 0.5], [0.25, 0.75]])
+    padded = np.column_stack((table, [-np.inf, -np.inf]))
+    population = TiltedPopulation(padded, [0.0, 1.0, -np.inf])
+    np.testing.assert_allclose(
+        population.cgf(2.0), TiltedPopulation(table, [0.0, 1.0]).cgf(2.0), rtol=1e-15
+    )
