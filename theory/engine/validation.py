@@ -57,12 +57,14 @@ def normalisation_tolerance(dtype: np.dtype[Any], tokens: int) -> float:
     """Return how far log sum p may be from 0 before a table counts as not normalised, in nats.
 
     It follows from the number format the table came in and from V: normalising logits of up to
-    4096 nats rounds every entry by the same 4096 eps at most, and summing V exponentials in any
-    order adds about sqrt(V) eps. Results do not inherit this slack: the engine divides by the sum
-    it finds. Half precision would allow anything, hence the cap.
+    4096 nats rounds every entry by the same 4096 eps at most, and summing V exponentials adds
+    about sqrt(V) eps, or V eps of a double where they are added one after the other
+    (`np.logaddexp.reduce`). Results do not inherit this slack: the engine divides by the sum it
+    finds. Half precision would allow anything, hence the cap.
     """
-    eps = float(np.finfo(dtype).eps) if dtype.kind == "f" else float(np.finfo(np.float64).eps)
-    return min(eps * (4096.0 + math.sqrt(tokens)), 1e-2)
+    double = float(np.finfo(np.float64).eps)
+    eps = float(np.finfo(dtype).eps) if dtype.kind == "f" else double
+    return min(eps * (4096.0 + math.sqrt(tokens)) + double * tokens, 1e-2)
 
 
 def as_log_probabilities(values: ArrayLike) -> Vector:
