@@ -19,7 +19,7 @@ __all__ = ["library_text", "text_windows"]
 _MODULES = (
     "argparse collections contextlib csv dataclasses datetime decimal difflib doctest enum"
     " fractions functools heapq inspect itertools json logging math operator os pathlib pickle"
-    " random re shutil statistics string subprocess tempfile textwrap threading typing unittest"
+    " random re shutil statistics string subprocess tempfile textwrap threading unittest"
     " uuid zipfile"
 )
 

@@ -52,7 +52,7 @@ class LastBlock:
         # Dividing by max(1, |alpha|) first: alpha^2 would overflow where alpha does not.
         size = np.maximum(np.abs(alpha), 1.0)
         s = alpha / size
-        root = np.sqrt(self.A * s * s + 2 * self.B * s / size + self.C / (size * size))
+        root = np.sqrt(self.A * s * s + 2 * self.B * s / size + self.C / size / size)
         return np.asarray(log_softmax((self.a / size + s * self.b) / root + self.c, axis=-1))
 
     def plateau(self, sign: int) -> Floats:
