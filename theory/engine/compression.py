@@ -20,7 +20,7 @@ Vector = NDArray[np.float64]
 DEGREE = 25
 EPS = float(np.finfo(np.float64).eps)
 # Tokens per block: smaller ones pay for calls, larger ones leave the second-level cache.
-BLOCK = 8192
+BLOCK = 16384
 # exp is ten times slower where its result is subnormal or 0, and e^-700 weighs nothing.
 _FLOOR = -700.0
 # Larger |u| would overflow u^26; a token there either weighs nothing or shrinks the panel.
@@ -70,16 +70,18 @@ def compress(
     tops, absolute, condition = (np.zeros(len(starts)) for _ in range(3))
     products = np.empty((len(starts), 6, 5))
     left, right = np.empty((5, BLOCK)), np.ones((6, BLOCK))
+    buffers = np.empty((2, BLOCK))
     for b, start in enumerate(starts):
         part = slice(start, min(start + BLOCK, values.size))
-        low, high = left[:, : part.stop - start], right[:, : part.stop - start]
-        exponent = centre * gap[part]
+        size = part.stop - start
+        low, high, (exponent, u) = left[:, :size], right[:, :size], buffers[:, :size]
+        np.multiply(gap[part], centre, out=exponent)
         exponent += log_p[part]
         tops[b] = exponent.max()
         exponent -= tops[b]
         np.maximum(exponent, _FLOOR, out=exponent)
         np.exp(exponent, out=low[0])
-        u = values[part] - origin
+        np.subtract(values[part], origin, out=u)
         u *= 1.0 / radius
         if max(-u[0], u[-1]) > _CLIP:
             np.clip(u, -_CLIP, _CLIP, out=u)
@@ -93,9 +95,13 @@ def compress(
         for k in range(2, 6):
             np.multiply(high[k - 1], fifth, out=high[k])
         products[b] = high @ low.T
-        np.abs(low[1], out=u)
-        absolute[b] = u.sum()
-        condition[b] = absolute[b] * abs(tops[b]) - u @ exponent
+        first = low[1]
+        if u[0] < 0.0 < u[-1]:
+            first = np.abs(first, out=u)
+            absolute[b] = u.sum()
+        else:
+            absolute[b] = abs(products[b, 0, 1])
+        condition[b] = absolute[b] * abs(tops[b]) + abs(first @ exponent)
     top = float(tops.max())
     factor = np.exp(np.maximum(tops - top, _FLOOR))
     weights = factor * products[:, 0, 0]

@@ -28,14 +28,14 @@ Vector = NDArray[np.float64]
 
 _LOG_FACTORIAL = math.lgamma(DEGREE + 1.0)
 _FACTORIAL = np.cumprod(np.concatenate(([1.0], np.arange(1.0, DEGREE + 1.0))))
-# Where K' is tabulated, to start the root-finding inside a cell of which it crosses the level.
-# 128 cells make the first guess good enough for one step of Halley's.
-_NODES = np.linspace(-1.0, 1.0, 129)
-_CELL = 2.0 / 128.0
+# Where the inverse of K' is tabulated: on 128 cells its quintic is good to about 1e-14.
+_CELLS = 128
+_WIDTH = 2.0 / _CELLS
+_NODES = np.linspace(-1.0, 1.0, _CELLS + 1)
 # A bracket is 2e-11 wide, relative to alpha, where rounding allows; a little less is asked for.
 HALF_WIDTH = 0.9e-11
-_CHUNK = 2048
-# Steps after which a root that is still moving keeps the bracket it has; two are usual.
+_CHUNK = 4096
+# Steps after which a root that is still moving keeps the bracket it has.
 _STEPS = 60
 
 
@@ -51,8 +51,11 @@ class Panel:
         m, a value of M: distances from it are exact for near-ties.
     table : (4, DEGREE + 1)
         Coefficients of D, D', D'', D''' in powers of y.
-    grid, slopes : (129,)
-        D'/D at `_NODES`, increasing, and its derivative.
+    grid : (129,)
+        D'/D at `_NODES`, increasing.
+    inverse : (7, 128)
+        On each cell between nodes, the six coefficients of the quintic for y minus its lower node
+        in t = (tau - grid) / rise, and 1 / rise.
     noise : (129,)
         Bound of the error of D' - tau D for |y| up to that node, tau within the grid.
     log_total : float
@@ -66,7 +69,7 @@ class Panel:
     origin: float
     table: NDArray[np.float64]
     grid: Vector
-    slopes: Vector
+    inverse: NDArray[np.float64]
     noise: Vector
     log_total: float
     dropped: int
@@ -80,6 +83,11 @@ class Panel:
     def start(self) -> float:
         """The lower end, c - h."""
         return self.centre - self.reach
+
+    @property
+    def last_slope(self) -> float:
+        """d(D'/D)/dy over the last cell."""
+        return float(self.grid[-1] - self.grid[-2]) / _WIDTH
 
     def scaled(self, levels: Vector) -> Vector:
         """Return tau = h (level - m), the value of D'/D to look for."""
@@ -99,27 +107,23 @@ class Panel:
         return result
 
     def _solve(self, tau: Vector) -> tuple[Vector, Vector, Vector]:
-        cell = np.clip(np.searchsorted(self.grid, tau) - 1, 0, _NODES.size - 2)
-        y = _inverse_cubic(tau, cell, self.grid, self.slopes)
-        # The neighbouring cells are let in: a root next to a node may round to its other side.
-        below, above = _NODES[cell] - _CELL, _NODES[cell + 1] + _CELL
-        noise = np.maximum(self.noise[cell], self.noise[cell + 1])
-        for _ in range(_STEPS):
-            d0, d1, d2, d3 = _evaluate(self.table, y)
-            f, f1, f2 = d1 - tau * d0, d2 - tau * d1, d3 - tau * d2
-            # A further step is worth it only where it can narrow the bracket.
-            wanted = np.maximum(noise, 0.1 * HALF_WIDTH * f1 * np.abs(self.centre / self.reach + y))
-            open_ = np.abs(f) > wanted
-            if not open_.any():
-                break
-            below, above = np.where(f < 0.0, y, below), np.where(f < 0.0, above, y)
-            # Halley's step, or the middle of what is left of the cell where it leads out of it.
-            with np.errstate(divide="ignore", invalid="ignore"):
-                step = f / f1
-                proposal = y - step / (1.0 - 0.5 * step * (f2 / f1))
-            inside = (proposal >= below) & (proposal <= above)
-            proposal = np.where(inside, proposal, 0.5 * (below + above))
-            y = np.where(open_, proposal, y)
+        cell = np.clip(np.searchsorted(self.grid, tau) - 1, 0, _CELLS - 1)
+        t = (tau - self.grid[cell]) * self.inverse[-1, cell]
+        offset = np.take(self.inverse[-2], cell)
+        for row in self.inverse[-3::-1]:
+            offset *= t
+            offset += np.take(row, cell)
+        y = _NODES[cell] + offset
+        noise = np.maximum(self.noise[:-1], self.noise[1:])[cell]
+        d0, d1, d2 = _evaluate(self.table[:3], y)
+        f, f1 = d1 - tau * d0, d2 - tau * d1
+        # A further step is worth it only where it can narrow the bracket; hardly anywhere.
+        wanted = (0.1 * HALF_WIDTH) * f1 * np.abs(self.centre / self.reach + y)
+        rough = np.flatnonzero(~(np.abs(f) <= np.maximum(noise, wanted)))
+        if rough.size:
+            y[rough] = self._refine(tau[rough], cell[rough], noise[rough])
+            d0, d1, d2 = _evaluate(self.table[:3], y)
+            f, f1 = d1 - tau * d0, d2 - tau * d1
         # f(y +- b) = f +- b f1 up to b^2/2 max|f2|, and b is 1e-11: the slope decides the sign as
         # soon as b f1 exceeds |f| and the noise. Twice that leaves room for the second order and
         # for the last correction of y.
@@ -127,6 +131,26 @@ class Panel:
             width = 2.0 * self.reach * (noise + np.abs(f)) / f1
             alpha = self.centre + self.reach * (y - f / f1)
         return alpha, np.maximum(HALF_WIDTH * np.abs(alpha), width), y * tau - np.log(d0)
+
+    def _refine(self, tau: Vector, cell: NDArray[np.intp], noise: Vector) -> Vector:
+        """Return y by Halley's steps kept inside a shrinking bracket."""
+        # The neighbouring cells are let in: a root next to a node may round to its other side.
+        below, above = _NODES[cell] - _WIDTH, _NODES[cell + 1] + _WIDTH
+        y = 0.5 * (below + above)
+        for _ in range(_STEPS):
+            d0, d1, d2, d3 = _evaluate(self.table, y)
+            f, f1, f2 = d1 - tau * d0, d2 - tau * d1, d3 - tau * d2
+            moving = np.abs(f) > noise
+            if not moving.any():
+                break
+            below, above = np.where(f < 0.0, y, below), np.where(f < 0.0, above, y)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                step = f / f1
+                proposal = y - step / (1.0 - 0.5 * step * (f2 / f1))
+            inside = (proposal >= below) & (proposal <= above)
+            proposal = np.where(inside, proposal, 0.5 * (below + above))
+            y = np.where(moving, proposal, y)
+        return y
 
 
 def fit_panel(
@@ -175,8 +199,8 @@ def _panel(measure: Compressed, reach: float, remainder: float) -> Panel:
     table = np.zeros((4, DEGREE + 1))
     for k in range(4):
         table[k, : DEGREE + 1 - k] = scaled[k : DEGREE + 1] / _FACTORIAL[: DEGREE + 1 - k]
-    d0, d1, d2, _ = _evaluate(table, _NODES)
-    grid = np.maximum.accumulate(d1 / d0)
+    derivatives = _evaluate(table, _NODES)
+    grid = np.maximum.accumulate(derivatives[1] / derivatives[0])
     # sum w |h d|^k: even orders are there, odd ones lie below the geometric mean of neighbours.
     absolute = scaled.copy()
     absolute[1:-1:2] = np.sqrt(scaled[:-2:2] * scaled[2::2])
@@ -184,20 +208,20 @@ def _panel(measure: Compressed, reach: float, remainder: float) -> Panel:
     sizes = np.zeros((2, DEGREE + 1))
     sizes[0] = absolute[:-1] / _FACTORIAL
     sizes[1, :-1] = absolute[1:-1] / _FACTORIAL[:-1]
-    zeroth, first, _, _ = _evaluate(np.concatenate((sizes, sizes)), np.abs(_NODES))
+    zeroth, first = _evaluate(sizes, np.abs(_NODES))
     # The weights carry a relative error of eps times the size of their exponents (`condition`, an
     # average over w |d|), exp and the sums a few eps more.
     noise = EPS * (measure.condition + 4.0) * (first + np.abs(grid) * zeroth)
-    noise += (remainder + 2.0 * scaled[DEGREE + 1] / _FACTORIAL[-1]) * np.abs(_NODES) ** (
-        DEGREE - 1
-    )
+    # The Taylor remainder of D' - tau D; that of D is 1/26 of it.
+    neglected = remainder + 2.0 * scaled[DEGREE + 1] / _FACTORIAL[-1]
+    noise += neglected * (1.0 + np.abs(grid)) * np.abs(_NODES) ** (DEGREE - 1)
     return Panel(
         centre=measure.centre,
         reach=reach,
         origin=measure.origin,
         table=table,
         grid=grid,
-        slopes=np.maximum(d2 / d0 - (d1 / d0) ** 2, 0.0),
+        inverse=_inverse(derivatives, grid),
         noise=noise,
         log_total=measure.log_total,
         dropped=measure.dropped,
@@ -205,7 +229,7 @@ def _panel(measure: Compressed, reach: float, remainder: float) -> Panel:
 
 
 def _evaluate(table: NDArray[np.float64], y: Vector) -> NDArray[np.float64]:
-    """Return the four polynomials of `table` at y, shape (4, len(y))."""
+    """Return the polynomials whose coefficients are the rows of `table`, shape (rows, len(y))."""
     powers = np.empty((DEGREE + 1, y.size))
     powers[0] = 1.0
     for k in range(1, DEGREE + 1):
@@ -214,14 +238,30 @@ def _evaluate(table: NDArray[np.float64], y: Vector) -> NDArray[np.float64]:
     return result
 
 
-def _inverse_cubic(tau: Vector, cell: NDArray[np.intp], grid: Vector, slopes: Vector) -> Vector:
-    """Return y with D'/D near tau: Hermite's cubic for the inverse function on each cell."""
-    start, rise = grid[cell], np.diff(grid)[cell]
+def _inverse(derivatives: NDArray[np.float64], grid: Vector) -> NDArray[np.float64]:
+    """Return Hermite's quintics for y as a function of g = D'/D; see `Panel.inverse`."""
+    d0, d1, d2, d3 = derivatives
+    rise = np.diff(grid)
     with np.errstate(all="ignore"):
-        t = (tau - start) / rise
-        left = rise / slopes[cell] - _CELL
-        right = _CELL - rise / slopes[cell + 1]
-        offset = t * _CELL + t * (1.0 - t) * (left * (1.0 - t) + right * t)
-    inside = (offset >= 0.0) & (offset <= _CELL)
-    result: Vector = _NODES[cell] + np.where(inside, offset, 0.5 * _CELL)
-    return result
+        mean, second = d1 / d0, d2 / d0
+        slope = second - mean * mean
+        curvature = d3 / d0 - 3.0 * mean * second + 2.0 * mean**3
+        # y' = 1 / g' and y'' = -g'' / g'^3, in the unit of t.
+        v0, v1 = rise / slope[:-1], rise / slope[1:]
+        a0, a1 = -curvature[:-1] / slope[:-1] * v0 * v0, -curvature[1:] / slope[1:] * v1 * v1
+        quintic = np.stack(
+            (
+                np.zeros_like(rise),
+                v0,
+                0.5 * a0,
+                10.0 * _WIDTH - 6.0 * v0 - 4.0 * v1 - 1.5 * a0 + 0.5 * a1,
+                -15.0 * _WIDTH + 8.0 * v0 + 7.0 * v1 + 1.5 * a0 - a1,
+                6.0 * _WIDTH - 3.0 * (v0 + v1) - 0.5 * (a0 - a1),
+                1.0 / rise,
+            )
+        )
+    # Where K' does not rise to rounding the middle of the cell is as good as any point.
+    flat = ~np.isfinite(quintic).all(axis=0)
+    quintic[:, flat] = 0.0
+    quintic[0, flat] = 0.5 * _WIDTH
+    return quintic

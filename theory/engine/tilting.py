@@ -21,11 +21,10 @@ __all__ = ["cgf", "cumulants", "log_probability", "mean", "probability_increase"
 
 Vector = NDArray[np.float64]
 
-# Rows of a result worked on together: enough that NumPy's call costs nothing, few enough that the
-# second visit finds them in cache.
-_ROW_BLOCK = 1 << 15
-# E d^2 / Var above which the variance is formed again around a better origin: 6 bits.
-_CANCELLED = 64.0
+# Tokens of a result worked on together: NumPy's calls cost nothing next to them.
+_TOKENS = 1 << 14
+# E d^2 / Var above which the variance is formed again around a better origin: 10 bits.
+_CANCELLED = 1024.0
 
 
 @quiet
@@ -38,16 +37,17 @@ def log_probability(measure: Measure, alpha: Vector) -> NDArray[np.float64]:
     result = np.empty((alpha.size, measure.p.size))
     log_p = measure.log_p - measure.log_mass
     moderate = is_moderate(measure, alpha)
-    for rows in blocks(alpha.size, _ROW_BLOCK // measure.p.size):
-        here = np.flatnonzero(moderate[rows]) + rows.start
-        if here.size == rows.stop - rows.start:
-            block = result[rows]
-            np.multiply(alpha[rows, None], measure.centred, out=block)
-            block += log_p - np.log(np.exp(block) @ measure.p)[:, None]
-            continue
-        for i in range(rows.start, rows.stop):
-            np.multiply(measure.gap(alpha[i]), alpha[i], out=result[i])
-            result[i] += log_p - log_normaliser(measure, alpha[i : i + 1])
+    shift = np.empty(alpha.size)
+    total = centred_sums(measure, alpha[moderate], np.ones((1, log_p.size)))[:, 0]
+    shift[moderate] = np.log(total)
+    shift[~moderate] = log_normaliser(measure, alpha[~moderate])
+    buffer = np.empty(min(_TOKENS, log_p.size))
+    for row, strength, centred, normaliser in zip(result, alpha, moderate, shift, strict=True):
+        distance = measure.centred if centred else measure.gap(strength)
+        for part in blocks(log_p.size, _TOKENS):
+            block = row[part]
+            np.multiply(distance[part], strength, out=block)
+            block += np.subtract(log_p[part], normaliser, out=buffer[: block.size])
     return result
 
 
@@ -60,21 +60,28 @@ def probability_increase(measure: Measure, alpha: Vector) -> NDArray[np.float64]
     exp(log p + d) - p.
     """
     result = np.empty((alpha.size, measure.p.size))
+    moderate = is_moderate(measure, alpha)
     increase = cross_entropy_increase(measure, alpha)
-    log_p = measure.log_p - measure.log_mass
-    with np.errstate(under="ignore", over="ignore", invalid="ignore"):
-        for row, strength, excess in zip(result, alpha, increase, strict=True):
-            np.multiply(measure.centred, strength, out=row)
-            row -= excess
-            far = (row > 1.0) & (log_p < -600.0) | ~(row <= 600.0)
-            if far.any():
-                moved = log_probability(measure, np.array([strength]))[0, far]
-                row[far] = 0.0
-            np.expm1(row, out=row)
-            row *= measure.p
-            if far.any():
-                row[far] = np.exp(moved) - measure.p[far]
+    for row, strength, easy, excess in zip(result, alpha, moderate, increase, strict=True):
+        if not easy:
+            row[:] = _extreme_increase(measure, strength, excess)
+            continue
+        for part in blocks(row.size, _TOKENS):
+            block = row[part]
+            np.multiply(measure.centred[part], strength, out=block)
+            block -= excess
+            np.expm1(block, out=block)
+            block *= measure.p[part]
     return result
+
+
+def _extreme_increase(measure: Measure, alpha: float, excess: float) -> Vector:
+    """Return p_alpha - p at an alpha for which alpha M may overflow or p underflow, shape (n,)."""
+    with np.errstate(invalid="ignore"):
+        d = alpha * measure.centred - excess
+    near = np.abs(d) <= 1.0
+    after = np.exp(log_probability(measure, np.array([alpha]))[0])
+    return np.where(near, measure.p * np.expm1(np.where(near, d, 0.0)), after - measure.p)
 
 
 @quiet

@@ -94,7 +94,7 @@ def _solve(whole: Side, panel: Panel, levels: Vector) -> NDArray[np.float64]:
     table = panel.solve(levels)
     table[2] += panel.centre * (levels - whole.values[-1]) - panel.log_total
     # On a plateau K' may equal a level to rounding over the whole panel: nothing is bracketed.
-    for i in np.flatnonzero(~(table[1] < panel.reach)):
+    for i in np.flatnonzero(~(table[1] < 1e-3 * panel.reach)):
         table[:, i] = _alone(whole, float(levels[i]), panel.reach)
     return table
 
@@ -127,7 +127,7 @@ def _walk(side: Side, levels: Vector, reach: float) -> NDArray[np.float64]:
         side = side.after(panel.dropped)
         low, step = panel.end, panel.reach
         # Is the next level within two reaches, to first order?
-        near = count < tau.size and tau[count] - panel.grid[-1] <= 2.0 * panel.slopes[-1]
+        near = count < tau.size and tau[count] - panel.grid[-1] <= 2.0 * panel.last_slope
     return result
 
 
