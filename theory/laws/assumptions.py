@@ -62,6 +62,7 @@ class Principle:
 
 
 _RUDIN = "W. Rudin, Principles of Mathematical Analysis, 3rd ed."
+_KARLIN = "S. Karlin, Total Positivity, vol. I, Stanford University Press, 1968"
 
 PRINCIPLES = {
     p.name: p
@@ -71,6 +72,12 @@ PRINCIPLES = {
             "A continuous strictly increasing function that tends to a at -∞ and to b at +∞ takes "
             "every value strictly between a and b exactly once.",
             f"{_RUDIN}, Thm 4.23",
+        ),
+        Principle(
+            "single crossing",
+            "A differentiable function on an interval whose derivative is negative wherever the "
+            "function is zero has at most one zero, is positive before it and negative after it.",
+            f"{_RUDIN}, Thm 4.23: between two zeros crossed downwards one is crossed upwards",
         ),
         Principle(
             "sign of the derivative",
@@ -96,13 +103,13 @@ PRINCIPLES = {
             "inverse of an increasing function",
             "The inverse of a continuous strictly increasing function is strictly increasing: it "
             "preserves and reflects the order of its arguments.",
-            f"{_RUDIN}, Thm 4.17",
+            "order of the real line",
         ),
         Principle(
             "relabelling",
-            "Tokens may be renumbered, so that those of a given set come first: nothing here "
-            "depends on their order.",
-            "sums over a finite set do not depend on the order of summation",
+            "Tokens may be renumbered, so that those of a given set come first, and M may be "
+            "replaced by -M together with α by -α: nothing here depends on either.",
+            "a finite sum does not depend on the order of its terms, nor α M on the two signs",
         ),
         Principle(
             "vanishing sum",
@@ -139,16 +146,23 @@ PRINCIPLES = {
         ),
         Principle(
             "Rolle's theorem",
-            "Between two consecutive zeros of a differentiable function its derivative has a zero, "
-            "and a sign change of the function's derivative separates them: a function with n sign "
-            "changes has a derivative with at least n - 1.",
+            "If a differentiable function changes sign n times, its derivative changes sign at "
+            "least n - 1 times: it is negative somewhere between a positive value and a later "
+            "negative one, and positive in the opposite case.",
             f"{_RUDIN}, Thm 5.10",
         ),
         Principle(
+            "total positivity",
+            "The minors of the matrix e^(α_j m_l), α_j and m_l increasing, are positive; and a "
+            "matrix whose minors on adjacent rows and any columns are all positive has no other "
+            "minor that is not (Fekete).",
+            f"{_KARLIN}, Ch. 1 and 2",
+        ),
+        Principle(
             "variation diminishing",
-            "If ρ has T turns along the levels of X, then α -> E_α[ρ(X)] has at most T interior "
-            "extrema when the law of X is an exponential family with natural parameter α.",
-            "S. Karlin, Total Positivity, vol. I, Stanford University Press, 1968, Ch. 5 and 6",
+            "If no minor of the matrix w_l(α_j), l and α_j increasing, is negative, then "
+            "Σ_l c_l w_l(α) changes sign in α at most as often as (c_l) does in l.",
+            f"{_KARLIN}, Ch. 5",
         ),
         Principle(
             "induction",

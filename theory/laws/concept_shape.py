@@ -55,32 +55,69 @@ F = define(
     text="F_C({0})",
     latex="F_C({0})",
 )
+# ρ as a staircase: ρ_l = ρ_0 + sum of the steps r_i with i < l, θ_(i,l) = 1 if i < l, else 0
+i = Symbol("i", integer=True)
+rise = IndexedBase("r", real=True)
+theta = IndexedBase("theta", nonnegative=True)
+bottom = Symbol("rho_0", real=True)
+_STAIRCASE = (
+    Let(
+        rho[l],
+        bottom + Sum(rise[i] * theta[i, l], (i, 0, n - 2)),
+        l,
+        Integer(0),
+        n - 1,
+    ),
+)
+flow = define(
+    "flow",
+    (i, alpha),
+    levels(
+        levels(
+            g[l]
+            * g[k]
+            * exp(alpha * (level[l] + level[k]))
+            * (theta[i, l] - theta[i, k])
+            * (level[l] - level[k]),
+            k,
+        )
+    )
+    / (2 * mass(alpha) ** 2),
+    text="w_{0}({1})",
+    latex="w_{{{0}}}({1})",
+)
 _exponential_sum = levels(coefficient[l] * exp(alpha * level[l]))
 weight = IndexedBase("q", positive=True)  # steered probability of a level
 ordered = IndexedBase("s", nonnegative=True)  # (ρ_l - ρ_k)(m_l - m_k) >= 0 for monotone ρ
 
 # near +∞: the top level T, the next level below it at distance δ, the rest at δ + e_l
-top_mass, next_mass, rho_top, rho_next = (
-    Symbol(s, positive=True) for s in ("g_T", "g_N", "rho_T", "rho_N")
-)
+top_mass, next_mass = (Symbol(s, positive=True) for s in ("g_T", "g_N"))
+rho_top, rho_next = (Symbol(s, nonnegative=True) for s in ("rho_T", "rho_N"))
 delta = Symbol("delta", positive=True)
 e = IndexedBase("e", positive=True)
+further = Symbol("n'", integer=True, nonnegative=True)  # levels other than T and N
+
+
+def _further(term: Expr) -> Sum:
+    return Sum(term, (l, 0, further - 1))
+
+
 _tail = define(
     "tail",
     (alpha,),
-    ((rho_next - rho_top) * next_mass + levels((rho[l] - rho_top) * g[l] * exp(-alpha * e[l])))
-    / (top_mass + next_mass * exp(-alpha * delta) + levels(g[l] * exp(-alpha * (delta + e[l])))),
+    ((rho_next - rho_top) * next_mass + _further((rho[l] - rho_top) * g[l] * exp(-alpha * e[l])))
+    / (top_mass + next_mass * exp(-alpha * delta) + _further(g[l] * exp(-alpha * (delta + e[l])))),
     text="e^({0} δ) (F_C({0}) - ρ_T)",
     latex=r"e^{{{0} \delta}} \left(F_C({0}) - \rho_T\right)",
     precedence=1,
 )
 _total_top = (
-    top_mass + next_mass * exp(-alpha * delta) + levels(g[l] * exp(-alpha * (delta + e[l])))
+    top_mass + next_mass * exp(-alpha * delta) + _further(g[l] * exp(-alpha * (delta + e[l])))
 )
 _inside_top = (
     rho_top * top_mass
     + rho_next * next_mass * exp(-alpha * delta)
-    + levels(rho[l] * g[l] * exp(-alpha * (delta + e[l])))
+    + _further(rho[l] * g[l] * exp(-alpha * (delta + e[l])))
 )
 
 _against_a_level = Identity(
@@ -147,13 +184,27 @@ CONCEPT_SHAPE = Law(
             "changes sign in α at most as often as ρ - c does in m, for every c",
             premises=(3, 5, 6),
         ),
+        Identity(
+            Derivative(F(alpha), alpha),
+            Sum(rise[i] * flow(i, alpha), (i, 0, n - 2)),
+            reason="the turns of F_C need more than the levels c: write ρ as a staircase with "
+            "steps r_i = ρ_(i+1) - ρ_i, θ_(i,l) = 1 for l > i and 0 otherwise; w_i = d/dα P_α(M > "
+            "m_i) is the rate at which mass crosses the step i",
+            given=_STAIRCASE,
+        ),
+        Appeal(
+            principle="total positivity",
+            conclusion="no minor of w_i(α_j), i and α_j increasing, is negative",
+            premises=(8,),
+            reason="a minor of 1 and tails P_α(M > m_i), times the normalisers, is a sum of minors "
+            "of e^(α m_l), so it is positive; row differences make it a minor of the integrals of "
+            "w_i over adjacent intervals of α, which Fekete's lemma extends to any intervals",
+        ),
         Appeal(
             principle="variation diminishing",
-            conclusion="F_C has at most as many interior extrema as ρ has turns",
-            premises=(2, 7),
-            reason="the turns need the theorem for F_C' = Σ_l (ρ_(l+1) - ρ_l) w_l(α), where "
-            "w_l = -d/dα P_α(M <= m_l) > 0 is totally positive because every coarsening of the "
-            "levels is a Chebyshev system by (7)",
+            conclusion="F_C' changes sign at most as often as the steps of ρ: F_C has at most as "
+            "many interior extrema as ρ has turns",
+            premises=(8, 9),
         ),
         Identity(
             Derivative(F(alpha), alpha),
@@ -176,7 +227,12 @@ CONCEPT_SHAPE = Law(
             relation=">=",
             reason="monotone ρ: every (ρ_l - ρ_k)(m_l - m_k) = s_(l,k) is non-negative (or every "
             "one "
-            "non-positive), so F_C is monotone, with no appeal to (8)",
+            "non-positive); q stands for the steered probabilities",
+        ),
+        Appeal(
+            principle="sign of the derivative",
+            conclusion="F_C is monotone if ρ is, with no appeal to (10)",
+            premises=(11, 12),
         ),
         Identity(
             exp(alpha * delta) * (_inside_top / _total_top - rho_top),
@@ -200,7 +256,7 @@ CONCEPT_SHAPE = Law(
             "on "
             "at most |C| levels, so it has at most |C| peaks and |C| - 1 valleys between them: "
             "2|C| - 1 turns",
-            premises=(8, 12),
+            premises=(10, 15),
         ),
     ),
     builds_on=("slope", "concept-ode", "concept-monotone"),

@@ -185,10 +185,9 @@ NECESSARY = Law(
 
 
 def _concept_probability(
-    off: Sequence[int], gaps: Sequence[int], context: str, strength: int
+    labels: str, off: Sequence[int], gaps: Sequence[int], context: str, strength: int
 ) -> Expr:
-    """F_C at an even strength for tokens T, C, C, D, D, N half in C and half in D: a rational."""
-    labels = "TCCDD"
+    """F_C at an even strength, each token in the concept of its label, N half in C, half in D."""
     total, inside = Integer(0), Integer(0)
     for bz, gz, label in zip(off, gaps, labels, strict=True):
         ratio = Rational(bz + gz, bz)
@@ -200,10 +199,14 @@ def _concept_probability(
 
 
 def _sequence(
-    off: Sequence[int], gaps: Sequence[int], context: str, path: Sequence[tuple[int, str, int]]
+    labels: str,
+    off: Sequence[int],
+    gaps: Sequence[int],
+    context: str,
+    path: Sequence[tuple[int, str, int]],
 ) -> tuple[Inequality, ...]:
     def at(strength: int) -> Expr:
-        value = _concept_probability(off, gaps, context, strength)
+        value = _concept_probability(labels, off, gaps, context, strength)
         return _number(f"F_C({strength})", f"F_C({strength})", value)
 
     return tuple(
@@ -213,13 +216,21 @@ def _sequence(
 
 
 _two_bumps = _sequence(
+    "TCCDD",
     (2, 4, 4, 3, 3),
     (6, 5, 1, 2, 4),
     "C",
     [(-20, "<", -10), (-10, ">", -6), (-6, "<", -2), (-2, ">", 0)],
 )
 _falls_rises_falls = _sequence(
-    (1, 3, 1, 2, 1), (2, 1, 1, 1, 1), "C", [(-20, ">", -8), (-8, "<", -2), (-2, ">", 0)]
+    "TCCDD", (1, 3, 1, 2, 1), (2, 1, 1, 1, 1), "C", [(-20, ">", -8), (-8, "<", -2), (-2, ">", 0)]
+)
+_equal_sizes = _sequence(
+    "TTCCDD",
+    (1, 3, 1, 3, 1, 3),
+    (8, 1, 3, 6, 1, 8),
+    "C",
+    [(-40, ">", -10), (-10, "<", -4), (-4, ">", 0)],
 )
 THREE_BEHAVIOURS = Law(
     id="concept-shape.three-behaviours",
@@ -229,10 +240,12 @@ THREE_BEHAVIOURS = Law(
     sharper="Tokens T, C, C, D, D, N half in C and half in D, context in C. Over 22, b = (2, 4, "
     "4, 3, "
     "3) and gaps (6, 5, 1, 2, 4): C bumps twice. Over 10, b = (1, 3, 1, 2, 1) and gaps (2, 1, 1, "
-    "1, 1): C falls, rises and falls.",
+    "1, 1): C falls, rises and falls. So it does with tokens T, T, C, C, D, D over 21, b = (1, 3) "
+    "in each concept and gaps (8, 1), (3, 6), (1, 8): concepts of equal size, and the weighted "
+    "family with ε = 8/21, γ proportional to (9, 4), (4, 9), (2, 11) and ω to (1, 3).",
     assumptions=(ASSUMPTION_1,),
     statement=_two_bumps[0],
-    steps=(*_two_bumps, *_falls_rises_falls),
+    steps=(*_two_bumps, *_falls_rises_falls, *_equal_sizes),
     builds_on=("concept-shape",),
     twin="theory.engine.family.TiltedFamily.concept_log_odds",
     expected=False,
@@ -272,7 +285,8 @@ EPSILON = Law(
     title="The limit of steering under a final norm is LN_ε(±v)",
     source="arXiv:2602.02712, Prop. 4.1, read with the norm of an implementation",
     paper="LN_ε(h + αv) → LN_ε(±v) with the ε of the norm.",
-    sharper="The limit is the norm of ±v at ε = 0; the two differ most for |v| near √ε.",
+    sharper="The limit is the norm of ±v at ε = 0; LN_ε(±v) is shorter by the factor "
+    "√(1 + ε/mean v²), which is 1 only for |v| far above √(d ε).",
     assumptions=(),
     statement=_eps_limit,
     steps=(

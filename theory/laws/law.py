@@ -130,11 +130,13 @@ class Limit(Step):
         """Proved if no indeterminate form occurs and the limit found equals `rhs`."""
         given = _unfold_given(self.given)
         signs = tuple(g for g in given if isinstance(g, Sign))
+        wanted = unfold(self.rhs)
+        if self.variable in wanted.free_symbols or any(g.mentions(self.variable) for g in given):
+            return Status.UNKNOWN  # neither the limit nor a hypothesis may move with the variable
         try:
             found = limit_at_infinity(unfold(self.lhs), self.variable, self.end, signs)
         except Undecided:
             return Status.UNKNOWN
-        wanted = unfold(self.rhs)
         if found in (oo, -oo) or wanted in (oo, -oo):
             return Status.PROVED if found == wanted else Status.UNKNOWN
         return Status.PROVED if decide_equal(found, wanted, given) else Status.UNKNOWN

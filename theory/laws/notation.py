@@ -2,7 +2,8 @@
 
 A derivation is read with names, `K'(α) = E_α[M]`, and decided on definitions, sums over the
 vocabulary. `define` makes a name: a SymPy function class that knows its body. `unfold` replaces
-names by bodies, each time with fresh bound indices, so that no argument can be captured.
+names by bodies, each time with fresh bound indices, so that no argument can be captured; nor is
+a free symbol of a body by a sum around the name.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sympy import Dummy, Expr, Function, Product, Sum, Symbol
+from sympy import Derivative, Expr, Function, Symbol
 
+from theory.laws.kernel.binding import bound_indices, rename_bound
 from theory.laws.printing import tex, text
 
 __all__ = ["Named", "define", "unfold"]
@@ -39,13 +41,21 @@ class Named(Function):
         return _instance(self)
 
     def _instantiate(self) -> Expr:
-        fresh = {
-            limit[0]: Dummy(limit[0].name, integer=True)
-            for node in self.body.atoms(Sum, Product)
-            for limit in node.limits
-        }
-        body = self.body.xreplace(fresh)
-        return body.xreplace(dict(zip(self.parameters, self.args, strict=True)))
+        arguments = dict(zip(self.parameters, self.args, strict=True))
+        for d in self.body.atoms(Derivative):
+            for v in d.variables:
+                others = (a for name, a in arguments.items() if name != v)
+                free = self.hidden.union(*(a.free_symbols for a in others))
+                if v in arguments and (not arguments[v].is_Symbol or arguments[v] in free):
+                    raise TypeError(
+                        f"{self} differentiates by its argument {v}; pass a symbol of its own"
+                    )
+        return rename_bound(self.body).xreplace(arguments)
+
+    @property
+    def hidden(self) -> set[Symbol]:
+        """The free symbols of the body that are no parameters."""
+        return set(self.body.free_symbols) - set(self.parameters)
 
     def _eval_is_real(self) -> bool:
         return True
@@ -84,7 +94,11 @@ def define(
 
 def unfold(expr: Expr) -> Expr:
     """Replace every named quantity by its definition, down to sums over the vocabulary."""
-    while names := sorted(expr.atoms(Named), key=lambda n: len(n.atoms(Named))):
+    while names := expr.atoms(Named):
+        caught = bound_indices(expr).intersection(set().union(*(n.hidden for n in names)))
+        if caught:
+            expr = rename_bound(expr, caught)
+            names = expr.atoms(Named)
         expr = expr.xreplace({n: n.definition() for n in names if not _contains_name(n)})
     return expr
 

@@ -7,11 +7,11 @@ closer to N or to P. In the weighted family the admissible eps form an interval 
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
 
 from theory.laws.assumptions import ASSUMPTION_1
 from theory.laws.kernel import Fact, Sign
-from theory.laws.law import Appeal, Identity, Inequality, Law
+from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
 from theory.laws.notation import define
 from theory.laws.symbols import K, alpha, over_tokens, p, variance, z
 from theory.laws.tilting import i, odds, pN, pP, q_N, q_P
@@ -142,6 +142,15 @@ _slope_at_zero = define(
     precedence=0,
 )
 
+# g as a function of L, which tends to infinity as epsilon tends to 0
+_eps_of_level = (G - 1) / (G - 1 + exp(ell))
+_by_level = (
+    ell * (1 + Q_D - Q_D * G / (G - 1 + exp(ell)))
+    + lam
+    + rest * _eps_of_level
+    + Q_D * (1 - _eps_of_level) * delta_D
+)
+
 # Lambert W, sufficient
 c, w = (Symbol(n, positive=True) for n in ("c", "w"))
 _eps_w = (G - 1) / (G - 1 + c / w)
@@ -192,12 +201,23 @@ PEAK_SIGN = Law(
             "term of (5) is negative or zero, the first strictly",
             given=_DOMAIN,
         ),
+        Identity(
+            margin(_eps_of_level),
+            _by_level,
+            reason="g in terms of L: ε = (G - 1)/(G - 1 + e^L)",
+            given=(Sign(G - 1, strict=True),),
+        ),
+        Limit(
+            _by_level,
+            oo,
+            variable=ell,
+            reason="ε → 0 is L → ∞: g is positive for small ε",
+        ),
         Appeal(
-            principle="intermediate value theorem",
+            principle="single crossing",
             conclusion="g only ever crosses zero downwards, so it has at most one zero ε*, and g "
-            "> 0 "
-            "exactly on (0, ε*); g → ∞ at 0",
-            premises=(4, 5, 6),
+            "> 0 exactly on (0, ε*), or everywhere if it has none",
+            premises=(4, 5, 6, 7, 8),
         ),
         Identity(
             ell * (2 - eps * G / (G - 1))

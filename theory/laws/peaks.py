@@ -238,9 +238,13 @@ MONOTONE = Law(
         ),
         Appeal(
             principle="reciprocal",
-            conclusion="p_α(z) strictly rises on the whole line for z at max M; with -α and -M, it "
-            "strictly falls for z at min M",
+            conclusion="p_α(z) strictly rises on the whole line for z at max M",
             premises=(3,),
+        ),
+        Appeal(
+            principle="relabelling",
+            conclusion="with -α and -M: p_α(z) strictly falls on the whole line for z at min M",
+            premises=(4,),
         ),
     ),
     builds_on=("tilting",),

@@ -8,7 +8,7 @@ over the whole vocabulary.
 
 from __future__ import annotations
 
-from sympy import Derivative, IndexedBase, Integer, Symbol, exp, log
+from sympy import Derivative, IndexedBase, Integer, Rational, Symbol, exp, log
 
 from theory.laws.assumptions import ASSUMPTION_2
 from theory.laws.kernel import Fact, Let, Sign
@@ -62,6 +62,29 @@ _response = define(
     latex=r"\rho({0})",
 )
 
+# the upper ratio is the power series of 2 x^k/(k + 2)!, which increases with x > 0
+_ratio = define(
+    "ratio",
+    (theta,),
+    2 * (exp(theta) - 1 - theta) / theta**2,
+    text="[2 (e^x - 1 - x)/x² at x = {0}]",
+    latex=r"\left[2 (e^x - 1 - x)/x^2\right]_{{x = {0}}}",
+)
+_WITHIN = tuple(
+    Inequality(
+        _ratio(reach),
+        1 + Rational(percent, 100),
+        relation="<",
+        reason=f"the upper ratio is within {percent} % of 1 there, hence for smaller x too, as it "
+        "increases with x; the lower ratio is closer to 1",
+    )
+    for percent, reach in (
+        (1, Rational(297, 10**4)),
+        (5, Rational(1446, 10**4)),
+        (10, Rational(2793, 10**4)),
+    )
+)
+
 _capped = Identity(
     R * Derivative(K(alpha), (alpha, 2)) - Derivative(K(alpha), (alpha, 3)),
     over_tokens(
@@ -80,7 +103,7 @@ CE_RADIUS = Law(
     paper="ΔCE(α) = ½ Var(M) α² + o(α²), without a radius.",
     sharper="|K'''| <= R K'' with R = max M - min M, so with x = |α| R the ratio of ΔCE to its "
     "quadratic lies between 2(e^(-x) - 1 + x)/x² and 2(e^x - 1 - x)/x², both sharp: within 1, 5, "
-    "10 % for x <= 0.0298, 0.1446, 0.2793. Globally ΔCE <= α² R²/8. Even |K'''| <= "
+    "10 % for x <= 0.0297, 0.1446, 0.2793. Globally ΔCE <= α² R²/8. Even |K'''| <= "
     "K'' √(R² - 4 K'').",
     assumptions=(ASSUMPTION_2,),
     statement=_capped,
@@ -93,28 +116,47 @@ CE_RADIUS = Law(
             reason="0 <= w_y <= R; q stands for the steered probabilities: K''' <= R K''",
             given=(_LEVELS,),
         ),
-        Appeal(
-            principle="relabelling",
-            conclusion="the same for -M in place of M gives -K''' <= R K'', so |K'''| <= R K''",
-            premises=(1, 2),
+        Identity(
+            R * Derivative(K(alpha), (alpha, 2)) + Derivative(K(alpha), (alpha, 3)),
+            over_tokens(
+                tilted(y, alpha)
+                * (M[y] - mean(alpha)) ** 2
+                * (w[y] + over_tokens(tilted(x, alpha) * (R - w[x]), x)),
+                y,
+            ),
+            reason="the other side",
+            given=_RANGE,
+        ),
+        Inequality(
+            over_tokens(q[y] * _centre**2 * (w[y] + over_tokens(q[x] * (R - w[x]), x)), y),
+            Integer(0),
+            relation=">=",
+            reason="likewise, so |K'''| <= R K''",
+            given=(_LEVELS,),
         ),
         Appeal(
             principle="Grönwall's inequality",
             conclusion="Var(M) e^(-R|α|) <= K''(α) <= Var(M) e^(R|α|), Var(M) the variance at 0",
-            premises=(3,),
+            premises=(1, 2, 3, 4),
         ),
         Identity(
             Derivative(_envelope(alpha), (alpha, 2)),
             V0 * exp(R * alpha),
             reason="U has the upper curvature, with V_0 = Var(M); with -R for R it has the lower",
         ),
-        Identity(_envelope(Integer(0)), Integer(0), reason="U(0) = 0, and U'(0) = 0 likewise"),
+        Identity(_envelope(Integer(0)), Integer(0), reason="U(0) = 0 ..."),
+        Identity(
+            Derivative(_envelope(alpha), alpha),
+            V0 * (exp(R * alpha) - 1) / R,
+            reason="... and U'(0) = 0, as for ΔCE (`ce-exact`)",
+        ),
         Appeal(
             principle="integration of inequalities",
             conclusion="for α > 0, Var(M) (e^(-x) - 1 + x)/R² <= ΔCE <= Var(M) (e^x - 1 - x)/R² "
             "with x = α R; for α < 0 with -M; divide by ½ Var(M) α²",
-            premises=(4, 5, 6),
+            premises=(5, 6, 7, 8),
         ),
+        *_WITHIN,
         Identity(
             Derivative(_two_levels, theta),
             _response(theta),
@@ -143,7 +185,7 @@ CE_RADIUS = Law(
         Appeal(
             principle="integration of inequalities",
             conclusion="ΔCE(α) <= α² R²/8 for every α",
-            premises=(10, 11),
+            premises=(15, 16),
         ),
         Identity(
             b * (b * _mu2() - _mu3()) - _mu2() ** 2,
@@ -152,14 +194,25 @@ CE_RADIUS = Law(
             )
             / 2,
             reason="for X = M - E[M] on [-a, b], a + b = R: Lagrange's form of Cauchy-Schwarz, "
-            "non-negative, so K''' <= b K'' - K''²/b",
+            "as X <= b ...",
             given=_CENTRED,
+        ),
+        Inequality(
+            over_tokens(
+                over_tokens(q[x] * q[y] * (b - X[x]) * (b - X[y]) * (X[x] - X[y]) ** 2, y), x
+            )
+            / 2,
+            Integer(0),
+            relation=">=",
+            reason="... it is non-negative, so K''' <= b K'' - K''²/b",
+            given=(Sign(b - X[y], for_all=(y,)),),
         ),
         Identity(
             ((a + b) ** 2 - 4 * (a * b - tau)) - (b - (a * b - tau) / b) ** 2,
             2 * tau + a**2 - (a - tau / b) ** 2,
             reason="K'' = a b - τ with τ = E[(b - X)(X + a)] >= 0; as K'' >= 0, 0 <= τ/b <= a, and "
-            "the right side is non-negative: b - K''/b <= √(R² - 4 K'')",
+            "the right side is non-negative: b - K''/b <= √(R² - 4 K''). With -M: the same for "
+            "-K'''",
         ),
     ),
     builds_on=("ce-exact", "mean-slope", "ce-cumulants"),

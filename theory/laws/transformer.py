@@ -133,8 +133,9 @@ NORM_LIMIT = Law(
     source="arXiv:2602.02712, Prop. 4.1 and App. B.6",
     paper="y(α) → LN(±v) Wᵀ as α → ±∞.",
     sharper="The limit is the norm of ±v at ε = 0. The approach is algebraic: "
-    "(1/|α|)(h - v B/A)/√A in front of the gain, the same vector at both ends, where h includes "
-    "the response R of the later blocks; |LN(h + αv) - LN(±v)| <= 2 √d max|gain| |h|/(|α| |v|).",
+    "(1/|α|)(h - v B/A)/√A in front of the gain, the same map of h at both ends; h includes the "
+    "response R of the later blocks, whose limits at the two ends may differ; "
+    "|LN(h + αv) - LN(±v)| <= 2 √d max|gain| |h|/(|α| |v|).",
     assumptions=(),
     statement=_to_direction,
     steps=(
@@ -173,7 +174,7 @@ NORM_LIMIT = Law(
         Identity(
             _slope_of_approach(-1).subs(beta, 0),
             _correction,
-            reason="the same vector at both ends",
+            reason="the same map of h at both ends",
         ),
         Identity(
             _mean((h[k] - v[k] * B / A) * v[k]),

@@ -8,6 +8,9 @@ Hypotheses enter the kernel in one of four forms, and in no other:
 * `Sign`: an expression has a sign, for every value of its free indices.
 
 Signs that SymPy's symbol assumptions can carry (`d_y > 0`) are better put there.
+
+A hypothesis holds at the values its symbols have, not as a function of them: derivatives are
+taken before hypotheses are used.
 """
 
 from __future__ import annotations
@@ -38,6 +41,10 @@ class Fact:
         """The same fact with `f` applied to its expressions."""
         return replace(self, lhs=f(self.lhs), rhs=f(self.rhs))
 
+    def mentions(self, symbol: Symbol) -> bool:
+        """Whether the fact is about `symbol`."""
+        return symbol in self.lhs.free_symbols | self.rhs.free_symbols
+
 
 @dataclass(frozen=True)
 class Split:
@@ -50,6 +57,10 @@ class Split:
     def map(self, f: Rewrite) -> Split:
         """The same split: a range holds no named quantity."""
         return self
+
+    def mentions(self, symbol: Symbol) -> bool:
+        """Whether the cut depends on `symbol`."""
+        return symbol in self.lower.free_symbols | self.at.free_symbols | self.upper.free_symbols
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,11 @@ class Let:
         """The same parametrisation with `f` applied to its value."""
         return replace(self, value=f(self.value))
 
+    def mentions(self, symbol: Symbol) -> bool:
+        """Whether the parametrisation depends on `symbol`."""
+        parts = (self.entry, self.value, self.lower, self.upper)
+        return any(symbol in part.free_symbols for part in parts)
+
 
 @dataclass(frozen=True)
 class Sign:
@@ -78,6 +94,10 @@ class Sign:
     def map(self, f: Rewrite) -> Sign:
         """The same sign with `f` applied to its expression."""
         return replace(self, expr=f(self.expr))
+
+    def mentions(self, symbol: Symbol) -> bool:
+        """Whether the sign is that of something with `symbol` in it."""
+        return symbol in self.expr.free_symbols
 
 
 Given = Fact | Split | Let | Sign

@@ -13,7 +13,7 @@ from __future__ import annotations
 from sympy import Add, Dummy, Expr, Mul, Pow, S, Sum, Symbol, exp, log, oo, tanh
 
 from theory.laws.kernel.facts import Sign, Undecided
-from theory.laws.kernel.signs import NEGATIVE, POSITIVE, sign_of
+from theory.laws.kernel.signs import NEGATIVE, POSITIVE, finite_range, real, sign_of
 
 __all__ = ["limit_at_infinity"]
 
@@ -22,6 +22,8 @@ def limit_at_infinity(
     e: Expr, variable: Symbol, end: Expr = oo, signs: tuple[Sign, ...] = ()
 ) -> Expr:
     """Limit of `e` as `variable -> end` (`oo` or `-oo`): an expression, `oo` or `-oo`."""
+    if variable.is_nonnegative if end == -oo else variable.is_nonpositive:
+        raise Undecided(f"{variable} cannot tend to {end}")
     if not e.has(variable):
         return e
     if e == variable:
@@ -35,6 +37,8 @@ def limit_at_infinity(
         infinite = {x for x in parts if x in (oo, -oo)}
         if len(infinite) > 1:
             raise Undecided(f"oo - oo in {e}")
+        if infinite and not all(real(x, signs) for x in parts if x not in infinite):
+            raise Undecided(f"oo plus a term that may not be real in {e}")
         return infinite.pop() if infinite else Add(*parts)
     if isinstance(e, Mul):
         return _product([inner(a) for a in e.args], signs, e)
@@ -90,6 +94,7 @@ def _sum(e: Sum, inner, variable: Symbol, signs: tuple[Sign, ...]) -> Expr:  # t
     *others, (index, lower, upper) = e.limits
     if lower.has(variable) or upper.has(variable):
         raise Undecided(f"limits of summation depend on {variable} in {e}")
+    finite_range(lower, upper)
     j = Dummy(str(index), integer=True)
     summand = Sum(e.function, *others) if others else e.function
     term = inner(summand.xreplace({index: j}))

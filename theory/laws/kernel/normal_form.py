@@ -8,8 +8,8 @@ while hidden relations between atoms can only make the kernel answer "undecided"
 The rules, each an equation: `exp(a + b) = exp(a) exp(b)`, `exp(log x) = x`,
 `log(xy) = log x + log y` for x, y > 0, linearity of finite sums, separation of products,
 exchange of the order of summation where no limit depends on another index. Bound indices are
-renamed to fresh dummies before anything else happens, so no renaming can capture. A division is
-accepted only if the divisor is proved to be non-zero.
+renamed to fresh dummies and hypotheses enter by `substitute`, so nothing is captured. A division
+is accepted only if the divisor is proved to be non-zero. Floating-point numbers are refused.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sympy import (
     Derivative,
     Dummy,
     Expr,
+    Float,
     Indexed,
     Integer,
     Mul,
@@ -45,8 +46,9 @@ from sympy import (
     together,
 )
 
+from theory.laws.kernel.binding import differentiated, rename_bound, substitute
 from theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
-from theory.laws.kernel.signs import POSITIVE, sign_of
+from theory.laws.kernel.signs import POSITIVE, finite_range, sign_of
 
 __all__ = ["NormalForm", "decide_equal", "decide_sign"]
 
@@ -68,6 +70,7 @@ class NormalForm:
         self._signs = tuple(g for g in given if isinstance(g, Sign))
         self._known: dict[Expr, Expr] = {}
         self._instances: dict[tuple[int, tuple[Expr, ...]], Expr] = {}
+        self._in_use: set[tuple[int, tuple[Expr, ...]]] = set()
 
     # -- the public face ---------------------------------------------------------------
 
@@ -107,8 +110,8 @@ class NormalForm:
 
     def _rewrite(self, e: Expr) -> Expr:
         if e.is_Number:
-            if not e.is_finite:
-                raise Undecided(f"{e} is not a finite number")
+            if not e.is_finite or isinstance(e, Float):
+                raise Undecided(f"{e} is not a finite exact number")
             return e
         if isinstance(e, Indexed):
             return self._new(e.base[tuple(self.restore(self.ratio(i)) for i in e.indices)])
@@ -127,7 +130,7 @@ class NormalForm:
         if isinstance(e, Sum):
             return self._sum(e)
         if isinstance(e, Derivative):
-            done = e.doit(deep=False) if not isinstance(e.expr, Sum) else e.expr.diff(*e.variables)
+            done = differentiated(e)
             if isinstance(done, Derivative):  # of an undefined function: an atom
                 return self._new(done)
             return self.ratio(done)
@@ -207,8 +210,11 @@ class NormalForm:
     def _sum(self, e: Sum) -> Expr:
         *inner, (index, lower, upper) = e.limits
         summand = Sum(e.function, *inner) if inner else e.function
+        finite_range(lower, upper)
         if (lower, upper) in self._splits:
             at = self._splits[lower, upper]
+            if at in (lower, upper + 1):
+                raise Undecided(f"a split of {lower} .. {upper} at its end")
             return self.ratio(Sum(summand, (index, lower, at - 1))) + self.ratio(
                 Sum(summand, (index, at, upper))
             )
@@ -216,8 +222,7 @@ class NormalForm:
         body = summand.xreplace({index: j})
         for let in self._lets:
             if (let.lower, let.upper) == (lower, upper):
-                entry = let.entry.xreplace({let.index: j})
-                body = body.xreplace({entry: let.value.xreplace({let.index: j})})
+                body = _parametrised(body, let, j)
         numerator, denominator = fraction(together(self.ratio(body)))
         free, bound = S.One, S.One
         for f in Mul.make_args(denominator):
@@ -248,7 +253,7 @@ class NormalForm:
             base, n = f.as_base_exp()
             raw = self._atom.get(base, base) if base.is_Symbol else base
             sums = isinstance(raw, Sum) and n.is_Integer and n > 0
-            if sums and not any(j in limit[k].free_symbols for limit in raw.limits for k in (1, 2)):
+            if sums and _independent(raw, j):
                 for _ in range(int(n)):
                     fresh = {limit[0]: Dummy("j", integer=True) for limit in raw.limits}
                     factors.append(raw.function.xreplace(fresh))
@@ -259,16 +264,39 @@ class NormalForm:
 
     def _lookup(self, atom: Sum) -> Expr:
         """The value a fact gives to this sum, or the symbol that stands for it."""
-        names = sorted((s for s in atom.free_symbols if s.is_Symbol), key=default_sort_key)
+        names = [s for s in atom.free_symbols if isinstance(s, Symbol) and s.is_integer]
+        names.sort(key=default_sort_key)
         for number, fact in enumerate(self._facts):
             for values in permutations(names, len(fact.for_all)):
                 instance = dict(zip(fact.for_all, values, strict=True))
-                if (number, values) not in self._instances:
+                key = (number, values)
+                if key not in self._instances:
                     bare = NormalForm(self._signs)
-                    self._instances[number, values] = bare.canonical(fact.lhs.xreplace(instance))
-                if self._instances[number, values] == atom:
-                    return self.ratio(fact.rhs.xreplace(instance))
+                    self._instances[key] = bare.canonical(substitute(fact.lhs, instance))
+                if self._instances[key] == atom:
+                    if key in self._in_use:
+                        raise Undecided(f"the fact about {fact.lhs} leads back to itself")
+                    self._in_use.add(key)
+                    value = self.ratio(substitute(fact.rhs, instance))
+                    self._in_use.remove(key)
+                    return value
         return self._new(atom)
+
+
+def _parametrised(body: Expr, let: Let, j: Symbol) -> Expr:
+    """`body` with the entry at the index `j` replaced; derivatives are taken before."""
+    entry, value = (e.xreplace({let.index: j}) for e in (let.entry, rename_bound(let.value)))
+    body = differentiated(body)
+    moved = entry.free_symbols | value.free_symbols
+    if any(v.free_symbols & moved for d in body.atoms(Derivative) for v in d.variables):
+        raise Undecided(f"a derivative by what {let.entry} = {let.value} depends on")
+    return substitute(body, {entry: value})
+
+
+def _independent(e: Sum, j: Symbol) -> bool:
+    """Whether no range of `e` depends on `j` or on another index of `e`."""
+    indices = {j, *(limit[0] for limit in e.limits)}
+    return not any(indices & limit[k].free_symbols for limit in e.limits for k in (1, 2))
 
 
 def _canonical_sum(body: Expr, limits: list[tuple[Symbol, Expr, Expr]]) -> Sum:
@@ -289,6 +317,8 @@ def _canonical_sum(body: Expr, limits: list[tuple[Symbol, Expr, Expr]]) -> Sum:
 
 def decide_equal(lhs: Expr, rhs: Expr, given: tuple[Given, ...] = ()) -> bool:
     """Whether `lhs = rhs` is proved under `given`; `False` means undecided, never refuted."""
+    if lhs.has(Float) or rhs.has(Float):  # rounded before the kernel sees them
+        return False
     try:
         return NormalForm(given).is_zero(lhs - rhs)
     except Undecided:
@@ -297,4 +327,6 @@ def decide_equal(lhs: Expr, rhs: Expr, given: tuple[Given, ...] = ()) -> bool:
 
 def decide_sign(expr: Expr, given: tuple[Given, ...] = ()) -> str:
     """Sign of `expr` under `given`: one of the codes of `theory.laws.kernel.signs`."""
+    if expr.has(Float):
+        raise Undecided(f"floating-point numbers in {expr}")
     return NormalForm(given).sign(expr)

@@ -9,11 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import permutations
 
-from sympy import Add, Dummy, Expr, Mul, Pow, Sum, cosh, exp, expand, log
+from sympy import Add, Derivative, Dummy, Expr, Mul, Pow, Sum, Symbol, cosh, exp, expand, log
 
+from theory.laws.kernel.binding import substitute
 from theory.laws.kernel.facts import Sign, Undecided
 
-__all__ = ["NEGATIVE", "NONNEGATIVE", "NONPOSITIVE", "NONZERO", "POSITIVE", "ZERO", "sign_of"]
+__all__ = [
+    "NEGATIVE",
+    "NONNEGATIVE",
+    "NONPOSITIVE",
+    "NONZERO",
+    "POSITIVE",
+    "ZERO",
+    "finite_range",
+    "real",
+    "sign_of",
+]
 
 POSITIVE, NONNEGATIVE, NEGATIVE, NONPOSITIVE, ZERO, NONZERO = "+", "0+", "-", "0-", "0", "!0"
 
@@ -33,16 +44,16 @@ def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
         return _add(e, signs)
     if isinstance(e, Mul):
         return _mul([sign_of(f, signs) for f in e.args])
-    if isinstance(e, exp):
-        return POSITIVE
-    if isinstance(e, cosh):
+    if isinstance(e, exp | cosh):
+        if not real(e.args[0], signs):
+            raise Undecided(f"{e} may not be real")
         return POSITIVE
     if isinstance(e, Pow):
         return _pow(e, signs)
     if isinstance(e, Sum):
         return _sum(e, signs)
     if isinstance(e, log):
-        return sign_of(expand(e.args[0] - 1), signs)  # log x has the sign of x - 1, x > 0
+        return _log(e.args[0], signs)
     if e.is_Number or e.is_Symbol or e.is_Indexed or e.is_Function:
         return _assumed(e)
     raise Undecided(f"sign of {e}")
@@ -50,9 +61,46 @@ def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
 
 def _instances(rule: Sign, e: Expr) -> Iterator[Expr]:
     """The rule at every choice of its indices among the integer symbols of `e`."""
-    names = [s for s in e.free_symbols if s.is_Symbol and s.is_integer]
+    names = [s for s in e.free_symbols if isinstance(s, Symbol) and s.is_integer]
     for values in permutations(names, len(rule.for_all)):
-        yield rule.expr.xreplace(dict(zip(rule.for_all, values, strict=True)))
+        yield substitute(rule.expr, dict(zip(rule.for_all, values, strict=True)))
+
+
+def finite_range(lower: Expr, upper: Expr) -> None:
+    """Refuse ranges that may not be a finite number of integers."""
+    if not (lower.is_integer and upper.is_integer):
+        raise Undecided(f"the range {lower} .. {upper}, which may not be finite or whole")
+
+
+def real(e: Expr, signs: tuple[Sign, ...] = ()) -> bool:
+    """Whether structure shows that `e` is a real number."""
+    if e.is_real:
+        return True
+    if isinstance(e, Add | Mul):
+        return all(real(a, signs) for a in e.args)
+    if isinstance(e, Sum):
+        return real(e.function, signs)
+    if isinstance(e, exp | cosh):
+        return real(e.args[0], signs)
+    if isinstance(e, Derivative):
+        return real(e.expr, signs) and all(v.is_real for v in e.variables)
+    if isinstance(e, log | Pow):
+        base, n = (e.args[0], e.args[0]) if isinstance(e, log) else e.args
+        if isinstance(e, Pow) and n.is_Integer and n > 0:
+            return real(base, signs)
+        try:
+            return sign_of(base, signs) == POSITIVE and real(n, signs)
+        except Undecided:
+            return False
+    return False
+
+
+def _log(x: Expr, signs: tuple[Sign, ...]) -> str:
+    """log x has the sign of x - 1, if x > 0."""
+    code = sign_of(expand(x - 1), signs)
+    if code not in {POSITIVE, NONNEGATIVE, ZERO} and sign_of(x, signs) != POSITIVE:
+        raise Undecided(f"logarithm of {x}, which may not be positive")
+    return code
 
 
 def _assumed(e: Expr) -> str:
@@ -120,11 +168,13 @@ def _pow(e: Pow, signs: tuple[Sign, ...]) -> str:
             raise
         if code in {POSITIVE, NEGATIVE, NONZERO}:
             return POSITIVE
+        if n < 0:
+            raise Undecided(f"division by {base}, which may vanish")
         return ZERO if code == ZERO else NONNEGATIVE
     code = sign_of(base, signs)
-    if code == POSITIVE:
+    if code == POSITIVE and real(n, signs):
         return POSITIVE
-    if n.is_Integer and (n > 0 or code in {NEGATIVE, NONZERO}):
+    if n.is_Integer and (n > 0 or code in {NEGATIVE, NONZERO}):  # odd
         return code
     if n.is_positive and code in {NONNEGATIVE, ZERO}:
         return code
@@ -133,11 +183,14 @@ def _pow(e: Pow, signs: tuple[Sign, ...]) -> str:
 
 def _sum(e: Sum, signs: tuple[Sign, ...]) -> str:
     *inner, (index, lower, upper) = e.limits
+    finite_range(lower, upper)
     summand = Sum(e.function, *inner) if inner else e.function
     count = sign_of(expand(upper - lower + 1), signs)
     code = sign_of(summand.xreplace({index: Dummy("j", integer=True)}), signs)
+    if code == NONZERO:
+        raise Undecided(f"terms of both signs may cancel in {e}")
     if count == POSITIVE or code == ZERO:
         return code
-    if count in {NONNEGATIVE, ZERO} and code != NONZERO:
+    if count in {NONNEGATIVE, ZERO}:
         return {POSITIVE: NONNEGATIVE, NEGATIVE: NONPOSITIVE}.get(code, code)
     raise Undecided(f"number of terms of {e}")
