@@ -51,7 +51,9 @@ def concept_ode(case: FamilyCase, on_trial: Formulas) -> Meeting:
         abs(m) for m in case.M
     )
     allowed = relative * abs(oracle) + spread * means + UNDERFLOW * (1 + limits.spread)
-    symbolic = law_voices(on_trial, "concept-ode", concept_first(case), oracle)
+    # The law divides by 1 - F, which is 0 where F differs from 1 beyond the last digit.
+    readable = abs(log_odds) < CTX.dps * CTX.ln10 / 2
+    symbolic = law_voices(on_trial, "concept-ode", concept_first(case), oracle) if readable else []
     return worst(
         [
             meet(

@@ -18,7 +18,7 @@ from proofs_check.oracles import precise
 from proofs_check.oracles.precise import CTX, Number, number
 from proofs_check.simulation import look_for_peak, simulated_dataset, simulated_family
 from proofs_check.strategies import any_families, concept_cases, weighted_cases
-from proofs_check.tolerance import Tolerance, tolerance
+from proofs_check.tolerance import NAIVE, Tolerance, tolerance
 
 __all__ = ["CHECKS"]
 
@@ -86,11 +86,12 @@ def _bump(case: FamilyCase, limits: Tolerance, z: int, alpha: float, height: flo
                 CTX.log(top[z]),
                 Voice("engine", height, limits.log_probability(alpha)),
             ),
-            # log(height / p) is a divergence. Off the peak by `width` they part by (width sd)^2.
+            # log(height / p) is a divergence. They part by alpha (M(z) - K'(alpha)) off the peak,
+            # which is at most alpha K'' width; twice that, for K'' moves over the width.
             meet(
                 f"log gain of token {z}",
                 precise.kl(top, case.p),
-                Voice("height", gain, limits.log_probability(alpha) * (1 + abs(at))),
+                Voice("height", gain, 2 * abs(at) * limits.deviation(alpha) ** 2 * width + NAIVE),
             ),
         ]
     )

@@ -119,14 +119,23 @@ class ConceptCase:
         return tuple(exact.odds_ratios(self.dataset.rows, self.positive, self.negative))
 
     @cached_property
+    def digits(self) -> int:
+        """How many digits the oracle needs here."""
+        rarest = min(x for row in self.dataset.rows for x in row if x)
+        levels = sorted(float(precise.CTX.log(precise.number(r))) for r in self.ratios)
+        return precise.enough_digits(rarest, (levels[-1] - levels[0]) / self.q)
+
+    @cached_property
     def p(self) -> tuple[precise.Number, ...]:
-        """p(.|c_j) with 120 digits."""
-        return tuple(precise.numbers(self.row))
+        """p(.|c_j), to `digits`."""
+        with precise.digits(self.digits):
+            return tuple(precise.numbers(self.row))
 
     @cached_property
     def M(self) -> tuple[precise.Number, ...]:
-        """The log-odds with 120 digits: log(prod_P p / prod_N p) / q, so exact ties stay ties."""
-        return tuple(precise.CTX.log(precise.number(r)) / self.q for r in self.ratios)
+        """The log-odds to `digits`: log(prod_P p / prod_N p) / q, so exact ties stay ties."""
+        with precise.digits(self.digits):
+            return tuple(precise.CTX.log(precise.number(r)) / self.q for r in self.ratios)
 
     @cached_property
     def data(self) -> ConceptDataset:
@@ -256,9 +265,16 @@ class FamilyCase:
         return tuple(Fraction(w) / total for w in self.weights)
 
     @cached_property
+    def digits(self) -> int:
+        """How many digits the oracle needs here."""
+        spread = max(self.log_odds) - min(self.log_odds)
+        return precise.enough_digits(min(x for x in self.row if x), spread)
+
+    @cached_property
     def p(self) -> tuple[precise.Number, ...]:
-        """p with 120 digits."""
-        return tuple(precise.numbers(self.row))
+        """p, to `digits`."""
+        with precise.digits(self.digits):
+            return tuple(precise.numbers(self.row))
 
     @cached_property
     def M(self) -> tuple[precise.Number, ...]:

@@ -1,4 +1,4 @@
-"""The number a symbolic law gives on a concrete instance, with 120 digits.
+"""The number a symbolic law gives on a concrete instance, with the digits of the oracle.
 
 `value(expression, numbers, arrays)` walks the SymPy expression and evaluates each node with
 mpmath: sums run over the concrete vocabulary, indexed symbols are looked up, named quantities are
@@ -134,8 +134,8 @@ class _Evaluator:
     def _derivative(self, node: Any) -> Number:
         """An n-th central difference over points a distance h apart.
 
-        The error is of order h^2 and the cancellation costs h^-n: h = 10^(-120 / (n + 2)) loses as
-        much to the one as to the other and keeps 240 / (n + 2) digits.
+        The error is of order h^2 and the cancellation costs h^-n: h = 10^(-digits/(n + 2)) loses as
+        much to the one as to the other and keeps 2 digits in n + 2.
         """
         ((variable, order),) = node.variable_count
         n = int(order)

@@ -1,9 +1,11 @@
-"""The theory with 120 digits: definitions only, evaluated naively.
+"""The theory with 120 digits and more: definitions only, evaluated naively.
 
 Why 120 digits when 50 are wanted: the strategies combine alpha = 1e-12 with gaps in M of
 1e-12, and a Kullback-Leibler divergence is of second order in their product, 1e-48; a naive
-sum loses those 48 digits and a difference quotient as many again. What is returned is then
-good to well over 50 digits relative wherever the checks compare.
+sum loses those 48 digits and a difference quotient as many again. A probability of 1e-200 next
+to one of nearly 1 loses 200 more, so an instance says how many it needs (`enough_digits`) and the
+checks compute with as many (`digits`). What is returned is then good to well over 50 digits
+relative wherever the checks compare.
 
 `p` is a sequence of probabilities and `M` a sequence of log-odds (nats per unit alpha) of the
 same length V, as numbers of this module (`number`). alpha is a number too.
@@ -12,15 +14,17 @@ same length V, as numbers of this module (`number`). alpha is a number too.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
-from itertools import pairwise
-from math import comb
+from itertools import combinations, pairwise
+from math import ceil, comb, log10
 from typing import Any, TypeAlias
 
 from mpmath.ctx_mp import MPContext
 
 __all__ = [
     "CTX",
+    "DIGITS",
     "STEP",
     "Number",
     "cgf",
@@ -30,6 +34,8 @@ __all__ = [
     "cumulants",
     "curve_turns",
     "derivative",
+    "digits",
+    "enough_digits",
     "far",
     "increase",
     "kl",
@@ -49,7 +55,8 @@ __all__ = [
 
 # A private context: nobody's mpmath.mp.dps changes these results, and these change nobody's.
 CTX: Any = MPContext()
-CTX.dps = 120
+DIGITS = 120
+CTX.dps = DIGITS
 
 Number: TypeAlias = Any
 """An mpf of `CTX` (mpmath has no type information)."""
@@ -59,8 +66,33 @@ Number: TypeAlias = Any
 STEP = CTX.mpf(10) ** -40
 
 
+def digits(count: int) -> AbstractContextManager[Any]:
+    """Everything inside the `with` is computed with `count` digits."""
+    manager: AbstractContextManager[Any] = CTX.workdps(count)
+    return manager
+
+
+def enough_digits(rarest: Fraction, spread: float) -> int:
+    """How many digits an instance needs whose sums mix terms of size 1 with much smaller ones.
+
+    A term of size `rarest` keeps its own 120 behind the digits of the large ones. Where M varies by
+    a small `spread` only, derivatives up to the third are of that power in size, and a difference
+    quotient of order three keeps 2 digits of 5.
+
+    Parameters
+    ----------
+    rarest : Fraction
+        The smallest positive probability.
+    spread : float
+        max M - min M, nats per unit of alpha.
+    """
+    bits = max(0, rarest.denominator.bit_length() - rarest.numerator.bit_length())
+    narrow = -log10(spread) if 0 < spread < 1 else 0.0
+    return DIGITS + ceil(bits * log10(2) + 5 * narrow)
+
+
 def number(value: Fraction | float | int | Number) -> Number:
-    """The value itself, with no rounding before the 120th digit."""
+    """The value itself, with no rounding before the last of `digits`."""
     if isinstance(value, Fraction):
         return CTX.mpf(value.numerator) / value.denominator
     return CTX.mpf(value)
@@ -118,10 +150,9 @@ def mean(p: Sequence[Number], M: Sequence[Number], alpha: Number) -> Number:
 
 
 def variance(p: Sequence[Number], M: Sequence[Number], alpha: Number) -> Number:
-    """Var_alpha[M], as the centred sum."""
-    weights = tilted(p, M, alpha)
-    centre = CTX.fsum(a * b for a, b in zip(weights, M, strict=True))
-    return CTX.fsum(a * (b - centre) ** 2 for a, b in zip(weights, M, strict=True))
+    """Var_alpha[M], as the sum over pairs of tokens: exactly 0 where M is constant."""
+    columns = list(zip(tilted(p, M, alpha), M, strict=True))
+    return CTX.fsum(a * b * (m - n) ** 2 for (a, m), (b, n) in combinations(columns, 2))
 
 
 def cumulants(
