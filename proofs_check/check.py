@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
 from proofs_check.formulas import FORMULAS, Formulas
 from proofs_check.meeting import Meeting
+from proofs_check.oracles.precise import DIGITS, digits
 
 __all__ = ["Check", "Measure", "check"]
 
@@ -88,7 +90,12 @@ def check(
     """Decorator: the function's docstring is the claim."""
 
     def register(measure: Measure) -> Check:
+        @wraps(measure)
+        def with_enough_digits(case: Any, formulas: Formulas) -> Meeting:
+            with digits(getattr(case, "digits", DIGITS)):
+                return measure(case, formulas)
+
         statement = " ".join((measure.__doc__ or "").split())
-        return Check(name, statement, cases, measure, tolerance, expected, weight, aim)
+        return Check(name, statement, cases, with_enough_digits, tolerance, expected, weight, aim)
 
     return register

@@ -256,7 +256,7 @@ def mean_slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
                     on_trial.variance(case.family, case.alpha),
                     limits.variance(case.alpha),
                 ),
-                Voice("difference quotient", second, limits.spread**2 * 1e-25),
+                Voice("difference quotient", second, 1e-25 / scale**2),
             ),
             not_above("min M against K'", min(case.M), number(engine), limits.mean(case.alpha)),
             not_above("K' against max M", number(engine), max(case.M), limits.mean(case.alpha)),
