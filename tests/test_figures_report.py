@@ -236,8 +236,8 @@ def test_false_readings_with_a_derivation_are_listed_with_it():
     claims = tuple(record(claim) for claim in CLAIMS.values())
     found = content(claims=claims, names=(*FEW, "limit"))
     owners = {c["id"]: s.id for s in found.statements for c in s.claims}
-    assert owners["sign-separation.strict"] == "sign-separation"
-    assert owners["limit.uniform-share"] == "limit"
+    assert owners["sign-separation/outside-negative"] == "sign-separation"
+    assert owners["limit/uniform-share"] == "limit"
     html = html_page(found, dict.fromkeys(FIGURES, SVG))
     assert html.count("refuted by derivation") == len(owners)
     assert "Refutation, 1 step" in html
@@ -318,7 +318,7 @@ def test_a_broken_result_of_the_bridge_is_named(tmp_path):
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: LAWS[name] for name in ("steering-shift", "tilting", "slope")}
     monkeypatch.setattr(command, "LAWS", few)
-    monkeypatch.setattr(command, "CLAIMS", {"limit.uniform-share": CLAIMS["limit.uniform-share"]})
+    monkeypatch.setattr(command, "CLAIMS", {"limit/uniform-share": CLAIMS["limit/uniform-share"]})
     monkeypatch.setattr(command, "_check", lambda examples, seed: VERDICTS[:3])
 
 
@@ -335,7 +335,7 @@ def test_the_command_writes_everything_into_one_folder(tmp_path, capsys):
     assert checks["examples"] == 12
     assert [entry["status"] for entry in checks["results"]] == ["passed", "certified", "unknown"]
     derivations = json.loads((tmp_path / "out" / "derivations.json").read_text(encoding="utf-8"))
-    assert set(derivations) == {"steering-shift", "tilting", "slope", "limit.uniform-share"}
+    assert set(derivations) == {"steering-shift", "tilting", "slope", "limit/uniform-share"}
     assert derivations["tilting"]["status"] == "proved"
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "--examples 12 --seed 3" in html
@@ -358,9 +358,9 @@ def test_the_command_fails_if_a_true_statement_is_refuted(tmp_path, capsys, monk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--examples", "0"], "--examples is 0, but must be at least 1"),
-        (["--seed", "-1"], "--seed is -1, but must be at least 0"),
-        (["--examples", "many"], "invalid int value"),
+        (["--examples", "0"], "argument --examples: '0' is not a whole number of at least 1"),
+        (["--seed", "-1"], "argument --seed: '-1' is not a whole number of at least 0"),
+        (["--examples", "many"], "'many' is not a whole number of at least 1"),
         (["--what"], "unrecognized arguments: --what"),
     ],
 )
@@ -378,6 +378,6 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_exit_2(tmp_path, capsys
     (tmp_path / "file").write_text("mine")
     assert command.main(["--out", str(tmp_path / "file")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("figures.report: cannot write to")
+    assert error.startswith("error: cannot write to")
     assert error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"

@@ -40,7 +40,7 @@ _strict = Identity(
     ),
 )
 STRICT = Law(
-    id="sign-separation.strict",
+    id="sign-separation/outside-negative",
     title="M is negative outside the target",
     source="a reading of arXiv:2602.02712, Lemma B.4",
     paper="z outside T implies M(z) < 0.",
@@ -60,7 +60,7 @@ _context_b = Inequality(
     "own context and still be less",
 )
 CONTEXT_DEPENDENT_B = Law(
-    id="sign-separation.context-dependent-b",
+    id="sign-separation/any-rows",
     title="Sign separation survives off-concept probabilities that depend on the context",
     source="a reading of arXiv:2602.02712, App. B.1",
     paper="a_(j,z) > b_(j,z) for every context is enough for z in T to imply M(z) > 0.",
@@ -81,7 +81,7 @@ _shared = Limit(
     reason="p = (1/2, 1/4, 1/4) and M = (1, 1, 0): the first token, divided by e^α",
 )
 UNIFORM_SHARE = Law(
-    id="limit.uniform-share",
+    id="limit/uniform-share",
     title="Ties at max M share the limit equally",
     source="a reading of arXiv:2602.02712, Prop. B.1",
     paper="If several tokens attain max M, each has the same probability in the limit.",
@@ -118,7 +118,7 @@ _late = Inequality(
     "the second target token peaks at negative strength",
 )
 EVERY_EPSILON = Law(
-    id="peak-sign.every-epsilon",
+    id="peak-sign/every-eps",
     title="Target peaks are at positive strength for every admissible ε",
     source="a reading of arXiv:2602.02712, Remark 3.4",
     paper="With c_j outside T in the weighted family, peaks of target tokens are positive.",
@@ -154,7 +154,7 @@ _decreasing = Inequality(
     reason="positive: F_C rises with t, so it strictly falls with α",
 )
 NECESSARY = Law(
-    id="concept-monotone.necessary",
+    id="concept-monotone/necessary",
     title="A concept falls only if max_C M <= min outside",
     source="a reading of arXiv:2602.02712, Thm 3.6",
     paper="Δp(C|α) is decreasing only if max_C M <= min outside C.",
@@ -233,7 +233,7 @@ _equal_sizes = _sequence(
     [(-40, ">", -10), (-10, "<", -4), (-4, ">", 0)],
 )
 THREE_BEHAVIOURS = Law(
-    id="concept-shape.three-behaviours",
+    id="concept-shape/three-behaviours",
     title="A concept's probability has exactly three behaviours",
     source="arXiv:2602.02712, prose after Thm 3.6",
     paper="Every concept rises, dies at both ends with one bump, or falls.",
@@ -257,7 +257,7 @@ _dies = Limit(
     reason="p = (1/3, 1/3, 1/3), M = (1, 0, -1), C the middle token, divided by e^α",
 )
 RETURNS = Law(
-    id="concept-limit.returns",
+    id="concept-limit/returns",
     title="A concept without extremal tokens converges back to its unsteered value",
     source="arXiv:2602.02712, prose after Thm 3.6",
     paper="Δp(C'|α) converges back to its unsteered value.",
@@ -281,7 +281,7 @@ _eps_limit = Limit(
     reason="d = 1, v = 1, h = 0, divided by α: ε is washed out",
 )
 EPSILON = Law(
-    id="norm-limit.epsilon",
+    id="norm-limit/eps-of-v",
     title="The limit of steering under a final norm is LN_ε(±v)",
     source="arXiv:2602.02712, Prop. 4.1, read with the norm of an implementation",
     paper="LN_ε(h + αv) → LN_ε(±v) with the ε of the norm.",
@@ -310,7 +310,7 @@ _centred = Identity(
     "strength and never forgets the prompt",
 )
 CONSTANT_VECTOR = Law(
-    id="norm-limit.constant-vector",
+    id="norm-limit/constant-v",
     title="Under LayerNorm large strength forgets the prompt for every v",
     source="arXiv:2602.02712, Prop. 4.1",
     paper="y(α) → LN(±v) Wᵀ for every v.",
