@@ -76,7 +76,8 @@ def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
     rest = np.concatenate((rest, far[~(value >= np.maximum(_PLAIN, _SHARE * lead))]))
     log_p = measure.log_p - measure.log_mass
     for i in rest:
-        result[i] = _term_by_term(log_p, measure.p, alpha[i] * measure.centred)
+        x = alpha[i] * measure.centred
+        result[i] = _term_by_term(measure.p, x, log_p + x)
     return result
 
 
@@ -137,13 +138,13 @@ def _by_series(
     return np.flatnonzero(~near)
 
 
-def _term_by_term(log_p: Vector, p: Vector, x: Vector) -> float:
+def _term_by_term(p: Vector, x: Vector, exponent: Vector) -> float:
     """Return log sum p e^x for centred x as log1p(sum p (e^x - 1 - x)), to a few eps.
 
-    Past x = 1 a term is formed as exp(log p + x) - p (1 + x), because p may underflow where p e^x
-    does not. A term past e^600 leaves the 1 and the x below the last bit: plain log-sum-exp.
+    Past x = 1 a term is formed as e^exponent - p (1 + x), exponent = log p + x, because p may
+    underflow where p e^x does not. A term past e^600 leaves the 1 and the x below the last bit:
+    plain log-sum-exp.
     """
-    exponent = log_p + x
     top = float(exponent.max())
     if top > 600.0:
         return top + float(np.log(np.exp(exponent - top).sum())) if top < np.inf else np.inf
@@ -158,13 +159,19 @@ def _term_by_term(log_p: Vector, p: Vector, x: Vector) -> float:
 
 def _reverse_term_by_term(measure: Measure, alpha: float) -> float:
     gap = measure.gap(alpha)
-    log_weight = alpha * gap + measure.log_p
-    log_weight -= log_weight.max()
-    log_weight -= np.log(np.exp(log_weight).sum())
+    log_p = measure.log_p - measure.log_mass
+    log_weight = alpha * gap + log_p
+    top = log_weight.max()
+    normaliser = top + np.log(np.exp(log_weight - top).sum())
+    log_weight -= normaliser
     kept = log_weight > -np.inf
-    log_weight, gap = log_weight[kept], gap[kept]
+    log_p, log_weight, gap = log_p[kept], log_weight[kept], gap[kept]
     weight = np.exp(log_weight)
     weight /= weight.sum()
+    centre = 0.0
     for _ in range(2):
-        gap = gap - weight @ gap
-    return _term_by_term(log_weight, weight, -alpha * gap)
+        shift = weight @ gap
+        gap, centre = gap - shift, centre + shift
+    # Tilted back by -alpha, the weights are p up to a constant: in log_weight - alpha gap two terms
+    # of size |alpha M| would cancel, and leave their rounding.
+    return _term_by_term(weight, -alpha * gap, log_p + (alpha * centre - normaliser))
