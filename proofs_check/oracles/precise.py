@@ -31,6 +31,7 @@ __all__ = [
     "concept_increase",
     "concept_log_odds",
     "concept_probability",
+    "concept_rises",
     "cumulants",
     "curve_turns",
     "derivative",
@@ -273,6 +274,29 @@ def limit(p: Sequence[Number], M: Sequence[Number], sign: int) -> list[Number]:
     return tilted(p, M, far(p, M, sign))
 
 
+def concept_rises(
+    p: Sequence[Number], M: Sequence[Number], tokens: Collection[int], alpha: Number
+) -> int:
+    """+1 where F_C is rising at alpha, -1 where it is falling: the sign of E[M | C] - E[M | not C].
+
+    The conditional means are taken as distances to the extreme of M on the side of alpha: sums of
+    positive terms, which keep all their digits also where both means are at the extreme but for
+    e^{-1000000}, and F_C still has a turn to come.
+    """
+    end = max(M) if alpha >= 0 else min(M)
+
+    def distance(part: Iterable[int]) -> Number:
+        weights = [(p[z] * CTX.exp(alpha * (M[z] - end)), abs(M[z] - end)) for z in part]
+        return CTX.fsum(w * d for w, d in weights) / CTX.fsum(w for w, _ in weights)
+
+    support = [z for z, probability in enumerate(p) if probability]
+    inside = distance(z for z in support if z in tokens)
+    outside = distance(z for z in support if z not in tokens)
+    if abs(inside - outside) <= CTX.mpf(10) ** -100 * max(inside, outside):
+        return 0  # constant (where rho is), but for the last digits
+    return 1 if (inside < outside) == (alpha >= 0) else -1
+
+
 def curve_turns(
     p: Sequence[Number], M: Sequence[Number], tokens: Collection[int], nodes: int = 121
 ) -> int:
@@ -284,9 +308,5 @@ def curve_turns(
     spread = max(M) - min(M)
     end = CTX.asinh(far(p, M, 1) * spread)
     grid = [CTX.sinh(end * (2 * k - nodes + 1) / (nodes - 1)) / spread for k in range(nodes)]
-    values = [concept_log_odds(p, M, tokens, alpha) for alpha in grid]
-    # Constant stretches (all of the curve, where rho is constant) wobble in their last digits.
-    wobble = CTX.mpf(10) ** -110
-    moves = [(b - a > wobble) - (a - b > wobble) for a, b in pairwise(values)]
-    moves = [move for move in moves if move]
+    moves = [move for alpha in grid if (move := concept_rises(p, M, tokens, alpha))]
     return sum(a != b for a, b in pairwise(moves))
