@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proofs_check.bridge.concept_texts import ConceptTexts, load_concept
+from proofs_check.bridge.curve_files import read_curves
+from proofs_check.bridge.curve_laws import curve_rows, curve_table
+from proofs_check.bridge.errors import CurveError
 from proofs_check.bridge.extra import quiet, require
 from proofs_check.bridge.files import output_folder
 from proofs_check.bridge.grid import alpha_grid
@@ -18,6 +21,8 @@ _JOBS = """\
 jobs:
   final-norm   steer the output of the final norm; every log-probability against the closed form
   laws         steer blocks; which statements hold there, how far, and why not further
+  read         curves that others measured (npz of the paper's tool, CSV); needs no torch
+  train        train a one-layer GPT with the concept "uppercase words" and steer it (Fig. A.4)
 
 exit status: 0 if every statement that claims equality holds, 1 if not, 2 for bad input.
 Nothing is downloaded."""
@@ -31,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("job", nargs="?", default="final-norm", choices=("final-norm", "laws"))
+    add("job", nargs="?", default="final-norm", choices=("final-norm", "laws", "read", "train"))
+    add("files", nargs="*", metavar="FILE", help="for read: .npz or .csv")
     add(
         "--model",
         default="smollm2",
@@ -45,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--out", default="out/bridge", metavar="DIR", help="default: out/bridge")
     add("--json", metavar="FILE", help="also write the verdicts to FILE")
-    add("--dtype", default="float64", choices=("float64", "float32"), help="default: float64")
+    add("--dtype", choices=("float64", "float32"), help="default: float64; for laws float32")
     add("--seed", type=int, default=0, help="seeds probing and sampling (default: 0)")
     add("--threads", type=int, help="threads of torch (default: its own choice)")
     norm = parser.add_argument_group("final-norm")
@@ -56,8 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     laws = parser.add_argument_group("laws")
     laws.add_argument("--layers", help="blocks from 0, such as 7,15,29 (default: four depths)")
     laws.add_argument("--contexts", type=int, default=4, help="default: 4")
-    laws.add_argument("--windows", type=int, default=6, help="of text, 64 tokens each (default: 6)")
+    laws.add_argument("--windows", type=int, default=6, help="of 64 tokens of text (default: 6)")
     laws.add_argument("--read", default="mean", choices=("mean", "last"), help="default: mean")
+    own = parser.add_argument_group("train")
+    own.add_argument("--steps", type=int, default=500, help="of training (default: 500)")
     return parser
 
 
@@ -68,7 +76,7 @@ def _checked(options: argparse.Namespace, concept: ConceptTexts) -> None:
             f"context {options.context} of {len(concept.contexts)}",
             remedy=f"give --context between 0 and {len(concept.contexts) - 1}",
         )
-    for name in ("threads", "tokens", "contexts", "windows"):
+    for name in ("threads", "tokens", "contexts", "windows", "steps"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise ShapeError(f"--{name} is {value}", remedy=f"give --{name} 1 or more")
@@ -85,7 +93,22 @@ def _layers(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(part) for part in parts)
 
 
+def _read(files: Sequence[str]) -> int:
+    if not files:
+        raise CurveError("no file to read", remedy="name .npz or .csv files after `read`")
+    rows = [row for name in files for row in curve_rows(read_curves(Path(name)))]
+    print(curve_table(rows))
+    return 0
+
+
 def _run(options: argparse.Namespace) -> int:
+    if options.job == "read":
+        return _read(options.files)
+    if options.files:
+        raise ShapeError(
+            f"the job {options.job} takes no files, got {' '.join(options.files)}",
+            remedy="only `read` does; see --help",
+        )
     concept = load_concept(options.concept)
     _checked(options, concept)
     alphas = alpha_grid(options.alpha_max, options.alphas)
@@ -101,12 +124,21 @@ def _run(options: argparse.Namespace) -> int:
     # Only now: everything below imports torch.
     import torch
 
-    from proofs_check.bridge.models import load_model
-
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    clock(f"loading {options.model!r} in {options.dtype} (a GGUF file takes half a minute)")
-    loaded = load_model(options.model, options.dtype)
+    if options.job == "train":
+        from proofs_check.bridge.tiny_gpt import Recipe, save, train
+
+        trained = train(Recipe(steps=options.steps, seed=options.seed), progress=clock)
+        target, concept_file = save(trained, folder)
+        loaded, concept = trained.loaded, trained.concept
+    else:
+        from proofs_check.bridge.models import load_model
+
+        # Ten digits need float64; the laws at blocks are expansions, and float32 is twice as fast.
+        dtype = options.dtype or ("float32" if options.job == "laws" else "float64")
+        clock(f"loading {options.model!r} in {dtype} (a GGUF file takes half a minute)")
+        loaded = load_model(options.model, dtype)
     if options.job == "laws":
         from proofs_check.bridge.laws import law_report
 
@@ -138,6 +170,9 @@ def _run(options: argparse.Namespace) -> int:
             progress=clock,
         )
         text, paths = outcome.text, outcome.paths
+        if options.job == "train":
+            text += "\n\n" + trained.sign_separation(outcome.setting.log_odds)
+            text += f"\n\nThe other jobs: --model {target} --concept {concept_file}"
         holds = all(verdict.status == "passed" for verdict in outcome.verdicts)
     print(text)
     print("\nwritten: " + ", ".join(str(path) for path in paths))

@@ -98,22 +98,30 @@ def pad(rows: Sequence[Sequence[int]]) -> TokenBatch:
 
 
 def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[int, ...]:
-    """Ids of all single tokens that spell one of `words`: any case, with or without a space.
+    """Ids of all single tokens that spell one of `words`, with or without a space before it.
+
+    A word in lower case matches any case, one with a capital matches as written.
 
     Raises
     ------
     UnknownNameError
         No token of the vocabulary spells any of the words, so F_T has no T.
     """
-    wanted = {word.strip().lower() for word in words}
-    found = [
-        token
-        for token in range(min(vocabulary, len(tokenizer)))
-        if tokenizer.decode([token]).strip().lower() in wanted
-    ]
+    spellings = set()
+    for word in words:
+        bare = word.strip()
+        cases = {bare}
+        if bare == bare.lower():
+            cases |= {bare.capitalize(), bare.upper()}
+        spellings |= {space + case for case in cases for space in ("", " ")}
+    # A thousand short texts at most, where decoding the vocabulary would be a hundred thousand.
+    tokens = tokenizer(sorted(spellings), add_special_tokens=False)["input_ids"]
+    alone = {ids[0] for ids in tokens if len(ids) == 1}
+    unknown = tokenizer.unk_token_id
+    found = sorted(token for token in alone if token < vocabulary and token != unknown)
     if not found:
         sample = [tokenizer.decode([t]).strip() for t in range(0, len(tokenizer), 997)]
-        raise UnknownNameError("concept words", ", ".join(words), sample)
+        raise UnknownNameError("concept words", ", ".join(words[:5]), sample)
     if len(found) >= vocabulary:
         raise ModelError(
             f"the concept words cover all {vocabulary} tokens",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from theory.errors import SteeringError
 
-__all__ = ["ModelError", "SelfCheckError", "VectorError"]
+__all__ = ["CurveError", "ModelError", "SelfCheckError", "VectorError"]
 
 
 class ModelError(SteeringError):
@@ -17,3 +17,7 @@ class SelfCheckError(SteeringError):
 
 class VectorError(SteeringError):
     """A steering vector does not fit the model, the site or the rule it is to be used with."""
+
+
+class CurveError(SteeringError):
+    """A file of measured curves cannot be read, or contradicts itself."""

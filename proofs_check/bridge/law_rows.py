@@ -14,8 +14,9 @@ import numpy as np
 from scipy.special import expit
 
 from proofs_check.bridge.norms import FinalNorm
+from proofs_check.bridge.plateau import PAPER_REACH
 from proofs_check.bridge.shapes import count_shapes
-from proofs_check.bridge.survey import PAPER_REACH, SiteSurvey
+from proofs_check.bridge.survey import DISTANCES, SiteSurvey
 from proofs_check.bridge.text_slope import TextSlope
 from proofs_check.verdict import Status, Verdict
 
@@ -26,7 +27,7 @@ __all__ = ["LawRow", "as_verdict", "law_rows"]
 BUDGET_TOLERANCE = {0.01: 0.1, 0.1: 0.2, 1.0: 0.5}
 _TILT_TOLERANCE = 0.1
 _RATE_TOLERANCE = 0.05
-# Predicted and measured slope differ by the differences' truncation, (0.2 sd)^2 and less.
+# Predicted and measured differ by the truncation of the differences, (0.2 sd)^2 and less.
 _SLOPE_TOLERANCE = 0.02
 _NOISE = 4.0
 _SHAPE_TOLERANCE = 1e-3
@@ -209,8 +210,9 @@ def _norm_limit(survey: SiteSurvey) -> LawRow:
         "rate -1 in alpha",
         f"{rates.min():.4f} to {rates.max():.4f}",
         float(np.abs(rates + 1).max() / _RATE_TOLERANCE),
-        f"total variation to LN(+-v) W^T at |alpha v| = 1000 |h|: {ends.max():.2g};"
-        f" |h + R_inf| / |v| = {np.median([p.scale for p in plateaus]):.3g}",
+        f"total variation to LN(+-v) W^T {ends.max():.2g} where |alpha v| ="
+        f" {DISTANCES[-1]:g} |h + R_inf|, but {max(p.paper[0] for p in plateaus):.2g} at alpha ="
+        f" {PAPER_REACH:g}: |h + R_inf| / |v| = {np.median([p.scale for p in plateaus]):.3g}",
         len(plateaus),
         exact=True,
     )
@@ -228,7 +230,10 @@ def _refined(survey: SiteSurvey) -> LawRow:
         f"total variation {near}",
         # At the first distance R may still differ from R_inf; at the second it must be closer.
         float((refined[:, 1] / np.maximum(limit[:, 1], 1e-300)).max()),
-        f"at |alpha v| = 10 |h|; {far} at 100 |h|; holds if it is the better one there",
+        f"where |alpha v| = {DISTANCES[0]:g} |h + R_inf|; {far} at {DISTANCES[1]:g}; at alpha ="
+        f" {PAPER_REACH:g} {max(p.paper[1] for p in plateaus):.2g} instead of"
+        f" {max(p.paper[0] for p in plateaus):.2g}; holds if it is the better one at"
+        f" {DISTANCES[1]:g}",
         len(plateaus),
         exact=True,
     )
@@ -266,8 +271,12 @@ def _shapes(survey: SiteSurvey) -> list[LawRow]:
 
 
 def _text(name: str, survey: SiteSurvey, text: TextSlope, what: str) -> LawRow:
-    slope = abs(text.measured_slope / text.predicted_slope - 1)
-    bend = abs(text.measured_curvature / text.predicted_curvature - 1)
+    # Both are differences of larger terms: the slope of two means of M_loc, known to a standard
+    # error, the curvature of terms of the size of E Var(M_loc). Errors count relative to those.
+    slope = abs(text.measured_slope - text.predicted_slope) / (
+        abs(text.predicted_slope) + text.standard_error
+    )
+    bend = abs(text.measured_curvature - text.predicted_curvature) / text.variance
     lowest = -text.predicted_slope / text.predicted_curvature
     return _row(
         survey,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,13 @@ from proofs_check.bridge.encoding import encode, word_tokens
 from proofs_check.bridge.extra import versions
 from proofs_check.bridge.files import write_whole
 from proofs_check.bridge.law_rows import LawRow, as_verdict, law_rows
-from proofs_check.bridge.making import difference_of_means, sample_texts, sink_cosine
+from proofs_check.bridge.laws_page import laws_page
+from proofs_check.bridge.making import difference_vectors, sample_texts
 from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.norms import FinalNorm, identify_norm
 from proofs_check.bridge.progress import Progress, silent
 from proofs_check.bridge.sites import Read, Site
 from proofs_check.bridge.survey import SiteSurvey, survey_site
-from proofs_check.bridge.tables import columns
 from proofs_check.bridge.vectors import save_vector
 from proofs_check.verdict import as_json
 from theory.errors import ShapeError
@@ -122,35 +123,37 @@ def law_report(
     rows: list[LawRow] = []
     paths: list[Path] = []
     lines: list[str] = []
-    for site in sites:
-        vector = difference_of_means(
-            loaded, anatomy, concept.positive, concept.neutral, site, read=read
-        )
+    made = difference_vectors(loaded, anatomy, concept.positive, concept.neutral, sites, read=read)
+    progress(f"difference-of-means vectors of {len(sites)} blocks read in one pass")
+    for site, (vector, cosine) in zip(sites, made, strict=True):
         stem = f"{concept.name}_{site.name.replace(' ', '_')}"
         paths.append(save_vector(vector, folder / f"{stem}.npz"))
-        cosine = sink_cosine(loaded, anatomy, concept.positive, concept.neutral, site)
         survey = survey_site(
             loaded, anatomy, norm, vector, batches, words, texts, half=half, progress=progress
         )
         surveys.append(survey)
-        found = law_rows(survey, norm, _rounding(anatomy, norm))
+        found = law_rows(survey, norm, _rounding(anatomy, norm, survey))
         rows.extend(found)
         lines.append(_section(survey, found, cosine))
     record = laws_figure.record_of(loaded.label, concept.name, chosen, surveys)
     paths.extend(laws_figure.save(record, folder))
+    paths.append(laws_page(folder, loaded.label, concept.name, surveys, rows))
     targets = [folder / "laws.json", *([json_copy] if json_copy else [])]
     paths.extend(_write(path, loaded, concept, surveys, rows, seed) for path in targets)
     text = "\n\n".join(
-        [f"{loaded.label}, concept {concept.name!r}: {len(encoded.last)} contexts", *lines]
+        [
+            f"{loaded.label}, concept {concept.name!r}, {len(encoded.last)} contexts; deviations in"
+            " units of the stated tolerance",
+            *lines,
+        ]
     )
     return LawReport(tuple(surveys), tuple(rows), text, tuple(paths))
 
 
-def _rounding(anatomy: Anatomy, norm: FinalNorm) -> float:
-    """Error of a log-probability behind the final norm, in nats, at any alpha."""
+def _rounding(anatomy: Anatomy, norm: FinalNorm, survey: SiteSurvey) -> float:
+    """Error of a log-probability behind the final norm, in nats, on the survey's grid."""
     eps = np.finfo(str(anatomy.unembedding.weight.dtype).removeprefix("torch.")).eps
-    # A normed state is at most this long, whatever was steered.
-    length = float(np.abs(norm.gain).max() * anatomy.width**0.5 + np.linalg.norm(norm.bias))
+    length = max(context.state_length for context in survey.contexts)
     return rounding_bound(anatomy, length) * max(1.0, norm.precision / float(eps))
 
 
@@ -161,19 +164,15 @@ def _section(survey: SiteSurvey, rows: Sequence[LawRow], cosine: float) -> str:
         f" {cosine:+.2f}; {survey.cost}"
         + ("" if survey.substituted else "; blocks below could not be skipped")
     )
-    table = [("statement", "status", "dev/tol", "predicted", "measured", "")]
-    table += [
-        (
-            row.statement,
-            row.status,
-            "-" if not np.isfinite(row.deviation) else f"{row.deviation:.2g}",
-            row.predicted,
-            row.measured,
-            row.note,
-        )
-        for row in rows
-    ]
-    return head + "\n" + columns(table)
+    lines = [head]
+    for row in rows:
+        error = "-" if not np.isfinite(row.deviation) else f"{row.deviation:.2g}"
+        lines.append(f"  {row.statement:26} {row.status:8} {error:>7}  {row.measured}")
+        lines += textwrap.wrap(
+            f"predicted {row.predicted}; {row.note}", 100, initial_indent=46 * " ",
+            subsequent_indent=46 * " ",
+        )  # fmt: skip
+    return "\n".join(lines)
 
 
 def _write(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from proofs_check.bridge.drawing import COLOURS, save_figure
-from proofs_check.bridge.survey import SiteSurvey
+from proofs_check.bridge.survey import DISTANCES, SiteSurvey
 
 __all__ = ["LawsFigure", "draw", "record_of", "save"]
 
@@ -32,7 +32,7 @@ class LawsFigure:
     ratio : numpy.ndarray
         Shape (S, 3, n): predicted / true alpha of every context and sign, nan if not reached.
     distance : numpy.ndarray
-        Shape (S, D): |alpha v| / |h| where the plateau was measured.
+        Shape (S, D): |alpha v| / |h + R_inf| where the plateau was measured.
     to_limit, to_refined : numpy.ndarray
         Shape (S, D): median total variation to the plateau, and to the prediction with R_inf.
     alphas : numpy.ndarray
@@ -87,7 +87,7 @@ def record_of(
                 for s in surveys
             ]
         ),
-        distance=np.array([s.contexts[0].plateaus[0].alphas / s.unit for s in surveys]),
+        distance=np.array([DISTANCES for _ in surveys]),
         to_limit=np.array([np.median([p.to_limit for p in row], axis=0) for row in plateaus]),
         to_refined=np.array([np.median([p.to_refined for p in row], axis=0) for row in plateaus]),
         alphas=np.array([s.alphas for s in surveys]),
@@ -140,7 +140,7 @@ def _draw_plateau(record: LawsFigure, ax: Any) -> None:
         # Zeros (exact agreement) have no logarithm and are left out.
         seen = record.to_refined[i] > 0
         ax.loglog(record.distance[i][seen], record.to_refined[i][seen], "s--", color=colour, ms=3)
-    ax.set_xlabel("|α v| / |h|")
+    ax.set_xlabel("|α v| / |h + R∞|")
     ax.set_ylabel("total variation to the prediction")
     ax.set_title("plateau LN(±v)Wᵀ (solid) and with R∞ (dashed)", fontsize=9)
     ax.legend(fontsize=7, frameon=False)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,11 @@ from proofs_check.bridge.sites import Apply, Read, Site
 from proofs_check.bridge.vectors import SteeringVector, VectorMetadata, text_hash
 
 __all__ = [
+    "TextStates",
     "difference_of_means",
+    "difference_vectors",
     "read_states",
     "sample_texts",
-    "sink_cosine",
     "tokenizer_hash",
 ]
 
@@ -38,24 +41,47 @@ def tokenizer_hash(tokenizer: Any) -> str:
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class TextStates:
+    """One state per text and read rule at one site, each (B, d).
+
+    Parameters
+    ----------
+    last : torch.Tensor
+        The last token's.
+    mean : torch.Tensor
+        The mean over the tokens without the first; of a text of one token, that one.
+    with_first : torch.Tensor
+        The mean over all tokens: never used for a vector, only to show what the first one does.
+    """
+
+    last: torch.Tensor
+    mean: torch.Tensor
+    with_first: torch.Tensor
+
+    def by(self, read: Read) -> torch.Tensor:
+        """The states of a read rule."""
+        return self.last if read == "last" else self.mean
+
+
 def read_states(
-    model: Any, anatomy: Anatomy, batch: TokenBatch, site: Site, read: Read
-) -> torch.Tensor:
-    """One state per text, (B, d), at the site, by the read rule."""
-    keep = {"logits_to_keep": 1}
-    found = []
+    model: Any, anatomy: Anatomy, batch: TokenBatch, sites: Sequence[Site]
+) -> tuple[TextStates, ...]:
+    """States of every text at each of `sites`, from one pass over the texts."""
+    columns: list[tuple[list[torch.Tensor], ...]] = [([], [], []) for _ in sites]
     for piece in batch.chunks(_TEXTS_PER_PIECE):
-        with torch.no_grad(), Captured(site.module(anatomy)) as state:
-            model(input_ids=piece.ids, attention_mask=piece.mask, use_cache=False, **keep)
-        if read == "last":
-            found.append(state.value[torch.arange(piece.rows), piece.last])
-            continue
-        weights = piece.mask.to(state.value.dtype)
-        # A text of one token has nothing but its first: then that one is its mean.
-        weights[piece.last > 0, 0] = 0.0
-        sums = (state.value * weights[:, :, None]).sum(1)
-        found.append(sums / weights.sum(1, keepdim=True))
-    return torch.cat(found)
+        with torch.no_grad(), ExitStack() as stack:
+            seen = [stack.enter_context(Captured(site.module(anatomy))) for site in sites]
+            model(input_ids=piece.ids, attention_mask=piece.mask, use_cache=False)
+        for state, column in zip(seen, columns, strict=True):
+            value = state.value
+            real = piece.mask.to(value.dtype)
+            late = real.clone()
+            late[piece.last > 0, 0] = 0.0
+            column[0].append(value[torch.arange(piece.rows), piece.last])
+            for weights, into in ((late, column[1]), (real, column[2])):
+                into.append((value * weights[:, :, None]).sum(1) / weights.sum(1, keepdim=True))
+    return tuple(TextStates(*(torch.cat(part) for part in column)) for column in columns)
 
 
 def difference_of_means(
@@ -77,11 +103,39 @@ def difference_of_means(
     VectorError
         The two means coincide.
     """
+    return difference_vectors(loaded, anatomy, positive, negative, (site,), read=read, apply=apply)[
+        0
+    ][0]
+
+
+def difference_vectors(
+    loaded: LoadedModel,
+    anatomy: Anatomy,
+    positive: Sequence[str],
+    negative: Sequence[str],
+    sites: Sequence[Site],
+    *,
+    read: Read = "mean",
+    apply: Apply = "all",
+) -> list[tuple[SteeringVector, float]]:
+    """The vectors of several sites from one pass over P and N, and what the first token would do.
+
+    The number beside each vector is the cosine between the token-mean vectors without and with the
+    first token. Far from 1, a plain token mean would have been mostly the attention sink.
+    """
     states = [
-        read_states(loaded.model, anatomy, encode(loaded.tokenizer, texts), site, read)
+        read_states(loaded.model, anatomy, encode(loaded.tokenizer, texts), sites)
         for texts in (positive, negative)
     ]
-    return _described(loaded, states, positive, negative, site, read, apply)
+    found = []
+    for site, plus, minus in zip(sites, *states, strict=True):
+        both = [plus.by(read), minus.by(read)]
+        vector = _described(loaded, both, positive, negative, site, read, apply)
+        clean = (plus.mean.mean(0) - minus.mean.mean(0)).to(torch.float64)
+        plain = (plus.with_first.mean(0) - minus.with_first.mean(0)).to(torch.float64)
+        cosine = torch.nn.functional.cosine_similarity(clean, plain, dim=0)
+        found.append((vector, float(cosine)))
+    return found
 
 
 def _described(
@@ -114,38 +168,6 @@ def _described(
             dtype=str(states[0].dtype).removeprefix("torch."),
         ),
     )
-
-
-def sink_cosine(
-    loaded: LoadedModel,
-    anatomy: Anatomy,
-    positive: Sequence[str],
-    negative: Sequence[str],
-    site: Site,
-) -> float:
-    """Cosine between the token-mean vectors with and without the first token.
-
-    Far from 1, a plain token mean would have been mostly the attention sink.
-    """
-    vectors = []
-    for keep_first in (False, True):
-        means = []
-        for texts in (positive, negative):
-            batch = encode(loaded.tokenizer, texts)
-            states = read_states(loaded.model, anatomy, batch, site, "mean").to(torch.float64)
-            if keep_first:
-                first = read_states(
-                    loaded.model,
-                    anatomy,
-                    pad([row[:1] for row in batch.ids.tolist()]),
-                    site,
-                    "last",
-                ).to(torch.float64)
-                count = batch.last.to(torch.float64)[:, None]
-                states = (states * count + first) / (count + 1)
-            means.append(states.mean(0))
-        vectors.append(means[0] - means[1])
-    return float(torch.nn.functional.cosine_similarity(vectors[0], vectors[1], dim=0))
 
 
 def sample_texts(

@@ -16,20 +16,19 @@ from proofs_check.bridge.last_block import last_block
 from proofs_check.bridge.local import BudgetPoint, LocalTilt, local_tilt, measure_budgets
 from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.norms import FinalNorm
-from proofs_check.bridge.plateau import Plateau, approach_plateau
+from proofs_check.bridge.plateau import PAPER_REACH, Plateau, approach_plateau
 from proofs_check.bridge.progress import Progress, silent
 from proofs_check.bridge.text_slope import TextSlope, text_slope
 from proofs_check.bridge.upper import Cost, Upper, read_out
 from proofs_check.bridge.vectors import SteeringVector
 from theory import TiltedFamily
 
-__all__ = ["ContextSurvey", "SiteSurvey", "asinh_grid", "survey_site"]
+__all__ = ["DISTANCES", "ContextSurvey", "SiteSurvey", "asinh_grid", "survey_site"]
 
 Floats = NDArray[np.float64]
 
-# The paper's sweeps end at 200, whatever the length of v.
-PAPER_REACH = 200.0
-_FAR = np.array([1e2, 1e3, 1e4])
+# The steering's length in units of |h + R_inf|.
+DISTANCES = np.array([1e1, 1e2, 1e3])
 _TOP = 8
 
 
@@ -55,6 +54,8 @@ class ContextSurvey:
         Shape (A,), KL(p_0 || p_alpha), and what tilting by M_loc says.
     closed_form_error : float
         Largest |closed form - measured| log p over the grid; nan below the last block.
+    state_length : float
+        Largest Euclidean norm of a normed state on the grid; scales the rounding error.
     """
 
     tilt: LocalTilt
@@ -69,6 +70,7 @@ class ContextSurvey:
     divergence_measured: Floats
     divergence_predicted: Floats
     closed_form_error: float
+    state_length: float
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,10 @@ def survey_site(
         substituted = substituted and upper.substituted
         found.append(_context(anatomy, norm, upper, v, alphas, unit, words))
         progress(f"{site.name}: context {index + 1} of {len(contexts)} measured")
+    sd = float(np.median([c.tilt.variance for c in found])) ** 0.5
     slopes = []
     for name, batch in zip(("library", "sampled"), texts, strict=True):
-        slopes.append(text_slope(anatomy, Upper(loaded.model, anatomy, batch, site, cost), v))
+        slopes.append(text_slope(anatomy, Upper(loaded.model, anatomy, batch, site, cost), v, sd))
         progress(f"{site.name}: cross-entropy on {name} text measured")
     return SiteSurvey(
         vector=vector,
@@ -180,8 +183,7 @@ def _context(
         tilt=tilt,
         budgets=measure_budgets(anatomy, upper, vector, tilt),
         plateaus=tuple(
-            approach_plateau(anatomy, upper, norm, vector, _FAR * unit / 10, sign)
-            for sign in (1, -1)
+            approach_plateau(anatomy, upper, norm, vector, DISTANCES, sign) for sign in (1, -1)
         ),
         tokens=tokens,
         near_tokens=near_tokens,
@@ -192,4 +194,5 @@ def _context(
         divergence_measured=(np.exp(tilt.log_p) * (tilt.log_p - log_p)).sum(axis=1),
         divergence_predicted=family.cross_entropy_increase(alphas),
         closed_form_error=error,
+        state_length=float(states.norm(dim=-1).max()),
     )

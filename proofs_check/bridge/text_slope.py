@@ -23,9 +23,10 @@ Floats = NDArray[np.float64]
 
 # Three (rows, V) arrays of float64 at a time, 50 MiB each at V = 100,000.
 _CELLS = 1 << 22
-# The derivative is taken at 0.01 sd and the losses are measured at 0.1 and 0.2 sd: different
-# passes, so that agreement is not an identity of floating-point numbers.
-_NEAR, _FAR = 0.01, 0.1
+# The derivative is taken at 0.03 sd, because the second one divides rounding by the step's square;
+# the losses are measured at 0.1 and 0.2 sd: different passes, so that agreement is not an identity
+# of floating-point numbers.
+_NEAR, _FAR = 0.03, 0.1
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,12 @@ def token_losses(anatomy: Anatomy, states: torch.Tensor, ids: torch.Tensor) -> F
     return np.asarray(torch.cat(losses).reshape(rows, length - 1).numpy())
 
 
-def text_slope(anatomy: Anatomy, upper: Upper, vector: torch.Tensor) -> TextSlope:
-    """Predict and measure on the windows that `upper` holds, steered at all positions."""
+def text_slope(anatomy: Anatomy, upper: Upper, vector: torch.Tensor, sd: float) -> TextSlope:
+    """Predict and measure on the windows that `upper` holds, steered at all positions.
+
+    `sd` is the scale of M_loc in nats per unit alpha, which sets the steps: `local_tilt` of any
+    context at this site knows it well enough.
+    """
     ids = upper.batch.ids
     everywhere = position_mask(upper.batch, "all")
 
@@ -85,15 +90,12 @@ def text_slope(anatomy: Anatomy, upper: Upper, vector: torch.Tensor) -> TextSlop
         return upper.normed(upper.steered(vector, alpha, everywhere))
 
     centre = normed(0.0)
-    step = 1e-4 * float(upper.residual.norm(dim=-1).median() / vector.norm())
-    for _ in range(2):
-        slopes, bends, variances = _derivatives(
-            anatomy, (normed(-step), centre, normed(step)), ids, step
-        )
-        variance = float(variances.mean())
-        step = _NEAR / variance**0.5
-    far = _FAR / variance**0.5
-    alphas = far * np.arange(-2, 3)
+    step, far = _NEAR / sd, _FAR / sd
+    slopes, bends, variances = _derivatives(
+        anatomy, (normed(-step), centre, normed(step)), ids, step
+    )
+    variance = float(variances.mean())
+    alphas: Floats = far * np.arange(-2.0, 3.0)
     states = [normed(a) if a else centre for a in alphas.tolist()]
     f = np.array([token_losses(anatomy, s, ids).mean() for s in states])
     return TextSlope(

@@ -6,7 +6,6 @@ Everything here imports torch inside the fixtures: the core environment collects
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -75,7 +74,7 @@ def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: An
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Threads that wait for each other cost more than they give on matrices of 32 columns."""
+    """Threads that wait for each other cost more than they give, here and on a busy machine."""
     import importlib.util
 
     if importlib.util.find_spec("torch"):
@@ -160,14 +159,10 @@ def concept_file(concept: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def smollm2() -> Iterator[Any]:
+def smollm2() -> Any:
     """SmolLM2-135M-Instruct in float64: half a minute, so once a session."""
-    import torch
-
     from proofs_check.bridge.extra import require
     from proofs_check.bridge.models import load_model
 
     require()
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
-    yield load_model("smollm2")
-    torch.set_num_threads(1)
+    return load_model("smollm2")

@@ -17,9 +17,9 @@ from proofs_check.bridge.errors import VectorError  # noqa: E402
 from proofs_check.bridge.importing import import_vector  # noqa: E402
 from proofs_check.bridge.making import (  # noqa: E402
     difference_of_means,
+    difference_vectors,
     read_states,
     sample_texts,
-    sink_cosine,
     tokenizer_hash,
 )
 from proofs_check.bridge.sites import FINAL_NORM, Site  # noqa: E402
@@ -50,7 +50,9 @@ def _require(vector: SteeringVector, loaded: Any, **changes: Any) -> None:
 def test_read_rules_match_a_text_by_text_mean(made: Any, concept: Any, read: Any) -> None:
     loaded, anatomy, _ = made
     batch = encode(loaded.tokenizer, concept.positive)
-    states = read_states(loaded.model, anatomy, batch, Site(1), read)
+    first, second = read_states(loaded.model, anatomy, batch, (Site(1), FINAL_NORM))
+    states = first.by(read)
+    assert second.last.shape == (5, 32)
     for i in range(batch.rows):
         alone = batch.row(i)
         hidden = loaded.model(alone.ids, output_hidden_states=True).hidden_states[2][0]
@@ -247,7 +249,10 @@ def test_the_sink_matters_when_lengths_differ(load_random: Any) -> None:
     # A first token a hundred times longer than the others, as in trained models.
     loaded.model.model.embed_tokens.weight.data[0] *= 100
     anatomy = inspect_model(loaded.model)
-    even = sink_cosine(loaded, anatomy, ["the sun is"], ["rain and day"], Site(0))
-    uneven = sink_cosine(loaded, anatomy, ["the sun is"], ["rain and day in the"], Site(0))
+
+    def cosine(negative: str) -> float:
+        return difference_vectors(loaded, anatomy, ["the sun is"], [negative], (Site(0),))[0][1]
+
+    even, uneven = cosine("rain and day"), cosine("rain and day in the")
     assert even == pytest.approx(1.0, abs=1e-6)
     assert abs(uneven) < 0.7
