@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from theory.engine import TiltedFamily
+from theory.engine.sweep import sweep
 
 EPS = 2.0**-52
 SEEDS = range(3)
@@ -198,6 +199,40 @@ def test_concepts(case):
         assert error(value, expected) <= 16.0 * (condition * abs(expected) + step) + mp.mpf(
             "1e-300"
         )
+
+
+def test_panels_under_a_sweep_of_alphas(case, monkeypatch):
+    """Panels pay off for thousands of tokens and alphas; here they are made to serve a few."""
+    family, concept, _ = case
+    spread = np.ptp(family.log_odds)
+    alphas = np.linspace(-40.0, 40.0, 161) / spread
+    monkeypatch.setattr("theory.engine.sweep._ALPHAS", 1)
+    monkeypatch.setattr("theory.engine.sweep._TOKENS", 1)
+    monkeypatch.setattr("theory.engine.sweep._dense", lambda tokens: 2)
+    swept = sweep(family._measure, alphas).index
+    # Where one token holds all of p the panels have nothing to work with.
+    assert swept.size > 20 or family.log_p.max() > -1e-6
+    values = {
+        name: getattr(family, name)(alphas)
+        for name in ("log_probability", "cgf", "mean", "cross_entropy_increase", "reverse_kl")
+    }
+    variance = family.variance(alphas)
+    for i in np.unique(np.linspace(0, 160, 9).astype(int)):
+        alpha = alphas[i]
+        truth = Truth(family.log_p, family.log_odds, alpha, concept)
+        promised, condition = conditions(family, alpha)
+        for value, expected in zip(values["log_probability"][i], truth.log_q, strict=True):
+            assert error(value, expected) <= promised
+        largest = np.abs(family.log_odds).max()
+        assert error(values["cgf"][i], truth.cgf) <= 8.0 * EPS * abs(alpha) * largest
+        assert error(values["mean"][i], truth.mean) <= 16.0 * EPS * largest
+        for name, expected in (
+            ("cross_entropy_increase", truth.forward),
+            ("reverse_kl", truth.reverse),
+        ):
+            assert relative(values[name][i], expected) <= 16.0 * condition
+        # Ten bits may be lost in the difference that forms it.
+        assert relative(variance[i], truth.moments[2]) <= 1024.0 * condition
 
 
 # --- peaks -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from theory.engine.measure import Measure
 from theory.engine.numerics import central_moments, exponential_excess, quiet
 from theory.engine.sums import centred_sums, extreme_sums, is_moderate
+from theory.engine.sweep import sweep
 
 __all__ = ["cross_entropy_increase", "log_normaliser", "reverse_kl"]
 
@@ -44,12 +45,15 @@ def log_normaliser(measure: Measure, alpha: Vector) -> Vector:
 
     K(alpha) = alpha times the extreme on the side of alpha plus this: the form for large alpha.
     """
-    result = np.empty(alpha.size)
+    result = np.full(alpha.size, np.nan)
+    swept = sweep(measure, alpha)
+    result[swept.index] = swept.log_normaliser
     ones = np.ones((1, measure.p.size))
     for side in (alpha >= 0.0, alpha < 0.0):
-        if side.any():
-            top, total = extreme_sums(measure, alpha[side], ones)
-            result[side] = top + np.log(total[:, 0])
+        left = side & np.isnan(result)
+        if left.any():
+            top, total = extreme_sums(measure, alpha[left], ones)
+            result[left] = top + np.log(total[:, 0])
     return result
 
 
@@ -60,6 +64,13 @@ def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
     if measure.constant:
         return result
     left = _by_series(measure, alpha, result)
+    swept = sweep(measure, alpha[left])
+    chosen = left[swept.index]
+    lead = _lead(measure, alpha[chosen])
+    value = lead + swept.log_normaliser
+    good = value >= np.maximum(_PLAIN, _SHARE * lead)
+    result[chosen[good]] = value[good]
+    left = np.setdiff1d(left, chosen[good], assume_unique=True)
     chosen = left[is_moderate(measure, alpha[left])]
     ones = np.ones((1, measure.p.size))
     total = centred_sums(measure, alpha[chosen], ones)[:, 0]
@@ -70,7 +81,7 @@ def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
     result[small] = np.log1p(np.maximum(excess, 0.0))
     rest = small[excess < _MINUS_ONE]
     far = np.setdiff1d(left, chosen, assume_unique=True)
-    lead = alpha[far] * np.where(alpha[far] >= 0.0, measure.top_gap, -measure.bottom_gap)
+    lead = _lead(measure, alpha[far])
     value = lead + log_normaliser(measure, alpha[far])
     result[far] = value
     rest = np.concatenate((rest, far[~(value >= np.maximum(_PLAIN, _SHARE * lead))]))
@@ -93,6 +104,12 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
     if measure.constant:
         return result
     left = _by_series(measure, alpha, result, reverse=True)
+    swept = sweep(measure, alpha[left])
+    chosen = left[swept.index]
+    value = alpha[chosen] * swept.slope - swept.log_normaliser
+    good = value >= np.maximum(_PLAIN, -_SHARE * swept.log_normaliser)
+    result[chosen[good]] = value[good]
+    left = np.setdiff1d(left, chosen[good], assume_unique=True)
     small = [np.zeros(0, dtype=np.intp)]
     for side in (alpha[left] >= 0.0, alpha[left] < 0.0):
         chosen = left[side]
@@ -116,6 +133,12 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
     for i in np.setdiff1d(rest, done, assume_unique=True):
         result[i] = _reverse_term_by_term(measure, float(alpha[i]))
     return result
+
+
+def _lead(measure: Measure, alpha: Vector) -> Vector:
+    """Return alpha (extreme M - E M) >= 0, the extreme on the side of alpha."""
+    lead: Vector = alpha * np.where(alpha >= 0.0, measure.top_gap, -measure.bottom_gap)
+    return lead
 
 
 def _by_series(

@@ -106,6 +106,23 @@ class Panel:
             result[:, part] = self._solve(self.scaled(levels[part]))
         return result
 
+    def sums(self, alpha: Vector, extreme: float) -> NDArray[np.float64]:
+        """Return (K - alpha extreme, K' - extreme, K'') at alphas in the panel, shape (3, A).
+
+        K'' is nan where the difference that forms it would lose ten bits.
+        """
+        y = (alpha - self.centre) / self.reach
+        d0, d1, d2 = _evaluate(self.table[:3], y)
+        slope, square = d1 / d0, d2 / d0
+        kept = square - slope * slope >= 1e-3 * square
+        return np.stack(
+            (
+                self.log_total + (alpha - self.centre) * (self.origin - extreme) + np.log(d0),
+                (self.origin - extreme) + slope / self.reach,
+                np.where(kept, square - slope * slope, np.nan) / self.reach**2,
+            )
+        )
+
     def _solve(self, tau: Vector) -> tuple[Vector, Vector, Vector]:
         cell = np.clip(np.searchsorted(self.grid, tau) - 1, 0, _CELLS - 1)
         t = (tau - self.grid[cell]) * self.inverse[-1, cell]

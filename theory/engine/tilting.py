@@ -16,6 +16,7 @@ from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
 from theory.engine.measure import Measure
 from theory.engine.numerics import central_moments, quiet
 from theory.engine.sums import blocks, centred_sums, extreme_sums, is_moderate
+from theory.engine.sweep import sweep
 
 __all__ = ["cgf", "cumulants", "log_probability", "mean", "probability_increase", "variance"]
 
@@ -26,28 +27,27 @@ _TOKENS = 1 << 14
 # E d^2 / Var above which the variance is formed again around a better origin: 6 bits. At 10 bits
 # the worst variances err by 5e-13, and proofs_check refutes `mean-slope` with them.
 _CANCELLED = 64.0
+# |alpha (M - E M)| from which the extreme of M is tried as origin before E M.
+_FAR = 16.0
 
 
 @quiet
 def log_probability(measure: Measure, alpha: Vector) -> NDArray[np.float64]:
-    """Return log p_alpha, shape (A, n), as alpha d + log p - log sum p exp(alpha d).
+    """Return log p_alpha, shape (A, n), as alpha g + log p - log sum p exp(alpha g).
 
-    d = M - E M where that cannot overflow, else M minus its extreme on the side of alpha: a common
-    offset of M costs no digits either way.
+    g = M minus its extreme on the side of alpha: alpha g <= 0 cannot overflow upwards, and a
+    common offset of M costs no digits.
     """
     result = np.empty((alpha.size, measure.p.size))
     log_p = measure.log_p - measure.log_mass
-    moderate = is_moderate(measure, alpha)
-    shift = np.empty(alpha.size)
-    total = centred_sums(measure, alpha[moderate], np.ones((1, log_p.size)))[:, 0]
-    shift[moderate] = np.log(total)
-    shift[~moderate] = log_normaliser(measure, alpha[~moderate])
+    shift = log_normaliser(measure, alpha)
+    above, below = measure.gap(1.0), measure.gap(-1.0)
     buffer = np.empty(min(_TOKENS, log_p.size))
-    for row, strength, centred, normaliser in zip(result, alpha, moderate, shift, strict=True):
-        distance = measure.centred if centred else measure.gap(strength)
+    for row, strength, normaliser in zip(result, alpha, shift, strict=True):
+        gap = above if strength >= 0.0 else below
         for part in blocks(log_p.size, _TOKENS):
             block = row[part]
-            np.multiply(distance[part], strength, out=block)
+            np.multiply(gap[part], strength, out=block)
             block += np.subtract(log_p[part], normaliser, out=buffer[: block.size])
     return result
 
@@ -98,8 +98,7 @@ def cgf(measure: Measure, alpha: Vector) -> Vector:
     near |= np.abs(alpha) * measure.reach <= 1.0
     result[near] = alpha[near] * measure.mean + cross_entropy_increase(measure, alpha[near])
     far = alpha[~near]
-    extreme = np.where(far >= 0.0, measure.high, measure.low)
-    result[~near] = far * extreme + log_normaliser(measure, far)
+    result[~near] = far * _extremes(measure, far) + log_normaliser(measure, far)
     return result
 
 
@@ -164,9 +163,17 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
     """
     first, second = np.empty(alpha.size), np.zeros(alpha.size)
     unit = (measure.high - measure.low) or 1.0
-    left = np.arange(alpha.size)
+    swept = sweep(measure, alpha)
+    first[swept.index] = swept.slope + _extremes(measure, alpha[swept.index])
+    second[swept.index] = swept.curvature / (unit * unit)
+    done = np.zeros(alpha.size, dtype=np.bool_)
+    done[swept.index] = ~np.isnan(swept.curvature) | (not variance)
+    left = np.flatnonzero(~done)
     moderate = is_moderate(measure, alpha)
-    sides = ((moderate, None), (alpha >= 0.0, measure.high), (alpha < 0.0, measure.low))
+    # Far out the extreme is the better origin at once.
+    near = moderate & (np.abs(alpha) * measure.reach <= _FAR)
+    above = alpha >= 0.0
+    sides = ((near, None), (above, measure.high), (~above, measure.low), (moderate, None))
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
         for mask, extreme in sides:
             chosen = left[mask[left]]
@@ -193,6 +200,11 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
             distance -= weight @ distance
             second[i] = weight @ (distance * distance)
         return np.clip(first, measure.low, measure.high), second * unit * unit
+
+
+def _extremes(measure: Measure, alpha: Vector) -> Vector:
+    """Return the extreme of M on the side of each alpha, shape (A,)."""
+    return np.where(alpha >= 0.0, measure.high, measure.low)
 
 
 def _powers(distance: Vector, count: int) -> NDArray[np.float64]:

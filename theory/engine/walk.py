@@ -17,13 +17,13 @@ from theory.engine.numerics import log_sum_exp
 from theory.engine.panels import HALF_WIDTH, Panel, fit_panel
 from theory.errors import ConvergenceError
 
-__all__ = ["Side", "solve_levels"]
+__all__ = ["OVERLAP", "Side", "solve_levels"]
 
 Vector = NDArray[np.float64]
 
 # The next centre lies this many reaches beyond the last panel: it overlaps if it turns out wider,
 # and may turn out 15 % narrower before a level can fall in between.
-_OVERLAP = 0.85
+OVERLAP = 0.85
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,20 @@ class Side:
         """Leave out the first tokens."""
         return Side(self.log_p[first:], self.gap[first:], self.values[first:])
 
+    def mean(self, alpha: float) -> float:
+        """Return K'(alpha), roughly: a mean of M under p_alpha, in one pass."""
+        weight = alpha * self.gap
+        weight += self.log_p
+        weight -= weight.max()
+        np.exp(weight, out=weight)
+        return float(self.values[-1] + weight @ self.gap / weight.sum())
+
+    def nearest(self, value: float) -> float:
+        """Return the value of M nearest to `value`."""
+        above = min(int(np.searchsorted(self.values, value)), self.values.size - 1)
+        pair = float(self.values[max(above - 1, 0)]), float(self.values[above])
+        return min(pair, key=lambda m: abs(m - value))
+
     def panel(self, centre: float, origin: float, radius: float) -> Panel | None:
         """Return the panel around `centre`; see `fit_panel`."""
         return fit_panel(self.log_p, self.gap, self.values, centre, origin, radius)
@@ -66,10 +80,7 @@ def solve_levels(side: Side, levels: Vector, mean: float) -> NDArray[np.float64]
     result = np.empty((3, levels.size))
     if levels.size == 0:
         return result
-    above = min(int(np.searchsorted(levels, mean)), levels.size - 1)
-    origin = min(
-        float(levels[max(above - 1, 0)]), float(levels[above]), key=lambda m: abs(m - mean)
-    )
+    origin = side.nearest(mean)
     panel = side.panel(0.0, origin, 1.0)
     if panel is None:
         # All weight but 1e-285 is on one level: whatever is above it lies to the right.
@@ -140,7 +151,7 @@ def _panel_with(
     and low + step.
     """
     high = math.inf
-    centre, tries = low + _OVERLAP * step, 0
+    centre, tries = low + OVERLAP * step, 0
     while True:
         if near or high < math.inf:
             panel = side.panel(centre, level, 1.0 / step)

@@ -1,0 +1,68 @@
+"""How the benchmarks measure: one thread, the best of interleaved rounds, ratios within one run.
+
+A time in seconds says little about another machine; a ratio to `np.exp` on the same array in the
+same run says more. Rounds are interleaved, so that whatever else the machine does hits both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def single_threaded() -> None:
+    """Start again with one thread unless that is already so: BLAS reads this at import."""
+    if any(os.environ.get(name) != "1" for name in THREADS):
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def best_times(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Return the shortest time of each task, in seconds, over interleaved rounds."""
+    best = dict.fromkeys(tasks, float("inf"))
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            start = perf_counter()
+            task()
+            best[name] = min(best[name], perf_counter() - start)
+    return best
+
+
+def machine() -> dict[str, str]:
+    """What the numbers were measured on."""
+    import numpy
+    import scipy
+
+    return {
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "processor": _processor(),
+    }
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record beside its target, then move it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    temporary.replace(path)
+    print(f"wrote {path}")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
