@@ -193,7 +193,7 @@ def _reverse_term_by_term(measure: Measure, alpha: float) -> float:
     weight /= weight.sum()
     centre = 0.0
     for _ in range(2):
-        shift = weight @ gap
+        shift = float(weight @ gap)
         gap, centre = gap - shift, centre + shift
     # Tilted back by -alpha, the weights are p up to a constant: in log_weight - alpha gap two terms
     # of size |alpha M| would cancel, and leave their rounding.
