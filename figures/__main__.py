@@ -7,20 +7,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from figures.gallery import FIGURES, find
 from figures.store import parse_formats, staged
+from theory.command_line import Parser, say
 from theory.errors import SteeringError
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"figures: {message}; see python -m figures --help\n")
-
-
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m figures",
         description="Draw the figures of the theory and write the arrays behind them.",
         epilog="figures: "
@@ -45,14 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             start = time.perf_counter()
             with staged(options.out) as stage:
                 record = figure.write(stage, formats)
-            print(
+            say(
                 f"{figure.name:9} {', '.join((*formats, 'npz')):20} "
                 f"law and {figure.model:13} within {record.deviation:.1e}  "
-                f"{time.perf_counter() - start:5.1f} s",
-                flush=True,
+                f"{time.perf_counter() - start:5.1f} s"
             )
     except SteeringError as error:
-        print(f"figures: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 

@@ -14,34 +14,40 @@ from collections.abc import Sequence
 from proofs_check import report
 from proofs_check.executors import on_cores, on_joblib
 from proofs_check.run import DEFAULT_EXAMPLES, run
-from proofs_check.verdict import Verdict, write_json
+from proofs_check.verdict import Verdict, require_writable, write_json
+from theory.command_line import Parser, at_least, say
 from theory.errors import SteeringError
 
 __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m proofs_check",
         description="Check every statement of the theory: by derivation, and on random instances.",
         epilog="A statement is named by its id (`python -m theory list`); `peak-sign` also selects "
-        "its readings `peak-sign/...`. Errors are in units of their tolerance.",
+        "its readings `peak-sign/...`. Errors are in units of their tolerance. "
+        "Example: python -m proofs_check peak limit --examples 20 --json verdicts.json",
     )
     parser.add_argument("ids", nargs="*", metavar="IDS", help="statements; all by default")
     parser.add_argument(
         "--examples",
-        type=int,
+        type=at_least(1),
         default=DEFAULT_EXAMPLES,
         metavar="N",
         help=f"instances per check (default {DEFAULT_EXAMPLES})",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="same seed, same verdicts (default 0)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="S",
+        help="same seed, same verdicts (default 0)",
     )
     parser.add_argument("--json", metavar="FILE", help="also write the verdicts to FILE")
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=at_least(1),
         default=os.cpu_count() or 1,
         metavar="J",
         help="processes (default: all cores)",
@@ -60,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(report.line(verdict, done, total), file=sys.stderr, flush=True)
 
     try:
+        if options.json:
+            require_writable(options.json)  # before minutes of work, not after
         executor = (
             on_joblib(options.jobs, options.backend) if options.backend else on_cores(options.jobs)
         )
@@ -70,14 +78,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress=progress,
             executor=executor,
         )
+        summary = report.summary(verdicts, seed=options.seed, examples=options.examples)
+        say(f"{report.table(verdicts)}\n\n{summary}")
         if options.json:
             write_json(options.json, verdicts, seed=options.seed, examples=options.examples)
     except SteeringError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(report.table(verdicts))
-    print()
-    print(report.summary(verdicts, seed=options.seed, examples=options.examples))
     return 0 if all(verdict.as_it_should_be for verdict in verdicts) else 1
 
 

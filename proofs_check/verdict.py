@@ -9,13 +9,22 @@ import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from errno import EISDIR
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from theory.errors import OutputError
 
-__all__ = ["Method", "Status", "Verdict", "as_json", "versions", "write_json"]
+__all__ = [
+    "Method",
+    "Status",
+    "Verdict",
+    "as_json",
+    "require_writable",
+    "versions",
+    "write_json",
+]
 
 Method = Literal["symbolic", "certified", "property", "real-model"]
 Status = Literal["proved", "certified", "passed", "refuted", "unknown"]
@@ -112,6 +121,31 @@ def as_json(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> dict[st
     }
 
 
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Try, and leave nothing behind: a file can be written next to `path` and put in its place.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    target = Path(path)
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name):
+            pass
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _unwritable(target: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write {target}: {error.strerror or error}",
+        remedy="name a file in an existing folder that you may write to",
+    )
+
+
 def write_json(
     path: str | os.PathLike[str], verdicts: Sequence[Verdict], *, seed: int, examples: int
 ) -> None:
@@ -124,23 +158,14 @@ def write_json(
     """
     target = Path(path)
     text = json.dumps(as_json(verdicts, seed=seed, examples=examples), indent=1, allow_nan=False)
-    temporary: str | None = None
+    # Opened as any file is: `tempfile` would make one that nobody else may read.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            dir=target.parent,
-            prefix=target.name,
-            suffix=".part",
-            delete=False,
-            encoding="utf-8",
-        ) as handle:
-            temporary = handle.name
-            handle.write(text + "\n")
-        os.replace(temporary, target)
+        try:
+            temporary.write_text(text + "\n", encoding="utf-8")
+            os.replace(temporary, target)
+        finally:
+            if temporary.is_file():
+                temporary.unlink()
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {target}: {error.strerror or error}",
-            remedy="name a file in an existing folder that you may write to",
-        ) from error
+        raise _unwritable(target, error) from error

@@ -55,7 +55,7 @@ class _Empty:
 def test_mistakes_give_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
     assert main([*arguments, "--out", str(tmp_path)]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"figures: {message}")
+    assert captured.err.startswith(f"error: {message}")
     assert captured.err.count("\n") == 1
     assert captured.out == ""
     assert not list(tmp_path.iterdir())
@@ -73,7 +73,7 @@ def test_a_destination_that_is_a_file_is_refused(tmp_path, capsys):
     for folder in ("file", "file/below"):
         assert main(["fig2", "--out", str(tmp_path / folder)]) == 2
         error = capsys.readouterr().err
-        assert error.startswith(f"figures: cannot write to {tmp_path / folder}: ")
+        assert error.startswith(f"error: cannot write to {tmp_path / folder}: ")
         assert "choose another folder with --out" in error
         assert error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"

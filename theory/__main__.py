@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from theory import __version__
+from theory.command_line import Parser, say
 from theory.errors import SteeringError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m theory",
         description="Derive the laws of steering strength, step by step.",
         epilog="example: python -m theory derive concept-tanh",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    listing = commands.add_parser("list", help="one line per law: id, status, title")
+    listing = commands.add_parser(
+        "list",
+        help="one line per law: id, status, title",
+        epilog="example: python -m theory list",
+    )
     listing.add_argument("--json", action="store_true", help="as JSON")
     derive = commands.add_parser(
         "derive",
@@ -35,7 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     form = derive.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="a LaTeX document")
     form.add_argument("--json", action="store_true", help="plain data, complete")
-    graph = commands.add_parser("graph", help="which law builds on which")
+    graph = commands.add_parser(
+        "graph",
+        help="which law builds on which",
+        epilog="example: python -m theory graph --dot > laws.dot",
+    )
     graph.add_argument("--dot", action="store_true", help="in Graphviz' language")
     return parser
 
@@ -98,10 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SteeringError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    try:
-        print(output)
-    except BrokenPipeError:  # `| head` closed the pipe: not our mistake
-        sys.stderr.close()
+    say(output)
     return 0
 
 

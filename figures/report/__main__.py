@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from figures.gallery import FIGURES
 from figures.report.content import Content, assemble
@@ -18,6 +18,7 @@ from figures.report.page import html_page
 from figures.report.real_model import read_real_model
 from figures.store import FORMATS, staged
 from proofs_check.verdict import Verdict, as_json, versions
+from theory.command_line import Parser, at_least, say
 from theory.errors import SteeringError
 from theory.laws import CLAIMS, LAWS, Law
 from theory.laws.page import record
@@ -25,13 +26,8 @@ from theory.laws.page import record
 _EXAMPLES = 100
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"figures.report: {message}; see python -m figures.report --help\n")
-
-
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m figures.report",
         description="Derive all laws, check them, draw the figures, and write the report.",
         epilog="Example: python -m figures.report --out out --examples 20 --seed 1",
@@ -39,21 +35,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
     parser.add_argument(
         "--examples",
-        type=int,
+        type=at_least(1),
         default=_EXAMPLES,
         help=f"random instances per check (default: {_EXAMPLES})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the instances (default: 0)")
-    options = parser.parse_args(argv)
-    if options.examples < 1:
-        parser.error(f"--examples is {options.examples}, but must be at least 1")
-    if options.seed < 0:
-        parser.error(f"--seed is {options.seed}, but must be at least 0")
-    return options
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the instances (default: 0)")
+    return parser.parse_args(argv)
 
 
 def _say(stage: int, text: str) -> None:
-    print(f"[{stage}/4] {text}", flush=True)
+    say(f"[{stage}/4] {text}")
 
 
 def _derive(laws: Mapping[str, Law]) -> dict[str, dict[str, Any]]:
@@ -126,11 +117,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             _write(stage, content, derivations | claims, verdicts)
     except SteeringError as error:
-        print(f"figures.report: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     _say(4, f"report  {options.out / 'report.html'}  ({content.seconds:.0f} s)")
     for verdict in content.wrong:
-        print(f"not as it should be: {verdict.id} ({verdict.method}) is {verdict.status}")
+        say(f"not as it should be: {verdict.id} ({verdict.method}) is {verdict.status}")
     return 1 if content.wrong else 0
 
 

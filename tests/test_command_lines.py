@@ -1,0 +1,210 @@
+"""The command lines of all packages: mistakes, help, pipes, and the verdicts as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import proofs_check.__main__ as checks
+from figures.report.__main__ import _arguments as report_arguments
+from proofs_check.verdict import require_writable, write_json
+from theory.errors import OutputError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def status_of(module: str, *arguments: str) -> int:
+    """Run a command in this process; argparse leaves by SystemExit, the rest by returning."""
+    try:
+        status = import_module(f"{module}.__main__").main(list(arguments))
+    except SystemExit as stop:
+        status = stop.code
+    assert isinstance(status, int)
+    return status
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "problem", "remedy"),
+    [
+        ("theory", [], "the following arguments are required: command", "--help"),
+        ("theory", ["prove"], "invalid choice: 'prove'", "derive"),
+        ("theory", ["derive"], "either one id or --all", "try `derive tilting`"),
+        ("theory", ["derive", "slope", "--all"], "either one id or --all", "try `derive tilting`"),
+        ("theory", ["derive", "slope", "--latex", "--json"], "not allowed with", "--help"),
+        ("theory", ["derive", "concept-than"], "'concept-than'", "did you mean concept-tanh"),
+        ("theory", ["derive", "xyzzy"], "unknown law 'xyzzy'", "known: ce-asymptote"),
+        ("proofs_check", ["concept-than"], "'concept-than'", "did you mean concept-tanh"),
+        ("proofs_check", ["xyzzy"], "unknown statement 'xyzzy'", "known: advise-budget"),
+        ("proofs_check", ["slope", "--examples", "0"], "'0'", "at least 1"),
+        ("proofs_check", ["slope", "--examples", "-1"], "'-1'", "at least 1"),
+        ("proofs_check", ["slope", "--examples", "abc"], "'abc'", "at least 1"),
+        ("proofs_check", ["slope", "--seed", "abc"], "'abc'", "at least 0"),
+        ("proofs_check", ["slope", "--seed", "-1"], "'-1'", "at least 0"),
+        ("proofs_check", ["slope", "--jobs", "0"], "'0'", "at least 1"),
+        ("proofs_check", ["--frobnicate"], "unrecognized arguments: --frobnicate", "--help"),
+        ("figures", ["fig33"], "unknown figure 'fig33'", "did you mean fig3"),
+        ("figures", ["fig3", "--format", "gif"], "unknown picture format 'gif'", "known: pdf, png"),
+        ("figures", ["--frobnicate"], "unrecognized arguments: --frobnicate", "--help"),
+        ("figures.report", ["--examples", "0"], "'0'", "at least 1"),
+        ("figures.report", ["--seed", "abc"], "'abc'", "at least 0"),
+        ("figures.report", ["extra"], "unrecognized arguments: extra", "--help"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_2(
+    module: str,
+    arguments: list[str],
+    problem: str,
+    remedy: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert status_of(module, *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert problem in captured.err
+    assert remedy in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def example(help_text: str) -> list[str]:
+    """The words after `python -m` in the example that a help text ends with."""
+    found = re.search(r"[Ee]xample: python -m (.*)", " ".join(help_text.split()))
+    assert found, help_text
+    return shlex.split(found[1])
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["theory", "theory list", "theory derive", "theory graph", "proofs_check", "figures"],
+)
+def test_the_example_of_each_help_text_works_as_printed(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module, *rest = command.split()
+    assert status_of(module, *rest, "--help") == 0
+    printed = example(capsys.readouterr().out)
+    arguments = printed[: printed.index(">")] if ">" in printed else printed
+    assert arguments[0] == module
+    assert status_of(*arguments) == 0
+    assert capsys.readouterr().out
+
+
+def test_the_example_of_the_report_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("figures.report", "--help") == 0
+    module, *arguments = example(capsys.readouterr().out)
+    assert module == "figures.report"
+    options = report_arguments(arguments)
+    assert (options.out, options.examples, options.seed) == (Path("out"), 20, 1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "theory derive --all",
+        "proofs_check slope --examples 1 --jobs 1",
+        "figures fig2 fig4 --format svg --out {out}",
+    ],
+)
+def test_a_reader_who_has_read_enough_is_no_mistake(command: str, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command.format(out=tmp_path).split()],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()  # what `| head` does, only earlier
+    with process.stderr as stream:
+        error = stream.read()
+    assert process.wait(timeout=300) == 0, error
+    assert "Traceback" not in error
+    assert "BrokenPipe" not in error
+    if command.startswith("figures"):  # drawn all the same
+        assert {path.stem for path in tmp_path.iterdir()} == {"fig2", "fig4"}
+
+
+class TestVerdictsAsJson:
+    def unwritable(self, folder: Path) -> list[Path]:
+        (folder / "file").write_text("mine")
+        return [folder / "missing" / "x.json", folder / "file" / "x.json", folder]
+
+    def test_a_bad_place_is_refused_before_the_work(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def work(*_: object, **__: object) -> None:
+            raise AssertionError("the checks were run first")
+
+        monkeypatch.setattr(checks, "run", work)
+        for path in self.unwritable(tmp_path):
+            assert checks.main(["slope", "--json", str(path)]) == 2
+            error = capsys.readouterr().err
+            assert error.startswith(f"error: cannot write {path}: ")
+            assert "name a file in an existing folder" in error
+            assert error.count("\n") == 1
+        with pytest.raises(AssertionError, match="run first"):
+            checks.main(["slope", "--json", str(tmp_path / "good.json")])
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "mine")]
+
+    def test_writing_fails_whole_or_not_at_all(self, tmp_path: Path) -> None:
+        for path in self.unwritable(tmp_path):
+            with pytest.raises(OutputError, match="cannot write"):
+                require_writable(path)
+            with pytest.raises(OutputError, match="cannot write"):
+                write_json(path, [], seed=0, examples=1)
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+        write_json(tmp_path / "file", [], seed=4, examples=1)
+        assert json.loads((tmp_path / "file").read_text())["seed"] == 4
+        (tmp_path / "other").touch()
+        modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+        assert len(modes) == 1  # as readable as any new file
+
+    def test_the_schema_and_that_a_seed_repeats(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        runs = []
+        for jobs in ("1", "2"):
+            path = tmp_path / f"{jobs}.json"
+            arguments = ["limit", "sign-separation", "--examples", "12", "--seed", "5"]
+            assert checks.main([*arguments, "--jobs", jobs, "--json", str(path)]) == 0
+            runs.append(json.loads(path.read_text(encoding="utf-8")))
+        assert "seed 5, 12 examples per check" in capsys.readouterr().out
+        first, second = runs
+        assert set(first) == {"seed", "examples", "versions", "results"}
+        assert (first["seed"], first["examples"]) == (5, 12)
+        assert {"python", "sympy", "numpy", "hypothesis"} <= set(first["versions"])
+        for entry in first["results"]:
+            assert {
+                "id",
+                "method",
+                "status",
+                "expected",
+                "examples",
+                "max_error",
+                "counterexample",
+                "seconds",
+            } <= set(entry)
+            assert entry["method"] in {"symbolic", "certified", "property", "real-model"}
+            assert entry["status"] in {"proved", "certified", "passed", "refuted", "unknown"}
+            assert entry["expected"] == ("false" if "/" in entry["id"] else "true")
+            assert (entry["counterexample"] is not None) == (entry["status"] == "refuted")
+        for run in runs:  # time is all that may differ
+            for entry in run["results"]:
+                del entry["seconds"]
+        assert first == second
