@@ -224,7 +224,7 @@ def _statement(
         tally=Tally.of(step["status"] for step in law["steps"]) if law else Tally(),
         verdicts=own,
         readings=readings,
-        claims=tuple(claim for claim in claims if claim["id"].partition(".")[0] == name),
+        claims=tuple(claim for claim in claims if claim["id"].partition("/")[0] == name),
         figures=tuple(f.name for f in FIGURES.values() if name in f.laws),
     )
 

@@ -119,7 +119,7 @@ def _readings(content: Content) -> str:
     lines = []
     for claim in claims:
         status = "not refuted" if claim["status"] == "unknown" else "refuted by derivation"
-        near = claim["id"].partition(".")[0]
+        near = claim["id"].partition("/")[0]
         lines.append(
             f"- **{status}**: {claim['paper']} In truth: {claim['sharper']} (near `{near}`)"
         )

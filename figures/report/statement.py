@@ -71,7 +71,7 @@ def refutation(sheet: Sheet, claim: Mapping[str, Any]) -> str:
     """A false reading with the derivation that refutes it."""
     known = claim["status"] != "unknown"
     kind, words = ("refuted", "refuted by derivation") if known else ("unknown", "not refuted")
-    near = sheet.link(claim["id"].partition(".")[0])
+    near = sheet.link(claim["id"].partition("/")[0])
     return (
         f'<li><span class="small">near {near}</span> <span class="badge {kind}">{words}</span>'
         f"<p>{sheet.prose(claim['paper'])}</p>"
