@@ -106,8 +106,7 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
     left = _by_series(measure, alpha, result, reverse=True)
     swept = sweep(measure, alpha[left])
     chosen = left[swept.index]
-    value = alpha[chosen] * swept.slope - swept.log_normaliser
-    good = value >= np.maximum(_PLAIN, -_SHARE * swept.log_normaliser)
+    value, good = _from_afar(alpha[chosen], swept.log_normaliser, swept.slope)
     result[chosen[good]] = value[good]
     left = np.setdiff1d(left, chosen[good], assume_unique=True)
     small = [np.zeros(0, dtype=np.intp)]
@@ -118,10 +117,10 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
         strength = alpha[chosen]
         gap = measure.gap(float(strength[0]))
         top, sums = extreme_sums(measure, strength, np.stack((np.ones_like(gap), gap)))
-        log_total = top + np.log(sums[:, 0])
-        value = strength * (sums[:, 1] / sums[:, 0]) - log_total
+        log_total, slope = top + np.log(sums[:, 0]), sums[:, 1] / sums[:, 0]
+        value, good = _from_afar(strength, log_total, slope)
         result[chosen] = value
-        small.append(chosen[value < np.maximum(_PLAIN, -_SHARE * log_total)])
+        small.append(chosen[~good])
     rest = np.concatenate(small)
     chosen = rest[is_moderate(measure, alpha[rest])]
     # sum p (e^x - 1) and sum p (e^x - 1) x have only terms of second order and one sign.
@@ -133,6 +132,17 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
     for i in np.setdiff1d(rest, done, assume_unique=True):
         result[i] = _reverse_term_by_term(measure, float(alpha[i]))
     return result
+
+
+def _from_afar(alpha: Vector, log_total: Vector, slope: Vector) -> tuple[Vector, NDArray[np.bool_]]:
+    """Return (alpha slope - log_total, whether that has lost at most eight bits).
+
+    Its rounding is eps (1 + |alpha slope|): the 1 is that of a logarithm near 0, and alpha slope
+    vanishes far out, where M - extreme does under p_alpha.
+    """
+    first = alpha * slope
+    value = first - log_total
+    return value, value > (1.0 + np.abs(first)) / 256.0
 
 
 def _lead(measure: Measure, alpha: Vector) -> Vector:

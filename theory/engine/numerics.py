@@ -17,12 +17,11 @@ quiet = np.errstate(under="ignore", over="ignore")
 _FACTORIAL = [1.0 / float(np.prod(np.arange(1.0, k + 1.0))) for k in range(16, 1, -1)]
 
 
-@quiet
 def log_sum_exp(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     """Return log sum exp along an axis; -inf for an empty or all -inf axis, never a warning."""
     top = np.max(values, axis=axis, keepdims=True, initial=-np.inf)
     safe = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(under="ignore", divide="ignore"):
+    with np.errstate(under="ignore", over="ignore", divide="ignore"):
         total = np.log(np.sum(np.exp(values - safe), axis=axis))
     result: NDArray[np.float64] = np.squeeze(safe, axis=axis) + total
     return result

@@ -109,12 +109,12 @@ class Panel:
     def sums(self, alpha: Vector, extreme: float) -> NDArray[np.float64]:
         """Return (K - alpha extreme, K' - extreme, K'') at alphas in the panel, shape (3, A).
 
-        K'' is nan where the difference that forms it would lose ten bits.
+        K'' is nan where the difference that forms it would lose six bits.
         """
         y = (alpha - self.centre) / self.reach
         d0, d1, d2 = _evaluate(self.table[:3], y)
         slope, square = d1 / d0, d2 / d0
-        kept = square - slope * slope >= 1e-3 * square
+        kept = square - slope * slope >= square / 64.0
         return np.stack(
             (
                 self.log_total + (alpha - self.centre) * (self.origin - extreme) + np.log(d0),

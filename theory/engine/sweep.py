@@ -43,7 +43,7 @@ class Sweep:
     slope : (B,)
         K'(alpha) minus that extreme.
     curvature : (B,)
-        K''(alpha); nan where it would have lost ten bits.
+        K''(alpha); nan where it would have lost six bits.
     """
 
     index: NDArray[np.intp]

@@ -24,8 +24,8 @@ Vector = NDArray[np.float64]
 
 # Tokens of a result worked on together: NumPy's calls cost nothing next to them.
 _TOKENS = 1 << 14
-# E d^2 / Var above which the variance is formed again around a better origin: 6 bits. At 10 bits
-# the worst variances err by 5e-13, and proofs_check refutes `mean-slope` with them.
+# E d^2 / Var above which the variance is formed again around a better origin: 6 bits, so that its
+# relative error stays below 1e-13.
 _CANCELLED = 64.0
 # |alpha (M - E M)| from which the extreme of M is tried as origin before E M.
 _FAR = 16.0
