@@ -135,7 +135,7 @@ class Upper:
         )
 
     def _above(self, states: torch.Tensor, texts: slice) -> torch.Tensor:
-        with Captured(self._anatomy.final_norm) as out, self._replaced(states):
+        with Captured(self._anatomy.final_norm) as out, self.replaced(states):
             self._run(states.shape[0], texts)
         return out.value
 
@@ -174,7 +174,7 @@ class Upper:
             }
 
     @contextmanager
-    def _replaced(self, states: torch.Tensor) -> Iterator[None]:
+    def replaced(self, states: torch.Tensor) -> Iterator[None]:
         """Block `layer` returns `states`; the blocks below it return their input untouched."""
         layer = self.site.layer
         if layer is None:

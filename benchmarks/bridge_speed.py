@@ -1,0 +1,338 @@
+"""Sweeps over alpha on a real model, against the straightforward way, in one run on the CPU.
+
+    python -m benchmarks.bridge_speed [--model smollm2] [--alphas 32] [--json FILE]
+
+Straightforward: one full forward pass for every batch of alphas, a hook on the block, logits at all
+positions, the last one taken. Times are processor time of one thread, the best of interleaved
+rounds, so a busy machine changes them little; memory is the growth of the peak resident set. The
+results of every pair are compared before anything is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+from benchmarks.timing import machine, write_json
+from proofs_check.bridge.extra import quiet, require, versions
+from theory.errors import SteeringError
+
+# Rows of a batch: 8 is where a CPU is fastest per alpha, for both ways.
+BATCH = 8
+MIB = 1 << 20
+
+
+def peak_growth(task: Callable[[], Any]) -> float:
+    """Growth of the peak resident set during `task`, in MiB (Linux; nan elsewhere)."""
+    clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    try:
+        clear.write_text("5")  # resets the high-water mark to what is resident now
+        before = _resident(status, "VmRSS")
+        task()
+        return (_resident(status, "VmHWM") - before) / 1024
+    except OSError:
+        task()
+        return float("nan")
+
+
+def _resident(status: Path, name: str) -> float:
+    for line in status.read_text().splitlines():
+        if line.startswith(name):
+            return float(line.split()[1])
+    raise OSError(name)
+
+
+def best(tasks: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Shortest processor time of each task in seconds, over interleaved rounds."""
+    found = dict.fromkeys(tasks, float("inf"))
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            start = process_time()
+            task()
+            found[name] = min(found[name], process_time() - start)
+    return found
+
+
+class Bench:
+    """The model, a text, a vector for every site, and both ways of sweeping."""
+
+    def __init__(self, name: str, tokens: int, alphas: int, seed: int) -> None:
+        import numpy as np
+        import torch
+
+        from proofs_check.bridge.anatomy import inspect_model
+        from proofs_check.bridge.concept_texts import load_concept
+        from proofs_check.bridge.corpus import text_windows
+        from proofs_check.bridge.making import difference_vectors
+        from proofs_check.bridge.models import load_model
+        from proofs_check.bridge.norms import identify_norm
+        from proofs_check.bridge.sites import Site
+
+        torch.set_num_threads(1)
+        self.loaded = load_model(name, "float32")
+        self.model = self.loaded.model
+        self.anatomy = inspect_model(self.model, seed=seed)
+        self.norm = identify_norm(self.anatomy, seed=seed)
+        self.text = text_windows(self.loaded.tokenizer, 1, tokens - 1, seed=seed)
+        self.windows = text_windows(self.loaded.tokenizer, 4, tokens - 1, seed=seed)
+        self.alphas = np.linspace(-20.0, 20.0, alphas)
+        depth = len(self.anatomy.blocks)
+        self.layers = {"25 %": depth // 4, "50 %": depth // 2, "75 %": 3 * depth // 4}
+        self.layers["last"] = depth - 1
+        joy = load_concept("joy")
+        sites = [Site(layer) for layer in self.layers.values()]
+        made = difference_vectors(self.loaded, self.anatomy, joy.positive, joy.neutral, sites)
+        self.vectors = {
+            depth: torch.as_tensor(vector.values).to(torch.float32)
+            for depth, (vector, _) in zip(self.layers, made, strict=True)
+        }
+        self.sites = dict(zip(self.layers, sites, strict=True))
+
+    def straightforward(self, depth: str, *, last_only: bool = False) -> Any:
+        """Log-probabilities, (A, V), by full passes."""
+        import torch
+
+        from proofs_check.bridge.hooks import Steered
+        from proofs_check.bridge.upper import position_mask
+
+        mask = position_mask(self.text, "last" if last_only else "all")
+        module = self.sites[depth].module(self.anatomy)
+        found = []
+        for piece in torch.as_tensor(self.alphas).split(BATCH):
+            ids = self.text.ids.expand(piece.numel(), -1)
+            with torch.no_grad(), Steered(module, self.vectors[depth], piece, mask):
+                logits = self.model(input_ids=ids, use_cache=False).logits
+            found.append(torch.log_softmax(logits[:, -1], dim=-1))
+        return torch.cat(found)
+
+    def fast(self, depth: str) -> Any:
+        """Blocks below once, logits at the last position."""
+        import torch
+
+        from proofs_check.bridge.upper import Upper, read_out
+
+        upper = Upper(self.model, self.anatomy, self.text, self.sites[depth])
+        states = upper.last_normed(self.vectors[depth], self.alphas)
+        return torch.log_softmax(read_out(self.anatomy, states), dim=-1)
+
+    def shared(self, depth: str) -> Any:
+        """Last position only, keys and values shared."""
+        import torch
+
+        from proofs_check.bridge.last_position import LastPosition
+        from proofs_check.bridge.upper import read_out
+
+        one = LastPosition(self.model, self.anatomy, self.text, self.sites[depth])
+        states = one.normed(self.vectors[depth], self.alphas)
+        return torch.log_softmax(read_out(self.anatomy, states), dim=-1)
+
+    def closed_form(self) -> Any:
+        """The last block without any pass above it."""
+        import torch
+
+        from proofs_check.bridge.hooks import Captured
+        from proofs_check.bridge.last_block import last_block
+
+        with torch.no_grad(), Captured(self.anatomy.blocks[-1]) as state:
+            self.model(input_ids=self.text.ids, use_cache=False, logits_to_keep=1)
+        h = state.value[0, -1].double().numpy()
+        form = last_block(self.anatomy, self.norm, h, self.vectors["last"].double().numpy())
+        return torch.as_tensor(form.log_probability(self.alphas))
+
+    def straightforward_losses(self, depth: str, alphas: Sequence[float]) -> Any:
+        """Mean cross-entropy for every alpha, all windows in one batch."""
+        import torch
+
+        from proofs_check.bridge.hooks import Steered
+
+        module = self.sites[depth].module(self.anatomy)
+        ids = self.windows.ids
+        found = []
+        for alpha in alphas:
+            with torch.no_grad(), Steered(module, self.vectors[depth], alpha):
+                logits = self.model(input_ids=ids, use_cache=False).logits[:, :-1]
+                log_p = torch.log_softmax(logits, dim=-1)
+            found.append(-log_p.gather(2, ids[:, 1:, None]).mean())
+        return torch.stack(found)
+
+    def fast_losses(self, depth: str, alphas: Sequence[float]) -> Any:
+        """Blocks below once, logits in pieces of positions."""
+        import torch
+
+        from proofs_check.bridge.text_slope import token_losses
+        from proofs_check.bridge.upper import Upper, position_mask
+
+        upper = Upper(self.model, self.anatomy, self.windows, self.sites[depth])
+        mask = position_mask(self.windows, "all")
+        vector, ids = self.vectors[depth], self.windows.ids
+        return torch.tensor(
+            [
+                token_losses(self.anatomy, upper.normed(upper.steered(vector, a, mask)), ids).mean()
+                for a in alphas
+            ]
+        )
+
+    def closed_losses(self, alphas: Sequence[float]) -> Any:
+        """The last block's cross-entropy in closed form."""
+        import numpy as np
+        import torch
+
+        from proofs_check.bridge.hooks import Captured
+        from proofs_check.bridge.last_block import last_block_losses
+
+        ids = self.windows.ids
+        with torch.no_grad(), Captured(self.anatomy.blocks[-1]) as state:
+            self.model(input_ids=ids, use_cache=False, logits_to_keep=1)
+        return torch.as_tensor(
+            last_block_losses(
+                self.anatomy, self.norm, state.value, ids, self.vectors["last"], np.array(alphas)
+            )
+        )
+
+
+def _pair(
+    label: str, slow: Callable[[], Any], quick: Callable[[], Any], rounds: int
+) -> dict[str, Any]:
+    """Compare the results, then time both and measure their memory; print one line."""
+    growth = peak_growth(slow), peak_growth(quick)
+    difference = float((slow().double() - quick().double()).abs().max())
+    times = best({"slow": slow, "quick": quick}, rounds)
+    ratio = times["slow"] / times["quick"]
+    print(
+        f"{label:44} {ratio:8.1f}x   {growth[0]:7.0f} -> {growth[1]:5.0f} MiB"
+        f"   max difference {difference:.1e}",
+        flush=True,
+    )
+    return {
+        "name": label,
+        "speedup": ratio,
+        "seconds": times,
+        "peak_mib": growth,
+        "max_difference": difference,
+    }
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """All pairs; returns the record."""
+    import numpy as np
+
+    from proofs_check.bridge.adaptive import adaptive_curve
+    from proofs_check.bridge.upper import Upper, read_out
+    from theory import TiltedFamily
+
+    print("loading the model", file=sys.stderr, flush=True)
+    bench = Bench(options.model, options.tokens, options.alphas, options.seed)
+    print(f"{bench.loaded.label}: {options.alphas} alphas, {options.tokens} tokens, float32\n")
+    strengths = [-2.0, -0.5, 0.0, 1.0, 4.0, 20.0]
+    inner = ("25 %", "50 %", "75 %")
+    pairs: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
+        (
+            f"block at {depth}: reuse below, last position",
+            lambda depth=depth: bench.straightforward(depth),
+            lambda depth=depth: bench.fast(depth),
+        )
+        for depth in inner
+    ]
+    pairs.append(
+        (
+            "last block: closed form",
+            lambda: bench.straightforward("last"),
+            bench.closed_form,
+        )
+    )
+    pairs += [
+        (
+            f"block at {depth}: last position steered only",
+            lambda depth=depth: bench.straightforward(depth, last_only=True),
+            lambda depth=depth: bench.shared(depth),
+        )
+        for depth in inner
+    ]
+    pairs += [
+        (
+            f"cross-entropy, 4 windows, block at {depth}",
+            lambda depth=depth: bench.straightforward_losses(depth, strengths),
+            lambda depth=depth: bench.fast_losses(depth, strengths),
+        )
+        for depth in ("50 %", "75 %", "last")
+    ]
+    pairs.append(
+        (
+            "cross-entropy, 4 windows, last, closed form",
+            lambda: bench.straightforward_losses("last", strengths),
+            lambda: bench.closed_losses(strengths),
+        )
+    )
+    rows = [_pair(label, slow, quick, options.rounds) for label, slow, quick in pairs]
+    many = list(np.linspace(-20, 20, options.alphas))
+    quick = best({"closed": lambda: bench.closed_losses(many)}, 1)["closed"] / len(many)
+    slow = rows[-1]["seconds"]["slow"] / len(strengths)
+    rows.append({"name": "the same per alpha, many alphas", "speedup": slow / quick})
+    print(f"{'  the same per alpha, ' + str(len(many)) + ' alphas':44} {slow / quick:8.1f}x")
+
+    # At the final norm the law replaces the sweep: no forward at all once p and M are known.
+    middle = Upper(bench.model, bench.anatomy, bench.text, bench.sites["50 %"])
+    base = read_out(bench.anatomy, middle.last_normed(bench.vectors["50 %"], np.zeros(1)))
+    log_p = base[0].log_softmax(-1).numpy()
+    log_odds = bench.vectors["50 %"] @ bench.anatomy.unembedding.weight.T
+    family = TiltedFamily(log_p, log_odds.double().numpy())
+    law = best({"law": lambda: family.log_probability(bench.alphas)}, options.rounds)["law"]
+    ratio = rows[1]["seconds"]["slow"] / law
+    rows.append({"name": "final norm: the law instead of a sweep", "speedup": ratio})
+    print(f"{'final norm: the law instead of a sweep':44} {ratio:8.1f}x")
+
+    nodes: dict[str, Any] = {}
+    for depth in ("50 %", "75 %"):
+        upper = Upper(bench.model, bench.anatomy, bench.text, bench.sites[depth])
+        top = np.argsort(-log_p)[:8]
+
+        def evaluate(alphas: Any, upper: Any = upper, depth: str = depth, top: Any = top) -> Any:
+            states = upper.last_normed(bench.vectors[depth], alphas)
+            return read_out(bench.anatomy, states).log_softmax(-1).exp().numpy()[:, top]
+
+        curve = adaptive_curve(evaluate, -200.0, 200.0, tolerance=2e-3, most=129)
+        nodes[depth] = {"nodes": int(curve.alphas.size), "error": curve.error}
+        settled = "" if curve.converged else ", not everywhere within the tolerance"
+        print(
+            f"block at {depth}: {curve.alphas.size} adaptive nodes for 1,025 uniform ones;"
+            f" last error {curve.error:.1e} in probability{settled}"
+        )
+    return {
+        "machine": machine() | versions(),
+        "model": bench.loaded.label,
+        "alphas": options.alphas,
+        "tokens": options.tokens,
+        "rows": rows,
+        "adaptive": nodes,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark and print one line per pair."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bridge_speed", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--alphas", type=int, default=32)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        quiet()
+        require()
+        record = run(options)
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        write_json(options.json, record)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
