@@ -82,6 +82,7 @@ def test_fractions_stay_small_within_a_line():
         ("max_C M <= min_{C^c} M", "max<sub>C</sub> M ≤ min<sub>C<sup>c</sup></sub> M"),
         ("2^-40, as α → -∞; 1 - P_A", "2<sup>−40</sup>, as α → −∞; 1 − P<sub>A</sub>"),
         ("ω^T_z, mean_N KL", "ω<sup>T</sup><sub>z</sub>, mean<sub>N</sub> KL"),
+        ("LN_eps(h) and KL_j", "LN<sub>ε</sub>(h) and KL<sub>j</sub>"),
         ("from_gaps is a well-known name", "from_gaps is a well-known name"),
         (
             "`slope`, `other_thing`",

@@ -21,7 +21,8 @@ _GREEK = {
 _GREEK_WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(_GREEK)})(?![A-Za-z])")
 _RELATIONS = (("&lt;=", "≤"), ("&gt;=", "≥"), ("-&gt;", "→"), ("!=", "≠"), ("+-", "±"))
 _MINUS = re.compile(r"(?<= )-(?= )|(?<![\w)\]}])-(?=[\dα-ω∞(A-Z|])")
-_WORDS = "max|min|sup|argmax|argmin|mean|sum|prod"  # names longer than a letter that take an index
+# Names longer than a letter that take an index.
+_WORDS = "max|min|sup|argmax|argmin|mean|sum|prod|LN|KL|Var"
 _BASE = rf"((?<![A-Za-z])(?:{_WORDS}|[A-Za-zα-ωΑ-Ω∂ℓ])[\u0304']{{0,2}}|</sup>)"
 _INDEX = r"(\{[^{}]*\}|\((?:[^()]|\([^()]*\))*\)|[+\u2212-]?[A-Za-z0-9α-ωΑ-Ω∞*\u0304]+|[+\u2212-])"
 _SUBSCRIPT = re.compile(rf"{_BASE}_{_INDEX}")
