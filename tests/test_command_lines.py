@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 import proofs_check.__main__ as checks
 from figures.report.__main__ import _arguments as report_arguments
 from proofs_check.verdict import require_writable, write_json
-from theory.errors import OutputError
+from theory.errors import OutputError, UnknownNameError
+from theory.laws import CLAIMS, LAWS, Law
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,6 +77,19 @@ def test_a_mistake_is_one_line_and_exit_status_2(
     assert problem in captured.err
     assert remedy in captured.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mapping", [LAWS, CLAIMS])
+def test_an_unknown_law_is_named_in_python_too(mapping: Mapping[str, Law]) -> None:
+    known = next(iter(mapping))
+    assert mapping[known].id == known
+    with pytest.raises(UnknownNameError) as caught:
+        mapping[known[:-1]]
+    assert str(caught.value).startswith(f"unknown law {known[:-1]!r}; did you mean ")
+    assert known in caught.value.close_matches
+    assert isinstance(caught.value, KeyError)
+    assert known[:-1] not in mapping
+    assert mapping.get(known[:-1]) is None
 
 
 def example(help_text: str) -> list[str]:

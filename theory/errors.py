@@ -82,8 +82,10 @@ class AssumptionError(SteeringError):
         self.where = where
 
 
-class UnknownNameError(SteeringError):
+class UnknownNameError(SteeringError, KeyError):
     """A law, figure, check or model name that does not exist; close matches are suggested."""
+
+    __str__ = ValueError.__str__  # a KeyError shows its message in quotes
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)

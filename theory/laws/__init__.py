@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from theory.errors import UnknownNameError
 from theory.laws import (
     concept,
     concept_shape,
@@ -39,9 +40,16 @@ __all__ = [
 ]
 
 
+class _ById(dict[str, Law]):
+    """Laws by id, where an unknown id is answered with its close matches."""
+
+    def __missing__(self, name: str) -> Law:
+        raise UnknownNameError("law", str(name), self)
+
+
 def _collect(laws: Iterable[Law]) -> Mapping[str, Law]:
     """Laws by id, in reading order; a law may build only on laws before it (so no cycles)."""
-    found: dict[str, Law] = {}
+    found = _ById()
     for law in laws:
         missing = [name for name in law.builds_on if name not in found]
         if missing or law.id in found:
@@ -83,5 +91,5 @@ LAWS = _collect(
     )
 )
 
-CLAIMS: Mapping[str, Law] = MappingProxyType({claim.id: claim for claim in errata.CLAIMS})
+CLAIMS: Mapping[str, Law] = MappingProxyType(_ById({claim.id: claim for claim in errata.CLAIMS}))
 """False readings of the paper by id; the steps of each prove its refutation."""
