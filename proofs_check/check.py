@@ -67,6 +67,11 @@ class Check:
         """The disagreement on one instance."""
         return self.measure(case, formulas)
 
+    @property
+    def case_type(self) -> str:
+        """The name of the record that an instance of this check is."""
+        return str(self.measure.__annotations__["case"])
+
     def budget(self, examples: int) -> int:
         """How many examples this check runs when `examples` are asked for.
 

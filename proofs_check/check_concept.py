@@ -238,7 +238,7 @@ def _others(case: ConceptCase) -> list[int]:
 @check(
     "concept-monotone/necessary",
     cases=shape_cases(),
-    tolerance="the condition and the fall of F_C at alpha = n q/4 by exact fractions; the fall "
+    tolerance="the condition and the fall of F_C at alpha = n q/2 by exact fractions; the fall "
     "also in 120 digits on a grid over the whole line",
     expected=False,
 )
@@ -255,17 +255,17 @@ def necessary(case: ConceptCase, on_trial: Formulas) -> Meeting:
     return AGREED
 
 
-def _shape(case: ConceptCase, tokens: tuple[int, ...], reach: int = 4) -> list[int]:
-    """Directions of F_C at alpha from -reach q to reach q in steps of q/4, in exact fractions."""
-    roots = [exact.root(ratio, 4) for ratio in case.ratios]
-    steps = range(-4 * reach, 4 * reach + 1)
+def _shape(case: ConceptCase, tokens: tuple[int, ...], reach: int = 6) -> list[int]:
+    """Directions of F_C at alpha from -reach q to reach q in steps of q/2, in exact fractions."""
+    roots = [exact.root(ratio, 2) for ratio in case.ratios]
+    steps = range(-2 * reach, 2 * reach + 1)
     return exact.signs_of_change(exact.concept_curve(case.row, roots, tokens, steps))
 
 
 @check(
     "concept-shape/one-bump",
     cases=shape_cases(crowded=True),
-    tolerance="values of F_C at alpha = n q/4 compared as exact fractions",
+    tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
     expected=False,
 )
 def one_bump(case: ConceptCase, on_trial: Formulas) -> Meeting:
@@ -280,7 +280,7 @@ def one_bump(case: ConceptCase, on_trial: Formulas) -> Meeting:
 @check(
     "concept-shape/falls-rises-falls",
     cases=shape_cases(),
-    tolerance="values of F_C at alpha = n q/4 compared as exact fractions",
+    tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
     expected=False,
 )
 def falls_rises_falls(case: ConceptCase, on_trial: Formulas) -> Meeting:

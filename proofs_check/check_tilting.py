@@ -106,8 +106,9 @@ def tilting(case: ConceptCase, on_trial: Formulas) -> Meeting:
             Voice("oracle", precise.tilted(case.p, case.M, number(n * case.q)), 1e-100),
         )
     )
-    again = TiltedFamily(engine, log_odds) if np.isfinite(engine).all() else None
-    if again is not None:
+    # A tilted family can be tilted again, if it is one; underflow leaves -inf, which stays.
+    if worst(meetings).agrees and np.isfinite(engine).all():
+        again = TiltedFamily(engine, log_odds)
         # alpha first, then 1: the second tilt starts from a log p that is off by `allowed`.
         total = number(case.alpha) + 1
         meetings.append(
@@ -237,7 +238,7 @@ def mean_slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
     with np.errstate(under="ignore"):
         simulated = np.exp(steered.log_probability(case.alpha)) @ case.family.log_odds
     reach = float(max(abs(m) for m in case.M))
-    engine = on_trial.mean(case.family, case.alpha)
+    engine = float(on_trial.mean(case.family, case.alpha))
     noise = float(steered.noise(case.alpha)) * (reach + 1e-300)
     return worst(
         [

@@ -8,12 +8,30 @@ with the number of examples.
 from __future__ import annotations
 
 import multiprocessing
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from theory.errors import MissingExtraError, SteeringError
 
 __all__ = ["on_cores", "on_joblib"]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An exception as text: exceptions with arguments of their own do not survive pickling."""
+
+    task: str
+    trace: str
+
+
+def _guarded(function: Callable[[Any], Any], task: Any) -> Any:
+    try:
+        return function(task)
+    except Exception:
+        return _Failure(repr(task), traceback.format_exc())
 
 
 def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]:
@@ -34,7 +52,10 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
         # spawn: a forked copy of a process with running threads (BLAS, matplotlib) can hang.
         context = multiprocessing.get_context("spawn")
         with context.Pool(min(jobs, len(tasks))) as pool:
-            yield from pool.imap_unordered(function, tasks)
+            for result in pool.imap_unordered(partial(_guarded, function), tasks):
+                if isinstance(result, _Failure):
+                    raise RuntimeError(f"{result.task} failed in another process\n{result.trace}")
+                yield result
 
     return apply
 

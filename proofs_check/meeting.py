@@ -55,10 +55,13 @@ class Meeting:
         The worst disagreement in units of its tolerance; at most 1 if all agree.
     what : str
         Who disagreed most about what, with both numbers.
+    undecided : bool
+        Nothing is known (of a certificate at every precision); never counts as agreement.
     """
 
     error: float
     what: str = ""
+    undecided: bool = False
 
     @property
     def agrees(self) -> bool:

@@ -21,9 +21,12 @@ from proofs_check.check import Check
 from proofs_check.formulas import FORMULAS, Formulas
 from proofs_check.meeting import Meeting
 
-__all__ = ["SHARD", "Finding", "search", "shards"]
+__all__ = ["SHARD", "SHRINK", "Finding", "search", "shards"]
 
 SHARD = 100
+
+SHRINK = 1000
+"""Evaluations spent on making a counterexample simpler; most are done after 100."""
 
 # Time-dependent, or about sizes that our strategies need: a verdict must not depend on either.
 _SUPPRESSED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -42,6 +45,10 @@ class _CrashedError(_RefutedError):
     """The formula raised instead of answering; a class of its own, so shrinking keeps to it."""
 
 
+class _OutOfPatience(BaseException):
+    """Ends a run of Hypothesis from inside; it only catches `Exception`s."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """The outcome of a search.
@@ -56,6 +63,8 @@ class Finding:
         The shrunk instance that disagrees; None if all agree.
     meeting : Meeting or None
         What happens on it.
+    undecided : int
+        Instances of which nothing is known.
     crashed : bool
         The formula raised an exception on `case` instead of answering.
     seconds : float
@@ -65,6 +74,7 @@ class Finding:
     max_error: float
     case: Any = None
     meeting: Meeting | None = None
+    undecided: int = 0
     crashed: bool = False
     seconds: float = 0.0
 
@@ -87,13 +97,15 @@ def search(
     seed: int,
     shard: int = 0,
     formulas: Formulas = FORMULAS,
-    shrink: bool = True,
+    shrink: int = SHRINK,
 ) -> Finding:
-    """Run one shard; on a disagreement, shrink it."""
-    count, largest, failed = 0, 0.0, False
+    """Run one shard; on a disagreement, shrink it with at most `shrink` further evaluations."""
+    count, undecided, largest = 0, 0, 0.0
+    failures: dict[Any, _RefutedError] = {}
     phases = [Phase.generate]
     phases += [Phase.target] if check.aim is not None else []
     phases += [Phase.shrink] if shrink else []
+    patience = shrink
 
     @with_seed(_seed(seed, check.id, shard))
     @settings(
@@ -107,32 +119,45 @@ def search(
     )
     @given(check.cases)
     def look(case: Any) -> None:
-        nonlocal count, largest, failed
+        nonlocal count, undecided, largest, patience
+        if failures:
+            # Shrinking, bounded by a count and not by a clock, so that it stays deterministic.
+            if case in failures:
+                raise failures[case]
+            patience -= 1
+            if patience < 0:
+                raise _OutOfPatience
         try:
             meeting = check.measure(case, formulas)
         except Exception as error:
-            failed = True
             text = f"{type(error).__name__}: {error}"
-            raise _CrashedError(case, Meeting(float("inf"), text)) from None
-        if not failed:
+            failures[case] = _CrashedError(case, Meeting(float("inf"), text))
+            raise failures[case] from None
+        if not failures:
             count += 1
+            undecided += meeting.undecided
             largest = max(largest, meeting.error)
             if check.aim is not None:
                 target(check.aim(case))
         if not meeting.agrees:
-            failed = True
-            raise _RefutedError(case, meeting) from None
+            failures[case] = _RefutedError(case, meeting)
+            raise failures[case] from None
 
     started = time.process_time()
     try:
         look()
-    except _RefutedError as refuted:
-        return Finding(
-            examples=count,
-            max_error=max(largest, refuted.meeting.error),
-            case=refuted.case,
-            meeting=refuted.meeting,
-            crashed=isinstance(refuted, _CrashedError),
-            seconds=time.process_time() - started,
-        )
-    return Finding(count, largest, seconds=time.process_time() - started)
+        seconds = time.process_time() - started
+        return Finding(count, largest, undecided=undecided, seconds=seconds)
+    except _OutOfPatience:
+        refuted = min(failures.values(), key=lambda each: (len(repr(each.case)), repr(each.case)))
+    except _RefutedError as shrunk:
+        refuted = shrunk
+    return Finding(
+        examples=count,
+        max_error=max(largest, refuted.meeting.error),
+        case=refuted.case,
+        meeting=refuted.meeting,
+        undecided=undecided,
+        crashed=isinstance(refuted, _CrashedError),
+        seconds=time.process_time() - started,
+    )

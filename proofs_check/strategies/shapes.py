@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from proofs_check.instances import ConceptCase, ExactDataset, WeightedCase
-from proofs_check.strategies.draws import MILD, integers, simplex
+from proofs_check.strategies.draws import MILD, integers, simplex, subset
 
 __all__ = ["shape_cases", "weighted_cases"]
 
-# Fourth powers: e^{alpha M} is then rational at every multiple of q/4, which a curve that turns
-# three times needs to be seen turning.
-_RATIOS = tuple(Fraction(s) ** 4 for s in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32))
+# Squares: e^{alpha M} is then rational at every multiple of q/2, which is fine enough to see a
+# curve turn three times.
+_RATIOS = tuple(Fraction(s) ** 2 for s in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16))
 
 
 @st.composite
@@ -25,12 +25,15 @@ def shape_cases(draw: DrawFn, *, crowded: bool = False) -> ConceptCase:
     Any ratios r_z > 1 and gap weights g_z are possible: b_z = g_z / ((r_z - 1)(1 + S)) with
     S = sum g_z / (r_z - 1), and then a_z = r_z b_z. T has one token; N has contexts of one or two
     other concepts, whose log-odds interleave as the ratios do: with `crowded`, always of two
-    concepts of two tokens each, the smallest that can turn three times.
+    concepts of two tokens each, whose four ratios alternate: the smallest that turn three times.
     """
     sizes = (1, 2, 2) if crowded else (1, integers(draw, 1, 3), integers(draw, 1, 2))
     token_concept = tuple(c for c, size in enumerate(sizes) for _ in range(size))
     gaps = [g for size in sizes for g in simplex(draw, size)]
     ratios = [draw(st.sampled_from(_RATIOS)) for _ in token_concept]
+    if crowded:
+        low, next_low, next_high, high = sorted(subset(draw, range(len(_RATIOS)), 4))
+        ratios[1:] = [_RATIOS[k] for k in (low, next_high, next_low, high)]
     total = 1 + sum(g / (r - 1) for g, r in zip(gaps, ratios, strict=True))
     b = [g / ((r - 1) * total) for g, r in zip(gaps, ratios, strict=True)]
     negatives = (1, 2) if crowded else draw(st.sampled_from(((1,), (2,), (1, 2))))

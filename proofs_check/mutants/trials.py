@@ -1,0 +1,13 @@
+"""One trial by name: what is sent to another process."""
+
+from __future__ import annotations
+
+from proofs_check.mutants import MUTANTS
+from proofs_check.mutants.mutant import Trial, try_mutant
+
+__all__ = ["trial"]
+
+
+def trial(name: str, *, seed: int, shrink: int = 150) -> Trial:
+    """Try the mutant of that name."""
+    return try_mutant(MUTANTS[name], seed=seed, shrink=shrink)
