@@ -101,7 +101,7 @@ def example(help_text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["theory", "theory list", "theory derive", "theory graph", "proofs_check", "figures"],
+    ["theory", "theory derive", "theory graph", "proofs_check", "figures"],
 )
 def test_the_example_of_each_help_text_works_as_printed(
     command: str,
@@ -130,7 +130,7 @@ def test_the_example_of_the_report_is_understood(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     "command",
     [
-        "theory derive --all",
+        "theory derive slope",
         "proofs_check slope --examples 1 --jobs 1",
         "figures fig2 fig4 --format svg --out {out}",
     ],
