@@ -78,4 +78,18 @@ def limit(case: FamilyCase, on_trial: Formulas) -> Meeting:
     )
 
 
-CHECKS: tuple[Check, ...] = (limit,)
+@check(
+    "limit/uniform-share",
+    cases=family_cases(wild=False),
+    tolerance="limits in 100 digits compared with each other",
+    expected=False,
+)
+def uniform_share(case: FamilyCase, on_trial: Formulas) -> Meeting:
+    """Tokens tied at max M have the same probability in the limit (false: in proportion to p)."""
+    top = max(case.M)
+    end = precise.limit(case.p, case.M, 1)
+    shares = [end[z] for z, m in enumerate(case.M) if m == top]
+    return claim("all shares are equal", max(shares) - min(shares) < 1e-50)
+
+
+CHECKS: tuple[Check, ...] = (limit, uniform_share)
