@@ -17,10 +17,12 @@ from proofs_check.bridge.grid import alpha_grid
 from proofs_check.bridge.progress import Clock
 from theory.errors import ShapeError, SteeringError
 
-_JOBS = """\
+JOBS = ("final-norm", "laws", "figures", "read", "train")
+_HELP = """\
 jobs:
   final-norm   steer the output of the final norm; every log-probability against the closed form
   laws         steer blocks; which statements hold there, how far, and why not further
+  figures      the paper's real-model figures on this model, predictions drawn
   read         curves that others measured (npz of the paper's tool, CSV); needs no torch
   train        train a one-layer GPT with the concept "uppercase words" and steer it (Fig. A.4)
 
@@ -32,11 +34,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m proofs_check.bridge",
         description="Does the theory hold on this language model?",
-        epilog=_JOBS,
+        epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("job", nargs="?", default="final-norm", choices=("final-norm", "laws", "read", "train"))
+    add(
+        "job",
+        nargs="?",
+        default="final-norm",
+        choices=("final-norm", "laws", "figures", "read", "train"),
+    )
     add("files", nargs="*", metavar="FILE", help="for read: .npz or .csv")
     add(
         "--model",
@@ -51,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--out", default="out/bridge", metavar="DIR", help="default: out/bridge")
     add("--json", metavar="FILE", help="also write the verdicts to FILE")
-    add("--dtype", choices=("float64", "float32"), help="default: float64; for laws float32")
+    add(
+        "--dtype",
+        choices=("float64", "float32"),
+        help="default: float64; for laws and figures float32",
+    )
     add("--seed", type=int, default=0, help="seeds probing and sampling (default: 0)")
     add("--threads", type=int, help="threads of torch (default: its own choice)")
     norm = parser.add_argument_group("final-norm")
@@ -64,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     laws.add_argument("--contexts", type=int, default=4, help="default: 4")
     laws.add_argument("--windows", type=int, default=6, help="of 64 tokens of text (default: 6)")
     laws.add_argument("--read", default="mean", choices=("mean", "last"), help="default: mean")
+    drawn = parser.add_argument_group("figures")
+    drawn.add_argument("--only", metavar="NAMES", help="such as bumps,cross-entropy (default: all)")
     own = parser.add_argument_group("train")
     own.add_argument("--steps", type=int, default=500, help="of training (default: 500)")
     return parser
@@ -136,10 +149,26 @@ def _run(options: argparse.Namespace) -> int:
         from proofs_check.bridge.models import load_model
 
         # Ten digits need float64; the laws at blocks are expansions, and float32 is twice as fast.
-        dtype = options.dtype or ("float32" if options.job == "laws" else "float64")
+        expansions = options.job in ("laws", "figures")
+        dtype = options.dtype or ("float32" if expansions else "float64")
         clock(f"loading {options.model!r} in {dtype} (a GGUF file takes half a minute)")
         loaded = load_model(options.model, dtype)
-    if options.job == "laws":
+    if options.job == "figures":
+        from proofs_check.bridge.paper_figures import FIGURES, paper_figures
+
+        names = options.only.split(",") if options.only else list(FIGURES)
+        drawn = paper_figures(
+            loaded,
+            concept,
+            folder,
+            names=names,
+            context=options.context,
+            windows=options.windows,
+            seed=options.seed,
+            progress=clock,
+        )
+        text, paths, holds = "\n".join(FIGURES[name] for name in names), drawn, True
+    elif options.job == "laws":
         from proofs_check.bridge.laws import law_report
 
         report = law_report(
@@ -171,6 +200,9 @@ def _run(options: argparse.Namespace) -> int:
         )
         text, paths = outcome.text, outcome.paths
         if options.job == "train":
+            from proofs_check.bridge.paper_figures import one_layer_figure
+
+            paths += one_layer_figure(loaded, concept, folder, seed=options.seed)
             text += "\n\n" + trained.sign_separation(outcome.setting.log_odds)
             text += f"\n\nThe other jobs: --model {target} --concept {concept_file}"
         holds = all(verdict.status == "passed" for verdict in outcome.verdicts)

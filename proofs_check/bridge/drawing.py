@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,26 +185,30 @@ def _draw_error(record: FinalNormFigure, ax: Any) -> None:
 
 def save(record: FinalNormFigure, folder: Path, stem: str = "final_norm") -> tuple[Path, ...]:
     """Write `stem`.png, .pdf and .npz into `folder`, each whole or not at all."""
-    return save_figure(record, draw, folder, stem)
+    return save_figure(lambda figure: draw(record, figure), vars(record), folder, stem)
 
 
 def save_figure(
-    record: Any, draw_into: Callable[[Any, Figure], Any], folder: Path, stem: str
+    draw_into: Callable[[Figure], Any],
+    arrays: Mapping[str, Any],
+    folder: Path,
+    stem: str,
+    size: tuple[float, float] = (10.5, 7.2),
 ) -> tuple[Path, ...]:
-    """Draw a record of arrays and write the picture twice and the arrays once."""
+    """Draw, and write the picture twice and the arrays behind it once."""
     # The Agg canvas directly: no global pyplot state, no display needed.
     with mpl.rc_context({"font.size": 8, "pdf.fonttype": 42}):
-        figure = Figure(figsize=(10.5, 7.2), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        draw_into(record, figure)
+        draw_into(figure)
         paths = [
             write_whole(folder / f"{stem}.{ending}", lambda path: figure.savefig(path, dpi=160))
             for ending in ("png", "pdf")
         ]
-    arrays = {name: np.asarray(value) for name, value in vars(record).items()}
+    plain = {name: np.asarray(value) for name, value in arrays.items()}
 
     def write_arrays(path: Path) -> None:
-        np.savez(path, allow_pickle=False, **arrays)
+        np.savez(path, allow_pickle=False, **plain)
 
     paths.append(write_whole(folder / f"{stem}.npz", write_arrays))
     return tuple(paths)

@@ -51,12 +51,15 @@ class LastBlock:
 
     def log_probability(self, alphas: Floats) -> Floats:
         """Return log p_alpha, shape (A, V)."""
-        alpha = np.atleast_1d(np.asarray(alphas, dtype=np.float64))[:, None]
-        # Dividing by max(1, |alpha|) first: alpha^2 would overflow where alpha does not.
-        size = np.maximum(np.abs(alpha), 1.0)
-        s = alpha / size
-        root = np.sqrt(self.A * s * s + 2 * self.B * s / size + self.C / size / size)
-        return np.asarray(log_softmax((self.a / size + s * self.b) / root + self.c, axis=-1))
+        strengths = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+        found = np.empty((strengths.size, self.a.size))
+        for row, alpha in zip(found, strengths, strict=True):
+            # Dividing by max(1, |alpha|) first: alpha^2 would overflow where alpha does not.
+            size = max(abs(float(alpha)), 1.0)
+            s = float(alpha) / size
+            root = np.sqrt(self.A * s * s + 2 * self.B * s / size + self.C / size / size)
+            row[:] = log_softmax((self.a / size + s * self.b) / root + self.c)
+        return found
 
     def plateau(self, sign: int) -> Floats:
         """Return log p at alpha -> sign * inf, shape (V,)."""

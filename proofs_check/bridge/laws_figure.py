@@ -178,4 +178,4 @@ def _draw_text(record: LawsFigure, ax: Any) -> None:
 
 def save(record: LawsFigure, folder: Path) -> tuple[Path, ...]:
     """Write laws.png, .pdf and .npz into `folder`."""
-    return save_figure(record, draw, folder, "laws")
+    return save_figure(lambda figure: draw(record, figure), vars(record), folder, "laws")

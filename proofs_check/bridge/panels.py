@@ -1,0 +1,163 @@
+"""One panel of the paper's real-model figures: token probabilities against alpha, with predictions.
+
+Measured by passes through the blocks above the site. Predicted without a free parameter, where
+theory says something: near 0 by the tilt with M_loc, far out by LN(h + R_inf + alpha v), at the end
+by the plateau LN(+-v) W^T; at the last block by the closed form, everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from proofs_check.bridge.anatomy import Anatomy
+from proofs_check.bridge.encoding import TokenBatch
+from proofs_check.bridge.last_block import last_block
+from proofs_check.bridge.local import local_tilt
+from proofs_check.bridge.models import LoadedModel
+from proofs_check.bridge.norms import FinalNorm
+from proofs_check.bridge.plateau import final_residual
+from proofs_check.bridge.sites import Apply, Site
+from proofs_check.bridge.survey import asinh_grid
+from proofs_check.bridge.upper import Upper, read_out
+from theory import TiltedFamily
+
+__all__ = ["Panel", "bump_panel", "mean_and_band"]
+
+Floats = NDArray[np.float64]
+
+# Beyond a divergence of 1 nat the tilt by M_loc is not expected to say anything.
+_NEAR_NATS = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Arrays of one panel; probabilities are increases over alpha = 0.
+
+    Parameters
+    ----------
+    title : str
+    tokens : numpy.ndarray
+        Shape (k,): the likeliest tokens at the far end of the shown range, the paper's choice.
+    token_text : tuple of str
+        Their labels.
+    alphas : numpy.ndarray
+        Shape (A,), increasing, on one side of 0.
+    measured : numpy.ndarray
+        Shape (A, k), Delta p.
+    near, far : numpy.ndarray
+        Shape (A, k): the two predictions, nan where they are not meant to hold.
+    exact : numpy.ndarray
+        Shape (A, k): the closed form of the last block, nan elsewhere.
+    plateau : numpy.ndarray
+        Shape (k,): Delta p at the end of the axis.
+    band : numpy.ndarray
+        Shape (A, k): one standard deviation over resampled P and N; nan without resampling.
+    """
+
+    title: str
+    tokens: NDArray[np.int64]
+    token_text: tuple[str, ...]
+    alphas: Floats
+    measured: Floats
+    near: Floats
+    far: Floats
+    exact: Floats
+    plateau: Floats
+    band: Floats
+
+
+def bump_panel(
+    loaded: LoadedModel,
+    anatomy: Anatomy,
+    norm: FinalNorm,
+    vector: torch.Tensor,
+    site: Site,
+    batch: TokenBatch,
+    *,
+    title: str,
+    reach: float = 200.0,
+    sign: int = 1,
+    apply: Apply = "all",
+    points: int = 40,
+    tokens: NDArray[np.int64] | None = None,
+    count: int = 8,
+) -> Panel:
+    """Measure and predict one panel on [0, reach] or [-reach, 0]."""
+    upper = Upper(loaded.model, anatomy, batch, site)
+    positive = asinh_grid(reach, min(1.0, reach / 50), points)[points:]
+    alphas = np.sort(sign * positive)
+    log_p = _log_p(anatomy, upper.last_normed(vector, alphas, apply))
+    zero = int(np.abs(alphas).argmin())
+    end = -1 if sign > 0 else 0
+    if tokens is None:
+        tokens = np.argsort(-log_p[end], kind="stable")[:count]
+    base = np.exp(log_p[zero, tokens])
+    v = vector.to(torch.float64).numpy()
+
+    def increase(values: Floats) -> Floats:
+        return np.exp(values[:, tokens]) - base
+
+    tilt = local_tilt(anatomy, upper, vector, apply)
+    family = TiltedFamily(tilt.log_p, tilt.slope)
+    near = np.stack([family.log_probability(float(a)) for a in alphas])
+    within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
+    remainder = final_residual(anatomy, upper, vector, sign, apply)
+    steering = norm.steering(remainder, v)
+    scale = np.linalg.norm(norm.centred(remainder)) / np.linalg.norm(norm.centred(v))
+    far = _log_p(anatomy, _tensor(steering.output(alphas), vector))
+    limit = _log_p(anatomy, _tensor(steering.limit(sign)[None], vector))
+    exact = np.full((alphas.size, tokens.size), np.nan)
+    if site.layer == len(anatomy.blocks) - 1:
+        h = upper.residual[0, int(batch.last[0])].to(torch.float64).numpy()
+        exact = increase(last_block(anatomy, norm, h, v).log_probability(alphas))
+    return Panel(
+        title=title,
+        tokens=tokens,
+        token_text=tuple(_text(loaded.tokenizer, int(t)) for t in tokens),
+        alphas=alphas,
+        measured=increase(log_p),
+        near=np.where(within[:, None], increase(near), np.nan),
+        far=np.where((np.abs(alphas) >= scale)[:, None], increase(far), np.nan),
+        exact=exact,
+        plateau=increase(limit)[0],
+        band=np.full((alphas.size, tokens.size), np.nan),
+    )
+
+
+def mean_and_band(panels: Sequence[Panel], title: str) -> Panel:
+    """Mean and standard deviation of the measured curves of panels with the same tokens."""
+    curves = np.stack([panel.measured for panel in panels])
+    blank = np.full(curves.shape[1:], np.nan)
+    first = panels[0]
+    return Panel(
+        title=title,
+        tokens=first.tokens,
+        token_text=first.token_text,
+        alphas=first.alphas,
+        measured=curves.mean(axis=0),
+        near=np.stack([panel.near for panel in panels]).mean(axis=0),
+        far=blank,
+        exact=blank,
+        plateau=np.stack([panel.plateau for panel in panels]).mean(axis=0),
+        band=curves.std(axis=0, ddof=1),
+    )
+
+
+def _log_p(anatomy: Anatomy, states: torch.Tensor) -> Floats:
+    return np.stack([log_softmax(read_out(anatomy, state[None])[0].numpy()) for state in states])
+
+
+def _tensor(states: Floats, like: torch.Tensor) -> torch.Tensor:
+    return torch.as_tensor(states).to(like.dtype)
+
+
+def _text(tokenizer: Any, token: int) -> str:
+    text = tokenizer.decode([token])
+    return ascii(text)[1:-1].replace(" ", "\N{MIDDLE DOT}") if text.strip() else repr(text)
