@@ -56,7 +56,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
             axis.loglog(sizes, seconds, "o-", label=name, markersize=4)
             axis.loglog(sizes, seconds[-1] * sizes / sizes[-1], ":", color="0.6", linewidth=1)
         axis.set_xlabel(label)
-        axis.set_ylabel("seconds, one thread")
+        axis.set_ylabel("processor seconds, one thread")
         axis.legend(frameon=False)
     axes[0].set_title("linear in V")
     axes[1].set_title("linear in the number of alphas")

@@ -7,8 +7,12 @@ the formulas live in one module per stem: `tilting`, `peaks`, `limits`, `concept
 `cross_entropy`, with `inverse` for questions the other way round. `NormedSteering`
 (transformer.py) is the final norm of a steered residual stream.
 
-Reading order: `measure` (p and M, centred), `cross_entropy` (the sum without cancellation, from
-which K, Delta p and the concept laws follow), `tilting`, `concept`, `peaks`, `inverse`.
+Reading order: `measure` (p and M, centred) and `sums` (the inner loop), `cross_entropy` (the sum
+without cancellation, from which K, Delta p and the concept laws follow), `tilting`, `concept`,
+`inverse`. Then the fast path for a whole vocabulary: `compression` (the tilted measure as 26
+moments), `panels` (K' from those, with a bound on its error), `walk` and `peaks` (its inverse),
+`sweep` (many alphas). `population` holds many contexts, `construction` and `storage` bring
+families in and out, `validation` says what is accepted.
 """
 
 from theory.engine.family import TiltedFamily

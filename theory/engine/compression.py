@@ -71,6 +71,7 @@ def compress(
     products = np.empty((len(starts), 6, 5))
     left, right = np.empty((5, BLOCK)), np.ones((6, BLOCK))
     buffers = np.empty((2, BLOCK))
+    lightest = float(log_p.min())
     for b, start in enumerate(starts):
         part = slice(start, min(start + BLOCK, values.size))
         size = part.stop - start
@@ -79,7 +80,8 @@ def compress(
         exponent += log_p[part]
         tops[b] = exponent.max()
         exponent -= tops[b]
-        np.maximum(exponent, _FLOOR, out=exponent)
+        if min(centre * gap[part.start], centre * gap[part.stop - 1]) + lightest - tops[b] < _FLOOR:
+            np.maximum(exponent, _FLOOR, out=exponent)
         np.exp(exponent, out=low[0])
         np.subtract(values[part], origin, out=u)
         u *= 1.0 / radius

@@ -28,6 +28,8 @@ Vector = NDArray[np.float64]
 
 _LOG_FACTORIAL = math.lgamma(DEGREE + 1.0)
 _FACTORIAL = np.cumprod(np.concatenate(([1.0], np.arange(1.0, DEGREE + 1.0))))
+# What a panel may neglect at its ends: the weights carry ten eps and more anyway.
+_NEGLECTED = 2.0**-50
 # Where the inverse of K' is tabulated: on 128 cells its quintic is good to about 1e-14.
 _CELLS = 128
 _WIDTH = 2.0 / _CELLS
@@ -195,14 +197,14 @@ def fit_panel(
             # The radius was so large that the powers which matter underflow.
             radius *= max(size, math.sqrt(float(measure.moments[2])))
             continue
-        # x = h / radius at which M_26 / 25!, the first term that D' neglects, is 2^-54 of
+        # x = h / radius at which M_26 / 25!, the first term that D' neglects, is `_NEGLECTED` of
         # sum w |h d|, the size of the sums whose sign is to be decided.
-        x = math.exp((math.log(size / last) + _LOG_FACTORIAL - 54.0 * math.log(2.0)) / DEGREE)
+        x = math.exp((math.log(size / last * _NEGLECTED) + _LOG_FACTORIAL) / DEGREE)
         if 1e-6 < x < 1e6:
             break
         radius /= x
     reach = x / radius
-    bound = 2.0 * EPS * size * x
+    bound = _NEGLECTED * size * x
     while (remainder := wild_remainder(measure, reach, bound)) > bound:
         reach *= 0.7
         bound *= 0.7

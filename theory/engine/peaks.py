@@ -33,8 +33,10 @@ class PeakTable:
         K' - M is < 0 at `lower` and > 0 at `upper`; equal to `alpha` where that is not finite.
     gain : (levels,)
         K*(M) = log p_alpha(z) - log p(z) at the peak, >= 0, in nats; nan where alpha is.
-    order, level : (n,)
-        Token `order[i]` has the level `level[i]`.
+    order : (n,)
+        The tokens by increasing M.
+    level : (n,) or None
+        Token `order[i]` has the level `level[i]`; None where all M differ and that is i.
     """
 
     alpha: Vector
@@ -42,12 +44,12 @@ class PeakTable:
     upper: Vector
     gain: Vector
     order: NDArray[np.intp]
-    level: NDArray[np.intp]
+    level: NDArray[np.intp] | None
 
     def per_token(self, column: Vector) -> Vector:
         """Return one of the rows above for each of the n tokens, in their own order."""
         result = np.empty(self.order.size)
-        result[self.order] = column[self.level]
+        result[self.order] = column if self.level is None else column[self.level]
         return result
 
 
@@ -56,31 +58,37 @@ def peak_table(measure: Measure) -> PeakTable:
     """Solve K'(alpha) = M(z) for all tokens of `measure`; see `PeakTable`."""
     order = np.argsort(measure.log_odds)
     values = measure.log_odds[order]
-    new = np.concatenate(([True], values[1:] != values[:-1]))
-    level = np.cumsum(new) - 1
+    ties = values[1:] == values[:-1]
+    level = np.concatenate(([0], np.cumsum(~ties))) if ties.any() else None
     if measure.constant:
         nothing = np.full(1, np.nan)
-        return PeakTable(nothing, nothing, nothing, nothing, order, level)
+        return PeakTable(nothing, nothing, nothing, nothing, order, np.zeros_like(order))
     # A power of two brings the range of M near 1: exact, and alpha stays far from the ends of
     # float64 whatever the unit of M is.
     unit = 2.0 ** min(-math.frexp(measure.high - measure.low)[1], 1000)
     side = Side.of(measure.log_p[order], values * unit)
-    table = np.empty((4, int(level[-1]) + 1))
+    levels = side.values if level is None else side.values[np.concatenate(([True], ~ties))]
+    table = np.empty((4, levels.size))
     table[:3, 0], table[:3, -1] = -np.inf, np.inf
     for end, extreme in ((0, measure.low), (-1, measure.high)):
         share = float(log_sum_exp(measure.log_p[measure.log_odds == extreme]))
         table[3, end] = measure.log_mass - share
-    inner = solve_levels(side, side.values[new][1:-1], measure.mean * unit)
-    alpha, width = inner[0], inner[1]
+    inner = solve_levels(side, levels[1:-1], measure.mean * unit)
+    alpha, lower, upper = inner[0], inner[0] - inner[1], inner[0] + inner[1]
     # A lower end for one level is one for every larger level, an upper end for every smaller one:
     # so all three can be made increasing, although close roots are only known up to rounding.
-    lower = np.maximum.accumulate(alpha - width)
-    upper = np.minimum.accumulate((alpha + width)[::-1])[::-1]
-    table[0, 1:-1] = np.clip(np.maximum.accumulate(alpha), lower, upper)
-    table[1, 1:-1], table[2, 1:-1] = lower, upper
+    if _falls(lower) or _falls(alpha) or _falls(upper):
+        lower = np.maximum.accumulate(lower)
+        upper = np.minimum.accumulate(upper[::-1])[::-1]
+        alpha = np.clip(np.maximum.accumulate(alpha), lower, upper)
+    table[0, 1:-1], table[1, 1:-1], table[2, 1:-1] = alpha, lower, upper
     table[3, 1:-1] = np.maximum(inner[2] + measure.log_mass, 0.0)
     table[:3] *= unit
     return PeakTable(table[0], table[1], table[2], table[3], order, level)
+
+
+def _falls(row: Vector) -> bool:
+    return bool((row[1:] < row[:-1]).any())
 
 
 def peak_log_probability(measure: Measure) -> Vector:

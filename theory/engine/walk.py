@@ -22,8 +22,8 @@ __all__ = ["OVERLAP", "Side", "solve_levels"]
 Vector = NDArray[np.float64]
 
 # The next centre lies this many reaches beyond the last panel: it overlaps if it turns out wider,
-# and may turn out 15 % narrower before a level can fall in between.
-OVERLAP = 0.85
+# and may turn out 10 % narrower before a level can fall in between.
+OVERLAP = 0.9
 
 
 @dataclass(frozen=True, eq=False)
