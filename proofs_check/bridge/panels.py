@@ -160,4 +160,4 @@ def _tensor(states: Floats, like: torch.Tensor) -> torch.Tensor:
 
 def _text(tokenizer: Any, token: int) -> str:
     text = tokenizer.decode([token])
-    return ascii(text)[1:-1].replace(" ", "\N{MIDDLE DOT}") if text.strip() else repr(text)
+    return ascii(text)[1:-1].replace(" ", "\N{MIDDLE DOT}") if text.strip() else f"<{token}>"

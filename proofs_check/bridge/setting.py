@@ -79,7 +79,7 @@ class Setting:
     def token_text(self, token: int) -> str:
         """The token as a reader sees it, with a middle dot for its leading space."""
         text = self.loaded.tokenizer.decode([int(token)])
-        return ascii(text)[1:-1].replace(" ", "\N{MIDDLE DOT}") if text.strip() else repr(text)
+        return ascii(text)[1:-1].replace(" ", "\N{MIDDLE DOT}") if text.strip() else f"<{token}>"
 
 
 def prepare(
