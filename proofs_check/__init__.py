@@ -17,12 +17,14 @@ Three instances of the idea:
 
 Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
 (what is seen), `formulas` (what is on trial), `meeting` and `tolerance` (what agreement means),
-`check_tilting` and its siblings (the statements), `search`, `run` and `verdict` (the judgement).
+`check_tilting` and its siblings (the statements), `certified` (what ball arithmetic decides),
+`search`, `run` and `verdict` (the judgement). Then `mutants`, `errata` and `conjectures`.
 """
 
 from __future__ import annotations
 
+from proofs_check.conjectures import Judgement, conjecture
 from proofs_check.run import reproduce, run
 from proofs_check.verdict import Verdict, as_json, write_json
 
-__all__ = ["Verdict", "as_json", "reproduce", "run", "write_json"]
+__all__ = ["Judgement", "Verdict", "as_json", "conjecture", "reproduce", "run", "write_json"]

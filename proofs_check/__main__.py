@@ -26,7 +26,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m proofs_check",
         description="Check every statement of the theory: by derivation, and on random instances.",
         epilog="A statement is named by its id (`python -m theory list`); `peak-sign` also selects "
-        "its readings `peak-sign/...`. Errors are in units of their tolerance. "
+        "its readings `peak-sign/...`. Errors are in units of their tolerance. `errata` "
+        "instead of ids prints the false readings, with counterexamples to check by hand; wrong "
+        "laws are tried by `python -m proofs_check.mutants`. "
         "Example: python -m proofs_check peak limit --examples 20 --json verdicts.json",
     )
     parser.add_argument("ids", nargs="*", metavar="IDS", help="statements; all by default")
@@ -58,9 +60,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _errata() -> int:
+    """Print the false readings with their counterexamples; this takes seconds, and no options."""
+    from proofs_check.errata import ERRATA, find, table
+
+    found = []
+    for erratum in ERRATA:
+        found.append(find(erratum))
+        print(f"[{len(found)}/{len(ERRATA)}] {erratum.id}", file=sys.stderr, flush=True)
+    say(table(found))
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(argv)
+    if options.ids == ["errata"]:
+        return _errata()
 
     def progress(verdict: Verdict, done: int, total: int) -> None:
         print(report.line(verdict, done, total), file=sys.stderr, flush=True)

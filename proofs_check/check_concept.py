@@ -256,10 +256,14 @@ def necessary(case: ConceptCase, on_trial: Formulas) -> Meeting:
 
 
 def _shape(case: ConceptCase, tokens: tuple[int, ...], reach: int = 6) -> list[int]:
-    """Directions of F_C at alpha from -reach q to reach q in steps of q/2, in exact fractions."""
-    roots = [exact.root(ratio, 2) for ratio in case.ratios]
-    steps = range(-2 * reach, 2 * reach + 1)
-    return exact.signs_of_change(exact.concept_curve(case.row, roots, tokens, steps))
+    """Directions of F_C from alpha = -reach q to reach q in exact fractions.
+
+    In steps of q/2 where every e^{q M} is a square, else in steps of q.
+    """
+    parts = 2 if exact.all_squares(case.ratios) else 1
+    factors = [exact.root(ratio, parts) for ratio in case.ratios]
+    steps = range(-parts * reach, parts * reach + 1)
+    return exact.signs_of_change(exact.concept_curve(case.row, factors, tokens, steps))
 
 
 @check(

@@ -7,11 +7,14 @@ and in which order changes nothing in the verdicts except the seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pprint import pformat
+from types import MappingProxyType
 from typing import Any, Literal
 
+from proofs_check.certified import certificate_checks
+from proofs_check.check import Check
 from proofs_check.meeting import Meeting
 from proofs_check.registry import CHECKS, select
 from proofs_check.search import Finding, search, shards
@@ -33,6 +36,9 @@ __all__ = [
 DEFAULT_EXAMPLES = 100
 """Instances per check; with all checks about a minute on two cores."""
 
+CERTIFIED: Mapping[str, Check] = MappingProxyType(certificate_checks())
+"""id -> what ball arithmetic certifies of a statement."""
+
 Progress = Callable[[Verdict, int, int], None]
 """Called as each verdict is reached: (verdict, verdicts so far, verdicts in all)."""
 
@@ -42,7 +48,7 @@ class Task:
     """A piece of work that can be sent to another process: names and numbers only."""
 
     name: str
-    method: Literal["symbolic", "property"]
+    method: Literal["symbolic", "certified", "property"]
     seed: int
     shard: int = 0
     examples: int = 0
@@ -65,24 +71,36 @@ Executor = Callable[[Callable[[Task], Part], Sequence[Task]], Iterable[Part]]
 """Applies a function to tasks and yields results in any order: a pool's `imap_unordered`, say."""
 
 
-def reproduce(name: str, case: Any) -> Meeting:
-    """The disagreement of one check on one instance: what a printed counterexample calls."""
-    if name not in CHECKS:
+def reproduce(
+    name: str, case: Any, method: Literal["certified", "property"] = "property"
+) -> Meeting:
+    """The disagreement of one check on one instance: what a printed counterexample calls.
+
+    Raises
+    ------
+    UnknownNameError
+        No such statement.
+    SteeringError
+        The statement is not checked on instances by this method.
+    """
+    known = CHECKS if method == "property" else CERTIFIED
+    if name not in known:
         select([name])  # raises with close matches, if the name is not known at all
-        raise SteeringError(f"{name} has no check with instances", remedy="see its derivation")
-    return CHECKS[name](case)
+        raise SteeringError(f"{name} has no {method} check", remedy="see its derivation")
+    return known[name](case)
 
 
-def code(name: str, finding: Finding) -> str:
+def code(name: str, finding: Finding, method: str = "property") -> str:
     """A counterexample as a program that reproduces it."""
     case = pformat(finding.case, width=96).replace("Fraction(", "F(")
     what = finding.meeting.what if finding.meeting else ""
+    extra = "" if method == "property" else f", {method!r}"
     return (
         "from fractions import Fraction as F\n"
         "from proofs_check import reproduce\n"
         "from proofs_check.instances import *\n\n"
         f"case = {case}\n"
-        f"print(reproduce({name!r}, case))  # {what}\n"
+        f"print(reproduce({name!r}, case{extra}))  # {what}\n"
     )
 
 
@@ -108,19 +126,28 @@ def _prove(task: Task) -> Part:
     )
 
 
+def _check(task: Task) -> Check:
+    return CHECKS[task.name] if task.method == "property" else CERTIFIED[task.name]
+
+
 def _search(task: Task) -> Part:
-    check = CHECKS[task.name]
+    check = _check(task)
+    certified = task.method == "certified"
     pieces = [task.examples] if check.expected else shards(task.examples)
-    count, largest, seconds, finding = 0, 0.0, 0.0, Finding(0, 0.0)
+    count, undecided, largest, seconds = 0, 0, 0.0, 0.0
+    finding = Finding(0, 0.0)
     for k, examples in enumerate(pieces):
         finding = search(check, examples=examples, seed=task.seed, shard=task.shard + k)
         count += finding.examples
+        undecided += finding.undecided
         largest = max(largest, finding.max_error)
         seconds += finding.seconds
         if finding.case is not None:
             break
-    status: Status = "passed"
+    status: Status = "certified" if certified else "passed"
     note = finding.meeting.what if finding.meeting else ""
+    if undecided:
+        status, note = "unknown", f"undecided on {undecided} of {count} instances"
     if finding.case is not None:
         # A formula that raises has refuted itself, but it is no evidence against a claim that is
         # expected to be false.
@@ -129,8 +156,8 @@ def _search(task: Task) -> Part:
         task=task,
         status=status,
         examples=count,
-        max_error=largest,
-        counterexample=None if finding.case is None else code(task.name, finding),
+        max_error=None if certified else largest,
+        counterexample=None if finding.case is None else code(task.name, finding, task.method),
         note=note,
         seconds=seconds,
     )
@@ -147,11 +174,13 @@ def _tasks(names: Sequence[str], examples: int, seed: int) -> list[list[Task]]:
     for name in names:
         if name in LAWS:
             groups.append([Task(name, "symbolic", seed)])
+        if name in CERTIFIED:
+            sizes = shards(CERTIFIED[name].budget(examples))
+            groups.append([Task(name, "certified", seed, k, size) for k, size in enumerate(sizes)])
         if name in CHECKS:
-            check = CHECKS[name]
-            budget = check.budget(examples)
+            budget = CHECKS[name].budget(examples)
             # A false claim is one task: the search ends with the first counterexample.
-            sizes = shards(budget) if check.expected else [budget]
+            sizes = shards(budget) if CHECKS[name].expected else [budget]
             groups.append([Task(name, "property", seed, k, size) for k, size in enumerate(sizes)])
     return groups
 
@@ -160,16 +189,19 @@ def _merge(parts: Sequence[Part]) -> Verdict:
     """One verdict from the parts of a statement; shards after a refuted one do not count."""
     parts = sorted(parts, key=lambda part: part.task.shard)
     name, method = parts[0].task.name, parts[0].task.method
-    failed = next((k for k, part in enumerate(parts) if part.status != "passed"), None)
+    failed = next((k for k, part in enumerate(parts) if part.status == "refuted"), None)
     counted = parts if failed is None else parts[: failed + 1]
-    last = counted[-1]
+    # Of several shards the worst status counts: refuted, unknown, and only then good news.
+    last = next(
+        (part for part in counted[::-1] if part.status in ("refuted", "unknown")), counted[-1]
+    )
     errors = [part.max_error for part in counted if part.max_error is not None]
     return Verdict(
         id=name,
         method=method,
         status=last.status,
         expected=CHECKS[name].expected if name in CHECKS else LAWS[name].expected,
-        claim=CHECKS[name].claim if method == "property" else LAWS[name].statement.text(),
+        claim=LAWS[name].statement.text() if method == "symbolic" else _check(parts[0].task).claim,
         examples=sum(part.examples for part in counted),
         max_error=max(errors) if errors else None,
         counterexample=last.counterexample,

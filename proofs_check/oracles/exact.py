@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import prod
+from math import isqrt, prod
 
 __all__ = [
+    "all_squares",
     "concept_curve",
     "concept_levels",
     "concept_probability",
@@ -59,6 +60,12 @@ def root(value: Fraction, n: int) -> Fraction:
     if numerator**n != value.numerator or denominator**n != value.denominator:
         raise ValueError(f"{value} is not the power {n} of a fraction")
     return Fraction(numerator, denominator)
+
+
+def all_squares(values: Iterable[Fraction]) -> bool:
+    """Whether every one is the square of a fraction."""
+    parts = [n for value in values for n in (value.numerator, value.denominator)]
+    return all(isqrt(n) ** 2 == n for n in parts)
 
 
 def _integer_root(value: int, n: int) -> int:

@@ -1,0 +1,167 @@
+"""Ball arithmetic: numbers that carry a rigorous bound of their own error.
+
+`BALLS` is python-flint's `arb` if it is installed, and else mpmath's interval arithmetic, slower
+with the same verdicts. A sign is reported only where it is certain; where it is not, precision is
+doubled (`decide`), and at the end ignorance is an answer (None). Nothing here has a tolerance.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, TypeAlias, final
+
+__all__ = ["BALLS", "Ball", "Balls", "FlintBalls", "IntervalBalls", "decide"]
+
+Ball: TypeAlias = Any
+"""An `arb` or an `iv.mpf`: supports + - * / and the functions of `Balls`."""
+
+_START, _STOP = 128, 4096
+
+
+class Balls(ABC):
+    """The few operations that the certificates need."""
+
+    name: str
+
+    @abstractmethod
+    def precision(self) -> int:
+        """Bits worked with at present."""
+
+    @abstractmethod
+    def set_precision(self, bits: int) -> None:
+        """Work with so many bits from now on."""
+
+    @abstractmethod
+    def exact(self, value: Fraction | float | int) -> Ball:
+        """A ball around the value, as tight as the precision allows."""
+
+    @abstractmethod
+    def hull(self, low: Fraction, high: Fraction) -> Ball:
+        """A ball that contains the whole interval."""
+
+    @abstractmethod
+    def exp(self, x: Ball) -> Ball:
+        """e^x."""
+
+    @abstractmethod
+    def log(self, x: Ball) -> Ball:
+        """log x, x > 0."""
+
+    @abstractmethod
+    def sqrt(self, x: Ball) -> Ball:
+        """The square root, x >= 0."""
+
+    @abstractmethod
+    def sign(self, x: Ball) -> int | None:
+        """+1 or -1 where that is certain, else None (0 too cannot be told from a small number)."""
+
+    def total(self, terms: list[Ball]) -> Ball:
+        """The sum; 0 for none."""
+        result = self.exact(0)
+        for term in terms:
+            result = result + term
+        return result
+
+
+@final
+class FlintBalls(Balls):
+    """python-flint's arb: midpoint and radius."""
+
+    name = "python-flint arb"
+
+    def __init__(self) -> None:
+        import flint
+
+        self._flint = flint
+
+    def precision(self) -> int:  # noqa: D102 - see Balls
+        return int(self._flint.ctx.prec)
+
+    def set_precision(self, bits: int) -> None:  # noqa: D102
+        self._flint.ctx.prec = bits
+
+    def exact(self, value: Fraction | float | int) -> Ball:  # noqa: D102
+        part = Fraction(value)
+        return self._flint.arb(self._flint.fmpq(part.numerator, part.denominator))
+
+    def hull(self, low: Fraction, high: Fraction) -> Ball:  # noqa: D102
+        return self.exact(low).union(self.exact(high))
+
+    def exp(self, x: Ball) -> Ball:  # noqa: D102
+        return x.exp()
+
+    def log(self, x: Ball) -> Ball:  # noqa: D102
+        return x.log()
+
+    def sqrt(self, x: Ball) -> Ball:  # noqa: D102
+        return x.sqrt()
+
+    def sign(self, x: Ball) -> int | None:  # noqa: D102
+        return 1 if x > 0 else -1 if x < 0 else None
+
+
+@final
+class IntervalBalls(Balls):
+    """mpmath's interval arithmetic: two ends."""
+
+    name = "mpmath iv"
+
+    def __init__(self) -> None:
+        from mpmath.ctx_iv import MPIntervalContext
+
+        self._iv: Any = MPIntervalContext()
+
+    def precision(self) -> int:  # noqa: D102
+        return int(self._iv.prec)
+
+    def set_precision(self, bits: int) -> None:  # noqa: D102
+        self._iv.prec = bits
+
+    def exact(self, value: Fraction | float | int) -> Ball:  # noqa: D102
+        part = Fraction(value)
+        return self._iv.mpf(part.numerator) / self._iv.mpf(part.denominator)
+
+    def hull(self, low: Fraction, high: Fraction) -> Ball:  # noqa: D102
+        return self._iv.mpf([self.exact(low).a, self.exact(high).b])
+
+    def exp(self, x: Ball) -> Ball:  # noqa: D102
+        return self._iv.exp(x)
+
+    def log(self, x: Ball) -> Ball:  # noqa: D102
+        return self._iv.log(x)
+
+    def sqrt(self, x: Ball) -> Ball:  # noqa: D102
+        return self._iv.sqrt(x)
+
+    def sign(self, x: Ball) -> int | None:  # noqa: D102
+        # Comparisons of intervals are three-valued in mpmath: True, False or None.
+        return 1 if (x > 0) is True else -1 if (x < 0) is True else None
+
+
+def _choose() -> Balls:
+    try:
+        return FlintBalls()
+    except ModuleNotFoundError:
+        return IntervalBalls()
+
+
+BALLS: Balls = _choose()
+
+
+def decide(question: Callable[[Balls], bool | None], balls: Balls | None = None) -> bool | None:
+    """Ask with 128 bits, 256, ... 4096, until the answer is certain; None if it never is."""
+    arithmetic = BALLS if balls is None else balls
+    before = arithmetic.precision()
+    try:
+        bits = _START
+        while bits <= _STOP:
+            arithmetic.set_precision(bits)
+            answer = question(arithmetic)
+            if answer is not None:
+                return answer
+            bits *= 2
+        return None
+    finally:
+        arithmetic.set_precision(before)  # flint has one context for the whole process

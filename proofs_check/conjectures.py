@@ -1,0 +1,222 @@
+"""State a property of (dataset, P, N, alpha) in a few lines, and have it judged.
+
+    from proofs_check import conjecture
+
+    def even(data, positive, negative, alpha):
+        \"\"\"Steering by alpha and by -alpha costs the same cross-entropy.\"\"\"
+        M = data.log_odds(positive, negative)
+        up, down = data.cross_entropy_increase(M, [alpha, -alpha])
+        return abs(up - down) <= 1e-9 * up
+
+    print(conjecture(even))   # refuted, with the smallest dataset found, as code
+
+A claim returns a bool, or a margin that must be positive. It is evaluated in float64: leave room
+for rounding, or refutations will be about rounding. A claim that is an inequality can also be given
+in ball arithmetic (`certify`), which decides it on every instance with zero tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from proofs_check.balls import Ball, Balls, decide
+from proofs_check.check import Check
+from proofs_check.formulas import Formulas
+from proofs_check.instances import ConceptCase, ExactDataset
+from proofs_check.meeting import AGREED, Meeting
+from proofs_check.meeting import claim as statement
+from proofs_check.search import search, shards
+from proofs_check.strategies import Assumption, concept_cases
+from theory import ConceptDataset
+from theory.errors import SteeringError
+
+__all__ = ["BallCase", "Claim", "Judgement", "conjecture"]
+
+Claim = Callable[[ConceptDataset, tuple[int, ...], tuple[int, ...], float], Any]
+"""(data, positive, negative, alpha) -> bool, or a margin that must be positive."""
+
+
+@dataclass(frozen=True)
+class BallCase:
+    """An instance in ball arithmetic; every number is a ball, to be used with + - * / and `balls`.
+
+    Attributes
+    ----------
+    case : ConceptCase
+        The instance in fractions.
+    balls : Balls
+        exp, log, sqrt, exact, total.
+    """
+
+    case: ConceptCase
+    balls: Balls
+
+    @cached_property
+    def alpha(self) -> Ball:
+        """The strength."""
+        return self.balls.exact(self.case.alpha)
+
+    @cached_property
+    def M(self) -> list[Ball]:
+        """The log-odds, (V,)."""
+        return [self.balls.log(self.balls.exact(r)) / self.case.q for r in self.case.ratios]
+
+    @cached_property
+    def weights(self) -> list[Ball]:
+        """pi_j, (m,)."""
+        return [self.balls.exact(w) for w in self.case.dataset.context_weights]
+
+    def p(self, context: int) -> list[Ball]:
+        """p(.|c_j), (V,)."""
+        return [self.balls.exact(x) for x in self.case.dataset.rows[context]]
+
+    def cgf(self, context: int) -> Ball:
+        """K_j(alpha)."""
+        terms = zip(self.p(context), self.M, strict=True)
+        return self.balls.log(self.balls.total([p * self._exp(m) for p, m in terms]))
+
+    def steered(self, context: int) -> list[Ball]:
+        """p_{j,alpha}, (V,)."""
+        total = self.balls.exp(self.cgf(context))
+        return [p * self._exp(m) / total for p, m in zip(self.p(context), self.M, strict=True)]
+
+    def _exp(self, log_odds: Ball) -> Ball:
+        return self.balls.exp(self.alpha * log_odds)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a conjecture.
+
+    Attributes
+    ----------
+    claim : str
+        Its docstring, or its name.
+    status : str
+        "holds", "certified", "refuted", or "raised" where the claim raised an exception.
+    examples : int
+        Instances looked at.
+    undecided : int
+        Instances on which `certify` could not decide; 0 for "certified".
+    what : str
+        What happened on the counterexample.
+    code : str
+        A program that builds the counterexample; empty if there is none.
+    case : ConceptCase or None
+        The counterexample, in fractions.
+    """
+
+    claim: str
+    status: Literal["holds", "certified", "refuted", "raised"]
+    examples: int
+    undecided: int = 0
+    what: str = ""
+    code: str = ""
+    case: ConceptCase | None = None
+
+    def __str__(self) -> str:
+        """The judgement and, if there is one, the counterexample."""
+        head = {
+            "holds": f"holds on {self.examples} examples",
+            "certified": f"certified on each of {self.examples} examples",
+            "refuted": f"refuted by example {self.examples}, made as simple as possible",
+            "raised": f"raised an exception on example {self.examples + 1}: {self.what}",
+        }[self.status]
+        if self.undecided:
+            head += f"; ball arithmetic undecided on {self.undecided}"
+        return "\n".join(part for part in (f"{self.claim}\n{head}", self.code) if part)
+
+
+def _program(case: ConceptCase, name: str) -> str:
+    data: ExactDataset = case.dataset
+
+    def fractions(values: tuple[Any, ...]) -> str:
+        return ", ".join(str(value) for value in values)
+
+    rows = "".join(f"        [{fractions(row)}],\n" for row in data.rows)
+    return (
+        "\nimport numpy as np\n"
+        "from theory import ConceptDataset\n\n"
+        "data = ConceptDataset(\n"
+        f"    probabilities=np.array([\n{rows}    ]),\n"
+        f"    token_concept=np.array({list(data.token_concept)}),\n"
+        f"    context_concept=np.array({list(data.context_concept)}),\n"
+        f"    context_weights=np.array([{fractions(data.context_weights)}]),\n"
+        ")\n"
+        f"print({name}(data, {case.positive}, {case.negative}, {case.alpha!r}))\n"
+    )
+
+
+def conjecture(
+    claim: Claim,
+    *,
+    examples: int = 500,
+    seed: int = 0,
+    assumption: Assumption = "1",
+    wild: bool = False,
+    certify: Callable[[BallCase], Ball] | None = None,
+) -> Judgement:
+    """Judge a claim about every dataset, steering set and strength.
+
+    Parameters
+    ----------
+    claim : callable
+        (data, positive, negative, alpha) -> bool, or a number that must be positive.
+    examples : int
+        Instances to look at.
+    seed : int
+        The same seed gives the same instances.
+    assumption : str
+        "1" (Assumption 1), "B.1" (a may depend on the context) or "none" (any rows).
+    wild : bool
+        Also probabilities down to 1e-200 and rows deterministic to 1e-9.
+    certify : callable, optional
+        `BallCase` -> a ball that must be positive: the same claim without rounding.
+
+    Raises
+    ------
+    SteeringError
+        `examples` is below 1.
+    """
+    if examples < 1:
+        raise SteeringError(f"examples = {examples} is below 1", remedy="ask for at least one")
+    name = getattr(claim, "__name__", "claim")
+    text = " ".join((claim.__doc__ or name).split())
+
+    def measure(case: ConceptCase, on_trial: Formulas) -> Meeting:
+        answer = claim(case.data, case.positive, case.negative, case.alpha)
+        holds = bool(answer) if isinstance(answer, bool) else bool(answer > 0)
+        if not holds:
+            return statement(text, False)
+        if certify is None:
+            return AGREED
+        certain = decide(lambda balls: _positive(certify(BallCase(case, balls)), balls))
+        if certain is None:
+            return Meeting(0.0, "undecided", undecided=True)
+        return statement(f"{text} (ball arithmetic)", certain)
+
+    check = Check(name, text, concept_cases(assumption, wild=wild), measure, "the claim's own")
+    count, undecided = 0, 0
+    for shard, size in enumerate(shards(examples)):
+        finding = search(check, examples=size, seed=seed, shard=shard)
+        count += finding.examples
+        undecided += finding.undecided
+        if finding.case is not None:
+            return Judgement(
+                claim=text,
+                status="raised" if finding.crashed else "refuted",
+                examples=count,
+                what=finding.meeting.what if finding.meeting else "",
+                code=_program(finding.case, name),
+                case=finding.case,
+            )
+    certified = certify is not None and undecided == 0
+    return Judgement(text, "certified" if certified else "holds", count, undecided)
+
+
+def _positive(value: Ball, balls: Balls) -> bool | None:
+    sign = balls.sign(value)
+    return None if sign is None else sign > 0

@@ -1,0 +1,179 @@
+"""Counterexamples a person can check by hand: the smallest tables of integers under Assumption 1.
+
+A table gives each token two integers b < a; a row is a in its own concept and b elsewhere, over N.
+Rows sum to N for every concept exactly if a - b sums to the same L in each concept; then N = L +
+sum b. Tables come by increasing N, so the first that refutes a claim is the smallest that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import product
+from math import isqrt, log
+
+from proofs_check.instances import ConceptCase, ExactDataset, NormCase, WeightedCase
+
+__all__ = ["interleaved_tables", "norm_tables", "small_tables", "weighted_tables"]
+
+Pairs = tuple[tuple[int, int], ...]
+"""(b, a) for each token of one concept."""
+
+_CEILING = 400
+"""N beyond which a table is not small any more."""
+
+
+def _case(concepts: Sequence[Pairs], own: int, negatives: Sequence[int]) -> ConceptCase:
+    """P has one context of concept 0 for each negative; the context looked at comes last."""
+    tokens = [(b, a, c) for c, pairs in enumerate(concepts) for b, a in pairs]
+    total = sum(b for b, _, _ in tokens) + sum(a - b for b, a in concepts[0])
+    labels = (*(0,) * len(negatives), *negatives, own)
+
+    def row(concept: int) -> tuple[Fraction, ...]:
+        return tuple(Fraction(a if c == concept else b, total) for b, a, c in tokens)
+
+    q = len(negatives)
+    return ConceptCase(
+        dataset=ExactDataset(
+            rows=tuple(row(c) for c in labels),
+            token_concept=tuple(c for _, _, c in tokens),
+            context_concept=labels,
+            context_weights=(Fraction(1, len(labels)),) * len(labels),
+        ),
+        target=0,
+        positive=tuple(range(q)),
+        negative=tuple(range(q, 2 * q)),
+        context=2 * q,
+    )
+
+
+def _concepts(size: int, gap: int, mass: int) -> Iterator[Pairs]:
+    """All concepts of `size` tokens with sum of b = mass and sum of a - b = gap."""
+    if size == 1:
+        yield ((mass, mass + gap),)
+        return
+    for b in range(1, mass - size + 2):
+        for g in range(1, gap - size + 2):
+            for rest in _concepts(size - 1, gap - g, mass - b):
+                yield ((b, b + g), *rest)
+
+
+def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(1, total - parts + 2):
+        for rest in _compositions(total - first, parts - 1):
+            yield (first, *rest)
+
+
+def small_tables(sizes: Sequence[int], negatives: Sequence[int]) -> Iterator[ConceptCase]:
+    """Every table with concepts of these sizes, seen from a context of each concept in turn."""
+    for N in range(len(sizes) + max(sizes), _CEILING):
+        for gap in range(max(sizes), N - sum(sizes) + 1):
+            for masses in _compositions(N - gap, len(sizes)):
+                if any(mass < size for mass, size in zip(masses, sizes, strict=True)):
+                    continue
+                parts = [_concepts(s, gap, m) for s, m in zip(sizes, masses, strict=True)]
+                for concepts in product(*parts):
+                    for own in range(len(sizes)):
+                        yield _case(concepts, own, negatives)
+
+
+def _square_pairs(gap: int) -> list[Pairs]:
+    """Concepts of two tokens whose ratios a/b are squares of integers, the smaller one first."""
+    found: list[Pairs] = []
+    for s in range(3, isqrt(gap) + 2):
+        for b in range(1, gap // (s * s - 1) + 1):
+            rest = gap - b * (s * s - 1)
+            for r in range(2, s):
+                if rest > 0 and rest % (r * r - 1) == 0:
+                    first = rest // (r * r - 1)
+                    found.append(((first, first * r * r), (b, b * s * s)))
+    return found
+
+
+def interleaved_tables() -> Iterator[ConceptCase]:
+    """A target token and two concepts of two tokens whose ratios alternate, all of them squares.
+
+    N has a context of each of the two, so q = 2 and e^{alpha M} is rational at integer alpha.
+    """
+    by_size: dict[int, list[tuple[Pairs, Pairs, Pairs]]] = {}
+    for gap in range(3, _CEILING):
+        targets = [
+            (gap // (s * s - 1), gap // (s * s - 1) * s * s)
+            for s in range(2, isqrt(gap) + 2)
+            if gap % (s * s - 1) == 0
+        ]
+        pairs = _square_pairs(gap)
+        for first, second in product(pairs, pairs):
+            ratios = [a // b for b, a in (first[0], second[0], first[1], second[1])]
+            if ratios != sorted(set(ratios)):
+                continue
+            for target in targets:
+                mass = sum(b for b, _ in (target, *first, *second))
+                by_size.setdefault(gap + mass, []).append(((target,), first, second))
+        # Any table with a larger gap has N > gap: those up to here are complete.
+        for N in sorted(size for size in by_size if size <= gap + 1):
+            for concepts in by_size.pop(N):
+                for own in range(3):
+                    yield _case(concepts, own, (1, 2))
+
+
+def weighted_tables() -> Iterator[WeightedCase]:
+    """The weighted family with T and C of two tokens and the concept of c_j of one; N is C.
+
+    sum b = beta in each concept. E_p[M] > min_T M is easiest where N min_T log(a/b) - sum_T b
+    log(a/b) is smallest and sum_C b log(a/b) too, so only these are looked at for each (N, beta).
+    """
+    for N in range(7, _CEILING):
+        found = []
+        for beta in range(2, (N - 1) // 3 + 1):
+            gap = N - 3 * beta
+            pairs = list(_concepts(2, gap, beta))
+            if pairs:
+                scores = [N * min(map(_ratio, pair)) - _tilt(pair) for pair in pairs]
+                other = min(pairs, key=_tilt)
+                best = min(range(len(pairs)), key=scores.__getitem__)
+                found.append((scores[best] + _tilt(other), pairs[best], other, beta, gap))
+        for _, target, other, beta, gap in sorted(found):
+            yield _weighted(target, other, beta, gap)
+
+
+def _ratio(pair: tuple[int, int]) -> float:
+    return log(pair[1] / pair[0])
+
+
+def _tilt(concept: Pairs) -> float:
+    return sum(pair[0] * _ratio(pair) for pair in concept)
+
+
+def _weighted(target: Pairs, other: Pairs, beta: int, gap: int) -> WeightedCase:
+    own: Pairs = ((beta, beta + gap),)
+    tokens = [pair for concept in (target, own, other) for pair in concept]
+    return WeightedCase(
+        token_concept=(0, 0, 1, 2, 2),
+        gamma=tuple(Fraction(a, beta + gap) for _, a in tokens),
+        omega=tuple(Fraction(b, beta) for b, _ in tokens),
+        target=0,
+        own=1,
+        negatives=(2,),
+        epsilon=Fraction(2 * beta, 3 * beta + gap),
+    )
+
+
+def norm_tables(kind: str) -> Iterator[NormCase]:
+    """Small whole h and v in two dimensions, no zero in v; eps 0 or 3, gain 1, no bias."""
+    for eps, size in product((0.0, 3.0), range(1, 3)):
+        whole = range(size + 1)
+        for v, h in product(product(whole[1:], repeat=2), product(whole, repeat=2)):
+            if len(set(h)) == 2:
+                yield NormCase(
+                    h=tuple(map(float, h)),
+                    v=tuple(map(float, v)),
+                    gain=(1.0, 1.0),
+                    bias=(0.0, 0.0),
+                    W=((1.0, 0.0), (0.0, 1.0)),
+                    kind=kind,
+                    eps=eps,
+                )
