@@ -1,0 +1,125 @@
+"""The record of a certificate, and the balls that all of them are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from hypothesis.strategies import SearchStrategy
+
+from proofs_check.balls import Ball, Balls, decide
+from proofs_check.check import Check
+from proofs_check.formulas import Formulas
+from proofs_check.instances import ConceptCase, FamilyCase
+from proofs_check.meeting import AGREED, Meeting, claim
+
+__all__ = [
+    "Certificate",
+    "agrees",
+    "certificate",
+    "every",
+    "excess",
+    "log_odds",
+    "order_keys",
+    "probabilities",
+    "weights",
+]
+
+Question = Callable[[Any, Balls], "bool | None"]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is certified about an instance, and how it is asked.
+
+    Attributes
+    ----------
+    id : str
+        The statement it belongs to.
+    certifies : str
+        What exactly a True certifies, about one instance.
+    cases : SearchStrategy
+    question : callable
+        (case, balls) -> True, False, or None for "not at this precision".
+    weight : float
+        As in `Check`.
+    """
+
+    id: str
+    certifies: str
+    cases: SearchStrategy[Any]
+    question: Question
+    weight: float = 0.5
+
+    def decide(self, case: Any, balls: Balls | None = None) -> bool | None:
+        """The answer for one instance, with as much precision as it takes."""
+        return decide(lambda arithmetic: self.question(case, arithmetic), balls)
+
+    def as_check(self) -> Check:
+        """The same as a `Check`, for the search and its shrinking."""
+
+        def measure(case: Any, on_trial: Formulas) -> Meeting:
+            answer = self.decide(case)
+            if answer is None:
+                return Meeting(0.0, "undecided", undecided=True)
+            return AGREED if answer else claim(self.certifies, False)
+
+        return Check(
+            id=self.id,
+            claim=self.certifies,
+            cases=self.cases,
+            measure=measure,
+            tolerance="none",
+            weight=self.weight,
+        )
+
+
+def certificate(
+    name: str, certifies: str, cases: SearchStrategy[Any], weight: float = 0.5
+) -> Callable[[Question], Certificate]:
+    """Decorator: turns a question into a `Certificate`."""
+    return lambda question: Certificate(name, certifies, cases, question, weight)
+
+
+def probabilities(case: FamilyCase | ConceptCase, balls: Balls) -> list[Ball]:
+    """p, (V,)."""
+    return [balls.exact(p) for p in case.row]
+
+
+def log_odds(case: FamilyCase | ConceptCase, balls: Balls) -> list[Ball]:
+    """M, (V,): exact floats, or logarithms of exact ratios."""
+    if isinstance(case, ConceptCase):
+        return [balls.log(balls.exact(ratio)) / case.q for ratio in case.ratios]
+    return [balls.exact(m) for m in case.log_odds]
+
+
+def order_keys(case: FamilyCase | ConceptCase) -> list[Fraction]:
+    """Numbers in the order of M, equal exactly where M is."""
+    if isinstance(case, ConceptCase):
+        return list(case.ratios)
+    return [Fraction(m) for m in case.log_odds]
+
+
+def weights(p: list[Ball], M: list[Ball], alpha: Ball, balls: Balls) -> list[Ball]:
+    """p e^{alpha (M - M_0)}, unnormalised: signs do not need the normaliser."""
+    return [a * balls.exp(alpha * (b - M[0])) for a, b in zip(p, M, strict=True)]
+
+
+def every(answers: Sequence[bool | None]) -> bool | None:
+    """False if any is, else None if any is, else True."""
+    if any(answer is False for answer in answers):
+        return False
+    return None if any(answer is None for answer in answers) else True
+
+
+def agrees(sign: int | None, wanted: int) -> bool | None:
+    """Whether a sign is the one that is wanted; None for no sign."""
+    return None if sign is None else sign == wanted
+
+
+def excess(p: list[Ball], M: list[Ball], level: Ball, alpha: Ball, balls: Balls) -> Ball:
+    """A number with the sign of K'(alpha) - level: sum of weights times (M - level)."""
+    weight = weights(p, M, alpha, balls)
+    return balls.total([w * (m - level) for w, m in zip(weight, M, strict=True)])
