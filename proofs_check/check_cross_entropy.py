@@ -260,7 +260,7 @@ def ce_radius(case: FamilyCase, on_trial: Formulas) -> Meeting:
 
 
 def _guarantees(on_trial: Formulas) -> list[Meeting]:
-    """1 %, 5 % and 10 % for x up to 0.0298, 0.1446 and 0.2793: rounded down in the 4th decimal."""
+    """1 %, 5 % and 10 % for x up to 0.0297, 0.1446 and 0.2793: rounded down in the 4th decimal."""
     result = []
     for percent, x in ((1, 0.0297), (5, 0.1446), (10, 0.2793)):
         lower, upper = on_trial.envelope(x)

@@ -26,7 +26,11 @@ UNDERFLOW = 1e-300
 """Below this a double has lost digits or is 0, whatever the algorithm."""
 
 NAIVE = 1e-110
-"""What cancels in the oracle itself: naive sums of terms of size 1 with 120 digits."""
+"""What cancels in the oracle itself: naive sums of terms of size 1 with 120 digits.
+
+At alpha = 0 nothing else is left: the oracle divides p by its sum, which differs from 1 in the last
+digit, so its Delta p is 1e-120 p and not 0.
+"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Tolerance:
         after = precise.tilted(self.p, self.M, number(alpha))
         relative = SAFETY * EPS * self.depth
         return [
-            max(a, b) * self.shift(alpha) + relative * abs(a - b) + UNDERFLOW
+            max(a, b) * (self.shift(alpha) + NAIVE) + relative * abs(a - b) + UNDERFLOW
             for a, b in zip(after, self.p, strict=True)
         ]
 
@@ -156,7 +160,8 @@ class Tolerance:
             steepest = number(0.25)
         change = precise.concept_increase(self.p, self.M, tokens, number(alpha))
         relative = SAFETY * EPS * self.depth * abs(change)
-        return (2 * self.shift(alpha) * steepest + 2 * relative) / len(tokens) + UNDERFLOW
+        moved = (2 * self.shift(alpha) + NAIVE) * steepest
+        return (moved + 2 * relative) / len(tokens) + UNDERFLOW
 
 
 def tolerance(case: FamilyCase | ConceptCase) -> Tolerance:

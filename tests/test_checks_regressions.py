@@ -70,6 +70,35 @@ OTHERS = [
         "concept-shape",
         FamilyCase((Fraction(1),) * 6, (1.0, 6.0, 6.0, 6.0, 0.0, 1.0 + 2.0**-40), (0, 1)),
     ),
+    # At alpha = 0 the oracle's p / sum p differs from p in the last of its own digits.
+    (
+        "tilting",
+        ConceptCase(
+            dataset=ExactDataset(
+                rows=(
+                    (Fraction(11, 15), Fraction(2, 15), *(Fraction(2, 45),) * 3),
+                    (Fraction(2, 15), Fraction(11, 15), *(Fraction(2, 45),) * 3),
+                ),
+                token_concept=(0, 1, 2, 2, 2),
+                context_concept=(0, 1),
+                context_weights=(Fraction(1, 2), Fraction(1, 2)),
+            ),
+            target=0,
+            positive=(0,),
+            negative=(1,),
+            context=0,
+            alpha=0.0,
+        ),
+    ),
+    (
+        "concept-tanh",
+        FamilyCase(
+            (*(Fraction(19999, 60000),) * 3, Fraction(1, 20000)),
+            (*(9.903437551286085,) * 3, -9.903437551286085),
+            (0, 1, 2),
+            alpha=0.0,
+        ),
+    ),
     # The engine lost EPS |alpha M| in KL(p_alpha || p).
     (
         "ce-exact",

@@ -17,7 +17,7 @@ from proofs_check.bridge.grid import alpha_grid
 from proofs_check.bridge.progress import Clock
 from theory.errors import ShapeError, SteeringError
 
-JOBS = ("final-norm", "laws", "figures", "read", "train")
+JOBS = ("final-norm", "laws", "figures", "read", "train", "explore-data")
 _HELP = """\
 jobs:
   final-norm   steer the output of the final norm; every log-probability against the closed form
@@ -25,6 +25,7 @@ jobs:
   figures      the paper's real-model figures on this model, predictions drawn
   read         curves that others measured (npz of the paper's tool, CSV); needs no torch
   train        train a one-layer GPT with the concept "uppercase words" and steer it (Fig. A.4)
+  explore-data the law at the final norm in one small .npz (--out joy.npz), vocabulary reduced
 
 exit status: 0 if every statement that claims equality holds, 1 if not, 2 for bad input.
 Nothing is downloaded."""
@@ -42,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "job",
         nargs="?",
         default="final-norm",
-        choices=("final-norm", "laws", "figures", "read", "train"),
+        choices=JOBS,
     )
     add("files", nargs="*", metavar="FILE", help="for read: .npz or .csv")
     add(
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     norm.add_argument("--context", type=int, default=0, help="whose peaks to locate (default: 0)")
     laws = parser.add_argument_group("laws")
     laws.add_argument("--layers", help="blocks from 0, such as 7,15,29 (default: four depths)")
-    laws.add_argument("--contexts", type=int, default=4, help="default: 4")
+    laws.add_argument("--contexts", type=int, default=4, help="also explore-data (default: 4)")
     laws.add_argument("--windows", type=int, default=6, help="of 64 tokens of text (default: 6)")
     laws.add_argument("--read", default="mean", choices=("mean", "last"), help="default: mean")
     drawn = parser.add_argument_group("figures")
@@ -126,7 +127,9 @@ def _run(options: argparse.Namespace) -> int:
     _checked(options, concept)
     alphas = alpha_grid(options.alpha_max, options.alphas)
     layers = _layers(options.layers)
-    folder = output_folder(options.out)
+    # One file is the whole result of explore-data; every other job writes several.
+    single = Path(options.out) if options.out.endswith(".npz") else Path(options.out, "explore.npz")
+    folder = output_folder(str(single.parent) if options.job == "explore-data" else options.out)
     json_copy = Path(options.json) if options.json else None
     if json_copy:
         output_folder(str(json_copy.parent))
@@ -153,7 +156,15 @@ def _run(options: argparse.Namespace) -> int:
         dtype = options.dtype or ("float32" if expansions else "float64")
         clock(f"loading {options.model!r} in {dtype} (a GGUF file takes half a minute)")
         loaded = load_model(options.model, dtype)
-    if options.job == "figures":
+    if options.job == "explore-data":
+        from proofs_check.bridge.explore import explore_file
+        from proofs_check.bridge.setting import prepare
+
+        setting = prepare(loaded, concept, seed=options.seed, progress=clock)
+        lumped, path = explore_file(setting, alphas, single, contexts=options.contexts)
+        paths: tuple[Path, ...] = (path,)
+        text, holds = lumped.summary(), True
+    elif options.job == "figures":
         from proofs_check.bridge.paper_figures import FIGURES, paper_figures
 
         names = options.only.split(",") if options.only else list(FIGURES)
