@@ -65,20 +65,15 @@ def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
 def concepts_log_odds(measure: Measure, masks: Mask, alpha: Vector) -> NDArray[np.float64]:
     """Return logit F_C(alpha) of several concepts, shape (A, C); masks (C, n).
 
-    One exponential per token serves all concepts. The complement's sum is the difference to the
-    whole while that costs at most four bits, and a sum of its own where F is close to 1. Alphas
-    at which a sum may have lost tokens to underflow are left to `concept_log_odds`.
+    One exponential per token serves all concepts and their complements, each with a sum of its
+    own: a complement as a difference to the whole would cancel where F is close to 1. Alphas at
+    which a sum may have lost tokens to underflow are left to `concept_log_odds`.
     """
-    columns = np.concatenate((masks, np.ones((1, measure.p.size), dtype=np.bool_)))
+    columns = np.concatenate((masks, ~masks)).astype(np.float64)
     result = np.empty((alpha.size, masks.shape[0]))
     near = np.flatnonzero(is_moderate(measure, alpha))
-    sums = centred_sums(measure, alpha[near], columns.astype(np.float64))
-    inside, whole = sums[:, :-1], sums[:, -1:]
-    outside = whole - inside
-    for c in np.flatnonzero((outside < whole / 16.0).any(axis=0)):
-        rows = np.flatnonzero(outside[:, c] < whole[:, 0] / 16.0)
-        rest = (~masks[c])[None].astype(np.float64)
-        outside[rows, c] = centred_sums(measure, alpha[near[rows]], rest)[:, 0]
+    sums = centred_sums(measure, alpha[near], columns)
+    inside, outside = sums[:, : masks.shape[0]], sums[:, masks.shape[0] :]
     good = np.zeros(result.shape, dtype=np.bool_)
     good[near] = np.minimum(inside, outside) > _TINY
     result[near] = np.log(np.maximum(inside, _TINY)) - np.log(np.maximum(outside, _TINY))

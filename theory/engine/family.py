@@ -26,11 +26,11 @@ from theory.engine.validation import (
     as_sign,
     as_tokens,
 )
-from theory.errors import ShapeError, SteeringError
+from theory.errors import AlphaError, ShapeError, SteeringError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["TiltedFamily"]
 
@@ -173,6 +173,46 @@ class TiltedFamily:
         Raises AlphaError for a NaN or infinite alpha (see `limit`).
         """
         return self._tokens(tilting.log_probability, alpha, -np.inf)
+
+    def log_probability_blocks(
+        self, alpha: ArrayLike, rows: int = 16
+    ) -> Iterator[tuple[slice, Floats]]:
+        """Yield (slice of the alphas, log p_alpha of them): a sweep in memory O(V rows).
+
+        Parameters
+        ----------
+        alpha : array_like, (A,)
+        rows : int, optional
+            How many alphas at a time, at least 1.
+
+        Yields
+        ------
+        slice, (rows, V) array
+            Which alphas, and their log-probabilities. The array is reused by the next block: copy
+            what should last.
+
+        Raises
+        ------
+        AlphaError
+            For a NaN or infinite alpha, or a single number.
+        ShapeError
+            If `rows` is not an integer of at least 1.
+        """
+        if not isinstance(rows, int | np.integer) or rows < 1:
+            raise ShapeError(f"rows is {rows!r}", remedy="give an integer, at least 1")
+        strengths, scalar = as_alpha(alpha)
+        if scalar:
+            raise AlphaError(f"alpha is the single number {alpha}", remedy="use log_probability")
+        # Checked at once; the work is done while the caller loops.
+        return self._log_probability_blocks(strengths, int(rows))
+
+    def _log_probability_blocks(self, alpha: Floats, rows: int) -> Iterator[tuple[slice, Floats]]:
+        everywhere = self._support.size == self.size
+        full = np.full((0 if everywhere else min(rows, alpha.size), self.size), -np.inf)
+        for part, values in tilting.log_probability_blocks(self._measure, alpha, rows):
+            if not everywhere:
+                full[: values.shape[0], self._support] = values
+            yield part, values if everywhere else full[: values.shape[0]]
 
     def probability_increase(self, alpha: ArrayLike) -> Floats:
         """Return Delta p(z | alpha) = p_alpha(z) - p(z), shape (A, V), accurate near alpha = 0."""
