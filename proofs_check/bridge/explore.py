@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def explore_file(
         "max_error_cross_entropy": lumped.divergence_error,
         "versions": versions(),
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         "log_p": lumped.log_p,
         "log_odds": lumped.log_odds,
         "tokens": np.array(texts),
