@@ -92,4 +92,4 @@ def test_fractions_stay_small_within_a_line():
     ],
 )
 def test_prose_gets_its_indices_and_links(text, html):
-    assert inline(text, {"slope"}) == html
+    assert inline(text, {"slope": "#slope"}) == html

@@ -17,7 +17,7 @@ from proofs_check.verdict import Verdict
 from theory.laws import Law
 from theory.laws.assumptions import ASSUMPTIONS
 
-__all__ = ["Content", "Statement", "Tally", "assemble"]
+__all__ = ["Content", "Reading", "Statement", "Tally", "assemble"]
 
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
@@ -51,6 +51,34 @@ class Tally:
         if sum(counts.values()) != len(found):
             raise ValueError(f"statuses {sorted(set(found))} go beyond {sorted(counts)}")
         return cls(**counts)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A claim close to a statement that is false, and how it was refuted.
+
+    Attributes
+    ----------
+    id : str
+        ``statement/reading``.
+    claim, truth : str
+        What is said, or easily understood, and what is true; no truth where only a search knows.
+    law : dict or None
+        The derivation whose steps refute it.
+    verdicts : tuple of Verdict
+        Of the searches for a counterexample.
+    """
+
+    id: str
+    claim: str
+    truth: str
+    law: Mapping[str, Any] | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def disproved(self) -> bool:
+        """Whether a derivation refutes it."""
+        return self.law is not None and self.law["status"] != "unknown"
 
 
 @dataclass(frozen=True)
@@ -88,6 +116,15 @@ class Statement:
     def verdict(self, method: str) -> Verdict | None:
         """The verdict by one method, if that method was used."""
         return next((v for v in self.verdicts if v.method == method), None)
+
+    @property
+    def false_readings(self) -> tuple[Reading, ...]:
+        """Every false reading once, with all that refutes it."""
+        laws = {claim["id"]: claim for claim in self.claims}
+        # The verdict on a derivation says no more than the derivation itself.
+        searched = [v for v in self.readings if v.method != "symbolic" or v.id not in laws]
+        names = dict.fromkeys([*laws, *(v.id for v in searched)])
+        return tuple(_reading(n, laws.get(n), [v for v in searched if v.id == n]) for n in names)
 
 
 @dataclass(frozen=True)
@@ -127,6 +164,11 @@ class Content:
         for statement in self.statements:
             found.setdefault(statement.family, []).append(statement)
         return found
+
+    @property
+    def false_readings(self) -> tuple[Reading, ...]:
+        """All false readings of all statements."""
+        return tuple(reading for s in self.statements for reading in s.false_readings)
 
     @property
     def steps(self) -> Tally:
@@ -226,6 +268,16 @@ def _statement(
         readings=readings,
         claims=tuple(claim for claim in claims if claim["id"].partition("/")[0] == name),
         figures=tuple(f.name for f in FIGURES.values() if name in f.laws),
+    )
+
+
+def _reading(name: str, law: Mapping[str, Any] | None, verdicts: Sequence[Verdict]) -> Reading:
+    return Reading(
+        id=name,
+        claim=law["paper"] if law else verdicts[0].claim,
+        truth=law["sharper"] if law else "",
+        law=law,
+        verdicts=tuple(verdicts),
     )
 
 

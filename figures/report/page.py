@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from figures.gallery import FIGURES
 from figures.report.content import Content
-from figures.report.sheet import Sheet
+from figures.report.sheet import Sheet, table
 from figures.report.statement import refutation, statement_section
 from figures.report.stylesheet import CSS, SCRIPT
+from figures.report.summary import LEGEND, readings_table, statements_table
 from figures.report.words import (
     ABOUT,
     NO_REAL_MODEL,
@@ -52,14 +53,6 @@ def html_page(content: Content, pictures: Mapping[str, bytes]) -> str:
     )
 
 
-def _table(head: Sequence[str], rows: str, kind: str = "") -> str:
-    cells = "".join(f"<th>{name}</th>" for name in head)
-    return (
-        f'<div class="scroll"><table{f" class={kind}" if kind else ""}><thead><tr>{cells}</tr>'
-        f"</thead><tbody>{rows}</tbody></table></div>"
-    )
-
-
 def _top(sheet: Sheet) -> str:
     cards = "".join(
         f'<div class="card"><b>{escape(number)}</b><span>{escape(words)}</span></div>'
@@ -77,34 +70,27 @@ def _top(sheet: Sheet) -> str:
 
 
 def _summary(sheet: Sheet) -> str:
-    rows = "".join(
-        f"<tr><td>{sheet.link(s.id)}</td><td>{sheet.prose(s.title)}</td>"
-        f"<td>{sheet.badges(s)}</td>"
-        f"<td>{', '.join(sheet.figure_link(name) for name in s.figures)}</td></tr>"
-        for s in sheet.content.statements
+    readings = ""
+    if sheet.content.false_readings:
+        readings = (
+            "<h3>And what does not</h3><p>Claims close to the theorems that look right and are "
+            f"not, some of them sentences of the paper.</p>{readings_table(sheet)}"
+        )
+    return (
+        '<h2 id="summary">What holds, by which method, on what</h2>'
+        f"{LEGEND}{statements_table(sheet)}{readings}"
     )
-    legend = (
-        '<p class="small"><span class="badge proved">proved</span> every step decided '
-        'symbolically, for any vocabulary size. <span class="badge assumed">assumed</span> by '
-        'appeal to a named theorem of analysis. <span class="badge certified">certified</span> '
-        'for an instance, with rigorous error bounds. <span class="badge passed">passed</span> '
-        "no disagreement on random instances, which is evidence and no proof. "
-        '<span class="badge refuted">refuted</span> a false claim, with a counterexample. '
-        '<span class="badge unknown">unknown</span> undecided; never counted as holding.</p>'
-    )
-    table = _table(("statement", "", "how it is known", "figure"), rows, "summary")
-    return f'<h2 id="summary">What holds, and how it is known</h2>{legend}{table}'
 
 
 def _assumed(sheet: Sheet) -> str:
-    def table(entries: tuple[Mapping[str, Any], ...]) -> str:
+    def listed(entries: tuple[Mapping[str, Any], ...]) -> str:
         rows = "".join(
             f"<tr><td><b>{escape(e['name'])}</b></td><td>{sheet.prose(e['statement'])}"
             f'<div class="small">{escape(e["reference"])}</div></td>'
             f"<td>{', '.join(sheet.link(name) for name in e['used_by'])}</td></tr>"
             for e in entries
         )
-        return _table(("name", "what it says", "used by"), rows)
+        return table(("name", "what it says", "used by"), rows)
 
     laws = [s.law for s in sheet.content.statements if s.law is not None]
     free = count_words(sum(not law["assumptions"] for law in laws), "statement")
@@ -112,30 +98,19 @@ def _assumed(sheet: Sheet) -> str:
         '<h2 id="assumed">What was assumed</h2>'
         f"<p>On data and model: {free} of {len(laws)} need none of the assumptions below and hold "
         "for any positive probabilities and any log-odds.</p>"
-        f"{table(sheet.content.assumptions)}"
+        f"{listed(sheet.content.assumptions)}"
         "<p>From analysis: theorems that SymPy does not prove. A step that appeals to one is "
-        f"marked as assumed.</p>{table(sheet.content.principles)}"
+        f"marked as assumed.</p>{listed(sheet.content.principles)}"
     )
 
 
 def _refuted(sheet: Sheet) -> str:
-    statements = sheet.content.statements
-    claims = "".join(refutation(sheet, claim) for s in statements for claim in s.claims)
-    found = "".join(
-        f'<li><span class="small">near {sheet.link(s.id)}</span> {sheet.verdict_badge(v)}'
-        f"<p>{sheet.prose(v.claim)}</p>{sheet.counterexample(v)}</li>"
-        for s in statements
-        for v in s.readings
-    )
-    nothing = "<p>None was tried in this run.</p>"
+    found = "".join(refutation(sheet, reading) for reading in sheet.content.false_readings)
     return (
-        '<h2 id="refuted">False readings, refuted</h2><p>Claims close to the theorems that look '
-        "right and are not, some of them sentences of the paper. By derivation, on an instance "
-        "small enough to check by hand:</p>"
-        f"{f'<ul class=plain>{claims}</ul>' if claims else nothing}"
-        "<p>By search: the checks had to find a counterexample among random instances and to "
-        "shrink it. One that they did not find is marked.</p>"
-        f"{f'<ul class=plain>{found}</ul>' if found else nothing}"
+        '<h2 id="refuted">False readings, refuted</h2><p>By derivation, on an instance small '
+        "enough to check by hand; and by search: the checks had to find a counterexample among "
+        "random instances and to shrink it. One that they did not find is marked.</p>"
+        f"{found or '<p>None was tried in this run.</p>'}"
     )
 
 
@@ -173,8 +148,8 @@ def _real_model(sheet: Sheet) -> str:
             f'src="data:image/png;base64,{data}"><figcaption>{escape(REAL_MODEL_CAPTION)} '
             f"Files: {files}</figcaption></figure>"
         )
-    table = _table(("statement", "status", "claim", "on what"), rows)
-    return f"{head}<p>{sheet.prose(real_model_words(found))}</p>{table}{picture}"
+    listed = table(("statement", "status", "claim", "on what"), rows)
+    return f"{head}<p>{sheet.prose(real_model_words(found))}</p>{listed}{picture}"
 
 
 def _repeat(content: Content) -> str:

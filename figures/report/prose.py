@@ -8,7 +8,7 @@ letters become letters, and an id in backticks becomes a link to its statement.
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Mapping
 from html import escape
 
 __all__ = ["inline"]
@@ -29,18 +29,18 @@ _SUBSCRIPT = re.compile(rf"{_BASE}_{_INDEX}")
 _EXPONENT = re.compile(rf"\^{_INDEX}")
 
 
-def inline(text: str, links: Container[str] = ()) -> str:
-    """HTML of one paragraph; ids in `links`, in backticks, become links within the page."""
+def inline(text: str, links: Mapping[str, str] | None = None) -> str:
+    """HTML of one paragraph; ids in backticks become links to their addresses in `links`."""
     pieces = re.split(r"(`[^`]*`)", text)
     return "".join(
-        _code(piece[1:-1], links) if index % 2 else _mathematics(piece)
+        _code(piece[1:-1], links or {}) if index % 2 else _mathematics(piece)
         for index, piece in enumerate(pieces)
     )
 
 
-def _code(name: str, links: Container[str]) -> str:
+def _code(name: str, links: Mapping[str, str]) -> str:
     body = f"<code>{escape(name)}</code>"
-    return f'<a href="#{escape(name, quote=True)}">{body}</a>' if name in links else body
+    return f'<a href="{escape(links[name], quote=True)}">{body}</a>' if name in links else body
 
 
 def _mathematics(text: str) -> str:

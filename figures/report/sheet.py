@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -15,7 +15,7 @@ from figures.report.words import badges, main_status
 from figures.store import FORMATS
 from proofs_check.verdict import Verdict
 
-__all__ = ["Sheet"]
+__all__ = ["Sheet", "table"]
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,20 @@ class Sheet:
     ----------
     content : Content
     pictures : mapping
-        SVG files by figure name.
+        SVG files by figure name; they are embedded.
     typesetter : Typesetter
+    pages : mapping
+        Where statements are described that are not on this page: the page's address by id.
+    files : str or None
+        The address of the folder of figures, with a slash at its end, for a page that shows them
+        from there; None for a page that embeds them and lies in that folder.
     """
 
     content: Content
     pictures: Mapping[str, bytes]
     typesetter: Typesetter = field(default_factory=Typesetter)
+    pages: Mapping[str, str] = field(default_factory=dict)
+    files: str | None = None
 
     @property
     def ids(self) -> set[str]:
@@ -51,17 +58,21 @@ class Sheet:
 
     def prose(self, text: str) -> str:
         """A paragraph with its mathematics and its links."""
-        return inline(text, self.ids)
+        return inline(text, {name: self._address(name) for name in self.ids})
+
+    def _address(self, name: str) -> str:
+        return f"{self.pages.get(name, '')}#{name}"
 
     def link(self, name: str) -> str:
         """An id that leads to its statement, if the page has it."""
         if name not in self.ids:
             return f'<span class="mono">{escape(name)}</span>'
-        return f'<a class="mono" href="#{name}">{name}</a>'
+        return f'<a class="mono" href="{self._address(name)}">{name}</a>'
 
     def figure_link(self, name: str) -> str:
         """A figure's name that leads to the figure."""
-        return f'<a href="#figure-{name}">{name}</a>'
+        page = self.pages.get(self.homes.get(name, ""), "")
+        return f'<a href="{page}#figure-{name}">{name}</a>'
 
     def badges(self, statement: Statement) -> str:
         """Everything known about a statement, as badges."""
@@ -95,12 +106,27 @@ class Sheet:
 
         As an image, not as inline SVG: the ids inside one picture cannot meet those of another.
         """
-        data = base64.b64encode(self.pictures[figure.name]).decode("ascii")
-        kinds = " ".join(f'<a href="{figure.name}.{kind}">{kind}</a>' for kind in (*FORMATS, "npz"))
+        folder = self.files or ""
+        kinds = " ".join(
+            f'<a href="{folder}{figure.name}.{kind}">{kind}</a>' for kind in (*FORMATS, "npz")
+        )
+        source = f"{folder}{figure.name}.svg"
+        if self.files is None:
+            data = base64.b64encode(self.pictures[figure.name]).decode("ascii")
+            source = f"data:image/svg+xml;base64,{data}"
         return (
             f'<figure id="figure-{figure.name}"{" class=wide" if wide else ""}>'
             f'<img alt="{escape(figure.caption, quote=True)}" '
-            f'src="data:image/svg+xml;base64,{data}">'
+            f'src="{source}">'
             f"<figcaption><b>{escape(figure.title)}.</b> {self.prose(figure.caption)} "
             f"{escape(figure.source)}. Files: {kinds}</figcaption></figure>"
         )
+
+
+def table(head: Sequence[str], rows: str, kind: str = "") -> str:
+    """A table that scrolls by itself where it is wider than the page; `rows` is HTML."""
+    cells = "".join(f"<th>{name}</th>" for name in head)
+    return (
+        f'<div class="scroll"><table{f" class={kind}" if kind else ""}><thead><tr>{cells}</tr>'
+        f"</thead><tbody>{rows}</tbody></table></div>"
+    )

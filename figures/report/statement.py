@@ -7,26 +7,51 @@ from html import escape
 from typing import Any
 
 from figures.gallery import FIGURES
-from figures.report.content import Statement
+from figures.report.content import Reading, Statement
 from figures.report.sheet import Sheet
-from figures.report.words import count_words, scope_of
+from figures.report.summary import reading_anchor
+from figures.report.words import count_words, main_status, scope_of
 
-__all__ = ["refutation", "statement_section"]
+__all__ = ["refutation", "statement_body", "statement_section"]
 
 
 def statement_section(sheet: Sheet, s: Statement) -> str:
-    """Everything known under one id, from the claim to the data."""
+    """Everything known under one id, folded under its title."""
+    return (
+        f'<details class="statement" id="{s.id}"><summary><span class="id">{s.id}</span>'
+        f"<h3>{sheet.prose(s.title)}</h3><span>{sheet.badges(s)}</span></summary>"
+        f"{statement_body(sheet, s)}</details>"
+    )
+
+
+def statement_body(sheet: Sheet, s: Statement) -> str:
+    """Source, claim, facts, derivation, checks, figures and how to repeat it."""
     homes = sheet.homes
     pictures = "".join(sheet.figure(FIGURES[name]) for name in s.figures if homes.get(name) == s.id)
     also = ", ".join(sheet.figure_link(name) for name in s.figures if homes.get(name) != s.id)
     references = f'<p class="small">Also in {also}.</p>' if also else ""
+    source = f'<p class="source">{escape(s.source)}</p>' if s.source else ""
     return (
-        f'<section class="statement" id="{s.id}"><div class="id">{s.id}</div>'
-        f"<h3>{sheet.prose(s.title)}</h3>"
-        f'<p class="source">{escape(s.source)}</p><div>{sheet.badges(s)}</div>'
-        f"{_claim(sheet, s)}{_facts(sheet, s)}{_notation(sheet, s)}{_derivation(sheet, s)}"
-        f"{_checks(sheet, s)}{pictures}{references}</section>"
+        f"{source}{_claim(sheet, s)}{_facts(sheet, s)}{_notation(sheet, s)}{_derivation(sheet, s)}"
+        f"{_checks(sheet, s)}{pictures}{references}{_again(sheet, s)}"
     )
+
+
+def _again(sheet: Sheet, s: Statement) -> str:
+    """The commands that repeat what is shown, and the file it is in."""
+    lines = [f"python -m theory derive {s.id}"] if s.law is not None else []
+    if s.verdicts or s.readings:
+        content = sheet.content
+        lines.append(
+            f"python -m proofs_check {s.id} --examples {content.examples} --seed {content.seed}"
+        )
+    files = ["derivations.json"] if s.law is not None else []
+    files += ["checks.json"] if s.verdicts or s.readings else []
+    links = ""
+    if sheet.files is None:
+        named = " and ".join(f'<a href="{name}">{name}</a>' for name in files)
+        links = f'<p class="small">As data under this id in {named}.</p>'
+    return f"<pre>{chr(10).join(lines)}</pre>{links}"
 
 
 def _claim(sheet: Sheet, s: Statement) -> str:
@@ -67,16 +92,30 @@ def _notation(sheet: Sheet, s: Statement) -> str:
     return f'<details><summary>{summary}</summary><ul class="notation">{rows}</ul></details>'
 
 
-def refutation(sheet: Sheet, claim: Mapping[str, Any]) -> str:
-    """A false reading with the derivation that refutes it."""
-    known = claim["status"] != "unknown"
-    kind, words = ("refuted", "refuted by derivation") if known else ("unknown", "not refuted")
-    near = sheet.link(claim["id"].partition("/")[0])
+def refutation(sheet: Sheet, reading: Reading) -> str:
+    """A false reading with everything that refutes it, folded under its words."""
+    found = []
+    if reading.law is not None:
+        words = "refuted by derivation" if reading.disproved else "not refuted"
+        found.append(("refuted" if reading.disproved else "unknown", words))
+    for verdict in reading.verdicts:
+        kind, words = main_status(verdict)
+        if verdict.method == "property":
+            words += " by search" if kind == "refuted" else ""
+        found.append((kind, words))
+    badges = " ".join(f'<span class="badge {kind}">{words}</span>' for kind, words in found)
+    truth = f"<p><b>In truth:</b> {sheet.prose(reading.truth)}</p>" if reading.truth else ""
+    near = sheet.link(reading.id.partition("/")[0])
+    steps = "" if reading.law is None else _steps(sheet, reading.law, "Refutation")
+    searched = "".join(
+        f"<p>{sheet.prose(v.claim)} {escape(scope_of(v))}.</p>{sheet.counterexample(v)}"
+        for v in reading.verdicts
+    )
     return (
-        f'<li><span class="small">near {near}</span> <span class="badge {kind}">{words}</span>'
-        f"<p>{sheet.prose(claim['paper'])}</p>"
-        f"<p><b>In truth:</b> {sheet.prose(claim['sharper'])}</p>"
-        f"{_steps(sheet, claim, 'Refutation')}</li>"
+        f'<details class="statement" id="{reading_anchor(reading)}"><summary>'
+        f'<span class="id">{reading.id}</span><h3>{sheet.prose(reading.claim)}</h3>'
+        f"<span>{badges}</span></summary>{truth}{steps}{searched}"
+        f'<p class="small">Near {near}.</p></details>'
     )
 
 
@@ -93,7 +132,7 @@ def _steps(sheet: Sheet, law: Mapping[str, Any], name: str) -> str:
     )
     appeals = f'<p class="small">Appeals to:</p><ul class="small">{theorems}</ul>'
     return (
-        f"<details><summary>{name}, {count_words(len(law['steps']), 'step')}</summary>"
+        f"<details open><summary>{name}, {count_words(len(law['steps']), 'step')}</summary>"
         f'<ol class="steps">{items}</ol>{appeals if theorems else ""}</details>'
     )
 
@@ -124,7 +163,7 @@ def _checks(sheet: Sheet, s: Statement) -> str:
         for v in verdicts
     )
     return (
-        f"<details><summary>Checks, {count_words(len(verdicts), 'verdict')}</summary>"
+        f"<details open><summary>Checks, {count_words(len(verdicts), 'verdict')}</summary>"
         '<div class="scroll"><table><thead><tr><th>status</th><th>method</th><th>claim</th>'
         f"<th>on what</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
     )

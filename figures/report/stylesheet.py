@@ -32,10 +32,22 @@ th, td { text-align: left; vertical-align: top; padding: .34rem .6rem .34rem 0;
   border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--soft); }
 td.number { font-variant-numeric: tabular-nums; min-width: 7rem; }
+tr.family th { padding-top: 1rem; color: var(--ink); }
+.summary td { line-height: 1.55; }
+.summary td + td { white-space: nowrap; }
+.summary td + td:last-child { white-space: normal; }
+.summary td:first-child { min-width: 15rem; }
+h2 + p + h3, .scroll + h3 { margin-top: 2rem; }
+.summary .scope { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.none, .scope { color: var(--soft); }
 .scroll { overflow-x: auto; }
 sub, sup { font-size: .74em; line-height: 0; }
-.statement { border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.2rem;
-  margin: 1.1rem 0; }
+.statement { border: 1px solid var(--line); border-radius: 8px; padding: 0 1.2rem;
+  margin: .7rem 0; }
+.statement[open] { padding-bottom: 1rem; }
+.statement > summary { padding: .8rem 0 .7rem 1.2rem; list-style-position: outside; }
+.statement > summary h3 { font: 600 1.1rem/1.35 Charter, "Bitstream Charter", "Sitka Text", Cambria,
+  Georgia, serif; margin: .1rem 0 .3rem; }
 .statement .id { font: .8rem ui-monospace, "DejaVu Sans Mono", Menlo, monospace;
   color: var(--soft); }
 .claim { background: var(--tint); border-radius: 6px; padding: .8rem 1rem; margin: .7rem 0;
@@ -98,7 +110,6 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
   nav .inner { position: static; max-height: none; }
   nav .families { display: none; }
   main { padding: 1rem 1rem 3rem; }
-  .statement { padding: .8rem .8rem; }
 }
 @media (max-width: 40rem) {
   body { font-size: 16px; }
@@ -109,7 +120,8 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
   dl.facts dt { margin-top: .5rem; }
   figure.wide { overflow-x: auto; }
   figure.wide img { width: 46rem; max-width: none; }
-  .summary td:nth-child(2), .summary th:nth-child(2) { display: none; }
+  .summary { min-width: 40rem; }
+  .statement { padding: 0 .8rem; }
 }
 @media print {
   body { font-size: 10.5pt; }
@@ -117,6 +129,9 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
   .layout { display: block; }
   main { padding: 0; }
   .statement { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: .6rem 0; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  summary { list-style: none; break-after: avoid; }
+  summary::-webkit-details-marker { display: none; }
   figure, .claim, ol.steps > li, tr { break-inside: avoid; }
   a { color: inherit; }
   pre { white-space: pre-wrap; overflow: visible; }
@@ -138,6 +153,7 @@ addEventListener('beforeprint', () => { before = [...all()].map(d => d.open);
   all().forEach(d => { d.open = true; }); });
 addEventListener('afterprint', () => { [...all()].forEach((d, i) => { d.open = before[i]; }); });
 const reveal = () => { const t = document.getElementById(location.hash.slice(1));
-  if (t) { t.querySelectorAll(':scope > details').forEach(d => { d.open = true; }); } };
+  for (let d = t; d; d = d.parentElement) if (d.tagName === 'DETAILS') d.open = true;
+  if (t) t.scrollIntoView(); };
 addEventListener('hashchange', reveal); reveal();
 """

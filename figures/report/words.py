@@ -76,10 +76,10 @@ def headline(content: Content) -> list[tuple[str, str]]:
     derived = [s for s in content.statements if s.law is not None]
     passed = [v for v in content.verdicts if v.status == "passed"]
     certified = [v for v in content.verdicts if v.status == "certified"]
-    false = [v for v in content.verdicts if not v.expected]
-    refuted = [v for v in false if v.status == "refuted"]
-    claims = [claim for s in content.statements for claim in s.claims]
-    disproved = [claim for claim in claims if claim["status"] != "unknown"]
+    readings = content.false_readings
+    disproved = [r for r in readings if r.disproved]
+    found = [r for r in readings if any(v.status == "refuted" for v in r.verdicts)]
+    refuted = {r.id for r in (*disproved, *found)}
     numbers = [
         (
             str(len(derived)),
@@ -93,11 +93,11 @@ def headline(content: Content) -> list[tuple[str, str]]:
     ]
     if certified:
         numbers.append((str(len(certified)), "statements certified with rigorous error bounds"))
-    if claims or false:
+    if readings:
         numbers.append(
             (
-                f"{len(disproved) + len(refuted)} of {len(claims) + len(false)}",
-                f"false readings refuted: {len(disproved)} by derivation, {len(refuted)} by search",
+                f"{len(refuted)} of {len(readings)}",
+                f"false readings refuted: {len(disproved)} by derivation, {len(found)} by search",
             )
         )
     if content.real_model is not None:
