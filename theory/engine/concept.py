@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
 from theory.engine.measure import Measure
 from theory.engine.numerics import quiet
-from theory.engine.sums import centred_sums, is_moderate
+from theory.engine.sums import blocks, centred_sums, group_sums, is_moderate
 
 __all__ = ["concept_increase", "concept_log_odds", "concepts_log_odds", "log_odds_shift", "split"]
 
@@ -21,6 +21,10 @@ Mask = NDArray[np.bool_]
 
 # Sums of p e^x below this may have lost tokens to underflow; the concept is then treated alone.
 _TINY = 1e-250
+# Concepts at a time: their membership fits in 16 bits, for which sorting is fast.
+_CONCEPTS = 16
+# Groups of tokens up to which a sum for each is cheaper than a column for each concept.
+_GROUPS = 64
 
 
 def split(measure: Measure, mask: Mask) -> tuple[Measure, Measure]:
@@ -65,22 +69,40 @@ def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
 def concepts_log_odds(measure: Measure, masks: Mask, alpha: Vector) -> NDArray[np.float64]:
     """Return logit F_C(alpha) of several concepts, shape (A, C); masks (C, n).
 
-    One exponential per token serves all concepts and their complements, each with a sum of its
-    own: a complement as a difference to the whole would cancel where F is close to 1. Alphas at
-    which a sum may have lost tokens to underflow are left to `concept_log_odds`.
+    One exponential per token serves all concepts and their complements. Alphas at which a sum may
+    have lost tokens to underflow are left to `concept_log_odds`.
     """
-    columns = np.concatenate((masks, ~masks)).astype(np.float64)
     result = np.empty((alpha.size, masks.shape[0]))
     near = np.flatnonzero(is_moderate(measure, alpha))
-    sums = centred_sums(measure, alpha[near], columns)
-    inside, outside = sums[:, : masks.shape[0]], sums[:, masks.shape[0] :]
     good = np.zeros(result.shape, dtype=np.bool_)
-    good[near] = np.minimum(inside, outside) > _TINY
-    result[near] = np.log(np.maximum(inside, _TINY)) - np.log(np.maximum(outside, _TINY))
+    for some in blocks(masks.shape[0], _CONCEPTS):
+        inside, outside = _sums(measure, masks[some], alpha[near])
+        good[near, some] = np.minimum(inside, outside) > _TINY
+        result[near, some] = np.log(np.maximum(inside, _TINY)) - np.log(np.maximum(outside, _TINY))
     for c in np.flatnonzero(~good.all(axis=0)):
         alone = ~good[:, c]
         result[alone, c] = concept_log_odds(measure, masks[c], alpha[alone])
     return result
+
+
+def _sums(
+    measure: Measure, masks: Mask, alpha: Vector
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sums over each concept and over each complement, (A, C) each.
+
+    Tokens are sorted by which concepts they belong to: what a concept and a complement need are
+    sums of such groups, all positive. Where the groups are many, each concept and each complement
+    is a column instead.
+    """
+    label = (masks.T @ (1 << np.arange(masks.shape[0]))).astype(np.uint16)
+    order = np.argsort(label, kind="stable")
+    first = np.flatnonzero(np.diff(label[order], prepend=~label[order[:1]]))
+    if first.size > _GROUPS:
+        sums = centred_sums(measure, alpha, np.concatenate((masks, ~masks)).astype(np.float64))
+        return sums[:, : masks.shape[0]], sums[:, masks.shape[0] :]
+    groups = group_sums(measure, alpha, np.split(order, first[1:]))
+    member = masks[:, order[first]].T
+    return groups @ member, groups @ ~member
 
 
 @quiet

@@ -202,7 +202,7 @@ class TiltedFamily:
             raise ShapeError(f"rows is {rows!r}", remedy="give an integer, at least 1")
         strengths, scalar = as_alpha(alpha)
         if scalar:
-            raise AlphaError(f"alpha is the single number {alpha}", remedy="use log_probability")
+            raise AlphaError(f"alpha is the single number {alpha!r}", remedy="use log_probability")
         # Checked at once; the work is done while the caller loops.
         return self._log_probability_blocks(strengths, int(rows))
 

@@ -1,6 +1,6 @@
 """Sums of p e^(alpha M) times columns, over a vocabulary and many alphas: the engine's inner loop.
 
-Every reduction (K, its derivatives, the divergences, concepts) is one of two such sums, worked
+Every reduction (K, its derivatives, the divergences, concepts) is one of three such sums, worked
 off in blocks of alphas and tokens, with memory O(V + block):
 
 * `centred_sums`: exp(alpha (M - E M)) against p times the columns. One multiplication, one exp and
@@ -8,9 +8,12 @@ off in blocks of alphas and tokens, with memory O(V + block):
   1 (Jensen), and it cannot overflow while |alpha (M - E M)| <= 600.
 * `extreme_sums`: exp(alpha (M - extreme M)) against the same. The exponent is at most 0, so any
   finite alpha is fine, and with log p moved into the exponent any p.
+* `group_sums`: as the first, with a sum of its own for each group of tokens.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 from theory.engine.measure import Measure
 from theory.engine.numerics import quiet
 
-__all__ = ["blocks", "centred_sums", "extreme_sums", "is_moderate"]
+__all__ = ["blocks", "centred_sums", "extreme_sums", "group_sums", "is_moderate"]
 
 Vector = NDArray[np.float64]
 Columns = NDArray[np.float64]
@@ -64,6 +67,21 @@ def centred_sums(
             block = np.multiply.outer(alpha[rows], measure.centred[part])
             function(block, out=block)
             result[rows] += block @ weighted[:, part].T
+    return result
+
+
+@quiet
+def group_sums(
+    measure: Measure, alpha: Vector, groups: Sequence[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """Return sum over the tokens of each group of p exp(alpha (M - E M)), shape (A, groups)."""
+    result = np.zeros((alpha.size, len(groups)))
+    for g, tokens in enumerate(groups):
+        p, distance = measure.p[tokens], measure.centred[tokens]
+        for rows in blocks(alpha.size, _BLOCK // min(p.size, _TOKENS)):
+            for part in blocks(p.size, _TOKENS):
+                block = np.multiply.outer(alpha[rows], distance[part])
+                result[rows, g] += np.exp(block, out=block) @ p[part]
     return result
 
 
