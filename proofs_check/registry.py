@@ -15,10 +15,10 @@ from proofs_check import (
     check_transformer,
 )
 from proofs_check.check import Check
-from theory import LAWS
 from theory.errors import UnknownNameError
+from theory.laws import CLAIMS, LAWS, Law
 
-__all__ = ["CHECKS", "STATEMENTS", "select"]
+__all__ = ["CHECKS", "DERIVATIONS", "STATEMENTS", "select"]
 
 _STEMS = (
     check_tilting,
@@ -35,9 +35,12 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 )
 """id -> check; a false reading of the statement ``peak`` is named ``peak/reading``."""
 
-STATEMENTS: tuple[str, ...] = tuple(
-    dict.fromkeys([name.partition("/")[0] for name in CHECKS] + list(LAWS))
-)
+DERIVATIONS: Mapping[str, Law] = MappingProxyType({**LAWS, **CLAIMS})
+"""id -> what SymPy derives: a law, or for a false reading the steps that refute it."""
+
+_NAMES: tuple[str, ...] = tuple(dict.fromkeys([*CHECKS, *DERIVATIONS]))
+
+STATEMENTS: tuple[str, ...] = tuple(dict.fromkeys(name.partition("/")[0] for name in _NAMES))
 """The statements of the theory, each with its readings, in reading order."""
 
 
@@ -61,4 +64,4 @@ def select(ids: Iterable[str] | None = None) -> tuple[str, ...]:
 
 
 def _readings(statement: str) -> list[str]:
-    return [name for name in CHECKS if name.startswith(statement + "/")]
+    return [name for name in _NAMES if name.startswith(statement + "/")]

@@ -25,7 +25,9 @@ def _status(verdict: Verdict) -> str:
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
-    count = f"{verdict.examples} steps" if verdict.method == "symbolic" else str(verdict.examples)
+    count = str(verdict.examples)
+    if verdict.method == "symbolic":
+        count += " step" if verdict.examples == 1 else " steps"
     return (
         verdict.id,
         verdict.method,
@@ -68,17 +70,23 @@ def summary(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> str:
             )
             parts.append(verdict.counterexample or "")
         else:
+            remedy = (
+                verdict.note
+                if verdict.method == "symbolic"
+                else f"{verdict.examples} examples were not enough; ask for more with --examples"
+            )
             parts.append(
-                f"NOT REFUTED: {verdict.id}, which is false: {verdict.claim}\n"
-                f"{verdict.examples} examples were not enough; ask for more with --examples"
+                f"NOT REFUTED: {verdict.id} ({verdict.method}), which is false: {verdict.claim}\n"
+                f"{remedy}"
             )
     unknown = [v.id for v in verdicts if v.status == "unknown"]
     if unknown:
         parts.append(f"unknown, which is not passed: {', '.join(unknown)}")
     held = sum(v.expected and v.status not in ("refuted", "unknown") for v in verdicts)
-    false = [v for v in verdicts if not v.expected]
+    false = {v.id for v in verdicts if not v.expected}
+    missed = {v.id for v in verdicts if not v.expected and not v.as_it_should_be}
     parts.append(
-        f"{held} verdicts hold, {sum(v.as_it_should_be for v in false)} of {len(false)} false "
-        f"claims refuted; seed {seed}, {examples} examples per check"
+        f"{held} verdicts hold, {len(false - missed)} of {len(false)} false claims refuted; "
+        f"seed {seed}, {examples} examples per check"
     )
     return "\n\n".join(part for part in parts if part)

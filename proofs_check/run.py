@@ -16,10 +16,9 @@ from typing import Any, Literal
 from proofs_check.certified import certificate_checks
 from proofs_check.check import Check
 from proofs_check.meeting import Meeting
-from proofs_check.registry import CHECKS, select
+from proofs_check.registry import CHECKS, DERIVATIONS, select
 from proofs_check.search import Finding, search, shards
 from proofs_check.verdict import Status, Verdict
-from theory import LAWS
 from theory.errors import SteeringError
 
 __all__ = [
@@ -105,8 +104,9 @@ def code(name: str, finding: Finding, method: str = "property") -> str:
 
 
 def _prove(task: Task) -> Part:
+    """Decide the steps; those of a false reading are a refutation, with its numbers in words."""
     started = time.process_time()
-    law = LAWS[task.name]
+    law = DERIVATIONS[task.name]
     statuses = [str(status) for status in law.prove()]
     unknown = [k for k, status in enumerate(statuses, start=1) if status == "unknown"]
     principles = ", ".join(principle.name for principle in law.principles())
@@ -115,12 +115,17 @@ def _prove(task: Task) -> Part:
         note += f"; named principles: {principles}"
     if unknown:
         note += f"; unknown steps: {', '.join(map(str, unknown))}"
+    refuted = not law.expected and not unknown
     return Part(
         task=task,
-        status="unknown" if unknown else "proved",
+        status="unknown" if unknown else "proved" if law.expected else "refuted",
         examples=len(statuses),
         max_error=None,
-        counterexample=None,
+        counterexample="\n".join(
+            [law.sharper, *(f"{step.text()}: {step.reason}" for step in law.steps)]
+        )
+        if refuted
+        else None,
         note=note,
         seconds=time.process_time() - started,
     )
@@ -128,6 +133,14 @@ def _prove(task: Task) -> Part:
 
 def _check(task: Task) -> Check:
     return CHECKS[task.name] if task.method == "property" else CERTIFIED[task.name]
+
+
+def _claim(task: Task) -> str:
+    """What is proved, or what is read and refuted."""
+    if task.method != "symbolic":
+        return _check(task).claim
+    law = DERIVATIONS[task.name]
+    return law.statement.text() if law.expected else law.paper
 
 
 def _search(task: Task) -> Part:
@@ -172,7 +185,7 @@ def _tasks(names: Sequence[str], examples: int, seed: int) -> list[list[Task]]:
     """The tasks of each verdict, in the order of the table."""
     groups: list[list[Task]] = []
     for name in names:
-        if name in LAWS:
+        if name in DERIVATIONS:
             groups.append([Task(name, "symbolic", seed)])
         if name in CERTIFIED:
             sizes = shards(CERTIFIED[name].budget(examples))
@@ -200,8 +213,10 @@ def _merge(parts: Sequence[Part]) -> Verdict:
         id=name,
         method=method,
         status=last.status,
-        expected=CHECKS[name].expected if name in CHECKS else LAWS[name].expected,
-        claim=LAWS[name].statement.text() if method == "symbolic" else _check(parts[0].task).claim,
+        expected=DERIVATIONS[name].expected
+        if method == "symbolic"
+        else _check(parts[0].task).expected,
+        claim=_claim(parts[0].task),
         examples=sum(part.examples for part in counted),
         max_error=max(errors) if errors else None,
         counterexample=last.counterexample,

@@ -1,13 +1,16 @@
 """The words a concept is made of: texts that show it, neutral ones, contexts held out from both.
 
 A concept file is JSON with the keys `name`, `positive`, `neutral`, `contexts` (lists of strings)
-and `words` (the words whose total probability is reported as F_T). No torch here.
+and `words` (the words whose total probability is reported as F_T). Twenty sentences in a plain
+text file, one in a line, will do as well: N is then sampled from the model, as the paper's random
+negatives are, and the contexts are those of the packaged concept. No torch here.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,8 @@ class ConceptTexts:
     name : str
     positive, neutral : tuple of str
         The sets P and N of arXiv:2602.02712, Eq. 3. Their sizes may differ: at the output of
-        the final norm the difference of means needs no pairing.
+        the final norm the difference of means needs no pairing. Without neutral texts, N is to
+        be sampled from the model (`making.with_sampled_negatives`).
     contexts : tuple of str
         Where steering is applied; disjoint from P and N.
     words : tuple of str
@@ -48,7 +52,7 @@ class ConceptTexts:
         seen: dict[str, str] = {}
         for field in ("positive", "neutral", "contexts"):
             texts = getattr(self, field)
-            if not texts:
+            if not texts and field != "neutral":
                 raise SteeringSetError(
                     f"concept {self.name!r} has 0 {field} texts, at least 1 is needed",
                     remedy=f"add texts under the key {field!r}",
@@ -103,8 +107,15 @@ def packaged_concepts() -> tuple[str, ...]:
     return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".json")))
 
 
-def load_concept(name_or_path: str) -> ConceptTexts:
+def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
     """Read a packaged concept by name, or any concept file by path.
+
+    Parameters
+    ----------
+    name_or_path : str
+        A packaged name, a JSON file, or a ``.txt`` file with one text of P in each line.
+    words : sequence of str
+        Replace the words of the file; a text file without them is reported by its own name.
 
     Raises
     ------
@@ -113,6 +124,11 @@ def load_concept(name_or_path: str) -> ConceptTexts:
     SteeringSetError
         The file is not valid JSON, or its texts cannot define P, N and contexts.
     """
+    concept = _load(name_or_path)
+    return replace(concept, words=tuple(words)) if words else concept
+
+
+def _load(name_or_path: str) -> ConceptTexts:
     path = Path(name_or_path)
     if name_or_path in packaged_concepts():
         folder = resources.files("proofs_check.bridge.concepts")
@@ -125,6 +141,9 @@ def load_concept(name_or_path: str) -> ConceptTexts:
                 f"{name_or_path} cannot be read as UTF-8 text: {error}",
                 remedy="see proofs_check/bridge/concepts/joy.json for the format",
             ) from error
+        if path.suffix == ".txt":
+            lines = tuple(line.strip() for line in content.splitlines() if line.strip())
+            return ConceptTexts(path.stem, lines, (), _load("joy").contexts, (path.stem,))
     else:
         raise UnknownNameError("concept or concept file", name_or_path, packaged_concepts())
     try:

@@ -66,8 +66,13 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int | None = None) 
     Raises
     ------
     SteeringSetError
-        A text has no token, or more than `max_length`; nothing is cut off unnoticed.
+        There is no text, or a text has no token, or more than `max_length`; nothing is cut off unnoticed.
     """
+    if not texts:
+        raise SteeringSetError(
+            "0 texts to read",
+            remedy="give texts; neutral ones can be sampled from the model: --negatives sampled",
+        )
     bos = tokenizer.bos_token_id
     rows = []
     for text in texts:

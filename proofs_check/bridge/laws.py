@@ -14,7 +14,7 @@ from proofs_check.bridge import laws_figure
 from proofs_check.bridge.anatomy import Anatomy, inspect_model, rounding_bound
 from proofs_check.bridge.concept_texts import ConceptTexts
 from proofs_check.bridge.corpus import text_windows
-from proofs_check.bridge.encoding import encode, word_tokens
+from proofs_check.bridge.encoding import word_tokens
 from proofs_check.bridge.extra import versions
 from proofs_check.bridge.files import write_whole
 from proofs_check.bridge.law_rows import LawRow, as_verdict, law_rows
@@ -112,7 +112,7 @@ def law_report(
     norm = identify_norm(anatomy, seed=seed)
     progress(f"final norm identified: {norm.kind}, eps = {norm.eps:.1e}")
     words = np.array(word_tokens(loaded.tokenizer, concept.words, anatomy.vocabulary))
-    encoded = encode(loaded.tokenizer, concept.contexts[:contexts])
+    encoded = loaded.encode(concept.contexts[:contexts])
     batches = [encoded.row(i) for i in range(encoded.rows)]
     texts = (
         text_windows(loaded.tokenizer, windows, window, seed=seed),

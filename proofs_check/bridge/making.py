@@ -10,14 +10,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from proofs_check.bridge.anatomy import Anatomy
-from proofs_check.bridge.encoding import TokenBatch, encode, pad
+from proofs_check.bridge.concept_texts import ConceptTexts
+from proofs_check.bridge.encoding import TokenBatch, pad
 from proofs_check.bridge.hooks import Captured
 from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.sites import Apply, Read, Site
@@ -28,11 +29,14 @@ __all__ = [
     "difference_of_means",
     "difference_vectors",
     "read_states",
+    "require_fit",
     "sample_texts",
     "tokenizer_hash",
+    "with_sampled_negatives",
 ]
 
 _TEXTS_PER_PIECE = 16
+_ATTEMPTS = 4
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
@@ -124,7 +128,7 @@ def difference_vectors(
     first token. Far from 1, a plain token mean would have been mostly the attention sink.
     """
     states = [
-        read_states(loaded.model, anatomy, encode(loaded.tokenizer, texts), sites)
+        read_states(loaded.model, anatomy, loaded.encode(texts), sites)
         for texts in (positive, negative)
     ]
     found = []
@@ -170,6 +174,23 @@ def _described(
     )
 
 
+def require_fit(vector: SteeringVector, loaded: LoadedModel, anatomy: Anatomy, site: Site) -> None:
+    """Refuse a vector that was made for another model, another vocabulary or another site.
+
+    Raises
+    ------
+    VectorError
+        What differs, and what the vector was made for.
+    """
+    vector.require(
+        model=loaded.label,
+        fingerprint=loaded.fingerprint,
+        tokenizer=tokenizer_hash(loaded.tokenizer),
+        width=anatomy.width,
+    )
+    vector.require_site(site)
+
+
 def sample_texts(
     loaded: LoadedModel, count: int, length: int, *, seed: int = 0
 ) -> tuple[list[str], TokenBatch]:
@@ -192,3 +213,31 @@ def sample_texts(
             ids = torch.cat([ids, torch.multinomial(p, 1, generator=generator)], dim=1)
     rows = ids.tolist()
     return [tokenizer.decode(row[1:]) for row in rows], pad(rows)
+
+
+def with_sampled_negatives(
+    loaded: LoadedModel, concept: ConceptTexts, *, seed: int = 0
+) -> ConceptTexts:
+    """The same concept with N sampled from the model: as many texts as P has, about as long.
+
+    The paper's random negatives: generations from the beginning-of-text token.
+
+    Raises
+    ------
+    SteeringSetError
+        A text of P is empty or too long.
+    """
+    count = len(concept.positive)
+    length = int(loaded.encode(concept.positive).last.median())
+    taken = {*concept.positive, *concept.contexts}
+    found: list[str] = []
+    # An end-of-text token can leave a blank or a repeated text; another seed replaces it.
+    for attempt in range(_ATTEMPTS):
+        texts, _ = sample_texts(loaded, count, max(2, length), seed=seed + attempt)
+        for text in texts:
+            if text.strip() and text not in taken:
+                taken.add(text)
+                found.append(text)
+        if len(found) >= count:
+            break
+    return replace(concept, neutral=tuple(found[:count]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from proofs_check.bridge.encoding import TokenBatch, encode
 from proofs_check.bridge.errors import ModelError
 from theory.errors import MissingExtraError
 
@@ -46,6 +48,18 @@ class LoadedModel:
     label: str
     source: str
     fingerprint: str
+
+    def encode(self, texts: Sequence[str]) -> TokenBatch:
+        """Tokenise `texts` for this model; a text longer than it reads is an error, never cut.
+
+        Raises
+        ------
+        SteeringSetError
+            No text, an empty one, or one that is too long.
+        """
+        config = self.model.config
+        inner = config.get_text_config() if hasattr(config, "get_text_config") else config
+        return encode(self.tokenizer, texts, getattr(inner, "max_position_embeddings", None))
 
 
 def fingerprint(model: Any) -> str:

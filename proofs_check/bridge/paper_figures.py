@@ -17,7 +17,6 @@ import torch
 from proofs_check.bridge.anatomy import Anatomy, inspect_model
 from proofs_check.bridge.concept_texts import ConceptTexts
 from proofs_check.bridge.corpus import text_windows
-from proofs_check.bridge.encoding import encode
 from proofs_check.bridge.entropy_panel import entropy_curve
 from proofs_check.bridge.making import difference_vectors, read_states, sample_texts
 from proofs_check.bridge.models import LoadedModel
@@ -60,7 +59,7 @@ class _Ready:
         self, which: int, title: str, vector: torch.Tensor | None = None, **how: Any
     ) -> Panel:
         """A panel at one of the three blocks, with its own vector unless another is given."""
-        batch = encode(self.loaded.tokenizer, [self.concept.contexts[self.context]])
+        batch = self.loaded.encode([self.concept.contexts[self.context]])
         v = self.vectors[which] if vector is None else vector
         site = self.sites[which]
         return bump_panel(
@@ -139,7 +138,7 @@ def one_layer_figure(
             norm,
             vector,
             Site(0),
-            encode(loaded.tokenizer, [text]),
+            loaded.encode([text]),
             title=f"“… {' '.join(text.split()[-4:])}”",
             reach=50.0,
         )
@@ -184,7 +183,7 @@ def _bootstrap(ready: _Ready) -> list[Panel]:
         read_states(
             ready.loaded.model,
             ready.anatomy,
-            encode(ready.loaded.tokenizer, texts),
+            ready.loaded.encode(texts),
             ready.sites[_MIDDLE:_LAST],
         )[0].mean
         for texts in (ready.concept.positive, ready.concept.neutral)

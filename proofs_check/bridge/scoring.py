@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from proofs_check.bridge.anatomy import Anatomy
 from proofs_check.bridge.curve_files import Curves
-from proofs_check.bridge.encoding import encode
 from proofs_check.bridge.errors import ModelError, SelfCheckError
 from proofs_check.bridge.files import write_whole
 from proofs_check.bridge.hooks import Steered
@@ -67,7 +66,7 @@ def generate(
     Call it inside `Steered` to generate under steering: the hook fires at every decoded token.
     """
     generator = torch.Generator().manual_seed(seed)
-    ids = encode(loaded.tokenizer, [prompt]).ids.expand(samples, -1)
+    ids = loaded.encode([prompt]).ids.expand(samples, -1)
     start, cache, fed = ids.shape[1], None, ids
     with torch.no_grad():
         for _ in range(length):

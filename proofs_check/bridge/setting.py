@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from proofs_check.bridge.anatomy import Anatomy, inspect_model, rounding_bound
 from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.encoding import TokenBatch, encode, word_tokens
+from proofs_check.bridge.encoding import TokenBatch, word_tokens
+from proofs_check.bridge.making import require_fit
 from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.observe import Observation, observe
 from proofs_check.bridge.progress import Progress, silent
+from proofs_check.bridge.sites import FINAL_NORM
+from proofs_check.bridge.vectors import SteeringVector
 from theory import TiltedFamily
 
 __all__ = ["Setting", "prepare"]
@@ -86,10 +89,17 @@ def prepare(
     loaded: LoadedModel,
     concept: ConceptTexts,
     *,
+    vector: SteeringVector | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Setting:
     """Verify the model's structure, read P, N and the contexts, and form v and M.
+
+    Parameters
+    ----------
+    vector : SteeringVector, optional
+        One made elsewhere for the final norm. Then P and N are not read, and M = W v, which
+        differs from the log-odds of Def. 3.2 by a constant that changes no distribution.
 
     Raises
     ------
@@ -97,27 +107,44 @@ def prepare(
         The model lacks a part, or its logits are not affine in the final norm's output.
     SteeringSetError
         A text is empty or too long for the model.
+    VectorError
+        `vector` belongs to another model or site.
     """
     anatomy = inspect_model(loaded.model, seed=seed)
     progress(
         f"structure: {len(anatomy.blocks)} blocks, d = {anatomy.width}, V = {anatomy.vocabulary:,},"
         f" final norm {anatomy.final_norm_name!r}, affine read-out verified"
     )
-    longest = getattr(loaded.model.config, "max_position_embeddings", None)
-    tokenizer = loaded.tokenizer
-    positive = observe(loaded.model, anatomy, encode(tokenizer, concept.positive, longest))
-    neutral = observe(loaded.model, anatomy, encode(tokenizer, concept.neutral, longest))
-    batch = encode(tokenizer, concept.contexts, longest)
+    batch = loaded.encode(concept.contexts)
     baseline = observe(loaded.model, anatomy, batch)
-    states = (positive.states, neutral.states, baseline.states)
+    states = [baseline.states]
+    if vector is None:
+        plus = observe(loaded.model, anatomy, loaded.encode(concept.positive))
+        minus = observe(loaded.model, anatomy, loaded.encode(concept.neutral))
+        states += [plus.states, minus.states]
+        v = plus.states.mean(0) - minus.states.mean(0)
+        log_odds = plus.log_p.mean(0) - minus.log_p.mean(0)
+    else:
+        require_fit(vector, loaded, anatomy, FINAL_NORM)
+        v = torch.as_tensor(vector.values).to(baseline.states.dtype)
+        log_odds = _unembedded(anatomy, v)
     return Setting(
         loaded=loaded,
         anatomy=anatomy,
         concept=concept,
         batch=batch,
         baseline=baseline,
-        vector=positive.states.mean(0) - neutral.states.mean(0),
-        log_odds=positive.log_p.mean(0) - neutral.log_p.mean(0),
-        words=np.array(word_tokens(tokenizer, concept.words, anatomy.vocabulary)),
+        vector=v,
+        log_odds=log_odds,
+        words=np.array(word_tokens(loaded.tokenizer, concept.words, anatomy.vocabulary)),
         state_length=max(float(torch.linalg.vector_norm(s, dim=-1).max()) for s in states),
     )
+
+
+def _unembedded(anatomy: Anatomy, vector: torch.Tensor) -> NDArray[np.float64]:
+    """W v, (V,), centred: the difference of two read-outs, so that a bias drops out."""
+    zero = torch.zeros_like(vector)
+    with torch.no_grad():
+        logits = anatomy.unembedding(torch.stack([vector, zero])).to(torch.float64)
+    odds = ((logits[0] - logits[1]) * anatomy.logit_scale).numpy()
+    return np.asarray(odds - odds.mean())
