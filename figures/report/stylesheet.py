@@ -45,7 +45,7 @@ sub, sup { font-size: .74em; line-height: 0; }
 .statement { border: 1px solid var(--line); border-radius: 8px; padding: 0 1.2rem;
   margin: .7rem 0; }
 .statement[open] { padding-bottom: 1rem; }
-.statement > summary { padding: .8rem 0 .7rem 1.2rem; list-style-position: outside; }
+.statement > summary { padding: .8rem 0 .7rem .2rem; margin-left: .9rem; }
 .statement > summary h3 { font: 600 1.1rem/1.35 Charter, "Bitstream Charter", "Sitka Text", Cambria,
   Georgia, serif; margin: .1rem 0 .3rem; }
 .statement .id { font: .8rem ui-monospace, "DejaVu Sans Mono", Menlo, monospace;
@@ -120,13 +120,22 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
   dl.facts dt { margin-top: .5rem; }
   figure.wide { overflow-x: auto; }
   figure.wide img { width: 46rem; max-width: none; }
-  .summary { min-width: 40rem; }
+  .summary thead, .summary td:has(> .none) { display: none; }
+  .summary tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  .summary td, .summary tr.family th { display: inline-block; border: 0; padding: 0 .8rem 0 0; }
+  .summary td:first-child { display: block; }
+  .summary td[data-on]::before { content: attr(data-on) ": "; color: var(--soft); }
   .statement { padding: 0 .8rem; }
 }
 @media print {
   body { font-size: 10.5pt; }
   nav, button { display: none; }
   .layout { display: block; }
+  .scroll { overflow: visible; }
+  .summary { font-size: 8.5pt; }
+  .summary td + td { white-space: normal; }
+  .summary td:first-child { min-width: 0; }
+  tr.family { break-after: avoid; }
   main { padding: 0; }
   .statement { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: .6rem 0; }
   details::details-content { content-visibility: visible; block-size: auto; }
