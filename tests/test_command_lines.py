@@ -37,6 +37,9 @@ def status_of(module: str, *arguments: str) -> int:
     [
         ("theory", [], "the following arguments are required: command", "--help"),
         ("theory", ["prove"], "invalid choice: 'prove'", "derive"),
+        ("theory", ["lst"], "invalid choice: 'lst'", "did you mean list?"),
+        ("theory", ["list", "--jsn"], "arguments: --jsn", "did you mean --json?"),
+        ("proofs_check", ["--sed", "3"], "arguments: --sed", "did you mean --seed?"),
         ("theory", ["derive"], "either one id or --all", "try `derive tilting`"),
         ("theory", ["derive", "slope", "--all"], "either one id or --all", "try `derive tilting`"),
         ("theory", ["derive", "slope", "--latex", "--json"], "not allowed with", "--help"),
