@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from proofs_check.balls import Ball, Balls
 from proofs_check.certified.certificate import (
@@ -10,57 +11,84 @@ from proofs_check.certified.certificate import (
     agrees,
     certificate,
     every,
+    law_side,
     log_odds,
     order_keys,
     probabilities,
+    same,
 )
+from proofs_check.certified.seen import varied
+from proofs_check.formulas import Formulas
 from proofs_check.instances import FamilyCase, NormCase
+from proofs_check.meeting import EPS
 from proofs_check.strategies import family_cases, norm_cases
 
 __all__ = ["CERTIFICATES"]
 
-
-def _increase(case: FamilyCase, alpha: Ball, balls: Balls) -> Ball:
-    """K(alpha) - alpha K'(0) = log sum p e^{alpha (M - E[M])}."""
-    p, M = probabilities(case, balls), log_odds(case, balls)
-    centre = balls.total([a * b for a, b in zip(p, M, strict=True)])
-    return balls.log(
-        balls.total([a * balls.exp(alpha * (b - centre)) for a, b in zip(p, M, strict=True)])
-    )
+AT = "at the alpha of the instance, not 0, reduced to |alpha| (max M - min M) <= 300"
 
 
-def _moves(case: FamilyCase) -> bool:
-    return len(set(order_keys(case))) > 1 and case.alpha != 0
+def _increase(case: FamilyCase, balls: Balls) -> Ball:
+    """The cross-entropy of p with p_alpha minus that with p: -sum p log p_alpha/p, as defined."""
+    p, M, alpha = probabilities(case, balls), log_odds(case, balls), balls.exact(case.alpha)
+    weights = [a * balls.exp(alpha * (m - M[0])) for a, m in zip(p, M, strict=True)]
+    total = balls.total(weights)
+    return -balls.total([a * balls.log(w / (total * a)) for a, w in zip(p, weights, strict=True)])
+
+
+def _single(case: FamilyCase, balls: Balls) -> dict[str, Any]:
+    """For the laws that average over contexts: one context of weight 1."""
+    return {
+        "m": 1,
+        "pi": [1],
+        "p": [probabilities(case, balls)],
+        "M": log_odds(case, balls),
+        "alpha": balls.exact(case.alpha),
+    }
 
 
 @certificate(
     "ce-exact",
-    "Delta CE(alpha) > 0 at the alpha of the instance, if it is not 0 and M is not constant",
-    family_cases(),
+    "Delta CE > 0, computed from its definition; the law's sum of K - alpha E[M] equals it to 64 "
+    f"bits; the engine's value is positive too; M not constant, {AT}",
+    family_cases().map(varied),
 )
-def ce_exact(case: FamilyCase, balls: Balls) -> bool | None:
-    """A logarithm whose argument exceeds 1."""
-    if not _moves(case):
-        return True
-    return agrees(balls.sign(_increase(case, balls.exact(case.alpha), balls)), 1)
+def ce_exact(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
+    """One context; an average over contexts inherits the sign."""
+    increase = _increase(case, balls)
+    law = law_side(on_trial, "ce-exact", balls, _single(case, balls))
+    return every(
+        [
+            agrees(balls.sign(increase), 1),
+            same(law, increase, balls),
+            bool(on_trial.cross_entropy_increase(case.family, case.alpha) > 0),
+        ]
+    )
 
 
 @certificate(
     "ce-radius",
     "2(e^-x - 1 + x)/x^2 < Delta CE/quadratic < 2(e^x - 1 - x)/x^2, x = |alpha| (max M - min M), "
-    "and Delta CE < alpha^2 (max M - min M)^2/8, at the alpha of the instance",
-    family_cases(),
+    "the quadratic being the law's; Delta CE < alpha^2 (max M - min M)^2/8; and the law's "
+    f"R K'' - K''' > 0, K'' > 0; M not constant, {AT}",
+    family_cases().map(varied),
 )
-def ce_radius(case: FamilyCase, balls: Balls) -> bool | None:
+def ce_radius(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
     """Multiplied out: 2 Delta CE x^2 against alpha^2 Var times the bracketed exponentials."""
-    if not _moves(case):
-        return True
     keys = order_keys(case)
-    p, M, alpha = probabilities(case, balls), log_odds(case, balls), balls.exact(case.alpha)
-    centre = balls.total([a * b for a, b in zip(p, M, strict=True)])
-    variance = balls.total([a * (b - centre) * (b - centre) for a, b in zip(p, M, strict=True)])
-    increase = _increase(case, alpha, balls)
-    x = balls.exact(abs(Fraction(case.alpha)) * (max(keys) - min(keys)))
+    spread = max(keys) - min(keys)
+    M, alpha = log_odds(case, balls), balls.exact(case.alpha)
+    increase = _increase(case, balls)
+    variance = law_side(on_trial, "ce-quadratic", balls, _single(case, balls))
+    values = {
+        "p": probabilities(case, balls),
+        "M": M,
+        "w": [balls.exact(key - min(keys)) for key in keys],
+        "R": spread,
+        "alpha": alpha,
+    }
+    slack = law_side(on_trial, "ce-radius", balls, values)
+    x = balls.exact(abs(Fraction(case.alpha)) * spread)
     quadratic = alpha * alpha * variance
     one = balls.exact(1)
     return every(
@@ -68,69 +96,84 @@ def ce_radius(case: FamilyCase, balls: Balls) -> bool | None:
             agrees(balls.sign(increase * x * x - quadratic * (balls.exp(-x) - one + x)), 1),
             agrees(balls.sign(quadratic * (balls.exp(x) - one - x) - increase * x * x), 1),
             agrees(balls.sign(x * x - 8 * increase), 1),
+            agrees(balls.sign(slack), 1),
         ]
     )
 
 
 @certificate(
     "ce-asymptote",
-    "|alpha| sigma + log p(top) < Delta CE(alpha) < |alpha| sigma for one context, at the alpha of "
-    "the instance",
-    family_cases(wild=False),
+    "|alpha| sigma + log p(top) < Delta CE < |alpha| sigma for one context, sigma = E|M - M(top)|; "
+    "and the law's alpha sigma + log(P_A + R_A) equals Delta CE, computed from its definition, to "
+    f"64 bits; M not constant, {AT}",
+    family_cases().map(varied),
 )
-def ce_asymptote(case: FamilyCase, balls: Balls) -> bool | None:
-    """K - alpha max M lies between log p(top) and 0: what p(top) gains, and what is lacking to 1.
-
-    Written as sums of positive terms, so that e^-5000000 is still seen to be positive.
-    """
-    if not _moves(case):
-        return True
+def ce_asymptote(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
+    """The law speaks of alpha > 0; the other end is its mirror image, M -> -M."""
     keys = order_keys(case)
-    top = max(keys) if case.alpha > 0 else min(keys)
-    alpha = balls.exact(case.alpha)
-    others = [
-        (balls.exact(p), balls.exp(alpha * balls.exact(key - top)))
-        for p, key in zip(case.row, keys, strict=True)
-        if key != top
-    ]
-    added = balls.total([p * weight for p, weight in others])
-    lacking = balls.total([p * (1 - weight) for p, weight in others])
-    return every([agrees(balls.sign(added), 1), agrees(balls.sign(lacking), 1)])
+    side = 1 if case.alpha > 0 else -1
+    top = max(side * key for key in keys)
+    order = sorted(range(len(keys)), key=lambda z: -side * keys[z])
+    gaps = [top - side * keys[z] for z in order]
+    p = [balls.exact(case.row[z]) for z in order]
+    alpha = balls.exact(abs(Fraction(case.alpha)))
+    tied = gaps.count(Fraction(0))
+    values = {
+        "p": p,
+        "M": [balls.exact(side * keys[z]) for z in order],
+        "d": [balls.exact(gap) for gap in gaps],
+        "|A|": tied,
+        "alpha": alpha,
+    }
+    law = law_side(on_trial, "ce-asymptote", balls, values)
+    increase = _increase(case, balls)
+    line = alpha * balls.total([a * balls.exact(gap) for a, gap in zip(p, gaps, strict=True)])
+    return every(
+        [
+            same(law, increase, balls),
+            agrees(balls.sign(line - increase), 1),
+            agrees(balls.sign(increase - line - balls.log(balls.total(p[:tied]))), 1),
+        ]
+    )
 
 
 @certificate(
     "norm-limit",
-    "LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of its limit "
-    "at eps = 0, at the alpha of the instance",
+    "LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of the limit the engine "
+    "returns, give or take the rounding of that limit, 8 EPS of its size; eps = 0, at the alpha "
+    "of the instance",
     norm_cases(),
 )
-def norm_limit(case: NormCase, balls: Balls) -> bool | None:
-    """Squared distances; instances with eps > 0 are taken at eps = 0."""
-    if not case.alpha:
+def norm_limit(case: NormCase, balls: Balls, on_trial: Formulas) -> bool | None:
+    """Distances from exact h and v; instances with eps > 0 are taken at eps = 0."""
+    h, v = _projected(case)
+    steered = [a + Fraction(case.alpha) * b for a, b in zip(h, v, strict=True)]
+    # LN(0) is 0/0 at eps = 0, and no strength lies at alpha = 0.
+    if not case.alpha or not any(steered):
         return True
-    d = len(case.h)
-    h, v = ([balls.exact(x) for x in vector] for vector in _centred(case))
-    alpha = balls.exact(case.alpha)
-
-    def square(x: list[Ball]) -> Ball:
-        return balls.total([a * a for a in x])
-
-    steered = [a + alpha * b for a, b in zip(h, v, strict=True)]
-    if balls.sign(square(steered)) != 1:
-        return True if not any(_steered(case)) else None
-    here, there = (balls.sqrt(square(x) / d) for x in (steered, v))
-    sign = 1 if case.alpha > 0 else -1
-    gain = [balls.exact(g) for g in case.gain]
-    distance = square(
-        [g * (a / here - sign * b / there) for g, a, b in zip(gain, steered, v, strict=True)]
+    d, sign = len(h), 1 if case.alpha > 0 else -1
+    limit = on_trial.normed(case).limit(sign).tolist()
+    size = balls.sqrt(_square([balls.exact(x) for x in steered], balls) / d)
+    here = [
+        balls.exact(g) * balls.exact(x) / size + balls.exact(b)
+        for g, x, b in zip(case.gain, steered, case.bias, strict=True)
+    ]
+    distance = _square([x - balls.exact(y) for x, y in zip(here, limit, strict=True)], balls)
+    reach = [_square([balls.exact(x) for x in vector], balls) for vector in (h, v)]
+    alpha, largest = balls.exact(abs(case.alpha)), balls.exact(max(case.gain))
+    bound = balls.sqrt(4 * d * reach[0] / reach[1]) * largest / alpha if any(h) else 0
+    rounding = balls.exact(
+        8 * EPS * sum(abs(y) + abs(b) for y, b in zip(limit, case.bias, strict=True))
     )
-    largest = balls.exact(max(case.gain))
-    bound = 4 * d * square(h) * largest * largest / (alpha * alpha * square(v))
-    # Both sides vanish together where P h = 0: then there is nothing to decide.
-    return True if not any(_centred(case)[0]) else agrees(balls.sign(bound - distance), 1)
+    allowed = bound + rounding
+    return agrees(balls.sign(allowed * allowed - distance), 1)
 
 
-def _centred(case: NormCase) -> tuple[list[Fraction], list[Fraction]]:
+def _square(x: list[Ball], balls: Balls) -> Ball:
+    return balls.total([a * a for a in x])
+
+
+def _projected(case: NormCase) -> tuple[list[Fraction], list[Fraction]]:
     """P h and P v, exactly."""
     result = []
     for vector in (case.h, case.v):
@@ -138,11 +181,6 @@ def _centred(case: NormCase) -> tuple[list[Fraction], list[Fraction]]:
         centre = sum(x, start=Fraction(0)) / len(x) if case.kind == "layer" else Fraction(0)
         result.append([a - centre for a in x])
     return result[0], result[1]
-
-
-def _steered(case: NormCase) -> list[Fraction]:
-    h, v = _centred(case)
-    return [a + Fraction(case.alpha) * b for a, b in zip(h, v, strict=True)]
 
 
 CERTIFICATES: tuple[Certificate, ...] = (ce_exact, ce_radius, ce_asymptote, norm_limit)

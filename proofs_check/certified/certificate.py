@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -11,8 +11,9 @@ from hypothesis.strategies import SearchStrategy
 
 from proofs_check.balls import Ball, Balls, decide
 from proofs_check.check import Check
-from proofs_check.formulas import Formulas
+from proofs_check.formulas import FORMULAS, Formulas
 from proofs_check.instances import ConceptCase, FamilyCase
+from proofs_check.law_values import in_balls, value
 from proofs_check.meeting import AGREED, Meeting, claim
 
 __all__ = [
@@ -20,14 +21,14 @@ __all__ = [
     "agrees",
     "certificate",
     "every",
-    "excess",
+    "law_side",
     "log_odds",
     "order_keys",
     "probabilities",
-    "weights",
+    "same",
 ]
 
-Question = Callable[[Any, Balls], "bool | None"]
+Question = Callable[[Any, Balls, Formulas], "bool | None"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Certificate:
         What exactly a True certifies, about one instance.
     cases : SearchStrategy
     question : callable
-        (case, balls) -> True, False, or None for "not at this precision".
+        (case, balls, formulas on trial) -> True, False, or None for "not at this precision".
     weight : float
         As in `Check`.
     """
@@ -53,15 +54,17 @@ class Certificate:
     question: Question
     weight: float = 0.5
 
-    def decide(self, case: Any, balls: Balls | None = None) -> bool | None:
+    def decide(
+        self, case: Any, balls: Balls | None = None, on_trial: Formulas = FORMULAS
+    ) -> bool | None:
         """The answer for one instance, with as much precision as it takes."""
-        return decide(lambda arithmetic: self.question(case, arithmetic), balls)
+        return decide(lambda arithmetic: self.question(case, arithmetic, on_trial), balls)
 
     def as_check(self) -> Check:
         """The same as a `Check`, for the search and its shrinking."""
 
         def measure(case: Any, on_trial: Formulas) -> Meeting:
-            answer = self.decide(case)
+            answer = self.decide(case, on_trial=on_trial)
             if answer is None:
                 return Meeting(0.0, "undecided", undecided=True)
             return AGREED if answer else claim(self.certifies, False)
@@ -102,9 +105,22 @@ def order_keys(case: FamilyCase | ConceptCase) -> list[Fraction]:
     return [Fraction(m) for m in case.log_odds]
 
 
-def weights(p: list[Ball], M: list[Ball], alpha: Ball, balls: Balls) -> list[Ball]:
-    """p e^{alpha (M - M_0)}, unnormalised: signs do not need the normaliser."""
-    return [a * balls.exp(alpha * (b - M[0])) for a, b in zip(p, M, strict=True)]
+def law_side(
+    on_trial: Formulas, name: str, balls: Balls, values: Mapping[str, Any], side: str = "rhs"
+) -> Ball:
+    """One side of the law's statement, enclosed; lists in `values` are arrays, the rest numbers.
+
+    The law is the one on trial, as SymPy has it: what is certified of it is certified of the
+    formula that was derived, not of a copy.
+    """
+    arrays = {key: entry for key, entry in values.items() if isinstance(entry, list)}
+    numbers = {key: entry for key, entry in values.items() if not isinstance(entry, list)}
+    return value(
+        getattr(on_trial.law(name), side),
+        {"V": len(arrays["M"]), **numbers},
+        arrays,
+        in_balls(balls),
+    )
 
 
 def every(answers: Sequence[bool | None]) -> bool | None:
@@ -114,12 +130,12 @@ def every(answers: Sequence[bool | None]) -> bool | None:
     return None if any(answer is None for answer in answers) else True
 
 
-def agrees(sign: int | None, wanted: int) -> bool | None:
+def agrees(sign: int | None, wanted: int | None) -> bool | None:
     """Whether a sign is the one that is wanted; None for no sign."""
-    return None if sign is None else sign == wanted
+    return None if sign is None or wanted is None else sign == wanted
 
 
-def excess(p: list[Ball], M: list[Ball], level: Ball, alpha: Ball, balls: Balls) -> Ball:
-    """A number with the sign of K'(alpha) - level: sum of weights times (M - level)."""
-    weight = weights(p, M, alpha, balls)
-    return balls.total([w * (m - level) for w, m in zip(weight, M, strict=True)])
+def same(first: Ball, second: Ball, balls: Balls) -> bool | None:
+    """Whether two numbers are certainly equal to 64 bits, relatively; False if certainly not."""
+    sign = balls.sign(abs(second) * balls.exact(Fraction(1, 2**64)) - abs(first - second))
+    return agrees(sign, 1)
