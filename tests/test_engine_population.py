@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from theory.engine import TiltedPopulation
-from theory.errors import AlphaError, ProbabilityError, ShapeError
+from theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
 
-NAMES = ["cgf", "mean", "variance", "cross_entropy_increase"]
+NAMES = ["cgf", "mean", "variance", "cross_entropy_increase", "reverse_kl"]
 ALPHA = np.array([0.0, 1e-10, -1e-4, 0.5, -3.0, 20.0, -1e3, 1e8])
 
 
@@ -63,6 +63,40 @@ def test_average_is_weighted(population):
         rtol=1e-14,
     )
     assert np.ndim(population.average_cross_entropy_increase(0.5)) == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("budget", [1e-30, 1e-6, 0.1, 1.0, 40.0])
+def test_the_average_price_crosses_the_budget_between_neighbouring_floats(population, budget, sign):
+    root = population.average_cross_entropy_root(budget, sign)
+    assert root.reached
+    assert np.sign(root.alpha) == sign
+    assert np.nextafter(root.lower, np.inf) == root.upper
+    # A mean of 60 families, eps of each; log Delta CE grows at least as fast as log alpha.
+    ends = np.abs([root.alpha * (1.0 - 1e-13), root.alpha * (1.0 + 1e-13)]) * sign
+    below, above = (
+        np.mean([population.family(j).cross_entropy_increase(a) for j in range(60)]) for a in ends
+    )
+    assert below < budget < above
+
+
+def test_budgets_without_a_finite_root():
+    log_p = np.log(
+        [[0.5, 0.5, 0.0], [0.25, 0.75, 0.0]],
+        where=[True, True, False],
+        out=np.full((2, 3), -np.inf),
+    )
+    still = TiltedPopulation(log_p, [1.0, 1.0, 1.0]).average_cross_entropy_root(0.1, 1)
+    assert still.alpha == np.inf
+    assert "constant" in still.reason
+    hidden = TiltedPopulation(log_p, [1.0, 1.0, 7.0]).average_cross_entropy_root(0.1, -1)
+    assert hidden.alpha == -np.inf
+    assert "p > 0" in hidden.reason
+    moving = TiltedPopulation(log_p, [1.0, 2.0, 7.0])
+    assert moving.average_cross_entropy_root(np.inf, 1).alpha == np.inf
+    assert moving.average_cross_entropy_root(0.0, 1).alpha == 0.0
+    with pytest.raises(BudgetError, match="at least 0"):
+        moving.average_cross_entropy_root(-1.0, 1)
 
 
 def test_scalar_alpha(population):

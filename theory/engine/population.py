@@ -15,10 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory.engine import concept, cross_entropy, tilting
 from theory.engine.family import TiltedFamily
+from theory.engine.inverse import Root
 from theory.engine.measure import Measure
-from theory.engine.numerics import exponential_excess, log1p_excess, log_sum_exp, quiet
+from theory.engine.numerics import log_sum_exp
+from theory.engine.shared import Shared
 from theory.engine.sums import blocks
-from theory.engine.validation import as_alpha, as_tokens, as_vector, normalisation_tolerance
+from theory.engine.validation import (
+    as_alpha,
+    as_budget,
+    as_sign,
+    as_tokens,
+    as_vector,
+    normalisation_tolerance,
+)
 from theory.errors import ProbabilityError, ShapeError
 
 __all__ = ["TiltedPopulation"]
@@ -28,10 +37,11 @@ Reduction = Callable[[Measure, Floats], Floats]
 
 # Elements of log p held at a time (32 MiB): the memory a table on disk needs.
 _BLOCK = 1 << 22
-# Beyond this |alpha (M - centre)| the shared exponentials might over- or underflow.
-_MODERATE = 600.0
-# Sums below this may have lost tokens; and results this much smaller than their terms, 10 bits.
-_TINY, _CANCELLED = 1e-250, 1e-3
+# Strengths tried in one pass over the table when a root is looked for: they cost little more than
+# one. They divide the bracket evenly.
+_TRIED = 32
+_SHARES = np.arange(_TRIED) / _TRIED
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,26 +107,70 @@ class TiltedPopulation:
 
     def cgf(self, alpha: ArrayLike) -> Floats:
         """Return K_j(alpha), shape (A, m), in nats."""
-        return self._each(alpha, _Shared.cgf, tilting.cgf)
+        return self._each(alpha, Shared.cgf, tilting.cgf)
 
     def mean(self, alpha: ArrayLike) -> Floats:
         """Return K_j'(alpha) = E_(j,alpha)[M], shape (A, m): Eq. 10."""
-        return self._each(alpha, _Shared.mean, tilting.mean)
+        return self._each(alpha, Shared.mean, tilting.mean)
 
     def variance(self, alpha: ArrayLike) -> Floats:
         """Return K_j''(alpha) = Var_(j,alpha)[M], shape (A, m): Eq. 10."""
-        return self._each(alpha, _Shared.variance, tilting.variance)
+        return self._each(alpha, Shared.variance, tilting.variance)
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """Return KL(p_j || p_(j,alpha)) of each context, shape (A, m)."""
         return self._each(
-            alpha, _Shared.cross_entropy_increase, cross_entropy.cross_entropy_increase
+            alpha, Shared.cross_entropy_increase, cross_entropy.cross_entropy_increase
         )
+
+    def reverse_kl(self, alpha: ArrayLike) -> Floats:
+        """Return KL(p_(j,alpha) || p_j) of each context, shape (A, m)."""
+        return self._each(alpha, Shared.reverse_kl, cross_entropy.reverse_kl)
 
     def average_cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """Return Delta CE = sum_j pi_j KL(p_j || p_(j,alpha)), shape (A,): beyond Thm 3.8."""
         average: Floats = self.cross_entropy_increase(alpha) @ np.asarray(self.weights)
         return average
+
+    def average_cross_entropy_root(self, budget: float, sign: int) -> Root:
+        """Return the alpha of that sign at which Delta CE, averaged over contexts, is `budget`.
+
+        Delta CE is convex in alpha and unbounded unless M is constant wherever p > 0. Each pass
+        over the table tries 32 strengths and keeps the two between which the budget is crossed,
+        down to neighbouring floats.
+
+        Raises
+        ------
+        BudgetError
+            If the budget is negative or no number.
+        """
+        goal, side = as_budget(budget), as_sign(sign)
+
+        def below(strengths: Floats) -> int:
+            """How many of the increasing strengths stay below the budget."""
+            reached = self.average_cross_entropy_increase(side * strengths) >= goal
+            return int(np.argmax(reached)) if reached.any() else reached.size
+
+        if goal == 0.0:
+            return Root(0.0, 0.0, 0.0)
+        if not self.variance(0.0).any():
+            words = "M is constant wherever p > 0: steering moves nothing"
+            return Root(side * np.inf, side * np.inf, side * np.inf, words)
+        # From alpha^2 R^2 / 8 >= Delta CE on, by factors of 4.
+        spread = float(np.ptp(self.log_odds[np.isfinite(self.log_odds)]))
+        low = 0.999 * np.sqrt(8.0 * goal) / spread
+        while low < _LARGEST and below(np.array([4.0 * low])):
+            low *= 4.0
+        if not low < _LARGEST:
+            words = f"|alpha| would exceed {_LARGEST:g}"
+            return Root(side * np.inf, side * np.inf, side * np.inf, words)
+        grid = np.linspace(low, 4.0 * low, _TRIED + 1)
+        while grid.size > 2:
+            first = below(grid[1:-1])
+            low, high = grid[first], grid[first + 1]
+            grid = np.unique(np.concatenate((low + (high - low) * _SHARES, [high])))
+        low, high = sorted((side * float(grid[0]), side * float(grid[1])))
+        return Root(side * float(grid[0]), low, high)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_(j,C)(alpha), shape (A, m): Thm 3.6; +-inf as in `TiltedFamily`."""
@@ -138,7 +192,7 @@ class TiltedPopulation:
     def _each(
         self,
         alpha: ArrayLike,
-        together: Callable[[_Shared], tuple[Floats, NDArray[np.bool_]]],
+        together: Callable[[Shared], tuple[Floats, NDArray[np.bool_]]],
         alone: Reduction,
     ) -> Floats:
         strengths, scalar = as_alpha(alpha)
@@ -153,87 +207,10 @@ class TiltedPopulation:
                 result[again, rows.start + i] = alone(measure, strengths[again])
         return result[0] if scalar else result
 
-    def _blocks(self, alpha: Floats) -> Iterator[tuple[slice, _Shared]]:
+    def _blocks(self, alpha: Floats) -> Iterator[tuple[slice, Shared]]:
         log_odds = np.where(np.isfinite(self.log_odds), self.log_odds, 0.0)
         for rows in blocks(self.shape[0], _BLOCK // self.shape[1]):
-            yield rows, _Shared.of(np.asarray(self.log_p[rows], np.float64), log_odds, alpha)
-
-
-@dataclass(frozen=True, eq=False)
-class _Shared:
-    """Sums over tokens of p e^y, y = alpha (M - centre), for a block of rows, shape (b, A) each.
-
-    Methods return (values, good): where not good, too many digits or tokens were lost.
-    """
-
-    log_p: Floats
-    p: Floats
-    distance: Floats
-    centre: float
-    alpha: Floats
-    first: Floats
-    exponential: Floats
-    total: Floats
-    moderate: NDArray[np.bool_]
-
-    @classmethod
-    @quiet
-    def of(cls, log_p: Floats, log_odds: Floats, alpha: Floats) -> _Shared:
-        p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        # The grand mean: rows whose own mean is far from it, next to their spread, are flagged.
-        centre = float(np.mean(p @ log_odds))
-        distance = log_odds - centre
-        moderate = np.abs(alpha) * np.max(np.abs(distance)) <= _MODERATE
-        exponential = np.exp(np.multiply.outer(np.where(moderate, alpha, 0.0), distance))
-        total = p @ exponential.T
-        return cls(log_p, p, distance, centre, alpha, p @ distance, exponential, total, moderate)
-
-    def cgf(self) -> tuple[Floats, NDArray[np.bool_]]:
-        # K relative to alpha K'(0) near 0 comes from the divergence, as for one context.
-        values, good = self.cross_entropy_increase()
-        return values + self.alpha * (self.centre + self.first[:, None]), good
-
-    def mean(self) -> tuple[Floats, NDArray[np.bool_]]:
-        slope = (self.p @ (self.exponential * self.distance).T) / self._safe_total
-        return self.centre + slope, self._good
-
-    def variance(self) -> tuple[Floats, NDArray[np.bool_]]:
-        slope = (self.p @ (self.exponential * self.distance).T) / self._safe_total
-        square = (self.p @ (self.exponential * self.distance**2).T) / self._safe_total
-        values = square - slope * slope
-        return values, self._good & (values >= _CANCELLED * square)
-
-    @quiet
-    def cross_entropy_increase(self) -> tuple[Floats, NDArray[np.bool_]]:
-        """log(1 + w) - alpha first, with w = alpha first + sum p (e^y - 1 - y)."""
-        shift = self.alpha * self.first[:, None]
-        y = np.multiply.outer(np.where(self.moderate, self.alpha, 0.0), self.distance)
-        excess = self.p @ exponential_excess(y).T
-        w = np.maximum(shift + excess, -1.0 + 1e-300)
-        near = np.abs(w) <= 0.5
-        values = np.where(
-            near,
-            excess + log1p_excess(np.where(near, w, 0.0)),
-            np.log(self._safe_total) - shift,
-        )
-        size = np.where(near, excess, np.abs(shift))
-        return np.maximum(values, 0.0), self._good & (values >= _CANCELLED * size)
-
-    @quiet
-    def concept_log_odds(self, mask: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
-        parts = [self.p[:, part] @ self.exponential[:, part].T for part in (mask, ~mask)]
-        good = self.moderate & (np.minimum(parts[0], parts[1]) > _TINY)
-        inside, outside = (np.log(np.maximum(part, _TINY)) for part in parts)
-        return inside - outside, good
-
-    @property
-    def _safe_total(self) -> Floats:
-        return np.maximum(self.total, _TINY)
-
-    @property
-    def _good(self) -> NDArray[np.bool_]:
-        return self.moderate & (self.total > _TINY)
+            yield rows, Shared.of(np.asarray(self.log_p[rows], np.float64), log_odds, alpha)
 
 
 def _check_rows(rows: Floats, first: int, infinite: NDArray[np.bool_], bound: float) -> None:
