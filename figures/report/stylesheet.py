@@ -1,13 +1,19 @@
-"""The look of ``report.html``: legible at any width, calm on screen, complete on paper."""
+"""The look of ``report.html``: legible at any width, calm on screen, complete on paper.
 
-CSS = """
+`COMPONENTS` is what a statement, a table or a figure looks like; other pages that show them may use
+it, inside a rule of their own and with the colours `--ink`, `--soft`, `--line`, `--tint` defined.
+"""
+
+__all__ = ["COMPONENTS", "CSS", "SCRIPT"]
+
+_FRAME = """
 :root { --ink:#222; --soft:#5c5c5c; --line:#dedede; --paper:#fff; --tint:#f6f7f9; --link:#00557f; }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; }
 body { margin: 0; color: var(--ink); background: var(--paper);
   font: 17px/1.55 Charter, "Bitstream Charter", "Sitka Text", Cambria, Georgia, serif; }
 a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: 2px; }
-code, .mono { font: .86em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+code { font: .86em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .layout { display: grid; grid-template-columns: 15.5rem minmax(0, 1fr); max-width: 80rem;
   margin: 0 auto; }
 nav { font: 14px/1.45 system-ui, "DejaVu Sans", sans-serif; padding: 1.6rem 1rem 2rem 1.4rem; }
@@ -24,6 +30,40 @@ h2 { font-size: 1.4rem; margin: 2.6rem 0 .6rem; padding-top: .8rem;
 h3 { font-size: 1.12rem; line-height: 1.35; margin: 0 0 .15rem; }
 .lead { font-size: 1.08rem; max-width: 44rem; }
 p, ul, dl { max-width: 44rem; }
+h2 + p + h3, .scroll + h3 { margin-top: 2rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .8rem;
+  margin: 1.2rem 0; padding: 0; max-width: none; }
+.card { border: 1px solid var(--line); border-radius: 8px; padding: .7rem .9rem; }
+.card b { display: block; font-size: 1.55rem; line-height: 1.15; font-weight: 600; }
+.card span { display: block; color: var(--soft);
+  font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; }
+.path { font: 14px/1.6 system-ui, "DejaVu Sans", sans-serif; max-width: none;
+  padding-left: 1.2rem; }
+button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem; cursor: pointer;
+  border: 1px solid #9a9a9a; border-radius: 5px; background: #fff; color: var(--ink); }
+:focus-visible { outline: 2px solid #0072B2; outline-offset: 2px; }
+@media (max-width: 62rem) {
+  .layout { display: block; }
+  nav { padding: 1rem 1rem 0; border-bottom: 1px solid var(--line); }
+  nav .inner { position: static; max-height: none; }
+  nav .families { display: none; }
+  main { padding: 1rem 1rem 3rem; }
+}
+@media (max-width: 40rem) {
+  body { font-size: 16px; }
+  h1 { font-size: 1.5rem; }
+}
+@media print {
+  body { font-size: 10.5pt; }
+  nav, button { display: none; }
+  .layout { display: block; }
+  main { padding: 0; }
+  a { color: inherit; }
+}
+"""
+
+COMPONENTS = """
+.mono { font: .86em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .small, .source, figcaption, .versions { color: var(--soft); font-size: .86rem; }
 table { border-collapse: collapse; width: 100%;
   font: 14px/1.4 system-ui, "DejaVu Sans", sans-serif; }
@@ -37,7 +77,6 @@ tr.family th { padding-top: 1rem; color: var(--ink); }
 .summary td + td { white-space: nowrap; }
 .summary td + td:last-child { white-space: normal; }
 .summary td:first-child { min-width: 15rem; }
-h2 + p + h3, .scroll + h3 { margin-top: 2rem; }
 .summary .scope { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .none, .scope { color: var(--soft); }
 .scroll { overflow-x: auto; }
@@ -91,29 +130,9 @@ figcaption { max-width: 44rem; margin-top: .35rem; }
 .wrong { color: #fff; background: #a33c00; border-color: #a33c00; }
 .unknown { color: #222; border: 1px dashed #222;
   background: repeating-linear-gradient(45deg, #fff 0 5px, #e4e4e4 5px 9px); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .8rem;
-  margin: 1.2rem 0; padding: 0; max-width: none; }
-.card { border: 1px solid var(--line); border-radius: 8px; padding: .7rem .9rem; }
-.card b { display: block; font-size: 1.55rem; line-height: 1.15; font-weight: 600; }
-.card span { display: block; color: var(--soft);
-  font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; }
-.path { font: 14px/1.6 system-ui, "DejaVu Sans", sans-serif; max-width: none;
-  padding-left: 1.2rem; }
 pre { background: var(--tint); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
   font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; margin: .4rem 0; }
-button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem; cursor: pointer;
-  border: 1px solid #9a9a9a; border-radius: 5px; background: #fff; color: var(--ink); }
-:focus-visible { outline: 2px solid #0072B2; outline-offset: 2px; }
-@media (max-width: 62rem) {
-  .layout { display: block; }
-  nav { padding: 1rem 1rem 0; border-bottom: 1px solid var(--line); }
-  nav .inner { position: static; max-height: none; }
-  nav .families { display: none; }
-  main { padding: 1rem 1rem 3rem; }
-}
 @media (max-width: 40rem) {
-  body { font-size: 16px; }
-  h1 { font-size: 1.5rem; }
   ol.steps > li { grid-template-columns: 1.9rem minmax(0, 1fr); }
   ol.steps > li > .badge { grid-column: 2; justify-self: start; order: 3; margin-top: .2rem; }
   dl.facts { display: block; }
@@ -128,24 +147,21 @@ button { font: 13px system-ui, "DejaVu Sans", sans-serif; padding: .25rem .7rem;
   .statement { padding: 0 .8rem; }
 }
 @media print {
-  body { font-size: 10.5pt; }
-  nav, button { display: none; }
-  .layout { display: block; }
   .scroll { overflow: visible; }
   .summary { font-size: 8.5pt; }
   .summary td + td { white-space: normal; }
   .summary td:first-child { min-width: 0; }
   tr.family { break-after: avoid; }
-  main { padding: 0; }
   .statement { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: .6rem 0; }
   details::details-content { content-visibility: visible; block-size: auto; }
   summary { list-style: none; break-after: avoid; }
   summary::-webkit-details-marker { display: none; }
   figure, .claim, ol.steps > li, tr { break-inside: avoid; }
-  a { color: inherit; }
   pre { white-space: pre-wrap; overflow: visible; }
 }
 """
+
+CSS = _FRAME + COMPONENTS
 
 # Paper shows what is folded away on the screen; without scripts only the folding works.
 SCRIPT = """

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
+from typing import Any
 
 from figures.report.content import Reading, Statement
 from figures.report.sheet import Sheet, table
 from figures.report.words import count_words, main_status
 from proofs_check.verdict import Verdict
 
-__all__ = ["LEGEND", "reading_anchor", "readings_table", "statements_table"]
+__all__ = ["LEGEND", "assumed_table", "reading_anchor", "readings_table", "statements_table"]
 
 LEGEND = (
     '<p class="small"><span class="badge proved">proved</span> every step decided '
@@ -91,6 +92,17 @@ def readings_table(sheet: Sheet) -> str:
         for r in sheet.content.false_readings
     )
     return table(("false reading", "by derivation", "by search, instances"), rows, "summary")
+
+
+def assumed_table(sheet: Sheet, entries: Iterable[Mapping[str, Any]]) -> str:
+    """Assumptions or principles: name, what it says, which statements use it."""
+    rows = "".join(
+        f"<tr><td><b>{escape(e['name'])}</b></td><td>{sheet.prose(e['statement'])}"
+        f'<div class="small">{escape(e["reference"])}</div></td>'
+        f"<td>{', '.join(sheet.link(name) for name in e['used_by'])}</td></tr>"
+        for e in entries
+    )
+    return table(("name", "what it says", "used by"), rows)
 
 
 def reading_anchor(reading: Reading) -> str:

@@ -1,0 +1,233 @@
+"""Parts of pages that are made from the code while the site is built.
+
+A line ``% generated: NAME ARGUMENT`` in a page, a comment in Markdown, is replaced by what the
+function of that name returns: laws with their derivations, verdicts of checks run just now, errata
+with counterexamples. So the site cannot disagree with the code it describes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from mathematics import SETTERS
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+from figures.gallery import FIGURES
+from figures.report.content import Content, Reading, Statement, assemble
+from figures.report.formula import Typesetter
+from figures.report.sheet import Sheet
+from figures.report.statement import reading_body, refuted_by, statement_body
+from figures.report.stylesheet import COMPONENTS
+from figures.report.summary import (
+    LEGEND,
+    assumed_table,
+    reading_anchor,
+    readings_table,
+    statements_table,
+)
+from figures.store import FORMATS
+from proofs_check import run
+from proofs_check.errata import ERRATA, Found, find
+from proofs_check.executors import on_cores
+from proofs_check.verdict import versions
+from theory.laws import CLAIMS, LAWS
+from theory.laws.graph import tree
+from theory.laws.page import record
+
+LOG = logging.getLogger(__name__)
+EXAMPLES = 20
+SEED = 0
+ROOT = Path(__file__).resolve().parents[2]
+# Which page describes a family of statements; a family without a page stops the build.
+PAGES = {
+    "Tilting": "theory/tilting",
+    "Probability of the next token": "theory/next-token",
+    "Probability of a concept": "theory/concept",
+    "Cross-entropy": "theory/cross-entropy",
+    "Transformers": "theory/transformers",
+    "Choosing the strength": "theory/strength",
+    "Further statements": "theory/strength",
+}
+
+
+@cache
+def content() -> Content:
+    """All laws derived and all checks run, once per build."""
+    start = time.perf_counter()
+    found = assemble(
+        {name: record(law) for name, law in LAWS.items()},
+        run(examples=EXAMPLES, seed=SEED, executor=on_cores(os.cpu_count() or 1)),
+        tuple(record(claim) for claim in CLAIMS.values()),
+        seed=SEED,
+        examples=EXAMPLES,
+        versions=versions(),
+        seconds=time.perf_counter() - start,
+    )
+    for verdict in found.wrong:
+        LOG.warning("%s (%s) is %s: %s", verdict.id, verdict.method, verdict.status, verdict.note)
+    return found
+
+
+def _raw(html: str) -> str:
+    return f'``````{{raw}} html\n<div class="report">{html}</div>\n``````\n'
+
+
+def _heading(text: str) -> str:
+    return re.sub(r"([\\*_`\[\]<>|$])", r"\\\1", text)
+
+
+class Page:
+    """The generated parts of one page."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.up = "../" * name.count("/")
+
+    def sheet(self, setter: Typesetter) -> Sheet:
+        """What the report's sections are made of, with addresses as seen from this page."""
+        pages = {}
+        for s in content().statements:
+            page = PAGES[s.family]
+            pages[s.id] = "" if page == self.name else f"{self.up}{page}.html"
+        return Sheet(content(), {}, setter, pages, f"{self.up}figures/")
+
+    @property
+    def here(self) -> Sheet:
+        """The sheet whose glyphs this page stores."""
+        return self.sheet(SETTERS[self.name])
+
+    def laws(self) -> str:
+        """Every statement of the families that this page describes."""
+        found = [s for s in content().statements if PAGES[s.family] == self.name]
+        if not found:
+            raise ExtensionError(f"no statement belongs to {self.name}")
+        return "\n".join(self._law(s) for s in found)
+
+    def _law(self, s: Statement) -> str:
+        head = f'<p><span class="id">{s.id}</span> {self.here.badges(s)}</p>'
+        body = head + statement_body(self.here, s)
+        return f"({s.id})=\n## {_heading(s.title)}\n\n{_raw(body)}"
+
+    def summary(self) -> str:
+        """What holds, by which method, on what."""
+        return _raw(LEGEND + statements_table(self.here))
+
+    def assumptions(self) -> str:
+        """The assumptions on data and model."""
+        return _raw(assumed_table(self.here, content().assumptions))
+
+    def principles(self) -> str:
+        """The theorems of analysis that steps appeal to."""
+        return _raw(assumed_table(self.here, content().principles))
+
+    def graph(self) -> str:
+        """Which law builds on which."""
+        return f"```text\n{tree(LAWS)}\n```\n"
+
+    def readings(self) -> str:
+        """The table of false readings."""
+        return _raw(readings_table(self.here))
+
+    def errata(self) -> str:
+        """Every false reading, its smallest counterexample if one is known, what refutes it."""
+        known = {erratum.id: erratum for erratum in ERRATA}
+        return "\n".join(
+            self._erratum(r, find(known[r.id]) if r.id in known else None)
+            for r in content().false_readings
+        )
+
+    def _erratum(self, reading: Reading, found: Found | None) -> str:
+        parts = [f'<p><span class="id">{reading.id}</span> {refuted_by(reading)}</p>']
+        title = reading.claim.rstrip(".")
+        if found is not None:
+            title = f"{found.erratum.where}: {found.erratum.reading}"
+            parts.append(
+                f"<p><b>Instead:</b> {self.here.prose(found.erratum.instead)}.</p>"
+                f"<pre>{escape(chr(10).join(found.lines))}</pre>"
+                "<details><summary>The same, as code that runs</summary>"
+                f"<pre>{escape(found.code)}</pre></details>"
+            )
+        parts.append(reading_body(self.here, reading))
+        anchor = reading_anchor(reading)
+        return f"({anchor})=\n## {_heading(title)}\n\n{_raw(''.join(parts))}"
+
+    def figure(self, name: str) -> str:
+        """One figure of the gallery with its caption and files."""
+        return _raw(self.here.figure(FIGURES[name], wide=FIGURES[name].panels > 1))
+
+    def versions(self) -> str:
+        """What the verdicts on these pages were made with."""
+        listed = ", ".join(f"{name} {number}" for name, number in content().versions.items())
+        found = content()
+        return (
+            f"Verdicts on these pages: {found.examples} examples per check, seed {found.seed}, "
+            f"{found.seconds:.0f} s. {listed}.\n"
+        )
+
+    def explorer(self) -> str:
+        """A link to the explorer, if there is one."""
+        if not _has_explorer():
+            return ""
+        return f"[**Open the explorer**]({self.up}explorer.html): one page, no network.\n"
+
+
+@cache
+def _has_explorer() -> bool:
+    help_text = subprocess.run(
+        [sys.executable, "-m", "figures", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return bool(re.search(r"\bexplore\b", help_text.stdout))
+
+
+_LINE = re.compile(r"^% generated: (\w+) *(.*)$", re.M)
+
+
+def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
+    def made(line: re.Match[str]) -> str:
+        part: Callable[..., str] = getattr(Page(docname), line.group(1))
+        return part(*line.group(2).split())
+
+    source[0] = _LINE.sub(made, source[0])
+
+
+def _files(app: Sphinx) -> None:
+    """Figures with their arrays, the report's style, and the explorer, next to the pages."""
+    folder = Path(app.outdir) / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Sphinx lets every library speak; this one narrates each subset of a font.
+    logging.logging.getLogger("fontTools").setLevel("WARNING")
+    for figure in FIGURES.values():
+        figure.write(folder, FORMATS)
+    if _has_explorer():
+        command = [sys.executable, "-m", "figures", "explore"]
+        page = str(Path(app.outdir) / "explorer.html")
+        subprocess.run([*command, "--out", page], cwd=ROOT, check=True)
+
+
+def _style(app: Sphinx, error: Exception | None) -> None:
+    if error is None:
+        static = Path(app.outdir) / "_static"
+        (static / "report.css").write_text(COMPONENTS, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Fill pages as they are read; write files before, the style after."""
+    app.connect("builder-inited", _files)
+    app.connect("source-read", _fill)
+    app.connect("build-finished", _style)
+    return {"parallel_read_safe": False, "parallel_write_safe": False}

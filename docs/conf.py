@@ -1,0 +1,67 @@
+"""How the site is built: ``make docs``, warnings as errors, nothing loaded from a network.
+
+What a page shows of the theory is made while it is built, from the laws, the checks and the
+figures themselves (`_ext/generated.py`); formulas become SVG (`_ext/mathematics.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(_HERE.parent), str(_HERE / "_ext")]
+
+import theory  # noqa: E402
+
+project = "steering-strength"
+author = "The steering-strength authors"
+project_copyright = author
+version = release = theory.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "generated",
+    "mathematics",
+    "reference",
+]
+exclude_patterns = ["_ext"]
+templates_path: list[str] = []
+
+# -- pages and notebooks -------------------------------------------------------------------------
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+myst_update_mathjax = False
+html_math_renderer = "outlines"
+# A page never shows an output that the code did not just print.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+
+# -- reference -----------------------------------------------------------------------------------
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # types stand in the docstrings, with shapes
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+default_role = "literal"  # single backticks in docstrings are names, as in the source
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+
+# -- looks ---------------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = "Steering strength"
+html_static_path = ["_static"]
+html_css_files = ["report.css", "site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {"navigation_with_keys": True}
