@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import ConceptDataset
+from theory import ConceptDataset, UnconstrainedFeatures
 from theory.errors import OutputError, ProbabilityError, SteeringError
 
 DATA = ConceptDataset.from_counts(
@@ -150,3 +150,39 @@ def test_a_tampered_file_is_validated_again(tmp_path: Path) -> None:
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(ProbabilityError, match="sums to 1"):
         ConceptDataset.load(tmp_path / "bad.npz")
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_model_comes_back_with_its_data_and_history(tmp_path: Path, trained: bool) -> None:
+    data = ConceptDataset.smoothed(concepts=3, tokens_per_concept=2, epsilon=0.1)
+    model = (
+        UnconstrainedFeatures.trained(data, seed=3, tolerance=1e-2)
+        if trained
+        else UnconstrainedFeatures.interpolating(data, rng=3)
+    )
+    path = tmp_path / "model.npz"
+    model.save(path)
+    loaded = UnconstrainedFeatures.load(path)
+    assert loaded.W.tobytes() == model.W.tobytes()
+    assert loaded.H.tobytes() == model.H.tobytes()
+    assert loaded.data == data
+    assert (loaded.history is None) == (not trained)
+    if trained:
+        assert loaded.history.loss.tobytes() == model.history.loss.tobytes()
+        scalars = ("excess", "step_size", "seed", "dimension", "tolerance", "max_steps")
+        for name in scalars:
+            assert getattr(loaded.history, name) == getattr(model.history, name)
+    alpha = np.array([-2.0, 0.5])
+    vector = model.steering_vector([0], [1])
+    np.testing.assert_array_equal(
+        loaded.steered_log_probability(vector, alpha), model.steered_log_probability(vector, alpha)
+    )
+
+
+def test_a_dataset_is_no_model(tmp_path: Path) -> None:
+    DATA.save(tmp_path / "d.npz")
+    with pytest.raises(SteeringError, match="holds ConceptDataset"):
+        UnconstrainedFeatures.load(tmp_path / "d.npz")

@@ -55,9 +55,11 @@ def write_npz(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]
 
 
 def read_npz(
-    path: str | os.PathLike[str], kind: str, keys: tuple[str, ...]
+    path: str | os.PathLike[str], kind: str, keys: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of a file written by `write_npz` with the same `kind`.
+    """The arrays `keys` of a file written by `write_npz` with the same `kind`.
+
+    Of `optional` those that are there come too.
 
     Raises
     ------
@@ -86,4 +88,4 @@ def read_npz(
         raise SteeringError(
             f"{path} lacks {', '.join(missing)}", remedy="write it again with .save(path)"
         )
-    return {key: arrays[key] for key in keys}
+    return {key: arrays[key] for key in (*keys, *optional) if key in arrays}

@@ -7,8 +7,9 @@ long way, by matrix product and log-softmax, so that it can contradict the close
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+import os
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +20,7 @@ from theory.model.dataset import ConceptDataset
 from theory.model.inputs import FloatArray, alpha_array, finite_array, generator, read_only
 from theory.model.interpolation import factorise
 from theory.model.softmax import log_softmax
+from theory.model.storage import read_npz, write_npz
 from theory.model.training import TrainingHistory, kl_rows, train
 
 __all__ = ["UnconstrainedFeatures"]
@@ -129,6 +131,40 @@ class UnconstrainedFeatures:
             tolerance=tolerance,
         )
         return cls(W, H, data, history)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model, its dataset and its history to one .npz file at exactly `path`.
+
+        Raises
+        ------
+        OutputError
+            The folder is missing or cannot be written.
+        """
+        parts: dict[str, Any] = {"W": self.W, "H": self.H}
+        for prefix, record in (("data", self.data), ("history", self.history)):
+            if record is not None:
+                parts |= {f"{prefix}.{k.name}": getattr(record, k.name) for k in fields(record)}
+        write_npz(path, type(self).__name__, parts)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote: equal to the original, bit by bit, and validated again.
+
+        Raises
+        ------
+        SteeringError
+            The file cannot be read or holds something else.
+        """
+        about_data = tuple(f"data.{field.name}" for field in fields(ConceptDataset))
+        about_history = tuple(f"history.{field.name}" for field in fields(TrainingHistory))
+        arrays = read_npz(path, cls.__name__, ("W", "H", *about_data), about_history)
+        values = {
+            k: a.tolist() if a.dtype.kind == "U" or not a.ndim else a for k, a in arrays.items()
+        }
+        data = ConceptDataset(*(values[key] for key in about_data))
+        trained = about_history[0] in values
+        history = TrainingHistory(*(values[key] for key in about_history)) if trained else None
+        return cls(values["W"], values["H"], data, history)
 
     @property
     def dimension(self) -> int:
