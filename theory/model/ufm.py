@@ -158,7 +158,7 @@ class UnconstrainedFeatures:
         about_data = tuple(f"data.{field.name}" for field in fields(ConceptDataset))
         about_history = tuple(f"history.{field.name}" for field in fields(TrainingHistory))
         arrays = read_npz(path, cls.__name__, ("W", "H", *about_data), about_history)
-        values = {
+        values: dict[str, Any] = {
             k: a.tolist() if a.dtype.kind == "U" or not a.ndim else a for k, a in arrays.items()
         }
         data = ConceptDataset(*(values[key] for key in about_data))
