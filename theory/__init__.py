@@ -15,7 +15,8 @@ Three instances of the idea:
 
 Reading order: `theory.laws.assumptions` (what is assumed), `theory.model` (datasets and the
 Unconstrained Features Model), `theory.laws` (the laws, derived step by step with SymPy),
-`theory.engine` (the same laws as numbers, in log space with NumPy). Theorem numbers refer to
+`theory.engine` (the same laws as numbers, in log space with NumPy), `theory.advice` (which alpha
+meets a demand: those numbers the other way round). Theorem numbers refer to
 arXiv:2602.02712. The laws never import NumPy and the engine never imports SymPy, so that the
 two derivations stay independent; names below are loaded on first use.
 """
@@ -26,6 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from theory.advice import advise
     from theory.engine.family import TiltedFamily
     from theory.engine.transformer import NormedSteering
     from theory.laws import LAWS
@@ -41,6 +43,7 @@ __all__ = [
     "TiltedFamily",
     "UnconstrainedFeatures",
     "__version__",
+    "advise",
 ]
 
 _HOME = {
@@ -49,6 +52,7 @@ _HOME = {
     "NormedSteering": "theory.engine.transformer",
     "TiltedFamily": "theory.engine.family",
     "UnconstrainedFeatures": "theory.model.ufm",
+    "advise": "theory.advice",
 }
 
 

@@ -1,0 +1,259 @@
+"""Which alpha for many contexts and for many vectors: averages, shares, ellipses, interference."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
+from theory.advice import JointFamily, PopulationAdvice, advice_text
+from theory.advice.average import average_concept_root
+from theory.advice.population import weighted_quantile
+from theory.engine import TiltedPopulation
+from theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
+
+NUDGE = 1e-6
+
+
+def families(count=7, size=40, seed=0, own=False):
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=size)
+    return [
+        TiltedFamily.from_logits(
+            2.0 * rng.normal(size=size), shared + (0.5 * rng.normal(size=size) if own else 0.0)
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_average_budgets_are_sign_changes(own, sign):
+    found = families(own=own)
+    weights = np.arange(1.0, 8.0) / 28.0
+    for option, method in (("cross_entropy", "cross_entropy_increase"), ("reverse_kl",) * 2):
+        advice = advise(found, sign=sign, weights=weights, **{option: 0.7})
+        alpha = advice.average.high.alpha
+        assert np.sign(alpha) == sign
+        below, above = (
+            float(weights @ [getattr(f, method)(alpha * factor) for f in found])
+            for factor in (1 - NUDGE, 1 + NUDGE)
+        )
+        assert below < 0.7 < above
+        assert getattr(advice.high, option) == pytest.approx(0.7, rel=1e-12)
+
+
+def test_the_average_effect_first_reaches_its_level_where_it_says():
+    # Two contexts: F_T bumps in one and rises later in the other, so the average rises, falls and
+    # rises again; the first of three crossings is wanted.
+    found = [
+        TiltedFamily(np.log([0.6, 0.3, 0.1, 1e-9]) - np.log1p(1e-9), [0.0, 4.0, 8.0, 8.5]),
+        TiltedFamily(np.log([0.9, 1e-9, 0.1, 1e-9]) - np.log1p(-0.0 + 2e-9), [0.0, 4.0, 0.5, 8.5]),
+    ]
+    target = np.array([False, True, False, True])
+    weights = np.array([0.5, 0.5])
+    grid = np.linspace(0.0, 6.0, 60_001)
+    values = weights @ [expit(f.concept_log_odds(target, grid)) for f in found]
+    crossings = np.flatnonzero(np.diff(np.sign(values - 0.18)) > 0)
+    root = average_concept_root(found, weights, target, 0.18)
+    assert crossings.size >= 1
+    assert grid[crossings[0]] <= root.alpha <= grid[crossings[0] + 1]
+    assert (values[1:] < values[:-1]).any()
+    never = average_concept_root(found, weights, np.array([True, False, False, False]), 0.9)
+    assert not never.reached
+    assert "average stays below" in never.reason
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_average_crossing_against_a_dense_grid(seed):
+    rng = np.random.default_rng(seed)
+    found = families(4, 12, seed, own=True)
+    target = rng.permutation(12) < 4
+    weights = np.full(4, 0.25)
+    grid = np.linspace(0.0, 20.0, 200_001)
+    values = weights @ [expit(f.concept_log_odds(target, grid)) for f in found]
+    level = float(values[0] + 0.7 * (values.max() - values[0]))
+    root = average_concept_root(found, weights, target, level)
+    if level <= values[0]:
+        assert root.alpha == 0.0
+        return
+    first = int(np.argmax(values >= level))
+    assert grid[first - 1] <= root.alpha <= grid[first]
+
+
+def test_shares_and_the_worst_context():
+    found = families(10, own=True)
+    advice = advise(found, [0, 1, 2], cross_entropy=0.5, level=0.1, quantile=0.8)
+    assert isinstance(advice, PopulationAdvice)
+    highs, lows = advice.highs, advice.lows
+    assert advice.worst.high.alpha == highs.min()
+    assert advice.worst.low.alpha == lows.max()
+    assert (highs >= advice.window.high.alpha).mean() >= 0.8
+    assert (highs > advice.window.high.alpha).mean() < 0.8
+    assert (lows <= advice.window.low.alpha).mean() >= 0.8
+    inside = [(lows <= a) & (a <= highs) for a in np.concatenate((lows, highs))]
+    assert advice.share == pytest.approx(max(row.mean() for row in inside))
+    text = advice_text(advice)
+    assert text.startswith("for 80 % of the contexts: ")
+    assert len([line for line in text.splitlines() if line[:7].strip().isdigit()]) == 10
+
+
+def test_weighted_quantiles_keep_infinities():
+    values, weights = np.array([3.0, math.inf, 1.0, 2.0]), np.array([0.1, 0.1, 0.5, 0.3])
+    assert weighted_quantile(values, weights, 0.5) == 1.0
+    assert weighted_quantile(values, weights, 0.8) == 2.0
+    assert weighted_quantile(values, weights, 0.9) == 3.0
+    assert weighted_quantile(values, weights, 1.0) == math.inf
+    assert weighted_quantile(values, weights, 0.2, from_above=True) == 3.0
+    assert weighted_quantile(values, weights, 1.0, from_above=True) == 1.0
+
+
+def test_no_alpha_for_all_is_said_with_the_gap():
+    found = [
+        TiltedFamily(np.log([0.9, 0.1]), [0.0, 1.0]),
+        TiltedFamily(np.log([0.9, 0.1]), [0.0, 20.0]),
+    ]
+    advice = advise(found, [1], level=0.5, cross_entropy=1.5)
+    assert advice.worst.status == "empty"
+    gap = abs(advice.worst.low.alpha - advice.worst.high.alpha)
+    assert f"{gap:.4g} apart" in advice.worst.words
+    assert "in context 0" in advice.worst.words
+    assert "in context 1" in advice.worst.words
+    assert advice.share == 0.5
+
+
+def test_a_level_that_some_contexts_never_reach():
+    found = [
+        TiltedFamily(np.log([0.9, 0.1]), [0.0, 1.0]),
+        TiltedFamily(np.log([0.9, 0.1]), [0.0, -1.0]),
+    ]
+    advice = advise(found, [1], level=0.5)
+    assert advice.worst.status == "never"
+    assert "1 of 2 never reach F_T = 0.5" in advice.worst.words
+    average = advise(found, [1], level=0.6)
+    assert average.average.status == "never"
+    assert "stays below the level" in average.average.words
+
+
+def test_a_population_gives_what_its_contexts_give():
+    data = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
+    odds = data.log_odds([0], [1])
+    table = TiltedPopulation(np.log(data.probabilities), odds, data.context_weights)
+    alone = advise([data.family(j, odds) for j in range(3)], data.concepts[0], level=0.4)
+    together = advise(table, data.concepts[0], level=0.4)
+    np.testing.assert_allclose(together.lows, alone.lows, rtol=1e-12)
+    budget = advise(table, cross_entropy=0.7).average.high.alpha
+    # Delta CE of the dataset, and of the matrices W and H, with no closed form.
+    assert float(data.cross_entropy_increase(odds, budget)) == pytest.approx(0.7, rel=1e-12)
+    ufm = UnconstrainedFeatures.interpolating(data, 3)
+    steered = ufm.steered_log_probability(ufm.steering_vector([0], [1]), budget)
+    before = np.log(data.probabilities)
+    price = data.context_weights @ (data.probabilities * (before - steered)).sum(axis=1)
+    assert float(price) == pytest.approx(0.7, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "error", "message"),
+    [
+        ([], {}, ShapeError, "0 contexts"),
+        ([1.0], {}, ShapeError, "1 contexts of type list"),
+        (families(1, 5) + families(1, 6), {}, ShapeError, "context 1 has V = 6"),
+        (families(2), {"weights": [0.5]}, ShapeError, "weights has shape"),
+        (families(2), {"weights": [0.5, 0.6]}, ProbabilityError, "weights sum to 1.1"),
+        (families(2), {"weights": [np.nan, 1.0]}, ProbabilityError, "weights sum to nan"),
+        (families(2), {"quantile": 1.5}, BudgetError, "quantile is 1.5"),
+    ],
+)
+def test_bad_populations_are_named(source, options, error, message):
+    with pytest.raises(error, match=message):
+        advise(source, cross_entropy=1.0, **options)
+
+
+def joint(seed=0, vectors=2, size=30):
+    rng = np.random.default_rng(seed)
+    base = TiltedFamily.from_logits(2.0 * rng.normal(size=size), np.zeros(size))
+    odds = rng.normal(size=(vectors, size))
+    odds[1] += 0.7 * odds[0]
+    return JointFamily(base.log_p, odds)
+
+
+def test_two_vectors_add_and_interfere():
+    both = joint()
+    ray = both.along([1.0, -0.5])
+    np.testing.assert_array_equal(ray.log_odds, both.log_odds[0] - 0.5 * both.log_odds[1])
+    # Var(M1 + M2) = Var M1 + Var M2 + 2 Cov.
+    variance = float(both.along([1.0, 1.0]).variance(0.0))
+    assert variance == pytest.approx(float(both.covariance.sum()), rel=1e-12)
+    for scale in (1e-3, 1e-4):
+        exact, second = both.interference([scale, scale])
+        assert exact == pytest.approx(second, rel=10 * scale)
+    first, other = (both.interference(a)[0] for a in ([0.3, 0.3], [0.3, -0.3]))
+    assert first > 0.0 > other
+    alone = both.along([0.3, 0.0]), both.along([0.0, 0.3])
+    price = sum(float(f.cross_entropy_increase(1.0)) for f in alone)
+    assert both.cross_entropy_increase([0.3, 0.3]) == pytest.approx(price + first, rel=1e-12)
+
+
+def test_the_ellipse_spends_its_budget_and_tilts_against_the_covariance():
+    both = joint()
+    ellipse = both.ellipse(1e-8)
+    assert (np.diff(ellipse.semi_axes) <= 0.0).all()
+    assert both.covariance[0, 1] > 0.0 > ellipse.tilt > -90.0
+    for length, axis in zip(ellipse.semi_axes, ellipse.axes, strict=True):
+        assert both.cross_entropy_increase(length * axis) == pytest.approx(1e-8, rel=1e-3)
+    inert = JointFamily(both.log_p, np.stack([both.log_odds[0], both.log_odds[0]]))
+    long = inert.ellipse(1.0)
+    assert long.semi_axes[0] == math.inf
+    assert long.tilt == pytest.approx(-45.0)
+    np.testing.assert_allclose(long.correlation, 1.0)
+    assert inert.cross_entropy_increase(5.0 * long.axes[0]) < 1e-20
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_left_of_a_joint_budget(sign):
+    both = joint(2)
+    root = both.remaining([0.4, 0.0], 1, 0.5, sign)
+    for factor, over in ((1 - NUDGE, False), (1 + NUDGE, True)):
+        assert (both.cross_entropy_increase([0.4, root.alpha * factor]) > 0.5) == over
+    flat = JointFamily(both.log_p, np.stack([both.log_odds[0], np.full(30, 2.0)]))
+    assert flat.remaining([0.4, 0.0], 1, 0.5, sign).alpha == sign * math.inf
+
+
+def test_the_steepest_mix_beats_every_other_at_the_origin():
+    both = joint(3, vectors=3)
+    mix = both.steepest([4, 7])
+    target = np.isin(np.arange(30), [4, 7])
+
+    def gain(direction):
+        ray = both.along(direction)
+        advice = advise(ray, target, cross_entropy=1e-6)
+        return advice.slope / advice.sd
+
+    best = gain(mix)
+    rng = np.random.default_rng(0)
+    assert all(gain(mix + 0.3 * rng.normal(size=3)) < best for _ in range(50))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda j: j.along([0.0, 0.0]), AlphaError, "vanishes"),
+        (lambda j: j.along([1.0]), ShapeError, r"\(2,\)"),
+        (lambda j: j.cross_entropy_increase([np.nan, 0.0]), AlphaError, "nan"),
+        (lambda j: j.remaining([9.0, 0.0], 1, 0.1, 1), BudgetError, "already spend"),
+        (lambda j: j.remaining([0.0, 0.0], 2, 0.1, 1), ShapeError, "vector 2"),
+        (lambda j: j.ellipse(-1.0), BudgetError, "budget is -1.0"),
+        (lambda j: JointFamily(j.log_p, j.log_odds[0]), ShapeError, "one row per vector"),
+        (
+            lambda j: JointFamily(j.log_p, np.ones((2, 30))).steepest([1]),
+            BudgetError,
+            "no vector moves F_T",
+        ),
+    ],
+)
+def test_bad_mixes_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call(joint())

@@ -1,0 +1,49 @@
+"""Which alpha? The paper's open question, answered with its own laws.
+
+The one idea: all that a user asks of a strength is a level of some function of alpha, the price
+Delta CE, the effect F_T, a token's peak, and each of those levels is a certified root. Where the
+logits are linear in the steered state (the Unconstrained Features Model, any causal language model
+at the output of its final norm) no forward pass per alpha is needed at all.
+
+Three instances: at most one nat of Delta CE (`cross_entropy=1`); the target tokens at half of the
+probability or more (`level=0.5`); as strong as possible before a target token turns down
+(`before_peak="rising"`). Any number of them at once gives a window [low, high], which may be empty
+and says so.
+
+Reading order: `demand` (what is asked), `window` (the shape of the answer), `context` and `ends`
+(one context), `crossing` and `guarantee` (what is searched for, what is certain without a search),
+`population` (many contexts), `joint` (several vectors), `scan` (curves with a closed form that are
+no tilting), `units` (other libraries' knobs).
+"""
+
+from __future__ import annotations
+
+from theory.advice.api import advise
+from theory.advice.context import ContextAdvice
+from theory.advice.demand import Demand
+from theory.advice.ends import PeakEnds
+from theory.advice.guarantee import Guarantee
+from theory.advice.joint import BudgetEllipse, JointFamily
+from theory.advice.plateau import Plateau
+from theory.advice.population import PopulationAdvice
+from theory.advice.units import Equivalent, equivalents
+from theory.advice.window import End, Point, Window
+from theory.advice.words import advice_text
+
+__all__ = [
+    "BudgetEllipse",
+    "ContextAdvice",
+    "Demand",
+    "End",
+    "Equivalent",
+    "Guarantee",
+    "JointFamily",
+    "PeakEnds",
+    "Plateau",
+    "Point",
+    "PopulationAdvice",
+    "Window",
+    "advice_text",
+    "advise",
+    "equivalents",
+]

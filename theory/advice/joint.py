@@ -1,0 +1,239 @@
+"""Several steering vectors at once: M adds, so interference and joint budgets have closed forms.
+
+p_a(z) is proportional to p(z) exp(sum_i a_i M_i(z)) (`tilting`: two vectors add their M). With
+K(a) the joint cumulant generating function,
+
+    Delta CE(a) = K(a) - a . K'(0)          about 1/2 a' S a,  S = Cov_p(M),
+    interference = Delta CE(a) - sum_i Delta CE(a_i e_i)     about sum_(i<j) a_i a_j S_ij,
+
+so a positive covariance makes two vectors dearer together than apart, a negative one cheaper, and
+the budget's ellipse tilts along the combination that costs least.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from theory.advice.crossing import concept_slope
+from theory.engine import TiltedFamily
+from theory.engine.inverse import Root
+from theory.engine.validation import as_budget, as_sign, as_tokens, as_vector
+from theory.errors import AlphaError, BudgetError, ShapeError
+
+__all__ = ["BudgetEllipse", "JointFamily"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class BudgetEllipse:
+    """The strengths that spend a budget, to second order: 1/2 a' S a = budget.
+
+    Attributes
+    ----------
+    budget : float
+        Nats.
+    semi_axes : (k,)
+        Lengths, longest first: how far the cheapest direction goes; infinite where a combination
+        of the vectors moves nothing.
+    axes : (k, k)
+        Unit directions in the space of strengths, one row each, in the same order.
+    tilt : float
+        For two vectors, the angle of the longest axis from the first vector's, degrees in
+        (-90, 90]; nan for other numbers. Negative where the covariance is positive.
+    correlation : (k, k)
+        Of the M_i under p.
+    """
+
+    budget: float
+    semi_axes: Floats
+    axes: Floats
+    tilt: float
+    correlation: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class JointFamily:
+    """One context under k steering vectors.
+
+    Parameters
+    ----------
+    log_p : array_like, (V,)
+        Log-probabilities at zero strength, normalised.
+    log_odds : array_like, (k, V)
+        M_i(z), nats per unit of the i-th strength.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError
+        As for `TiltedFamily`, for each row.
+    """
+
+    log_p: Floats
+    log_odds: Floats
+    covariance: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        table = np.asarray(self.log_odds, dtype=np.float64)
+        if table.ndim != 2 or table.shape[0] == 0:
+            raise ShapeError(
+                f"log_odds has shape {table.shape}", remedy="give one row per vector, (k, V)"
+            )
+        families = [TiltedFamily(np.asarray(self.log_p), row) for row in table]
+        p = np.exp(families[0].log_p)
+        kept = p > 0.0
+        weight = p[kept] / p[kept].sum()
+        centred = table[:, kept] - (table[:, kept] @ weight)[:, None]
+        covariance = (centred * weight) @ centred.T
+        object.__setattr__(self, "log_p", families[0].log_p)
+        object.__setattr__(self, "log_odds", table)
+        object.__setattr__(self, "covariance", covariance)
+
+    @property
+    def vectors(self) -> int:
+        """k."""
+        return int(self.log_odds.shape[0])
+
+    def along(self, direction: ArrayLike) -> TiltedFamily:
+        """Return the family of the ray a = alpha * direction, (k,): its M is direction . M.
+
+        Everything that is known of one vector holds on a ray: `advise(joint.along([1, -0.5]), ..)`.
+
+        Raises
+        ------
+        AlphaError
+            The direction is not finite or vanishes.
+        """
+        return TiltedFamily(self.log_p, self._strengths(direction, "direction") @ self.log_odds)
+
+    def cross_entropy_increase(self, strengths: ArrayLike) -> float:
+        """Return Delta CE at the strengths a, (k,), in nats: K(a) - a . K'(0)."""
+        a = self._strengths(strengths, "strengths", zero=True)
+        return float(TiltedFamily(self.log_p, a @ self.log_odds).cross_entropy_increase(1.0))
+
+    def interference(self, strengths: ArrayLike) -> tuple[float, float]:
+        """Return what the vectors cost together beyond the sum of their own prices, in nats.
+
+        (exact, to second order): Delta CE(a) - sum_i Delta CE(a_i e_i), and sum_(i<j) a_i a_j S_ij.
+        Negative where they pay for each other.
+        """
+        a = self._strengths(strengths, "strengths", zero=True)
+        alone = [self.cross_entropy_increase(np.where(np.arange(a.size) == i, a, 0.0))
+                 for i in range(a.size)]  # fmt: skip
+        cross = 0.5 * (a @ self.covariance @ a - np.square(a) @ np.diag(self.covariance))
+        return self.cross_entropy_increase(a) - math.fsum(alone), float(cross)
+
+    def ellipse(self, budget: float) -> BudgetEllipse:
+        """Return the ellipse of strengths that spend `budget` nats to second order.
+
+        Raises BudgetError for a negative or NaN budget.
+        """
+        nats = as_budget(budget)
+        values, rows = np.linalg.eigh(self.covariance)
+        # eigh leaves rounding of the size of the largest eigenvalue where a combination is inert.
+        floor = values[-1] * values.size * np.finfo(np.float64).eps
+        with np.errstate(divide="ignore"):
+            lengths = np.where(
+                values > floor, np.sqrt(2.0 * nats / np.maximum(values, floor)), np.inf
+            )
+        axes = rows.T
+        axes *= np.where(axes[:, :1] < 0.0, -1.0, 1.0)
+        tilt = math.nan
+        if values.size == 2:
+            tilt = math.degrees(math.atan2(axes[0, 1], axes[0, 0]))
+            tilt = 90.0 if tilt == -90.0 else tilt
+        sd = np.sqrt(np.diag(self.covariance))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            correlation = self.covariance / np.outer(sd, sd)
+        return BudgetEllipse(nats, lengths, axes, tilt, correlation)
+
+    def remaining(self, strengths: ArrayLike, vector: int, budget: float, sign: int) -> Root:
+        """Return how far vector `vector` may still go from `strengths` within a joint budget.
+
+        Delta CE is convex along every line, so from a point within the budget there is one root on
+        either side. The root's alpha is the additional strength, signed.
+
+        Raises
+        ------
+        BudgetError
+            The strengths spend more than the budget already.
+        ShapeError
+            There is no such vector.
+        """
+        a, nats, side = (
+            self._strengths(strengths, "strengths", zero=True),
+            as_budget(budget),
+            as_sign(sign),
+        )
+        if not 0 <= vector < self.vectors:
+            raise ShapeError(f"vector {vector}", remedy=f"use indices 0..{self.vectors - 1}")
+        spent = self.cross_entropy_increase(a)
+        if spent > nats:
+            raise BudgetError(
+                f"the strengths already spend {spent:.6g} of {nats:.6g} nats",
+                remedy="lower them, or give a larger budget",
+            )
+        unit = np.zeros(a.size)
+        unit[vector] = side
+
+        def reached(step: float) -> bool:
+            return self.cross_entropy_increase(a + step * unit) > nats
+
+        values = self.log_odds[vector][self.log_p > -np.inf]
+        spread = float(np.ptp(values))
+        if spread == 0.0:
+            return Root(side * math.inf, side * math.inf, side * math.inf, "M is constant")
+        low, high = 0.0, 1.0 / spread
+        while not reached(high):
+            low, high = high, 2.0 * high
+            if high > 1e300:
+                words = "the joint budget is never spent on this side"
+                return Root(side * math.inf, side * math.inf, side * math.inf, words)
+        while True:
+            middle = low + 0.5 * (high - low)
+            if not low < middle < high:
+                break
+            low, high = (low, middle) if reached(middle) else (middle, high)
+        lower, upper = sorted((side * low, side * high))
+        return Root(side * low, lower, upper)
+
+    def steepest(self, tokens: ArrayLike) -> Floats:
+        """Return the mix of vectors, (k,), that buys most F_T per nat of Delta CE at the origin.
+
+        S^-1 g with g_i = Cov(1_T, M_i), scaled to a largest entry of 1: the natural gradient. Where
+        vectors coincide it is the shortest of the equally good mixes.
+
+        Raises
+        ------
+        BudgetError
+            No vector moves F_T at the origin.
+        """
+        target = as_tokens(tokens, self.log_p.size, single=True)
+        gradient = np.array([concept_slope(TiltedFamily(self.log_p, row), target)
+                             for row in self.log_odds])  # fmt: skip
+        mix = np.linalg.pinv(self.covariance, hermitian=True) @ gradient
+        top = float(np.abs(mix).max())
+        if not top > 0.0:
+            raise BudgetError(
+                f"no vector moves F_T at the origin: Cov(1_T, M) = {gradient.tolist()}",
+                remedy="choose other target tokens or other vectors",
+            )
+        scaled: Floats = mix / top
+        return scaled
+
+    def _strengths(self, values: ArrayLike, name: str, *, zero: bool = False) -> Floats:
+        a = as_vector(name, values)
+        if a.size != self.vectors:
+            raise ShapeError(
+                f"{name} has shape {a.shape}",
+                remedy=f"give one number per vector, ({self.vectors},)",
+            )
+        if not np.isfinite(a).all():
+            raise AlphaError(f"{name} is {a.tolist()}", remedy="give finite numbers")
+        if not zero and not a.any():
+            raise AlphaError(f"{name} vanishes", remedy="give a direction with a nonzero entry")
+        return a
