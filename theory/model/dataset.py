@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.engine.family import TiltedFamily
+from theory.engine.population import TiltedPopulation
 from theory.model import instances
 from theory.model.assumption_1 import Violation, rates, require, violations
 from theory.model.counts import TokenConcept, count_pairs, frequencies
@@ -357,10 +358,10 @@ class ConceptDataset(ArrayRecord):
         Exact for every alpha (law `ce-exact`), not only to second order.
         """
         first, group = distinct_rows(self.probabilities)
-        weights = np.bincount(group, weights=self.context_weights)
-        increases = [self.family(j, log_odds).cross_entropy_increase(alpha) for j in first]
-        total: FloatArray = np.tensordot(weights, increases, axes=1)
-        return total
+        weights = np.bincount(group, weights=self.context_weights).astype(np.float64)
+        odds = finite_array("log_odds", log_odds, 1)
+        population = TiltedPopulation(log_table(self.probabilities[first]), odds, weights)
+        return population.average_cross_entropy_increase(alpha)
 
     def entropy(self) -> float:
         """sum_j pi_j H(p_j) in nats: the smallest cross-entropy a model can reach (Sec. 2.2)."""
