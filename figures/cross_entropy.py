@@ -141,9 +141,9 @@ def _name_curves(record: CrossEntropyCurves, ax: Axes) -> None:
         return alpha, float(np.interp(alpha, record.alpha, values))
 
     right = float(record.alpha[-1])
-    law, quadratic = at(record.law, 0.8 * right), at(record.quadratic, -0.66 * right)
+    law, quadratic = at(record.law, 0.8 * right), at(record.quadratic, 0.5 * right)
     label_at(ax, "exact law", law, (-8, 0), color=BLUE, ha="right", bbox=None)
-    label_at(ax, "quadratic", quadratic, (-8, -3), color=BLACK, ha="right", bbox=None)
+    label_at(ax, "quadratic", quadratic, (7, -7), color=BLACK, ha="left", bbox=None)
 
 
 def _guarantee(record: CrossEntropyCurves, ax: Axes, top: float) -> Artist:
