@@ -11,7 +11,7 @@ from proofs_check.certified.certificate import (
     agrees,
     certificate,
     every,
-    law_side,
+    law_value,
     log_odds,
     order_keys,
     probabilities,
@@ -56,7 +56,7 @@ def _single(case: FamilyCase, balls: Balls) -> dict[str, Any]:
 def ce_exact(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
     """One context; an average over contexts inherits the sign."""
     increase = _increase(case, balls)
-    law = law_side(on_trial, "ce-exact", balls, _single(case, balls))
+    law = law_value(on_trial, "ce-exact", balls, _single(case, balls))
     return every(
         [
             agrees(balls.sign(increase), 1),
@@ -69,8 +69,9 @@ def ce_exact(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
 @certificate(
     "ce-radius",
     "2(e^-x - 1 + x)/x^2 < Delta CE/quadratic < 2(e^x - 1 - x)/x^2, x = |alpha| (max M - min M), "
-    "the quadratic being the law's; Delta CE < alpha^2 (max M - min M)^2/8; and the law's "
-    f"R K'' - K''' > 0, K'' > 0; M not constant, {AT}",
+    "the quadratic being the law's; Delta CE < alpha^2 (max M - min M)^2/8; the same for the "
+    "project's formulas of these bounds, give or take 16 EPS (1 + x) of them; and the law's "
+    f"R K'' - K''' > 0; M not constant, {AT}",
     family_cases().map(varied),
 )
 def ce_radius(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
@@ -79,7 +80,7 @@ def ce_radius(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None
     spread = max(keys) - min(keys)
     M, alpha = log_odds(case, balls), balls.exact(case.alpha)
     increase = _increase(case, balls)
-    variance = law_side(on_trial, "ce-quadratic", balls, _single(case, balls))
+    variance = law_value(on_trial, "ce-quadratic", balls, _single(case, balls))
     values = {
         "p": probabilities(case, balls),
         "M": M,
@@ -87,12 +88,20 @@ def ce_radius(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None
         "R": spread,
         "alpha": alpha,
     }
-    slack = law_side(on_trial, "ce-radius", balls, values)
+    slack = law_value(on_trial, "ce-radius", balls, values)
     x = balls.exact(abs(Fraction(case.alpha)) * spread)
     quadratic = alpha * alpha * variance
     one = balls.exact(1)
+    # What float64 may lose in the formulas of the bounds: x itself is rounded before e^x is.
+    reach = float(abs(Fraction(case.alpha)) * spread)
+    slip = Fraction(16 * EPS * (1 + reach))
+    lower, upper = (Fraction(b) for b in on_trial.envelope(reach))
+    cap = Fraction(on_trial.global_bound(float(spread), case.alpha)) * (1 + slip)
     return every(
         [
+            agrees(balls.sign(2 * increase - quadratic * balls.exact(lower * (1 - slip))), 1),
+            agrees(balls.sign(quadratic * balls.exact(upper * (1 + slip)) - 2 * increase), 1),
+            agrees(balls.sign(balls.exact(cap) - increase), 1),
             agrees(balls.sign(increase * x * x - quadratic * (balls.exp(-x) - one + x)), 1),
             agrees(balls.sign(quadratic * (balls.exp(x) - one - x) - increase * x * x), 1),
             agrees(balls.sign(x * x - 8 * increase), 1),
@@ -125,7 +134,7 @@ def ce_asymptote(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | N
         "|A|": tied,
         "alpha": alpha,
     }
-    law = law_side(on_trial, "ce-asymptote", balls, values)
+    law = law_value(on_trial, "ce-asymptote", balls, values)
     increase = _increase(case, balls)
     line = alpha * balls.total([a * balls.exact(gap) for a, gap in zip(p, gaps, strict=True)])
     return every(
@@ -140,8 +149,8 @@ def ce_asymptote(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | N
 @certificate(
     "norm-limit",
     "LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of the limit the engine "
-    "returns, give or take the rounding of that limit, 8 EPS of its size; eps = 0, at the alpha "
-    "of the instance",
+    "returns, and within the project's formula of that bound, give or take 8 EPS of the limit's "
+    "size and 8 d EPS of the formula's; eps = 0, at the alpha of the instance",
     norm_cases(),
 )
 def norm_limit(case: NormCase, balls: Balls, on_trial: Formulas) -> bool | None:
@@ -165,8 +174,15 @@ def norm_limit(case: NormCase, balls: Balls, on_trial: Formulas) -> bool | None:
     rounding = balls.exact(
         8 * EPS * sum(abs(y) + abs(b) for y, b in zip(limit, case.bias, strict=True))
     )
-    allowed = bound + rounding
-    return agrees(balls.sign(allowed * allowed - distance), 1)
+    formula = balls.exact(
+        Fraction(on_trial.norm_bound(case, case.alpha)) * (1 + Fraction(8 * d * EPS))
+    )
+    return every(
+        [
+            agrees(balls.sign(allowed * allowed - distance), 1)
+            for allowed in (bound + rounding, formula + rounding)
+        ]
+    )
 
 
 def _square(x: list[Ball], balls: Balls) -> Ball:

@@ -21,7 +21,7 @@ __all__ = [
     "agrees",
     "certificate",
     "every",
-    "law_side",
+    "law_value",
     "log_odds",
     "order_keys",
     "probabilities",
@@ -105,22 +105,16 @@ def order_keys(case: FamilyCase | ConceptCase) -> list[Fraction]:
     return [Fraction(m) for m in case.log_odds]
 
 
-def law_side(
-    on_trial: Formulas, name: str, balls: Balls, values: Mapping[str, Any], side: str = "rhs"
-) -> Ball:
-    """One side of the law's statement, enclosed; lists in `values` are arrays, the rest numbers.
+def law_value(on_trial: Formulas, name: str, balls: Balls, values: Mapping[str, Any]) -> Ball:
+    """The right side of the law's statement, enclosed; lists in `values` are arrays.
 
     The law is the one on trial, as SymPy has it: what is certified of it is certified of the
     formula that was derived, not of a copy.
     """
     arrays = {key: entry for key, entry in values.items() if isinstance(entry, list)}
     numbers = {key: entry for key, entry in values.items() if not isinstance(entry, list)}
-    return value(
-        getattr(on_trial.law(name), side),
-        {"V": len(arrays["M"]), **numbers},
-        arrays,
-        in_balls(balls),
-    )
+    law = on_trial.law(name)
+    return value(law.rhs, {"V": len(arrays["M"]), **numbers}, arrays, in_balls(balls))
 
 
 def every(answers: Sequence[bool | None]) -> bool | None:

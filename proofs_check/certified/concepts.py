@@ -10,7 +10,7 @@ from proofs_check.certified.certificate import (
     agrees,
     certificate,
     every,
-    law_side,
+    law_value,
     log_odds,
     order_keys,
     probabilities,
@@ -28,8 +28,9 @@ __all__ = ["CERTIFICATES"]
 @certificate(
     "concept-monotone",
     "F_C has no stationary point on the whole line, and rises, for C = T; likewise falls for "
-    "every concept with max_C M <= min_notC M; and the law's F_C' has that sign at the alpha of "
-    "the instance, reduced to |alpha| (max M - min M) <= 300",
+    "every other concept with max_C M <= min_notC M, and for those the engine takes for such; and "
+    "the law's F_C' has that sign at the alpha of the instance, reduced to |alpha| (max M - min M) "
+    "<= 300",
     st.one_of(concept_cases("1"), concept_cases("B.1")).map(moderate),
 )
 def concept_monotone(case: ConceptCase, balls: Balls, on_trial: Formulas) -> bool | None:
@@ -41,7 +42,8 @@ def concept_monotone(case: ConceptCase, balls: Balls, on_trial: Formulas) -> boo
         tokens = case.dataset.tokens(concept)
         rest = [z for z in range(len(keys)) if z not in tokens]
         rises = concept == case.target
-        if not rises and max(keys[z] for z in tokens) > min(keys[z] for z in rest):
+        falls = max(keys[z] for z in tokens) <= min(keys[z] for z in rest)
+        if not (rises or falls or on_trial.falls_by_levels(case.family, tokens)):
             continue
         count = count_extrema(levels_of(case, tokens), balls)
         answers.append(None if count is None else count == 0)
@@ -59,7 +61,7 @@ def concept_monotone(case: ConceptCase, balls: Balls, on_trial: Formulas) -> boo
             "|C|": len(tokens),
             "alpha": balls.exact(case.alpha),
         }
-        slope = law_side(on_trial, "concept-monotone", balls, values)
+        slope = law_value(on_trial, "concept-monotone", balls, values)
         wanted = 1 if rises else -1
         answers.append(agrees(direction(odds, case.alpha, steps_of(case, balls), balls), wanted))
         answers.append(agrees(balls.sign(slope), wanted))

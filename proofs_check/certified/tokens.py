@@ -13,7 +13,7 @@ from proofs_check.certified.certificate import (
     agrees,
     certificate,
     every,
-    law_side,
+    law_value,
     log_odds,
     order_keys,
     probabilities,
@@ -57,8 +57,9 @@ def sign_separation(case: ConceptCase, balls: Balls, on_trial: Formulas) -> bool
 @certificate(
     "slope",
     "for every token z, p_alpha(z) certainly moves one way from alpha - h to alpha to alpha + h, "
-    "and the law's p_alpha(z) (M(z) - E_alpha[M]) certainly has the sign of that move; at the "
-    "alpha of the instance, reduced to |alpha| (max M - min M) <= 300",
+    "and the law's p_alpha(z) (M(z) - E_alpha[M]) certainly has the sign of that move, as the "
+    "engine's has where it exceeds its rounding; at the alpha of the instance, reduced to "
+    "|alpha| (max M - min M) <= 300",
     family_cases().map(moderate),
 )
 def slope(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
@@ -71,6 +72,8 @@ def slope(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
     if len(set(keys)) == 1:
         return True
     p, M, alpha = probabilities(case, balls), log_odds(case, balls), balls.exact(case.alpha)
+    engine = on_trial.slope(case.family, case.alpha).tolist()
+    rounding = [float(bound) for bound in tolerance(case).slope(case.alpha)]
     answers: list[bool | None] = []
     for z in range(len(M)):
         if (
@@ -81,8 +84,11 @@ def slope(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
         falls = direction(
             odds_against(p, M, keys, z, balls), case.alpha, steps_of(case, balls), balls
         )
-        slope_of_law = law_side(on_trial, "slope", balls, {"p": p, "M": M, "alpha": alpha, "x": z})
-        answers.append(agrees(balls.sign(slope_of_law), None if falls is None else -falls))
+        slope_of_law = law_value(on_trial, "slope", balls, {"p": p, "M": M, "alpha": alpha, "x": z})
+        if falls is None:
+            return None
+        answers.append(agrees(balls.sign(slope_of_law), -falls))
+        answers.append(engine[z] * falls < rounding[z])
     return every(answers)
 
 
@@ -90,7 +96,8 @@ def slope(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
     "mean-slope",
     "K'' > 0 in this sense: the slope of K over [alpha - h, alpha] is below the law's E_alpha[M], "
     "and that below the slope over [alpha, alpha + h], h = 2^-20/(max M - min M); and min M < "
-    "E_alpha[M] < max M; at the alpha of the instance, reduced as for `slope`, M not constant",
+    "E_alpha[M] < max M; the engine's E_alpha[M] is within its rounding of the law's, and its "
+    "Var_alpha[M] >= 0; at the alpha of the instance, reduced as for `slope`, M not constant",
     family_cases().map(varied),
 )
 def mean_slope(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
@@ -106,11 +113,15 @@ def mean_slope(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | Non
         return balls.log(balls.total(terms)) + x * M[0]
 
     before, here, after = (cgf(at + k * h) for k in (-1, 0, 1))
-    mean = law_side(on_trial, "mean-slope", balls, {"p": p, "M": M, "alpha": balls.exact(at)})
+    mean = law_value(on_trial, "mean-slope", balls, {"p": p, "M": M, "alpha": balls.exact(at)})
     width = balls.exact(h)
     top, bottom = (M[keys.index(end(keys))] for end in (max, min))
+    engine = Fraction(float(on_trial.mean(case.family, case.alpha)))
+    rounding = balls.exact(float(tolerance(case).mean(case.alpha)))
     return every(
         [
+            agrees(balls.sign(rounding - abs(mean - balls.exact(engine))), 1),
+            bool(on_trial.variance(case.family, case.alpha) >= 0),
             agrees(balls.sign(mean * width - (here - before)), 1),
             agrees(balls.sign((after - here) - mean * width), 1),
             agrees(balls.sign(top - mean), 1),
@@ -146,7 +157,7 @@ def peak(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
         top = curve(balls.exact(alpha))
         for side in (-1, 1):
             at = balls.exact(Fraction(alpha) + side * width)
-            mean = law_side(on_trial, "mean-slope", balls, {"p": p, "M": M, "alpha": at})
+            mean = law_value(on_trial, "mean-slope", balls, {"p": p, "M": M, "alpha": at})
             answers.append(agrees(balls.sign(curve(at) - top), 1))
             answers.append(agrees(balls.sign(mean - M[z]), side))
     return every(answers)
@@ -155,8 +166,8 @@ def peak(case: FamilyCase, balls: Balls, on_trial: Formulas) -> bool | None:
 @certificate(
     "peak-sign",
     "for every token, p_alpha(z) certainly moves one way from alpha = -h to 0 to h, the law's "
-    "mean_N KL(p, p_i) - mean_P KL(p, p_i) is on the matching side of M(z), and so is the sign of "
-    "the peak the engine returns, unless M(z) is within the engine's rounding of E_p[M]",
+    "mean_N KL(p, p_i) - mean_P KL(p, p_i) is on the matching side of M(z); the engine's sign of "
+    "the peak and the peak it returns agree, unless M(z) is within its rounding of E_p[M]",
     concept_cases("none", wild=False),
 )
 def peak_sign(case: ConceptCase, balls: Balls, on_trial: Formulas) -> bool | None:
@@ -173,9 +184,10 @@ def peak_sign(case: ConceptCase, balls: Balls, on_trial: Formulas) -> bool | Non
         "p^P": [rows[i] for i in case.positive],
         "p^N": [rows[i] for i in case.negative],
     }
-    distance = law_side(on_trial, "peak-sign", balls, values)
+    distance = law_value(on_trial, "peak-sign", balls, values)
     rounding = balls.exact(Fraction(float(4 * tolerance(case).mean(0.0))))
     answers: list[bool | None] = []
+    signs = on_trial.peak_signs(case.family).tolist()
     for z, peak_of_engine in enumerate(on_trial.peaks(case.family).tolist()):
         if _exactly_at_mean(case, z):
             continue
@@ -185,7 +197,8 @@ def peak_sign(case: ConceptCase, balls: Balls, on_trial: Formulas) -> bool | Non
         answers.append(agrees(balls.sign(M[z] - distance), -falls))
         visible = balls.sign(abs(M[z] - distance) - rounding)
         if visible != -1:
-            answers.append(None if visible is None else peak_of_engine * falls < 0)
+            found = peak_of_engine * falls < 0 and signs[z] * falls < 0
+            answers.append(None if visible is None else found)
     return every(answers)
 
 
