@@ -1,4 +1,7 @@
-"""``python -m figures [NAMES] [--out DIR] [--format pdf,png,svg]``: pictures and their data."""
+"""``python -m figures [NAMES] [--out DIR] [--format pdf,png,svg]``: pictures and their data.
+
+``python -m figures explore`` writes the interactive page (`figures.explorer`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from figures.explorer.command import main as explore
 from figures.gallery import FIGURES, find
 from figures.store import parse_formats, staged
 from theory.command_line import Parser, say
@@ -20,7 +24,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Draw the figures of the theory and write the arrays behind them.",
         epilog="figures: "
         + "; ".join(f"{name} ({figure.title})" for name, figure in FIGURES.items())
-        + ". Example: python -m figures fig3 fig4 --out out --format pdf",
+        + ". Example: python -m figures fig3 fig4 --out out --format pdf. "
+        "An interactive page: python -m figures explore --help",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
@@ -32,7 +37,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
-    options = _arguments(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["explore"]:
+        return explore(words[1:])
+    options = _arguments(words)
     try:
         chosen = [find(name) for name in dict.fromkeys(options.names or FIGURES)]
         formats = parse_formats(options.format)

@@ -255,7 +255,7 @@ def test_everything_but_the_bridge_imports_without_the_extras() -> None:
     ]
     assert {"theory.model.ufm", "theory.__main__", "figures.__main__"} <= set(modules)
     code = f"from importlib import import_module\nfor m in {modules!r}:\n    import_module(m)"
-    run_without((*EXTRAS, "flint", "numba"), code)
+    run_without((*EXTRAS, "flint", "numba", "bokeh"), code)
 
 
 def _modules(folder: str) -> list[str]:

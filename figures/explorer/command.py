@@ -1,0 +1,50 @@
+"""``python -m figures explore [--data FILE.npz] [--out page.html]``: write the explorer."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from figures.explorer.files import open_case
+from figures.explorer.menu import menu
+from figures.explorer.page import write
+from theory.command_line import Parser, say
+from theory.errors import SteeringError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 on success, 2 on a mistake in the arguments, the data or the page."""
+    parser = Parser(
+        prog="python -m figures explore",
+        description="Write one page, to be opened in a browser, with a slider for alpha.",
+        epilog="Examples: python -m figures explore --out out/explorer.html; "
+        "python -m figures explore --data family.npz --out family.html",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE.npz",
+        help="open this as well, first in the menu: what TiltedFamily.save or "
+        "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/explorer.html"),
+        metavar="PAGE.html",
+        help="the page (default: out/explorer.html)",
+    )
+    options = parser.parse_args(argv)
+    start = time.perf_counter()
+    try:
+        own = () if options.data is None else (open_case(options.data),)
+        size = write(options.out, (*own, *menu()))
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    say(f"{options.out}  {size / 1e6:.1f} MB  {time.perf_counter() - start:.1f} s")
+    return 0

@@ -1,0 +1,237 @@
+"""What ``--data`` opens: a stored family, a stored dataset, or contexts of a real model.
+
+Three kinds of file are understood: what `TiltedFamily.save` and `ConceptDataset.save` write, and
+the file with a reduced vocabulary that ``python -m proofs_check.bridge`` writes for this page. All
+of them are read without pickle, and whatever is wrong is said in one line.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from figures.explorer.case import Case, View, case_of_dataset
+from theory import ConceptDataset, TiltedFamily
+from theory.errors import ShapeError, SteeringError, SteeringSetError
+
+__all__ = ["CONTEXTS", "case_of_family", "open_case", "packaged_case"]
+
+CONTEXTS = 6
+"""Contexts a page shows at most: each brings its own curves."""
+
+_MODEL_KEYS = ("log_p", "log_odds", "tokens", "named", "target", "contexts", "meta")
+_REMEDY = (
+    "give a .npz file written by TiltedFamily.save, by ConceptDataset.save, "
+    "or by python -m proofs_check.bridge"
+)
+
+
+def open_case(path: Path) -> Case:
+    """The instance in a file.
+
+    Raises
+    ------
+    SteeringError
+        The file is missing, damaged, or holds something else; close names are suggested.
+    """
+    kind, arrays = _read(path)
+    if kind == TiltedFamily.__name__:
+        return case_of_family(TiltedFamily.load(path), path.name)
+    if kind == ConceptDataset.__name__:
+        return _case_of_data(ConceptDataset.load(path), path.name)
+    if any(key not in arrays for key in _MODEL_KEYS):
+        held = kind or ", ".join([*list(arrays)[:6], *(["..."] if len(arrays) > 6 else [])])
+        raise SteeringError(
+            f"{path} holds {held or 'nothing'}, which is no instance to explore", remedy=_REMEDY
+        )
+    return _case_of_model(path, arrays)
+
+
+def packaged_case(name: str, views: tuple[View, ...], start: float) -> Case:
+    """An instance from `figures/explorer/data`, with windows of its own."""
+    path = Path(__file__).with_name("data") / name
+    case = _case_of_model(path, _read(path)[1])
+    return replace(case, views=views, start=start)
+
+
+def case_of_family(family: TiltedFamily, name: str) -> Case:
+    """One context; its metadata may name `tokens`, `target` (indices), `concept` and `context`.
+
+    Without a target the set is that of the tokens that gain at alpha = 0: M above its mean (law
+    `slope`).
+    """
+    known = family.metadata
+    support = family.log_p > -np.inf
+    names = known.get("tokens")
+    if not isinstance(names, list) or len(names) != family.size:
+        names = [f"token {z}" for z in range(family.size)]
+    target = np.zeros(family.size, dtype=bool)
+    given = known.get("target")
+    if isinstance(given, list) and given and all(isinstance(z, int) for z in given):
+        if not all(0 <= z < family.size for z in given):
+            raise ShapeError(
+                f"target in the metadata of {name} has an index outside 0..{family.size - 1}",
+                remedy="list the tokens of the target concept by their index",
+            )
+        target[given] = True
+        inside = str(known.get("concept", "target"))
+        story = ""
+    else:
+        target[support] = family.log_odds[support] > family.mean(0.0)
+        inside = "tokens that gain at first"
+        story = (
+            " No target is named in the file, so blue are the tokens whose log-odds lie above "
+            "their average: those that gain at first."
+        )
+    return Case(
+        key="data",
+        title=name,
+        story=f"{family.size:,} tokens in one context.{story}",
+        tokens=tuple(map(str, names)),
+        concept=_two_concepts(target, name),
+        concept_names=(inside, "all other tokens"),
+        target=0,
+        log_odds=np.where(support, family.log_odds, 0.0),
+        log_p=family.log_p[None],
+        contexts=(str(known.get("context", "the context of the file")),),
+        weights=np.ones(1),
+        views=(),
+        named=support,
+    )
+
+
+def _two_concepts(target: NDArray[np.bool_], name: str) -> NDArray[np.int64]:
+    """0 in the target and 1 outside; both must hold a token."""
+    if target.all() or not target.any():
+        raise SteeringError(
+            f"{name} has {'every token' if target.all() else 'no token'} in the target concept",
+            remedy="name some tokens, not all; where M is constant steering moves nothing",
+        )
+    return np.where(target, 0, 1)
+
+
+def _case_of_data(data: ConceptDataset, name: str) -> Case:
+    """Concept 0 against concept 1: as many contexts of each as both have."""
+    first, second = data.contexts_of(0), data.contexts_of(1)
+    q = min(len(first), len(second))
+    if q == 0:
+        raise SteeringSetError(
+            f"{name} has {len(first)} contexts of concept 0 and {len(second)} of concept 1",
+            remedy="give both concepts a context: the page steers from concept 1 to concept 0",
+        )
+    _, rows = np.unique(data.probabilities, axis=0, return_index=True)
+    contexts = tuple(sorted(rows.tolist()))[:CONTEXTS]
+    inside, outside = data.concept_names[:2] or ("concept 0", "concept 1")
+    return case_of_dataset(
+        data,
+        tuple(first[:q].tolist()),
+        tuple(second[:q].tolist()),
+        contexts,
+        key="data",
+        title=name,
+        story=f"Steered from {q} contexts of {outside} towards {q} contexts of {inside}.",
+    )
+
+
+def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]]) -> Case:
+    table, log_odds = arrays["log_p"], arrays["log_odds"]
+    sizes = {name: arrays[name].shape for name in ("tokens", "named", "target")}
+    if table.ndim != 2 or any(s != (table.shape[1],) for s in (*sizes.values(), log_odds.shape)):
+        raise ShapeError(
+            f"log_p has shape {table.shape}, log_odds {log_odds.shape} and the tokens {sizes} in "
+            f"{path}",
+            remedy="write the file again with python -m proofs_check.bridge",
+        )
+    try:
+        meta = json.loads(str(arrays["meta"]))
+    except json.JSONDecodeError as error:
+        raise SteeringError(
+            f"meta of {path} is not JSON ({error})",
+            remedy="write the file again with python -m proofs_check.bridge",
+        ) from None
+    texts = tuple(str(text) for text in arrays["contexts"][:CONTEXTS])
+    concept = str(meta.get("concept", "target"))
+    model = str(meta.get("model", "a language model"))
+    return Case(
+        key=path.stem.replace("_", "-"),
+        title=f"{model}, steered towards {concept}",
+        story=_model_story(model, concept, meta),
+        # GPT-2's tokenisers write the space before a word as a letter of its own.
+        tokens=tuple(str(t).removeprefix("·") for t in arrays["tokens"]),
+        concept=_two_concepts(arrays["target"], path.name),
+        concept_names=(concept, "all other tokens"),
+        target=0,
+        log_odds=np.asarray(log_odds, dtype=float),
+        log_p=np.asarray(table[: len(texts)], dtype=float),
+        contexts=texts,
+        weights=np.full(len(texts), 1.0 / len(texts)),
+        views=(),
+        named=np.asarray(arrays["named"], dtype=bool),
+        note=_model_note(meta),
+    )
+
+
+def _model_note(meta: dict[str, Any]) -> str:
+    errors = [
+        f"{meta[key]:.1g} {what}"
+        for key, what in (
+            ("max_error_concept_log_odds", "in the log-odds of the target"),
+            ("max_error_cross_entropy", "nats in the price"),
+        )
+        if isinstance(meta.get(key), int | float)
+    ]
+    if not errors or "alpha_range" not in meta:
+        return ""
+    low, high = meta["alpha_range"]
+    return (
+        "Grouping the tokens that bear no name by their log-odds changes the numbers of the real "
+        f"model by at most {' and '.join(errors)}, for alpha from {low:g} to {high:g}."
+    )
+
+
+def _model_story(model: str, concept: str, meta: dict[str, Any]) -> str:
+    size = meta.get("vocabulary")
+    tokens = f"{size:,} tokens" if isinstance(size, int) else "the vocabulary"
+    return (
+        f"A real model: no toy, no assumption on its data. Steered at the output of its final norm "
+        f"{model} must follow the same laws, with nothing fitted. Its {tokens} are grouped by "
+        f"log-odds, the likeliest shown by name. Words of {concept} take turns like the words on "
+        "the scale, and overdoing it leaves one word, whatever the prompt."
+    )
+
+
+def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
+    """(kind, arrays) of an archive; kind is empty where the file bears none."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise SteeringError(f"there is no file {path}", remedy=_nearby(path)) from None
+    except OSError as error:
+        raise SteeringError(
+            f"cannot read {path} ({error.strerror or error})", remedy="give a file you may read"
+        ) from None
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        raise SteeringError(
+            f"cannot read {path}: it is no .npz archive of plain arrays, or it is damaged",
+            remedy=_REMEDY,
+        ) from None
+    return str(arrays.get("kind", "")), arrays
+
+
+def _nearby(path: Path) -> str:
+    try:
+        there = [other.name for other in path.parent.iterdir() if other.suffix == ".npz"]
+    except OSError:
+        return f"{path.parent} is no folder either"
+    close = get_close_matches(path.name, there, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(str(path.parent / name) for name in close)}?"
+    return _REMEDY
