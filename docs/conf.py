@@ -55,6 +55,8 @@ napoleon_use_rtype = False
 default_role = "literal"  # single backticks in docstrings are names, as in the source
 add_module_names = False
 toc_object_entries_show_parents = "hide"
+# `p` or `alpha` in a docstring is an attribute of many records: a link to any would be a guess.
+suppress_warnings = ["ref.python"]
 
 # -- looks ---------------------------------------------------------------------------------------
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 
 from proofs_check.verdict import Verdict
 
-__all__ = ["line", "summary", "table"]
+__all__ = ["Table", "line", "summary", "table"]
 
 _COLUMNS = ("id", "method", "status", "examples", "worst error", "seconds")
 
@@ -56,6 +58,30 @@ def table(verdicts: Sequence[Verdict]) -> str:
         for row in rows
     ]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """Verdicts that show themselves as a table, in a notebook or at a terminal."""
+
+    verdicts: Sequence[Verdict]
+
+    def __repr__(self) -> str:
+        return table(self.verdicts)
+
+    def _repr_html_(self) -> str:
+        """The same rows as HTML; bold is what is not as it should be."""
+        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+        rows = "".join(_html_row(verdict) for verdict in self.verdicts)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _html_row(verdict: Verdict) -> str:
+    name, method, status, *rest = map(escape, _row(verdict))
+    status = status if verdict.as_it_should_be else f"<b>{status}</b>"
+    cells = (f"<code>{name}</code>", method, status, *rest)
+    row = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr title="{escape(verdict.claim, quote=True)}">{row}</tr>'
 
 
 def summary(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> str:

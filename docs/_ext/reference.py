@@ -12,7 +12,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 # Literals and strong words are left alone; what lies between them is prose.
-_LITERAL = re.compile(r"(``.+?``|`[^`\n]+`(?:_{0,2})|\*\*[^*\n]+\*\*)")
+_LITERAL = re.compile(r"(``.+?``|`[^`\n]+`(?:_{0,2})|\*\*[^*`\n]+\*\*)")
 _MARK = re.compile(r"(?<!\\)([|*]|(?<=\w)_(?=\W|$))")
 
 
@@ -22,19 +22,29 @@ def escape(line: str) -> str:
     return "".join(piece if k % 2 else _MARK.sub(r"\\\1", piece) for k, piece in enumerate(pieces))
 
 
+def plain(lines: list[str]) -> list[str]:
+    """A docstring whose prose is escaped and whose indented blocks are literal."""
+    found: list[str] = []
+    shown = False  # inside an indented block or an example
+    for k, line in enumerate(lines):
+        starts = k > 1 and not lines[k - 1].strip() and not lines[k - 2].startswith(" ")
+        if line.lstrip().startswith(">>>"):
+            shown = True
+        elif starts and line.startswith("    ") and not shown:
+            if not lines[k - 2].endswith("::"):
+                found += ["::", ""]
+            shown = True
+        elif line.strip() and not line.startswith("    "):
+            shown = False
+        literal = shown or line.lstrip().startswith((":", "..", "* "))
+        found.append(line if literal else escape(line))
+    return found
+
+
 def _docstring(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
-    shown = False  # inside an example or an indented block after "::"
-    for k, line in enumerate(lines):
-        if line.lstrip().startswith(">>>"):
-            shown = True
-        elif not line.strip():
-            shown = shown and k + 1 < len(lines) and lines[k + 1].startswith("    ")
-        elif k and lines[k - 1].strip() == "" and line.startswith("    "):
-            shown = True
-        if not shown and not line.lstrip().startswith((":", "..", "* ")):
-            lines[k] = escape(line)
+    lines[:] = plain(lines)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

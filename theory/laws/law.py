@@ -79,8 +79,8 @@ class Step(ABC):
         sign = _SIGNS.get(self.relation, (self.relation, self.relation))[1]
         return f"{tex(self.lhs)} {sign} {tex(self.rhs)}"
 
-    def _repr_latex_(self) -> str:
-        return f"${self.latex()}$"
+    def _repr_latex_(self) -> str | None:
+        return f"${self.latex()}$" if self.latex() else None
 
 
 @final
