@@ -16,9 +16,9 @@ from scipy.special import logit
 from proofs_check.bridge.curve_files import Curves
 from proofs_check.bridge.shapes import count_shapes, shape_of
 from proofs_check.bridge.tables import columns
-from proofs_check.verdict import Status
+from proofs_check.verdict import Status, Verdict
 
-__all__ = ["CurveRow", "curve_rows", "curve_table"]
+__all__ = ["CurveRow", "curve_rows", "curve_table", "curve_verdicts"]
 
 Floats = NDArray[np.float64]
 
@@ -72,6 +72,25 @@ def curve_table(rows: Sequence[CurveRow]) -> str:
     """Aligned columns."""
     head = ("file", "statement", "status", "the curve shows")
     return columns([head, *((r.file, r.statement, r.status, r.shown) for r in rows)])
+
+
+def curve_verdicts(rows: Sequence[CurveRow]) -> list[Verdict]:
+    """The rows in the schema that all of `proofs_check` writes."""
+    return [
+        Verdict(
+            id=f"{row.statement}@{row.file}",
+            method="real-model",
+            status=row.status,
+            expected=True,
+            claim=row.statement,
+            examples=1,
+            max_error=None,
+            counterexample=None,
+            seconds=0.0,
+            note=row.shown,
+        )
+        for row in rows
+    ]
 
 
 def _tokens(curves: Curves, p: Floats, tolerance: float) -> list[CurveRow]:

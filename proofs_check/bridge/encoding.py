@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from proofs_check.bridge.errors import ModelError
-from theory.errors import SteeringSetError, UnknownNameError
+from theory.errors import SteeringSetError
 
 __all__ = ["TokenBatch", "encode", "pad", "word_tokens"]
 
@@ -66,7 +66,8 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int | None = None) 
     Raises
     ------
     SteeringSetError
-        There is no text, or a text has no token, or more than `max_length`; nothing is cut off unnoticed.
+        There is no text, or one has no token, or more than `max_length`: nothing is cut off
+        unnoticed.
     """
     if not texts:
         raise SteeringSetError(
@@ -109,7 +110,7 @@ def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[
 
     Raises
     ------
-    UnknownNameError
+    SteeringSetError
         No token of the vocabulary spells any of the words, so F_T has no T.
     """
     spellings = set()
@@ -125,8 +126,10 @@ def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[
     unknown = tokenizer.unk_token_id
     found = sorted(token for token in alone if token < vocabulary and token != unknown)
     if not found:
-        sample = [tokenizer.decode([t]).strip() for t in range(0, len(tokenizer), 997)]
-        raise UnknownNameError("concept words", ", ".join(words[:5]), sample)
+        raise SteeringSetError(
+            f"no single token of this model spells any of the concept's words: {', '.join(words)}",
+            remedy="name common words of the concept, such as --words happy,glad,smile",
+        )
     if len(found) >= vocabulary:
         raise ModelError(
             f"the concept words cover all {vocabulary} tokens",

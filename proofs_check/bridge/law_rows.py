@@ -8,19 +8,19 @@ far they carry on a real network is the question. A verdict `refuted` there is a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
+from proofs_check.bridge.concept_rows import concept_rows
+from proofs_check.bridge.law_row import LawRow, judged
+from proofs_check.bridge.local import BudgetPoint
 from proofs_check.bridge.norms import FinalNorm
 from proofs_check.bridge.plateau import PAPER_REACH
 from proofs_check.bridge.shapes import count_shapes
 from proofs_check.bridge.survey import DISTANCES, SiteSurvey
 from proofs_check.bridge.text_slope import TextSlope
-from proofs_check.verdict import Status, Verdict
 
-__all__ = ["LawRow", "as_verdict", "law_rows"]
+__all__ = ["BUDGET_TOLERANCE", "budget_rows", "law_rows"]
 
 # What "holds" means for a second-order prediction: the next order is of relative size
 # skewness * sqrt(2 budget) / 6, a few per cent, ten and thirty per cent at these budgets.
@@ -31,46 +31,15 @@ _RATE_TOLERANCE = 0.05
 _SLOPE_TOLERANCE = 0.02
 _NOISE = 4.0
 _SHAPE_TOLERANCE = 1e-3
-_CONCEPT_TOLERANCE = 0.05
-
-
-@dataclass(frozen=True)
-class LawRow:
-    """One statement at one site.
-
-    Parameters
-    ----------
-    statement, site : str
-    exact : bool
-        Whether the statement claims equality there; only these decide the exit status.
-    predicted, measured : str
-        In words and numbers.
-    deviation : float
-        In units of the stated tolerance.
-    status : str
-        "passed", "refuted" or "unknown".
-    note : str
-        What was compared, and where it breaks.
-    examples : int
-    """
-
-    statement: str
-    site: str
-    exact: bool
-    predicted: str
-    measured: str
-    deviation: float
-    status: Status
-    note: str
-    examples: int
 
 
 def law_rows(survey: SiteSurvey, norm: FinalNorm, rounding: float) -> tuple[LawRow, ...]:
     """All statements for one site; `rounding` is the error of a log-probability in nats."""
+    points = [point for context in survey.contexts for point in context.budgets]
     rows = [
-        *_local(survey),
+        *budget_rows(survey.vector.metadata.site, points),
         _tilting(survey),
-        _concept(survey),
+        *concept_rows(survey),
         _norm_limit(survey),
         _refined(survey),
         *_shapes(survey),
@@ -82,68 +51,27 @@ def law_rows(survey: SiteSurvey, norm: FinalNorm, rounding: float) -> tuple[LawR
     return tuple(rows)
 
 
-def as_verdict(row: LawRow) -> Verdict:
-    """The row in the schema that all of `proofs_check` writes."""
-    return Verdict(
-        id=f"{row.statement}@{row.site}",
-        method="real-model",
-        status=row.status,
-        expected=True,
-        claim=f"predicted {row.predicted}; measured {row.measured}",
-        examples=row.examples,
-        max_error=row.deviation,
-        counterexample=None,
-        seconds=0.0,
-        note=row.note,
-    )
-
-
-def _row(
-    survey: SiteSurvey,
-    statement: str,
-    predicted: str,
-    measured: str,
-    deviation: float,
-    note: str,
-    examples: int,
-    *,
-    exact: bool = False,
-    unknown: bool = False,
-) -> LawRow:
-    status: Status = "unknown" if unknown else ("passed" if deviation <= 1 else "refuted")
-    return LawRow(
-        statement,
-        survey.vector.metadata.site,
-        exact,
-        predicted,
-        measured,
-        deviation,
-        status,
-        note,
-        examples,
-    )
-
-
-def _local(survey: SiteSurvey) -> list[LawRow]:
+def budget_rows(site: str, points: Sequence[BudgetPoint]) -> list[LawRow]:
+    """`local`: the alphas of every budget in `points`, predicted and true, one row per budget."""
     rows = []
     for budget, tolerance in BUDGET_TOLERANCE.items():
-        points = [p for c in survey.contexts for p in c.budgets if p.budget == budget]
-        found = [p for p in points if np.isfinite(p.measured)]
+        asked = [p for p in points if p.budget == budget]
+        found = [p for p in asked if np.isfinite(p.measured)]
         name = f"local {budget:g} nat"
         if not found:
             note = "no measured alpha settled: the divergence may never reach this budget"
-            rows.append(_row(survey, name, "-", "-", float("nan"), note, len(points), unknown=True))
+            rows.append(judged(site, name, "-", "-", float("nan"), note, len(asked), unknown=True))
             continue
         ratio = np.array([p.predicted / p.measured for p in found])
         note = (
             f"predicted / true alpha {ratio.min():.3f} to {ratio.max():.3f};"
             f" {np.mean([p.evaluations for p in found]):.1f} measured divergences each"
         )
-        if len(found) < len(points):
-            note += f"; {len(points) - len(found)} of {len(points)} did not settle"
+        if len(found) < len(asked):
+            note += f"; {len(asked) - len(found)} of {len(asked)} did not settle"
         rows.append(
-            _row(
-                survey,
+            judged(
+                site,
                 name,
                 _median([abs(p.predicted) for p in found], "|alpha|"),
                 _median([abs(p.measured) for p in found], "|alpha|"),
@@ -167,8 +95,8 @@ def _tilting(survey: SiteSurvey) -> LawRow:
     }
     shown = ", ".join(f"{max(v):.3f} at {budget:g} nat" for budget, v in by_budget.items() if v)
     worst = max((max(v) for budget, v in by_budget.items() if v and budget <= 0.1), default=np.nan)
-    return _row(
-        survey,
+    return judged(
+        survey.vector.metadata.site,
         "tilting by M_loc",
         "p_0 exp(alpha M_loc - K)",
         f"total variation {shown or '-'}",
@@ -179,33 +107,12 @@ def _tilting(survey: SiteSurvey) -> LawRow:
     )
 
 
-def _concept(survey: SiteSurvey) -> LawRow:
-    limits, spent, turns = [], [], []
-    for context in survey.contexts:
-        f, g = expit(context.concept_measured), expit(context.concept_predicted)
-        off = np.abs(f - g) > _CONCEPT_TOLERANCE
-        limits.append(float(np.abs(survey.alphas[off]).min()) if off.any() else np.inf)
-        spent.append(float(context.divergence_measured[off].min()) if off.any() else np.inf)
-        turns.append(count_shapes(f[:, None], _SHAPE_TOLERANCE))
-    rising = sum(t["rise"] for t in turns)
-    return _row(
-        survey,
-        "concept-tanh by M_loc",
-        "F_T of the tilt",
-        f"within {_CONCEPT_TOLERANCE:g} up to |alpha| = {min(limits):.3g}",
-        0.1 / min(spent),
-        f"leaves the prediction at KL {min(spent):.2g} nats at the earliest; holds if good to 0.1"
-        f" nat; F_T rises throughout in {rising} of {len(turns)} contexts",
-        len(turns),
-    )
-
-
 def _norm_limit(survey: SiteSurvey) -> LawRow:
     plateaus = [p for c in survey.contexts for p in c.plateaus]
     rates = np.array([p.rate for p in plateaus])
     ends = np.array([p.to_limit[-1] for p in plateaus])
-    return _row(
-        survey,
+    return judged(
+        survey.vector.metadata.site,
         "norm-limit",
         "rate -1 in alpha",
         f"{rates.min():.4f} to {rates.max():.4f}",
@@ -223,8 +130,8 @@ def _refined(survey: SiteSurvey) -> LawRow:
     limit = np.array([p.to_limit for p in plateaus])
     refined = np.array([p.to_refined for p in plateaus])
     near, far = (f"{refined[:, i].max():.2g} instead of {limit[:, i].max():.2g}" for i in (0, 1))
-    return _row(
-        survey,
+    return judged(
+        survey.vector.metadata.site,
         "norm-limit with R_inf",
         "LN(h + R_inf + alpha v) W^T",
         f"total variation {near}",
@@ -256,8 +163,8 @@ def _shapes(survey: SiteSurvey) -> list[LawRow]:
         number = sum(total.values())
         listed = ", ".join(f"{n} {name}" for name, n in total.items() if n)
         rows.append(
-            _row(
-                survey,
+            judged(
+                survey.vector.metadata.site,
                 f"peak (alpha {window})",
                 "bump, rise or fall",
                 f"{allowed} of {number}",
@@ -278,8 +185,8 @@ def _text(name: str, survey: SiteSurvey, text: TextSlope, what: str) -> LawRow:
     )
     bend = abs(text.measured_curvature - text.predicted_curvature) / text.variance
     lowest = -text.predicted_slope / text.predicted_curvature
-    return _row(
-        survey,
+    return judged(
+        survey.vector.metadata.site,
         name,
         f"slope {text.predicted_slope:+.5f}, curvature {text.predicted_curvature:.4f}",
         f"{text.measured_slope:+.5f}, {text.measured_curvature:.4f}",
@@ -292,8 +199,8 @@ def _text(name: str, survey: SiteSurvey, text: TextSlope, what: str) -> LawRow:
 
 def _sampled(survey: SiteSurvey) -> LawRow:
     text = survey.sampled
-    return _row(
-        survey,
+    return judged(
+        survey.vector.metadata.site,
         "ce-linear (calibrated)",
         "slope 0",
         f"{text.measured_slope:+.5f} +- {text.standard_error:.5f}",
@@ -307,8 +214,8 @@ def _sampled(survey: SiteSurvey) -> LawRow:
 def _last_block(survey: SiteSurvey, norm: FinalNorm, rounding: float) -> LawRow:
     error = max(c.closed_form_error for c in survey.contexts)
     # The norm's own arithmetic, relative to the state, dominates a float64 read-out.
-    return _row(
-        survey,
+    return judged(
+        survey.vector.metadata.site,
         "last-block",
         "(a + alpha b) / sqrt(Q(alpha)) + c",
         f"max |difference| {error:.1e} nats",

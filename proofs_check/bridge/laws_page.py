@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from proofs_check.bridge.files import write_whole
-from proofs_check.bridge.law_rows import LawRow
+from proofs_check.bridge.law_row import LawRow
 from proofs_check.bridge.survey import SiteSurvey
 
 __all__ = ["laws_page"]
@@ -32,25 +32,30 @@ def laws_page(
     concept: str,
     surveys: Sequence[SiteSurvey],
     rows: Sequence[LawRow],
+    drawn: Sequence[Path],
 ) -> Path:
-    """Write `laws.html` beside the `laws.png` that it embeds."""
-    picture = base64.b64encode((folder / "laws.png").read_bytes()).decode()
-    title = f"{model}, concept “{concept}”: the laws at single blocks"
+    """Write `laws.html` with the pictures that lie beside it embedded."""
+    title = f"{model}, concept “{concept}”: which laws hold, where, and how far"
+    pictures = [
+        base64.b64encode(path.read_bytes()).decode()
+        for path in (folder / "laws.png", folder / "laws_depth.png")
+        if path in drawn
+    ]
     body = [
         f"<h1>{escape(title)}</h1>",
         "<p>Statements in bold claim equality; the others are expansions around α = 0, or describe"
         " the linear read-out, and how far they carry on a real network is the question. A"
         " deviation above 1 exceeds the stated tolerance.</p>",
-        f'<img alt="law report" src="data:image/png;base64,{picture}">',
+        *(f'<img alt="law report" src="data:image/png;base64,{data}">' for data in pictures),
     ]
-    for survey in surveys:
-        site = survey.vector.metadata.site
-        chosen = [row for row in rows if row.site == site]
-        body.append(
-            f"<h2>{escape(site)}</h2><p>|v| = {survey.vector.metadata.norm:.3g},"
-            f" |h| / |v| = {survey.unit:.3g}; {escape(survey.cost)}.</p>"
-        )
-        body.append(_table(chosen))
+    heads = {
+        survey.vector.metadata.site: f"<p>|v| = {survey.vector.metadata.norm:.3g},"
+        f" |h| / |v| = {survey.unit:.3g}; {escape(survey.cost)}.</p>"
+        for survey in surveys
+    }
+    for site in dict.fromkeys(row.site for row in rows):
+        body.append(f"<h2>{escape(site)}</h2>{heads.get(site, '')}")
+        body.append(_table([row for row in rows if row.site == site]))
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"

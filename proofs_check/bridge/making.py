@@ -32,6 +32,7 @@ __all__ = [
     "require_fit",
     "sample_texts",
     "tokenizer_hash",
+    "with_residual_norm",
     "with_sampled_negatives",
 ]
 
@@ -189,6 +190,18 @@ def require_fit(vector: SteeringVector, loaded: LoadedModel, anatomy: Anatomy, s
         width=anatomy.width,
     )
     vector.require_site(site)
+
+
+def with_residual_norm(
+    vector: SteeringVector, loaded: LoadedModel, anatomy: Anatomy, texts: Sequence[str]
+) -> SteeringVector:
+    """The vector with the median length of a state at its site, if its file did not say it."""
+    if np.isfinite(vector.metadata.residual_norm):
+        return vector
+    (states,) = read_states(loaded.model, anatomy, loaded.encode(texts), (vector.site,))
+    read = states.last if vector.metadata.read == "last" else states.mean
+    length = float(read.to(torch.float64).norm(dim=-1).median())
+    return replace(vector, metadata=replace(vector.metadata, residual_norm=length))
 
 
 def sample_texts(

@@ -57,9 +57,19 @@ class LoadedModel:
         SteeringSetError
             No text, an empty one, or one that is too long.
         """
+        return encode(self.tokenizer, texts, self.longest)
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens the model reads at most; None if its configuration does not say."""
         config = self.model.config
         inner = config.get_text_config() if hasattr(config, "get_text_config") else config
-        return encode(self.tokenizer, texts, getattr(inner, "max_position_embeddings", None))
+        found = getattr(inner, "max_position_embeddings", None)
+        return None if found is None else int(found)
+
+    def window(self, wanted: int) -> int:
+        """`wanted` tokens of text, or as many as fit behind the beginning-of-text token."""
+        return wanted if self.longest is None else min(wanted, self.longest - 1)
 
 
 def fingerprint(model: Any) -> str:

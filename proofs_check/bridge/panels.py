@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 
 # Beyond a divergence of 1 nat the tilt by M_loc is not expected to say anything.
 _NEAR_NATS = 1.0
+_BAND = (0.1, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,8 @@ class Panel:
         Shape (A, k): the closed form of the last block, nan elsewhere.
     plateau : numpy.ndarray
         Shape (k,): Delta p at the end of the axis.
-    band : numpy.ndarray
-        Shape (A, k): one standard deviation over resampled P and N; nan without resampling.
+    low, high : numpy.ndarray
+        Shape (A, k): quantiles over resampled P and N; nan without resampling.
     """
 
     title: str
@@ -70,7 +71,8 @@ class Panel:
     far: Floats
     exact: Floats
     plateau: Floats
-    band: Floats
+    low: Floats
+    high: Floats
 
 
 def bump_panel(
@@ -127,14 +129,18 @@ def bump_panel(
         far=np.where((np.abs(alphas) >= scale)[:, None], increase(far), np.nan),
         exact=exact,
         plateau=increase(limit)[0],
-        band=np.full((alphas.size, tokens.size), np.nan),
+        low=np.full((alphas.size, tokens.size), np.nan),
+        high=np.full((alphas.size, tokens.size), np.nan),
     )
 
 
 def mean_and_band(panels: Sequence[Panel], title: str) -> Panel:
-    """Mean and standard deviation of the measured curves of panels with the same tokens."""
+    """Mean and the central 80 % of the measured curves of panels with the same tokens.
+
+    Quantiles, not standard deviations: a probability cannot fall below 0, and a band should not.
+    """
     curves = np.stack([panel.measured for panel in panels])
-    blank = np.full(curves.shape[1:], np.nan)
+    low, high = np.quantile(curves, _BAND, axis=0)
     first = panels[0]
     return Panel(
         title=title,
@@ -143,10 +149,11 @@ def mean_and_band(panels: Sequence[Panel], title: str) -> Panel:
         alphas=first.alphas,
         measured=curves.mean(axis=0),
         near=np.stack([panel.near for panel in panels]).mean(axis=0),
-        far=blank,
-        exact=blank,
+        far=np.stack([panel.far for panel in panels]).mean(axis=0),
+        exact=np.stack([panel.exact for panel in panels]).mean(axis=0),
         plateau=np.stack([panel.plateau for panel in panels]).mean(axis=0),
-        band=curves.std(axis=0, ddof=1),
+        low=low,
+        high=high,
     )
 
 

@@ -15,36 +15,46 @@ import numpy as np
 import torch
 
 from proofs_check.bridge.anatomy import Anatomy, inspect_model
+from proofs_check.bridge.concept_panel import concept_curve
 from proofs_check.bridge.concept_texts import ConceptTexts
 from proofs_check.bridge.corpus import text_windows
+from proofs_check.bridge.encoding import word_tokens
 from proofs_check.bridge.entropy_panel import entropy_curve
-from proofs_check.bridge.making import difference_vectors, read_states, sample_texts
+from proofs_check.bridge.making import difference_vectors, read_states, with_sampled_negatives
 from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.norms import FinalNorm, identify_norm
 from proofs_check.bridge.panel_drawing import save_entropy, save_panels
 from proofs_check.bridge.panels import Panel, bump_panel, mean_and_band
 from proofs_check.bridge.progress import Progress, silent
+from proofs_check.bridge.score_drawing import save_concepts, save_score
+from proofs_check.bridge.score_figures import benchmark_score, judge_score
+from proofs_check.bridge.scoring import Judge, KeywordJudge
 from proofs_check.bridge.sites import Site
-from theory.errors import UnknownNameError
+from theory.errors import ShapeError, UnknownNameError
 
 __all__ = ["FIGURES", "one_layer_figure", "paper_figures"]
 
 FIGURES = {
-    "bumps": "Fig. 6, A.7 to A.9: next-token probabilities, alpha from 0 to 200",
-    "negative": "Fig. A.10: the same for alpha from -200 to 0, middle block",
-    "last-position": "Fig. A.2: only the last position steered, middle block",
-    "negatives": "Fig. A.5: N sampled from the model instead of neutral texts, middle block",
-    "bootstrap": "Fig. A.3: five resamplings of P and N, middle block",
-    "normalised": "Fig. A.1: v of length 1, alpha to 2,000, middle block",
+    "bumps": "Fig. 6, A.7 to A.9: next-token probabilities, α from 0 to 200 (above), and while αv"
+    " is shorter than the state (below)",
+    "negative": "Fig. A.10: next-token probabilities, α from -200 to 0",
+    "last-position": "Fig. A.2: all positions steered, and only the last",
+    "negatives": "Fig. A.5: N of neutral texts (contrastive), and sampled from the model (random)",
+    "bootstrap": "Fig. A.3: P and N resampled 12 times, mean and central 80 %",
+    "normalised": "Fig. A.1: v of length 1, α to 2,000",
     "cross-entropy": "Fig. 7 bottom, A.13: cross-entropy on library text",
+    "concept": "Fig. 7 top, A.11, A.12 from token sets: probability of the concept's words",
+    "judge": "Fig. 7 top, A.11, A.12 from a judge of generated texts, middle block",
+    "benchmark": "Fig. A.6 from a benchmark, middle block",
 }
-_RESAMPLINGS = 5
+_RESAMPLINGS = 12
+_CONTEXTS = 4
 _EARLY, _MIDDLE, _LAST = range(3)
 
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A model, its vectors at three blocks, and one context."""
+    """A model, its vectors at three blocks, and what the makers need to know."""
 
     loaded: LoadedModel
     anatomy: Anatomy
@@ -52,8 +62,13 @@ class _Ready:
     concept: ConceptTexts
     sites: tuple[Site, ...]
     vectors: tuple[torch.Tensor, ...]
+    units: tuple[float, ...]
     context: int
+    windows: int
     seed: int
+    judge: Judge
+    benchmark: Callable[[Any, Any], float] | None
+    progress: Progress
 
     def panel(
         self, which: int, title: str, vector: torch.Tensor | None = None, **how: Any
@@ -83,10 +98,21 @@ def paper_figures(
     names: Sequence[str] = tuple(FIGURES),
     context: int = 0,
     windows: int = 4,
+    judge: Judge | None = None,
+    benchmark: Callable[[Any, Any], float] | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> tuple[Path, ...]:
     """Draw the figures `names` for one model and concept; returns the files.
+
+    Parameters
+    ----------
+    judge : callable, optional
+        A text -> the probability that it shows the concept; by default whether a word of the
+        concept occurs in it.
+    benchmark : callable, optional
+        (model, tokenizer) -> a score, called once under each steering; by default a four-way cloze
+        on library text.
 
     Raises
     ------
@@ -97,27 +123,35 @@ def paper_figures(
         if name not in FIGURES:
             raise UnknownNameError("figure of the bridge", name, FIGURES)
     anatomy = inspect_model(loaded.model, seed=seed)
+    if not anatomy.blocks:
+        raise ShapeError(
+            f"{loaded.label} has no chain of blocks that map states to states",
+            remedy="only the final norm can be examined: use the job final-norm",
+        )
     depth = len(anatomy.blocks)
     sites = tuple(Site(layer) for layer in (depth // 4, depth // 2, depth - 1))
     made = difference_vectors(loaded, anatomy, concept.positive, concept.neutral, sites)
     dtype = anatomy.unembedding.weight.dtype
-    vectors = tuple(torch.as_tensor(vector.values).to(dtype) for vector, _ in made)
-    norm = identify_norm(anatomy, seed=seed)
-    ready = _Ready(loaded, anatomy, norm, concept, sites, vectors, context, seed)
+    ready = _Ready(
+        loaded=loaded,
+        anatomy=anatomy,
+        norm=identify_norm(anatomy, seed=seed),
+        concept=concept,
+        sites=sites,
+        vectors=tuple(torch.as_tensor(vector.values).to(dtype) for vector, _ in made),
+        units=tuple(vector.metadata.residual_norm / vector.metadata.norm for vector, _ in made),
+        context=context,
+        windows=windows,
+        seed=seed,
+        judge=judge or KeywordJudge(concept.words),
+        benchmark=benchmark,
+        progress=progress,
+    )
     paths: list[Path] = []
-    for name in names:
+    for number, name in enumerate(names, start=1):
         title = f"{loaded.label}, “{concept.name}”. {FIGURES[name]}"
-        stem = f"paper_{name.replace('-', '_')}"
-        if name == "cross-entropy":
-            batch = text_windows(loaded.tokenizer, windows, 64, seed=seed)
-            curves = [
-                entropy_curve(loaded, anatomy, norm, vector, site, batch)
-                for vector, site in zip(vectors, sites, strict=True)
-            ]
-            paths += save_entropy(curves, title, folder, stem)
-        else:
-            paths += save_panels(_MAKERS[name](ready), title, folder, stem)
-        progress(f"{name} drawn")
+        paths += _MAKERS[name](ready, title, folder, f"paper_{name.replace('-', '_')}")
+        progress(f"figure {number} of {len(names)} drawn: {name}")
     return tuple(paths)
 
 
@@ -148,59 +182,118 @@ def one_layer_figure(
     return save_panels(panels, title, folder, "paper_one_layer")
 
 
-def _bumps(ready: _Ready) -> list[Panel]:
-    return [ready.panel(which, "") for which in (_EARLY, _MIDDLE, _LAST)]
+def _bumps(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    blocks = (_EARLY, _MIDDLE, _LAST)
+    panels = [ready.panel(which, "") for which in blocks]
+    panels += [ready.panel(which, ", |αv| ≤ |h|", reach=ready.units[which]) for which in blocks]
+    return save_panels(panels, title, folder, stem, columns=3)
 
 
-def _negative(ready: _Ready) -> list[Panel]:
-    return [ready.panel(which, "", sign=-1) for which in (_EARLY, _MIDDLE, _LAST)]
+def _negative(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    panels = [ready.panel(which, "", sign=-1) for which in (_EARLY, _MIDDLE, _LAST)]
+    return save_panels(panels, title, folder, stem)
 
 
-def _last_position(ready: _Ready) -> list[Panel]:
-    return [
+def _last_position(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    panels = [
         ready.panel(_MIDDLE, ", all positions"),
         ready.panel(_MIDDLE, ", last position only", apply="last"),
     ]
+    return save_panels(panels, title, folder, stem)
 
 
-def _negatives(ready: _Ready) -> list[Panel]:
-    texts, _ = sample_texts(ready.loaded, len(ready.concept.neutral), 16, seed=ready.seed)
-    return [
-        ready.panel(_MIDDLE, ", neutral N"),
-        ready.panel(_MIDDLE, ", N sampled from the model", ready.against(texts)),
+def _negatives(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    sampled = with_sampled_negatives(ready.loaded, ready.concept, seed=ready.seed).neutral
+    panels = [
+        ready.panel(_MIDDLE, ", N of the concept file"),
+        ready.panel(_MIDDLE, ", N sampled from the model", ready.against(sampled)),
     ]
+    return save_panels(panels, title, folder, stem)
 
 
-def _normalised(ready: _Ready) -> list[Panel]:
+def _normalised(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
     vector = ready.vectors[_MIDDLE]
-    return [ready.panel(_MIDDLE, ", |v| = 1", vector / vector.norm(), reach=2000.0)]
+    panel = ready.panel(_MIDDLE, ", |v| = 1", vector / vector.norm(), reach=2000.0)
+    return save_panels([panel], title, folder, stem)
 
 
-def _bootstrap(ready: _Ready) -> list[Panel]:
+def _bootstrap(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
     """Resample P and N; the tokens are those of the vector of all texts."""
     rng = np.random.default_rng(ready.seed)
     both = [
         read_states(
-            ready.loaded.model,
-            ready.anatomy,
-            ready.loaded.encode(texts),
+            ready.loaded.model, ready.anatomy, ready.loaded.encode(texts),
             ready.sites[_MIDDLE:_LAST],
         )[0].mean
         for texts in (ready.concept.positive, ready.concept.neutral)
+    ]  # fmt: skip
+    drawn = []
+    for name, reach in (("", 200.0), (", |αv| ≤ |h|", ready.units[_MIDDLE])):
+        tokens = ready.panel(_MIDDLE, name, reach=reach).tokens
+        panels = []
+        for number in range(_RESAMPLINGS):
+            plus, minus = (s[rng.integers(0, len(s), len(s))].mean(0) for s in both)
+            panels.append(
+                ready.panel(_MIDDLE, name, plus - minus, tokens=tokens, reach=reach, points=24)
+            )
+            if number % 4 == 3:
+                ready.progress(f"resampling {number + 1} of {_RESAMPLINGS}{name} measured")
+        drawn.append(mean_and_band(panels, panels[0].title))
+    return save_panels(drawn, title, folder, stem)
+
+
+def _cross_entropy(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    batch = text_windows(
+        ready.loaded.tokenizer, ready.windows, ready.loaded.window(64), seed=ready.seed
+    )
+    curves = []
+    for vector, site in zip(ready.vectors, ready.sites, strict=True):
+        curves.append(entropy_curve(ready.loaded, ready.anatomy, ready.norm, vector, site, batch))
+        ready.progress(f"cross-entropy at {site.name} measured")
+    return save_entropy(curves, title, folder, stem)
+
+
+def _concept(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    encoded = ready.loaded.encode(ready.concept.contexts[:_CONTEXTS])
+    contexts = [encoded.row(i) for i in range(encoded.rows)]
+    words = np.array(
+        word_tokens(ready.loaded.tokenizer, ready.concept.words, ready.anatomy.vocabulary)
+    )
+    curves = [
+        concept_curve(ready.loaded, ready.anatomy, ready.norm, vector, site, contexts, words)
+        for vector, site in zip(ready.vectors, ready.sites, strict=True)
     ]
-    tokens = ready.panel(_MIDDLE, "").tokens
-    panels = []
-    for _ in range(_RESAMPLINGS):
-        plus, minus = (s[rng.integers(0, len(s), len(s))].mean(0) for s in both)
-        panels.append(ready.panel(_MIDDLE, "", plus - minus, tokens=tokens))
-    return [mean_and_band(panels, f"{panels[0].title}, mean and sd of {_RESAMPLINGS}")]
+    return save_concepts(curves, title, folder, stem)
 
 
-_MAKERS: dict[str, Callable[[_Ready], list[Panel]]] = {
+def _judge(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    curve = judge_score(
+        ready.loaded, ready.anatomy, ready.norm, ready.vectors[_MIDDLE], ready.sites[_MIDDLE],
+        ready.concept, ready.judge, seed=ready.seed, progress=ready.progress,
+    )  # fmt: skip
+    return save_score(curve, title, folder, stem)
+
+
+def _benchmark(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    batch = text_windows(
+        ready.loaded.tokenizer, 2 * ready.windows, ready.loaded.window(64), seed=ready.seed
+    )
+    curve = benchmark_score(
+        ready.loaded, ready.anatomy, ready.norm, ready.vectors[_MIDDLE], ready.sites[_MIDDLE],
+        batch, ready.benchmark, seed=ready.seed, progress=ready.progress,
+    )  # fmt: skip
+    return save_score(curve, title, folder, stem)
+
+
+_MAKERS: dict[str, Callable[[_Ready, str, Path, str], tuple[Path, ...]]] = {
     "bumps": _bumps,
     "negative": _negative,
     "last-position": _last_position,
     "negatives": _negatives,
     "bootstrap": _bootstrap,
     "normalised": _normalised,
+    "cross-entropy": _cross_entropy,
+    "concept": _concept,
+    "judge": _judge,
+    "benchmark": _benchmark,
 }

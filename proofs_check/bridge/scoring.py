@@ -132,6 +132,8 @@ def score_curve(
     vector: torch.Tensor,
     alphas: Floats,
     score: Callable[[], float],
+    *,
+    progress: Progress = silent,
 ) -> Floats:
     """Any score of the steered model, (A,): `score` is called once inside each steering.
 
@@ -139,11 +141,20 @@ def score_curve(
     ------
     SelfCheckError
         The score did not run the model.
+    ModelError
+        It returned something that is not a finite number.
     """
     found = []
     for alpha in np.asarray(alphas, dtype=np.float64).tolist():
         with Steered(site.module(anatomy), vector, alpha):
-            found.append(float(score()))
+            value = float(score())
+        if not np.isfinite(value):
+            raise ModelError(
+                f"the benchmark returned {value} at alpha = {alpha:g}",
+                remedy="a benchmark returns a finite number",
+            )
+        found.append(value)
+        progress(f"alpha = {alpha:g}: score {value:.3f}")
     return np.array(found)
 
 

@@ -18,6 +18,7 @@ from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.norms import FinalNorm
 from proofs_check.bridge.plateau import PAPER_REACH, Plateau, approach_plateau
 from proofs_check.bridge.progress import Progress, silent
+from proofs_check.bridge.sites import Apply
 from proofs_check.bridge.text_slope import TextSlope, text_slope
 from proofs_check.bridge.upper import Cost, Upper, read_out
 from proofs_check.bridge.vectors import SteeringVector
@@ -123,9 +124,14 @@ def survey_site(
     texts: tuple[TokenBatch, TokenBatch],
     *,
     half: int = 24,
+    apply: Apply = "all",
     progress: Progress = silent,
 ) -> SiteSurvey:
-    """Measure one block: contexts one by one, then real and sampled text."""
+    """Measure one block: contexts one by one, then real and sampled text.
+
+    `apply` is the rule for the contexts; text is steered at every position, because each of its
+    tokens is predicted from another last position.
+    """
     cost = Cost()
     site = vector.site
     v = torch.as_tensor(vector.values).to(anatomy.unembedding.weight.dtype)
@@ -137,7 +143,7 @@ def survey_site(
     for index, batch in enumerate(contexts):
         upper = Upper(loaded.model, anatomy, batch, site, cost)
         substituted = substituted and upper.substituted
-        found.append(_context(anatomy, norm, upper, v, alphas, unit, words))
+        found.append(_context(anatomy, norm, upper, v, alphas, unit, words, apply))
         progress(f"{site.name}: context {index + 1} of {len(contexts)} measured")
     sd = float(np.median([c.tilt.variance for c in found])) ** 0.5
     slopes = []
@@ -164,9 +170,10 @@ def _context(
     alphas: Floats,
     unit: float,
     words: NDArray[np.int64],
+    apply: Apply,
 ) -> ContextSurvey:
-    tilt = local_tilt(anatomy, upper, vector)
-    states = upper.last_normed(vector, alphas)
+    tilt = local_tilt(anatomy, upper, vector, apply)
+    states = upper.last_normed(vector, alphas, apply)
     log_p = np.stack([log_softmax(read_out(anatomy, state[None])[0].numpy()) for state in states])
     family = TiltedFamily(tilt.log_p, tilt.slope)
     inside = np.zeros(log_p.shape[1], dtype=bool)
@@ -181,9 +188,10 @@ def _context(
         error = float(np.abs(form.log_probability(alphas) - log_p).max())
     return ContextSurvey(
         tilt=tilt,
-        budgets=measure_budgets(anatomy, upper, vector, tilt),
+        budgets=measure_budgets(anatomy, upper, vector, tilt, apply=apply),
         plateaus=tuple(
-            approach_plateau(anatomy, upper, norm, vector, DISTANCES, sign) for sign in (1, -1)
+            approach_plateau(anatomy, upper, norm, vector, DISTANCES, sign, apply)
+            for sign in (1, -1)
         ),
         tokens=tokens,
         near_tokens=near_tokens,

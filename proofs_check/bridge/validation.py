@@ -18,6 +18,7 @@ from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.progress import Progress, silent
 from proofs_check.bridge.selfchecks import check_all
 from proofs_check.bridge.setting import Setting, prepare
+from proofs_check.bridge.vectors import SteeringVector
 from proofs_check.verdict import Verdict
 
 __all__ = ["Outcome", "validate_final_norm"]
@@ -46,6 +47,11 @@ class Outcome:
     text: str
     paths: tuple[Path, ...]
 
+    @property
+    def holds(self) -> bool:
+        """Whether every statement passed."""
+        return all(verdict.status == "passed" for verdict in self.verdicts)
+
 
 def validate_final_norm(
     loaded: LoadedModel,
@@ -53,6 +59,7 @@ def validate_final_norm(
     alphas: NDArray[np.float64],
     folder: Path,
     *,
+    vector: SteeringVector | None = None,
     context: int = 0,
     tokens_per_context: int = 8,
     seed: int = 0,
@@ -61,13 +68,15 @@ def validate_final_norm(
 ) -> Outcome:
     """Verify the model, check the apparatus, sweep, compare, and write figure, data and JSON.
 
+    `vector` is one made elsewhere for the final norm; without it, the difference of means.
+
     Raises
     ------
     SteeringError
         Any of its subclasses: a model without an affine read-out, unusable texts, a failed
         self-check, or a file that cannot be written.
     """
-    setting = prepare(loaded, concept, seed=seed, progress=progress)
+    setting = prepare(loaded, concept, vector=vector, seed=seed, progress=progress)
     for line in check_all(setting):
         progress(f"self-check: {line}")
     started = time.perf_counter()

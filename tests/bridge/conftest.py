@@ -72,6 +72,16 @@ def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: An
     return model.to(getattr(torch, dtype)).eval().requires_grad_(False)
 
 
+def status_of(arguments: list[str]) -> int:
+    """Exit status of the command line, also where the argument parser ends it."""
+    from proofs_check.bridge.__main__ import main
+
+    try:
+        return main(arguments)
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Threads that wait for each other cost more than they give, here and on a busy machine."""

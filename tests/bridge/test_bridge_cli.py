@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +15,10 @@ torch = pytest.importorskip("torch")
 
 from proofs_check.bridge.__main__ import main  # noqa: E402
 from proofs_check.bridge.models import fingerprint, load_model  # noqa: E402
+from proofs_check.bridge.options import JOBS  # noqa: E402
 from theory import TiltedFamily  # noqa: E402
 
-from .conftest import random_model  # noqa: E402
+from .conftest import random_model, status_of  # noqa: E402
 
 pytestmark = pytest.mark.bridge
 
@@ -88,17 +88,22 @@ def test_a_run_repeats_itself(arguments: list[str], tmp_path: Path) -> None:
         (["--concept=jooy"], "did you mean joy?"),
         (["--alphas=8"], "give --alphas 9"),
         (["--alpha-max=-1"], "positive finite number"),
+        (["--tokens=0"], "not a whole number of at least 1"),
+        (["--threads=0"], "not a whole number of at least 1"),
+        (["--contexts=3"], "--contexts, it belongs to laws, explore-data"),
+        (["--alpha=3"], "did you mean --alphas?"),
+        (["laws"], "the job comes first: python -m proofs_check.bridge laws"),
+        (["x.csv"], "takes no files, got x.csv"),
+        (["--vector=absent.pt"], "no file absent.pt"),
         (["--context=4"], "give --context between 0 and 3"),
         (["--context=-1"], "give --context between 0 and 3"),
-        (["--tokens=0"], "--tokens is 0"),
-        (["--threads=0"], "--threads is 0"),
         (["--out=/proc/nowhere"], "give a folder that you may write to"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
     arguments: list[str], change: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*arguments, *change]) == 2
+    assert status_of([*arguments, *change]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     last = err.strip().splitlines()[-1]
@@ -179,8 +184,18 @@ def test_an_unknown_dtype_is_refused(model_folder: Path) -> None:
 
 
 def test_help_is_short_and_complete(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["--help"])
-    assert caught.value.code == 0
-    shown: Any = capsys.readouterr().out
-    assert all(option in shown for option in ("--model", "--concept", "--json", "--dtype"))
+    assert status_of(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(job in shown for job in JOBS)
+    assert len(shown.splitlines()) < 40
+    for job, options in {
+        "final-norm": ("--model", "--concept", "--json", "--dtype", "--vector"),
+        "laws": ("--layers", "--read", "--apply", "--negatives", "--site"),
+        "figures": ("--only", "--judge", "--benchmark"),
+        "read": ("FILE", "--json"),
+        "train": ("--steps",),
+    }.items():
+        assert status_of([job, "--help"]) == 0
+        own = capsys.readouterr().out
+        assert all(option in own for option in options), job
+        assert ("--model" in own) == (job not in ("read", "train"))

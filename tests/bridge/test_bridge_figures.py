@@ -79,8 +79,12 @@ def test_resampled_panels_have_a_band(ready: Any) -> None:
         for scale in (0.9, 1.0, 1.2)
     ]
     found = mean_and_band(panels, "y")
-    expected = np.std([p.measured for p in panels], axis=0, ddof=1)
-    np.testing.assert_allclose(found.band, expected)
+    curves = np.array([p.measured for p in panels])
+    np.testing.assert_allclose(found.measured, curves.mean(axis=0))
+    # Three values: a tenth of the way from the lowest to the highest is a fifth of the first gap.
+    lowest, middle, highest = np.sort(curves, axis=0)
+    np.testing.assert_allclose(found.low, 0.8 * lowest + 0.2 * middle, atol=1e-15)
+    np.testing.assert_allclose(found.high, 0.8 * highest + 0.2 * middle, atol=1e-15)
     assert found.title == "y"
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check.bridge.__main__ import main
 from proofs_check.bridge.curve_files import Curves, read_curves
 from proofs_check.bridge.curve_laws import curve_rows
 from proofs_check.bridge.errors import CurveError
 from theory import TiltedFamily
+
+from .conftest import status_of
 
 pytestmark = pytest.mark.bridge
 
@@ -177,13 +178,13 @@ def test_the_command_line_needs_no_torch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["read"], "name .npz or .csv files"),
+        (["read"], "required: FILE"),
         (["read", "absent.csv"], "no file absent.csv"),
-        (["laws", "x.csv"], "takes no files"),
+        (["laws", "x.csv"], "takes no files, got x.csv"),
     ],
 )
 def test_bad_arguments(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 2
+    assert status_of(arguments) == 2
     assert message in capsys.readouterr().err

@@ -102,7 +102,7 @@ def test_empty_and_overlong_texts_are_refused(tokenizer: Any) -> None:
 def test_words_become_tokens(tokenizer: Any) -> None:
     tokens = word_tokens(tokenizer, ["joy", " happy", "SUN"], 64)
     assert {tokenizer.decode([t]) for t in tokens} == {"joy", "happy"}
-    with pytest.raises(UnknownNameError, match="xylophone"):
+    with pytest.raises(SteeringSetError, match=r"xylophone.*--words"):
         word_tokens(tokenizer, ["xylophone"], 64)
 
 

@@ -1,0 +1,148 @@
+"""The judge's and the benchmark's curves at one block, with what theory can say of them.
+
+A judge reads whole texts, a benchmark scores many answers; neither has a closed form. What theory
+predicts is the next token: for the word-counting judge the chance that a word of the concept
+occurs, were every position like the first; for the built-in cloze the answers to first order in
+alpha; for both the plateau, where every token is drawn from one fixed distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from proofs_check.bridge.anatomy import Anatomy
+from proofs_check.bridge.cloze import make_cloze
+from proofs_check.bridge.concept_panel import concept_curve
+from proofs_check.bridge.concept_texts import ConceptTexts
+from proofs_check.bridge.encoding import TokenBatch, word_tokens
+from proofs_check.bridge.local import local_tilt
+from proofs_check.bridge.models import LoadedModel
+from proofs_check.bridge.norms import FinalNorm
+from proofs_check.bridge.progress import Progress, silent
+from proofs_check.bridge.score_drawing import ScoreCurve
+from proofs_check.bridge.scoring import Judge, KeywordJudge, judged_curve, score_curve
+from proofs_check.bridge.sites import Site
+from proofs_check.bridge.survey import asinh_grid
+from proofs_check.bridge.upper import Upper
+
+__all__ = ["benchmark_score", "judge_score"]
+
+Floats = NDArray[np.float64]
+
+# The paper's axes for the two figures.
+_JUDGE_REACH, _BENCHMARK_REACH = 40.0, 10.0
+_PROMPTS, _SAMPLES, _LENGTH = 3, 8, 16
+_EMPTY: Floats = np.empty(0)
+_NOTHING: Floats = np.full(2, np.nan)
+
+
+def judge_score(
+    loaded: LoadedModel,
+    anatomy: Anatomy,
+    norm: FinalNorm,
+    vector: torch.Tensor,
+    site: Site,
+    concept: ConceptTexts,
+    judge: Judge,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> ScoreCurve:
+    """Share of generated texts that show the concept, on the paper's range of alpha."""
+    prompts = concept.contexts[:_PROMPTS]
+    alphas = asinh_grid(_JUDGE_REACH, 1.0, 5)
+    curve = judged_curve(
+        loaded, anatomy, site, vector, alphas, prompts, judge,
+        samples=_SAMPLES, length=_LENGTH, seed=seed, progress=progress,
+    )  # fmt: skip
+    measured = np.zeros_like(alphas) if curve.effect is None else curve.effect
+    texts = len(prompts) * _SAMPLES
+    dense, predicted, plateau = _EMPTY, _EMPTY, _NOTHING
+    caption = f"{texts} texts of {_LENGTH} tokens per α, with standard errors."
+    if isinstance(judge, KeywordJudge):
+        words = np.array(word_tokens(loaded.tokenizer, judge.words, anatomy.vocabulary))
+        encoded = loaded.encode(prompts)
+        rows = [encoded.row(i) for i in range(encoded.rows)]
+        first = concept_curve(loaded, anatomy, norm, vector, site, rows, words)
+        dense, predicted = first.alphas, _once(first.tilt)
+        plateau = _once(first.plateau)
+        caption += (
+            " The judge looks for a word of the concept; it is not the paper's. Predicted: that one"
+            f" occurs in {_LENGTH} tokens if each had the F_T of the first, by the tilt with M_loc;"
+            " bars: at the plateau."
+        )
+    else:
+        caption += " The judge is a callable of the user; theory predicts next tokens only."
+    return ScoreCurve(
+        name="share of texts that show the concept",
+        caption=caption,
+        layer=int(site.layer or 0),
+        alphas=alphas,
+        measured=measured,
+        # Binomial; with one count added on either side, so that 0 of 24 is not known exactly.
+        error=np.sqrt((measured * texts + 1) * ((1 - measured) * texts + 1)) / (texts + 2) ** 1.5,
+        dense=dense,
+        predicted=predicted,
+        plateau=plateau,
+    )
+
+
+def benchmark_score(
+    loaded: LoadedModel,
+    anatomy: Anatomy,
+    norm: FinalNorm,
+    vector: torch.Tensor,
+    site: Site,
+    batch: TokenBatch,
+    benchmark: Callable[[Any, Any], float] | None,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> ScoreCurve:
+    """A benchmark's score under steering, or the built-in cloze's on the windows `batch`."""
+    alphas = asinh_grid(_BENCHMARK_REACH, 1.0, 6)
+    layer = int(site.layer or 0)
+    if benchmark is not None:
+        own = benchmark
+        measured = score_curve(
+            anatomy, site, vector, alphas, lambda: own(loaded.model, loaded.tokenizer),
+            progress=progress,
+        )  # fmt: skip
+        caption = "A benchmark of the user: theory predicts next tokens, not scores."
+        blank = np.full(alphas.size, np.nan)
+        return ScoreCurve(
+            "score", caption, layer, alphas, measured, blank, _EMPTY, _EMPTY, _NOTHING
+        )
+    cloze = make_cloze(batch, seed=seed)
+    measured = score_curve(
+        anatomy, site, vector, alphas, lambda: cloze.score(loaded), progress=progress
+    )
+    tilt = local_tilt(anatomy, Upper(loaded.model, anatomy, batch.row(0), site), vector)
+    dense = np.linspace(-2.0, 2.0, 41) / tilt.variance**0.5
+    predicted, plateau = cloze.predicted(
+        loaded, anatomy, norm, vector, site, dense, 0.03 / tilt.variance**0.5
+    )
+    questions = int(cloze.candidates.shape[0])
+    return ScoreCurve(
+        name="share of right answers",
+        caption=f"{questions} questions: which of four tokens comes next in library text (not the"
+        " paper's MMLU; chance is 0.25). Predicted: logits to first order in α, up to two standard"
+        " deviations of M_loc; bars: at the plateau.",
+        layer=layer,
+        alphas=alphas,
+        measured=measured,
+        error=np.sqrt(measured * (1 - measured) / questions),
+        dense=dense,
+        predicted=predicted,
+        plateau=plateau,
+    )
+
+
+def _once(f: Floats) -> Floats:
+    """1 - (1 - f)^n without cancellation at small f."""
+    return np.asarray(-np.expm1(_LENGTH * np.log1p(-np.minimum(f, 1 - 1e-16))))
