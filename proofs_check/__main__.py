@@ -1,7 +1,7 @@
 """The judge of the theory: ``python -m proofs_check [IDS] [--examples N] [--seed S]``.
 
 Exit status 0 if nothing that should hold is refuted and every known false claim is; 1 otherwise;
-2 for a request that makes no sense.
+2 for a request that makes no sense. ``python -m proofs_check errata`` prints the false readings.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from proofs_check import report
 from proofs_check.executors import on_cores, on_joblib
 from proofs_check.run import DEFAULT_EXAMPLES, run
-from proofs_check.verdict import Verdict, require_writable, write_json
+from proofs_check.verdict import Verdict, require_writable, versions, write_json, write_whole
 from theory.command_line import Parser, at_least, say
 from theory.errors import SteeringError
 
 __all__ = ["main"]
+
+_PAUSE = 10.0
+"""Seconds between two signs of life."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,9 +30,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m proofs_check",
         description="Check every statement of the theory: by derivation, and on random instances.",
         epilog="A statement is named by its id (`python -m theory list`); `peak-sign` also selects "
-        "its readings `peak-sign/...`. Errors are in units of their tolerance. `errata` "
-        "instead of ids prints the false readings, with counterexamples to check by hand; wrong "
-        "laws are tried by `python -m proofs_check.mutants`. "
+        "its readings `peak-sign/...`. Methods: symbolic (derived by SymPy), certified (decided on "
+        "each instance by ball arithmetic), property (law, engine and simulation against an "
+        "oracle, errors in units of their tolerance). `errata` instead of ids prints the false "
+        "readings with counterexamples to check by hand, and takes --json only; wrong laws are "
+        "tried by `python -m proofs_check.mutants`. "
         "Example: python -m proofs_check peak limit --examples 20 --json verdicts.json",
     )
     parser.add_argument("ids", nargs="*", metavar="IDS", help="statements; all by default")
@@ -55,52 +61,80 @@ def _parser() -> argparse.ArgumentParser:
         help="processes (default: all cores)",
     )
     parser.add_argument(
-        "--backend", metavar="NAME", help="run on this joblib backend instead (loky, dask, ...)"
+        "--backend",
+        metavar="NAME",
+        help="J workers of this joblib backend instead (loky, threading, ...); a cluster is "
+        "reached from Python: proofs_check.executors.on_joblib",
     )
     return parser
 
 
-def _errata() -> int:
-    """Print the false readings with their counterexamples; this takes seconds, and no options."""
-    from proofs_check.errata import ERRATA, find, table
+def _errata(json_file: str | None) -> int:
+    """Print the false readings with their counterexamples, and write them to a file if asked to."""
+    from proofs_check.errata import ERRATA, as_records, find, table
 
     found = []
     for erratum in ERRATA:
         found.append(find(erratum))
         print(f"[{len(found)}/{len(ERRATA)}] {erratum.id}", file=sys.stderr, flush=True)
     say(table(found))
+    if json_file:
+        write_whole(json_file, {"versions": versions(), "errata": as_records(found)})
     return 0
+
+
+def _verdict(verdict: Verdict, done: int, total: int) -> None:
+    print(report.line(verdict, done, total), file=sys.stderr, flush=True)
+
+
+def _ticker() -> Callable[[int, int], None]:
+    """A line now and then, so that a long search is seen to move."""
+    last = time.monotonic()
+
+    def tick(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PAUSE:
+            last = time.monotonic()
+            print(f"        {done} of {total} tasks done", file=sys.stderr, flush=True)
+
+    return tick
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(argv)
-    if options.ids == ["errata"]:
-        return _errata()
-
-    def progress(verdict: Verdict, done: int, total: int) -> None:
-        print(report.line(verdict, done, total), file=sys.stderr, flush=True)
-
     try:
         if options.json:
             require_writable(options.json)  # before minutes of work, not after
-        executor = (
-            on_joblib(options.jobs, options.backend) if options.backend else on_cores(options.jobs)
-        )
-        verdicts = run(
-            options.ids or None,
-            examples=options.examples,
-            seed=options.seed,
-            progress=progress,
-            executor=executor,
-        )
-        summary = report.summary(verdicts, seed=options.seed, examples=options.examples)
-        say(f"{report.table(verdicts)}\n\n{summary}")
-        if options.json:
-            write_json(options.json, verdicts, seed=options.seed, examples=options.examples)
+        if "errata" in options.ids:
+            if len(options.ids) > 1:
+                raise SteeringError("`errata` stands alone", remedy="name it without other ids")
+            return _errata(options.json)
+        return _run(options)
     except SteeringError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    executor = (
+        on_joblib(options.jobs, options.backend) if options.backend else on_cores(options.jobs)
+    )
+    verdicts = run(
+        options.ids or None,
+        examples=options.examples,
+        seed=options.seed,
+        progress=_verdict,
+        tick=_ticker(),
+        executor=executor,
+    )
+    summary = report.summary(verdicts, seed=options.seed, examples=options.examples)
+    say(f"{report.table(verdicts)}\n\n{summary}")
+    if options.json:
+        write_json(options.json, verdicts, seed=options.seed, examples=options.examples)
     return 0 if all(verdict.as_it_should_be for verdict in verdicts) else 1
 
 

@@ -71,6 +71,8 @@ def on_joblib(
     ------
     MissingExtraError
         joblib is not installed.
+    SteeringError
+        joblib has no such backend, or cannot start it (Dask without a client).
     """
     try:
         import joblib
@@ -79,10 +81,19 @@ def on_joblib(
             "joblib is not installed", remedy="pip install joblib, or use --jobs"
         ) from error
 
+    def parallel() -> Any:
+        # Not `parallel_config`: that is a setting of the whole process while it lasts.
+        return joblib.Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered")
+
+    try:
+        parallel()
+    except (ValueError, ImportError) as error:
+        raise SteeringError(
+            f"joblib cannot use the backend {backend!r}: {error}",
+            remedy="name one of joblib's, and start its cluster first",
+        ) from error
+
     def apply(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
-        options = {} if backend is None else {"backend": backend}
-        with joblib.parallel_config(**options) if options else joblib.parallel_config():
-            run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-            yield from run(joblib.delayed(function)(task) for task in tasks)
+        yield from parallel()(joblib.delayed(function)(task) for task in tasks)
 
     return apply

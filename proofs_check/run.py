@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pprint import pformat
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from proofs_check.certified import certificate_checks
 from proofs_check.check import Check
 from proofs_check.meeting import Meeting
 from proofs_check.registry import CHECKS, DERIVATIONS, select
-from proofs_check.search import Finding, search, shards
+from proofs_check.search import SHARD, Finding, search, shards
 from proofs_check.verdict import Status, Verdict
 from theory.errors import SteeringError
 
@@ -27,6 +28,7 @@ __all__ = [
     "Part",
     "Progress",
     "Task",
+    "Tick",
     "execute",
     "reproduce",
     "run",
@@ -38,13 +40,30 @@ DEFAULT_EXAMPLES = 100
 CERTIFIED: Mapping[str, Check] = MappingProxyType(certificate_checks())
 """id -> what ball arithmetic certifies of a statement."""
 
+_TASKS = 200
+"""Tasks per verdict at most: with more examples each does more, so that what is kept stays small
+(a few hundred bytes per task) whatever the number of examples."""
+
 Progress = Callable[[Verdict, int, int], None]
 """Called as each verdict is reached: (verdict, verdicts so far, verdicts in all)."""
+
+Tick = Callable[[int, int], None]
+"""Called after each task: (tasks so far, tasks in all)."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work that can be sent to another process: names and numbers only."""
+    """A piece of work that can be sent to another process: names and numbers only.
+
+    Attributes
+    ----------
+    name, method : str
+        The verdict it is a part of.
+    seed : int
+    shard : int
+        The first of its shards (`proofs_check.search`); as many as `examples` need.
+    examples : int
+    """
 
     name: str
     method: Literal["symbolic", "certified", "property"]
@@ -146,7 +165,7 @@ def _claim(task: Task) -> str:
 def _search(task: Task) -> Part:
     check = _check(task)
     certified = task.method == "certified"
-    pieces = [task.examples] if check.expected else shards(task.examples)
+    pieces = shards(task.examples)
     count, undecided, largest, seconds = 0, 0, 0.0, 0.0
     finding = Finding(0, 0.0)
     for k, examples in enumerate(pieces):
@@ -176,9 +195,15 @@ def _search(task: Task) -> Part:
     )
 
 
+_ONE_AT_A_TIME = Lock()
+"""The precision of the oracle and of the balls belongs to the process: in a pool of threads, a task
+that raised it would raise it for, or lower it under, its neighbours."""
+
+
 def execute(task: Task) -> Part:
     """Do one task; a module-level function, so that it can be sent to another process."""
-    return _prove(task) if task.method == "symbolic" else _search(task)
+    with _ONE_AT_A_TIME:
+        return _prove(task) if task.method == "symbolic" else _search(task)
 
 
 def _tasks(names: Sequence[str], examples: int, seed: int) -> list[list[Task]]:
@@ -188,14 +213,21 @@ def _tasks(names: Sequence[str], examples: int, seed: int) -> list[list[Task]]:
         if name in DERIVATIONS:
             groups.append([Task(name, "symbolic", seed)])
         if name in CERTIFIED:
-            sizes = shards(CERTIFIED[name].budget(examples))
-            groups.append([Task(name, "certified", seed, k, size) for k, size in enumerate(sizes)])
+            budget = CERTIFIED[name].budget(examples)
+            groups.append([Task(name, "certified", seed, k, size) for k, size in _portions(budget)])
         if name in CHECKS:
             budget = CHECKS[name].budget(examples)
             # A false claim is one task: the search ends with the first counterexample.
-            sizes = shards(budget) if CHECKS[name].expected else [budget]
-            groups.append([Task(name, "property", seed, k, size) for k, size in enumerate(sizes)])
+            portions = _portions(budget) if CHECKS[name].expected else [(0, budget)]
+            groups.append([Task(name, "property", seed, k, size) for k, size in portions])
     return groups
+
+
+def _portions(examples: int) -> list[tuple[int, int]]:
+    """(first shard, examples) of at most `_TASKS` tasks of whole shards."""
+    each = -(-examples // (SHARD * _TASKS))
+    whole = each * SHARD
+    return [(k * each, min(whole, examples - k * whole)) for k in range(-(-examples // whole))]
 
 
 def _merge(parts: Sequence[Part]) -> Verdict:
@@ -235,6 +267,7 @@ def run(
     examples: int = DEFAULT_EXAMPLES,
     seed: int = 0,
     progress: Progress | None = None,
+    tick: Tick | None = None,
     executor: Executor = _one_by_one,
 ) -> tuple[Verdict, ...]:
     """Verdicts on statements, in the order of the theory.
@@ -247,8 +280,8 @@ def run(
         Instances per check.
     seed : int
         The same seed gives the same verdicts, counterexamples and worst errors.
-    progress : callable, optional
-        See `Progress`.
+    progress, tick : callable, optional
+        See `Progress` and `Tick`.
     executor : callable, optional
         How the tasks are run; one by one in this process by default. See `proofs_check.executors`.
 
@@ -265,9 +298,11 @@ def run(
     waiting = {task: k for k, group in enumerate(groups) for task in group}
     parts: list[list[Part]] = [[] for _ in groups]
     verdicts: dict[int, Verdict] = {}
-    for part in executor(execute, list(waiting)):
+    for done, part in enumerate(executor(execute, list(waiting)), start=1):
         k = waiting[part.task]
         parts[k].append(part)
+        if tick is not None:
+            tick(done, len(waiting))
         if len(parts[k]) == len(groups[k]):
             verdicts[k] = _merge(parts[k])
             if progress is not None:

@@ -24,6 +24,7 @@ __all__ = [
     "require_writable",
     "versions",
     "write_json",
+    "write_whole",
 ]
 
 Method = Literal["symbolic", "certified", "property", "real-model"]
@@ -156,8 +157,19 @@ def write_json(
     OutputError
         The file cannot be written.
     """
+    write_whole(path, as_json(verdicts, seed=seed, examples=examples))
+
+
+def write_whole(path: str | os.PathLike[str], data: Any) -> None:
+    """Write `data` as JSON to `path`, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
     target = Path(path)
-    text = json.dumps(as_json(verdicts, seed=seed, examples=examples), indent=1, allow_nan=False)
+    text = json.dumps(data, indent=1, allow_nan=False)
     # Opened as any file is: `tempfile` would make one that nobody else may read.
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

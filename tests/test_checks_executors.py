@@ -1,0 +1,174 @@
+"""Where a run is done changes nothing in it: cores, threads, joblib's backends, a Dask cluster."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from proofs_check import as_json, run
+from proofs_check.__main__ import main
+from proofs_check.executors import on_cores, on_joblib
+from proofs_check.run import Part, Task, execute
+from proofs_check.verdict import Verdict
+from theory.errors import SteeringError
+
+# A law, a certificate, a property in two shards, and a false claim that is one task.
+IDS, EXAMPLES, SEED = ["slope", "limit/uniform-share"], 110, 7
+
+
+def untimed(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
+    return [replace(verdict, seconds=0.0) for verdict in verdicts]
+
+
+@pytest.fixture(scope="module")
+def reference() -> list[Verdict]:
+    verdicts = untimed(run(IDS, examples=EXAMPLES, seed=SEED))
+    assert {v.method for v in verdicts} == {"symbolic", "certified", "property"}
+    assert {v.examples for v in verdicts if v.expected and v.method == "property"} == {EXAMPLES}
+    assert all(v.as_it_should_be for v in verdicts)
+    return verdicts
+
+
+def test_another_seed_gives_other_instances() -> None:
+    first, again, other = (
+        [v for v in untimed(run(["slope"], examples=20, seed=seed)) if v.method == "property"]
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first[0].max_error != other[0].max_error
+
+
+def test_processes_give_the_same_verdicts(reference: list[Verdict]) -> None:
+    seen: list[tuple[int, int]] = []
+    found = run(
+        IDS,
+        examples=EXAMPLES,
+        seed=SEED,
+        executor=on_cores(2),
+        tick=lambda done, total: seen.append((done, total)),
+    )
+    assert untimed(found) == reference
+    total = len(seen)
+    assert seen == [(k + 1, total) for k in range(total)]
+    assert total > len(reference)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_joblib_gives_the_same_verdicts(reference: list[Verdict], backend: str | None) -> None:
+    # Threads share the precision of the oracle: one that raised it must not disturb another.
+    pytest.importorskip("joblib")
+    found = run(IDS, examples=EXAMPLES, seed=SEED, executor=on_joblib(2, backend))
+    assert untimed(found) == reference
+
+
+def test_dask_gives_the_same_verdicts(reference: list[Verdict]) -> None:
+    pytest.importorskip("joblib")
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        found = run(IDS, examples=EXAMPLES, seed=SEED, executor=on_joblib(-1, "dask"))
+    assert untimed(found) == reference
+
+
+def test_a_backend_that_joblib_does_not_have_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("joblib")
+    with pytest.raises(SteeringError, match="nosuch"):
+        on_joblib(1, "nosuch")
+    assert main(["slope", "--backend", "nosuch"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def _failing(task: Task) -> Part:
+    if task.shard == 1:
+        raise ValueError("a worker has an accident")
+    return execute(task)
+
+
+def test_an_accident_in_a_worker_is_reported_with_its_place() -> None:
+    tasks = [Task("slope", "property", 0, shard, 1) for shard in range(3)]
+    with pytest.raises(RuntimeError, match="a worker has an accident") as caught:
+        list(on_cores(2)(_failing, tasks))
+    assert "shard=1" in str(caught.value)
+    with pytest.raises(ValueError, match="accident"):
+        list(on_cores(1)(_failing, tasks))
+
+
+def test_bad_numbers_of_jobs_and_examples() -> None:
+    with pytest.raises(SteeringError, match="jobs = 0"):
+        on_cores(0)
+    with pytest.raises(SteeringError, match="examples = 0"):
+        run(["slope"], examples=0)
+
+
+def _kept(examples: int) -> int:
+    """Bytes at the most, beyond what was there before, while a run of that length is put together.
+
+    The searches themselves are played: each of their shards is bounded, and what grows with their
+    number is what this process keeps of them.
+    """
+
+    def played(function: Any, tasks: Any) -> Any:
+        for task in tasks:
+            yield Part(task, "passed", task.examples, 0.1, None, "", 0.0)
+
+    tracemalloc.start()
+    try:
+        verdicts = run(["slope"], examples=examples, executor=played)
+        assert next(v for v in verdicts if v.method == "property").examples == examples
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_number_of_examples() -> None:
+    _kept(100)
+    few, many = _kept(100_000), _kept(10_000_000)
+    assert many < 2 * few + 1_000_000
+
+
+def test_shards_are_put_together_alike_in_few_tasks_or_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = untimed(run(["norm-limit/invisible"], examples=250, seed=SEED))
+    monkeypatch.setitem(run.__globals__, "_TASKS", 2)
+    seen: list[int] = []
+    again = run(
+        ["norm-limit/invisible"],
+        examples=250,
+        seed=SEED,
+        tick=lambda done, total: seen.append(total),
+    )
+    assert untimed(again) == whole
+    assert seen == [2, 2]  # two shards, and one
+
+
+def test_json_has_every_method_and_the_false_claims(tmp_path: Any) -> None:
+    path = tmp_path / "verdicts.json"
+    assert main(["concept-limit", "--examples", "5", "--jobs", "1", "--json", str(path)]) == 0
+    data = json.loads(path.read_text())
+    assert set(data) == {"seed", "examples", "versions", "results"}
+    assert (data["seed"], data["examples"]) == (0, 5)
+    fields = {"id", "method", "status", "expected", "examples", "max_error", "counterexample",
+              "seconds"}  # fmt: skip
+    assert all(fields <= set(result) for result in data["results"])
+    rows = {(r["id"], r["method"]): (r["status"], r["expected"]) for r in data["results"]}
+    assert rows == {
+        ("concept-limit", "symbolic"): ("proved", "true"),
+        ("concept-limit", "property"): ("passed", "true"),
+        ("concept-limit/returns", "symbolic"): ("refuted", "false"),
+        ("concept-limit/returns", "property"): ("refuted", "false"),
+    }
+    refuted = [r for r in data["results"] if r["expected"] == "false"]
+    assert all(r["counterexample"] for r in refuted)
+    verdicts = run(["concept-limit"], examples=5)
+    assert as_json(verdicts, seed=0, examples=5)["results"][0]["id"] == "concept-limit"
