@@ -16,6 +16,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,10 +121,11 @@ def read_curves(path: Path) -> Curves:
 def _from_npz(path: Path) -> Curves:
     wanted = ("alphas", "probs_alphamax", "token_alphamax", "cross_entropy", "mean_all")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, because np.load leaves the file of a damaged archive open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             held = set(arrays.files)
             found: dict[str, Any] = {name: arrays[name] for name in wanted if name in held}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, EOFError, BadZipFile) as error:
         raise CurveError(
             f"cannot read {path.name}: {error}", remedy="give an npz file of plain arrays"
         ) from error

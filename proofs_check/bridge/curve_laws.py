@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 # degree six no longer absorbs the higher orders.
 _NEAR = 0.5
 _FEWEST = 7
+# Ratios of the likeliest tokens: files hold float32, and a tenth of a nat is a visible difference.
+_TOKENS, _LIKELY, _TINY, _RATIO_NATS = 8, 1e-4, 1e-12, 0.1
 # The part of each end that decides between a plateau and growth.
 _END = 0.2
 
@@ -60,6 +62,7 @@ def curve_rows(curves: Curves, *, tolerance: float = 1e-3) -> tuple[CurveRow, ..
     """
     rows: list[CurveRow] = []
     if curves.probabilities is not None:
+        rows.append(_tilting(curves, curves.probabilities))
         rows += _tokens(curves, curves.probabilities, tolerance)
     if curves.effect is not None:
         rows += _effect(curves, curves.effect, tolerance)
@@ -91,6 +94,45 @@ def curve_verdicts(rows: Sequence[CurveRow]) -> list[Verdict]:
         )
         for row in rows
     ]
+
+
+def _tilting(curves: Curves, p: Floats) -> CurveRow:
+    """Under tilting, log p(y) - log p(z) is a straight line in alpha, for any two tokens.
+
+    Its slope, M(y) - M(z), is read off next to alpha = 0; how far the line carries is measured.
+    """
+    middle = int(np.abs(curves.alphas).argmin())
+    likely = np.argsort(-p[middle], kind="stable")[:_TOKENS]
+    likely = likely[p[middle, likely] >= _LIKELY]
+    statement = "tilting (ratios of tokens)"
+    if likely.size < 2 or not 0 < middle < curves.alphas.size - 1:
+        return CurveRow(
+            curves.name,
+            statement,
+            "unknown",
+            f"{likely.size} tokens with p >= {_LIKELY:g} at alpha = 0, or no alpha on one side:"
+            " ratios of two are needed on both",
+        )
+    # What a file in float32 calls 0 has no ratio; such alphas say nothing about that token.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_p = np.log(np.where(p[:, likely] >= _TINY, p[:, likely], np.nan))
+    ratio = log_p[:, 1:] - log_p[:, :1]
+    x = curves.alphas - curves.alphas[middle]
+    slope = (ratio[middle + 1] - ratio[middle - 1]) / (x[middle + 1] - x[middle - 1])
+    error = np.abs(ratio - ratio[middle] - slope * x[:, None])
+    worst = np.where(np.isnan(error), 0.0, error).max(axis=1)
+    off = worst > _RATIO_NATS
+    reach = float(np.abs(x).max())
+    if off.any():
+        reach = float(np.abs(x[~off])[np.abs(x[~off]) < np.abs(x[off]).min()].max())
+    return CurveRow(
+        curves.name,
+        statement,
+        "refuted" if off.any() else "passed",
+        f"log p(y)/p(z) of the {likely.size} likeliest tokens is a line within {_RATIO_NATS:g} nat"
+        f" up to |alpha| = {reach:.3g}"
+        + (f", off by {worst.max():.2g} at worst: M changes with alpha" if off.any() else ""),
+    )
 
 
 def _tokens(curves: Curves, p: Floats, tolerance: float) -> list[CurveRow]:

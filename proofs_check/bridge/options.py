@@ -23,6 +23,8 @@ JOBS = {
     "figures": "the paper's real-model figures on this model, predictions drawn",
     "train": "train a one-layer GPT with the concept “uppercase words” and steer it (Fig. A.4)",
     "explore-data": "the law of a few contexts in one small .npz, vocabulary reduced",
+    "advise": "which alpha: from a vector, or from log-probabilities without torch, to a window of"
+    " strengths and why",
     "read": "judge curves that others measured (npz of the paper's tool, CSV); needs no torch",
 }
 
@@ -31,6 +33,7 @@ examples:
   python -m proofs_check.bridge --out DIR
   python -m proofs_check.bridge laws --model ./my-model --concept sentences.txt --words joy,happy
   python -m proofs_check.bridge laws --vector layer_6.pt --model ./my-model
+  python -m proofs_check.bridge advise --site 15 --budget 1 --level 0.2
   python -m proofs_check.bridge read layer_6_ctx_0.npz sweep.csv
 
 `JOB --help` lists the options of a job. Exit status: 0 if every statement that claims equality

@@ -28,6 +28,7 @@ CAVEAT = "Qualitative: the paper's texts, contexts and layers are unpublished. �
 _LEGEND = (
     f"{CAVEAT} Points: measured. Dashed: tilt by M_loc, up to 1 nat. Dotted: LN(h + R∞ + αv), from"
     " |αv| = |h + R∞|. Solid: closed form of the last block. Bars at the edge: plateau LN(±v)Wᵀ."
+    " Tokens: the likeliest at the end of the range, as in the paper; below, of |αv| ≤ |h|."
 )
 # Characters per inch of the small print, for wrapping it to the figure's width.
 _SMALL, _LARGE = 19, 13
@@ -42,14 +43,19 @@ def frame(figure: Figure, title: str, caption: str) -> None:
 
 def stretch(ax: Any, alphas: Any, unit: float) -> None:
     """An asinh axis for alpha: linear up to `unit`, logarithmic beyond, with ticks to match."""
-    reach = float(np.abs(alphas).max())
+    low, high = float(np.min(alphas)), float(np.max(alphas))
+    reach = max(-low, high)
     ax.set_xscale("asinh", linear_width=unit)
-    decades = 10.0 ** np.arange(np.floor(np.log10(unit)), np.log10(reach) - 0.2)
+    # A decade whose label would touch the one at the end is left out.
+    decades = 10.0 ** np.arange(np.ceil(np.log10(unit)), np.log10(reach / 2.2))
     ticks = np.unique([0.0, *decades, *-decades, reach, -reach])
-    margin = 0.02 * (np.ptp(alphas) or 1.0)
-    ticks = ticks[(ticks >= np.min(alphas) - margin) & (ticks <= np.max(alphas) + margin)]
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
     ax.minorticks_off()
+    # A little air on both sides, in the axis' own measure.
+    ends = np.arcsinh(np.array([low, high]) / unit)
+    ends += 0.03 * np.ptp(ends) * np.array([-1.0, 1.0])
+    ax.set_xlim(*(unit * np.sinh(ends)))
     ax.set_xlabel("α")
     ax.axhline(0, color="0.85", lw=0.6, zorder=0)
     ax.spines[["top", "right"]].set_visible(False)
@@ -87,6 +93,8 @@ def _draw_panel(panel: Panel, ax: Any) -> None:
     unit = min(1.0, abs(edge) / 50)
     # A bar of constant width on the asinh axis, at the far end.
     start = sign * unit * np.sinh(0.955 * np.arcsinh(abs(edge) / unit))
+    # Where alpha v is shorter than h + R_inf the plateau says nothing yet.
+    near_the_end = bool(np.isfinite(panel.far).any())
     for i, text in enumerate(panel.token_text):
         colour = COLOURS[i % len(COLOURS)]
         ax.plot(panel.alphas, panel.measured[:, i], "-", color=colour, lw=2.2, alpha=0.18)
@@ -94,7 +102,8 @@ def _draw_panel(panel: Panel, ax: Any) -> None:
         ax.plot(panel.alphas, panel.near[:, i], "--", color=colour, lw=1.0)
         ax.plot(panel.alphas, panel.far[:, i], ":", color=colour, lw=1.3)
         ax.plot(panel.alphas, panel.exact[:, i], "-", color=colour, lw=0.9)
-        ax.plot([start, edge], [panel.plateau[i]] * 2, "-", color=colour, lw=3, alpha=0.5)
+        if near_the_end:
+            ax.plot([start, edge], [panel.plateau[i]] * 2, "-", color=colour, lw=3, alpha=0.5)
         if np.isfinite(panel.low[:, i]).any():
             ax.fill_between(
                 panel.alphas, panel.low[:, i], panel.high[:, i], color=colour, alpha=0.15, lw=0

@@ -35,8 +35,7 @@ from theory.errors import ShapeError, UnknownNameError
 __all__ = ["FIGURES", "one_layer_figure", "paper_figures"]
 
 FIGURES = {
-    "bumps": "Fig. 6, A.7 to A.9: next-token probabilities, α from 0 to 200 (above), and while αv"
-    " is shorter than the state (below)",
+    "bumps": "Fig. 6, A.7 to A.9: next-token probabilities, α from 0 to 200",
     "negative": "Fig. A.10: next-token probabilities, α from -200 to 0",
     "last-position": "Fig. A.2: all positions steered, and only the last",
     "negatives": "Fig. A.5: N of neutral texts (contrastive), and sampled from the model (random)",
@@ -182,39 +181,56 @@ def one_layer_figure(
     return save_panels(panels, title, folder, "paper_one_layer")
 
 
+def _two_rows(
+    ready: _Ready, wanted: Sequence[dict[str, Any]], title: str, folder: Path, stem: str
+) -> tuple[Path, ...]:
+    """The paper's range above, where alpha v is shorter than the state below."""
+    panels = []
+    for row in ("", ", |αv| ≤ |h|"):
+        for how in wanted:
+            given = {"which": _MIDDLE, "title": "", **how}
+            given["title"] += row
+            if row:
+                given["reach"] = ready.units[given["which"]]
+            panels.append(ready.panel(**given, points=30))
+        ready.progress(f"{stem}{row or ', the paper’s range'}: measured")
+    return save_panels(panels, title, folder, stem, columns=len(wanted))
+
+
 def _bumps(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
-    blocks = (_EARLY, _MIDDLE, _LAST)
-    panels = [ready.panel(which, "") for which in blocks]
-    panels += [ready.panel(which, ", |αv| ≤ |h|", reach=ready.units[which]) for which in blocks]
-    return save_panels(panels, title, folder, stem, columns=3)
+    return _two_rows(ready, [{"which": which} for which in range(3)], title, folder, stem)
 
 
 def _negative(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
-    panels = [ready.panel(which, "", sign=-1) for which in (_EARLY, _MIDDLE, _LAST)]
-    return save_panels(panels, title, folder, stem)
+    wanted = [{"which": which, "sign": -1} for which in range(3)]
+    return _two_rows(ready, wanted, title, folder, stem)
 
 
 def _last_position(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
-    panels = [
-        ready.panel(_MIDDLE, ", all positions"),
-        ready.panel(_MIDDLE, ", last position only", apply="last"),
+    wanted: list[dict[str, Any]] = [
+        {"title": ", all positions"},
+        {"title": ", last position only", "apply": "last"},
     ]
-    return save_panels(panels, title, folder, stem)
+    return _two_rows(ready, wanted, title, folder, stem)
 
 
 def _negatives(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
     sampled = with_sampled_negatives(ready.loaded, ready.concept, seed=ready.seed).neutral
-    panels = [
-        ready.panel(_MIDDLE, ", N of the concept file"),
-        ready.panel(_MIDDLE, ", N sampled from the model", ready.against(sampled)),
+    wanted: list[dict[str, Any]] = [
+        {"title": ", N of the concept file"},
+        {"title": ", N sampled from the model", "vector": ready.against(sampled)},
     ]
-    return save_panels(panels, title, folder, stem)
+    return _two_rows(ready, wanted, title, folder, stem)
 
 
 def _normalised(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
     vector = ready.vectors[_MIDDLE]
-    panel = ready.panel(_MIDDLE, ", |v| = 1", vector / vector.norm(), reach=2000.0)
-    return save_panels([panel], title, folder, stem)
+    length = float(vector.norm())
+    panels = [
+        ready.panel(_MIDDLE, f", |v| = 1{name}", vector / length, reach=reach)
+        for name, reach in (("", 2000.0), (", |αv| ≤ |h|", ready.units[_MIDDLE] * length))
+    ]
+    return save_panels(panels, title, folder, stem)
 
 
 def _bootstrap(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, ...]:
@@ -260,7 +276,9 @@ def _concept(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path, 
         word_tokens(ready.loaded.tokenizer, ready.concept.words, ready.anatomy.vocabulary)
     )
     curves = [
-        concept_curve(ready.loaded, ready.anatomy, ready.norm, vector, site, contexts, words)
+        concept_curve(
+            ready.loaded, ready.anatomy, ready.norm, vector, site, contexts, words, half=14
+        )
         for vector, site in zip(ready.vectors, ready.sites, strict=True)
     ]
     return save_concepts(curves, title, folder, stem)

@@ -75,6 +75,24 @@ def test_a_sigmoid_a_slope_and_a_plateau_are_recognised() -> None:
     assert float(found.split("slope ")[1].split()[0]) == pytest.approx(0.4, rel=0.02)
 
 
+def test_ratios_of_tokens_tell_tilting_from_something_else() -> None:
+    log_odds = np.array([0.0, 0.5, -0.7, 1.5])
+    logits = np.log([0.5, 0.3, 0.15, 0.05]) + ALPHAS[:, None] * log_odds
+    tilted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    row = _rows(Curves("x", ALPHAS, tilted.astype(np.float32)))["tilting (ratios of tokens)"]
+    assert row.status == "passed"
+    assert "up to |alpha| = 6" in row.shown
+    # A bend of 0.1 alpha^2 reaches a tenth of a nat at 1.
+    logits[:, 1] += 0.1 * ALPHAS**2
+    bent = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    row = _rows(Curves("x", ALPHAS, bent))["tilting (ratios of tokens)"]
+    assert row.status == "refuted"
+    reach = float(row.shown.split("|alpha| = ")[1].split(",")[0])
+    assert reach == pytest.approx(1.0, abs=0.11)
+    rare = _rows(Curves("x", ALPHAS, np.full((121, 3), 1e-6)))["tilting (ratios of tokens)"]
+    assert rare.status == "unknown"
+
+
 def test_sparse_curves_are_unknown() -> None:
     coarse = np.linspace(-200, 200, 21)
     rows = _rows(Curves("x", coarse, None, None, (coarse > 0) * 1.0, 3 + 0.01 * coarse**2))
@@ -145,9 +163,10 @@ def test_bad_npz_and_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", alphas=ALPHAS, meta=np.array("{}"))
     with pytest.raises(CurveError, match="holds alphas, meta"):
         read_curves(tmp_path / "b.npz")
-    (tmp_path / "c.npz").write_bytes(b"no zip")
-    with pytest.raises(CurveError, match=r"cannot read c\.npz"):
-        read_curves(tmp_path / "c.npz")
+    for damaged in (b"no zip", b"PK\x03\x04 the rest is gone", b""):
+        (tmp_path / "c.npz").write_bytes(damaged)
+        with pytest.raises(CurveError, match=r"cannot read c\.npz"):
+            read_curves(tmp_path / "c.npz")
     with pytest.raises(CurveError, match="no file"):
         read_curves(tmp_path / "d.csv")
     (tmp_path / "e.txt").write_text("x")
