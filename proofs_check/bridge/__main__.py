@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from proofs_check.bridge.advise import main as advise
 from proofs_check.bridge.concept_texts import ConceptTexts, load_concept
 from proofs_check.bridge.curve_files import read_curves
 from proofs_check.bridge.curve_laws import curve_rows, curve_table, curve_verdicts
@@ -77,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job; 0 if the exact statements hold, 1 if not, 2 for bad input."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["advise"]:
+        from proofs_check.bridge.advise import main as advise
+
         return advise(given[1:])
     options = parse(given)
     try:
