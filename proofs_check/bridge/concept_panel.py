@@ -105,7 +105,7 @@ def concept_curve(
         # d logit F_T / d alpha at 0 is the difference of the conditional means of M.
         p = np.exp(tilt.log_p)
         nu = _mean(p, tilt.slope, inside) - _mean(p, tilt.slope, ~inside)
-        rows["sigmoid"].append(expit(log_odds[half] + nu * alphas))
+        rows["sigmoid"].append(np.where(near, expit(log_odds[half] + nu * alphas), np.nan))
         exact = np.full(alphas.size, np.nan)
         if site.layer == len(anatomy.blocks) - 1:
             h = upper.residual[0, int(batch.last[0])].to(torch.float64).numpy()

@@ -72,8 +72,7 @@ def draw_concepts(curves: Sequence[ConceptCurve], title: str, figure: Figure) ->
         colour = COLOURS[i % len(COLOURS)]
         ax.plot(curve.alphas, curve.measured, "o", color=colour, ms=2.8, label="measured")
         ax.plot(curve.alphas, curve.tilt, "--", color=colour, lw=1.1, label="tilt by M_loc")
-        low = np.where(curve.sigmoid <= top, curve.sigmoid, np.nan)
-        ax.plot(curve.alphas, low, "-.", color="0.5", lw=0.9, label="expit(r + να)")
+        ax.plot(curve.alphas, curve.sigmoid, "-.", color="0.5", lw=0.9, label="expit(r + να)")
         if np.isfinite(curve.exact).any():
             ax.plot(curve.alphas, curve.exact, "-", color=colour, lw=1, label="closed form")
         _bars(ax, curve.alphas, curve.plateau, colour)

@@ -1,34 +1,41 @@
 """The judge's and the benchmark's curves at one block, with what theory can say of them.
 
 A judge reads whole texts, a benchmark scores many answers; neither has a closed form. What theory
-predicts is the next token: for the word-counting judge the chance that a word of the concept
-occurs, were every position like the first; for the built-in cloze the answers to first order in
-alpha; for both the plateau, where every token is drawn from one fixed distribution.
+predicts is next tokens: for the word-counting judge the chance that a word of the concept occurs,
+with the distributions along unsteered texts tilted; for the built-in cloze the answers to first
+order in alpha; for both the plateau, where every token is drawn from one fixed distribution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit, log_softmax
 
 from proofs_check.bridge.anatomy import Anatomy
 from proofs_check.bridge.cloze import make_cloze
-from proofs_check.bridge.concept_panel import concept_curve
+from proofs_check.bridge.concept_panel import logit_of
 from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.encoding import TokenBatch, word_tokens
+from proofs_check.bridge.encoding import TokenBatch, pad, word_tokens
 from proofs_check.bridge.local import local_tilt
 from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.norms import FinalNorm
 from proofs_check.bridge.progress import Progress, silent
 from proofs_check.bridge.score_drawing import ScoreCurve
-from proofs_check.bridge.scoring import Judge, KeywordJudge, judged_curve, score_curve
+from proofs_check.bridge.scoring import (
+    Judge,
+    KeywordJudge,
+    generate_ids,
+    judged_curve,
+    score_curve,
+)
 from proofs_check.bridge.sites import Site
 from proofs_check.bridge.survey import asinh_grid
-from proofs_check.bridge.upper import Upper
+from proofs_check.bridge.upper import Upper, position_mask, read_out
 
 __all__ = ["benchmark_score", "judge_score"]
 
@@ -66,15 +73,16 @@ def judge_score(
     caption = f"{texts} texts of {_LENGTH} tokens per α, with standard errors."
     if isinstance(judge, KeywordJudge):
         words = np.array(word_tokens(loaded.tokenizer, judge.words, anatomy.vocabulary))
-        encoded = loaded.encode(prompts)
-        rows = [encoded.row(i) for i in range(encoded.rows)]
-        first = concept_curve(loaded, anatomy, norm, vector, site, rows, words)
-        dense, predicted = first.alphas, _once(first.tilt)
-        plateau = _once(first.plateau)
+        texts_of = [
+            generate_ids(loaded, prompt, _SAMPLES, _LENGTH, seed=seed + index)
+            for index, prompt in enumerate(prompts)
+        ]
+        dense, predicted = _tilted_texts(loaded, anatomy, site, vector, texts_of, words)
+        plateau = _once(_plateau(anatomy, norm, vector, words))
         caption += (
-            " The judge looks for a word of the concept; it is not the paper's. Predicted: that one"
-            f" occurs in {_LENGTH} tokens if each had the F_T of the first, by the tilt with M_loc;"
-            " bars: at the plateau."
+            " The judge looks for a word of the concept; it is not the paper's. Predicted: the"
+            " texts of α = 0, each of their next-token distributions tilted by its M_loc; bars:"
+            f" {_LENGTH} draws from the plateau."
         )
     else:
         caption += " The judge is a callable of the user; theory predicts next tokens only."
@@ -141,6 +149,55 @@ def benchmark_score(
         predicted=predicted,
         plateau=plateau,
     )
+
+
+def _tilted_texts(
+    loaded: LoadedModel,
+    anatomy: Anatomy,
+    site: Site,
+    vector: torch.Tensor,
+    texts: Sequence[torch.Tensor],
+    words: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """(alphas, chance that a word occurs): unsteered texts, every next token tilted by M_loc.
+
+    `texts` are of shape (S, T + _LENGTH); to first order in alpha the texts stay what they are.
+    """
+    inside = np.zeros(anatomy.vocabulary, dtype=bool)
+    inside[words] = True
+    first = Upper(loaded.model, anatomy, pad(texts[0][:1].tolist()), site)
+    sd = local_tilt(anatomy, first, vector).variance ** 0.5
+    alphas = np.linspace(-1.5, 1.5, 13) / sd
+    step = 0.03 / sd
+    missed = []
+    for ids in texts:
+        batch = pad(ids.tolist())
+        upper = Upper(loaded.model, anatomy, batch, site)
+        everywhere = position_mask(batch, "all")
+        passes = [
+            upper.normed(upper.steered(vector, alpha, everywhere))[:, -_LENGTH - 1 : -1]
+            for alpha in (-step, 0.0, step)
+        ]
+        # One text at a time: 16 positions of a vocabulary are held, not all of them.
+        for states in zip(*passes, strict=True):
+            low, middle, high = (read_out(anatomy, state).numpy() for state in states)
+            slope = (high - low) / (2 * step)
+            log_odds = np.array([logit_of(middle + alpha * slope, inside) for alpha in alphas])
+            # log(1 - F) = -log(1 + e^logit), summed over the positions of the text.
+            missed.append(np.exp(-np.logaddexp(0.0, log_odds).sum(axis=1)))
+    return alphas, 1.0 - np.mean(missed, axis=0)
+
+
+def _plateau(
+    anatomy: Anatomy, norm: FinalNorm, vector: torch.Tensor, words: NDArray[np.int64]
+) -> Floats:
+    """F_T at -inf and +inf, (2,)."""
+    inside = np.zeros(anatomy.vocabulary, dtype=bool)
+    inside[words] = True
+    v = vector.to(torch.float64).numpy()
+    ends = np.stack([norm.steering(np.zeros_like(v), v).limit(sign) for sign in (-1, 1)])
+    logits = read_out(anatomy, torch.as_tensor(ends).to(vector.dtype)).numpy()
+    return np.asarray(expit(logit_of(log_softmax(logits, axis=1), inside)))
 
 
 def _once(f: Floats) -> Floats:

@@ -27,7 +27,15 @@ from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.progress import Progress, silent
 from proofs_check.bridge.sites import Site
 
-__all__ = ["Judge", "KeywordJudge", "generate", "judged_curve", "score_curve", "write_csv"]
+__all__ = [
+    "Judge",
+    "KeywordJudge",
+    "generate",
+    "generate_ids",
+    "judged_curve",
+    "score_curve",
+    "write_csv",
+]
 
 Floats = NDArray[np.float64]
 
@@ -65,9 +73,17 @@ def generate(
 
     Call it inside `Steered` to generate under steering: the hook fires at every decoded token.
     """
+    ids = generate_ids(loaded, prompt, samples, length, seed=seed)
+    return [loaded.tokenizer.decode(row[-length:]) for row in ids.tolist()]
+
+
+def generate_ids(
+    loaded: LoadedModel, prompt: str, samples: int, length: int, *, seed: int = 0
+) -> torch.Tensor:
+    """Token ids of prompt and continuation, (samples, T + length)."""
     generator = torch.Generator().manual_seed(seed)
     ids = loaded.encode([prompt]).ids.expand(samples, -1)
-    start, cache, fed = ids.shape[1], None, ids
+    cache, fed = None, ids
     with torch.no_grad():
         for _ in range(length):
             out = loaded.model(input_ids=fed, past_key_values=cache, use_cache=True)
@@ -75,7 +91,7 @@ def generate(
             p = torch.softmax(out.logits[:, -1].to(torch.float64), dim=-1)
             fed = torch.multinomial(p, 1, generator=generator)
             ids = torch.cat([ids, fed], dim=1)
-    return [loaded.tokenizer.decode(row[start:]) for row in ids.tolist()]
+    return ids
 
 
 def judged_curve(

@@ -14,13 +14,13 @@ from proofs_check.bridge.anatomy import inspect_model  # noqa: E402
 from proofs_check.bridge.cloze import Cloze, make_cloze  # noqa: E402
 from proofs_check.bridge.concept_panel import concept_curve  # noqa: E402
 from proofs_check.bridge.concept_rows import fit_tanh  # noqa: E402
-from proofs_check.bridge.encoding import pad  # noqa: E402
+from proofs_check.bridge.encoding import pad, word_tokens  # noqa: E402
 from proofs_check.bridge.errors import ModelError  # noqa: E402
 from proofs_check.bridge.hooks import Steered  # noqa: E402
 from proofs_check.bridge.making import difference_of_means  # noqa: E402
 from proofs_check.bridge.norms import identify_norm  # noqa: E402
 from proofs_check.bridge.score_figures import benchmark_score, judge_score  # noqa: E402
-from proofs_check.bridge.scoring import KeywordJudge  # noqa: E402
+from proofs_check.bridge.scoring import KeywordJudge, generate_ids  # noqa: E402
 from proofs_check.bridge.sites import Site  # noqa: E402
 from proofs_check.bridge.survey import asinh_grid  # noqa: E402
 
@@ -117,8 +117,17 @@ def test_the_judge_has_errors_and_a_prediction_only_if_it_counts_words(
     assert curve.alphas.size == curve.measured.size == 11
     assert (curve.error > 0).all()
     assert np.isfinite(curve.plateau).all()
-    shown = curve.predicted[np.isfinite(curve.predicted)]
-    assert ((shown > 0) & (shown < 1)).all()
+    # At alpha = 0 the prediction is the chance that a word occurs along the unsteered texts.
+    words = word_tokens(loaded.tokenizer, concept.words, anatomy.vocabulary)
+    chances = []
+    for index, prompt in enumerate(concept.contexts[:3]):
+        ids = generate_ids(loaded, prompt, 8, 16, seed=index)
+        with torch.no_grad():
+            p = loaded.model(ids).logits[:, -17:-1].softmax(-1)[..., list(words)].sum(-1)
+        chances += (1 - (1 - p).prod(-1)).tolist()
+    at_zero = float(curve.predicted[np.abs(curve.dense).argmin()])
+    assert at_zero == pytest.approx(np.mean(chances), rel=1e-6)
+    assert ((curve.predicted > 0) & (curve.predicted < 1)).all()
     own = judge_score(*arguments, lambda text: float("sun" in text))
     assert own.predicted.size == 0
     assert np.isnan(own.plateau).all()
