@@ -97,7 +97,8 @@ def test_shares_and_the_worst_context():
     inside = [(lows <= a) & (a <= highs) for a in np.concatenate((lows, highs))]
     assert advice.share == pytest.approx(max(row.mean() for row in inside))
     text = advice_text(advice)
-    assert text.startswith("for 80 % of the contexts: ")
+    assert text.startswith("10 contexts: ")
+    assert "80 % of them" in text
     assert len([line for line in text.splitlines() if line[:7].strip().isdigit()]) == 10
 
 
@@ -132,7 +133,7 @@ def test_a_level_that_some_contexts_never_reach():
     ]
     advice = advise(found, [1], level=0.5)
     assert advice.worst.status == "never"
-    assert "1 of 2 never reach F_T = 0.5" in advice.worst.words
+    assert "1 of 2 contexts never reach F_T = 0.5" in advice.worst.words
     average = advise(found, [1], level=0.6)
     assert average.average.status == "never"
     assert "stays below the level" in average.average.words

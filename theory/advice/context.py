@@ -144,7 +144,7 @@ def verdict(
                     if math.isinf(top.alpha)
                     else f", at alpha = {number(sign * top.alpha + 0.0)}"
                 )
-                + ("" if top.certified else " or a little more")
+                + ("" if top.certified else ", of what was evaluated")
             )
         )
         words = (

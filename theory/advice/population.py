@@ -59,7 +59,7 @@ class PopulationAdvice:
     low, high : AveragePoint or None
         Averages at both ends of `average`.
     best, share : float
-        The alpha nearest to 0 inside most windows, and the weight of the contexts it serves.
+        The strongest alpha that lies inside most windows, and the weight of the contexts it serves.
     """
 
     demand: Demand
@@ -122,13 +122,13 @@ def gathered(
         weighted_quantile(strengths[1], weights, quantile, from_above=True),
     )
     percent = f"{100 * quantile:.4g} %"
-    window = _shared(demand, contexts, strengths, at_share, f"{percent} of the contexts")
+    window = _shared(demand, contexts, strengths, at_share, f"{percent} of them")
     worst = _shared(
         demand,
         contexts,
         strengths,
         (float(strengths[0].max()), float(strengths[1].min())),
-        "every context",
+        "all of them",
     )
     best, share = _best(strengths, weights)
     return PopulationAdvice(
@@ -167,35 +167,38 @@ def _shared(
         row = strengths[0 if side == "low" else 1]
         which = int(np.argmin(np.abs(np.where(row == strength, 0.0, 1.0))))
         end: End = getattr(contexts[which].window, side)
-        words = f"{end.words} in context {which}, the bound for {whom}"
+        words = f"{end.words} in context {which}"
         found.append(End(end.alpha, end.demand, words, end.lower, end.upper))
     low, high = found
     sign = demand.sign
     if math.isinf(low.alpha):
         missing = int(np.isinf(strengths[0]).sum())
         words = (
-            f"no alpha serves {whom}: {missing} of {len(contexts)} never reach"
+            f"no alpha serves {whom}: {missing} of {len(contexts)} contexts never reach"
             f" F_T = {number(demand.level or math.nan)}"
         )
         return Window("never", low, high, words)
     if sign * low.alpha > sign * high.alpha or (high.alpha == 0.0 and high.demand != "none"):
         gap = abs(low.alpha - high.alpha)
         words = (
-            f"empty for {whom}: alpha would have to be at least {number(low.alpha)}"
-            f" ({low.words}) and at most {number(high.alpha)} ({high.words}), {number(gap)} apart"
+            f"no alpha serves {whom}: it would have to reach {number(low.alpha)} ({low.words})"
+            f" and stay within {number(high.alpha)} ({high.words}), {number(gap)} apart"
         )
         return Window("empty", low, high, words)
-    words = f"alpha from {number(low.alpha)} to {number(high.alpha)} serves {whom}"
+    words = (
+        f"use alpha from {number(low.alpha)} ({low.words}) to {number(high.alpha)}"
+        f" ({high.words}): it serves {whom}"
+    )
     return Window("ok", low, high, words)
 
 
 def _best(strengths: Floats, weights: Floats) -> tuple[float, float]:
-    """The end of some window that lies in windows of the largest weight, and that weight."""
+    """The farthest end of a window that lies in windows of the largest weight, and that weight."""
     lows, highs = strengths
     best, share = 0.0, 0.0
     for end in np.unique(strengths[np.isfinite(strengths)]):
         inside = float(weights[(lows <= end) & (end <= highs)].sum())
-        if inside > share * (1.0 + 1e-12):
+        if inside > 0.0 and inside >= share * (1.0 - 1e-12):
             best, share = float(end), inside
     return best, share
 

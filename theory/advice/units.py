@@ -55,39 +55,29 @@ def equivalents(
     if not 0.0 < norm < math.inf:
         raise BudgetError(f"the length of v is {norm!r}", remedy="give a positive finite |v|")
     push = alpha * norm
+    largest = "not given" if math.isnan(max_activation) else f"{max_activation:.4g}"
+    median = "not known" if math.isnan(residual_norm) else f"{residual_norm:.4g}"
     return (
-        Equivalent(
-            "steering-vectors: multiplier",
-            alpha,
-            "the same v, not normalised, added to the output of the same block at all positions",
-        ),
+        Equivalent("steering-vectors: multiplier", alpha, "v as it is, same block output"),
         Equivalent(
             "repeng, llama.cpp: coefficient",
             push,
-            "the file holds v / |v| (the default directions have length 1) for the same block"
-            f" output; if it holds v itself, the coefficient is {alpha:.4g}",
+            f"v / |v| in the file; if it holds v, {alpha:.4g}",
         ),
-        Equivalent(
-            "steering-lite: coeff",
-            push,
-            "an additive method, which scales v to length 1 before it multiplies",
-        ),
+        Equivalent("steering-lite: coeff", push, "an additive method: it scales v to length 1"),
         Equivalent(
             "concept-guidance: guidance scale",
             push,
-            "v / |v| added to the block output; that library reads its vectors behind the input"
-            " norm of a block, so one of its own vectors is another vector",
+            "v / |v| at the block output; its own vectors belong behind the input norm",
         ),
         Equivalent(
             "AxBench: steering factor",
             push / max_activation,
-            "v / |v| and the concept's largest activation"
-            + (" (not given)" if math.isnan(max_activation) else f" {max_activation:.4g}"),
+            f"v / |v| and the concept's largest activation ({largest})",
         ),
         Equivalent(
-            "AISteer360: multiple of the residual norm",
+            "AISteer360: multiple of the norm",
             push / residual_norm,
-            "v / |v| and the median length of the states at this site"
-            + (" (not known)" if math.isnan(residual_norm) else f", {residual_norm:.4g}"),
+            f"v / |v| and the median length of the states ({median})",
         ),
     )

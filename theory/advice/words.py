@@ -49,7 +49,7 @@ def conventions_text(alpha: float, norm: float, residual_norm: float, max_activa
         return ""
     rows = equivalents(alpha, norm, residual_norm, max_activation)
     return f"\nin other libraries, alpha = {number(alpha)} is\n" + "\n".join(
-        f"  {row.convention:<44} {number(row.coefficient):>9}   {row.assumes}" for row in rows
+        f"  {row.convention:<34} {number(row.coefficient):>9}   {row.assumes}" for row in rows
     )
 
 
@@ -121,8 +121,8 @@ def _length_lines(low: float, high: float, norm: float, residual_norm: float) ->
 
 
 def _range(words: str, low: float, high: float, unit: str) -> str:
-    """The part of a window that is finite, or nothing."""
-    if not math.isfinite(low):
+    """The part of a window that is finite, or nothing where it is empty."""
+    if not math.isfinite(low) or abs(low) > abs(high):
         return ""
     if not math.isfinite(high):
         return f"{words} {number(low)}{unit} or more"
@@ -136,8 +136,9 @@ def _population_lines(
     residual_norm: float,
     max_activation: float,
 ) -> list[str]:
-    lines = [f"for {100 * advice.quantile:.4g} % of the contexts: {advice.window.words}"]
-    lines.append(f"for every context: {advice.worst.words}")
+    lines = [f"{len(advice.contexts)} contexts: {advice.window.words}"]
+    if advice.worst.words != advice.window.words:
+        lines.append(f"every context: {advice.worst.words}")
     if advice.average is not None:
         lines.append(f"on average: {advice.average.words}")
         for title, point in (("low end", advice.low), ("high end", advice.high)):
@@ -150,6 +151,8 @@ def _population_lines(
     lines.append(
         f"one alpha for most: {number(advice.best)} lies in the windows of"
         f" {100 * advice.share:.3g} % of the contexts"
+        if advice.share > 0.0
+        else "there is no context in which some alpha meets all demands"
     )
     sd = sorted(context.sd for context in advice.contexts)
     lines.append(
