@@ -30,10 +30,16 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_the_packaged_concept_is_complete() -> None:
-    assert "joy" in packaged_concepts()
-    joy = load_concept("joy")
-    assert (len(joy.positive), len(joy.neutral), len(joy.contexts)) == (24, 24, 12)
+@pytest.mark.parametrize("name", packaged_concepts())
+def test_the_packaged_concepts_are_complete(name: str) -> None:
+    found = load_concept(name)
+    assert found.name == name
+    assert (len(found.positive), len(found.neutral), len(found.contexts)) == (24, 24, 12)
+    assert len(found.words) == 24
+
+
+def test_joy_is_packaged() -> None:
+    assert {"joy", "sadness"} <= set(packaged_concepts())
 
 
 def test_a_good_mapping_is_accepted() -> None:
