@@ -140,21 +140,19 @@ def _context(case: Case, context: int) -> ContextCurves:
     radius = guaranteed_radius(PROMISE) / spread if spread > 0.0 else np.inf
     found = windows(family, masks[case.target])
     marks = (
-        Landmark(0.0, "no steering, the probabilities of the model"),
+        Landmark(0.0, "no steering"),
         *(
-            Landmark(
-                float(peaks[z]), f"‘{case.tokens[z]}’ peaks: the average log-odds pass its own"
-            )
+            Landmark(float(peaks[z]), f"‘{case.tokens[z]}’ peaks")
             for z in shown
             if np.isfinite(peaks[z])
         ),
         *(
-            Landmark(at, f"{{{name}}} turns: the concept is at an extremum")
+            Landmark(at, f"{{{name}}} turns")
             for name, points in zip(case.concept_names, turns, strict=True)
             for at in points
         ),
         *(
-            Landmark(sign * radius, "so far the quadratic is guaranteed within 10 %")
+            Landmark(sign * radius, "the quadratic is sure to 10 % up to here")
             for sign in (-1, 1)
             if np.isfinite(radius)
         ),

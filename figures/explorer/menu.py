@@ -17,7 +17,19 @@ from figures.explorer.files import packaged_case
 from figures.instances import paper_example
 from theory import ConceptDataset
 
-__all__ = ["MENU", "bumps", "menu", "near_tie", "paper", "remark", "smollm2", "tie", "twice"]
+__all__ = [
+    "MENU",
+    "bumps",
+    "menu",
+    "near_tie",
+    "paper",
+    "remark",
+    "remark_dataset",
+    "smollm2",
+    "tie",
+    "twice",
+    "twice_dataset",
+]
 
 
 def paper() -> Case:
@@ -73,12 +85,13 @@ def bumps() -> Case:
     )
 
 
-def twice() -> Case:
-    """A concept with two bumps, within Assumption 1.
+def twice_dataset() -> ConceptDataset:
+    """Assumption 1 holds, and C bumps twice in the contexts of T.
 
-    The log-odds of the concepts C and D interleave at -1.5, -3, -4.5, -6. With the rates b falling
-    in steps that grow (by e^-1.5, e^-4.5, e^-7.5) each of the four tokens has a range of alpha in
-    which it outweighs the others, so that C, D, C, D lead in turn.
+    With two contexts of T in P, one of C and one of D in N, the log-odds of C and D interleave at
+    -1.5, -3, -4.5, -6. With the rates b falling in steps that grow (by e^-1.5, e^-4.5, e^-7.5)
+    each of the four tokens has a range of alpha in which it outweighs the others, so that C, D, C,
+    D lead in turn.
     """
     ratio = 3.0 * np.array([1.0, 3.0, 2.0, 4.0])  # log(a/b) of c1 c2 (C), d1 d2 (D)
     b = np.exp([0.0, -6.0, -1.5, -13.5])
@@ -93,9 +106,13 @@ def twice() -> Case:
         [0, 1, 1, 2, 2],
         contexts_per_concept=2,
     )
-    data = replace_names(data, ("t", "c1", "c2", "d1", "d2"), ("T", "C", "D"))
+    return replace_names(data, ("t", "c1", "c2", "d1", "d2"), ("T", "C", "D"))
+
+
+def twice() -> Case:
+    """A concept with two bumps."""
     return case_of_dataset(
-        data,
+        twice_dataset(),
         (0, 1),
         (2, 4),
         (0,),
@@ -156,17 +173,21 @@ def near_tie() -> Case:
     )
 
 
-def remark() -> Case:
-    """A target token that peaks at a negative alpha, within Assumption 1 and its bound on eps."""
+def remark_dataset() -> ConceptDataset:
+    """The weighted family with eps = 0.52; Assumption 1 holds up to 0.526."""
     data = ConceptDataset.weighted(
         np.array([30, 70, 100, 58, 42]) / 100,
         np.array([54, 46, 100, 99, 1]) / 100,
         [0, 0, 1, 2, 2],
         0.52,
     )
-    data = replace_names(data, ("t1", "t2", "o", "n1", "n2"), ("T", "O", "N"))
+    return replace_names(data, ("t1", "t2", "o", "n1", "n2"), ("T", "O", "N"))
+
+
+def remark() -> Case:
+    """A target token that peaks at a negative alpha, within Assumption 1 and its bound on eps."""
     return case_of_dataset(
-        data,
+        remark_dataset(),
         (0,),
         (2,),
         (1,),

@@ -16,6 +16,10 @@
     select.disabled = entries.length < 2;
   }
   function short(x) { return number(x).replace(/(\.\d*?)0+(?=×|$)/, "$1").replace(/\.(?=×|$)/, ""); }
+  function plain(x) {
+    const digits = x.toFixed(4);
+    return (Number(digits) === 0 ? "0.0000" : digits).replace("-", "−");
+  }
   function nats(x) { return x === 1 ? "1 nat" : `${x} nats`; }
   function swatch(colour) {
     const box = document.createElement("span");
@@ -60,16 +64,26 @@
     for (const name of ["bars", "tokens", "concepts", "price"]) {
       const element = $(`plot-${name}`);
       const picture = explorer[name](element, item, context, view, BLUE);
-      const old = shown[name];
-      shown[name] = { ...picture, view: null };
+      if (shown[name]) discard(shown[name]);
       element.replaceChildren();
-      if (old && old.view) old.view.remove();
-      Promise.resolve(Bokeh.Plotting.show(picture.plot, element)).then((drawn) => {
-        shown[name].view = drawn;
-      });
+      shown[name] = { ...picture, drawn: Promise.resolve(Bokeh.Plotting.show(picture.plot, element)) };
     }
     set_window();
     head_table();
+  }
+
+  async function discard(old) {
+    const view = await old.drawn;
+    const at = Bokeh.documents.indexOf(old.plot.document);
+    view.remove();
+    if (at >= 0) Bokeh.documents.splice(at, 1);
+  }
+  async function point(name, event) {
+    // A click into a curve plot moves the slider there, to the nearest node.
+    const view = await shown[name].drawn;
+    const x = event.clientX - view.el.getBoundingClientRect().left;
+    const { left, right } = view.frame.bbox;
+    if (x >= left && x <= right) go(nearest(state.view.alpha, view.frame.x_scale.invert(x)));
   }
 
   // ---- the slider --------------------------------------------------------------------------
@@ -85,7 +99,7 @@
     const all = [...view.probability.map((row) => row[i])];
     const first = all.indexOf(Math.max(...all));
     text("value-bars", `likeliest: ‘${context.tokens[first]}’ ${probability(all[first])}`);
-    text("value-tokens", `average M = ${number(view.mean[i])}`);
+    text("value-tokens", `average M = ${plain(view.mean[i])}`);
     text("value-concepts", `p{${name}} = ${probability(view.concept[T][i])}`);
     text("value-price", `${number(view.cross_entropy[i])} nats`);
     const readout = [
@@ -111,7 +125,7 @@
     const { context } = state, w = context.windows;
     const level = Number($("level").value), budget = Number($("budget").value);
     return [...context.landmarks,
-      { alpha: w.level_alpha[level], text: "the target reaches the level that is wanted" },
+      { alpha: w.level_alpha[level], text: "the target is reached" },
       { alpha: w.budget_alpha[1][budget], text: "the budget is spent" },
       { alpha: w.budget_alpha[0][budget], text: "the budget is spent on the negative side" },
     ].filter((mark) => Number.isFinite(mark.alpha));
@@ -224,6 +238,8 @@
   $("next").addEventListener("click", () => { play(false); step(1); });
   $("zero").addEventListener("click", () => { play(false); go(nearest(state.view.alpha, 0)); });
   $("play").addEventListener("click", () => play(timer === null));
+  for (const name of ["tokens", "concepts", "price"])
+    $(`plot-${name}`).addEventListener("click", (event) => { play(false); point(name, event); });
   let width = window.innerWidth;
   window.addEventListener("resize", () => {
     // Labels are placed for a width: another one needs other places.

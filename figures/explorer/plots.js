@@ -103,7 +103,10 @@ const explorer = {};
     return box;
   }
   function hover(plot, renderers, rows) {
-    plot.add_tools(new Bokeh.HoverTool({ renderers, tooltips: rows, line_policy: "nearest",
+    // Columns come escaped from Bokeh; its own layout has labels too pale to read.
+    const tooltips = rows.map(([name, column]) => `<div style="color:${INK};font:12px ${FONT.replaceAll('"', "'")}">`
+      + `<span style="color:${SOFT}">${name}</span> ${column}</div>`).join("");
+    plot.add_tools(new Bokeh.HoverTool({ renderers, tooltips, line_policy: "nearest",
       point_policy: "snap_to_data", mode: "mouse" }));
   }
   // Labels at the wished points, moved aside until none covers another; what cannot be placed

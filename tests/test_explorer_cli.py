@@ -1,0 +1,232 @@
+"""``python -m figures explore``: what it opens, what it refuses in one line, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from figures.__main__ import main
+from figures.explorer import command, menu
+from figures.explorer.curves import SHOWN, curves
+from figures.explorer.files import CONTEXTS, open_case
+from theory import ConceptDataset, TiltedFamily
+
+
+@pytest.fixture
+def family():
+    rng = np.random.default_rng(3)
+    return TiltedFamily.from_logits(rng.normal(size=40), rng.normal(size=40))
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """The menu without its longer entries: these tests are about the file."""
+    monkeypatch.setattr(command, "menu", lambda: (menu.tie(),))
+
+
+def model_arrays(**other):
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(8, 30))
+    arrays = {
+        "log_p": logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)),
+        "log_odds": rng.normal(size=30),
+        "tokens": np.array([f"·w{z}" for z in range(30)]),
+        "named": np.arange(30) < 20,
+        "target": np.arange(30) % 3 == 0,
+        "contexts": np.array([f"text {j}" for j in range(8)]),
+        "meta": np.array(json.dumps({"model": "Tiny", "concept": "joy", "vocabulary": 30})),
+    }
+    return arrays | other
+
+
+def test_writes_one_page_and_says_where(tmp_path, capsys, short):
+    page = tmp_path / "new" / "page.html"
+    assert main(["explore", "--out", str(page)]) == 0
+    assert [path.name for path in page.parent.iterdir()] == ["page.html"]
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    out = capsys.readouterr().out
+    assert out.startswith(f"{page}  1.")
+    assert out.count("\n") == 1
+
+
+def test_data_come_first_in_the_menu(tmp_path, family, short):
+    family.save(tmp_path / "mine.npz")
+    page = tmp_path / "page.html"
+    assert main(["explore", "--data", str(tmp_path / "mine.npz"), "--out", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.index('"title":"mine.npz"') < text.index('"title":"A tie in the limit"')
+
+
+def test_a_family_without_words_is_split_where_it_gains(tmp_path, family):
+    family.save(tmp_path / "f.npz")
+    case = open_case(tmp_path / "f.npz")
+    np.testing.assert_array_equal(case.concept == 0, family.log_odds > family.mean(0.0))
+    (context,) = curves(case)
+    assert len(context.shown) == SHOWN
+    assert (np.diff(context.log_odds) >= 0).all()
+
+
+def test_a_family_may_bring_its_words(tmp_path, family):
+    words = [f"<w{z}>" for z in range(40)]
+    metadata = {"tokens": words, "target": [3, 5], "concept": "joy", "context": "I feel"}
+    TiltedFamily(family.log_p, family.log_odds, metadata).save(tmp_path / "f.npz")
+    case = open_case(tmp_path / "f.npz")
+    assert case.tokens == tuple(words)
+    assert np.flatnonzero(case.concept == case.target).tolist() == [3, 5]
+    assert case.concept_names[0] == "joy"
+    assert case.contexts == ("I feel",)
+
+
+def test_tokens_without_support_are_left_out(tmp_path):
+    log_p = np.array([np.log(0.5), np.log(0.25), np.log(0.25), -np.inf])
+    family = TiltedFamily(log_p, [1.0, 0.0, -1.0, 9.0])
+    family.save(tmp_path / "f.npz")
+    (context,) = curves(open_case(tmp_path / "f.npz"))
+    assert context.shown.tolist() == [2, 1, 0]
+
+
+def test_a_large_vocabulary_is_no_trouble(tmp_path):
+    rng = np.random.default_rng(0)
+    TiltedFamily.from_logits(3 * rng.normal(size=20_000), rng.normal(size=20_000)).save(
+        tmp_path / "large.npz"
+    )
+    (context,) = curves(open_case(tmp_path / "large.npz"))
+    for view in context.views:
+        np.testing.assert_allclose(view.probability.sum(axis=0) + view.rest, 1.0, rtol=1e-9)
+
+
+def test_a_dataset_is_steered_from_its_second_concept_to_its_first(tmp_path):
+    data = ConceptDataset.smoothed(contexts_per_concept=2)
+    data.save(tmp_path / "data.npz")
+    case = open_case(tmp_path / "data.npz")
+    np.testing.assert_array_equal(case.log_odds, data.log_odds([0, 1], [2, 3]))
+    assert len(case.contexts) == 3  # the two contexts of a concept have one row
+    np.testing.assert_allclose(case.weights, 1 / 3)
+
+
+def test_contexts_of_a_model_are_as_many_as_fit(tmp_path):
+    np.savez(tmp_path / "joy.npz", **model_arrays())
+    case = open_case(tmp_path / "joy.npz")
+    assert case.title == "Tiny, steered towards joy"
+    assert case.contexts == tuple(f"text {j}" for j in range(CONTEXTS))
+    assert case.tokens[0] == "w0"
+    assert all(case.named[z] for context in curves(case) for z in context.shown)
+
+
+def saved(tmp_path, name="file.npz", **arrays):
+    np.savez(tmp_path / name, **arrays)
+    return tmp_path / name
+
+
+def pickled(tmp_path):
+    return saved(tmp_path, log_p=np.array([{}], dtype=object))
+
+
+def damaged(tmp_path):
+    whole = saved(tmp_path, **model_arrays()).read_bytes()
+    (tmp_path / "file.npz").write_bytes(whole[: len(whole) // 2])
+    return tmp_path / "file.npz"
+
+
+def text(tmp_path):
+    (tmp_path / "notes.npz").write_text("no archive")
+    return tmp_path / "notes.npz"
+
+
+def constant(tmp_path):
+    TiltedFamily(np.log([0.5, 0.5]), [1.0, 1.0]).save(tmp_path / "file.npz")
+    return tmp_path / "file.npz"
+
+
+def misspelt(tmp_path):
+    saved(tmp_path, "family.npz", x=np.zeros(1))
+    return tmp_path / "famly.npz"
+
+
+def one_sided(tmp_path):
+    data = ConceptDataset.smoothed(contexts_per_concept=[2, 0, 1])
+    data.save(tmp_path / "file.npz")
+    return tmp_path / "file.npz"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path / "none.npz", "there is no file .*none.npz; give a .npz file written"),
+        (lambda path: path / "no" / "x.npz", "there is no file .*x.npz; .*no is no folder either"),
+        (misspelt, "there is no file .*famly.npz; did you mean .*family.npz?"),
+        (lambda path: path, "cannot read .*Is a directory"),
+        (text, "it is no .npz archive of plain arrays, or it is damaged"),
+        (pickled, "it is no .npz archive of plain arrays, or it is damaged"),
+        (damaged, "it is no .npz archive of plain arrays, or it is damaged"),
+        (lambda path: saved(path, a=np.zeros(2), b=np.zeros(2)), "holds a, b, which is no inst"),
+        (lambda path: saved(path, kind="UnconstrainedFeatures"), "holds UnconstrainedFeatures"),
+        (constant, "has no token in the target concept"),
+        (one_sided, "has 2 contexts of concept 0 and 0 of concept 1"),
+        (lambda path: saved(path, **model_arrays(tokens=np.array(["a"]))), "log_p has shape"),
+        (lambda path: saved(path, **model_arrays(meta=np.array("{"))), "is not JSON"),
+        (lambda path: saved(path, **model_arrays(target=np.ones(30, bool))), "every token in the"),
+        (lambda path: saved(path, **model_arrays(log_p=np.zeros((8, 30)))), "is not normalised"),
+        (lambda path: saved(path, **model_arrays(log_odds=np.full(30, np.nan))), "is nan at token"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(tmp_path, capsys, short, make, message):
+    page = tmp_path / "page.html"
+    assert main(["explore", "--data", str(make(tmp_path)), "--out", str(page)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert "pickle" not in captured.err
+    assert re.search(message, captured.err), captured.err
+    assert not page.exists()
+
+
+def test_a_family_s_target_must_exist(tmp_path, family, capsys, short):
+    TiltedFamily(family.log_p, family.log_odds, {"target": [99]}).save(tmp_path / "f.npz")
+    page = str(tmp_path / "page.html")
+    assert main(["explore", "--data", str(tmp_path / "f.npz"), "--out", page]) == 2
+    assert "has an index outside 0..39" in capsys.readouterr().err
+
+
+def test_the_page_never_replaces_the_data(tmp_path, family, capsys, short):
+    path = tmp_path / "family.npz"
+    family.save(path)
+    before = path.read_bytes()
+    assert main(["explore", "--data", str(path), "--out", str(path)]) == 2
+    assert "let --out end in .html" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_a_folder_is_no_page(tmp_path, capsys, short):
+    assert main(["explore", "--out", str(tmp_path)]) == 2
+    assert f"name the page: --out {tmp_path / 'page.html'}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_old_page_survives_a_failure(tmp_path, capsys, short):
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    assert main(["explore", "--data", str(tmp_path / "none.npz"), "--out", str(page)]) == 2
+    assert page.read_text() == "old"
+
+
+def test_a_missing_extra_names_the_command(tmp_path, capsys, short, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bokeh.resources", None)
+    assert main(["explore", "--out", str(tmp_path / "page.html")]) == 2
+    error = capsys.readouterr().err
+    assert "python -m pip install 'steering-strength[explorer]'" in error
+    assert error.count("\n") == 1
+
+
+def test_help_names_the_option_and_an_example(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["explore", "--help"])
+    assert stop.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "--data FILE.npz" in out
+    assert "python -m figures explore --out out/explorer.html" in out
