@@ -17,7 +17,7 @@ from proofs_check.verdict import Verdict
 from theory.laws import Law
 from theory.laws.assumptions import ASSUMPTIONS
 
-__all__ = ["Content", "Reading", "Statement", "Tally", "assemble"]
+__all__ = ["FAMILY_TITLES", "Content", "Reading", "Statement", "Tally", "assemble"]
 
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
@@ -33,6 +33,8 @@ _FAMILIES = {  # modules of theory.laws, in reading order
     "advice": "Choosing the strength",
 }
 _OTHER = "Further statements"
+FAMILY_TITLES = tuple(dict.fromkeys([*_FAMILIES.values(), _OTHER]))
+"""What families of statements there are, in reading order."""
 
 
 @dataclass(frozen=True)
@@ -296,8 +298,7 @@ def _families() -> dict[str, str]:
 
 
 def _rank(family: str) -> int:
-    titles = [*_FAMILIES.values(), _OTHER]
-    return titles.index(family)
+    return FAMILY_TITLES.index(family)
 
 
 def _used(

@@ -29,7 +29,8 @@ class Sheet:
         SVG files by figure name; they are embedded.
     typesetter : Typesetter
     pages : mapping
-        Where statements are described that are not on this page: the page's address by id.
+        Where statements are described that are not on this page: the page's address by id, and by
+        its name for a figure that belongs to no statement.
     files : str or None
         The address of the folder of figures, with a slash at its end, for a page that shows them
         from there; None for a page that embeds them and lies in that folder.
@@ -71,7 +72,7 @@ class Sheet:
 
     def figure_link(self, name: str) -> str:
         """A figure's name that leads to the figure."""
-        page = self.pages.get(self.homes.get(name, ""), "")
+        page = self.pages.get(self.homes.get(name) or name, "")
         return f'<a href="{page}#figure-{name}">{name}</a>'
 
     def badges(self, statement: Statement) -> str:

@@ -1,0 +1,201 @@
+"""Pages and notebooks of the documentation: examples run, outputs are true, links lead on.
+
+Nothing here needs Sphinx; what does is in `test_docs_site.py`, on the built site.
+"""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import json
+import math
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import matplotlib
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+NOTEBOOKS = sorted(DOCS.rglob("*.ipynb"))
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.I)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(DOCS))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    found = FENCE.findall(path.read_text(encoding="utf-8"))
+    return [body for kind, body in found if kind == language]
+
+
+def same_numbers(want: str, got: str) -> bool:
+    """Equal words, and numbers equal to six digits: what a page shows and no more."""
+    if NUMBER.sub("#", want).split() != NUMBER.sub("#", got).split():
+        return False
+    pairs = zip(NUMBER.findall(want), NUMBER.findall(got), strict=True)
+    return all(math.isclose(float(a), float(b), rel_tol=1e-6, abs_tol=1e-12) for a, b in pairs)
+
+
+class Checker(doctest.OutputChecker):
+    """Rounding may differ between machines; words may not."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        want = want.replace("<BLANKLINE>", "")
+        return super().check_output(want, got, optionflags) or same_numbers(want, got)
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "same"),
+    [
+        ("1.0000001 nats", "1.0000002 nats", True),
+        ("1.388e-17", "0.0", True),
+        ("1.01", "1.02", False),
+        ("1.0 nats", "1.0 bits", False),
+        ("1 2", "1", False),
+        ("True", "False", False),
+        ("[inf, 1.0]", "[-inf, 1.0]", False),
+    ],
+)
+def test_the_checker_of_outputs_forgives_rounding_only(want, got, same):
+    assert Checker().check_output(want + "\n", got + "\n", 0) is same
+
+
+WITH_EXAMPLES = [path for path in PAGES if any(">>>" in b for b in blocks(path, "python"))]
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=name_of)
+def test_python_examples_of_a_page_print_what_it_shows(path):
+    text = "\n".join(blocks(path, "python"))
+    examples = doctest.DocTestParser().get_doctest(text, {}, name_of(path), str(path), 0)
+    assert examples.examples
+    said: list[str] = []
+    runner = doctest.DocTestRunner(checker=Checker(), verbose=False)
+    runner.run(examples, out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+CONSOLE = [(path, *body.split("\n", 1)) for path in PAGES for body in blocks(path, "console")]
+
+
+def words(text: str) -> list[str]:
+    """Everything but numbers and rules: seconds and random searches vary."""
+    plain = re.sub(r"\b(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)\b", "#", text)
+    return [word for word in plain.split() if set(word) != {"-"} or word == "-"]
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "shown"), CONSOLE, ids=[f"{name_of(p)}: {line}" for p, line, _ in CONSOLE]
+)
+def test_a_console_example_of_a_page_prints_what_it_shows(path, line, shown, tmp_path):
+    prompt, program, *arguments = shlex.split(line)
+    assert (prompt, program) == ("$", "python")
+    arguments = [str(tmp_path / "out") if word == "out" else word for word in arguments]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={"PATH": "", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert words(done.stdout) == words(shown)
+
+
+def test_there_is_an_example_for_each_job():
+    jobs = {line.split()[3] for _, line, _ in CONSOLE}
+    assert jobs == {"theory", "proofs_check", "figures"}
+    assert {"alpha.md", "derive.md", "verify.md", "redraw.md"} <= set(map(name_of, WITH_EXAMPLES))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_between_pages_and_names_of_files_hold(path):
+    text = path.read_text(encoding="utf-8")
+    from theory.laws import LAWS
+
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in LAWS, target
+        elif not target.startswith("http"):
+            assert (path.parent / target).is_file(), target
+    for named in re.findall(r"`((?:theory|proofs_check|figures|tests)/[\w/.]*\w)`", text):
+        assert (ROOT / named).exists(), named
+
+
+def test_every_family_of_statements_has_its_page():
+    from figures.report.content import FAMILY_TITLES
+
+    tree = ast.parse((DOCS / "_ext" / "generated.py").read_text(encoding="utf-8"))
+    (pages,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PAGES"
+    )
+    assert set(pages) == set(FAMILY_TITLES)
+    for page in pages.values():
+        assert "% generated: laws" in (DOCS / f"{page}.md").read_text(encoding="utf-8")
+
+
+# -- notebooks -----------------------------------------------------------------------------------
+
+
+def cells(path: Path, kind: str) -> list[dict[str, Any]]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
+
+
+def test_there_is_a_notebook_for_each_job():
+    assert [path.stem for path in NOTEBOOKS] == ["derive", "redraw", "verify"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_is_stored_without_outputs_and_opens_with_its_question(path):
+    for cell in cells(path, "code"):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+    assert cells(path, "markdown")[0]["source"][0].startswith("# ")
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What cells display; Jupyter itself is not needed to run them."""
+    found: list[Any] = []
+    parent, module = ModuleType("IPython"), ModuleType("IPython.display")
+    # Matplotlib looks for a running shell.
+    parent.get_ipython = lambda: None  # type: ignore[attr-defined]
+    parent.version_info = (9, 0)  # type: ignore[attr-defined]
+    module.display = found.append  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", parent)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_runs_from_top_to_bottom(path, shown, capsys):
+    from matplotlib import pyplot as plt
+
+    with matplotlib.rc_context({"backend": "agg"}):
+        plt.switch_backend("agg")
+        names: dict[str, Any] = {}
+        for number, cell in enumerate(cells(path, "code")):
+            tree = ast.parse("".join(cell["source"]))
+            last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+            exec(compile(tree, f"{path.name}[{number}]", "exec"), names)
+            if isinstance(last, ast.Expr):
+                shown.append(eval(compile(ast.Expression(last.value), "last", "eval"), names))
+        drawn = len(plt.get_fignums())
+        plt.close("all")
+    rich = [v for v in shown if hasattr(v, "_repr_latex_") or hasattr(v, "_repr_html_")]
+    assert rich or drawn
+    out = capsys.readouterr().out
+    assert "SURVIVED" not in out
