@@ -10,9 +10,10 @@
 
     print(conjecture(even))   # refuted, with the smallest dataset found, as code
 
-A claim returns a bool, or a margin that must be positive. It is evaluated in float64: leave room
-for rounding, or refutations will be about rounding. A claim that is an inequality can also be given
-in ball arithmetic (`certify`), which decides it on every instance with zero tolerance.
+A claim returns a bool, or a margin that must be positive; a margin is better, for the search then
+climbs towards instances on which it is small. It is evaluated in float64: leave room for rounding,
+or refutations will be about rounding. A claim that is an inequality can also be given in ball
+arithmetic (`certify`), which decides it on every instance with zero tolerance.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any, Literal
+
+import numpy as np
 
 from proofs_check.balls import Ball, Balls, decide
 from proofs_check.check import Check
@@ -107,6 +111,8 @@ class Judgement:
         A program that builds the counterexample; empty if there is none.
     case : ConceptCase or None
         The counterexample, in fractions.
+    seed : int
+        Repeats the search.
     """
 
     claim: str
@@ -116,6 +122,7 @@ class Judgement:
     what: str = ""
     code: str = ""
     case: ConceptCase | None = None
+    seed: int = 0
 
     def __str__(self) -> str:
         """The judgement and, if there is one, the counterexample."""
@@ -123,11 +130,12 @@ class Judgement:
             "holds": f"holds on {self.examples} examples",
             "certified": f"certified on each of {self.examples} examples",
             "refuted": f"refuted by example {self.examples}, made as simple as possible",
-            "raised": f"raised an exception on example {self.examples + 1}: {self.what}",
+            "raised": f"raised an exception on example {self.examples}: {self.what}",
         }[self.status]
+        head += f" (seed {self.seed})"
         if self.undecided:
             head += f"; ball arithmetic undecided on {self.undecided}"
-        return "\n".join(part for part in (f"{self.claim}\n{head}", self.code) if part)
+        return "\n\n".join(part for part in (f"{self.claim}\n{head}", self.code) if part)
 
 
 def _program(case: ConceptCase, name: str) -> str:
@@ -138,15 +146,15 @@ def _program(case: ConceptCase, name: str) -> str:
 
     rows = "".join(f"        [{fractions(row)}],\n" for row in data.rows)
     return (
-        "\nimport numpy as np\n"
-        "from theory import ConceptDataset\n\n"
+        "import numpy as np\n"
+        "from theory import ConceptDataset\n"
         "data = ConceptDataset(\n"
         f"    probabilities=np.array([\n{rows}    ]),\n"
         f"    token_concept=np.array({list(data.token_concept)}),\n"
         f"    context_concept=np.array({list(data.context_concept)}),\n"
         f"    context_weights=np.array([{fractions(data.context_weights)}]),\n"
         ")\n"
-        f"print({name}(data, {case.positive}, {case.negative}, {case.alpha!r}))\n"
+        f"print({name}(data, {case.positive}, {case.negative}, {case.alpha!r}))"
     )
 
 
@@ -157,7 +165,7 @@ def conjecture(
     seed: int = 0,
     assumption: Assumption = "1",
     wild: bool = False,
-    certify: Callable[[BallCase], Ball] | None = None,
+    certify: Callable[[BallCase], Ball | bool] | None = None,
 ) -> Judgement:
     """Judge a claim about every dataset, steering set and strength.
 
@@ -174,7 +182,8 @@ def conjecture(
     wild : bool
         Also probabilities down to 1e-200 and rows deterministic to 1e-9.
     certify : callable, optional
-        `BallCase` -> a ball that must be positive: the same claim without rounding.
+        `BallCase` -> a ball that must be positive: the same claim without rounding. Where there is
+        nothing to decide (alpha = 0, say) it may return True.
 
     Raises
     ------
@@ -186,10 +195,16 @@ def conjecture(
     name = getattr(claim, "__name__", "claim")
     text = " ".join((claim.__doc__ or name).split())
 
+    margin = 0.0
+
     def measure(case: ConceptCase, on_trial: Formulas) -> Meeting:
+        nonlocal margin
         answer = claim(case.data, case.positive, case.negative, case.alpha)
-        holds = bool(answer) if isinstance(answer, bool) else bool(answer > 0)
-        if not holds:
+        if answer is None:
+            raise TypeError(f"{name} returned None, not a bool or a margin")
+        yes_or_no = isinstance(answer, bool | np.bool_)
+        margin = 0.0 if yes_or_no else float(answer)
+        if not (answer if yes_or_no else margin > 0):
             return statement(text, False)
         if certify is None:
             return AGREED
@@ -198,7 +213,12 @@ def conjecture(
             return Meeting(0.0, "undecided", undecided=True)
         return statement(f"{text} (ball arithmetic)", certain)
 
-    check = Check(name, text, concept_cases(assumption, wild=wild), measure, "the claim's own")
+    # `measure` has just looked at the case; infinities are no slope to climb.
+    def aim(case: ConceptCase) -> float:
+        return -margin if isfinite(margin) else 0.0
+
+    cases = concept_cases(assumption, wild=wild)
+    check = Check(name, text, cases, measure, "the claim's own", aim=aim)
     count, undecided = 0, 0
     for shard, size in enumerate(shards(examples)):
         finding = search(check, examples=size, seed=seed, shard=shard)
@@ -208,15 +228,19 @@ def conjecture(
             return Judgement(
                 claim=text,
                 status="raised" if finding.crashed else "refuted",
-                examples=count,
+                examples=count + finding.crashed,
                 what=finding.meeting.what if finding.meeting else "",
                 code=_program(finding.case, name),
                 case=finding.case,
+                seed=seed,
             )
     certified = certify is not None and undecided == 0
-    return Judgement(text, "certified" if certified else "holds", count, undecided)
+    status: Literal["certified", "holds"] = "certified" if certified else "holds"
+    return Judgement(text, status, count, undecided, seed=seed)
 
 
-def _positive(value: Ball, balls: Balls) -> bool | None:
+def _positive(value: Ball | bool, balls: Balls) -> bool | None:
+    if isinstance(value, bool):
+        return value
     sign = balls.sign(value)
     return None if sign is None else sign > 0

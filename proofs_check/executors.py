@@ -63,7 +63,7 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
 def on_joblib(
     jobs: int = -1, backend: str | None = None
 ) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]:
-    """An executor over a joblib backend: "loky", "dask" inside a Dask client, "ray", ...
+    """An executor over a joblib backend: "loky", "threading", "dask" once a Dask client is there.
 
     Without `backend`, the one that `joblib.parallel_config` has set.
 
@@ -82,14 +82,17 @@ def on_joblib(
         ) from error
 
     def parallel() -> Any:
-        # Not `parallel_config`: that is a setting of the whole process while it lasts.
-        return joblib.Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered")
+        # joblib learns of Dask and Ray only when a configuration names them.
+        config = joblib.parallel_config(**({} if backend is None else {"backend": backend}))
+        with config:
+            return joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
 
     try:
         parallel()
     except (ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())  # Dask's has five lines
         raise SteeringError(
-            f"joblib cannot use the backend {backend!r}: {error}",
+            f"joblib cannot use the backend {backend!r}: {reason}",
             remedy="name one of joblib's, and start its cluster first",
         ) from error
 
