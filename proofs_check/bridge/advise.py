@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from proofs_check.bridge.advise_export import require_ending
 from proofs_check.bridge.advise_input import read_input, target_tokens
 from proofs_check.bridge.advise_options import parse
-from proofs_check.bridge.errors import CurveError
+from proofs_check.bridge.errors import CurveError, VectorError
 from proofs_check.bridge.files import output_folder, write_whole
 from proofs_check.bridge.progress import Clock
 from theory.advice import PopulationAdvice, advice_text
@@ -30,7 +31,7 @@ from theory.advice.ends import Namer
 from theory.advice.population import advise_families
 from theory.command_line import say
 from theory.engine.validation import as_level
-from theory.errors import BudgetError, SteeringError
+from theory.errors import BudgetError, OutputError, SteeringError
 
 if TYPE_CHECKING:
     from figures.advice import AdviceCurves
@@ -42,10 +43,9 @@ def main(arguments: Sequence[str]) -> int:
     """0 if some alpha meets all demands, 1 if none does, 2 for bad input."""
     options = parse(arguments)
     try:
-        if options.out:
-            output_folder(options.out)
         if options.data:
             return _from_file(options)
+        _checked(options)
         clock = Clock()
         clock("loading torch and transformers")
         from proofs_check.bridge.extra import quiet, require
@@ -59,6 +59,21 @@ def main(arguments: Sequence[str]) -> int:
     except SteeringError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _checked(options: Namespace) -> None:
+    """Refuse what is wrong before half a minute is spent on loading a model."""
+    if not options.rank_layers:
+        Demand.of(2, [0], plateau=0.01, **demands_of(options))
+    if options.samples and not options.out:
+        raise OutputError("--samples needs --out", remedy="give a folder with --out")
+    if options.vector and not Path(options.vector).is_file():
+        raise VectorError(f"no file {options.vector}", remedy="check the path given with --vector")
+    if options.export:
+        require_ending(Path(options.export))
+        output_folder(str(Path(options.export).parent))
+    if options.out:
+        output_folder(options.out)
 
 
 def demands_of(options: Namespace) -> dict[str, Any]:
@@ -92,6 +107,8 @@ def _from_file(options: Namespace) -> int:
                 remedy="leave one of them out",
             )
     asked = demands_of(options)
+    if options.out:
+        output_folder(options.out)
     given = read_input(Path(options.data))
     families = given.families[: options.contexts]
     weights = given.weights

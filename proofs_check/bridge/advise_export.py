@@ -19,7 +19,7 @@ from proofs_check.bridge.errors import VectorError
 from proofs_check.bridge.files import write_whole
 from proofs_check.bridge.vectors import SteeringVector
 
-__all__ = ["ENDINGS", "AdvisedAlpha", "export_vector"]
+__all__ = ["ENDINGS", "AdvisedAlpha", "export_vector", "require_ending"]
 
 ENDINGS = (".safetensors", ".npz", ".npy", ".pt")
 
@@ -56,10 +56,7 @@ def export_vector(
     OutputError
         The file cannot be written; an older one is untouched.
     """
-    if path.suffix not in ENDINGS:
-        raise VectorError(
-            f"cannot write a vector to {path.name!r}", remedy=f"end it in {', '.join(ENDINGS)}"
-        )
+    require_ending(path)
     if not math.isfinite(advised.alpha):
         raise VectorError(
             f"the advised alpha is {advised.alpha}: {advised.advice}",
@@ -89,6 +86,14 @@ def export_vector(
             write_whole(path, lambda to: np.save(to, advised.alpha * values, allow_pickle=False)),
         )
     return (_paper(vector, said, path, concept),)
+
+
+def require_ending(path: Path) -> None:
+    """Raise VectorError unless the ending of `path` is one of `ENDINGS`."""
+    if path.suffix not in ENDINGS:
+        raise VectorError(
+            f"cannot write a vector to {path.name!r}", remedy=f"end it in {', '.join(ENDINGS)}"
+        )
 
 
 def _paper(vector: SteeringVector, said: Mapping[str, str], path: Path, concept: str) -> Path:
