@@ -85,7 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SteeringError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        # torch reports what the allocator refuses as a RuntimeError.
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
         print(
             "error: the memory is used up; use --dtype float32, fewer --contexts or --windows, or"
             " a smaller model",

@@ -80,8 +80,15 @@ def scan_depth(
     for number, vector in enumerate(vectors, start=1):
         v = torch.as_tensor(vector.values).to(anatomy.unembedding.weight.dtype)
         found: list[BudgetPoint] = []
+        substituted = True
         for batch in contexts:
-            upper = Upper(loaded.model, anatomy, batch, vector.site, cost)
+            # Whether the blocks below may be skipped does not depend on the text: asked once.
+            upper = Upper(
+                loaded.model, anatomy, batch, vector.site, cost, verify=batch is contexts[0]
+            )
+            if batch is contexts[0]:
+                substituted = upper.substituted
+            upper.substituted = substituted
             tilt = local_tilt(anatomy, upper, v, apply)
             found += measure_budgets(anatomy, upper, v, tilt, apply=apply)
         points.append(tuple(found))

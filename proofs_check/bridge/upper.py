@@ -24,11 +24,14 @@ from proofs_check.bridge.encoding import TokenBatch
 from proofs_check.bridge.hooks import Captured, Steered, first_tensor
 from proofs_check.bridge.sites import Apply, Site
 
-__all__ = ["Cost", "Upper", "position_mask", "read_out"]
+__all__ = ["Cost", "Upper", "position_mask", "read_out", "rows_at_once"]
 
 # About 512 rows of states at once is where two CPU cores are fastest: fewer waste the matrix
 # kernels, more fall out of the cache.
 _ROWS = 512
+# What those rows may take: about 24 vectors of the state's width are alive inside a block (the
+# residual, the norms, queries, keys, values, and an inner layer four times as wide).
+_MEMORY, _ALIVE = 1 << 28, 24
 # Agreement of the substituted and the hooked pass, relative to the length of a normed state. A
 # float32 RMSNorm amplified by the depth stays below; a side input that is missed does not.
 _SAME = 1e-4
@@ -99,6 +102,7 @@ class Upper:
         with Captured(self._module) as state, self._recording():
             self._run(batch.rows)
         self.residual = state.value
+        self._rows = rows_at_once(anatomy.width, self.residual.element_size())
         if site.layer is not None and verify:
             self._verify()
 
@@ -116,7 +120,7 @@ class Upper:
         if self.site.layer is None:
             return states
         rows, length = states.shape[:2]
-        step = max(1, _ROWS // length)
+        step = max(1, self._rows // length)
         pieces = []
         for start in range(0, rows, step):
             piece = slice(start, min(start + step, rows))
@@ -131,7 +135,7 @@ class Upper:
         strengths = torch.as_tensor(np.asarray(alphas, dtype=np.float64))
         positions = position_mask(self.batch, apply)
         last = int(self.batch.last[0])
-        step = max(1, _ROWS // self.residual.shape[1])
+        step = max(1, self._rows // self.residual.shape[1])
         return torch.cat(
             [
                 self.normed(self.steered(vector, piece, positions))[:, last]
@@ -228,6 +232,14 @@ class Upper:
         error = float((steered - out.value).abs().max())
         if not error <= _SAME * float(out.value.norm(dim=-1).max()):
             self.substituted = False
+
+
+def rows_at_once(width: int, size: int) -> int:
+    """Rows of states in one pass: as many as are fast, or as fit into 256 MiB if that is fewer.
+
+    `width` is d and `size` the bytes of a number; a text of T tokens takes T rows for each alpha.
+    """
+    return max(1, min(_ROWS, _MEMORY // (_ALIVE * width * size)))
 
 
 def position_mask(batch: TokenBatch, apply: Apply) -> torch.Tensor:

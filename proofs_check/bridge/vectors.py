@@ -152,7 +152,7 @@ class SteeringVector:
         if not self.metadata.fingerprint and _slug(self.metadata.model) != _slug(model):
             raise VectorError(
                 f"the vector was made for {self.metadata.model!r}, the model is {model!r}",
-                remedy="load the model that the file names",
+                remedy="load the model that the file names (a folder is known by its own name)",
             )
 
     def require_site(self, site: Site) -> None:

@@ -183,6 +183,39 @@ def test_an_unknown_dtype_is_refused(model_folder: Path) -> None:
         load_model(str(model_folder), "bfloat16")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_too_little_memory_is_one_line_too(
+    arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("proofs_check.bridge.commands.run", fails)
+    assert main(arguments) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: the memory is used up; use --dtype float32")
+
+
+def test_other_failures_are_not_hidden(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("proofs_check.bridge.commands.run", fails)
+    with pytest.raises(RuntimeError, match="mat1"):
+        main(arguments)
+
+
 def test_help_is_short_and_complete(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["--help"]) == 0
     shown = capsys.readouterr().out

@@ -16,7 +16,13 @@ from proofs_check.bridge.hooks import Captured, Steered  # noqa: E402
 from proofs_check.bridge.last_block import last_block  # noqa: E402
 from proofs_check.bridge.norms import identify_norm  # noqa: E402
 from proofs_check.bridge.sites import Site  # noqa: E402
-from proofs_check.bridge.upper import Cost, Upper, position_mask, read_out  # noqa: E402
+from proofs_check.bridge.upper import (  # noqa: E402
+    Cost,
+    Upper,
+    position_mask,
+    read_out,
+    rows_at_once,
+)
 from theory.errors import ShapeError, UnknownNameError  # noqa: E402
 
 from .conftest import random_model  # noqa: E402
@@ -83,6 +89,14 @@ def test_the_cost_counts_only_the_blocks_that_ran() -> None:
     # Six texts of four tokens through the last of three blocks.
     assert cost.tokens - start == pytest.approx(6 * 4 / 3)
     assert "forwards" in str(cost)
+
+
+def test_batches_fit_the_memory() -> None:
+    assert rows_at_once(576, 4) == 512
+    wide = rows_at_once(8192, 8)
+    assert wide < 512
+    assert wide * 24 * 8192 * 8 <= 1 << 28
+    assert rows_at_once(1 << 30, 8) == 1
 
 
 def test_a_side_input_is_noticed_and_the_shortcut_given_up() -> None:
