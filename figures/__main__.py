@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from figures.explorer.command import main as explore
-from figures.gallery import FIGURES, find
-from figures.store import parse_formats, staged
+from figures.gallery import FIGURES, Figure, find
+from figures.store import FORMATS, parse_formats, staged
 from theory.command_line import Parser, say
-from theory.errors import SteeringError
+from theory.errors import OutputError, SteeringError, UnknownNameError
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -24,8 +24,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Draw the figures of the theory and write the arrays behind them.",
         epilog="figures: "
         + "; ".join(f"{name} ({figure.title})" for name, figure in FIGURES.items())
-        + ". Example: python -m figures fig3 fig4 --out out --format pdf. "
-        "An interactive page: python -m figures explore --help",
+        + ". An interactive page: python -m figures explore --help. "
+        "Example: python -m figures fig3 fig4 --out out --format pdf",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
@@ -35,6 +35,27 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _find(name: str) -> Figure:
+    """The figure of that name; a mistake may also have meant the command `explore`."""
+    if name == "explore":
+        raise SteeringError(
+            "explore is a command, no figure", remedy="write it first: python -m figures explore"
+        )
+    if name not in FIGURES:
+        raise UnknownNameError("figure", name, [*FIGURES, "explore"])
+    return find(name)
+
+
+def _refuse_picture(out: Path) -> None:
+    """``--out fig3.png`` asks for a file, and would get a folder of that name."""
+    suffix = out.suffix.lower().removeprefix(".")
+    if suffix in FORMATS and not out.is_dir():
+        raise OutputError(
+            f"{out} is the name of a picture, --out that of a folder",
+            remedy=f"write --out {out.parent} --format {suffix}",
+        )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -42,8 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return explore(words[1:])
     options = _arguments(words)
     try:
-        chosen = [find(name) for name in dict.fromkeys(options.names or FIGURES)]
+        chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]
         formats = parse_formats(options.format)
+        _refuse_picture(options.out)
         for figure in chosen:
             start = time.perf_counter()
             with staged(options.out) as stage:

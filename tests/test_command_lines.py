@@ -104,7 +104,7 @@ def example(help_text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["theory", "theory derive", "theory graph", "proofs_check", "figures"],
+    ["theory", "theory derive", "theory graph", "proofs_check", "figures", "figures explore"],
 )
 def test_the_example_of_each_help_text_works_as_printed(
     command: str,

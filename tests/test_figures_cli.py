@@ -48,6 +48,8 @@ class _Empty:
     ("arguments", "message"),
     [
         (["fg3"], "unknown figure 'fg3'; did you mean fig3"),
+        (["explor"], "unknown figure 'explor'; did you mean explore?"),
+        (["fig3", "explore"], "explore is a command, no figure; write it first"),
         (["fig3", "--format", "jpeg"], "unknown picture format 'jpeg'; did you mean png?"),
         (["fig3", "--format", ""], "unknown picture format ''; known: pdf, png, svg"),
     ],
@@ -77,6 +79,16 @@ def test_a_destination_that_is_a_file_is_refused(tmp_path, capsys):
         assert "choose another folder with --out" in error
         assert error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_picture_s_name_is_no_folder(tmp_path, capsys):
+    assert main(["fig2", "--out", str(tmp_path / "fig2.png")]) == 2
+    error = capsys.readouterr().err
+    assert f"write --out {tmp_path} --format png" in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "all.png").mkdir()
+    assert main(["fig2", "--out", str(tmp_path / "all.png"), "--format", "svg"]) == 0
 
 
 def test_a_run_that_breaks_half_way_leaves_the_old_files_alone(tmp_path, capsys, monkeypatch):

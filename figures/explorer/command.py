@@ -21,8 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(
         prog="python -m figures explore",
         description="Write one page, to be opened in a browser, with a slider for alpha.",
-        epilog="Examples: python -m figures explore --out out/explorer.html; "
-        "python -m figures explore --data family.npz --out family.html",
+        epilog="Your own numbers: TiltedFamily(...).save('mine.npz'), then --data mine.npz. "
+        "Example: python -m figures explore --out out/explorer.html",
     )
     parser.add_argument(
         "--data",

@@ -200,10 +200,10 @@ def _model_story(model: str, concept: str, meta: dict[str, Any]) -> str:
     size = meta.get("vocabulary")
     tokens = f"{size:,} tokens" if isinstance(size, int) else "the vocabulary"
     return (
-        f"A real model: no toy, no assumption on its data. Steered at the output of its final norm "
-        f"{model} must follow the same laws, with nothing fitted. Its {tokens} are grouped by "
-        f"log-odds, the likeliest shown by name. Words of {concept} take turns like the words on "
-        "the scale, and overdoing it leaves one word, whatever the prompt."
+        f"A real model, steered at the output of its final norm, where {model} must follow the "
+        f"same laws with nothing fitted. Its {tokens} are grouped by log-odds, the likeliest shown by "
+        f"name: words of {concept} take turns, and overdoing it leaves one word, whatever the "
+        "prompt. Only that the target never turns back is not promised here: look for a ◆."
     )
 
 

@@ -70,7 +70,7 @@ def bumps() -> Case:
         story=(
             "Log-odds −4 to 4, made up. Move the slider: the words take turns, as a wave, and the "
             "order of the peaks is the order of the log-odds, whatever the probabilities. "
-            "Whoever wants 'good' and steers on gets 'superb'."
+            "Whoever wants ‘good’ and steers on gets ‘superb’."
         ),
         tokens=words,
         concept=np.repeat([1, 2, 0], [4, 1, 4]),
@@ -156,8 +156,8 @@ def near_tie() -> Case:
         key="near-tie",
         title="A near-tie: log-odds that differ by 2⁻⁴⁰",
         story=(
-            "In the first window 'tea' seems to win for good, at 75 % against 25 % for 'coffee'. "
-            "But 'coffee' is ahead by 2⁻⁴⁰ nats. Choose the second window, where α is "
+            "In the first window ‘tea’ seems to win for good, at 75 % against 25 % for ‘coffee’. "
+            "But ‘coffee’ is ahead by 2⁻⁴⁰ nats. Choose the second window, where α is "
             "counted in units of 10¹²: there the limit turns over. A near-tie is no tie."
         ),
         tokens=("coffee", "tea", "water", "soup"),

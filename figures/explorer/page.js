@@ -170,7 +170,7 @@
       strong.textContent = "no α does both: ";
       more = Number.isFinite(low)
         ? `${level * 100} % takes α = ${number(low)} and ${number(w.level_cost[l])} nats; ` +
-          `${nats(budget)}, spent at α = ${number(high)}, buy ${probability(w.budget_probability[b])}`
+          `${nats(budget)}, spent at α = ${number(high)}, ${budget === 1 ? "buys" : "buy"} ${probability(w.budget_probability[b])}`
         : w.reason[l];
     }
     target.replaceChildren(strong, more);
