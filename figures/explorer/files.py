@@ -201,8 +201,8 @@ def _model_story(model: str, concept: str, meta: dict[str, Any]) -> str:
     tokens = f"{size:,} tokens" if isinstance(size, int) else "the vocabulary"
     return (
         f"A real model, steered at the output of its final norm, where {model} must follow the "
-        f"same laws with nothing fitted. Its {tokens} are grouped by log-odds, the likeliest shown by "
-        f"name: words of {concept} take turns, and overdoing it leaves one word, whatever the "
+        f"same laws with nothing fitted. Its {tokens} are grouped by log-odds, the likeliest shown "
+        f"by name: words of {concept} take turns, and overdoing it leaves one word, whatever the "
         "prompt. Only that the target never turns back is not promised here: look for a ◆."
     )
 
