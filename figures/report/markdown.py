@@ -112,23 +112,19 @@ def _statement(s: Statement) -> str:
 
 
 def _readings(content: Content) -> str:
-    found = [(s, v) for s in content.statements for v in s.readings]
-    claims = [claim for s in content.statements for claim in s.claims]
-    if not found and not claims:
-        return "None was tried in this run."
     lines = []
-    for claim in claims:
-        status = "not refuted" if claim["status"] == "unknown" else "refuted by derivation"
-        near = claim["id"].partition("/")[0]
-        lines.append(
-            f"- **{status}**: {claim['paper']} In truth: {claim['sharper']} (near `{near}`)"
-        )
-    for s, v in found:
-        lines.append(f"- **{main_status(v)[1]}**: {v.claim} (near `{s.id}`)")
-        if v.counterexample:
-            body = "\n".join("  " + line for line in v.counterexample.splitlines())
-            lines.append(f"\n  ```python\n{body}\n  ```\n")
-    return "\n".join(lines)
+    for reading in content.false_readings:
+        found = ["refuted by derivation" if reading.disproved else "not refuted"]
+        found = found if reading.law is not None else []
+        found += [main_status(v)[1] + " by search" for v in reading.verdicts]
+        truth = f" In truth: {reading.truth}" if reading.truth else ""
+        near = reading.id.partition("/")[0]
+        lines.append(f"- **{', '.join(found)}**: {reading.claim}{truth} (near `{near}`)")
+        for v in reading.verdicts:
+            if v.counterexample:
+                body = "\n".join("  " + line for line in v.counterexample.splitlines())
+                lines.append(f"\n  ```python\n{body}\n  ```\n")
+    return "\n".join(lines) or "None was tried in this run."
 
 
 def _real_model(content: Content) -> str:
