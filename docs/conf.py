@@ -40,7 +40,7 @@ html_math_renderer = "outlines"
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
-nb_merge_streams = True
+nb_merge_streams = False  # what is printed and what is displayed keep their order
 
 # -- reference -----------------------------------------------------------------------------------
 

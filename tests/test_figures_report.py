@@ -20,6 +20,7 @@ from figures.report.content import Content, Tally, assemble
 from figures.report.markdown import markdown_page
 from figures.report.page import html_page
 from figures.report.real_model import read_real_model
+from figures.report.sheet import Sheet
 from figures.report.words import badges, main_status
 from proofs_check.verdict import Verdict, as_json
 from theory.errors import OutputError
@@ -136,7 +137,11 @@ def read(page: str) -> _Reader:
 def test_every_statement_has_its_section_title_source_and_steps(page, read):
     for name, law in LAWS.items():
         assert name in read.ids
-        section = re.search(rf'<details class="statement" id="{name}">.*?(?=<details class="statement"|<h2)', page, re.S)
+        section = re.search(
+            rf'<details class="statement" id="{name}">.*?(?=<details class="statement"|<h2)',
+            page,
+            re.S,
+        )
         assert section, name
         text = section.group()
         assert "<svg" in text
@@ -246,6 +251,76 @@ def test_false_readings_with_a_derivation_are_listed_with_it():
     page = html_page(content(claims=(undecided,)), dict.fromkeys(FIGURES, SVG))
     assert "refuted by derivation" not in page
     assert "In truth: " in markdown_page(found)
+
+
+def test_a_reading_refuted_twice_is_one_reading():
+    claims = (record(CLAIMS["limit/uniform-share"]),)
+    verdicts = (
+        verdict("limit/uniform-share", "refuted", expected=False, method="symbolic"),
+        verdict("limit/uniform-share", "refuted", expected=False, counterexample="x = 1"),
+    )
+    found = content(verdicts, claims=claims, names=(*FEW, "limit"))
+    (reading,) = found.false_readings
+    # The verdict on the derivation says no more than the derivation, which is shown.
+    assert [v.method for v in reading.verdicts] == ["property"]
+    assert reading.disproved
+    html = html_page(found, dict.fromkeys(FIGURES, SVG))
+    assert "<b>1 of 1</b><span>false readings refuted: 1 by derivation, 1 by search" in html
+    assert html.count('id="reading-limit-uniform-share"') == 1
+    assert 'href="#reading-limit-uniform-share"' in html
+    assert markdown_page(found).count("**refuted by derivation, refuted by search**") == 1
+
+
+def test_a_reading_that_only_a_search_refutes_has_no_derivation():
+    (reading,) = content().false_readings
+    assert reading.id == "sign-separation/any-rows"
+    assert reading.law is None
+    assert not reading.disproved
+
+
+def test_the_table_says_by_which_method_and_on_what(page):
+    row = re.search(r'<tr><td><a class="mono" href="#tilting">.*?</tr>', page, re.S)
+    assert row
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row.group(), re.S)
+    proved, certified, passed = (re.sub(r"<[^>]+>", "", cell) for cell in cells[1:4])
+    assert proved == f"proved {len(LAWS['tilting'].steps)}"
+    assert certified == "certified 3"
+    assert passed == "passed 12, error 0.2"
+    unchecked = re.search(r'<tr><td><a class="mono" href="#peak">.*?</tr>', page, re.S)
+    assert unchecked
+    assert unchecked.group().count('class="none"') == 2
+
+
+def test_the_table_has_a_column_for_a_real_model(tmp_path, page):
+    assert 'data-on="Small"' not in page
+    bridge_result(tmp_path / "bridge")
+    found = content(names=(*FEW, "final-norm"), real_model=read_real_model(tmp_path / "bridge"))
+    html = html_page(found, dict.fromkeys(FIGURES, SVG))
+    assert "<th>on Small</th>" in html
+    row = re.search(r'<tr><td><a class="mono" href="#final-norm">.*?</tr>', html, re.S)
+    assert row
+    assert re.search(r'data-on="Small"><span class="badge passed">', row.group())
+
+
+def test_statements_fold_and_say_how_to_repeat_them(page):
+    assert page.count('<details class="statement"') >= len(LAWS) + 1
+    assert "python -m theory derive tilting\npython -m proofs_check tilting --examples 12" in page
+    assert "details::details-content { content-visibility: visible" in page  # on paper
+
+
+def test_a_page_elsewhere_links_statements_and_figures_where_they_are():
+    found = content(names=(*FEW, "peak"))
+    sheet = Sheet(
+        found, {}, pages={"slope": "a.html", "peak": "b.html", "overview": "i.html"}, files="f/"
+    )
+    assert 'href="a.html#slope"' in sheet.link("slope")
+    assert 'href="#tilting"' in sheet.link("tilting")
+    assert 'href="a.html#slope"' in sheet.prose("by `slope`")
+    assert 'href="b.html#figure-fig3"' in sheet.figure_link("fig3")
+    assert 'href="i.html#figure-overview"' in sheet.figure_link("overview")
+    shown = sheet.figure(FIGURES["fig3"])
+    assert 'src="f/fig3.svg"' in shown
+    assert 'href="f/fig3.npz"' in shown
 
 
 def test_a_true_claim_close_to_a_statement_is_no_false_reading():

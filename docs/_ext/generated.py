@@ -206,8 +206,9 @@ def _files(app: Sphinx) -> None:
     """Figures with their arrays, the report's style, and the explorer, next to the pages."""
     folder = Path(app.outdir) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    # Sphinx lets every library speak; this one narrates each subset of a font.
-    logging.logging.getLogger("fontTools").setLevel("WARNING")
+    # Sphinx lets every library speak: one narrates each subset of a font, one each notebook.
+    for talkative in ("fontTools", "traitlets"):
+        logging.logging.getLogger(talkative).setLevel("WARNING")
     for figure in FIGURES.values():
         figure.write(folder, FORMATS)
     if _has_explorer():

@@ -88,7 +88,7 @@ def readings_table(sheet: Sheet) -> str:
     """One row per false reading: by which derivation, after how many instances."""
     rows = "".join(
         f'<tr><td><a href="#{reading_anchor(r)}">{sheet.prose(r.claim)}</a></td>'
-        f"<td>{_disproved(r)}</td><td>{_cell(r.verdicts)}</td></tr>"
+        f'<td>{_disproved(r)}</td><td data-on="by search">{_cell(r.verdicts)}</td></tr>'
         for r in sheet.content.false_readings
     )
     return table(("false reading", "by derivation", "by search, instances"), rows, "summary")
