@@ -8,7 +8,7 @@ about a model than a sweep at one block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +114,10 @@ def depth_rows(scan: DepthScan) -> list[LawRow]:
             default=None,
         )
         where = "" if worst is None else f"; worst at block {worst[1]}"
-        rows.append(
-            LawRow(
-                **{
-                    **vars(row),
-                    "note": f"{row.note}, {len(scan.layers)} blocks{where}",
-                }
-            )
-        )
+        # The reason, if the row has one, stays last.
+        found, reason, why = row.note.partition("; why: ")
+        note = f"{found}; {len(scan.layers)} blocks{where}{reason}{why}"
+        rows.append(replace(row, note=note))
     return rows
 
 

@@ -34,7 +34,7 @@ from proofs_check.bridge.measured_peaks import locate_peaks
 from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.norms import FinalNorm, identify_norm
 from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.selfchecks import check_all
+from proofs_check.bridge.selfchecks import check_all, check_site
 from proofs_check.bridge.setting import prepare
 from proofs_check.bridge.sites import FINAL_NORM, Apply, Read, Site
 from proofs_check.bridge.survey import SiteSurvey, survey_site
@@ -171,6 +171,8 @@ def law_report(
         )
         for site in sites:
             own, cosine = made[site]
+            for line in check_site(loaded.model, anatomy, own, contexts, words):
+                progress(f"self-check: {line}")
             stem = f"{concept.name}_{site.name}".replace(" ", "_")
             paths.append(save_vector(own, folder / f"{stem}.npz"))
             survey = survey_site(

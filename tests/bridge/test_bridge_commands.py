@@ -172,6 +172,41 @@ def test_the_model_is_given_back_in_its_own_precision(concept: Any, load_random:
     assert "e-14" in exact.measured or "e-15" in exact.measured
 
 
+def test_self_checks_at_a_block(load_random: Any, concept: Any) -> None:
+    from proofs_check.bridge.anatomy import inspect_model
+    from proofs_check.bridge.errors import SelfCheckError
+    from proofs_check.bridge.selfchecks import check_site
+
+    loaded = load_random("gpt2")
+    anatomy = inspect_model(loaded.model)
+    made = difference_of_means(
+        loaded, anatomy, concept.positive, concept.neutral, Site(1), read="last"
+    )
+    batch, words = loaded.encode(concept.contexts), np.array([13, 14])
+    (line,) = check_site(loaded.model, anatomy, made, batch, words)
+    assert "of 4 contexts" in line
+    noisy = anatomy.blocks[2].register_forward_hook(
+        lambda _module, _args, out: (
+            out + 1e-3 * torch.randn_like(out)
+            if isinstance(out, torch.Tensor)
+            else (out[0] + 1e-3 * torch.randn_like(out[0]), *out[1:])
+        )
+    )
+    with pytest.raises(SelfCheckError, match="alpha = 0 changes"):
+        check_site(loaded.model, anatomy, made, batch, words)
+    noisy.remove()
+    deaf = anatomy.blocks[2].register_forward_hook(
+        lambda _module, _args, out: (
+            torch.zeros_like(out)
+            if isinstance(out, torch.Tensor)
+            else (torch.zeros_like(out[0]), *out[1:])
+        )
+    )
+    with pytest.raises(SelfCheckError, match="changes nothing at the last position"):
+        check_site(loaded.model, anatomy, made, batch, words)
+    deaf.remove()
+
+
 def test_a_text_that_is_too_long_is_refused_and_not_cut(
     concept: Any, tokenizer: Any, tmp_path: Path
 ) -> None:
