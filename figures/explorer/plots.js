@@ -26,6 +26,10 @@ const explorer = {};
     const size = Math.abs(x);
     return pretty(size >= 1e5 || size < 1e-4 ? x.toExponential(3) : x.toPrecision(4));
   }
+  function exact(x) {
+    // Ten digits, for those who point at a curve.
+    return Number.isFinite(x) && x !== 0 ? pretty(String(Number(x.toPrecision(10)))) : number(x);
+  }
   function probability(p) {
     return p === 0 || p >= 5e-5 ? p.toFixed(4) : pretty(p.toExponential(2));
   }
@@ -191,8 +195,8 @@ const explorer = {};
     plot.xaxis.axis_label = long || n > 11 ? null : "token, and its log-odds M";
     const base = rest ? [...context.base, context.rest_base] : Array.from(context.base);
     const source = new Bokeh.ColumnDataSource({ data: { x: place, p: base.slice(), base, name: names,
-      color: colours, odds: names.map((_, z) => odds(z)), text: names.map(() => ""),
-      before: base.map(probability) } });
+      color: colours, odds: names.map((_, z) => (z < n ? exact(context.log_odds[z]) : "several")), text: names.map(() => ""),
+      before: base.map(exact) } });
     const bars = plot.vbar({ x: { field: "x" }, top: { field: "p" }, bottom: 0, width: 0.76, source,
       fill_color: { field: "color" }, line_color: null });
     plot.vbar({ x: { field: "x" }, top: { field: "base" }, bottom: 0, width: 0.76, source,
@@ -210,7 +214,7 @@ const explorer = {};
     return { plot, move(i) {
       const p = view.probability.map((row) => row[i]);
       if (rest) p.push(view.rest[i]);
-      source.data = { ...source.data, p, text: p.map(probability) };
+      source.data = { ...source.data, p, text: p.map(exact) };
       const side = view.alpha[i] < 0 ? 0 : 1;
       bound.data = { a: ends_at[side].map((z) => z - 0.44), b: ends_at[side].map((z) => z + 0.44),
         y: ends_at[side].map((z) => context.limit[side][z]) };
@@ -221,7 +225,7 @@ const explorer = {};
   // ---- curves over alpha -------------------------------------------------------------------
   function curve(plot, view, values, text, options) {
     const source = new Bokeh.ColumnDataSource({ data: { x: Array.from(view.alpha),
-      y: Array.from(values), alpha: Array.from(view.alpha, number), ...text } });
+      y: Array.from(values), alpha: Array.from(view.alpha, exact), ...text } });
     return plot.line({ x: { field: "x" }, y: { field: "y" }, source, line_width: 2, ...options });
   }
   function limits(plot, view, heights, colours) {
@@ -248,14 +252,14 @@ const explorer = {};
       (p, z) => (p > 0 ? p - context.base[z] : NaN)));
     limits(plot, view, kept, colours);
     const lines = view.increase.map((row, z) => curve(plot, view, row, {
-      name: Array(row.length).fill(context.tokens[z]), change: Array.from(row, change),
-      p: Array.from(view.probability[z], probability),
+      name: Array(row.length).fill(context.tokens[z]), change: Array.from(row, exact),
+      p: Array.from(view.probability[z], exact),
     }, { line_color: colours[z], line_dash: DASHES[context.concept[z] % DASHES.length] }));
     const peaks = { x: [], y: [], name: [], alpha: [], change: [], color: [] };
     context.peak.forEach((a, z) => {
       if (!(a > view.low && a < view.high)) return;
       peaks.x.push(a); peaks.y.push(context.peak_increase[z]); peaks.name.push(context.tokens[z]);
-      peaks.alpha.push(number(a)); peaks.change.push(change(context.peak_increase[z]));
+      peaks.alpha.push(exact(a)); peaks.change.push(exact(context.peak_increase[z]));
       peaks.color.push(colours[z]);
     });
     const source = new Bokeh.ColumnDataSource({ data: peaks });
@@ -290,15 +294,15 @@ const explorer = {};
     const window = strip(plot, 0, 0, 0.13, "#0072B2");
     const level = rule(plot, "width", 0, { line_color: "#0072B2", line_dash: [6, 3] });
     const lines = view.concept_increase.map((row, c) => curve(plot, view, row, {
-      name: Array(row.length).fill(item.concept_names[c]), change: Array.from(row, change),
-      p: Array.from(view.concept[c], probability),
+      name: Array(row.length).fill(item.concept_names[c]), change: Array.from(row, exact),
+      p: Array.from(view.concept[c], exact),
     }, { line_color: colours[c], line_dash: DASHES[c % DASHES.length],
       line_width: c === item.target ? 2.6 : 2 }));
     const turns = { x: [], y: [], name: [], alpha: [], color: [] };
     context.turns.forEach((points, c) => points.forEach((a) => {
       if (!(a > view.low && a < view.high)) return;
       turns.x.push(a); turns.y.push(view.concept_increase[c][nearest(view.alpha, a)]);
-      turns.name.push(item.concept_names[c]); turns.alpha.push(number(a)); turns.color.push(colours[c]);
+      turns.name.push(item.concept_names[c]); turns.alpha.push(exact(a)); turns.color.push(colours[c]);
     }));
     const source = new Bokeh.ColumnDataSource({ data: turns });
     const marks = plot.scatter({ x: { field: "x" }, y: { field: "y" }, source, size: 10,
@@ -337,7 +341,7 @@ const explorer = {};
     if (Number.isFinite(context.radius)) strip(plot, -context.radius, context.radius, 0.9).top = 0;
     const window = strip(plot, 0, 0, 0.13, "#0072B2");
     const budget_line = rule(plot, "width", 0, { line_color: "#0072B2", line_dash: [6, 3] });
-    const text = (name, values) => ({ name: Array(values.length).fill(name), nats: Array.from(values, number) });
+    const text = (name, values) => ({ name: Array(values.length).fill(name), nats: Array.from(values, exact) });
     const lines = [];
     const several = view.average.some((v, i) => Math.abs(v - view.cross_entropy[i]) > 1e-9 * top);
     lines.push(curve(plot, view, cut(view.asymptote), text("asymptote", view.asymptote),
