@@ -77,7 +77,7 @@ def _concept_rows(
     """Rows under Assumption 1: b, and a = b + (1 - B) g in the context's own concept."""
     G = len(sizes)
     first = [sum(sizes[:c]) for c in range(G)]
-    shape = draw(st.sampled_from(("gaps", "weighted", "smoothed")))
+    shape = draw(st.sampled_from(("gaps", "weighted", "proportional", "smoothed")))
     # B near 0: nearly deterministic rows. B near 1: a / b - 1 small, M near 0.
     B = draw(
         st.sampled_from([Fraction(1, 2), *(Fraction(n, 10) for n in (1, 2, 3, 4, 6, 7, 8, 9))])
@@ -89,9 +89,10 @@ def _concept_rows(
         b = [B * x for x in simplex(draw, sum(sizes), scales)]
         gaps = [simplex(draw, size, close) for size in sizes]
     else:
-        # Weighted: b_z = e/(G-1) w_z and a_z = (1-e) g_z with e = B (G-1)/G; smoothed: w = g = 1/s.
+        # Weighted: b_z = e/(G-1) w_z and a_z = (1-e) g_z with e = B (G-1)/G; proportional: w = g,
+        # so that all tokens of a concept are tied, with unequal p; smoothed: w = g = 1/s.
         omega = [
-            simplex(draw, size) if shape == "weighted" else [Fraction(1, size)] * size
+            [Fraction(1, size)] * size if shape == "smoothed" else simplex(draw, size)
             for size in sizes
         ]
         b = [B / G * x for concept in omega for x in concept]
