@@ -9,6 +9,7 @@ so what is only predicted says so.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,7 @@ def advise_block(
     *,
     apply: Apply = "all",
     name: Namer = numbered,
+    stretch: Mapping[str, float] | None = None,
 ) -> ContextAdvice:
     """Advise on one context of a model.
 
@@ -105,11 +107,14 @@ def advise_block(
         What is known of the limit.
     apply : {"all", "last"}
     name : function
+    stretch : mapping
+        By demand: measured alpha over that of the quadratic law in other contexts of this site. It
+        varies less from context to context than alpha does, and makes a better seed.
     """
     local = differentiate(anatomy, upper, base, vector, apply)
     sign, target = demand.sign, demand.target
     family = local.family(sign)
-    searches = _searches(local, family, demand)
+    searches = _searches(local, family, demand, stretch or {})
     rows: dict[float, Floats] = {}
     for _ in range(1 + _CORRECTIONS):
         # Searches that are done, or that turned out hopeless, cost nothing any more.
@@ -161,7 +166,9 @@ def advise_block(
     )
 
 
-def _searches(local: Local, family: TiltedFamily, demand: Demand) -> list[Search]:
+def _searches(
+    local: Local, family: TiltedFamily, demand: Demand, stretch: Mapping[str, float]
+) -> list[Search]:
     """A search for every demand that can be met at all, seeded by the derivatives."""
     found: list[Search] = []
     sd = float(np.sqrt(family.variance(0.0)))
@@ -173,12 +180,15 @@ def _searches(local: Local, family: TiltedFamily, demand: Demand) -> list[Search
     ):
         if not budget:
             continue
-        seed = tilted(budget, 1)
         quadratic = math.sqrt(2 * budget) / sd
-        if not math.isfinite(seed):
-            seed = quadratic
-        # Curves flatten away from the origin: of two predictions the larger errs less.
-        seed = max(seed, _bent_seed(local, budget, demand.sign, 3 * quadratic))
+        if name in stretch:
+            seed = stretch[name] * quadratic
+        else:
+            seed = tilted(budget, 1)
+            if not math.isfinite(seed):
+                seed = quadratic
+            # Curves flatten away from the origin: of two predictions the larger errs less.
+            seed = max(seed, _bent_seed(local, budget, demand.sign, 3 * quadratic))
         found.append(Search(name, math.sqrt(budget), sd / math.sqrt(2.0), seed))
     if demand.level is not None and demand.target is not None:
         start = float(family.concept_log_odds(demand.target, 0.0))

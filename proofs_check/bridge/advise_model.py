@@ -188,8 +188,11 @@ def advise_model(
                     plateau = _plateau(anatomy, norm, upper, v, limit, demand, vector)
                 apply: Apply = "last" if vector.metadata.apply == "last" else "all"
                 found.append(
-                    advise_block(anatomy, upper, base, v, demand, plateau, apply=apply, name=name)
-                )
+                    advise_block(
+                        anatomy, upper, base, v, demand, plateau,
+                        apply=apply, name=name, stretch=_stretch(found),
+                    )
+                )  # fmt: skip
                 curves.append(_measured_curve(anatomy, upper, v, apply))
                 progress(f"context {j + 1} of {batch.rows}: measured, {cost.passes:.1f} passes")
         advice = gathered(found, as_weights(None, len(found)), demand, quantile)
@@ -253,6 +256,22 @@ def held(
     upper.substituted = substituted
     last = int(row.last[0])
     return upper, read_out(anatomy, normed.value[:, last])[0].numpy()
+
+
+def _stretch(contexts: Sequence[ContextAdvice]) -> dict[str, float]:
+    """Measured alpha over sqrt(2 budget) / sd(M_loc), the median over contexts, by demand."""
+    ratios: dict[str, list[float]] = {}
+    for advice in contexts:
+        budgets = {
+            "cross_entropy": advice.demand.cross_entropy,
+            "reverse_kl": advice.demand.reverse_kl,
+        }
+        for end in advice.ends:
+            budget = budgets.get(end.demand)
+            if budget and math.isfinite(end.alpha):
+                ratio = abs(end.alpha) * advice.sd / math.sqrt(2 * budget)
+                ratios.setdefault(end.demand, []).append(ratio)
+    return {name: float(np.median(found)) for name, found in ratios.items()}
 
 
 def _plateau(

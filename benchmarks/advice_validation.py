@@ -1,0 +1,154 @@
+"""Is the advice right on a real model? Budgets under a plain hook, and texts that a person can read.
+
+    python -m benchmarks.advice_validation --out DIR [--model smollm2] [--concepts joy,sadness]
+
+For every concept and site: (1) each of a dozen contexts gets its own alpha for the budget, and a
+hooked forward pass, which the advisor never made, says what it spends; (2) one alpha for all is
+chosen on other contexts, the beginnings of neutral texts, as the median of their own alphas, and is
+judged on the dozen; (3) the first few of the dozen are continued at 0, 0.5, 1 and 2 times that alpha,
+side by side in `samples.html` and `samples.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.advice import Hooked, divergences
+from benchmarks.timing import machine, write_json
+from proofs_check.bridge.extra import quiet, require, versions
+from theory.errors import SteeringError
+
+_BEGINNING = 5
+
+
+def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> Any:
+    """KL(p || p_alpha) of each context by hooked passes."""
+    hooked = Hooked(loaded, anatomy, vector, batch)
+    everyone = np.arange(batch.rows)
+    base = hooked(everyone, np.zeros(batch.rows))
+    return divergences(base, hooked(everyone, np.asarray(alphas, dtype=np.float64)))
+
+
+def site_record(loaded: Any, anatomy: Any, vector: Any, texts: Any, budget: float) -> Any:
+    from proofs_check.bridge.advise_model import advise_model
+    from proofs_check.bridge.encoding import encode
+    from theory.advice.demand import Demand
+
+    demand = Demand.of(
+        anatomy.vocabulary, None, level=None, cross_entropy=budget, reverse_kl=None,
+        before_peak="no", sign=1, plateau=0.01,
+    )  # fmt: skip
+    held_out = encode(loaded.tokenizer, texts.contexts)
+    beginnings = [" ".join(text.split()[:_BEGINNING]) for text in texts.neutral[:8]]
+    choice = encode(loaded.tokenizer, beginnings)
+    own = advise_model(loaded, anatomy, vector, held_out, demand, limits=False)
+    chosen = advise_model(loaded, anatomy, vector, choice, demand, limits=False)
+    alpha = float(np.median(chosen.advice.highs))
+    error = np.abs(judged(loaded, anatomy, vector, held_out, own.advice.highs) / budget - 1)
+    spent = judged(loaded, anatomy, vector, held_out, np.full(held_out.rows, alpha))
+    return {
+        "site": vector.site.name,
+        "alpha_own": own.advice.highs.tolist(),
+        "own_error_median": float(np.median(error)),
+        "own_error_max": float(error.max()),
+        "passes_per_context": own.passes / held_out.rows,
+        "alpha_chosen": alpha,
+        "held_out_median": float(np.median(spent)),
+        "held_out_mean": float(spent.mean()),
+        "held_out_range": [float(spent.min()), float(spent.max())],
+    }
+
+
+def line(concept: str, row: Any, budget: float) -> str:
+    low, high = row["held_out_range"]
+    return (
+        f"{concept:<9}{row['site']:<14}{row['own_error_median']:>9.2%}{row['own_error_max']:>9.2%}"
+        f"{row['passes_per_context']:>8.2f}{row['alpha_chosen']:>9.3f}"
+        f"{row['held_out_median'] / budget:>9.2f}{row['held_out_mean'] / budget:>7.2f}"
+        f"   {low / budget:.2f} to {high / budget:.2f}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.advice_validation", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--concepts", default="joy,sadness")
+    parser.add_argument("--layers", default="7,15,22,29", help="blocks, besides the final norm")
+    parser.add_argument("--budget", type=float, default=0.5, help="nats (default: 0.5)")
+    parser.add_argument("--samples", type=int, default=4, help="contexts continued (default: 4)")
+    parser.add_argument("--tokens", type=int, default=24)
+    parser.add_argument("--out", required=True, metavar="DIR")
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options)
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    quiet()
+    require()
+    import torch
+
+    from proofs_check.bridge.advise_samples import FACTORS, Sampled, generate, write_page
+    from proofs_check.bridge.anatomy import inspect_model
+    from proofs_check.bridge.concept_texts import load_concept
+    from proofs_check.bridge.encoding import encode
+    from proofs_check.bridge.files import output_folder
+    from proofs_check.bridge.making import difference_vectors
+    from proofs_check.bridge.models import load_model
+    from proofs_check.bridge.sites import FINAL_NORM, Site
+
+    folder = output_folder(options.out)
+    torch.set_num_threads(1)
+    loaded = load_model(options.model, "float32")
+    anatomy = inspect_model(loaded.model)
+    blocks = [Site(int(part)) for part in options.layers.split(",")]
+    records, samples = [], []
+    print("concept  site           own KL error     passes   one      held-out KL / budget")
+    print("                       median      max /context  alpha   median   mean   range")
+    for name in options.concepts.split(","):
+        texts = load_concept(name)
+        sides = (texts.positive, texts.neutral)
+        made = [
+            *difference_vectors(loaded, anatomy, *sides, [FINAL_NORM], read="last"),
+            *difference_vectors(loaded, anatomy, *sides, blocks),
+        ]
+        for vector, _ in made:
+            row = site_record(loaded, anatomy, vector, texts, options.budget)
+            records.append({"concept": name, **row})
+            print(line(name, row, options.budget), flush=True)
+            batch = encode(loaded.tokenizer, texts.contexts[: options.samples])
+            alphas = tuple(factor * row["alpha_chosen"] for factor in FACTORS)
+            steered = alphas[1:]
+            for j in range(batch.rows):
+                prices = [
+                    float(judged(loaded, anatomy, vector, batch.row(j), [a])[0]) for a in steered
+                ]
+                words = generate(loaded, anatomy, vector, batch.row(j), alphas, options.tokens)
+                spent = ", ".join(f"{price:.2g}" for price in prices)
+                note = f"the first token's Delta CE: {spent} nats at half, once and twice"
+                site = f"{name}, {vector.site.name}"
+                samples.append(Sampled(site, texts.contexts[j], alphas, words, note))
+    title = f"Advised for {options.budget:g} nats of Delta CE on other contexts: {options.model}"
+    paths = write_page(samples, folder, title)
+    print("written: " + ", ".join(str(path) for path in paths))
+    write_json(
+        folder / "validation.json",
+        {"budget": options.budget, "machine": machine(), "versions": versions(), "rows": records},
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
