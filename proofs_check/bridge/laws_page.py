@@ -11,6 +11,7 @@ import numpy as np
 
 from proofs_check.bridge.files import write_whole
 from proofs_check.bridge.law_row import LawRow
+from proofs_check.bridge.laws_text import at_a_glance
 from proofs_check.bridge.survey import SiteSurvey
 
 __all__ = ["laws_page"]
@@ -23,6 +24,7 @@ th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd;
          vertical-align: top; }
 .passed { color: #00674a; } .refuted { color: #b33c00; } .unknown { color: #666; }
 img { max-width: 100%; }
+pre { font-size: 13px; overflow-x: auto; }
 """
 
 
@@ -46,6 +48,7 @@ def laws_page(
         "<p>Statements in bold claim equality; the others are expansions around α = 0, or describe"
         " the linear read-out, and how far they carry on a real network is the question. A"
         " deviation above 1 exceeds the stated tolerance.</p>",
+        f"<pre>{escape(at_a_glance(rows))}</pre>",
         *(f'<img alt="law report" src="data:image/png;base64,{data}">' for data in pictures),
     ]
     heads = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.interpolate import CubicSpline
 
 from proofs_check.bridge.drawing import COLOURS, save_figure
 from proofs_check.bridge.entropy_panel import EntropyCurve
@@ -26,9 +27,10 @@ __all__ = [
 
 CAVEAT = "Qualitative: the paper's texts, contexts and layers are unpublished. α on an asinh axis."
 _LEGEND = (
-    f"{CAVEAT} Points: measured. Dashed: tilt by M_loc, up to 1 nat. Dotted: LN(h + R∞ + αv), from"
-    " |αv| = |h + R∞|. Solid: closed form of the last block. Bars at the edge: plateau LN(±v)Wᵀ."
-    " Tokens: the likeliest at the end of the range, as in the paper; below, of |αv| ≤ |h|."
+    f"{CAVEAT} Points: measured, at adaptive nodes; pale: a spline through them. Dashed: tilt by"
+    " M_loc, up to 1 nat. Dotted: LN(h + R∞ + αv), from |αv| = |h + R∞|. Solid: closed form of the"
+    " last block. Bars at the edge: plateau LN(±v)Wᵀ. Tokens: the likeliest at the far end of the"
+    " panel, the paper's choice."
 )
 # Characters per inch of the small print, for wrapping it to the figure's width.
 _SMALL, _LARGE = 19, 13
@@ -93,11 +95,14 @@ def _draw_panel(panel: Panel, ax: Any) -> None:
     unit = min(1.0, abs(edge) / 50)
     # A bar of constant width on the asinh axis, at the far end.
     start = sign * unit * np.sinh(0.955 * np.arcsinh(abs(edge) / unit))
+    spline = CubicSpline(np.arcsinh(panel.alphas / unit), panel.measured)
+    inner = np.arcsinh(panel.alphas[[0, -1]] / unit)
+    dense = unit * np.sinh(np.linspace(inner[0], inner[1], 400))
     # Where alpha v is shorter than h + R_inf the plateau says nothing yet.
     near_the_end = bool(np.isfinite(panel.far).any())
     for i, text in enumerate(panel.token_text):
         colour = COLOURS[i % len(COLOURS)]
-        ax.plot(panel.alphas, panel.measured[:, i], "-", color=colour, lw=2.2, alpha=0.18)
+        ax.plot(dense, spline(np.arcsinh(dense / unit))[:, i], "-", color=colour, lw=2, alpha=0.2)
         ax.plot(panel.alphas, panel.measured[:, i], "o", color=colour, ms=2.4, label=text)
         ax.plot(panel.alphas, panel.near[:, i], "--", color=colour, lw=1.0)
         ax.plot(panel.alphas, panel.far[:, i], ":", color=colour, lw=1.3)
@@ -110,7 +115,8 @@ def _draw_panel(panel: Panel, ax: Any) -> None:
             )
     stretch(ax, panel.alphas, unit)
     ax.set_ylabel("Δp(z | α)")
-    ax.set_title(panel.title, fontsize=8)
+    missed = f" (spline within {panel.error:.1g})" if np.isfinite(panel.error) else ""
+    ax.set_title(panel.title + missed, fontsize=8)
     ax.legend(fontsize=6, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from proofs_check.bridge.adaptive import adaptive_curve
 from proofs_check.bridge.anatomy import Anatomy
 from proofs_check.bridge.encoding import TokenBatch
 from proofs_check.bridge.last_block import last_block
@@ -24,7 +25,6 @@ from proofs_check.bridge.models import LoadedModel
 from proofs_check.bridge.norms import FinalNorm
 from proofs_check.bridge.plateau import final_residual
 from proofs_check.bridge.sites import Apply, Site
-from proofs_check.bridge.survey import asinh_grid
 from proofs_check.bridge.upper import Upper, read_out
 from theory import TiltedFamily
 
@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 # Beyond a divergence of 1 nat the tilt by M_loc is not expected to say anything.
 _NEAR_NATS = 1.0
 _BAND = (0.1, 0.9)
+# In probability: half the width of a point in the figure.
+_SPLINE_TOLERANCE, _START = 5e-3, 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,8 @@ class Panel:
         Shape (k,): Delta p at the end of the axis.
     low, high : numpy.ndarray
         Shape (A, k): quantiles over resampled P and N; nan without resampling.
+    error : float
+        Largest |spline - measured| where the last nodes were added; nan for alphas that were given.
     """
 
     title: str
@@ -73,6 +77,7 @@ class Panel:
     plateau: Floats
     low: Floats
     high: Floats
+    error: float
 
 
 def bump_panel(
@@ -87,20 +92,36 @@ def bump_panel(
     reach: float = 200.0,
     sign: int = 1,
     apply: Apply = "all",
-    points: int = 40,
+    most: int = 49,
+    alphas: Floats | None = None,
     tokens: NDArray[np.int64] | None = None,
     count: int = 8,
 ) -> Panel:
-    """Measure and predict one panel on [0, reach] or [-reach, 0]."""
+    """Measure and predict one panel on [0, reach] or [-reach, 0].
+
+    The alphas are nodes in asinh(alpha), halved where a spline through the others misses a token's
+    probability by 0.005, `most` of them at most; or the `alphas` that are given, (A,), with a 0.
+    """
     upper = Upper(loaded.model, anatomy, batch, site)
-    positive = asinh_grid(reach, min(1.0, reach / 50), points)[points:]
-    alphas = np.sort(sign * positive)
-    log_p = _log_p(anatomy, upper.last_normed(vector, alphas, apply))
-    zero = int(np.abs(alphas).argmin())
-    end = -1 if sign > 0 else 0
     if tokens is None:
-        tokens = np.argsort(-log_p[end], kind="stable")[:count]
-    base = np.exp(log_p[zero, tokens])
+        (end,) = _log_p(anatomy, upper.last_normed(vector, np.array([sign * reach]), apply))
+        tokens = np.argsort(-end, kind="stable")[:count]
+    chosen = tokens
+
+    def probabilities(strengths: Floats) -> Floats:
+        return np.exp(_log_p(anatomy, upper.last_normed(vector, strengths, apply))[:, chosen])
+
+    error = float("nan")
+    if alphas is None:
+        low, high = sorted((0.0, sign * reach))
+        curve = adaptive_curve(
+            probabilities, low, high,
+            unit=min(1.0, reach / 50), tolerance=_SPLINE_TOLERANCE, start=_START, most=most,
+        )  # fmt: skip
+        alphas, values, error = curve.alphas, curve.values, curve.error
+    else:
+        values = probabilities(alphas)
+    base = values[int(np.abs(alphas).argmin())]
     v = vector.to(torch.float64).numpy()
 
     def increase(values: Floats) -> Floats:
@@ -124,13 +145,14 @@ def bump_panel(
         tokens=tokens,
         token_text=tuple(_text(loaded.tokenizer, int(t)) for t in tokens),
         alphas=alphas,
-        measured=increase(log_p),
+        measured=values - base,
         near=np.where(within[:, None], increase(near), np.nan),
         far=np.where((np.abs(alphas) >= scale)[:, None], increase(far), np.nan),
         exact=exact,
         plateau=increase(limit)[0],
         low=np.full((alphas.size, tokens.size), np.nan),
         high=np.full((alphas.size, tokens.size), np.nan),
+        error=error,
     )
 
 
@@ -154,6 +176,7 @@ def mean_and_band(panels: Sequence[Panel], title: str) -> Panel:
         plateau=np.stack([panel.plateau for panel in panels]).mean(axis=0),
         low=low,
         high=high,
+        error=first.error,
     )
 
 

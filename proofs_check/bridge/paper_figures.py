@@ -192,7 +192,7 @@ def _two_rows(
             given["title"] += row
             if row:
                 given["reach"] = ready.units[given["which"]]
-            panels.append(ready.panel(**given, points=30))
+            panels.append(ready.panel(**given))
         ready.progress(f"{stem}{row or ', the paper’s range'}: measured")
     return save_panels(panels, title, folder, stem, columns=len(wanted))
 
@@ -245,12 +245,19 @@ def _bootstrap(ready: _Ready, title: str, folder: Path, stem: str) -> tuple[Path
     ]  # fmt: skip
     drawn = []
     for name, reach in (("", 200.0), (", |αv| ≤ |h|", ready.units[_MIDDLE])):
-        tokens = ready.panel(_MIDDLE, name, reach=reach).tokens
+        whole = ready.panel(_MIDDLE, name, reach=reach)
         panels = []
         for number in range(_RESAMPLINGS):
             plus, minus = (s[rng.integers(0, len(s), len(s))].mean(0) for s in both)
             panels.append(
-                ready.panel(_MIDDLE, name, plus - minus, tokens=tokens, reach=reach, points=24)
+                ready.panel(
+                    _MIDDLE,
+                    name,
+                    plus - minus,
+                    tokens=whole.tokens,
+                    alphas=whole.alphas,
+                    reach=reach,
+                )
             )
             if number % 4 == 3:
                 ready.progress(f"resampling {number + 1} of {_RESAMPLINGS}{name} measured")

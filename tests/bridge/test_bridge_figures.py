@@ -52,7 +52,9 @@ def test_panels_hold_measurements_and_predictions(ready: Any, sign: int) -> None
         panel = bump_panel(
             loaded, anatomy, norm, vector(layer), Site(layer), batch, title="x", sign=sign
         )
-        assert panel.measured.shape == (41, 8)
+        assert panel.measured.shape == (panel.alphas.size, 8)
+        assert 13 <= panel.alphas.size <= 49
+        assert 0 < panel.error
         assert (np.diff(panel.alphas) > 0).all()
         assert sign * panel.alphas.sum() > 0
         zero = int(np.abs(panel.alphas).argmin())
