@@ -1,12 +1,12 @@
-"""Is the advice right on a real model? Budgets under a plain hook, and texts that a person can read.
+"""Is the advice right on a real model? Budgets under a plain hook, and texts to read.
 
     python -m benchmarks.advice_validation --out DIR [--model smollm2] [--concepts joy,sadness]
 
 For every concept and site: (1) each of a dozen contexts gets its own alpha for the budget, and a
 hooked forward pass, which the advisor never made, says what it spends; (2) one alpha for all is
-chosen on other contexts, the beginnings of neutral texts, as the median of their own alphas, and is
-judged on the dozen; (3) the first few of the dozen are continued at 0, 0.5, 1 and 2 times that alpha,
-side by side in `samples.html` and `samples.md`.
+chosen on other contexts, those of the next concept, as the median of their own alphas, and is
+judged on the dozen; (3) the first few of the dozen are continued at 0, 0.5, 1 and 2 times that
+alpha, side by side in `samples.html` and `samples.md`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,7 @@ import numpy as np
 from benchmarks.advice import Hooked, divergences
 from benchmarks.timing import machine, write_json
 from proofs_check.bridge.extra import quiet, require, versions
-from theory.errors import SteeringError
-
-_BEGINNING = 5
+from theory.errors import SteeringError, SteeringSetError
 
 
 def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> Any:
@@ -35,7 +32,9 @@ def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> A
     return divergences(base, hooked(everyone, np.asarray(alphas, dtype=np.float64)))
 
 
-def site_record(loaded: Any, anatomy: Any, vector: Any, texts: Any, budget: float) -> Any:
+def site_record(
+    loaded: Any, anatomy: Any, vector: Any, texts: Any, others: Sequence[str], budget: float
+) -> Any:
     from proofs_check.bridge.advise_model import advise_model
     from proofs_check.bridge.encoding import encode
     from theory.advice.demand import Demand
@@ -45,8 +44,7 @@ def site_record(loaded: Any, anatomy: Any, vector: Any, texts: Any, budget: floa
         before_peak="no", sign=1, plateau=0.01,
     )  # fmt: skip
     held_out = encode(loaded.tokenizer, texts.contexts)
-    beginnings = [" ".join(text.split()[:_BEGINNING]) for text in texts.neutral[:8]]
-    choice = encode(loaded.tokenizer, beginnings)
+    choice = encode(loaded.tokenizer, others)
     own = advise_model(loaded, anatomy, vector, held_out, demand, limits=False)
     chosen = advise_model(loaded, anatomy, vector, choice, demand, limits=False)
     alpha = float(np.median(chosen.advice.highs))
@@ -117,15 +115,22 @@ def _run(options: argparse.Namespace) -> int:
     records, samples = [], []
     print("concept  site           own KL error     passes   one      held-out KL / budget")
     print("                       median      max /context  alpha   median   mean   range")
-    for name in options.concepts.split(","):
+    names = options.concepts.split(",")
+    for name, other in zip(names, [*names[1:], names[0]], strict=True):
         texts = load_concept(name)
+        others = [text for text in load_concept(other).contexts if text not in texts.contexts]
+        if not others:
+            raise SteeringSetError(
+                f"{other} has no context that {name} has not",
+                remedy="give two concepts with contexts of their own",
+            )
         sides = (texts.positive, texts.neutral)
         made = [
             *difference_vectors(loaded, anatomy, *sides, [FINAL_NORM], read="last"),
             *difference_vectors(loaded, anatomy, *sides, blocks),
         ]
         for vector, _ in made:
-            row = site_record(loaded, anatomy, vector, texts, options.budget)
+            row = site_record(loaded, anatomy, vector, texts, others, options.budget)
             records.append({"concept": name, **row})
             print(line(name, row, options.budget), flush=True)
             batch = encode(loaded.tokenizer, texts.contexts[: options.samples])

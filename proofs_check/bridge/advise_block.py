@@ -9,19 +9,16 @@ so what is only predicted says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import log_softmax, logsumexp
 
+from proofs_check.bridge.advise_rows import HeldContexts
 from proofs_check.bridge.advise_search import Search
-from proofs_check.bridge.anatomy import Anatomy
-from proofs_check.bridge.sites import Apply
-from proofs_check.bridge.upper import Upper, read_out
 from theory import TiltedFamily
 from theory.advice.context import ContextAdvice, verdict
 from theory.advice.crossing import Supremum
@@ -69,65 +66,112 @@ class Local:
         return float(np.exp(self.log_p) @ (self.log_p - bent))
 
 
-def differentiate(
-    anatomy: Anatomy, upper: Upper, base: Floats, vector: torch.Tensor, apply: Apply
-) -> Local:
-    """Central differences of the last position's logits; `base`, (V,), are the unsteered ones."""
-    length = float(upper.residual.norm(dim=-1).median() / vector.norm())
-    step = _STEP * length
-    low, high = read_out(anatomy, upper.last_normed(vector, np.array([-step, step]), apply)).numpy()
-    return Local(log_softmax(base), (high - low) / (2 * step), (high - 2 * base + low) / step**2)
-
-
-def advise_block(
-    anatomy: Anatomy,
-    upper: Upper,
-    base: Floats,
-    vector: torch.Tensor,
-    demand: Demand,
-    plateau: Plateau | None,
-    *,
-    apply: Apply = "all",
-    name: Namer = numbered,
-    stretch: Mapping[str, float] | None = None,
-) -> ContextAdvice:
-    """Advise on one context of a model.
+def differentiate(held: HeldContexts, norm: float) -> list[Local]:
+    """Central differences of every context's last logits, both steps of all of them in one pass.
 
     Parameters
     ----------
-    anatomy : Anatomy
-    upper : Upper
-        The context, held at the block.
-    base : numpy.ndarray
-        Shape (V,), unsteered logits of the last position.
-    vector : torch.Tensor
-        Shape (d,).
-    demand : Demand
-    plateau : Plateau or None
-        What is known of the limit.
-    apply : {"all", "last"}
-    name : function
-    stretch : mapping
-        By demand: measured alpha over that of the quadratic law in other contexts of this site. It
-        varies less from context to context than alpha does, and makes a better seed.
+    held : HeldContexts
+    norm : float
+        |v|.
     """
-    local = differentiate(anatomy, upper, base, vector, apply)
-    sign, target = demand.sign, demand.target
-    family = local.family(sign)
-    searches = _searches(local, family, demand, stretch or {})
-    rows: dict[float, Floats] = {}
+    everyone = list(range(held.count))
+    steps = _STEP * held.lengths / norm
+    logits = held.logits(everyone + everyone, np.concatenate((-steps, steps)))
+    found = []
+    for j, step in enumerate(steps):
+        low, base, high = logits[j], held.base[j], logits[held.count + j]
+        slope, bend = (high - low) / (2 * step), (high - 2 * base + low) / step**2
+        found.append(Local(log_softmax(base), slope, bend))
+    return found
+
+
+@dataclass
+class _Running:
+    """One context on its way: what is searched for and what was measured, by strength."""
+
+    local: Local
+    searches: list[Search] = field(default_factory=list)
+    rows: dict[float, Floats] = field(default_factory=dict)
+
+    def wanted(self) -> list[float]:
+        """The strengths to measure next. What is done or hopeless costs nothing any more."""
+        asked = {s.propose() for s in self.searches if not _settled(s) and not s.falling}
+        return sorted(strength for strength in asked if strength not in self.rows)
+
+    def record(self, strength: float, log_q: Floats, demand: Demand) -> None:
+        """A measured distribution serves all searches of its context."""
+        self.rows[strength] = log_q
+        for search in self.searches:
+            search.record(strength, _value(search.name, self.local.log_p, log_q, demand))
+
+    def stretch(self) -> dict[str, float]:
+        """How much farther than the quadratic law the ends were found, by demand."""
+        return {
+            s.name: _best(s)[0] * s.rate / s.goal
+            for s in self.searches
+            if s.name != "level" and _settled(s)
+        }
+
+
+def advise_block(
+    held: HeldContexts,
+    norm: float,
+    demand: Demand,
+    plateaus: Sequence[Plateau | None],
+    *,
+    name: Namer = numbered,
+    derivatives: Sequence[Local] | None = None,
+) -> list[ContextAdvice]:
+    """Advise on every context of `held`.
+
+    The first one goes ahead: how much farther than the quadratic law its ends lie varies less from
+    context to context than alpha does, and seeds the others.
+
+    Parameters
+    ----------
+    held : HeldContexts
+    norm : float
+        |v|.
+    demand : Demand
+    plateaus : sequence of Plateau or None
+        What is known of each context's limit.
+    name : function
+    derivatives : sequence of Local, optional
+        What `differentiate` returned, where it is known already.
+    """
+    known = differentiate(held, norm) if derivatives is None else derivatives
+    running = [_Running(local) for local in known]
+    stretch: dict[str, float] = {}
+    for group in (range(1), range(1, held.count)):
+        for j in group:
+            running[j].searches = _searches(running[j].local, demand, stretch)
+        _measure(held, running, group, demand)
+        stretch = running[0].stretch()
+    return [
+        _advice(one, demand, plateau, name) for one, plateau in zip(running, plateaus, strict=True)
+    ]
+
+
+def _measure(
+    held: HeldContexts, running: Sequence[_Running], group: Sequence[int], demand: Demand
+) -> None:
+    """The seeds and at most four corrections, all contexts of a group in one pass each time."""
     for _ in range(1 + _CORRECTIONS):
-        # Searches that are done, or that turned out hopeless, cost nothing any more.
-        wanted = sorted({s.propose() for s in searches if not _settled(s) and not s.falling})
-        wanted = [strength for strength in wanted if strength not in rows]
+        wanted = [(j, strength) for j in group for strength in running[j].wanted()]
         if not wanted:
-            break
-        states = upper.last_normed(vector, sign * np.array(wanted), apply)
-        for strength, logits in zip(wanted, read_out(anatomy, states).numpy(), strict=True):
-            rows[strength] = log_softmax(logits)
-            for search in searches:
-                search.record(strength, _value(search.name, local.log_p, rows[strength], demand))
-    lows, highs, top, cautions = _ends(searches, local, family, demand)
+            return
+        alphas = demand.sign * np.array([strength for _, strength in wanted])
+        logits = held.logits([j for j, _ in wanted], alphas)
+        for (j, strength), row in zip(wanted, logits, strict=True):
+            running[j].record(strength, log_softmax(row), demand)
+
+
+def _advice(one: _Running, demand: Demand, plateau: Plateau | None, name: Namer) -> ContextAdvice:
+    """What the measurements of one context say."""
+    local, rows, sign, target = one.local, one.rows, demand.sign, demand.target
+    family = local.family(sign)
+    lows, highs, top, cautions = _ends(one.searches, local, family, demand)
     peaks = None
     if demand.before_peak != "no" and target is not None:
         peaks = peak_ends(family, demand)
@@ -166,11 +210,10 @@ def advise_block(
     )
 
 
-def _searches(
-    local: Local, family: TiltedFamily, demand: Demand, stretch: Mapping[str, float]
-) -> list[Search]:
+def _searches(local: Local, demand: Demand, stretch: Mapping[str, float]) -> list[Search]:
     """A search for every demand that can be met at all, seeded by the derivatives."""
     found: list[Search] = []
+    family = local.family(demand.sign)
     sd = float(np.sqrt(family.variance(0.0)))
     if not sd > 0.0:
         return found

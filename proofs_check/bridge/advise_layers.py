@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from proofs_check.bridge.advise_block import advise_block, differentiate
-from proofs_check.bridge.advise_model import Spent, held
+from proofs_check.bridge.advise_model import Spent
+from proofs_check.bridge.advise_rows import HeldContexts
 from proofs_check.bridge.anatomy import Anatomy
 from proofs_check.bridge.encoding import TokenBatch
 from proofs_check.bridge.models import LoadedModel
@@ -98,27 +99,25 @@ def rank_layers(
         plateau=0.01,
     )
     for vector in vectors:
-        cost, rows, substituted = Spent(), [], True
+        cost, rows = Spent(), []
         v = torch.as_tensor(vector.values).to(anatomy.unembedding.weight.dtype)
         apply: Apply = "last" if vector.metadata.apply == "last" else "all"
-        for j in range(batch.rows):
-            row = batch.row(j)
-            upper, base = held(loaded, anatomy, row, vector, cost, substituted, first=j == 0)
-            substituted = upper.substituted
-            local = differentiate(anatomy, upper, base, v, apply)
-            spent = cost.passes
+        held = HeldContexts(loaded, anatomy, batch, vector.site, v, apply, cost)
+        known = differentiate(held, vector.metadata.norm)
+        passes = cost.passes
+        bought = [math.nan] * held.count
+        if measure:
+            nothing = [None] * held.count
+            advice = advise_block(held, vector.metadata.norm, demand, nothing, derivatives=known)
+            bought = [one.high.concept - one.start.concept for one in advice]
+        for local, gain in zip(known, bought, strict=True):
             p = np.exp(local.log_p)
             centred = sign * (local.slope - p @ local.slope)
             slope, sd = float(p[target] @ centred[target]), math.sqrt(float(p @ centred**2))
-            bought = math.nan
-            if measure:
-                advice = advise_block(anatomy, upper, base, v, demand, None, apply=apply)
-                bought = advice.high.concept - advice.start.concept
-                cost.passes = spent
-            rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), bought))
+            rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), gain))
         means = np.mean(rows, axis=0)
         gain, slope, sd, predicted, measured = (float(x) for x in means)
-        found.append(LayerRank(vector.site.name, gain, slope, sd, predicted, measured, cost.passes))
+        found.append(LayerRank(vector.site.name, gain, slope, sd, predicted, measured, passes))
         progress(f"{vector.site.name}: gain {means[0]:.3g}")
     return tuple(sorted(found, key=lambda rank: -rank.gain))
 

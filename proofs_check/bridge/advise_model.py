@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from proofs_check.bridge.advise_block import advise_block
+from proofs_check.bridge.advise_rows import HeldContexts
 from proofs_check.bridge.anatomy import Anatomy
 from proofs_check.bridge.encoding import TokenBatch
 from proofs_check.bridge.errors import ModelError
-from proofs_check.bridge.hooks import Captured
 from proofs_check.bridge.last_block import LastBlock, last_block
 from proofs_check.bridge.making import read_states
 from proofs_check.bridge.models import LoadedModel
@@ -40,7 +40,7 @@ from theory.advice.plateau import Plateau, likeliest
 from theory.advice.population import PopulationAdvice, advise_families, gathered
 from theory.advice.scan import advise_curve
 
-__all__ = ["ModelAdvice", "Spent", "advise_model", "direction", "held", "last_block_grid"]
+__all__ = ["ModelAdvice", "Spent", "advise_model", "direction", "last_block_grid"]
 
 Floats = NDArray[np.float64]
 Curve = Callable[[Floats], Floats]
@@ -177,24 +177,23 @@ def advise_model(
                 curves.append(form.log_probability)
                 progress(f"context {len(found)} of {batch.rows}: closed form")
         else:
-            substituted = True
-            for j in range(batch.rows):
-                row = batch.row(j)
-                upper, base = held(loaded, anatomy, row, vector, cost, substituted, first=j == 0)
-                substituted = upper.substituted
-                lengths.append(float(upper.residual.norm(dim=-1).median()))
-                plateau = None
+            apply: Apply = "last" if vector.metadata.apply == "last" else "all"
+            length, verified = vector.metadata.norm, None
+            for piece in batch.chunks(_TEXTS):
+                held = HeldContexts(loaded, anatomy, piece, vector.site, v, apply, cost, verified)
+                verified = held.verified
+                lengths.extend(held.lengths)
+                far: list[Plateau | None] = [None] * held.count
                 if limit is not None and norm is not None and limits:
-                    plateau = _plateau(anatomy, norm, upper, v, limit, demand, vector)
-                apply: Apply = "last" if vector.metadata.apply == "last" else "all"
-                found.append(
-                    advise_block(
-                        anatomy, upper, base, v, demand, plateau,
-                        apply=apply, name=name, stretch=_stretch(found),
-                    )
-                )  # fmt: skip
-                curves.append(_measured_curve(anatomy, upper, v, apply))
-                progress(f"context {j + 1} of {batch.rows}: measured, {cost.passes:.1f} passes")
+                    far = [
+                        _plateau(anatomy, norm, held.single(j), v, limit, demand, vector)
+                        for j in range(held.count)
+                    ]
+                found.extend(advise_block(held, length, demand, far, name=name))
+                curves.extend(held.curve(j) for j in range(held.count))
+                progress(
+                    f"{len(found)} of {batch.rows} contexts measured: {cost.passes:.1f} passes"
+                )
         advice = gathered(found, as_weights(None, len(found)), demand, quantile)
     seconds = time.perf_counter() - start
     return ModelAdvice(
@@ -234,46 +233,6 @@ def _closed(form: LastBlock, demand: Demand, name: Namer) -> ContextAdvice:
     return advise_curve(form.log_probability, grid, demand, limit, slope, name)
 
 
-def held(
-    loaded: LoadedModel,
-    anatomy: Anatomy,
-    row: TokenBatch,
-    vector: SteeringVector,
-    cost: Cost,
-    substituted: bool,
-    *,
-    first: bool,
-) -> tuple[Upper, Floats]:
-    """One context held at the block, and its unsteered logits from the same pass.
-
-    Whether the blocks below may be skipped is verified on the first context, once.
-    """
-    if first:
-        twin = Upper(loaded.model, anatomy, row, vector.site, Cost())
-        substituted = twin.substituted
-    with Captured(anatomy.final_norm) as normed:
-        upper = Upper(loaded.model, anatomy, row, vector.site, cost, verify=False)
-    upper.substituted = substituted
-    last = int(row.last[0])
-    return upper, read_out(anatomy, normed.value[:, last])[0].numpy()
-
-
-def _stretch(contexts: Sequence[ContextAdvice]) -> dict[str, float]:
-    """Measured alpha over sqrt(2 budget) / sd(M_loc), the median over contexts, by demand."""
-    ratios: dict[str, list[float]] = {}
-    for advice in contexts:
-        budgets = {
-            "cross_entropy": advice.demand.cross_entropy,
-            "reverse_kl": advice.demand.reverse_kl,
-        }
-        for end in advice.ends:
-            budget = budgets.get(end.demand)
-            if budget and math.isfinite(end.alpha):
-                ratio = abs(end.alpha) * advice.sd / math.sqrt(2 * budget)
-                ratios.setdefault(end.demand, []).append(ratio)
-    return {name: float(np.median(found)) for name, found in ratios.items()}
-
-
 def _plateau(
     anatomy: Anatomy,
     norm: FinalNorm,
@@ -304,15 +263,6 @@ def _plateau(
         low, high = (low, middle) if near(middle) else (middle, high)
     concept = math.nan if demand.target is None else float(p[demand.target].sum())
     return Plateau(demand.sign * high, demand.plateau, likeliest(limit), limit.size, concept, 0.0)
-
-
-def _measured_curve(anatomy: Anatomy, upper: Upper, v: torch.Tensor, apply: Apply) -> Curve:
-    def curve(alphas: Floats) -> Floats:
-        return np.asarray(
-            log_softmax(read_out(anatomy, upper.last_normed(v, alphas, apply)).numpy(), axis=1)
-        )
-
-    return curve
 
 
 def direction(anatomy: Anatomy, v: torch.Tensor) -> Floats:
