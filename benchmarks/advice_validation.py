@@ -4,8 +4,8 @@
 
 For every concept and site: (1) each of a dozen contexts gets its own alpha for the budget, and a
 hooked forward pass, which the advisor never made, says what it spends; (2) one alpha for all is
-chosen on other contexts, those of the next concept, as the median of their own alphas, and is
-judged on the dozen; (3) the first few of the dozen are continued at 0, 0.5, 1 and 2 times that
+chosen on a dozen other contexts, `CHOICE`, as the median of their own alphas, and is judged on the
+first dozen; (3) the first few of the dozen are continued at 0, 0.5, 1 and 2 times that
 alpha, side by side in `samples.html` and `samples.md`.
 """
 
@@ -21,7 +21,23 @@ import numpy as np
 from benchmarks.advice import Hooked, divergences
 from benchmarks.timing import machine, write_json
 from proofs_check.bridge.extra import quiet, require, versions
-from theory.errors import SteeringError, SteeringSetError
+from theory.errors import SteeringError
+
+# Everyday beginnings, of the kind that the packaged concepts keep as contexts, and none of them.
+CHOICE = (
+    "After the long drive home, we were",
+    "The teacher read my essay and said it was",
+    "On my way to the market this morning I felt",
+    "The old dog lay by the fire and looked",
+    "When the phone rang at midnight, he was",
+    "Our neighbours have a new baby, and they seem",
+    "The exam results came in the post, and I",
+    "Every evening my grandmother sits at the window and",
+    "The garden behind the house is",
+    "It was the last day of the holidays, and the children",
+    "I have been working here for ten years, and it has been",
+    "She finished the book and began to",
+)
 
 
 def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> Any:
@@ -115,15 +131,9 @@ def _run(options: argparse.Namespace) -> int:
     records, samples = [], []
     print("concept  site           own KL error     passes   one      held-out KL / budget")
     print("                       median      max /context  alpha   median   mean   range")
-    names = options.concepts.split(",")
-    for name, other in zip(names, [*names[1:], names[0]], strict=True):
+    for name in options.concepts.split(","):
         texts = load_concept(name)
-        others = [text for text in load_concept(other).contexts if text not in texts.contexts]
-        if not others:
-            raise SteeringSetError(
-                f"{other} has no context that {name} has not",
-                remedy="give two concepts with contexts of their own",
-            )
+        others = [text for text in CHOICE if text not in texts.contexts]
         sides = (texts.positive, texts.neutral)
         made = [
             *difference_vectors(loaded, anatomy, *sides, [FINAL_NORM], read="last"),
