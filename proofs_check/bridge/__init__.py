@@ -13,10 +13,15 @@ that one forward pass can refute.
 Three instances: a token's peak (K'(alpha) = M(z)), the probability of a set of words (the tanh
 law), the increase of the cross-entropy (K(alpha) - alpha K'(0)).
 
+Below the final norm nothing is linear any more; there the same statements are expansions or limits,
+and `law_report` says how far each of them carries at every block, and why not further.
+
 Reading order: `anatomy` (where a model is steered, found by structure), `hooks` (the
 intervention), `setting` (v and M from the same passes), `final_norm` (predicted against
-measured), `judge` (the verdicts). torch and transformers are an optional extra: importing this
-package needs neither, `extra.require` names the command that installs them.
+measured), `judge` (the verdicts); then `upper` (the blocks above a site, again and again), `survey`
+(what is measured at a block), `law_rows` (what it means), `laws` (the report). torch and
+transformers are an optional extra: importing this package needs neither, `extra.require` names the
+command that installs them.
 """
 
 from __future__ import annotations
@@ -27,18 +32,39 @@ from typing import Any
 _HOME = {
     "Anatomy": "anatomy",
     "ConceptTexts": "concept_texts",
+    "KeywordJudge": "scoring",
     "LoadedModel": "models",
+    "Plan": "laws",
     "Setting": "setting",
+    "Site": "sites",
+    "SteeringVector": "vectors",
+    "curve_rows": "curve_laws",
+    "difference_of_means": "making",
+    "import_vector": "importing",
     "inspect_model": "anatomy",
+    "judged_curve": "scoring",
+    "law_report": "laws",
     "load_concept": "concept_texts",
     "load_model": "models",
+    "load_vector": "vectors",
     "prepare": "setting",
+    "read_curves": "curve_files",
+    "save_vector": "vectors",
+    "score_curve": "scoring",
     "sweep": "final_norm",
+    "with_sampled_negatives": "making",
 }
 
 __all__ = sorted(_HOME)
 
-_WITHOUT_TORCH = {"concept_texts"}
+_WITHOUT_TORCH = {
+    "concept_texts",
+    "curve_files",
+    "curve_laws",
+    "importing",
+    "sites",
+    "vectors",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -167,6 +167,22 @@ def test_importing_the_package_needs_no_torch() -> None:
     assert run.stdout.split() == ["joy", "MissingExtraError"]
 
 
+def test_every_public_name_is_there_and_no_module_hides_it() -> None:
+    import importlib
+    from types import ModuleType
+
+    import proofs_check.bridge as bridge
+
+    for name in bridge.__all__:
+        importlib.import_module(f"proofs_check.bridge.{bridge._HOME[name]}")
+    assert bridge._WITHOUT_TORCH <= set(bridge._HOME.values())
+    found = [getattr(bridge, name) for name in bridge.__all__]
+    assert not any(isinstance(value, ModuleType) for value in found)
+    assert set(bridge.__all__) <= set(dir(bridge))
+    with pytest.raises(AttributeError, match="it has Anatomy"):
+        _ = bridge.absent
+
+
 def test_the_fingerprint_sees_the_weights_and_not_the_dtype(model_folder: Path) -> None:
     one, two = (load_model(str(model_folder), dtype) for dtype in ("float64", "float32"))
     assert one.fingerprint == two.fingerprint
