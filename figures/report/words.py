@@ -149,6 +149,6 @@ def scope_of(verdict: Verdict, *, brief: bool = False) -> str:
     """On what a verdict rests: how many instances, and how close they came to the tolerance."""
     noun = "step" if verdict.method == "symbolic" else "instance"
     text = count_words(verdict.examples, noun)
-    if brief or verdict.max_error is None:
-        return text
+    if brief or verdict.max_error is None or not verdict.expected:
+        return text  # a counterexample is as wrong as it likes
     return f"{text}, worst error {verdict.max_error:.2g} of its tolerance"
