@@ -120,7 +120,7 @@ def test_the_slider_stops_at_every_landmark(key):
             alpha = view.alpha
             assert (np.diff(alpha) > 0).all()
             assert (alpha[0], alpha[-1]) == (view.view.low, view.view.high)
-            assert 150 < alpha.size < 260
+            assert 140 < alpha.size < 230
             inside = {m.alpha for m in context.landmarks if alpha[0] <= m.alpha <= alpha[-1]}
             assert 0.0 in inside
             assert inside <= set(alpha)
@@ -332,7 +332,8 @@ class Links(HTMLParser):
 
 
 def test_the_page_is_one_file_under_5_mb_that_asks_nobody_for_anything():
-    assert len(page().encode()) < 5e6
+    size = len(page().encode())
+    assert size < 3.9e6  # a file of the reader's adds less than 1.1 MB
     links = Links()
     links.feed(page())
     assert links.found == []

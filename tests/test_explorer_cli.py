@@ -108,6 +108,42 @@ def test_a_dataset_is_steered_from_its_second_concept_to_its_first(tmp_path):
     np.testing.assert_allclose(case.weights, 1 / 3)
 
 
+def test_a_large_dataset_is_shown_in_part_and_says_so(tmp_path, short):
+    data = ConceptDataset.smoothed(concepts=7, tokens_per_concept=4)
+    data.save(tmp_path / "data.npz")
+    case = open_case(tmp_path / "data.npz")
+    assert len(case.contexts) == 4
+    assert case.contexts[0] == "context 2, of concept 2"
+    assert "are 4 of its 7 distinct contexts" in case.story
+    assert case.concept_names[-1] == "other concepts"
+    assert (case.concept == 4).sum() == 12
+    # Beside the whole menu, which takes less than 3.9 MB, the page stays below 5.
+    page = tmp_path / "page.html"
+    assert main(["explore", "--data", str(tmp_path / "data.npz"), "--out", str(page)]) == 0
+    alone = page.stat().st_size
+    assert main(["explore", "--out", str(page)]) == 0
+    assert alone - page.stat().st_size < 1.1e6
+
+
+@pytest.mark.parametrize(
+    ("p", "log_odds"),
+    [
+        ([1e-12, 1 - 1e-12], [5.0, 0.0]),
+        ([1 - 1e-12, 1e-12], [5.0, 0.0]),
+        ([0.2, 0.3, 0.5], [1e-9, 0.0, 2e-9]),
+        ([0.2, 0.3, 0.5], [1e9, 0.0, -2e9]),
+    ],
+)
+def test_extreme_families_have_windows_and_finite_curves(tmp_path, p, log_odds):
+    TiltedFamily(np.log(p), log_odds).save(tmp_path / "f.npz")
+    (context,) = curves(open_case(tmp_path / "f.npz"))
+    for view in context.views:
+        assert view.alpha[0] < 0.0 < view.alpha[-1]
+        assert (np.diff(view.alpha) > 0).all()
+        assert np.isfinite(view.cross_entropy).all()
+        np.testing.assert_allclose(view.probability.sum(axis=0), 1.0, rtol=1e-9)
+
+
 def test_contexts_of_a_model_are_as_many_as_fit(tmp_path):
     np.savez(tmp_path / "joy.npz", **model_arrays())
     case = open_case(tmp_path / "joy.npz")

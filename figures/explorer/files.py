@@ -21,10 +21,11 @@ from figures.explorer.case import Case, View, case_of_dataset
 from theory import ConceptDataset, TiltedFamily
 from theory.errors import ShapeError, SteeringError, SteeringSetError
 
-__all__ = ["CONTEXTS", "case_of_family", "open_case", "packaged_case"]
+__all__ = ["CONCEPTS", "CONTEXTS", "case_of_family", "open_case", "packaged_case"]
 
-CONTEXTS = 6
-"""Contexts a page shows at most: each brings its own curves."""
+CONTEXTS, CONCEPTS = 4, 5
+"""What a page shows of a reader's file: more would make it larger than 5 MB, and its curves too
+many to tell apart."""
 
 _MODEL_KEYS = ("log_p", "log_odds", "tokens", "named", "target", "contexts", "meta")
 _REMEDY = (
@@ -51,13 +52,14 @@ def open_case(path: Path) -> Case:
         raise SteeringError(
             f"{path} holds {held or 'nothing'}, which is no instance to explore", remedy=_REMEDY
         )
-    return _case_of_model(path, arrays)
+    return _case_of_model(path, arrays, CONTEXTS)
 
 
 def packaged_case(name: str, views: tuple[View, ...], start: float) -> Case:
     """An instance from `figures/explorer/data`, with windows of its own."""
     path = Path(__file__).with_name("data") / name
-    case = _case_of_model(path, _read(path)[1])
+    arrays = _read(path)[1]
+    case = _case_of_model(path, arrays, len(arrays["contexts"]))
     return replace(case, views=views, start=start)
 
 
@@ -127,20 +129,35 @@ def _case_of_data(data: ConceptDataset, name: str) -> Case:
             remedy="give both concepts a context: the page steers from concept 1 to concept 0",
         )
     _, rows = np.unique(data.probabilities, axis=0, return_index=True)
-    contexts = tuple(sorted(rows.tolist()))[:CONTEXTS]
+    # A context of a third concept shows most, one of the target least.
+    turn = {0: 2, 1: 1}
+    order = sorted(rows.tolist(), key=lambda j: (turn.get(int(data.context_concept[j]), 0), j))
+    contexts = tuple(order[:CONTEXTS])
     inside, outside = data.concept_names[:2] or ("concept 0", "concept 1")
-    return case_of_dataset(
+    number = "one context" if q == 1 else f"{q} contexts"
+    more = ""
+    if len(rows) > len(contexts):
+        more = f" Shown are {len(contexts)} of its {len(rows)} distinct contexts."
+    case = case_of_dataset(
         data,
         tuple(first[:q].tolist()),
         tuple(second[:q].tolist()),
         contexts,
         key="data",
         title=name,
-        story=f"Steered from {q} contexts of {outside} towards {q} contexts of {inside}.",
+        story=f"Steered from {number} of {outside} towards {number} of {inside}.{more}",
+    )
+    if data.concept_count <= CONCEPTS:
+        return case
+    last = CONCEPTS - 1
+    return replace(
+        case,
+        concept=np.minimum(case.concept, last),
+        concept_names=(*case.concept_names[:last], "other concepts"),
     )
 
 
-def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]]) -> Case:
+def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]], count: int) -> Case:
     table, log_odds = arrays["log_p"], arrays["log_odds"]
     sizes = {name: arrays[name].shape for name in ("tokens", "named", "target")}
     if table.ndim != 2 or any(s != (table.shape[1],) for s in (*sizes.values(), log_odds.shape)):
@@ -156,7 +173,7 @@ def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]]) -> Case:
             f"meta of {path} is not JSON ({error})",
             remedy="write the file again with python -m proofs_check.bridge",
         ) from None
-    texts = tuple(str(text) for text in arrays["contexts"][:CONTEXTS])
+    texts = tuple(str(text) for text in arrays["contexts"][:count])
     concept = str(meta.get("concept", "target"))
     model = str(meta.get("model", "a language model"))
     return Case(

@@ -20,7 +20,7 @@ from theory import TiltedFamily
 
 __all__ = ["Landmark", "grid", "nodes", "turning_points", "views"]
 
-_NODES = 180
+_NODES = 160
 _FINEST = 4.0
 """asinh units from 0 to the far end: neighbours at 0 are about four times closer than there."""
 
@@ -71,12 +71,24 @@ def views(case: Case) -> tuple[View, ...]:
     close = [_rounded(family.alpha_for_cross_entropy(0.2, sign)) for sign in (-1, 1)]
     middle = [_rounded(family.alpha_for_cross_entropy(4.0, sign)) for sign in (-1, 1)]
     far = [_rounded(family.alpha_for_limit(0.05, sign)) for sign in (-1, 1)]
-    wide = (min(far[0], 1.5 * middle[0]), max(far[1], 1.5 * middle[1]))
-    return (View("middle", *middle), View("close", *close), View("wide", *wide))
+    wide = [min(far[0], 1.5 * middle[0]), max(far[1], 1.5 * middle[1])]
+    return (
+        View("middle", *_even(middle)),
+        View("close", *_even(close)),
+        View("wide", *_even(wide)),
+    )
+
+
+def _even(ends: Sequence[float]) -> tuple[float, float]:
+    """At most eight times as far to one side as to the other, so that neither is squeezed flat."""
+    low, high = ends
+    return max(low, -8.0 * high), min(high, -8.0 * low)
 
 
 def _rounded(alpha: float) -> float:
     """Away from 0 to two significant digits: round ends for an axis."""
+    if alpha == 0.0:
+        return 0.0
     unit = 10.0 ** (np.floor(np.log10(abs(alpha))) - 1)
     return float(f"{np.sign(alpha) * np.ceil(abs(alpha) / unit) * unit:.2g}")
 

@@ -16,9 +16,10 @@
     select.disabled = entries.length < 2;
   }
   function short(x) { return number(x).replace(/(\.\d*?)0+(?=×|$)/, "$1").replace(/\.(?=×|$)/, ""); }
-  function plain(x) {
-    const digits = x.toFixed(4);
-    return (Number(digits) === 0 ? "0.0000" : digits).replace("-", "−");
+  function average(context, x) {
+    // An average that is 0 comes out as the rounding of its terms.
+    const largest = Math.max(...Array.from(context.log_odds, Math.abs));
+    return number(Math.abs(x) < 1e-12 * largest ? 0 : x);
   }
   function nats(x) { return x === 1 ? "1 nat" : `${x} nats`; }
   function swatch(colour) {
@@ -99,7 +100,7 @@
     const all = [...view.probability.map((row) => row[i])];
     const first = all.indexOf(Math.max(...all));
     text("value-bars", `likeliest: ‘${context.tokens[first]}’ ${probability(all[first])}`);
-    text("value-tokens", `average M = ${plain(view.mean[i])}`);
+    text("value-tokens", `average M = ${average(context, view.mean[i])}`);
     text("value-concepts", `p{${name}} = ${probability(view.concept[T][i])}`);
     text("value-price", `${number(view.cross_entropy[i])} nats`);
     const readout = [

@@ -188,7 +188,12 @@ const explorer = {};
     plot.yaxis.axis_label = "probability";
     plot.xaxis.ticker = new Bokeh.FixedTicker({ ticks: place });
     const long = Math.max(...names.map((t) => t.length)) * 6.5 > element.clientWidth / (n + 1);
-    const odds = (z) => (z < n ? pretty((context.log_odds[z] > 0 ? "+" : "") + context.log_odds[z].toFixed(2)) : "");
+    const largest = Math.max(...Array.from(context.log_odds, Math.abs));
+    const odds = (z) => {
+      if (z === n) return "";
+      const m = context.log_odds[z];
+      return (m > 0 ? "+" : "") + (largest < 0.1 || largest >= 1e4 ? number(m) : pretty(m.toFixed(2)));
+    };
     plot.xaxis.major_label_overrides = new Map(place.map((x, z) =>
       [x, long || n > 11 ? names[z] : `${names[z]}\n${odds(z)}`]));
     if (long) plot.xaxis.major_label_orientation = 0.6;
