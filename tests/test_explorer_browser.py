@@ -19,6 +19,7 @@ from figures.explorer import page
 from figures.explorer.case import Case
 from figures.explorer.curves import ContextCurves, curves
 from figures.explorer.windows import BUDGETS, LEVELS
+from tests.explorer_window import NUMBERS, Window, agree
 from theory import TiltedFamily
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -29,8 +30,6 @@ BROWSER = next(
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium in the path")
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 500, "height": 900}
-NUMBERS = {"paper": 0, "bumps": 1, "bumps-twice": 2, "tie": 3, "near-tie": 4, "remark-3-4": 5}
-NUMBERS["smollm2-joy"] = 6
 
 
 @cache
@@ -65,49 +64,6 @@ def address(tmp_path_factory):
     return path.as_uri()
 
 
-class Window:
-    """One open page, and everything it complained about or asked the network for."""
-
-    def __init__(self, browser, address, size, **options):
-        self.complaints, self.requests = [], []
-        self.page = browser.new_page(viewport=size, **options)
-        self.page.set_default_timeout(10_000)
-        self.page.on(
-            "console",
-            lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None,
-        )
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(address)
-        self.page.wait_for_selector("html[data-ready]")
-
-    def text(self, selector):
-        return self.page.inner_text(selector)
-
-    def open(self, key):
-        """The instance as it opens; drawn again only if something else is shown."""
-        now = [self.page.input_value(select) for select in ("#instance", "#context", "#view")]
-        if now != [str(NUMBERS[key]), "0", "0"]:
-            self.page.select_option("#instance", str(NUMBERS[key]))
-        self.page.click("#zero")
-        self.settle()
-
-    def settle(self):
-        """Wait until the four pictures are drawn and those before them are gone."""
-        self.until("Bokeh.documents.length === 4 && Bokeh.documents.every((d) => d.is_idle)")
-
-    def until(self, expression):
-        """Poll: Playwright's own waiting evaluates strings, which the page's policy forbids."""
-        for _ in range(800):
-            if self.page.evaluate(expression):
-                return
-            self.page.wait_for_timeout(25)
-        raise TimeoutError(expression)
-
-    def index(self):
-        return int(self.page.input_value("#alpha"))
-
-
 @pytest.fixture(scope="module")
 def opened(chromium, address):
     window = Window(chromium, address, WIDE)
@@ -120,28 +76,6 @@ def window(opened):
     opened.page.set_viewport_size(WIDE)
     opened.open("paper")
     return opened
-
-
-def value(text: str) -> tuple[float, float]:
-    """(number, half a unit of its last digit) of a number as the page writes it."""
-    raised = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
-    match = re.fullmatch(r"([+−]?)(\d+)(?:\.(\d+))?(?:×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text.strip())
-    assert match, text
-    sign, whole, decimals, power = match.groups()
-    decimals = decimals or ""
-    exponent = int("".join(raised[c] for c in power)) if power else 0
-    number = float(f"{'-' if sign == '−' else ''}{whole}.{decimals or 0}e{exponent}")
-    return number, 0.5 * 10.0 ** (exponent - len(decimals))
-
-
-def agree(text: str, number: float) -> bool:
-    """Whether a text is `number`, rounded to the digits it shows."""
-    if np.isinf(number):
-        return text == ("+∞" if number > 0 else "−∞")
-    shown, half = value(text)
-    if text == "0":
-        return number == 0
-    return abs(shown - number) <= half * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(
