@@ -78,9 +78,10 @@ def run(options: Namespace, clock: Clock) -> int:
     )  # fmt: skip
     meta = found.vector.metadata
     say(report(found.advice, name, meta.norm, meta.residual_norm, options.max_activation))
+    many = "a context" if batch.rows == 1 else f"{batch.rows} contexts"
     say(
-        f"\n{found.passes:.1f} forward passes ({found.texts} texts) in {found.seconds:.1f} s for"
-        f" {batch.rows} contexts; reading P and N is not counted"
+        f"\n{found.passes:.3g} forward passes in {found.seconds:.1f} s for {many}; reading P and N"
+        " is not counted"
     )
     paths = _written(options, loaded, anatomy, found, concept, batch, texts, name, clock)
     if paths:

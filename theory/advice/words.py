@@ -49,7 +49,7 @@ def conventions_text(alpha: float, norm: float, residual_norm: float, max_activa
         return ""
     rows = equivalents(alpha, norm, residual_norm, max_activation)
     return f"\nin other libraries, alpha = {number(alpha)} is\n" + "\n".join(
-        f"  {row.convention:<34} {number(row.coefficient):>9}   {row.assumes}" for row in rows
+        f"  {row.convention:<34}{_cell(row.coefficient)}   {row.assumes}" for row in rows
     )
 
 
@@ -101,6 +101,8 @@ def _point(point: Point, name: Namer) -> str:
     if math.isinf(point.alpha):
         return f"no limit; p_alpha tends to {_tokens(point, name)}"
     effect = "" if math.isnan(point.concept) else f"F_T {number(point.concept)}, "
+    if point.alpha == 0.0:
+        return f"{effect}likeliest: {_tokens(point, name)}"
     return (
         f"{effect}Delta CE {nats(point.cross_entropy)}, reverse KL"
         f" {number(point.reverse_kl)}, total variation {number(point.total_variation)};"
