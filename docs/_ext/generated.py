@@ -27,7 +27,7 @@ from sphinx.util import logging
 from figures.gallery import FIGURES
 from figures.report.content import Content, Reading, Statement, assemble
 from figures.report.formula import Typesetter
-from figures.report.sheet import Sheet
+from figures.report.sheet import Sheet, table
 from figures.report.statement import reading_body, refuted_by, statement_body
 from figures.report.stylesheet import COMPONENTS
 from figures.report.summary import (
@@ -101,7 +101,13 @@ class Page:
         for s in content().statements:
             page = PAGES[s.family]
             pages[s.id] = "" if page == self.name else f"{self.up}{page}.html"
-        return Sheet(content(), {}, setter, pages, f"{self.up}figures/")
+        names = {law.twin: self._reference(law.twin) for law in LAWS.values()}
+        return Sheet(content(), {}, setter, pages, f"{self.up}figures/", names)
+
+    def _reference(self, twin: str) -> str:
+        """Where the reference describes a function of the engine or of the model."""
+        package, _, name = re.sub(r"^(theory\.\w+)\.\w+\.", r"\1 ", twin).partition(" ")
+        return f"{self.up}api/theory.html#{package}.{name}"
 
     @property
     def here(self) -> Sheet:
@@ -119,6 +125,16 @@ class Page:
         head = f'<p><span class="id">{s.id}</span> {self.here.badges(s)}</p>'
         body = head + statement_body(self.here, s)
         return f"({s.id})=\n## {_heading(s.title)}\n\n{_raw(body)}"
+
+    def sharper(self) -> str:
+        """What the paper states and what holds beyond it, side by side."""
+        rows = "".join(
+            f"<tr><td>{self.here.link(s.id)}</td><td>{self.here.prose(s.law['paper'])}</td>"
+            f"<td>{self.here.prose(s.law['sharper'])}</td></tr>"
+            for s in content().statements
+            if s.law is not None
+        )
+        return _raw(table(("statement", "the paper", "here"), rows))
 
     def summary(self) -> str:
         """What holds, by which method, on what."""

@@ -34,6 +34,8 @@ class Sheet:
     files : str or None
         The address of the folder of figures, with a slash at its end, for a page that shows them
         from there; None for a page that embeds them and lies in that folder.
+    names : mapping
+        Addresses of what else prose may name in backticks: functions in a reference.
     """
 
     content: Content
@@ -41,6 +43,7 @@ class Sheet:
     typesetter: Typesetter = field(default_factory=Typesetter)
     pages: Mapping[str, str] = field(default_factory=dict)
     files: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> set[str]:
@@ -59,7 +62,7 @@ class Sheet:
 
     def prose(self, text: str) -> str:
         """A paragraph with its mathematics and its links."""
-        return inline(text, {name: self._address(name) for name in self.ids})
+        return inline(text, {**self.names, **{name: self._address(name) for name in self.ids}})
 
     def _address(self, name: str) -> str:
         return f"{self.pages.get(name, '')}#{name}"
