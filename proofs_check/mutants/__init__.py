@@ -14,6 +14,7 @@ Many mutants are invisible on the paper's symmetric example (V = 9, G = 3, q = 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -45,10 +46,12 @@ def select_mutants(names: Iterable[str] | None = None) -> tuple[str, ...]:
     """
     if names is None:
         return tuple(MUTANTS)
-    known = {*MUTANTS, *(each.check for each in MUTANTS.values())}
+    checks = {each.check for each in MUTANTS.values()}
     wanted = set(names)
-    for name in wanted - known:
-        raise UnknownNameError("mutant", name, known)
+    for name in sorted(wanted - checks - set(MUTANTS)):
+        # A list of them all would be longer than anyone reads: the checks stand for it.
+        close = get_close_matches(name, [*MUTANTS, *checks], n=3, cutoff=0.5)
+        raise UnknownNameError("mutant or check", name, close or checks)
     return tuple(n for n, each in MUTANTS.items() if n in wanted or each.check in wanted)
 
 

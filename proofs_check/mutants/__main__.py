@@ -5,7 +5,6 @@ Exit status 0 if all mutants are refuted, 1 if one survives, 2 for a request tha
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from functools import partial
 from proofs_check.executors import on_cores
 from proofs_check.mutants import Trial, select_mutants
 from proofs_check.mutants.trials import trial
+from theory.command_line import Parser, at_least, say
 from theory.errors import SteeringError
 
 __all__ = ["main"]
@@ -22,21 +22,30 @@ __all__ = ["main"]
 def _line(result: Trial) -> str:
     visible = {True: "shows", False: "hidden", None: "-"}[result.on_paper_example]
     state = f"killed by example {result.examples}" if result.killed else "SURVIVED"
-    return f"{result.name:<52}{result.check:<22}{state:<24}{visible:<8}"
+    return f"{result.name:<52}{result.check:<22}{state:<24}{visible}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m proofs_check.mutants",
         description="Try wrong laws: each must be refuted by the check of its statement. The last "
         "column says whether the mistake already shows on the paper's 9-token example.",
+        epilog="Example: python -m proofs_check.mutants concept-shape --code",
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAMES", help="mutants or checks; all by default"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="S", help="of the instances (default 0)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=at_least(1),
+        default=os.cpu_count() or 1,
+        metavar="J",
+        help="processes (default: all cores)",
+    )
     parser.add_argument("--code", action="store_true", help="print each counterexample as code")
     parser.add_argument("--no-shrink", action="store_true", help="faster; counterexamples as found")
     options = parser.parse_args(argv)
@@ -52,19 +61,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     for name in names:
         result = results[name]
-        print(_line(result))
-        print(f"    {result.error}")
-        print(f"    {result.what}")
+        say(_line(result))
+        say(f"    {result.error}")
+        say(f"    {result.what}")
         if options.code and result.code:
-            print("\n" + "\n".join("        " + row for row in result.code.splitlines()) + "\n")
+            say("\n" + "\n".join("        " + row for row in result.code.splitlines()) + "\n")
     survivors = [name for name in names if not results[name].killed]
     hidden = sum(results[name].on_paper_example is False for name in names)
-    print(
+    say(
         f"\n{len(names) - len(survivors)} of {len(names)} mutants refuted, {hidden} of them "
         f"invisible on the paper's example; seed {options.seed}"
     )
     if survivors:
-        print(f"survivors: {', '.join(survivors)}")
+        say(f"survivors: {', '.join(survivors)}")
     return 1 if survivors else 0
 
 
