@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -35,12 +36,23 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+# Figures 6, 7 and A.1 to A.13 of arXiv:2602.02712.
+_REAL = re.compile(r"fig(?:ure)?[ ._]?(?:[67]|A[._]?\d+)", re.IGNORECASE)
+
+
 def _find(name: str) -> Figure:
     """The figure of that name; a mistake may also have meant the command `explore`."""
     if name == "explore":
         raise SteeringError(
             "explore is a command, no figure", remedy="write it first: python -m figures explore"
         )
+    if _REAL.fullmatch(name):
+        raise SteeringError(
+            f"{name} of the paper shows a language model, not the theory alone",
+            remedy="draw it on one with python -m proofs_check.bridge figures",
+        )
+    if name == "all":
+        raise SteeringError("'all' is no figure", remedy="without a name all of them are drawn")
     if name not in FIGURES:
         raise UnknownNameError("figure", name, [*FIGURES, "explore"])
     return find(name)

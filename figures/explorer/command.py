@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         metavar="FILE.npz",
         help="open this as well, first in the menu: what TiltedFamily.save or "
-        "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge",
+        "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge explore-data",
     )
     parser.add_argument(
         "--out",

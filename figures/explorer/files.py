@@ -1,8 +1,8 @@
 """What ``--data`` opens: a stored family, a stored dataset, or contexts of a real model.
 
 Three kinds of file are understood: what `TiltedFamily.save` and `ConceptDataset.save` write, and
-the file with a reduced vocabulary that ``python -m proofs_check.bridge`` writes for this page. All
-of them are read without pickle, and whatever is wrong is said in one line.
+the contexts with a reduced vocabulary of ``python -m proofs_check.bridge explore-data``. All of
+them are read without pickle, and whatever is wrong is said in one line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ many to tell apart."""
 _MODEL_KEYS = ("log_p", "log_odds", "tokens", "named", "target", "contexts", "meta")
 _REMEDY = (
     "give a .npz file written by TiltedFamily.save, by ConceptDataset.save, "
-    "or by python -m proofs_check.bridge"
+    "or by python -m proofs_check.bridge explore-data"
 )
 
 
@@ -164,14 +164,14 @@ def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]], count: int) -> C
         raise ShapeError(
             f"log_p has shape {table.shape}, log_odds {log_odds.shape} and the tokens {sizes} in "
             f"{path}",
-            remedy="write the file again with python -m proofs_check.bridge",
+            remedy="write it again with python -m proofs_check.bridge explore-data",
         )
     try:
         meta = json.loads(str(arrays["meta"]))
     except json.JSONDecodeError as error:
         raise SteeringError(
             f"meta of {path} is not JSON ({error})",
-            remedy="write the file again with python -m proofs_check.bridge",
+            remedy="write it again with python -m proofs_check.bridge explore-data",
         ) from None
     texts = tuple(str(text) for text in arrays["contexts"][:count])
     concept = str(meta.get("concept", "target"))
