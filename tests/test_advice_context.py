@@ -124,6 +124,23 @@ def test_the_envelope_is_the_law_of_two_points():
     assert found.within == pytest.approx(1.0, rel=1e-9)
 
 
+def test_a_budget_outside_the_radius_is_said():
+    family, target = falling_back()
+    far, near = (advise(family, target, cross_entropy=budget) for budget in (1.0, 1e-4))
+    radius = far.guarantee.radius
+    # Inside, the quadratic law holds to 10 % on this family; the radius is sharp for another one.
+    quadratic = 0.5 * far.sd**2 * radius**2
+    assert float(family.cross_entropy_increase(radius)) == pytest.approx(quadratic, rel=0.1)
+    spread = 2.0
+    assert envelope(1.0, spread, radius)[1] == pytest.approx(0.55 * radius**2, rel=1e-4)
+    law = 0.5 * (far.sd * far.window.high.alpha) ** 2
+    assert f"the budget lies outside, where that law is off by a factor of {law:.4g}" in (
+        advice_text(far)
+    )
+    assert near.window.high.alpha < radius
+    assert "lies outside" not in advice_text(near)
+
+
 def test_hoeffding_takes_over_where_the_budget_is_large():
     found = budget_guarantee(1e-12, 1.0, 8.0, None)
     assert found.within >= 8.0

@@ -24,6 +24,8 @@ __all__ = ["Guarantee", "budget_guarantee", "envelope"]
 
 # brentq stops at a bracket of this relative width; the bounds then move outwards by it.
 _WIDTH = 1e-13
+# 2 (e^x - 1 - x) / x^2 = 1.1, rounded down: the upper bound is the one that binds.
+_RADIUS = 0.27930
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Guarantee:
         sqrt(2 budget / Var(M)): what the quadratic law of Thm 3.8 would use.
     factor : (float, float)
         Delta CE at `quadratic` divided by the budget lies between these.
+    radius : float
+        |alpha| up to which the quadratic law is certain to be within 10 % of Delta CE.
     concept_monotone : bool or None
         Whether F_T is certain to grow all the way: the share of T among tokens of equal M never
         falls with M. None without a target.
@@ -49,6 +53,7 @@ class Guarantee:
     beyond: float
     quadratic: float
     factor: tuple[float, float]
+    radius: float
     concept_monotone: bool | None
 
 
@@ -71,17 +76,17 @@ def budget_guarantee(
     e^x - 1 - x >= x^2 / 2 >= e^-x - 1 + x, so the quadratic law's alpha is one end of either
     bracket; the other is 0, and where x - 1 <= e^-x - 1 + x spends the budget.
     """
-    hoeffding = math.sqrt(8.0 * budget) / spread
+    hoeffding, radius = math.sqrt(8.0 * budget) / spread, _RADIUS / spread
     seed = math.sqrt(2.0 * budget / variance) if variance > 0.0 else math.inf
     if not seed < math.inf:
         # All weight on one level of M, to the last bit: the quadratic law has nothing to say.
-        return Guarantee(hoeffding, math.inf, math.inf, (0.0, math.inf), monotone)
+        return Guarantee(hoeffding, math.inf, math.inf, (0.0, math.inf), radius, monotone)
     upper = _crossing(lambda a: envelope(variance, spread, a)[1] - budget, 0.0, seed, -1)
     far = max(seed, (budget * spread / variance * spread + 1.0) / spread)
     beyond = _crossing(lambda a: envelope(variance, spread, a)[0] - budget, seed, far, +1)
     low, high = envelope(variance, spread, seed)
     factor = (low / budget, high / budget)
-    return Guarantee(max(upper, hoeffding), beyond, seed, factor, monotone)
+    return Guarantee(max(upper, hoeffding), beyond, seed, factor, radius, monotone)
 
 
 def _crossing(function: Callable[[float], float], low: float, high: float, outwards: int) -> float:

@@ -73,7 +73,8 @@ def _context_lines(advice: ContextAdvice, name: Namer) -> list[str]:
         lines.append(
             f"  certain from sd(M) and the range of M ({number(advice.spread)}) alone: within the"
             f" budget up to |alpha| = {number(certain.within)}, beyond it from"
-            f" {number(certain.beyond)}"
+            f" {number(certain.beyond)}; the quadratic law to 10 % up to {number(certain.radius)}"
+            + _outside(advice, certain.radius)
         )
     if advice.peaks is not None:
         peaks = advice.peaks
@@ -95,6 +96,15 @@ def _context_lines(advice: ContextAdvice, name: Namer) -> list[str]:
             f" {100 * plateau.tolerance:.3g} %: {top}{more}"
         )
     return lines
+
+
+def _outside(advice: ContextAdvice, radius: float) -> str:
+    """Whether the budget is spent outside the quadratic law's radius, and how far off that is."""
+    found = [abs(end.alpha) for end in advice.ends if end.demand == "cross_entropy"]
+    if not found or found[0] <= radius or advice.demand.cross_entropy is None:
+        return ""
+    law = 0.5 * (advice.sd * found[0]) ** 2 / advice.demand.cross_entropy
+    return f" (the budget lies outside, where that law is off by a factor of {number(law)})"
 
 
 def _point(point: Point, name: Namer) -> str:
