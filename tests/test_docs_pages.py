@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import importlib.util
 import json
 import math
 import re
@@ -150,6 +151,40 @@ def test_every_family_of_statements_has_its_page():
     assert set(pages) == set(FAMILY_TITLES)
     for page in pages.values():
         assert "% generated: laws" in (DOCS / f"{page}.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def reference() -> Any:
+    """How docstrings are made ready for the reference."""
+    place = DOCS / "_ext" / "reference.py"
+    spec = importlib.util.spec_from_file_location("docs_reference", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("line", "escaped"),
+    [
+        ("|alpha| R, and p* at p(z|c)", r"\|alpha\| R, and p\* at p(z\|c)"),
+        ("`|x|` and ``a|b`` stay", "`|x|` and ``a|b`` stay"),
+        ("**strong | words** stay", "**strong | words** stay"),
+        ("`variable`**0 .. `variable`**order", r"`variable`\*\*0 .. `variable`\*\*order"),
+        ("token_strs_ is a name", r"token_strs\_ is a name"),
+    ],
+)
+def test_marks_in_docstrings_are_mathematics(reference, line, escaped):
+    assert reference.escape(line) == escaped
+
+
+def test_an_indented_block_of_a_docstring_is_literal(reference):
+    lines = ["Use it so:", "", "    f(|x|)", "", "    g(x)", "", "And |y|.", ">>> a | b", "3"]
+    assert reference.plain(lines) == [
+        "Use it so:", "", "::", "", "    f(|x|)", "", "    g(x)", "", r"And \|y\|.", ">>> a | b",
+        "3",
+    ]  # fmt: skip
 
 
 # -- notebooks -----------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ optimum, and neither opens a substitution or an emphasis.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 # Literals and strong words are left alone; what lies between them is prose.
 _LITERAL = re.compile(r"(``.+?``|`[^`\n]+`(?:_{0,2})|\*\*[^*`\n]+\*\*)")
