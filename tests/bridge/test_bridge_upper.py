@@ -127,7 +127,8 @@ def test_nothing_stays_patched() -> None:
     with pytest.raises(RuntimeError):
         upper.normed(torch.zeros((1, 4, 31), dtype=torch.float64))
     assert torch.equal(model(batch.ids).logits, before)
-    assert all("forward" not in vars(block) for block in anatomy.blocks)
+    patched = (*anatomy.blocks, anatomy.unembedding)
+    assert all("forward" not in vars(module) for module in patched)
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
