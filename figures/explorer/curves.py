@@ -14,7 +14,7 @@ from scipy.special import expit
 from figures.cross_entropy import guaranteed_radius, guaranteed_ratio
 from figures.explorer.case import Case, View
 from figures.explorer.nodes import Landmark, grid, nodes, turning_points, views
-from figures.explorer.windows import BUDGETS, LEVELS, Windows, windows
+from figures.explorer.windows import BUDGETS, LEVELS, Law, Windows, windows
 from figures.instances import FloatArray
 from theory import TiltedFamily
 from theory.engine.population import TiltedPopulation
@@ -97,7 +97,7 @@ class ContextCurves:
     concept_limit : (2, G)
         Delta p(C|alpha) as alpha -> -inf and +inf.
     turns : tuple of tuples of float, length G
-        Interior extrema of F_C inside the widest window.
+        Extrema of F_C inside the windows.
     radius : float
         |alpha| within which the quadratic is guaranteed within `PROMISE`; inf for constant M.
     windows : Windows
@@ -134,29 +134,12 @@ def _context(case: Case, context: int) -> ContextCurves:
     shown = _shown(case, family, chosen, peaks, heights)
     sizes = masks.sum(axis=1)
     concept_base = expit(family.concept_log_odds(masks, 0.0))
-    widest = grid(min(view.low for view in chosen), max(view.high for view in chosen))
-    turns = tuple(turning_points(family, mask, widest) for mask in masks)
+    at = np.unique(np.concatenate([grid(view.low, view.high) for view in chosen]))
+    turns = tuple(turning_points(family, mask, at) for mask in masks)
     spread = float(np.ptp(family.log_odds[family.log_p > -np.inf]))
     radius = guaranteed_radius(PROMISE) / spread if spread > 0.0 else np.inf
     found = windows(family, masks[case.target])
-    marks = (
-        Landmark(0.0, "no steering"),
-        *(
-            Landmark(float(peaks[z]), f"‘{case.tokens[z]}’ peaks")
-            for z in shown
-            if np.isfinite(peaks[z])
-        ),
-        *(
-            Landmark(at, f"{{{name}}} turns")
-            for name, points in zip(case.concept_names, turns, strict=True)
-            for at in points
-        ),
-        *(
-            Landmark(sign * radius, "the quadratic is sure to 10 % up to here")
-            for sign in (-1, 1)
-            if np.isfinite(radius)
-        ),
-    )
+    marks = _landmarks(case, shown, peaks, turns, radius)
     stops = (*marks, *_window_ends(found))
     base = np.exp(family.log_probability(0.0)[shown])
     return ContextCurves(
@@ -175,6 +158,30 @@ def _context(case: Case, context: int) -> ContextCurves:
         windows=found,
         landmarks=marks,
         views=tuple(_view(case, family, view, nodes(view, stops), shown) for view in chosen),
+    )
+
+
+def _landmarks(
+    case: Case,
+    shown: np.ndarray,
+    peaks: FloatArray,
+    turns: tuple[tuple[float, ...], ...],
+    radius: float,
+) -> tuple[Landmark, ...]:
+    ends = (-radius, radius) if np.isfinite(radius) else ()
+    return (
+        Landmark(0.0, "no steering"),
+        *(
+            Landmark(float(peaks[z]), f"‘{case.tokens[z]}’ peaks")
+            for z in shown
+            if np.isfinite(peaks[z])
+        ),
+        *(
+            Landmark(at, f"{{{name}}} turns")
+            for name, points in zip(case.concept_names, turns, strict=True)
+            for at in points
+        ),
+        *(Landmark(at, "the quadratic is sure to 10 % up to here") for at in ends),
     )
 
 
@@ -226,8 +233,8 @@ def _view(
     return ViewCurves(
         view=view,
         alpha=alpha,
-        probability=_columns(family.log_probability, alpha, shown, np.exp),
-        increase=_columns(family.probability_increase, alpha, shown, np.positive),
+        probability=np.exp(_columns(family.log_probability, alpha, shown)),
+        increase=_columns(family.probability_increase, alpha, shown),
         rest=_rest(family, shown, alpha),
         mean=family.mean(alpha),
         concept=expit(family.concept_log_odds(masks, alpha)).T,
@@ -241,12 +248,10 @@ def _view(
     )
 
 
-def _columns(law: object, alpha: FloatArray, shown: np.ndarray, after: np.ufunc) -> FloatArray:
+def _columns(law: Law, alpha: FloatArray, shown: np.ndarray) -> FloatArray:
     """The tokens in `shown` of a law of shape (A, V), a few strengths at a time: (n, A)."""
-    if not callable(law):
-        raise TypeError(f"a law is called with strengths, got {type(law).__name__}")
     parts = [law(alpha[i : i + _ROWS])[:, shown] for i in range(0, alpha.size, _ROWS)]
-    return np.asarray(after(np.concatenate(parts)).T)
+    return np.concatenate(parts).T
 
 
 def _rest(family: TiltedFamily, shown: np.ndarray, alpha: FloatArray) -> FloatArray:

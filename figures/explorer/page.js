@@ -250,7 +250,8 @@
     go(state.index);
   });
   if (window.matchMedia("(max-width: 900px)").matches) $("values").open = false;
-  const asked = record.cases.findIndex((item) => `#${item.key}` === location.hash);
-  choose_item(Math.max(asked, 0));
+  const asked = () => record.cases.findIndex((item) => `#${item.key}` === location.hash);
+  window.addEventListener("hashchange", () => { if (asked() >= 0) { play(false); choose_item(asked()); } });
+  choose_item(Math.max(asked(), 0));
   document.documentElement.dataset.ready = "yes";
 })();

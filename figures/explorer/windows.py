@@ -7,6 +7,7 @@ level or the budget is crossed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,10 @@ from scipy.special import expit
 from figures.instances import BoolArray, FloatArray
 from theory import TiltedFamily
 
-__all__ = ["BUDGETS", "LEVELS", "Windows", "windows"]
+__all__ = ["BUDGETS", "LEVELS", "Law", "Windows", "windows"]
+
+Law = Callable[[FloatArray], FloatArray]
+"""A law of the engine as a function of strengths, (A,) -> (A, ...)."""
 
 BUDGETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
@@ -69,9 +73,7 @@ def windows(family: TiltedFamily, target: BoolArray) -> Windows:
     )
 
 
-def _where_finite(alpha: FloatArray, law: object, otherwise: float) -> FloatArray:
-    if not callable(law):
-        raise TypeError(f"a law is called with strengths, got {type(law).__name__}")
+def _where_finite(alpha: FloatArray, law: Law, otherwise: float) -> FloatArray:
     result = np.full(alpha.shape, otherwise)
     finite = np.isfinite(alpha)
     result[finite] = law(alpha[finite])
