@@ -18,7 +18,8 @@ Three instances of the idea:
 Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
 (what is seen), `formulas` (what is on trial), `meeting` and `tolerance` (what agreement means),
 `check_tilting` and its siblings (the statements), `certified` (what ball arithmetic decides),
-`search`, `run` and `verdict` (the judgement). Then `mutants`, `errata` and `conjectures`.
+`search`, `run` and `verdict` (the judgement). Then `mutants`, `errata` (with `tables` and
+`spelled`) and `conjectures`.
 """
 
 from __future__ import annotations

@@ -111,7 +111,8 @@ def reproduce(
 def code(name: str, finding: Finding, method: str = "property") -> str:
     """A counterexample as a program that reproduces it."""
     case = pformat(finding.case, width=96).replace("Fraction(", "F(")
-    what = finding.meeting.what if finding.meeting else ""
+    # One line, whatever an exception had to say: it ends up in a comment.
+    what = " ".join(finding.meeting.what.split()) if finding.meeting else ""
     extra = "" if method == "property" else f", {method!r}"
     return (
         "from fractions import Fraction as F\n"
