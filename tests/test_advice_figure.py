@@ -88,3 +88,17 @@ def test_failures_are_in_the_title_and_nothing_is_shaded(options, words, tmp_pat
     assert not canvas.axes[0].patches
     canvas.savefig(tmp_path / "advice.png", dpi=40)
     assert (tmp_path / "advice.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("tokens", [None, TARGET])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_every_population_can_be_drawn(tokens, sign, tmp_path):
+    found = families(4)
+    advice = advise(found, tokens, cross_entropy=1.0, sign=sign)
+    record = population_curves(advice, found)
+    assert np.isnan(record.concept).all() == (tokens is None)
+    assert (np.sign(record.alpha[1:]) == sign).all()
+    canvas = picture(record)
+    canvas.savefig(tmp_path / "advice.png", dpi=40)
+    words = [text.get_text() for text in canvas.axes[0].texts]
+    assert ("no target tokens were given" in words) == (tokens is None)
