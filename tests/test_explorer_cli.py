@@ -150,7 +150,18 @@ def test_contexts_of_a_model_are_as_many_as_fit(tmp_path):
     assert case.title == "Tiny, steered towards joy"
     assert case.contexts == tuple(f"text {j}" for j in range(CONTEXTS))
     assert case.tokens[0] == "w0"
+    meta = np.array(json.dumps({"alpha_range": [-0.5, 0.25]}))
+    np.savez(tmp_path / "joy.npz", **model_arrays(meta=meta))
+    assert {(v.low, v.high) for v in open_case(tmp_path / "joy.npz").views} == {(-0.5, 0.25)}
     assert all(case.named[z] for context in curves(case) for z in context.shown)
+
+
+def unsupported():
+    """Probability only on tokens without a name."""
+    return {
+        "log_p": np.tile(np.where(np.arange(30) < 28, -np.inf, -np.log(2)), (8, 1)),
+        "target": np.arange(30) == 29,
+    }
 
 
 def saved(tmp_path, name="file.npz", **arrays):
@@ -205,6 +216,15 @@ def one_sided(tmp_path):
         (one_sided, "has 2 contexts of concept 0 and 0 of concept 1"),
         (lambda path: saved(path, **model_arrays(tokens=np.array(["a"]))), "log_p has shape"),
         (lambda path: saved(path, **model_arrays(meta=np.array("{"))), "is not JSON"),
+        (lambda path: saved(path, **model_arrays(meta=np.array("[1]"))), "is no mapping"),
+        (
+            lambda path: saved(path, **model_arrays(meta=np.array('{"alpha_range": [1, 2]}'))),
+            "its alpha_range no two numbers round 0",
+        ),
+        (lambda path: saved(path, **model_arrays(contexts=np.array([]))), "8 rows of log_p and"),
+        (lambda path: saved(path, **model_arrays(named=np.zeros(30, bool))), "names no token"),
+        (lambda path: saved(path, **model_arrays(target=np.arange(30))), "target of .* holds int"),
+        (lambda path: saved(path, **model_arrays(**unsupported())), "no named token of Tiny"),
         (lambda path: saved(path, **model_arrays(target=np.ones(30, bool))), "every token in the"),
         (lambda path: saved(path, **model_arrays(log_p=np.zeros((8, 30)))), "is not normalised"),
         (lambda path: saved(path, **model_arrays(log_odds=np.full(30, np.nan))), "is nan at token"),
@@ -222,11 +242,12 @@ def test_bad_files_are_refused_in_one_line(tmp_path, capsys, short, make, messag
     assert not page.exists()
 
 
-def test_a_family_s_target_must_exist(tmp_path, family, capsys, short):
-    TiltedFamily(family.log_p, family.log_odds, {"target": [99]}).save(tmp_path / "f.npz")
+@pytest.mark.parametrize("target", [[99], [-1], [True, False], "joy", [[1]]])
+def test_a_family_s_target_must_exist(tmp_path, family, capsys, short, target):
+    TiltedFamily(family.log_p, family.log_odds, {"target": target}).save(tmp_path / "f.npz")
     page = str(tmp_path / "page.html")
     assert main(["explore", "--data", str(tmp_path / "f.npz"), "--out", page]) == 2
-    assert "has an index outside 0..39" in capsys.readouterr().err
+    assert "is no list of indices in 0..39" in capsys.readouterr().err
 
 
 def test_the_page_never_replaces_the_data(tmp_path, family, capsys, short):

@@ -18,6 +18,7 @@ from figures.explorer.windows import BUDGETS, LEVELS, Law, Windows, windows
 from figures.instances import FloatArray
 from theory import TiltedFamily
 from theory.engine.population import TiltedPopulation
+from theory.errors import ProbabilityError
 
 __all__ = ["PROMISE", "SHOWN", "ContextCurves", "ViewCurves", "curves"]
 
@@ -217,6 +218,11 @@ def _shown(
     best[~case.named] = -np.inf
     first = np.argsort(-best, kind="stable")[:SHOWN]
     first = first[np.isfinite(best[first])]
+    if not first.size:
+        raise ProbabilityError(
+            f"no named token of {case.title} has support in one of its contexts",
+            remedy="name a token with p > 0 in each",
+        )
     return np.asarray(first[np.lexsort((first, case.log_odds[first]))])
 
 

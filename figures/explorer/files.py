@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from figures.explorer.case import Case, View, case_of_dataset
+from figures.explorer.nodes import views as chosen_views
 from theory import ConceptDataset, TiltedFamily
 from theory.errors import ShapeError, SteeringError, SteeringSetError
 
@@ -76,10 +77,11 @@ def case_of_family(family: TiltedFamily, name: str) -> Case:
         names = [f"token {z}" for z in range(family.size)]
     target = np.zeros(family.size, dtype=bool)
     given = known.get("target")
-    if isinstance(given, list) and given and all(isinstance(z, int) for z in given):
-        if not all(0 <= z < family.size for z in given):
+    if given is not None:
+        whole = isinstance(given, list) and all(type(z) is int for z in given)
+        if not whole or not all(0 <= z < family.size for z in given):
             raise ShapeError(
-                f"target in the metadata of {name} has an index outside 0..{family.size - 1}",
+                f"target in the metadata of {name} is no list of indices in 0..{family.size - 1}",
                 remedy="list the tokens of the target concept by their index",
             )
         target[given] = True
@@ -158,25 +160,12 @@ def _case_of_data(data: ConceptDataset, name: str) -> Case:
 
 
 def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]], count: int) -> Case:
-    table, log_odds = arrays["log_p"], arrays["log_odds"]
-    sizes = {name: arrays[name].shape for name in ("tokens", "named", "target")}
-    if table.ndim != 2 or any(s != (table.shape[1],) for s in (*sizes.values(), log_odds.shape)):
-        raise ShapeError(
-            f"log_p has shape {table.shape}, log_odds {log_odds.shape} and the tokens {sizes} in "
-            f"{path}",
-            remedy="write it again with python -m proofs_check.bridge explore-data",
-        )
-    try:
-        meta = json.loads(str(arrays["meta"]))
-    except json.JSONDecodeError as error:
-        raise SteeringError(
-            f"meta of {path} is not JSON ({error})",
-            remedy="write it again with python -m proofs_check.bridge explore-data",
-        ) from None
+    """The first `count` contexts, within the strengths for which the file vouches."""
+    meta = _checked_meta(path, arrays)
     texts = tuple(str(text) for text in arrays["contexts"][:count])
     concept = str(meta.get("concept", "target"))
     model = str(meta.get("model", "a language model"))
-    return Case(
+    case = Case(
         key=path.stem.replace("_", "-"),
         title=f"{model}, steered towards {concept}",
         story=_model_story(model, concept, meta),
@@ -185,13 +174,47 @@ def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]], count: int) -> C
         concept=_two_concepts(arrays["target"], path.name),
         concept_names=(concept, "all other tokens"),
         target=0,
-        log_odds=np.asarray(log_odds, dtype=float),
-        log_p=np.asarray(table[: len(texts)], dtype=float),
+        log_odds=arrays["log_odds"].astype(float),
+        log_p=arrays["log_p"][: len(texts)].astype(float),
         contexts=texts,
         weights=np.full(len(texts), 1.0 / len(texts)),
         views=(),
-        named=np.asarray(arrays["named"], dtype=bool),
+        named=arrays["named"],
         note=_model_note(meta),
+    )
+    low, high = meta.get("alpha_range", (-np.inf, np.inf))
+    inside = (View(v.label, max(v.low, low), min(v.high, high)) for v in chosen_views(case))
+    return replace(case, views=tuple(inside))
+
+
+def _checked_meta(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """The metadata, once the arrays are known to fit together."""
+    remedy = "write it again with python -m proofs_check.bridge explore-data"
+    table = arrays["log_p"]
+    sizes = {name: arrays[name].shape for name in ("log_odds", "tokens", "named", "target")}
+    if table.ndim != 2 or any(shape != (table.shape[1],) for shape in sizes.values()):
+        raise ShapeError(f"log_p has shape {table.shape} in {path}, and {sizes}", remedy=remedy)
+    if arrays["contexts"].shape != (table.shape[0],) or table.shape[0] == 0:
+        raise ShapeError(
+            f"{path} has {table.shape[0]} rows of log_p and contexts of shape "
+            f"{arrays['contexts'].shape}",
+            remedy=remedy,
+        )
+    kinds = {"log_p": "f", "log_odds": "f", "named": "b", "target": "b", "tokens": "U"}
+    for name, kind in kinds.items():
+        if arrays[name].dtype.kind != kind:
+            raise ShapeError(f"{name} of {path} holds {arrays[name].dtype}", remedy=remedy)
+    if not arrays["named"].any():
+        raise SteeringError(f"{path} names no token", remedy=remedy)
+    try:
+        meta = json.loads(str(arrays["meta"]))
+    except json.JSONDecodeError as error:
+        raise SteeringError(f"meta of {path} is not JSON ({error})", remedy=remedy) from None
+    match meta.get("alpha_range", [-1, 1]) if isinstance(meta, dict) else None:
+        case [int() | float() as low, int() | float() as high] if low < 0 < high:
+            return dict(meta)
+    raise SteeringError(
+        f"meta of {path} is no mapping, or its alpha_range no two numbers round 0", remedy=remedy
     )
 
 
