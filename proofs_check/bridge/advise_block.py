@@ -15,18 +15,25 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
+from proofs_check.bridge.advise_measured import (
+    CLOSE,
+    CORRECTIONS,
+    Local,
+    closest,
+    measured_ends,
+    measured_point,
+    measured_value,
+    settled,
+)
 from proofs_check.bridge.advise_rows import HeldContexts
 from proofs_check.bridge.advise_search import Search
-from theory import TiltedFamily
 from theory.advice.context import ContextAdvice, verdict
-from theory.advice.crossing import Supremum
 from theory.advice.demand import Demand
 from theory.advice.ends import Namer, numbered, peak_end, peak_ends
 from theory.advice.plateau import Plateau
-from theory.advice.scan import point_of
-from theory.advice.window import End, Point, intersect, nats, number
+from theory.advice.window import End, intersect, number
 
 __all__ = ["Local", "advise_block", "differentiate"]
 
@@ -35,35 +42,6 @@ Floats = NDArray[np.float64]
 # A step of this share of the states' median length: truncation and float32 rounding both stay below
 # 1e-3 of the variance there, measured at every depth.
 _STEP = 3e-3
-_CORRECTIONS = 4
-_CLOSE = 0.01
-
-
-@dataclass(frozen=True, eq=False)
-class Local:
-    """What one batch at the origin says about a context.
-
-    Parameters
-    ----------
-    log_p : numpy.ndarray
-        Shape (V,), unsteered.
-    slope, bend : numpy.ndarray
-        Shape (V,): first and second derivative of the logits along v.
-    """
-
-    log_p: Floats
-    slope: Floats
-    bend: Floats
-
-    def family(self, sign: int) -> TiltedFamily:
-        """The tilted family that agrees with the model to first order, on the side of `sign`."""
-        return TiltedFamily(self.log_p, sign * self.slope)
-
-    def second_order_price(self, strength: float, sign: int) -> float:
-        """KL(p || p_alpha) with logits to second order in alpha."""
-        alpha = sign * strength
-        bent = log_softmax(self.log_p + alpha * self.slope + 0.5 * alpha * alpha * self.bend)
-        return float(np.exp(self.log_p) @ (self.log_p - bent))
 
 
 def differentiate(held: HeldContexts, norm: float) -> list[Local]:
@@ -92,25 +70,27 @@ class _Running:
 
     local: Local
     searches: list[Search] = field(default_factory=list)
+    extra: list[float] = field(default_factory=list)
     rows: dict[float, Floats] = field(default_factory=dict)
 
     def wanted(self) -> list[float]:
         """The strengths to measure next. What is done or hopeless costs nothing any more."""
-        asked = {s.propose() for s in self.searches if not _settled(s) and not s.falling}
+        asked = {s.propose() for s in self.searches if not settled(s) and not s.falling}
+        asked.update(self.extra)
         return sorted(strength for strength in asked if strength not in self.rows)
 
     def record(self, strength: float, log_q: Floats, demand: Demand) -> None:
         """A measured distribution serves all searches of its context."""
         self.rows[strength] = log_q
         for search in self.searches:
-            search.record(strength, _value(search.name, self.local.log_p, log_q, demand))
+            search.record(strength, measured_value(search.name, self.local.log_p, log_q, demand))
 
     def stretch(self) -> dict[str, float]:
         """How much farther than the quadratic law the ends were found, by demand."""
         return {
-            s.name: _best(s)[0] * s.rate / s.goal
+            s.name: closest(s)[0] * s.rate / s.goal
             for s in self.searches
-            if s.name != "level" and _settled(s)
+            if s.name != "level" and settled(s)
         }
 
 
@@ -146,6 +126,7 @@ def advise_block(
     for group in (range(1), range(1, held.count)):
         for j in group:
             running[j].searches = _searches(running[j].local, demand, stretch)
+            running[j].extra = _predicted_peak(running[j].local, demand)
         _measure(held, running, group, demand)
         stretch = running[0].stretch()
     return [
@@ -157,7 +138,7 @@ def _measure(
     held: HeldContexts, running: Sequence[_Running], group: Sequence[int], demand: Demand
 ) -> None:
     """The seeds and at most four corrections, all contexts of a group in one pass each time."""
-    for _ in range(1 + _CORRECTIONS):
+    for _ in range(1 + CORRECTIONS):
         wanted = [(j, strength) for j in group for strength in running[j].wanted()]
         if not wanted:
             return
@@ -171,7 +152,7 @@ def _advice(one: _Running, demand: Demand, plateau: Plateau | None, name: Namer)
     """What the measurements of one context say."""
     local, rows, sign, target = one.local, one.rows, demand.sign, demand.target
     family = local.family(sign)
-    lows, highs, top, cautions = _ends(one.searches, local, family, demand)
+    lows, highs, top, cautions = measured_ends(one.searches, local, family, demand)
     peaks = None
     if demand.before_peak != "no" and target is not None:
         peaks = peak_ends(family, demand)
@@ -180,12 +161,12 @@ def _advice(one: _Running, demand: Demand, plateau: Plateau | None, name: Namer)
             words = f"{end.words} (by the local law, not measured)"
             highs.append(End(end.alpha, "peak", words, end.lower, end.upper))
     low, high = intersect(sign, lows, highs)
-    points = [_point(local, rows, demand, alpha) for alpha in (0.0, low.alpha, high.alpha)]
+    points = [measured_point(local, rows, demand, alpha) for alpha in (0.0, low.alpha, high.alpha)]
     p = np.exp(local.log_p)
     centred = local.slope - p @ local.slope
     slope = math.nan if target is None else float(p[target] @ centred[target])
     inside = sign * low.alpha <= sign * high.alpha
-    if demand.level is not None and inside and points[2].concept < demand.level * (1 - _CLOSE):
+    if demand.level is not None and inside and points[2].concept < demand.level * (1 - CLOSE):
         cautions.append(
             f"F_T has fallen back: at the high end it is {number(points[2].concept)}, below"
             f" {number(demand.level)}"
@@ -208,6 +189,15 @@ def _advice(one: _Running, demand: Demand, plateau: Plateau | None, name: Namer)
         plateau=plateau,
         cautions=tuple(cautions),
     )
+
+
+def _predicted_peak(local: Local, demand: Demand) -> list[float]:
+    """The strength at which a target token turns down by the local law: measured as it is."""
+    if demand.before_peak == "no":
+        return []
+    peaks = peak_ends(local.family(demand.sign), demand)
+    strength = 0.0 if peaks is None else demand.sign * peaks.first_target
+    return [strength] if 0.0 < strength < math.inf else []
 
 
 def _searches(local: Local, demand: Demand, stretch: Mapping[str, float]) -> list[Search]:
@@ -253,108 +243,3 @@ def _bent_seed(local: Local, budget: float, sign: int, far: float) -> float:
     if local.second_order_price(far, sign) <= budget:
         return 0.0
     return float(brentq(lambda a: local.second_order_price(a, sign) - budget, 0.0, far, rtol=1e-3))
-
-
-def _value(name: str, log_p: Floats, log_q: Floats, demand: Demand) -> float:
-    """y of a measured distribution: sqrt of a divergence, or the gain in logit F_T."""
-    if name == "level" and demand.target is not None:
-        inside, outside = demand.target, ~demand.target
-        return float(
-            logsumexp(log_q[inside]) - logsumexp(log_q[outside])
-            - logsumexp(log_p[inside]) + logsumexp(log_p[outside])
-        )  # fmt: skip
-    if name == "cross_entropy":
-        divergence = float(np.exp(log_p) @ (log_p - log_q))
-    else:
-        divergence = float(np.exp(log_q) @ (log_q - log_p))
-    return math.sqrt(max(divergence, 0.0))
-
-
-def _best(search: Search) -> tuple[float, float]:
-    """The measurement closest to the goal."""
-    return min(search.nodes, key=lambda node: abs(node[1] - search.goal))
-
-
-def _settled(search: Search) -> bool:
-    """Whether the budget, or the probability F_T, is met within 1 %."""
-    if not search.nodes:
-        return False
-    y = _best(search)[1]
-    if search.name != "level":
-        return abs((y / search.goal) ** 2 - 1.0) <= _CLOSE
-    # d log F = (1 - F) d logit F <= d logit F.
-    return abs(y - search.goal) <= _CLOSE
-
-
-def _ends(
-    searches: list[Search], local: Local, family: TiltedFamily, demand: Demand
-) -> tuple[list[End], list[End], Supremum | None, list[str]]:
-    lows, highs, cautions = [], [], []
-    top, by_name = None, {search.name: search for search in searches}
-    for name, title, budget in (
-        ("cross_entropy", "Delta CE", demand.cross_entropy),
-        ("reverse_kl", "KL(p_alpha || p)", demand.reverse_kl),
-    ):
-        if budget is None:
-            continue
-        if name not in by_name:
-            alpha = 0.0 if budget == 0.0 else demand.sign * math.inf
-            highs.append(End(alpha, name, f"{title} = {nats(budget)}", alpha, alpha))
-            continue
-        search = by_name[name]
-        alpha, y = _best(search)
-        words = f"{title} = {nats(budget)} (measured {number(y * y)})"
-        if not _settled(search):
-            cautions.append(
-                f"{title} did not settle within 1 % in {_CORRECTIONS} corrections: it is"
-                f" {nats(y * y)} at alpha = {number(demand.sign * alpha)}"
-            )
-        highs.append(_measured_end(search, alpha, name, words, demand))
-        cautions.append(
-            f"the derivative alone would put {title} = {nats(budget)} at alpha ="
-            f" {number(demand.sign * search.goal / search.rate)}"
-        )
-    if demand.level is not None and demand.target is not None:
-        level = number(demand.level)
-        start = float(np.exp(logsumexp(local.log_p[demand.target])))
-        found = by_name.get("level")
-        if found is not None and (_settled(found) or found.high < math.inf):
-            # Bracketed but not settled: the outer end is where the level was seen to be reached.
-            alpha = _best(found)[0] if _settled(found) else found.high
-            words = f"F_T reaches {level}"
-            if not _settled(found):
-                words += f" between {number(found.low)} and {number(found.high)}"
-            lows.append(_measured_end(found, alpha, "level", words, demand))
-        elif start >= demand.level:
-            lows.append(End(0.0, "level", f"F_T is already {level} at alpha = 0", 0.0, 0.0))
-        else:
-            top = _highest(by_name.get("level"), start, family, demand)
-            beyond = demand.sign * math.inf
-            lows.append(End(beyond, "level", f"F_T was not seen to reach {level}", beyond, beyond))
-    return lows, highs, top, cautions
-
-
-def _highest(search: Search | None, start: float, family: TiltedFamily, demand: Demand) -> Supremum:
-    """The largest F_T that was measured."""
-    best = (0.0, start)
-    if search is not None and demand.target is not None:
-        base = float(family.concept_log_odds(demand.target, 0.0))
-        for alpha, gain in search.nodes:
-            best = max(best, (alpha, 1.0 / (1.0 + math.exp(-(base + gain)))), key=lambda n: n[1])
-    return Supremum(best[1], best[0], False)
-
-
-def _measured_end(search: Search, alpha: float, name: str, words: str, demand: Demand) -> End:
-    ends = (search.low, search.high) if search.high < math.inf else (alpha, alpha)
-    lower, upper = sorted(demand.sign * end + 0.0 for end in ends)
-    return End(demand.sign * alpha, name, words, lower, upper)
-
-
-def _point(local: Local, rows: dict[float, Floats], demand: Demand, alpha: float) -> Point:
-    """A measured point, or one whose numbers are unknown: nothing is interpolated."""
-    if alpha == 0.0:
-        return point_of(local.log_p, local.log_p, demand, 0.0)
-    row = rows.get(demand.sign * alpha)
-    if row is None:
-        return Point(alpha, math.nan, math.nan, math.nan, math.nan, ())
-    return point_of(local.log_p, row, demand, alpha)

@@ -338,3 +338,22 @@ def test_smollm2_keeps_its_budgets(smollm2: Any) -> None:
             alpha = advice.window.high.alpha
             spent = price(smollm2, anatomy, vector, contexts.row(j), alpha)
             assert spent == pytest.approx(0.2, rel=tolerance), vector.site.name
+
+
+def test_a_peak_at_a_block_is_predicted_and_described_as_measured(
+    load_random: Any, concept: Any
+) -> None:
+    loaded = load_random("llama")
+    anatomy, vector, batch = prepared(loaded, concept, Site(1))
+    found = advise_model(
+        loaded, anatomy, vector, batch, demand(64, before_peak="rising"), limits=False
+    )
+    bound = 0
+    for j, advice in enumerate(found.advice.contexts):
+        end = next(end for end in advice.ends if end.demand == "peak")
+        assert "by the local law, not measured" in end.words
+        if advice.window.usable and math.isfinite(advice.window.high.alpha):
+            bound += 1
+            spent = price(loaded, anatomy, vector, batch.row(j), end.alpha)
+            assert advice.high.cross_entropy == pytest.approx(spent, rel=1e-4, abs=1e-9)
+    assert bound
