@@ -24,7 +24,7 @@ from figures.explorer.page import render
 from figures.explorer.record import COLOURS, to_json
 from figures.explorer.windows import BUDGETS, LEVELS
 from figures.instances import paper_example
-from theory import TiltedFamily
+from theory import LAWS, TiltedFamily
 
 
 @cache
@@ -348,6 +348,15 @@ def test_the_check_for_links_sees_one():
     links = Links()
     links.feed('<script src="https://example.org/x.js"></script><a href="#x">')
     assert links.found == ["script src=https://example.org/x.js"]
+
+
+def test_the_laws_the_page_names_exist_where_it_says():
+    section = re.search(r'<section class="laws">(.*?)</section>', page(), re.S)[1]
+    found = re.findall(r"\((Theorem|Proposition) ([\w.]+), laws? (.*?)\)", section, re.S)
+    assert len(found) == 4
+    for _, number, names in found:
+        for name in re.findall(r"<code>([\w-]+)</code>", names):
+            assert number in LAWS[name].source, (name, LAWS[name].source)
 
 
 def test_the_same_page_every_time():
