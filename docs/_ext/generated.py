@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from doctest import DocTestParser
 from functools import cache
 from html import escape
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +41,8 @@ from figures.report.summary import (
     readings_table,
     statements_table,
 )
-from figures.store import FORMATS
+from figures.store import FORMATS, save_picture
+from figures.style import style
 from proofs_check import run
 from proofs_check.errata import ERRATA, Found, find
 from proofs_check.executors import on_cores
@@ -91,8 +96,10 @@ def _heading(text: str) -> str:
 class Page:
     """The generated parts of one page."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, before: str, folder: Path) -> None:
         self.name = name
+        self.before = before  # the page as it is written, up to the line to be replaced
+        self.folder = folder  # of the site's figures
         self.up = "../" * name.count("/")
 
     def sheet(self, setter: Typesetter) -> Sheet:
@@ -183,6 +190,21 @@ class Page:
         """One figure of the gallery with its caption and files."""
         return _raw(self.here.figure(FIGURES[name], wide=FIGURES[name].panels > 1))
 
+    def drawn(self, name: str, caption: str) -> str:
+        """The Matplotlib figure that the examples above have left in the variable `figure`."""
+        blocks = re.findall(r"^```python\n(.*?)^```", self.before, re.M | re.S)
+        names: dict[str, Any] = {}
+        for example in DocTestParser().get_examples("\n".join(blocks)):
+            with redirect_stdout(StringIO()):
+                exec(compile(example.source, self.name, "single"), names)
+        with style():
+            save_picture(names["figure"], self.folder / f"{name}.svg")
+        words = escape(caption, quote=True)
+        return _raw(
+            f'<figure><img alt="{words}" src="{self.up}figures/{name}.svg">'
+            f"<figcaption>{words}</figcaption></figure>"
+        )
+
     def versions(self) -> str:
         """What the verdicts on these pages were made with."""
         listed = ", ".join(f"{name} {number}" for name, number in content().versions.items())
@@ -212,8 +234,9 @@ _LINE = re.compile(r"^% generated: (\w+) *(.*)$", re.M)
 
 def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
     def made(line: re.Match[str]) -> str:
-        part: Callable[..., str] = getattr(Page(docname), line.group(1))
-        return part(*line.group(2).split())
+        page = Page(docname, source[0][: line.start()], Path(app.outdir) / "figures")
+        part: Callable[..., str] = getattr(page, line.group(1))
+        return part(*shlex.split(line.group(2)))
 
     source[0] = _LINE.sub(made, source[0])
 
