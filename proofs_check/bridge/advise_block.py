@@ -9,7 +9,7 @@ so what is only predicted says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,6 @@ from proofs_check.bridge.advise_measured import (
     CLOSE,
     CORRECTIONS,
     Local,
-    closest,
     measured_ends,
     measured_point,
     measured_value,
@@ -85,14 +84,6 @@ class _Running:
         for search in self.searches:
             search.record(strength, measured_value(search.name, self.local.log_p, log_q, demand))
 
-    def stretch(self) -> dict[str, float]:
-        """How much farther than the quadratic law the ends were found, by demand."""
-        return {
-            s.name: closest(s)[0] * s.rate / s.goal
-            for s in self.searches
-            if s.name != "level" and settled(s)
-        }
-
 
 def advise_block(
     held: HeldContexts,
@@ -103,10 +94,7 @@ def advise_block(
     name: Namer = numbered,
     derivatives: Sequence[Local] | None = None,
 ) -> list[ContextAdvice]:
-    """Advise on every context of `held`.
-
-    The first one goes ahead: how much farther than the quadratic law its ends lie varies less from
-    context to context than alpha does, and seeds the others.
+    """Advise on every context of `held`, one pass for all of them in each round.
 
     Parameters
     ----------
@@ -122,30 +110,20 @@ def advise_block(
     """
     known = differentiate(held, norm) if derivatives is None else derivatives
     running = [_Running(local) for local in known]
-    stretch: dict[str, float] = {}
-    for group in (range(1), range(1, held.count)):
-        for j in group:
-            running[j].searches = _searches(running[j].local, demand, stretch)
-            running[j].extra = _predicted_peak(running[j].local, demand)
-        _measure(held, running, group, demand)
-        stretch = running[0].stretch()
-    return [
-        _advice(one, demand, plateau, name) for one, plateau in zip(running, plateaus, strict=True)
-    ]
-
-
-def _measure(
-    held: HeldContexts, running: Sequence[_Running], group: Sequence[int], demand: Demand
-) -> None:
-    """The seeds and at most four corrections, all contexts of a group in one pass each time."""
+    for one in running:
+        one.searches = _searches(one.local, demand)
+        one.extra = _predicted_peak(one.local, demand)
     for _ in range(1 + CORRECTIONS):
-        wanted = [(j, strength) for j in group for strength in running[j].wanted()]
+        wanted = [(j, strength) for j, one in enumerate(running) for strength in one.wanted()]
         if not wanted:
-            return
+            break
         alphas = demand.sign * np.array([strength for _, strength in wanted])
         logits = held.logits([j for j, _ in wanted], alphas)
         for (j, strength), row in zip(wanted, logits, strict=True):
             running[j].record(strength, log_softmax(row), demand)
+    return [
+        _advice(one, demand, plateau, name) for one, plateau in zip(running, plateaus, strict=True)
+    ]
 
 
 def _advice(one: _Running, demand: Demand, plateau: Plateau | None, name: Namer) -> ContextAdvice:
@@ -200,7 +178,7 @@ def _predicted_peak(local: Local, demand: Demand) -> list[float]:
     return [strength] if 0.0 < strength < math.inf else []
 
 
-def _searches(local: Local, demand: Demand, stretch: Mapping[str, float]) -> list[Search]:
+def _searches(local: Local, demand: Demand) -> list[Search]:
     """A search for every demand that can be met at all, seeded by the derivatives."""
     found: list[Search] = []
     family = local.family(demand.sign)
@@ -214,14 +192,11 @@ def _searches(local: Local, demand: Demand, stretch: Mapping[str, float]) -> lis
         if not budget:
             continue
         quadratic = math.sqrt(2 * budget) / sd
-        if name in stretch:
-            seed = stretch[name] * quadratic
-        else:
-            seed = tilted(budget, 1)
-            if not math.isfinite(seed):
-                seed = quadratic
-            # Curves flatten away from the origin: of two predictions the larger errs less.
-            seed = max(seed, _bent_seed(local, budget, demand.sign, 3 * quadratic))
+        seed = tilted(budget, 1)
+        if not math.isfinite(seed):
+            seed = quadratic
+        # Curves flatten away from the origin: of two predictions the larger errs less.
+        seed = max(seed, _bent_seed(local, budget, demand.sign, 3 * quadratic))
         found.append(Search(name, math.sqrt(budget), sd / math.sqrt(2.0), seed))
     if demand.level is not None and demand.target is not None:
         start = float(family.concept_log_odds(demand.target, 0.0))
