@@ -78,7 +78,8 @@ def on_joblib(
         import joblib
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "joblib is not installed", remedy="pip install joblib, or use --jobs"
+            "joblib is not installed",
+            remedy="python -m pip install 'steering-strength[cluster]', or use --jobs",
         ) from error
 
     def parallel() -> Any:
