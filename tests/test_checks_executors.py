@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from proofs_check import as_json, run
+from proofs_check import run
 from proofs_check.__main__ import main
 from proofs_check.executors import on_cores, on_joblib
 from proofs_check.run import Part, Task, execute
 from proofs_check.verdict import Verdict
 from theory.errors import SteeringError
 
-# A law, a certificate, a property in two shards, and a false claim that is one task.
-IDS, EXAMPLES, SEED = ["slope", "limit/uniform-share"], 110, 7
+# A property in two shards, and a false claim: a derivation and a search that is one task.
+IDS, EXAMPLES, SEED = ["norm-limit/invisible", "limit/uniform-share"], 110, 7
 
 
 def untimed(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
@@ -27,7 +27,7 @@ def untimed(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
 @pytest.fixture(scope="module")
 def reference() -> list[Verdict]:
     verdicts = untimed(run(IDS, examples=EXAMPLES, seed=SEED))
-    assert {v.method for v in verdicts} == {"symbolic", "certified", "property"}
+    assert {v.method for v in verdicts} == {"symbolic", "property"}
     assert {v.examples for v in verdicts if v.expected and v.method == "property"} == {EXAMPLES}
     assert all(v.as_it_should_be for v in verdicts)
     return verdicts
@@ -57,12 +57,19 @@ def test_processes_give_the_same_verdicts(reference: list[Verdict]) -> None:
     assert total > len(reference)
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_joblib_gives_the_same_verdicts(reference: list[Verdict], backend: str | None) -> None:
-    # Threads share the precision of the oracle: one that raised it must not disturb another.
+def test_loky_gives_the_same_verdicts(reference: list[Verdict]) -> None:
     pytest.importorskip("joblib")
-    found = run(IDS, examples=EXAMPLES, seed=SEED, executor=on_joblib(2, backend))
+    found = run(IDS, examples=EXAMPLES, seed=SEED, executor=on_joblib(2, "loky"))
     assert untimed(found) == reference
+
+
+def test_threads_do_not_disturb_the_digits_of_each_other() -> None:
+    # The precision of the oracle and of the balls belongs to the process, and so to all threads.
+    pytest.importorskip("joblib")
+    alone = untimed(run(["slope"], examples=30, seed=SEED))
+    assert {v.method for v in alone} == {"symbolic", "certified", "property"}
+    together = run(["slope"], examples=30, seed=SEED, executor=on_joblib(3, "threading"))
+    assert untimed(together) == alone
 
 
 def test_dask_gives_the_same_verdicts(reference: list[Verdict]) -> None:
@@ -137,19 +144,13 @@ def test_memory_does_not_grow_with_the_number_of_examples() -> None:
 
 
 def test_shards_are_put_together_alike_in_few_tasks_or_many(
-    monkeypatch: pytest.MonkeyPatch,
+    reference: list[Verdict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = untimed(run(["norm-limit/invisible"], examples=250, seed=SEED))
-    monkeypatch.setitem(run.__globals__, "_TASKS", 2)
+    monkeypatch.setitem(run.__globals__, "_TASKS", 1)
     seen: list[int] = []
-    again = run(
-        ["norm-limit/invisible"],
-        examples=250,
-        seed=SEED,
-        tick=lambda done, total: seen.append(total),
-    )
-    assert untimed(again) == whole
-    assert seen == [2, 2]  # two shards, and one
+    again = run(IDS[:1], examples=EXAMPLES, seed=SEED, tick=lambda done, total: seen.append(total))
+    assert untimed(again) == [v for v in reference if v.id == IDS[0]]
+    assert seen == [1]  # one task of two shards, where there were two
 
 
 def test_json_has_every_method_and_the_false_claims(tmp_path: Any) -> None:
@@ -170,5 +171,3 @@ def test_json_has_every_method_and_the_false_claims(tmp_path: Any) -> None:
     }
     refuted = [r for r in data["results"] if r["expected"] == "false"]
     assert all(r["counterexample"] for r in refuted)
-    verdicts = run(["concept-limit"], examples=5)
-    assert as_json(verdicts, seed=0, examples=5)["results"][0]["id"] == "concept-limit"

@@ -63,6 +63,11 @@ def concepts() -> list[ConceptCase]:
 
 
 @pytest.fixture(scope="module")
+def dependent() -> list[ConceptCase]:
+    return draws(concept_cases("B.1"))
+
+
+@pytest.fixture(scope="module")
 def bare() -> list[FamilyCase]:
     return draws(family_cases())
 
@@ -160,7 +165,9 @@ def test_families_of_this_kind_occur(kind: str, bare: list[FamilyCase]) -> None:
     assert sum(map(FAMILY_KINDS[kind], bare)) >= 2
 
 
-def test_a_depends_on_the_context_under_appendix_b1_only(concepts: list[ConceptCase]) -> None:
+def test_a_depends_on_the_context_under_appendix_b1_only(
+    concepts: list[ConceptCase], dependent: list[ConceptCase]
+) -> None:
     def values(case: ConceptCase) -> list[set[Fraction]]:
         data = case.dataset
         return [
@@ -169,13 +176,13 @@ def test_a_depends_on_the_context_under_appendix_b1_only(concepts: list[ConceptC
         ]
 
     assert all(len(a) <= 1 for case in concepts for a in values(case))
-    dependent = draws(concept_cases("B.1"))
     assert sum(any(len(a) > 1 for a in values(case)) for case in dependent) > 20
 
 
-@pytest.mark.parametrize("assumption", ["1", "B.1"])
-def test_the_assumption_holds_exactly(assumption: Any) -> None:
-    for case in draws(concept_cases(assumption)):
+def test_the_assumption_holds_exactly(
+    concepts: list[ConceptCase], dependent: list[ConceptCase]
+) -> None:
+    for case in (*concepts, *dependent):
         data = case.dataset
         assert all(sum(row) == 1 for row in data.rows)
         assert sum(data.context_weights) == 1
@@ -200,9 +207,10 @@ def test_any_rows_really_break_assumption_1() -> None:
     assert separated.count(False) > 25
 
 
-def test_the_same_seed_gives_the_same_instances(concepts: list[ConceptCase]) -> None:
-    assert draws(concept_cases("1"), 40, seed=4) == draws(concept_cases("1"), 40, seed=4)
-    assert draws(concept_cases("1"), 40, seed=5) != draws(concept_cases("1"), 40, seed=4)
+def test_the_same_seed_gives_the_same_instances() -> None:
+    first, again, other = (draws(concept_cases("1"), 10, seed=seed) for seed in (4, 4, 5))
+    assert first == again
+    assert first != other
 
 
 def test_instances_are_varied(concepts: list[ConceptCase], bare: list[FamilyCase]) -> None:
@@ -230,7 +238,7 @@ def test_the_public_strategies_give_the_public_records() -> None:
 
 def test_ufms_interpolate_with_a_gauge_shifts_and_useless_dimensions() -> None:
     extra = set()
-    for data, ufm in draws(ufms(wild=False), 30):
+    for data, ufm in draws(ufms(wild=False), 15):
         assert isinstance(ufm, UnconstrainedFeatures)
         logits = (ufm.W @ ufm.H).T
         table = np.log(data.probabilities)
@@ -255,7 +263,7 @@ def test_steering_sets_can_be_drawn_on_a_dataset_of_ones_own() -> None:
 
 
 def test_the_weighted_family_is_admissible_and_reaches_both_ends() -> None:
-    cases: list[WeightedCase] = draws(weighted_cases())
+    cases: list[WeightedCase] = draws(weighted_cases(), 60)
     shares = {case.epsilon / case.bound for case in cases}
     assert {Fraction(1, 100), Fraction(99, 100)} <= shares
     assert any(case.own in case.negatives for case in cases)
@@ -264,11 +272,11 @@ def test_the_weighted_family_is_admissible_and_reaches_both_ends() -> None:
             tokens = [z for z, own in enumerate(case.token_concept) if own == c]
             assert sum(case.gamma[z] for z in tokens) == sum(case.omega[z] for z in tokens) == 1
             assert all(case.row(c)[z] > case.row((c + 1) % case.concepts)[z] for z in tokens)
-    assert all(case.own not in case.negatives for case in draws(weighted_cases(away=True), 40))
+    assert all(case.own not in case.negatives for case in draws(weighted_cases(away=True), 20))
 
 
 def test_shape_cases_have_square_ratios_under_assumption_1() -> None:
-    for case in draws(shape_cases(crowded=True), 40):
+    for case in draws(shape_cases(crowded=True), 20):
         assert all(sum(row) == 1 for row in case.dataset.rows)
         inside = [case.ratios[z] for z in case.tokens]
         assert all(r > 1 for r in inside)
@@ -276,12 +284,12 @@ def test_shape_cases_have_square_ratios_under_assumption_1() -> None:
 
 
 def test_transformer_cases_span_scales() -> None:
-    norms = draws(norm_cases())
+    norms = draws(norm_cases(), 50)
     assert {case.kind for case in norms} == {"rms", "layer"}
     assert {0.0, 1.0} <= {case.eps for case in norms}
     assert all(case.visible for case in norms)
-    assert not any(case.visible for case in draws(norm_cases(visible=False), 40))
-    texts = draws(readout_cases())
+    assert not any(case.visible for case in draws(norm_cases(visible=False), 20))
+    texts = draws(readout_cases(), 50)
     assert any(len(case.positive) != len(case.negative) for case in texts)
     assert any(set(case.positive) & set(case.negative) for case in texts)
-    assert all(sum(row) == 1 for case in draws(smooth_cases(), 40) for row in case.labels)
+    assert all(sum(row) == 1 for case in draws(smooth_cases(), 10) for row in case.labels)
