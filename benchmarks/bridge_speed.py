@@ -25,6 +25,8 @@ from theory.errors import SteeringError
 # Rows of a batch: 8 is where a CPU is fastest per alpha, for both ways.
 BATCH = 8
 FEW = 16
+# Rows of a read-out: the unembedding is read from memory once for each batch.
+READ = 32
 KEPT = 64
 
 
@@ -115,7 +117,7 @@ class Bench:
 
         pieces = [
             torch.log_softmax(read_out(self.anatomy, piece), dim=-1)[:, :KEPT].clone()
-            for piece in states.split(BATCH)
+            for piece in states.split(READ)
         ]
         return torch.cat(pieces)
 

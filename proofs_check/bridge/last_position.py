@@ -23,6 +23,7 @@ from proofs_check.bridge.upper import Cost, Upper
 __all__ = ["LastPosition"]
 
 _SAME = 1e-4
+_SHORT = 8
 
 
 class LastPosition:
@@ -37,7 +38,7 @@ class LastPosition:
     site : Site
         A block.
     rows : int
-        Alphas at once; the shared keys and values are repeated that often.
+        Alphas at once.
     cost : Cost or None
 
     Raises
@@ -47,6 +48,8 @@ class LastPosition:
         from steering the last position of the whole text.
     """
 
+    _upper: Upper
+
     def __init__(
         self,
         model: Any,
@@ -54,7 +57,7 @@ class LastPosition:
         batch: TokenBatch,
         site: Site,
         *,
-        rows: int = 32,
+        rows: int = 64,
         cost: Cost | None = None,
     ) -> None:
         if batch.rows != 1 or batch.ids.shape[1] < 2:
@@ -66,28 +69,36 @@ class LastPosition:
         self._anatomy = anatomy
         self._rows = rows
         self._cost = cost or Cost()
-        self._upper = Upper(model, anatomy, batch, site, self._cost)
-        self._prefix = batch.ids.shape[1] - 1
+        # Whether keys and values can be shared does not depend on how long the text is: a few
+        # tokens decide, and the long text goes through the model once, as a prefix and a token.
+        length = batch.ids.shape[1]
+        if length > _SHORT:
+            few = TokenBatch(
+                batch.ids[:, :_SHORT], batch.mask[:, :_SHORT], torch.tensor([_SHORT - 1])
+            )
+            self._upper = LastPosition(model, anatomy, few, site, cost=self._cost)._upper
+        else:
+            self._upper = Upper(model, anatomy, batch, site, self._cost)
         self._token = batch.ids[:, -1:]
         self._share = 1 - (site.layer or 0) / max(1, len(anatomy.blocks))
         with torch.no_grad():
-            out = model(input_ids=batch.ids[:, :-1], use_cache=True)
-        self._cache = out.past_key_values
-        self._cost.add(1, self._prefix, 1.0)
-        self._verify()
+            out = model(input_ids=batch.ids[:, :-1], use_cache=True, **self._upper.keep)
+            self._cache = _shared(out.past_key_values)
+            with Captured(site.module(anatomy)) as state:
+                model(input_ids=self._token, past_key_values=self._cache, use_cache=True)
+        self._state = state.value
+        self._cost.add(1, length, 1.0)
+        if length <= _SHORT:
+            self._verify()
 
     def normed(self, vector: torch.Tensor, alphas: NDArray[np.float64]) -> torch.Tensor:
         """Normed last-position states, (A, d)."""
-        state = self._upper.residual[:, -1:]
+        state = self._state
         strengths = torch.as_tensor(np.asarray(alphas, dtype=np.float64)).to(state.dtype)
         wide = vector.to(state.dtype)
         found = []
-        shared: Any = None
         for piece in strengths.split(self._rows):
             count = piece.numel()
-            if shared is None or count != self._rows:
-                shared = copy.deepcopy(self._cache)
-                shared.batch_repeat_interleave(count)
             steered = state + piece[:, None, None] * wide
             with (
                 torch.no_grad(),
@@ -96,7 +107,7 @@ class LastPosition:
             ):
                 self._model(
                     input_ids=self._token.expand(count, -1),
-                    past_key_values=_twin(shared),
+                    past_key_values=self._cache,
                     use_cache=True,
                 )
             self._cost.add(count, 1, self._share)
@@ -106,9 +117,9 @@ class LastPosition:
     def _verify(self) -> None:
         """Against the whole text steered at its last position, at two strengths."""
         width = self._anatomy.width
-        vector = torch.ones(width, dtype=self._upper.residual.dtype)
+        vector = torch.ones(width, dtype=self._state.dtype)
         vector[::2] = -1.0
-        size = float(self._upper.residual[0, -1].norm()) / width**0.5
+        size = float(self._state.norm()) / width**0.5
         alphas = np.array([0.0, size])
         expected = self._upper.last_normed(vector, alphas, "last")
         try:
@@ -126,14 +137,40 @@ class LastPosition:
             )
 
 
-def _twin(cache: Any) -> Any:
-    """A cache that can grow by one token while the original keeps its prefix.
+def _shared(cache: Any) -> Any:
+    """A cache that answers any number of rows with one prefix, and never grows.
 
-    Growing replaces a layer's tensors and does not write into them, so copying the layers' records
-    is enough; cropping instead would also shorten the layers that were skipped.
+    Its layers hold the prefix once; what they return is that prefix, seen by every row, and the new
+    token's keys and values. Nothing is written back, so the next alphas find what these found.
+
+    Raises
+    ------
+    ModelError
+        The cache is not made of layers with keys and values.
     """
-    if not hasattr(cache, "layers"):
-        return copy.deepcopy(cache)
+    layers = getattr(cache, "layers", None)
+    if not layers or not all(hasattr(layer, "keys") for layer in layers):
+        raise ModelError(
+            f"a cache of type {type(cache).__name__} cannot be shared",
+            remedy="steer the last position of the whole text: Upper.last_normed",
+        )
     twin = copy.copy(cache)
-    twin.layers = [copy.copy(layer) for layer in cache.layers]
+    twin.layers = [_sharing(layer) for layer in layers]
     return twin
+
+
+def _sharing(layer: Any) -> Any:
+    twin = copy.copy(layer)
+
+    def update(
+        keys: torch.Tensor, values: torch.Tensor, *_args: Any, **_kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return _behind(layer.keys, keys), _behind(layer.values, values)
+
+    twin.update = update
+    return twin
+
+
+def _behind(prefix: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    """The prefix, (1, H, T, d), for every row of `new`, (R, H, 1, d), with `new` behind it."""
+    return torch.cat([prefix.expand(new.shape[0], *prefix.shape[1:]), new], dim=-2)

@@ -77,6 +77,8 @@ class Upper:
         Shape (B, T, d): the unsteered states at the site.
     substituted : bool
         Whether the blocks below are skipped; False after the verification failed.
+    keep : dict
+        What tells this model's forward to form logits at the last position only.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class Upper:
         self._cost = cost or Cost()
         self._module = site.module(anatomy)
         keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
-        self._keep = {"logits_to_keep": 1} if keeps else {}
+        self.keep = {"logits_to_keep": 1} if keeps else {}
         self.substituted = site.layer is not None
         self._recorded: dict[int, Any] = {}
         with Captured(self._module) as state, self._recording():
@@ -160,7 +162,7 @@ class Upper:
                 input_ids=ids.expand(rows, -1),
                 attention_mask=mask.expand(rows, -1),
                 use_cache=False,
-                **self._keep,
+                **self.keep,
             )
 
     @contextmanager
@@ -233,7 +235,7 @@ class Upper:
             Captured(self._anatomy.final_norm) as out,
             Steered(self._module, vector, alpha),
         ):
-            self._model(input_ids=ids, use_cache=False, **self._keep)
+            self._model(input_ids=ids, use_cache=False, **self.keep)
         error = float((steered - out.value).abs().max())
         if not error <= _SAME * float(out.value.norm(dim=-1).max()):
             self.substituted = False

@@ -36,7 +36,8 @@ def _vector() -> Any:
 def test_shared_keys_and_values_change_nothing(kind: str) -> None:
     model = random_model(kind)
     anatomy = inspect_model(model)
-    batch = pad([[5, 1, 7, 9, 2, 30]])
+    # Longer than what the sharing is verified on.
+    batch = pad([[5, 1, 7, 9, 2, 30, 4, 11, 8, 3, 6]])
     mask = position_mask(batch, "last")
     alphas = np.linspace(-5, 5, 7)
     for layer in range(3):
