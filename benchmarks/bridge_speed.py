@@ -279,6 +279,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     rows = [
         _pair(label, slow, quick, options.rounds, options.alphas / FEW)
         for label, slow, quick in _sweeps(bench)
+        if options.only in label
     ]
     rows += [
         _pair(
@@ -294,7 +295,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             ("last", "reuse below", lambda: bench.fast_losses("last", many)),
             ("last", "closed form", lambda: bench.closed_losses(many)),
         )
+        if options.only in f"cross-entropy, block at {depth}: {how}"
     ]
+    if options.only:
+        return _record(bench, options, rows, {})
 
     # At the final norm the law replaces the sweep: no forward at all once p and M are known.
     middle = Upper(bench.model, bench.anatomy, bench.text, bench.sites["50 %"])
@@ -324,6 +328,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"block at {depth}: {curve.alphas.size} adaptive nodes for 1,025 uniform ones;"
             f" last error {curve.error:.1e} in probability{settled}"
         )
+    return _record(bench, options, rows, nodes)
+
+
+def _record(
+    bench: Bench, options: argparse.Namespace, rows: list[dict[str, Any]], nodes: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "machine": machine() | versions(),
         "model": bench.loaded.label,
@@ -343,6 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--losses", type=int, default=32, help="alphas of the cross-entropy")
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", default="", help="pairs whose name contains this")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)

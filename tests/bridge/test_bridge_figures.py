@@ -54,7 +54,7 @@ def test_panels_hold_measurements_and_predictions(ready: Any, sign: int) -> None
         )
         assert panel.measured.shape == (panel.alphas.size, 8)
         assert 13 <= panel.alphas.size <= 49
-        assert 0 < panel.error
+        assert panel.error > 0
         assert (np.diff(panel.alphas) > 0).all()
         assert sign * panel.alphas.sum() > 0
         zero = int(np.abs(panel.alphas).argmin())
