@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 from proofs_check.verdict import Verdict
 
-__all__ = ["Table", "line", "summary", "table"]
+__all__ = ["Verdicts", "line", "summary", "table"]
 
 _COLUMNS = ("id", "method", "status", "examples", "worst error", "seconds")
 
@@ -60,19 +59,18 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-@dataclass(frozen=True, repr=False)
-class Table:
-    """Verdicts that show themselves as a table, in a notebook or at a terminal."""
+class Verdicts(tuple[Verdict, ...]):
+    """A tuple that shows itself as a table, in a notebook or at a terminal."""
 
-    verdicts: Sequence[Verdict]
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        return table(self.verdicts)
+        return table(self)
 
     def _repr_html_(self) -> str:
         """The same rows as HTML; bold is what is not as it should be."""
         head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-        rows = "".join(_html_row(verdict) for verdict in self.verdicts)
+        rows = "".join(_html_row(verdict) for verdict in self)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 

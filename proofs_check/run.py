@@ -18,6 +18,7 @@ from proofs_check.certified import certificate_checks
 from proofs_check.check import Check
 from proofs_check.meeting import Meeting
 from proofs_check.registry import CHECKS, DERIVATIONS, select
+from proofs_check.report import Verdicts
 from proofs_check.search import SHARD, Finding, search, shards
 from proofs_check.verdict import Status, Verdict
 from theory.errors import SteeringError
@@ -270,7 +271,7 @@ def run(
     progress: Progress | None = None,
     tick: Tick | None = None,
     executor: Executor = _one_by_one,
-) -> tuple[Verdict, ...]:
+) -> Verdicts:
     """Verdicts on statements, in the order of the theory.
 
     Parameters
@@ -308,4 +309,4 @@ def run(
             verdicts[k] = _merge(parts[k])
             if progress is not None:
                 progress(verdicts[k], len(verdicts), len(groups))
-    return tuple(verdicts[k] for k in range(len(groups)))
+    return Verdicts(verdicts[k] for k in range(len(groups)))

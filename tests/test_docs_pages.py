@@ -240,3 +240,19 @@ def test_a_notebook_runs_from_top_to_bottom(path, shown, capsys):
     assert rich or drawn
     out = capsys.readouterr().out
     assert "SURVIVED" not in out
+
+
+def test_verdicts_show_themselves_as_a_table():
+    from proofs_check.report import Verdicts, table
+    from proofs_check.verdict import Verdict
+
+    def verdict(name: str, status: Any, expected: bool) -> Verdict:
+        return Verdict(name, "property", status, expected, "a < b", 3, 0.5, None, 0.1)
+
+    found = Verdicts([verdict("peak", "passed", True), verdict("peak/x", "passed", False)])
+    assert repr(found) == table(found)
+    html = found._repr_html_()
+    assert html.count("<tr") == 3
+    assert 'title="a &lt; b"' in html
+    assert "<b>NOT refuted (!)</b>" in html
+    assert "<td>passed</td>" in html
