@@ -52,7 +52,7 @@ def stretch(ax: Any, alphas: Any, unit: float) -> None:
     decades = 10.0 ** np.arange(np.ceil(np.log10(unit)), np.log10(reach / 2.2))
     ticks = np.unique([0.0, *decades, *-decades, reach, -reach])
     ticks = ticks[(ticks >= low) & (ticks <= high)]
-    ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    ax.set_xticks(ticks, [f"{float(f'{tick:.3g}'):g}" for tick in ticks])
     ax.minorticks_off()
     # A little air on both sides, in the axis' own measure.
     ends = np.arcsinh(np.array([low, high]) / unit)
