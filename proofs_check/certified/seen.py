@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import TypeVar
 
 from proofs_check.balls import Ball, Balls
 from proofs_check.instances import ConceptCase, FamilyCase
 
 __all__ = ["direction", "moderate", "odds_against", "steps_of", "varied"]
+
+Case = TypeVar("Case", FamilyCase, ConceptCase)
 
 REACH = 300.0
 """Largest |alpha| (max M - min M): beyond, e^{-1000000} would need a million bits and not 4096."""
@@ -26,14 +29,10 @@ def varied(case: FamilyCase) -> FamilyCase:
     log_odds = case.log_odds
     if len(set(log_odds)) == 1:
         log_odds = (log_odds[0] + 1.0, *log_odds[1:])
-    moved = replace(case, log_odds=log_odds, alpha=case.alpha or 1.0)
-    result = moderate(moved)
-    if isinstance(result, ConceptCase):
-        raise TypeError("a FamilyCase stays one")
-    return result
+    return moderate(replace(case, log_odds=log_odds, alpha=case.alpha or 1.0))
 
 
-def moderate(case: FamilyCase | ConceptCase) -> FamilyCase | ConceptCase:
+def moderate(case: Case) -> Case:
     """The instance with alpha divided by powers of 2 until |alpha| (max M - min M) <= `REACH`."""
     spread = _spread(case)
     alpha = case.alpha
