@@ -104,7 +104,8 @@ def falls_below(family: TiltedFamily, target: Mask, level: float, start: float) 
     ahead = TiltedFamily(family.log_probability(base), family.log_odds)
     support = ahead.log_p > -np.inf
     root = concept_root(_measure(ahead, support), ~target[support], -level, 1)
-    return Root(base + root.alpha, base + root.lower, base + root.upper, root.reason)
+    # The end on which F_T still is at the level: a window must not promise what has just ended.
+    return Root(base + root.lower, base + root.lower, base + root.upper, root.reason)
 
 
 def supremum(family: TiltedFamily, target: Mask) -> Supremum:
