@@ -58,10 +58,12 @@ def export_vector(
     """
     require_ending(path)
     if not math.isfinite(advised.alpha):
-        raise VectorError(
-            f"the advised alpha is {advised.alpha}: {advised.advice}",
-            remedy="add a demand that limits alpha, such as --budget 1",
-        )
+        if math.isnan(advised.alpha):
+            problem, remedy = "no alpha is advised", "ask for less: a lower --level, more --budget"
+        else:
+            problem = f"the advised alpha is {advised.alpha}"
+            remedy = "add a demand that limits alpha, such as --budget 1"
+        raise VectorError(f"{path} is not written, {problem}: {advised.advice}", remedy=remedy)
     said = {name: str(value) for name, value in asdict(vector.metadata).items()}
     said |= {name: str(value) for name, value in asdict(advised).items()} | {"concept": concept}
     values = vector.values

@@ -197,28 +197,44 @@ def _written(
     paths: tuple[Path, ...] = ()
     alpha = advised_alpha(found.advice)
     window = found.advice.window
+    if options.out:
+        folder = Path(options.out)
+        paths += write_advice(found.advice, folder, _drawn(found, name), _about(options, found))
+        if options.samples and math.isfinite(alpha):
+            paths += _samples(options, loaded, anatomy, found, concept, batch, texts, alpha, clock)
+        elif options.samples:
+            clock(f"no texts are sampled: the advised alpha is {alpha}")
+    # Last: it may have to say that there is nothing to export, and the rest is written by then.
     if options.export:
         advised = AdvisedAlpha(alpha, window.low.alpha, window.high.alpha, window.words)
         paths += export_vector(found.vector, advised, Path(options.export), concept.name)
-    if not options.out:
-        return paths
-    folder = Path(options.out)
-    paths += write_advice(found.advice, folder, _drawn(found, name), _about(options, found))
-    if options.samples and math.isfinite(alpha):
-        samples = []
-        for j, text in enumerate(texts):
-            alphas = tuple(factor * alpha for factor in FACTORS)
-            row = batch.row(j)
-            words = generate(
-                loaded, anatomy, found.vector, row, alphas, options.samples, seed=options.seed
-            )
-            own = found.advice.contexts[j].window
-            note = f"its own window: {number(own.low.alpha)} to {number(own.high.alpha)}"
-            samples.append(Sampled(found.vector.site.name, text, alphas, words, note))
-            clock(f"context {j + 1} of {len(texts)} continued")
-        title = f"{concept.name}: what alpha = {number(alpha)} looks like"
-        paths += write_page(samples, folder, title)
     return paths
+
+
+def _samples(
+    options: Namespace,
+    loaded: LoadedModel,
+    anatomy: Anatomy,
+    found: ModelAdvice,
+    concept: ConceptTexts,
+    batch: TokenBatch,
+    texts: Sequence[str],
+    alpha: float,
+    clock: Clock,
+) -> tuple[Path, ...]:
+    samples = []
+    for j, text in enumerate(texts):
+        alphas = tuple(factor * alpha for factor in FACTORS)
+        row = batch.row(j)
+        words = generate(
+            loaded, anatomy, found.vector, row, alphas, options.samples, seed=options.seed
+        )
+        own = found.advice.contexts[j].window
+        note = f"its own window: {number(own.low.alpha)} to {number(own.high.alpha)}"
+        samples.append(Sampled(found.vector.site.name, text, alphas, words, note))
+        clock(f"context {j + 1} of {len(texts)} continued")
+    title = f"{concept.name}: what alpha = {number(alpha)} looks like"
+    return write_page(samples, Path(options.out), title)
 
 
 def _drawn(found: ModelAdvice, name: Namer) -> dict[str, Any]:

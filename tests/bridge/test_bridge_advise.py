@@ -226,11 +226,13 @@ def test_exports_refuse_what_they_cannot_say(
     loaded = load_random("llama")
     _, vector, _ = prepared(loaded, concept, FINAL_NORM)
     advised = AdvisedAlpha(0.75, 0.5, 0.75, "words")
+    nowhere = AdvisedAlpha(math.nan, math.inf, 0.5, "F_T never reaches 0.9")
     endless = AdvisedAlpha(math.inf, 0.5, math.inf, "no demand limits alpha on this side")
     for given, name, message in (
         (advised, "joy.pt", "belongs to the final norm"),
         (advised, "joy.gguf", "cannot write a vector to 'joy.gguf'"),
         (endless, "joy.npz", "the advised alpha is inf: no demand limits"),
+        (nowhere, "joy.npz", "no alpha is advised: F_T never reaches 0.9; ask for less"),
     ):
         with pytest.raises(VectorError, match=message):
             export_vector(vector, given, tmp_path / name, "cheer")
