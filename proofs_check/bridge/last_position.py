@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from proofs_check.bridge.anatomy import Anatomy
 from proofs_check.bridge.encoding import TokenBatch
 from proofs_check.bridge.errors import ModelError
-from proofs_check.bridge.hooks import Captured
+from proofs_check.bridge.hooks import Captured, Steered
 from proofs_check.bridge.sites import Site
-from proofs_check.bridge.upper import Cost, Upper
+from proofs_check.bridge.upper import Cost, Upper, position_mask
 
 __all__ = ["LastPosition"]
 
@@ -78,7 +78,8 @@ class LastPosition:
             )
             self._upper = LastPosition(model, anatomy, few, site, cost=self._cost)._upper
         else:
-            self._upper = Upper(model, anatomy, batch, site, self._cost)
+            # Its shortcut is not verified by itself: below, the whole is, against a hooked pass.
+            self._upper = Upper(model, anatomy, batch, site, self._cost, verify=False)
         self._token = batch.ids[:, -1:]
         self._share = 1 - (site.layer or 0) / max(1, len(anatomy.blocks))
         with torch.no_grad():
@@ -121,7 +122,15 @@ class LastPosition:
         vector[::2] = -1.0
         size = float(self._state.norm()) / width**0.5
         alphas = np.array([0.0, size])
-        expected = self._upper.last_normed(vector, alphas, "last")
+        batch, module = self._upper.batch, self._upper.site.module(self._anatomy)
+        strengths = torch.as_tensor(alphas).to(vector.dtype)
+        with (
+            torch.no_grad(),
+            Captured(self._anatomy.final_norm) as out,
+            Steered(module, vector, strengths, position_mask(batch, "last")),
+        ):
+            self._model(input_ids=batch.ids.expand(2, -1), use_cache=False, **self._upper.keep)
+        expected = out.value[:, -1]
         try:
             shared = self.normed(vector, alphas)
             error = float((shared - expected).abs().max() / expected.norm(dim=-1).max())
