@@ -99,6 +99,26 @@ OTHERS = [
             alpha=0.0,
         ),
     ),
+    # The engine's sums shared by both contexts lost ten bits to their distance from the grand mean.
+    (
+        "ce-exact",
+        ConceptCase(
+            dataset=ExactDataset(
+                rows=(
+                    (Fraction(3999, 4000), Fraction(1, 4000)),
+                    (Fraction(1, 4000), Fraction(3999, 4000)),
+                ),
+                token_concept=(0, 1),
+                context_concept=(0, 1),
+                context_weights=(Fraction(1, 2), Fraction(1, 2)),
+            ),
+            target=0,
+            positive=(0,),
+            negative=(1,),
+            context=0,
+            alpha=0.125,
+        ),
+    ),
     # The engine lost EPS |alpha M| in KL(p_alpha || p).
     (
         "ce-exact",

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 _MODERATE = 600.0
 # Sums below this may have lost tokens; and results this much smaller than their terms, 10 bits.
 _TINY, _CANCELLED = 1e-250, 1e-3
+# The price of steering, which averages over contexts and is checked to its last digits: 5 bits.
+_PRICE_CANCELLED = 1.0 / 32.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class Shared:
             np.log(self._safe_total) - shift,
         )
         size = np.where(near, excess, np.abs(shift))
-        return np.maximum(values, 0.0), self._good & (values >= _CANCELLED * size)
+        return np.maximum(values, 0.0), self._good & (values >= _PRICE_CANCELLED * size)
 
     @quiet
     def reverse_kl(self) -> tuple[Floats, NDArray[np.bool_]]:
