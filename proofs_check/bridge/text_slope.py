@@ -21,8 +21,9 @@ __all__ = ["TextSlope", "text_slope", "token_losses"]
 
 Floats = NDArray[np.float64]
 
-# Three (rows, V) arrays of float64 at a time, 50 MiB each at V = 100,000.
-_CELLS = 1 << 22
+# Three (rows, V) arrays of float64 at a time, 16 MiB each; fewer rows would read the unembedding
+# from memory more often than they compute with it.
+_CELLS = 1 << 21
 # The derivative is taken at 0.03 sd, because the second one divides rounding by the step's square;
 # the losses are measured at 0.1 and 0.2 sd: different passes, so that agreement is not an identity
 # of floating-point numbers.

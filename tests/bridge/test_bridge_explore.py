@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def test_different_vectors_are_not_reduced_together(families: list[TiltedFamily]
 
 
 @pytest.mark.bridge
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs the extra `bridge`")
 def test_the_command_writes_what_it_says(
     model_folder: Path, concept_file: Path, tmp_path: Path, capsys: Any
 ) -> None:
