@@ -51,8 +51,8 @@ def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> A
 def site_record(
     loaded: Any, anatomy: Any, vector: Any, texts: Any, others: Sequence[str], budget: float
 ) -> Any:
-    from proofs_check.bridge.advise_model import advise_model
-    from proofs_check.bridge.encoding import encode
+    from proofs_check.bridge.advisor.advise_model import advise_model
+    from proofs_check.bridge.model.encoding import encode
     from theory.advice.demand import Demand
 
     demand = Demand.of(
@@ -114,14 +114,14 @@ def _run(options: argparse.Namespace) -> int:
     require()
     import torch
 
-    from proofs_check.bridge.advise_samples import FACTORS, Sampled, generate, write_page
-    from proofs_check.bridge.anatomy import inspect_model
+    from proofs_check.bridge.advisor.advise_samples import FACTORS, Sampled, generate, write_page
     from proofs_check.bridge.concept_texts import load_concept
-    from proofs_check.bridge.encoding import encode
     from proofs_check.bridge.files import output_folder
-    from proofs_check.bridge.making import difference_vectors
-    from proofs_check.bridge.models import load_model
+    from proofs_check.bridge.model.anatomy import inspect_model
+    from proofs_check.bridge.model.encoding import encode
+    from proofs_check.bridge.model.models import load_model
     from proofs_check.bridge.sites import FINAL_NORM, Site
+    from proofs_check.bridge.steering.making import difference_vectors
 
     folder = output_folder(options.out)
     torch.set_num_threads(1)

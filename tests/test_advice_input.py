@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from proofs_check.bridge.__main__ import main
-from proofs_check.bridge.advise import as_json
-from proofs_check.bridge.advise_input import read_input, target_tokens
-from proofs_check.bridge.advise_search import Search
+from proofs_check.bridge.advisor.advise import as_json
+from proofs_check.bridge.advisor.advise_input import read_input, target_tokens
+from proofs_check.bridge.advisor.advise_search import Search
 from proofs_check.bridge.errors import CurveError
 from theory import TiltedFamily
 from theory.errors import ProbabilityError, SteeringError

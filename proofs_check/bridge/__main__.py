@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proofs_check.bridge.concept_texts import ConceptTexts, load_concept
-from proofs_check.bridge.curve_files import read_curves
-from proofs_check.bridge.curve_laws import curve_rows, curve_table, curve_verdicts
+from proofs_check.bridge.curves.curve_files import read_curves
+from proofs_check.bridge.curves.curve_laws import curve_rows, curve_table, curve_verdicts
 from proofs_check.bridge.extra import quiet, require
 from proofs_check.bridge.files import output_folder
 from proofs_check.bridge.grid import alpha_grid
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job; 0 if the exact statements hold, 1 if not, 2 for bad input."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["advise"]:
-        from proofs_check.bridge.advise import main as advise
+        from proofs_check.bridge.advisor.advise import main as advise
 
         return advise(given[1:])
     options = parse(given)

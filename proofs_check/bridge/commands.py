@@ -12,21 +12,21 @@ from typing import Any
 import torch
 
 from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.explore import explore_file
 from proofs_check.bridge.grid import alpha_grid
-from proofs_check.bridge.importing import import_vector
-from proofs_check.bridge.laws import Plan, law_report
-from proofs_check.bridge.making import with_sampled_negatives
-from proofs_check.bridge.models import LoadedModel, load_model
+from proofs_check.bridge.measure.explore import explore_file
+from proofs_check.bridge.measure.scoring import KeywordJudge
+from proofs_check.bridge.model.models import LoadedModel, load_model
+from proofs_check.bridge.model.tiny_gpt import Recipe, save, train
 from proofs_check.bridge.options import layers_of
-from proofs_check.bridge.paper_figures import FIGURES, one_layer_figure, paper_figures
+from proofs_check.bridge.paper.paper_figures import FIGURES, one_layer_figure, paper_figures
 from proofs_check.bridge.progress import Progress
-from proofs_check.bridge.scoring import KeywordJudge
-from proofs_check.bridge.setting import prepare
 from proofs_check.bridge.sites import Site
-from proofs_check.bridge.tiny_gpt import Recipe, save, train
-from proofs_check.bridge.validation import Outcome, validate_final_norm
-from proofs_check.bridge.vectors import SteeringVector
+from proofs_check.bridge.steering.importing import import_vector
+from proofs_check.bridge.steering.making import with_sampled_negatives
+from proofs_check.bridge.steering.setting import prepare
+from proofs_check.bridge.steering.vectors import SteeringVector
+from proofs_check.bridge.verdicts.laws import Plan, law_report
+from proofs_check.bridge.verdicts.validation import Outcome, validate_final_norm
 from theory.errors import SteeringError, UnknownNameError
 
 __all__ = ["Done", "run"]

@@ -139,7 +139,7 @@ def concept() -> Any:
 @pytest.fixture(scope="session")
 def load_random(tokenizer: Any) -> Any:
     """A function: kind, dtype -> LoadedModel."""
-    from proofs_check.bridge.models import LoadedModel, fingerprint
+    from proofs_check.bridge.model.models import LoadedModel, fingerprint
 
     def load(kind: str, dtype: str = "float64", **changes: Any) -> Any:
         model = random_model(kind, dtype, **changes)
@@ -172,7 +172,7 @@ def concept_file(concept: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def smollm2() -> Any:
     """SmolLM2-135M-Instruct in float64: half a minute, so once a session."""
     from proofs_check.bridge.extra import require
-    from proofs_check.bridge.models import load_model
+    from proofs_check.bridge.model.models import load_model
 
     require()
     return load_model("smollm2")

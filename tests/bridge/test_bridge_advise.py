@@ -15,18 +15,18 @@ torch = pytest.importorskip("torch")
 from scipy.special import log_softmax, logsumexp  # noqa: E402
 
 from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.advise_export import AdvisedAlpha, export_vector  # noqa: E402
-from proofs_check.bridge.advise_layers import rank_layers, ranking_text  # noqa: E402
-from proofs_check.bridge.advise_model import advise_model  # noqa: E402
-from proofs_check.bridge.advise_samples import generate  # noqa: E402
-from proofs_check.bridge.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.encoding import encode  # noqa: E402
+from proofs_check.bridge.advisor.advise_export import AdvisedAlpha, export_vector  # noqa: E402
+from proofs_check.bridge.advisor.advise_layers import rank_layers, ranking_text  # noqa: E402
+from proofs_check.bridge.advisor.advise_model import advise_model  # noqa: E402
+from proofs_check.bridge.advisor.advise_samples import generate  # noqa: E402
 from proofs_check.bridge.errors import VectorError  # noqa: E402
-from proofs_check.bridge.hooks import Steered  # noqa: E402
-from proofs_check.bridge.importing import import_vector  # noqa: E402
-from proofs_check.bridge.making import difference_vectors  # noqa: E402
+from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
+from proofs_check.bridge.model.encoding import encode  # noqa: E402
+from proofs_check.bridge.model.hooks import Steered  # noqa: E402
 from proofs_check.bridge.sites import FINAL_NORM, Site  # noqa: E402
-from proofs_check.bridge.vectors import load_vector  # noqa: E402
+from proofs_check.bridge.steering.importing import import_vector  # noqa: E402
+from proofs_check.bridge.steering.making import difference_vectors  # noqa: E402
+from proofs_check.bridge.steering.vectors import load_vector  # noqa: E402
 from theory.advice.demand import Demand  # noqa: E402
 from theory.errors import ShapeError  # noqa: E402
 

@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.models import fingerprint, load_model  # noqa: E402
+from proofs_check.bridge.model.models import fingerprint, load_model  # noqa: E402
 from proofs_check.bridge.options import JOBS  # noqa: E402
 from theory import TiltedFamily  # noqa: E402
 
@@ -121,7 +121,7 @@ def test_a_failed_write_leaves_nothing_behind(arguments: list[str], tmp_path: Pa
 def test_a_refuted_statement_is_exit_code_1(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from proofs_check.bridge.setting import Setting
+    from proofs_check.bridge.steering.setting import Setting
 
     def one_percent_too_steep(self: Setting, context: int) -> TiltedFamily:
         return TiltedFamily(self.baseline.log_p[context], 1.01 * self.log_odds)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check.bridge.lumping import lump
+from proofs_check.bridge.measure.lumping import lump
 from theory import TiltedFamily
 from theory.errors import ShapeError
 
@@ -76,8 +76,8 @@ def test_the_command_writes_what_it_says(
 ) -> None:
     from proofs_check.bridge.__main__ import main
     from proofs_check.bridge.concept_texts import load_concept
-    from proofs_check.bridge.models import load_model
-    from proofs_check.bridge.setting import prepare
+    from proofs_check.bridge.model.models import load_model
+    from proofs_check.bridge.steering.setting import prepare
 
     target = tmp_path / "cheer.npz"
     arguments = ["explore-data", "--model", str(model_folder), "--concept", str(concept_file)]

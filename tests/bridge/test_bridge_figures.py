@@ -11,23 +11,23 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.corpus import text_windows  # noqa: E402
-from proofs_check.bridge.curve_files import Curves, read_curves  # noqa: E402
-from proofs_check.bridge.encoding import encode, pad  # noqa: E402
-from proofs_check.bridge.entropy_panel import entropy_curve  # noqa: E402
+from proofs_check.bridge.curves.curve_files import Curves, read_curves  # noqa: E402
 from proofs_check.bridge.errors import ModelError, SelfCheckError  # noqa: E402
-from proofs_check.bridge.making import difference_of_means  # noqa: E402
-from proofs_check.bridge.norms import identify_norm  # noqa: E402
-from proofs_check.bridge.panels import bump_panel, mean_and_band  # noqa: E402
-from proofs_check.bridge.scoring import (  # noqa: E402
+from proofs_check.bridge.measure.scoring import (  # noqa: E402
     KeywordJudge,
     generate,
     judged_curve,
     score_curve,
     write_csv,
 )
+from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
+from proofs_check.bridge.model.corpus import text_windows  # noqa: E402
+from proofs_check.bridge.model.encoding import encode, pad  # noqa: E402
+from proofs_check.bridge.model.norms import identify_norm  # noqa: E402
+from proofs_check.bridge.paper.entropy_panel import entropy_curve  # noqa: E402
+from proofs_check.bridge.paper.panels import bump_panel, mean_and_band  # noqa: E402
 from proofs_check.bridge.sites import Site  # noqa: E402
+from proofs_check.bridge.steering.making import difference_of_means  # noqa: E402
 
 pytestmark = pytest.mark.bridge
 

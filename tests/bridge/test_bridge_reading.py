@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check.bridge.curve_files import Curves, read_curves
-from proofs_check.bridge.curve_laws import curve_rows
+from proofs_check.bridge.curves.curve_files import Curves, read_curves
+from proofs_check.bridge.curves.curve_laws import curve_rows
 from proofs_check.bridge.errors import CurveError
 from theory import TiltedFamily
 

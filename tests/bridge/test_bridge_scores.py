@@ -10,19 +10,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.cloze import Cloze, make_cloze  # noqa: E402
-from proofs_check.bridge.concept_panel import concept_curve  # noqa: E402
-from proofs_check.bridge.concept_rows import fit_tanh  # noqa: E402
-from proofs_check.bridge.encoding import pad, word_tokens  # noqa: E402
 from proofs_check.bridge.errors import ModelError  # noqa: E402
-from proofs_check.bridge.hooks import Steered  # noqa: E402
-from proofs_check.bridge.making import difference_of_means  # noqa: E402
-from proofs_check.bridge.norms import identify_norm  # noqa: E402
-from proofs_check.bridge.score_figures import benchmark_score, judge_score  # noqa: E402
-from proofs_check.bridge.scoring import KeywordJudge, generate_ids  # noqa: E402
+from proofs_check.bridge.measure.scoring import KeywordJudge, generate_ids  # noqa: E402
+from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
+from proofs_check.bridge.model.cloze import Cloze, make_cloze  # noqa: E402
+from proofs_check.bridge.model.encoding import pad, word_tokens  # noqa: E402
+from proofs_check.bridge.model.hooks import Steered  # noqa: E402
+from proofs_check.bridge.model.norms import identify_norm  # noqa: E402
+from proofs_check.bridge.paper.concept_panel import concept_curve  # noqa: E402
+from proofs_check.bridge.paper.score_figures import benchmark_score, judge_score  # noqa: E402
 from proofs_check.bridge.sites import Site  # noqa: E402
-from proofs_check.bridge.survey import asinh_grid  # noqa: E402
+from proofs_check.bridge.steering.making import difference_of_means  # noqa: E402
+from proofs_check.bridge.verdicts.concept_rows import fit_tanh  # noqa: E402
+from proofs_check.bridge.verdicts.survey import asinh_grid  # noqa: E402
 
 from .conftest import status_of  # noqa: E402
 

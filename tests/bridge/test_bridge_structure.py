@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.anatomy import inspect_model  # noqa: E402
 from proofs_check.bridge.errors import ModelError  # noqa: E402
-from proofs_check.bridge.hooks import Captured, Steered  # noqa: E402
+from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
+from proofs_check.bridge.model.hooks import Captured, Steered  # noqa: E402
 from theory.errors import AssumptionError  # noqa: E402
 
 from .conftest import random_model  # noqa: E402

@@ -15,8 +15,8 @@ from proofs_check.bridge.concept_texts import (  # noqa: E402
     load_concept,
     packaged_concepts,
 )
-from proofs_check.bridge.encoding import encode, word_tokens  # noqa: E402
 from proofs_check.bridge.grid import alpha_grid  # noqa: E402
+from proofs_check.bridge.model.encoding import encode, word_tokens  # noqa: E402
 from theory.errors import AlphaError, SteeringSetError, UnknownNameError  # noqa: E402
 
 pytestmark = pytest.mark.bridge

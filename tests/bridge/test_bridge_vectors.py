@@ -11,19 +11,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.encoding import encode  # noqa: E402
 from proofs_check.bridge.errors import VectorError  # noqa: E402
-from proofs_check.bridge.importing import import_vector  # noqa: E402
-from proofs_check.bridge.making import (  # noqa: E402
+from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
+from proofs_check.bridge.model.encoding import encode  # noqa: E402
+from proofs_check.bridge.sites import FINAL_NORM, Site  # noqa: E402
+from proofs_check.bridge.steering.importing import import_vector  # noqa: E402
+from proofs_check.bridge.steering.making import (  # noqa: E402
     difference_of_means,
     difference_vectors,
     read_states,
     sample_texts,
     tokenizer_hash,
 )
-from proofs_check.bridge.sites import FINAL_NORM, Site  # noqa: E402
-from proofs_check.bridge.vectors import SteeringVector, load_vector, save_vector  # noqa: E402
+from proofs_check.bridge.steering.vectors import SteeringVector, load_vector, save_vector  # noqa: E402
 
 pytestmark = pytest.mark.bridge
 

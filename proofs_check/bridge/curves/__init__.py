@@ -1,0 +1,1 @@
+"""Curves measured by others, read and judged without torch."""

@@ -1,0 +1,1 @@
+"""Steering vectors: made from texts, imported, stored, and the setting they belong to."""
