@@ -131,7 +131,7 @@ def grid_sweep(hooked: Hooked, budget: float) -> tuple[Floats, Floats]:
 
 def advised(bench: Bench, vector: Any, budget: float) -> tuple[Floats, float, int, float]:
     """(alpha, passes, texts, seconds) of the advisor."""
-    from proofs_check.bridge.advisor.advise_model import advise_model
+    from proofs_check.bridge.advisor.model import advise_model
     from theory.advice.demand import Demand
 
     demand = Demand.of(

@@ -51,7 +51,7 @@ def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> A
 def site_record(
     loaded: Any, anatomy: Any, vector: Any, texts: Any, others: Sequence[str], budget: float
 ) -> Any:
-    from proofs_check.bridge.advisor.advise_model import advise_model
+    from proofs_check.bridge.advisor.model import advise_model
     from proofs_check.bridge.model.encoding import encode
     from theory.advice.demand import Demand
 
@@ -114,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
     require()
     import torch
 
-    from proofs_check.bridge.advisor.advise_samples import FACTORS, Sampled, generate, write_page
+    from proofs_check.bridge.advisor.samples import FACTORS, Sampled, generate, write_page
     from proofs_check.bridge.concept_texts import load_concept
     from proofs_check.bridge.files import output_folder
     from proofs_check.bridge.model.anatomy import inspect_model

@@ -14,8 +14,8 @@ import pytest
 
 from proofs_check.bridge.__main__ import main
 from proofs_check.bridge.advisor.advise import as_json
-from proofs_check.bridge.advisor.advise_input import read_input, target_tokens
-from proofs_check.bridge.advisor.advise_search import Search
+from proofs_check.bridge.advisor.input import read_input, target_tokens
+from proofs_check.bridge.advisor.search import Search
 from proofs_check.bridge.errors import CurveError
 from theory import TiltedFamily
 from theory.errors import ProbabilityError, SteeringError

@@ -16,12 +16,13 @@ law), the increase of the cross-entropy (K(alpha) - alpha K'(0)).
 Below the final norm nothing is linear any more; there the same statements are expansions or limits,
 and `law_report` says how far each of them carries at every block, and why not further.
 
-Reading order: `anatomy` (where a model is steered, found by structure), `hooks` (the
-intervention), `setting` (v and M from the same passes), `final_norm` (predicted against
-measured), `judge` (the verdicts); then `upper` (the blocks above a site, again and again), `survey`
-(what is measured at a block), `law_rows` (what it means), `laws` (the report). torch and
-transformers are an optional extra: importing this package needs neither, `extra.require` names the
-command that installs them.
+Reading order, and what may import what: `model` (where a model is steered, found by structure, and
+the intervention), `steering` (vectors, and the setting of a comparison), `curves` (measured by
+others), `measure` (predicted and measured at one site), `verdicts` (which law holds, and how far),
+`paper` (the paper's figures on this model), `advisor` (which alpha). Start with `model.anatomy`,
+`model.hooks`, `steering.setting`, `measure.final_norm` and `verdicts.judge`. torch and transformers
+are an optional extra: importing this package needs neither, `extra.require` names the command that
+installs them.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ torch = pytest.importorskip("torch")
 from scipy.special import log_softmax, logsumexp  # noqa: E402
 
 from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.advisor.advise_export import AdvisedAlpha, export_vector  # noqa: E402
-from proofs_check.bridge.advisor.advise_layers import rank_layers, ranking_text  # noqa: E402
-from proofs_check.bridge.advisor.advise_model import advise_model  # noqa: E402
-from proofs_check.bridge.advisor.advise_samples import generate  # noqa: E402
+from proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector  # noqa: E402
+from proofs_check.bridge.advisor.layers import rank_layers, ranking_text  # noqa: E402
+from proofs_check.bridge.advisor.model import advise_model  # noqa: E402
+from proofs_check.bridge.advisor.samples import generate  # noqa: E402
 from proofs_check.bridge.errors import VectorError  # noqa: E402
 from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
 from proofs_check.bridge.model.encoding import encode  # noqa: E402

@@ -1,5 +1,6 @@
 """Which alpha on a real model, from a vector file or texts to a window of strengths.
 
-Reading order: `advise_options` and `advise_input` (no torch), `advise` (the command), `advise_run`,
-`advise_model` (what has to be run at which site), `advise_block` and `advise_search` (any block).
+Reading order: `options` and `input` (no torch), `advise` (the command), `run` (its steps), `model`
+(what has to be run at which site), `block` and `search` (any block), `layers` (which one), `samples`
+and `export` (what is written).
 """

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from proofs_check.bridge.advisor.advise_export import require_ending
-from proofs_check.bridge.advisor.advise_input import read_input, target_tokens
-from proofs_check.bridge.advisor.advise_options import parse
+from proofs_check.bridge.advisor.export import require_ending
+from proofs_check.bridge.advisor.input import read_input, target_tokens
+from proofs_check.bridge.advisor.options import parse
 from proofs_check.bridge.errors import CurveError, VectorError
 from proofs_check.bridge.files import output_folder, write_whole
 from proofs_check.bridge.progress import Clock
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         quiet()
         require()
         # Only now: everything there imports torch.
-        from proofs_check.bridge.advisor.advise_run import run
+        from proofs_check.bridge.advisor.run import run
 
         return run(options, clock)
     except SteeringError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from proofs_check.bridge.advisor.advise_search import Search
+from proofs_check.bridge.advisor.search import Search
 from theory import TiltedFamily
 from theory.advice.crossing import Supremum
 from theory.advice.demand import Demand

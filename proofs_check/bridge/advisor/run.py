@@ -19,11 +19,11 @@ from proofs_check.bridge.advisor.advise import (
     usable,
     write_advice,
 )
-from proofs_check.bridge.advisor.advise_export import AdvisedAlpha, export_vector
-from proofs_check.bridge.advisor.advise_input import target_tokens
-from proofs_check.bridge.advisor.advise_layers import rank_layers, ranking_text
-from proofs_check.bridge.advisor.advise_model import ModelAdvice, advise_model, direction
-from proofs_check.bridge.advisor.advise_samples import FACTORS, Sampled, generate, write_page
+from proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector
+from proofs_check.bridge.advisor.input import target_tokens
+from proofs_check.bridge.advisor.layers import rank_layers, ranking_text
+from proofs_check.bridge.advisor.model import ModelAdvice, advise_model, direction
+from proofs_check.bridge.advisor.samples import FACTORS, Sampled, generate, write_page
 from proofs_check.bridge.concept_texts import ConceptTexts, load_concept
 from proofs_check.bridge.model.anatomy import Anatomy, inspect_model
 from proofs_check.bridge.model.encoding import TokenBatch, encode, word_tokens

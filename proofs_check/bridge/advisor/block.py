@@ -27,7 +27,7 @@ from proofs_check.bridge.advisor.advise_measured import (
     settled,
 )
 from proofs_check.bridge.advisor.advise_rows import HeldContexts
-from proofs_check.bridge.advisor.advise_search import Search
+from proofs_check.bridge.advisor.search import Search
 from theory.advice.context import ContextAdvice, verdict
 from theory.advice.demand import Demand
 from theory.advice.ends import Namer, numbered, peak_end, peak_ends
