@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import log_softmax
 
-from proofs_check.bridge.advisor.advise_measured import (
+from proofs_check.bridge.advisor.measured import (
     CLOSE,
     CORRECTIONS,
     Local,
@@ -26,7 +26,7 @@ from proofs_check.bridge.advisor.advise_measured import (
     measured_value,
     settled,
 )
-from proofs_check.bridge.advisor.advise_rows import HeldContexts
+from proofs_check.bridge.advisor.rows import HeldContexts
 from proofs_check.bridge.advisor.search import Search
 from theory.advice.context import ContextAdvice, verdict
 from theory.advice.demand import Demand

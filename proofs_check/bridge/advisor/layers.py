@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from proofs_check.bridge.advisor.advise_rows import HeldContexts
 from proofs_check.bridge.advisor.block import advise_block, differentiate
 from proofs_check.bridge.advisor.model import Spent
+from proofs_check.bridge.advisor.rows import HeldContexts
 from proofs_check.bridge.model.anatomy import Anatomy
 from proofs_check.bridge.model.encoding import TokenBatch
 from proofs_check.bridge.model.models import LoadedModel

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from proofs_check.bridge.advisor.advise_rows import HeldContexts
 from proofs_check.bridge.advisor.block import advise_block
+from proofs_check.bridge.advisor.rows import HeldContexts
 from proofs_check.bridge.errors import ModelError
 from proofs_check.bridge.measure.last_block import LastBlock, last_block
 from proofs_check.bridge.measure.plateau import final_residual
