@@ -48,6 +48,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # types stand in the docstrings, with shapes
 autodoc_default_options = {"members": True, "no-value": True}
 autodoc_preserve_defaults = True
+# The pages about real models are built without torch.
+autodoc_mock_imports = ["torch", "transformers", "gguf", "accelerate", "safetensors"]
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
