@@ -45,7 +45,8 @@ def advise(
     cross_entropy, reverse_kl : float, optional
         At most that many nats of KL(p || p_alpha) = Delta CE, of KL(p_alpha || p).
     before_peak : {"no", "rising", "any"}
-        No target token may be past its peak: of those that rise at alpha = 0, or of all.
+        No target token may be past its peak: of those that rise at alpha = 0 (if none does, the
+        window is empty), or of all.
     sign : {+1, -1}
         Steer along v or against it; the alphas returned carry the sign.
     weights : array_like, (m,), optional

@@ -154,7 +154,7 @@ def verdict(
         return Window("never", low, high, words)
     if sign * low.alpha > sign * high.alpha or (high.alpha == 0.0 and high.demand != "none"):
         words = f"empty: {high.words} at alpha = {number(high.alpha)}"
-        if low.demand == "level":
+        if low.demand == "level" and low.alpha != 0.0:
             words += (
                 f", {low.words} only at {number(low.alpha)}, where Delta CE is"
                 f" {nats(points[1].cross_entropy)}; at {number(high.alpha)} F_T is"
