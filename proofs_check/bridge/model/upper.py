@@ -266,4 +266,5 @@ def read_out(anatomy: Anatomy, states: torch.Tensor) -> torch.Tensor:
     """Logits, (R, V), of normed states (R, d): the model's own unembedding, in float64 after it."""
     with torch.no_grad():
         logits = anatomy.unembedding(states)
-    return logits.to(torch.float64) * anatomy.logit_scale
+        # In place: the result is this function's own, and as large as a vocabulary times R.
+        return logits.to(torch.float64).mul_(anatomy.logit_scale)
