@@ -11,8 +11,6 @@ import importlib.util
 import json
 import math
 import re
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +18,8 @@ from typing import Any
 
 import matplotlib
 import pytest
+
+from tests.console import run_as_printed, words
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -93,28 +93,13 @@ def test_python_examples_of_a_page_print_what_it_shows(path):
 CONSOLE = [(path, *body.split("\n", 1)) for path in PAGES for body in blocks(path, "console")]
 
 
-def words(text: str) -> list[str]:
-    """Everything but numbers and rules: seconds and random searches vary."""
-    plain = re.sub(r"\b(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)\b", "#", text)
-    return [word for word in plain.split() if set(word) != {"-"} or word == "-"]
-
-
 @pytest.mark.parametrize(
     ("path", "line", "shown"), CONSOLE, ids=[f"{name_of(p)}: {line}" for p, line, _ in CONSOLE]
 )
 def test_a_console_example_of_a_page_prints_what_it_shows(path, line, shown, tmp_path):
-    prompt, program, *arguments = shlex.split(line)
-    assert (prompt, program) == ("$", "python")
-    arguments = [str(tmp_path / "out") if word == "out" else word for word in arguments]
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={"PATH": "", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    prompt, command = line.split(maxsplit=1)
+    assert prompt == "$"
+    done = run_as_printed(command, tmp_path)
     assert done.returncode == 0, done.stderr
     assert words(done.stdout) == words(shown)
 

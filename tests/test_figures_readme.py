@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import doctest
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.console import run_as_printed, words
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n\$ (.+)\n((?:.*\n)*?)```", README)
 
 
-def words(text: str) -> list[str]:
-    """Everything but numbers and rules: seconds, rounding and random searches vary."""
-    plain = re.sub(r"\b(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)\b", "#", text)
-    return [word for word in plain.split() if set(word) != {"-"} or word == "-"]
-
-
 @pytest.mark.parametrize(("line", "shown"), CONSOLE, ids=[line for line, _ in CONSOLE])
 def test_a_console_example_prints_what_it_shows(line, shown, tmp_path):
-    program, *arguments = shlex.split(line)
-    assert program == "python"
-    arguments = [str(tmp_path / "out") if word == "out" else word for word in arguments]
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={"PATH": "", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    done = run_as_printed(line, tmp_path)
     assert done.returncode == 0, done.stderr
     assert words(done.stdout) == words(shown)
 
