@@ -35,10 +35,6 @@ def _increase(case: ConceptCase, alpha: Number) -> Number:
     )
 
 
-def _variance(case: ConceptCase) -> Number:
-    return CTX.fsum(w * precise.variance(c.p, c.M, number(0)) for w, c in _contexts(case))
-
-
 def _allowed(case: ConceptCase, alpha: float) -> Number:
     return CTX.fsum(w * tolerance(c).divergence(alpha) for w, c in _contexts(case))
 

@@ -8,7 +8,6 @@ them are read without pickle, and whatever is wrong is said in one line.
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from figures.explorer.case import Case, View, case_of_dataset
 from figures.explorer.nodes import views as chosen_views
 from theory import ConceptDataset, TiltedFamily
+from theory.engine.storage import read_archive
 from theory.errors import ShapeError, SteeringError, SteeringSetError
 
 __all__ = ["CONCEPTS", "CONTEXTS", "case_of_family", "open_case", "packaged_case"]
@@ -250,19 +250,12 @@ def _model_story(model: str, concept: str, meta: dict[str, Any]) -> str:
 def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
     """(kind, arrays) of an archive; kind is empty where the file bears none."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        path.stat()
     except FileNotFoundError:
         raise SteeringError(f"there is no file {path}", remedy=_nearby(path)) from None
-    except OSError as error:
-        raise SteeringError(
-            f"cannot read {path} ({error.strerror or error})", remedy="give a file you may read"
-        ) from None
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
-        raise SteeringError(
-            f"cannot read {path}: it is no .npz archive of plain arrays, or it is damaged",
-            remedy=_REMEDY,
-        ) from None
+    except (OSError, ValueError):
+        pass  # a file that is there and cannot be read: said below
+    arrays = read_archive(path, _REMEDY)
     return str(arrays.get("kind", "")), arrays
 
 

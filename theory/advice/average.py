@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from theory.engine import TiltedFamily
 from theory.engine.concept import split
-from theory.engine.inverse import Root
+from theory.engine.inverse import Root, bisect
 from theory.engine.measure import Measure
 from theory.engine.tilting import mean
 
@@ -69,7 +69,7 @@ def average_price_root(
             return Root(math.inf, math.inf, math.inf, "|alpha| would exceed 1e+300")
     while reached(low):
         low *= 0.5
-    low, high = _bisect(reached, low, high)
+    low, high = bisect(reached, low, high)
     return Root(low, low, high)
 
 
@@ -102,7 +102,7 @@ def average_concept_root(
             at, slopes = ahead, next_
             step *= 2.0
         elif value(ahead) >= level and step <= max(_RESOLUTION * at, 1e-12 / spread):
-            low, high = _bisect(lambda a: value(a) >= level, at, ahead)
+            low, high = bisect(lambda a: value(a) >= level, at, ahead)
             return Root(high, low, high)
         elif step <= 1e-13 * at:
             at, slopes = ahead, next_
@@ -111,7 +111,7 @@ def average_concept_root(
             a[0] >= b[1] for a, b in zip(slopes, next_, strict=True)
         ):
             # Every F_j increases in between: the crossing there is the only one.
-            low, high = _bisect(lambda a: value(a) >= level, at, ahead)
+            low, high = bisect(lambda a: value(a) >= level, at, ahead)
             return Root(high, low, high)
         else:
             step *= 0.5
@@ -144,12 +144,3 @@ class _Context:
             return 0.0, 0.0
         strength = np.array([alpha])
         return float(mean(inside, strength)[0]), float(mean(outside, strength)[0])
-
-
-def _bisect(reached: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:
-    """Return neighbouring floats, or a bracket narrower than 1e-15 of alpha, round the change."""
-    while True:
-        middle = low + 0.5 * (high - low)
-        if not low < middle < high or high - low <= 1e-15 * high:
-            return low, high
-        low, high = (low, middle) if reached(middle) else (middle, high)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from theory.engine import TiltedFamily
 from theory.engine.inverse import Root, concept_root
@@ -116,7 +117,7 @@ def supremum(family: TiltedFamily, target: Mask) -> Supremum:
         return Supremum(0.0, 0.0, True)
     start = float(family.concept_log_odds(target, 0.0))
     if measure.constant:
-        return Supremum(_probability(start), 0.0, True)
+        return Supremum(float(expit(start)), 0.0, True)
     # Strengths from where nothing happens to where everything has: uniform in log alpha.
     reach = measure.high - measure.low
     far = max(family.alpha_for_limit(1e-9, 1), 1e3 / reach)
@@ -132,13 +133,13 @@ def supremum(family: TiltedFamily, target: Mask) -> Supremum:
             return Supremum(1.0, at, True)
         above = concept_root(measure, inside, value + _SLACK * max(1.0, abs(value)), 1)
         if not above.reached:
-            return Supremum(_probability(value), at, True)
+            return Supremum(float(expit(value)), at, True)
         # Something between the grid's points rises higher: climb from there.
         width = 1e-3 * above.alpha
         near = np.linspace(max(above.alpha - width, 0.0), above.alpha + width, 33)
         best = _refined(family, target, near, 16)
     at, value = best
-    return Supremum(_probability(value), at, False)
+    return Supremum(float(expit(value)), at, False)
 
 
 def _refined(
@@ -171,12 +172,3 @@ def _measure(family: TiltedFamily, support: Mask) -> Measure:
 
 def _sizes(starts: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.diff(np.append(starts, values.size))
-
-
-def _probability(log_odds: float) -> float:
-    return 1.0 / (1.0 + math.exp(-log_odds)) if log_odds >= 0.0 else _small(log_odds)
-
-
-def _small(log_odds: float) -> float:
-    weight = math.exp(log_odds)
-    return weight / (1.0 + weight)

@@ -20,7 +20,15 @@ from theory.engine.measure import Measure
 from theory.engine.numerics import log_sum_exp, quiet
 from theory.engine.tilting import mean
 
-__all__ = ["Root", "concept_root", "cross_entropy_root", "limit_root", "reverse_kl_root"]
+__all__ = [
+    "Root",
+    "bisect",
+    "concept_root",
+    "cross_entropy_root",
+    "limit_root",
+    "never",
+    "reverse_kl_root",
+]
 
 _LARGEST = 1e300
 
@@ -61,18 +69,18 @@ def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
     if budget == 0.0:
         return _exactly(0.0)
     if measure.constant:
-        return _never(sign, "M is constant: steering moves nothing")
+        return never(sign, "M is constant: steering moves nothing")
     sigma = measure.top_gap if sign > 0 else measure.bottom_gap
     upper = (budget - _log_share(measure, sign)) / sigma if sigma > 0.0 else math.inf
     if not upper < _LARGEST:
-        return _never(sign, f"|alpha| would exceed {_LARGEST:g}")
+        return never(sign, f"|alpha| would exceed {_LARGEST:g}")
     lower = max(budget / sigma, math.sqrt(8.0 * budget) / (measure.high - measure.low))
 
     def reached(strength: float) -> bool:
         return bool(cross_entropy_increase(measure, np.array([sign * strength]))[0] >= budget)
 
     # Rounding may put the root just outside the bracket that theory gives.
-    return _signed(sign, *_bisect(reached, 0.999 * lower, 1.001 * upper), inner=True)
+    return _signed(sign, *bisect(reached, 0.999 * lower, 1.001 * upper), inner=True)
 
 
 def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
@@ -83,18 +91,18 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
     if budget == 0.0:
         return _exactly(0.0)
     if measure.constant:
-        return _never(sign, "M is constant: steering moves nothing")
+        return never(sign, "M is constant: steering moves nothing")
     supremum = -_log_share(measure, sign)
     if budget >= supremum:
-        return _never(sign, f"the divergence stays below {supremum:.6g} nats")
+        return never(sign, f"the divergence stays below {supremum:.6g} nats")
 
     def reached(strength: float) -> bool:
         return bool(reverse_kl(measure, np.array([sign * strength]))[0] >= budget)
 
     bracket = _outwards(reached, 1.0 / (measure.high - measure.low))
     if bracket is None:
-        return _never(sign, f"the divergence rounds to its supremum, {supremum:.17g} nats")
-    return _signed(sign, *_bisect(reached, *bracket), inner=True)
+        return never(sign, f"the divergence rounds to its supremum, {supremum:.17g} nats")
+    return _signed(sign, *bisect(reached, *bracket), inner=True)
 
 
 def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
@@ -117,7 +125,7 @@ def concept_root(measure: Measure, mask: NDArray[np.bool_], log_odds: float, sig
     if mask.all():
         return _exactly(0.0)
     if not mask.any():
-        return _never(sign, "no token of the concept has support")
+        return never(sign, "no token of the concept has support")
     inside, outside = split(measure, mask)
     return _first_crossing(inside, outside, log_odds, sign)
 
@@ -154,7 +162,7 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
     if here >= level:
         return _exactly(0.0)
     if max(inside.high, outside.high) == min(inside.low, outside.low):
-        return _never(sign, "M is constant: steering moves nothing")
+        return never(sign, "M is constant: steering moves nothing")
     step = 1.0 / (max(inside.high, outside.high) - min(inside.low, outside.low))
     slope_in, slope_out = means(at)
     while at < _LARGEST:
@@ -165,16 +173,16 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
             at, here, slope_in, slope_out = ahead, value, next_in, next_out
             step *= 2.0
             if here + rise_at_most(at) < level:
-                return _never(sign, "the concept's probability stays below the level")
+                return never(sign, "the concept's probability stays below the level")
         elif value >= level and slope_in > next_out:
-            bracket = _bisect(lambda strength: log_odds(strength) >= level, at, ahead)
+            bracket = bisect(lambda strength: log_odds(strength) >= level, at, ahead)
             return _signed(sign, *bracket, inner=False)
         elif step <= 1e-13 * at:
             # A maximum that touches the level to rounding: what is on either side is all there is.
             return _signed(sign, at, ahead, inner=False)
         else:
             step *= 0.5
-    return _never(sign, f"|alpha| would exceed {_LARGEST:g}")
+    return never(sign, f"|alpha| would exceed {_LARGEST:g}")
 
 
 def _log_share(measure: Measure, sign: int) -> float:
@@ -184,7 +192,7 @@ def _log_share(measure: Measure, sign: int) -> float:
     return float(share) - measure.log_mass
 
 
-def _bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
+def bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
     """Return neighbouring floats (a, b), given `reached` False at 0 <= lower and True at upper.
 
     The invariant is kept throughout. Halving is geometric while the ends differ by more than a
@@ -222,7 +230,8 @@ def _exactly(alpha: float) -> Root:
     return Root(alpha, alpha, alpha)
 
 
-def _never(sign: int, reason: str) -> Root:
+def never(sign: int, reason: str) -> Root:
+    """The answer on that side where the level is never reached."""
     return Root(sign * math.inf, sign * math.inf, sign * math.inf, reason)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory.engine import concept, cross_entropy, tilting
 from theory.engine.family import TiltedFamily
-from theory.engine.inverse import Root
+from theory.engine.inverse import Root, never
 from theory.engine.measure import Measure
 from theory.engine.numerics import log_sum_exp
 from theory.engine.shared import Shared
@@ -154,16 +154,14 @@ class TiltedPopulation:
         if goal == 0.0:
             return Root(0.0, 0.0, 0.0)
         if not self.variance(0.0).any():
-            words = "M is constant wherever p > 0: steering moves nothing"
-            return Root(side * np.inf, side * np.inf, side * np.inf, words)
+            return never(side, "M is constant wherever p > 0: steering moves nothing")
         # From alpha^2 R^2 / 8 >= Delta CE on, by factors of 4.
         spread = float(np.ptp(self.log_odds[np.isfinite(self.log_odds)]))
         low = 0.999 * np.sqrt(8.0 * goal) / spread
         while low < _LARGEST and below(np.array([4.0 * low])):
             low *= 4.0
         if not low < _LARGEST:
-            words = f"|alpha| would exceed {_LARGEST:g}"
-            return Root(side * np.inf, side * np.inf, side * np.inf, words)
+            return never(side, f"|alpha| would exceed {_LARGEST:g}")
         grid = np.linspace(low, 4.0 * low, _TRIED + 1)
         while grid.size > 2:
             first = below(grid[1:-1])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from theory.errors import OutputError, SteeringError
 
-__all__ = ["read_npz", "write_npz"]
+__all__ = ["read_archive", "read_npz", "write_npz"]
 
 
 def write_npz(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]) -> Path:
@@ -66,20 +66,7 @@ def read_npz(
     SteeringError
         The file cannot be read, is of another kind, or lacks one of `keys`.
     """
-    try:
-        # Opened here, because np.load leaves the file of a damaged archive open.
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise SteeringError(
-            f"cannot read {path} ({error.strerror or error})", remedy="give a file you may read"
-        ) from None
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
-        # Not NumPy's own words: they recommend allow_pickle, which runs code from the file.
-        raise SteeringError(
-            f"cannot read {path}: it is no .npz archive of plain arrays, or it is damaged",
-            remedy=f"give a .npz file holding a {kind}",
-        ) from None
+    arrays = read_archive(path, f"give a .npz file holding a {kind}")
     found = str(arrays.get("kind", "something else"))
     if found != kind:
         raise SteeringError(f"{path} holds {found}", remedy=f"give a .npz file holding a {kind}")
@@ -89,3 +76,27 @@ def read_npz(
             f"{path} lacks {', '.join(missing)}", remedy="write it again with .save(path)"
         )
     return {key: arrays[key] for key in (*keys, *optional) if key in arrays}
+
+
+def read_archive(path: str | os.PathLike[str], remedy: str) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz file, whoever wrote it; `remedy` is for a file that is none.
+
+    Raises
+    ------
+    SteeringError
+        The file cannot be read, or is no archive of plain arrays.
+    """
+    try:
+        # Opened here, because np.load leaves the file of a damaged archive open.
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise SteeringError(
+            f"cannot read {path} ({error.strerror or error})", remedy="give a file you may read"
+        ) from None
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        # Not NumPy's own words: they recommend allow_pickle, which runs code from the file.
+        raise SteeringError(
+            f"cannot read {path}: it is no .npz archive of plain arrays, or it is damaged",
+            remedy=remedy,
+        ) from None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from theory.engine.storage import read_npz, write_npz
 
-__all__ = ["ArrayRecord", "read_npz", "write_npz"]
+__all__ = ["ArrayRecord", "read_npz", "values_of", "write_npz"]
 
 
 class ArrayRecord:
@@ -29,9 +31,7 @@ class ArrayRecord:
         SteeringError
             The file cannot be read or holds something else.
         """
-        arrays = read_npz(path, cls.__name__, _keys(cls))
-        values = {k: a.tolist() if a.dtype.kind == "U" else a for k, a in arrays.items()}
-        return cls(**values)
+        return cls(**values_of(read_npz(path, cls.__name__, _keys(cls))))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -41,6 +41,14 @@ class ArrayRecord:
 
     def __hash__(self) -> int:
         return hash(tuple(np.asarray(getattr(self, key)).tobytes() for key in _keys(type(self))))
+
+
+def values_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What was stored: arrays as they are; text, and single numbers, as Python's own."""
+    return {
+        key: array.tolist() if array.dtype.kind == "U" or array.ndim == 0 else array
+        for key, array in arrays.items()
+    }
 
 
 def _keys(cls: Any) -> tuple[str, ...]:

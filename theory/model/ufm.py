@@ -20,7 +20,7 @@ from theory.model.dataset import ConceptDataset
 from theory.model.inputs import FloatArray, alpha_array, finite_array, generator, read_only
 from theory.model.interpolation import factorise
 from theory.model.softmax import log_softmax
-from theory.model.storage import read_npz, write_npz
+from theory.model.storage import read_npz, values_of, write_npz
 from theory.model.training import TrainingHistory, kl_rows, train
 
 __all__ = ["UnconstrainedFeatures"]
@@ -157,10 +157,8 @@ class UnconstrainedFeatures:
         """
         about_data = tuple(f"data.{field.name}" for field in fields(ConceptDataset))
         about_history = tuple(f"history.{field.name}" for field in fields(TrainingHistory))
-        arrays = read_npz(path, cls.__name__, ("W", "H", *about_data), about_history)
-        values: dict[str, Any] = {
-            k: a.tolist() if a.dtype.kind == "U" or not a.ndim else a for k, a in arrays.items()
-        }
+        keys = ("W", "H", *about_data)
+        values = values_of(read_npz(path, cls.__name__, keys, about_history))
         data = ConceptDataset(*(values[key] for key in about_data))
         trained = about_history[0] in values
         history = TrainingHistory(*(values[key] for key in about_history)) if trained else None
