@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.timing import machine, write_json
-from proofs_check.bridge.extra import quiet, require, versions
-from theory.errors import SteeringError
+from steering_strength.proofs_check.bridge.extra import quiet, require, versions
+from steering_strength.theory.errors import SteeringError
 
 Floats = NDArray[np.float64]
 
@@ -56,8 +56,8 @@ class Hooked:
     def __call__(self, rows: NDArray[np.intp], alphas: Floats) -> Floats:
         import torch
 
-        from proofs_check.bridge.model.hooks import Captured, Steered
-        from proofs_check.bridge.model.upper import read_out
+        from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
+        from steering_strength.proofs_check.bridge.model.upper import read_out
 
         chosen = torch.as_tensor(rows)
         longest = int(self.batch.last[chosen].max()) + 1
@@ -131,8 +131,8 @@ def grid_sweep(hooked: Hooked, budget: float) -> tuple[Floats, Floats]:
 
 def advised(bench: Bench, vector: Any, budget: float) -> tuple[Floats, float, int, float]:
     """(alpha, passes, texts, seconds) of the advisor."""
-    from proofs_check.bridge.advisor.model import advise_model
-    from theory.advice.demand import Demand
+    from steering_strength.proofs_check.bridge.advisor.model import advise_model
+    from steering_strength.theory.advice.demand import Demand
 
     demand = Demand.of(
         bench.anatomy.vocabulary, None, level=None, cross_entropy=budget, reverse_kl=None,
@@ -151,12 +151,12 @@ class Bench:
     ) -> None:
         import torch
 
-        from proofs_check.bridge.concept_texts import load_concept
-        from proofs_check.bridge.model.anatomy import inspect_model
-        from proofs_check.bridge.model.encoding import encode
-        from proofs_check.bridge.model.models import load_model
-        from proofs_check.bridge.sites import FINAL_NORM, Site
-        from proofs_check.bridge.steering.making import difference_vectors
+        from steering_strength.proofs_check.bridge.concept_texts import load_concept
+        from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+        from steering_strength.proofs_check.bridge.model.encoding import encode
+        from steering_strength.proofs_check.bridge.model.models import load_model
+        from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
+        from steering_strength.proofs_check.bridge.steering.making import difference_vectors
 
         torch.set_num_threads(1)
         self.loaded = load_model(name, "float32")

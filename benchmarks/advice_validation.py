@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.advice import Hooked, divergences
 from benchmarks.timing import machine, write_json
-from proofs_check.bridge.extra import quiet, require, versions
-from theory.errors import SteeringError
+from steering_strength.proofs_check.bridge.extra import quiet, require, versions
+from steering_strength.theory.errors import SteeringError
 
 # Everyday beginnings, of the kind that the packaged concepts keep as contexts, and none of them.
 CHOICE = (
@@ -51,9 +51,9 @@ def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> A
 def site_record(
     loaded: Any, anatomy: Any, vector: Any, texts: Any, others: Sequence[str], budget: float
 ) -> Any:
-    from proofs_check.bridge.advisor.model import advise_model
-    from proofs_check.bridge.model.encoding import encode
-    from theory.advice.demand import Demand
+    from steering_strength.proofs_check.bridge.advisor.model import advise_model
+    from steering_strength.proofs_check.bridge.model.encoding import encode
+    from steering_strength.theory.advice.demand import Demand
 
     demand = Demand.of(
         anatomy.vocabulary, None, level=None, cross_entropy=budget, reverse_kl=None,
@@ -114,14 +114,19 @@ def _run(options: argparse.Namespace) -> int:
     require()
     import torch
 
-    from proofs_check.bridge.advisor.samples import FACTORS, Sampled, generate, write_page
-    from proofs_check.bridge.concept_texts import load_concept
-    from proofs_check.bridge.files import output_folder
-    from proofs_check.bridge.model.anatomy import inspect_model
-    from proofs_check.bridge.model.encoding import encode
-    from proofs_check.bridge.model.models import load_model
-    from proofs_check.bridge.sites import FINAL_NORM, Site
-    from proofs_check.bridge.steering.making import difference_vectors
+    from steering_strength.proofs_check.bridge.advisor.samples import (
+        FACTORS,
+        Sampled,
+        generate,
+        write_page,
+    )
+    from steering_strength.proofs_check.bridge.concept_texts import load_concept
+    from steering_strength.proofs_check.bridge.files import output_folder
+    from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+    from steering_strength.proofs_check.bridge.model.encoding import encode
+    from steering_strength.proofs_check.bridge.model.models import load_model
+    from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
+    from steering_strength.proofs_check.bridge.steering.making import difference_vectors
 
     folder = output_folder(options.out)
     torch.set_num_threads(1)

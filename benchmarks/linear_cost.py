@@ -20,7 +20,7 @@ import matplotlib
 import numpy as np
 
 from benchmarks.instances import alphas, instance
-from theory.engine import TiltedFamily
+from steering_strength.theory.engine import TiltedFamily
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

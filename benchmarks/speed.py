@@ -25,7 +25,7 @@ from scipy.optimize import brentq
 from scipy.special import log_softmax
 
 from benchmarks.instances import KINDS, alphas, instance
-from theory.engine import TiltedFamily, TiltedPopulation
+from steering_strength.theory.engine import TiltedFamily, TiltedPopulation
 
 
 def peaks(kind: str, size: int, rounds: int) -> dict[str, Any]:

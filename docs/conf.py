@@ -12,12 +12,12 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(_HERE.parent), str(_HERE / "_ext")]
 
-import theory  # noqa: E402
+import steering_strength  # noqa: E402
 
 project = "steering-strength"
 author = "The steering-strength authors"
 project_copyright = author
-version = release = theory.__version__
+version = release = steering_strength.__version__
 
 extensions = [
     "myst_nb",

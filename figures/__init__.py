@@ -13,3 +13,10 @@ family: `dataset` (Fig. 2), `peaks` (Fig. 3 and B.1), `concept` (Fig. 4), `cross
 
     python -m figures fig3 --out out --format pdf
 """
+
+from __future__ import annotations
+
+if __name__ == "figures":  # in a checkout
+    from steering_strength import _under_short_name
+
+    _under_short_name("figures")

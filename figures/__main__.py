@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures.explorer.command import main as explore
-from figures.gallery import FIGURES, Figure, find
-from figures.store import FORMATS, parse_formats, staged
-from theory.command_line import Parser, say
-from theory.errors import OutputError, SteeringError, UnknownNameError
+from steering_strength.figures.explorer.command import main as explore
+from steering_strength.figures.gallery import FIGURES, Figure, find
+from steering_strength.figures.store import FORMATS, parse_formats, staged
+from steering_strength.theory.command_line import Parser, say
+from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

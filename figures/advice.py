@@ -19,9 +19,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from figures.style import BLUE, GREEN, GREY, INK, LAW, ORANGE, PEAK, signed, spread, style
-from theory import TiltedFamily
-from theory.advice import ContextAdvice, PopulationAdvice
+from steering_strength.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    LAW,
+    ORANGE,
+    PEAK,
+    signed,
+    spread,
+    style,
+)
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice import ContextAdvice, PopulationAdvice
 
 __all__ = ["AdviceCurves", "curves", "draw", "picture", "population_curves"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from figures.instances import Example, FloatArray, paper_example
-from figures.style import (
+from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.style import (
     AMBER,
     BLUE,
     LAW,

@@ -16,8 +16,16 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from scipy.optimize import brentq
 
-from figures.instances import Example, FloatArray, paper_example
-from figures.style import BLACK, BLUE, GREEN, LAW, SIMULATION, label_at, strength_axis
+from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LAW,
+    SIMULATION,
+    label_at,
+    strength_axis,
+)
 
 __all__ = ["CrossEntropyCurves", "curves", "draw", "guaranteed_radius", "guaranteed_ratio"]
 

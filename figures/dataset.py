@@ -13,8 +13,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from figures.instances import Example, FloatArray, paper_example
-from figures.style import AMBER, BLUE, GREY, ORANGE, SIMULATION, label_at
+from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.style import AMBER, BLUE, GREY, ORANGE, SIMULATION, label_at
 
 __all__ = ["ContextProbabilities", "curves", "draw"]
 

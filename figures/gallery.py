@@ -12,10 +12,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from figures import concept, cross_entropy, dataset, overview, peaks, training
-from figures.store import save_arrays, save_picture
-from figures.style import PANEL, style
-from theory.errors import UnknownNameError
+from steering_strength.figures import concept, cross_entropy, dataset, overview, peaks, training
+from steering_strength.figures.store import save_arrays, save_picture
+from steering_strength.figures.style import PANEL, style
+from steering_strength.theory.errors import UnknownNameError
 
 __all__ = ["FIGURES", "Figure", "find"]
 

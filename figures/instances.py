@@ -34,7 +34,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from theory import ConceptDataset, UnconstrainedFeatures
+from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 
 __all__ = ["Example", "paper_example", "paper_smoothed"]
 

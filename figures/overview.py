@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from figures import concept, cross_entropy, peaks
-from figures.instances import Example
+from steering_strength.figures import concept, cross_entropy, peaks
+from steering_strength.figures.instances import Example
 
 __all__ = ["Overview", "curves", "draw"]
 

@@ -16,8 +16,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from figures.instances import BoolArray, Example, FloatArray, paper_example
-from figures.style import (
+from steering_strength.figures.instances import BoolArray, Example, FloatArray, paper_example
+from steering_strength.figures.style import (
     BLUE,
     LAW,
     LIMIT,

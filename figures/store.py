@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from theory.errors import OutputError, UnknownNameError
+from steering_strength.theory.errors import OutputError, UnknownNameError
 
 __all__ = ["FORMATS", "arrays", "parse_formats", "save_arrays", "save_picture", "staged"]
 

@@ -16,9 +16,9 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from figures.instances import FloatArray, paper_smoothed
-from figures.style import BLUE, GREY, LAW, LIMIT, label_at
-from theory import UnconstrainedFeatures
+from steering_strength.figures.instances import FloatArray, paper_smoothed
+from steering_strength.figures.style import BLUE, GREY, LAW, LIMIT, label_at
+from steering_strength.theory import UnconstrainedFeatures
 
 __all__ = ["TrainingCurve", "curves", "draw"]
 

@@ -24,8 +24,13 @@ Reading order: `instances` and `strategies` (random cases), `oracles` (what is t
 
 from __future__ import annotations
 
-from proofs_check.conjectures import Judgement, conjecture
-from proofs_check.run import reproduce, run
-from proofs_check.verdict import Verdict, as_json, write_json
+from steering_strength.proofs_check.conjectures import Judgement, conjecture
+from steering_strength.proofs_check.run import reproduce, run
+from steering_strength.proofs_check.verdict import Verdict, as_json, write_json
 
 __all__ = ["Judgement", "Verdict", "as_json", "conjecture", "reproduce", "run", "write_json"]
+
+if __name__ == "proofs_check":  # in a checkout
+    from steering_strength import _under_short_name
+
+    _under_short_name("proofs_check")

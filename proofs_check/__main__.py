@@ -12,12 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from proofs_check import report
-from proofs_check.executors import on_cores, on_joblib
-from proofs_check.run import DEFAULT_EXAMPLES, run
-from proofs_check.verdict import Verdict, require_writable, versions, write_json, write_whole
-from theory.command_line import Parser, at_least, say
-from theory.errors import SteeringError
+from steering_strength.proofs_check import report
+from steering_strength.proofs_check.executors import on_cores, on_joblib
+from steering_strength.proofs_check.run import DEFAULT_EXAMPLES, run
+from steering_strength.proofs_check.verdict import (
+    Verdict,
+    require_writable,
+    versions,
+    write_json,
+    write_whole,
+)
+from steering_strength.theory.command_line import Parser, at_least, say
+from steering_strength.theory.errors import SteeringError
 
 __all__ = ["main"]
 
@@ -71,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _errata(json_file: str | None) -> int:
     """Print the false readings with their counterexamples, and write them to a file if asked to."""
-    from proofs_check.errata import ERRATA, as_records, find, table
+    from steering_strength.proofs_check.errata import ERRATA, as_records, find, table
 
     found = []
     for erratum in ERRATA:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, FamilyCase, ReadoutCase
-from proofs_check.law_values import value
-from proofs_check.meeting import LAW, Voice
-from proofs_check.oracles.norms import logits
-from proofs_check.oracles.precise import CTX, Number, number, softmax
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase, ReadoutCase
+from steering_strength.proofs_check.law_values import value
+from steering_strength.proofs_check.meeting import LAW, Voice
+from steering_strength.proofs_check.oracles.norms import logits
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number, softmax
 
 __all__ = [
     "Binding",

@@ -18,9 +18,9 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
-from proofs_check.formulas import FORMULAS, Formulas
-from proofs_check.meeting import Meeting
-from proofs_check.oracles.precise import DIGITS, digits
+from steering_strength.proofs_check.formulas import FORMULAS, Formulas
+from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.oracles.precise import DIGITS, digits
 
 __all__ = ["Check", "Measure", "check"]
 

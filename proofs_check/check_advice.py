@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from proofs_check.check import Check, check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import FamilyCase
-from proofs_check.meeting import EPS, Meeting, Voice, claim, meet, worst
-from proofs_check.oracles import precise
-from proofs_check.oracles.precise import number
-from proofs_check.strategies import any_families
-from proofs_check.tolerance import tolerance
+from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import FamilyCase
+from steering_strength.proofs_check.meeting import EPS, Meeting, Voice, claim, meet, worst
+from steering_strength.proofs_check.oracles import precise
+from steering_strength.proofs_check.oracles.precise import number
+from steering_strength.proofs_check.strategies import any_families
+from steering_strength.proofs_check.tolerance import tolerance
 
 __all__ = ["CHECKS"]
 

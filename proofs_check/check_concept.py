@@ -5,16 +5,30 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from proofs_check.bindings import concept_first, law_voices
-from proofs_check.check import Check, check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.meeting import AGREED, EPS, Meeting, Voice, claim, meet, not_above, worst
-from proofs_check.oracles import exact, precise
-from proofs_check.oracles.precise import CTX, Number, number
-from proofs_check.simulation import simulated_dataset, simulated_family
-from proofs_check.strategies import any_families, concept_cases, family_cases, shape_cases
-from proofs_check.tolerance import SAFETY, UNDERFLOW, tolerance
+from steering_strength.proofs_check.bindings import concept_first, law_voices
+from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.meeting import (
+    AGREED,
+    EPS,
+    Meeting,
+    Voice,
+    claim,
+    meet,
+    not_above,
+    worst,
+)
+from steering_strength.proofs_check.oracles import exact, precise
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
+from steering_strength.proofs_check.strategies import (
+    any_families,
+    concept_cases,
+    family_cases,
+    shape_cases,
+)
+from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW, tolerance
 
 __all__ = ["CHECKS"]
 

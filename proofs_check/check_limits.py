@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from proofs_check.bindings import at_maximum, law_voices
-from proofs_check.check import Check, check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import FamilyCase
-from proofs_check.meeting import EPS, Meeting, Voice, claim, meet, worst
-from proofs_check.oracles import precise
-from proofs_check.oracles.precise import CTX, number
-from proofs_check.simulation import simulated_family
-from proofs_check.strategies import family_cases
-from proofs_check.tolerance import NAIVE, SAFETY, tolerance
+from steering_strength.proofs_check.bindings import at_maximum, law_voices
+from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import FamilyCase
+from steering_strength.proofs_check.meeting import EPS, Meeting, Voice, claim, meet, worst
+from steering_strength.proofs_check.oracles import precise
+from steering_strength.proofs_check.oracles.precise import CTX, number
+from steering_strength.proofs_check.simulation import simulated_family
+from steering_strength.proofs_check.strategies import family_cases
+from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, tolerance
 
 __all__ = ["CHECKS"]
 

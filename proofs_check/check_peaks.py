@@ -9,16 +9,29 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
-from proofs_check.bindings import law_voices, of_case
-from proofs_check.check import Check, check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
-from proofs_check.meeting import AGREED, EPS, Meeting, Voice, claim, meet, not_above, worst
-from proofs_check.oracles import precise
-from proofs_check.oracles.precise import CTX, Number, number
-from proofs_check.simulation import look_for_peak, simulated_dataset, simulated_family
-from proofs_check.strategies import any_families, concept_cases, weighted_cases
-from proofs_check.tolerance import NAIVE, Tolerance, tolerance
+from steering_strength.proofs_check.bindings import law_voices, of_case
+from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
+from steering_strength.proofs_check.meeting import (
+    AGREED,
+    EPS,
+    Meeting,
+    Voice,
+    claim,
+    meet,
+    not_above,
+    worst,
+)
+from steering_strength.proofs_check.oracles import precise
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.simulation import (
+    look_for_peak,
+    simulated_dataset,
+    simulated_family,
+)
+from steering_strength.proofs_check.strategies import any_families, concept_cases, weighted_cases
+from steering_strength.proofs_check.tolerance import NAIVE, Tolerance, tolerance
 
 __all__ = ["CHECKS"]
 

@@ -7,17 +7,25 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
-from proofs_check.bindings import law_voices, of_case, of_readout
-from proofs_check.check import Check, check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.meeting import EPS, Meeting, Voice, claim, meet, not_above, worst
-from proofs_check.oracles import exact, norms, precise
-from proofs_check.oracles.precise import CTX, number
-from proofs_check.simulation import simulated_dataset, simulated_family
-from proofs_check.strategies import concept_cases, family_cases
-from proofs_check.tolerance import tolerance
-from theory import TiltedFamily
+from steering_strength.proofs_check.bindings import law_voices, of_case, of_readout
+from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.meeting import (
+    EPS,
+    Meeting,
+    Voice,
+    claim,
+    meet,
+    not_above,
+    worst,
+)
+from steering_strength.proofs_check.oracles import exact, norms, precise
+from steering_strength.proofs_check.oracles.precise import CTX, number
+from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
+from steering_strength.proofs_check.strategies import concept_cases, family_cases
+from steering_strength.proofs_check.tolerance import tolerance
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["CHECKS"]
 

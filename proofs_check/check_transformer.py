@@ -8,15 +8,24 @@ from itertools import pairwise
 
 import numpy as np
 
-from proofs_check.bindings import Binding, law_voices, of_normed_texts
-from proofs_check.check import Check, check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import NormCase, ReadoutCase, SmoothCase
-from proofs_check.meeting import AGREED, EPS, Meeting, Voice, claim, meet, not_above, worst
-from proofs_check.oracles import norms, precise
-from proofs_check.oracles.precise import CTX, Number, number, numbers
-from proofs_check.simulation import log_softmax
-from proofs_check.strategies import norm_cases, readout_cases, smooth_cases
+from steering_strength.proofs_check.bindings import Binding, law_voices, of_normed_texts
+from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
+from steering_strength.proofs_check.meeting import (
+    AGREED,
+    EPS,
+    Meeting,
+    Voice,
+    claim,
+    meet,
+    not_above,
+    worst,
+)
+from steering_strength.proofs_check.oracles import norms, precise
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
+from steering_strength.proofs_check.simulation import log_softmax
+from steering_strength.proofs_check.strategies import norm_cases, readout_cases, smooth_cases
 
 __all__ = ["CHECKS"]
 

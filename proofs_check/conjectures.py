@@ -1,6 +1,6 @@
 """State a property of (dataset, P, N, alpha) in a few lines, and have it judged.
 
-    from proofs_check import conjecture
+    from steering_strength.proofs_check import conjecture
 
     def even(data, positive, negative, alpha):
         \"\"\"Steering by alpha and by -alpha costs the same cross-entropy.\"\"\"
@@ -26,16 +26,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from proofs_check.balls import Ball, Balls, decide
-from proofs_check.check import Check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, ExactDataset
-from proofs_check.meeting import AGREED, Meeting
-from proofs_check.meeting import claim as statement
-from proofs_check.search import search, shards
-from proofs_check.strategies import Assumption, concept_cases
-from theory import ConceptDataset
-from theory.errors import SteeringError
+from steering_strength.proofs_check.balls import Ball, Balls, decide
+from steering_strength.proofs_check.check import Check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
+from steering_strength.proofs_check.meeting import AGREED, Meeting
+from steering_strength.proofs_check.meeting import claim as statement
+from steering_strength.proofs_check.search import search, shards
+from steering_strength.proofs_check.strategies import Assumption, concept_cases
+from steering_strength.theory import ConceptDataset
+from steering_strength.theory.errors import SteeringError
 
 __all__ = ["BallCase", "Claim", "Judgement", "conjecture"]
 

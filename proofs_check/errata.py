@@ -14,14 +14,19 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
-from proofs_check import spelled
-from proofs_check.instances import ConceptCase
-from proofs_check.oracles import exact
-from proofs_check.registry import CHECKS
-from proofs_check.run import code
-from proofs_check.search import Finding
-from proofs_check.tables import interleaved_tables, norm_tables, small_tables, weighted_tables
-from theory.errors import SteeringError
+from steering_strength.proofs_check import spelled
+from steering_strength.proofs_check.instances import ConceptCase
+from steering_strength.proofs_check.oracles import exact
+from steering_strength.proofs_check.registry import CHECKS
+from steering_strength.proofs_check.run import code
+from steering_strength.proofs_check.search import Finding
+from steering_strength.proofs_check.tables import (
+    interleaved_tables,
+    norm_tables,
+    small_tables,
+    weighted_tables,
+)
+from steering_strength.theory.errors import SteeringError
 
 __all__ = ["ERRATA", "Erratum", "Found", "as_records", "find", "table"]
 

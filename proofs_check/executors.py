@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from theory.errors import MissingExtraError, SteeringError
+from steering_strength.theory.errors import MissingExtraError, SteeringError
 
 __all__ = ["on_cores", "on_joblib"]
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import log
 
-from proofs_check.balls import Ball, Balls
-from proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 
 __all__ = ["Levels", "count_extrema", "levels_of"]
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.instances import NormCase, ReadoutCase, WeightedCase
-from theory import LAWS, ConceptDataset, NormedSteering, TiltedFamily
+from steering_strength.proofs_check.instances import NormCase, ReadoutCase, WeightedCase
+from steering_strength.theory import LAWS, ConceptDataset, NormedSteering, TiltedFamily
 
 if TYPE_CHECKING:
-    from theory.laws.law import Law
+    from steering_strength.theory.laws.law import Law
 
 __all__ = ["FORMULAS", "Floats", "Formulas", "Tokens", "restricted"]
 

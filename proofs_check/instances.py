@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from proofs_check.oracles import exact, precise
-from theory import ConceptDataset, TiltedFamily
+from steering_strength.proofs_check.oracles import exact, precise
+from steering_strength.theory import ConceptDataset, TiltedFamily
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,8 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from proofs_check.balls import Balls
-from proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.balls import Balls
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 
 __all__ = ["Arithmetic", "NoValueError", "in_balls", "value"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 
 __all__ = ["AGREED", "EPS", "LAW", "Meeting", "Voice", "claim", "meet", "not_above", "worst"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from proofs_check import (
+from steering_strength.proofs_check import (
     check_advice,
     check_concept,
     check_cross_entropy,
@@ -14,9 +14,9 @@ from proofs_check import (
     check_tilting,
     check_transformer,
 )
-from proofs_check.check import Check
-from theory.errors import UnknownNameError
-from theory.laws import CLAIMS, LAWS, Law
+from steering_strength.proofs_check.check import Check
+from steering_strength.theory.errors import UnknownNameError
+from steering_strength.theory.laws import CLAIMS, LAWS, Law
 
 __all__ = ["CHECKS", "DERIVATIONS", "STATEMENTS", "select"]
 

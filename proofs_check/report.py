@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from proofs_check.verdict import Verdict
+from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = ["Verdicts", "line", "summary", "table"]
 

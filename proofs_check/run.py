@@ -14,14 +14,14 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any, Literal
 
-from proofs_check.certified import certificate_checks
-from proofs_check.check import Check
-from proofs_check.meeting import Meeting
-from proofs_check.registry import CHECKS, DERIVATIONS, select
-from proofs_check.report import Verdicts
-from proofs_check.search import SHARD, Finding, search, shards
-from proofs_check.verdict import Status, Verdict
-from theory.errors import SteeringError
+from steering_strength.proofs_check.certified import certificate_checks
+from steering_strength.proofs_check.check import Check
+from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.registry import CHECKS, DERIVATIONS, select
+from steering_strength.proofs_check.report import Verdicts
+from steering_strength.proofs_check.search import SHARD, Finding, search, shards
+from steering_strength.proofs_check.verdict import Status, Verdict
+from steering_strength.theory.errors import SteeringError
 
 __all__ = [
     "DEFAULT_EXAMPLES",

@@ -17,9 +17,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import seed as with_seed
 
-from proofs_check.check import Check
-from proofs_check.formulas import FORMULAS, Formulas
-from proofs_check.meeting import Meeting
+from steering_strength.proofs_check.check import Check
+from steering_strength.proofs_check.formulas import FORMULAS, Formulas
+from steering_strength.proofs_check.meeting import Meeting
 
 __all__ = ["SHARD", "SHRINK", "Finding", "search", "shards"]
 

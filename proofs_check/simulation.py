@@ -15,9 +15,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.meeting import EPS
-from theory import UnconstrainedFeatures
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.meeting import EPS
+from steering_strength.theory import UnconstrainedFeatures
 
 __all__ = ["Simulation", "look_for_peak", "simulated_dataset", "simulated_family"]
 

@@ -11,12 +11,12 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from proofs_check.balls import BALLS, decide
-from proofs_check.extrema import count_extrema, levels_of
-from proofs_check.instances import ConceptCase, NormCase, WeightedCase
-from proofs_check.oracles import exact
-from proofs_check.oracles.precise import CTX, number
-from theory.errors import SteeringError
+from steering_strength.proofs_check.balls import BALLS, decide
+from steering_strength.proofs_check.extrema import count_extrema, levels_of
+from steering_strength.proofs_check.instances import ConceptCase, NormCase, WeightedCase
+from steering_strength.proofs_check.oracles import exact
+from steering_strength.proofs_check.oracles.precise import CTX, number
+from steering_strength.theory.errors import SteeringError
 
 __all__ = [
     "every_eps",

@@ -12,7 +12,12 @@ from fractions import Fraction
 from itertools import product
 from math import isqrt, log
 
-from proofs_check.instances import ConceptCase, ExactDataset, NormCase, WeightedCase
+from steering_strength.proofs_check.instances import (
+    ConceptCase,
+    ExactDataset,
+    NormCase,
+    WeightedCase,
+)
 
 __all__ = ["interleaved_tables", "norm_tables", "small_tables", "weighted_tables"]
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.meeting import EPS
-from proofs_check.oracles import precise
-from proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.meeting import EPS
+from steering_strength.proofs_check.oracles import precise
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 
 __all__ = ["NAIVE", "SAFETY", "UNDERFLOW", "Tolerance", "tolerance"]
 

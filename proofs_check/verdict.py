@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from theory.errors import OutputError
+from steering_strength.theory.errors import OutputError
 
 __all__ = [
     "Method",

@@ -23,8 +23,8 @@ from sympy import (
     lambdify,
 )
 
-from theory.laws.kernel import Fact, Let, Sign, Split
-from theory.laws.notation import unfold
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
+from steering_strength.theory.laws.notation import unfold
 
 DIGITS = 40
 

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from figures.report.content import Content, assemble
-from proofs_check.verdict import Verdict, as_json
-from theory.laws import LAWS
-from theory.laws.page import record
+from steering_strength.figures.report.content import Content, assemble
+from steering_strength.proofs_check.verdict import Verdict, as_json
+from steering_strength.theory.laws import LAWS
+from steering_strength.theory.laws.page import record
 
 PNG = b"\x89PNG, or what stands for it here"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'

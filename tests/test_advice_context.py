@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
-from theory.advice import advice_text
-from theory.advice.crossing import concept_slope, rises_for_sure, supremum
-from theory.advice.guarantee import budget_guarantee, envelope
-from theory.errors import (
+from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
+from steering_strength.theory.advice import advice_text
+from steering_strength.theory.advice.crossing import concept_slope, rises_for_sure, supremum
+from steering_strength.theory.advice.guarantee import budget_guarantee, envelope
+from steering_strength.theory.errors import (
     AlphaError,
     BudgetError,
     ProbabilityError,

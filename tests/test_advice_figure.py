@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from figures.advice import curves, draw, picture, population_curves
-from theory import TiltedFamily, advise
+from steering_strength.figures.advice import curves, draw, picture, population_curves
+from steering_strength.theory import TiltedFamily, advise
 
 TARGET = [0, 1, 2, 3]
 

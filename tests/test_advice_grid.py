@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theory import TiltedFamily, advise
+from steering_strength.theory import TiltedFamily, advise
 
 # In units of 1 / range of M: from where nothing has moved yet to where nothing moves any more.
 GRID = np.concatenate(([0.0], np.geomspace(1e-9, 1e5, 6000)))

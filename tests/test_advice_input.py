@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proofs_check.bridge.__main__ import main
-from proofs_check.bridge.advisor.advise import as_json
-from proofs_check.bridge.advisor.input import read_input, target_tokens
-from proofs_check.bridge.advisor.search import Search
-from proofs_check.bridge.errors import CurveError
-from theory import TiltedFamily
-from theory.errors import ProbabilityError, SteeringError
+from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge.advisor.advise import as_json
+from steering_strength.proofs_check.bridge.advisor.input import read_input, target_tokens
+from steering_strength.proofs_check.bridge.advisor.search import Search
+from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.errors import ProbabilityError, SteeringError
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = ("joy", " joy", "grey", "rain", "sun")
@@ -200,7 +200,7 @@ class Absent:
         if name.split(".")[0] in ("torch", "transformers", "safetensors"):
             raise ImportError(name)
 sys.meta_path.insert(0, Absent())
-from proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge.__main__ import main
 sys.exit(main(["advise", "--data", {str(npz)!r}, "--words", "joy", "--level", "0.3",
                "--budget", "2", "--out", {str(out)!r}, "--quantile", "0.3"]))
 """

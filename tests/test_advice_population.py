@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
-from theory.advice import JointFamily, PopulationAdvice, advice_text
-from theory.advice.average import average_concept_root
-from theory.advice.population import weighted_quantile
-from theory.engine import TiltedPopulation
-from theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
+from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
+from steering_strength.theory.advice import JointFamily, PopulationAdvice, advice_text
+from steering_strength.theory.advice.average import average_concept_root
+from steering_strength.theory.advice.population import weighted_quantile
+from steering_strength.theory.engine import TiltedPopulation
+from steering_strength.theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
 
 NUDGE = 1e-6
 

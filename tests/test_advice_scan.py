@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from theory import NormedSteering, TiltedFamily, advise
-from theory.advice import equivalents
-from theory.advice.demand import Demand
-from theory.advice.scan import advise_curve
-from theory.errors import AlphaError, BudgetError
+from steering_strength.theory import NormedSteering, TiltedFamily, advise
+from steering_strength.theory.advice import equivalents
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.scan import advise_curve
+from steering_strength.theory.errors import AlphaError, BudgetError
 
 
 def demand(size, tokens, **options):

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 
-from proofs_check import run
-from proofs_check.balls import BALLS, Balls, FlintBalls, IntervalBalls, decide
-from proofs_check.certified import CERTIFICATES, Certificate, seen
-from proofs_check.check import Check
-from proofs_check.extrema import Levels, count_extrema, levels_of
-from proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
-from proofs_check.law_values import NoValueError, in_balls, value
-from proofs_check.meeting import Meeting
-from proofs_check.mutants import MUTANTS
-from proofs_check.search import search
-from proofs_check.strategies import family_cases
-from theory.laws import LAWS
+from steering_strength.proofs_check import run
+from steering_strength.proofs_check.balls import BALLS, Balls, FlintBalls, IntervalBalls, decide
+from steering_strength.proofs_check.certified import CERTIFICATES, Certificate, seen
+from steering_strength.proofs_check.check import Check
+from steering_strength.proofs_check.extrema import Levels, count_extrema, levels_of
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
+from steering_strength.proofs_check.law_values import NoValueError, in_balls, value
+from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.mutants import MUTANTS
+from steering_strength.proofs_check.search import search
+from steering_strength.proofs_check.strategies import family_cases
+from steering_strength.theory.laws import LAWS
 
 flint = pytest.importorskip("flint")
 BOTH = [FlintBalls(), IntervalBalls()]
@@ -158,7 +158,7 @@ def test_what_is_undecided_is_unknown_and_never_certified(monkeypatch: pytest.Mo
 
     ignorant = Check("slope", "nobody knows", family_cases(), measure, "none")
     # The function `run` hides the module of the same name.
-    module = sys.modules["proofs_check.run"]
+    module = sys.modules["steering_strength.proofs_check.run"]
     monkeypatch.setattr(module, "CERTIFIED", {"slope": ignorant})
     verdict = next(v for v in run(["slope"], examples=3) if v.method == "certified")
     assert verdict.status == "unknown"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check import Judgement, conjecture
-from proofs_check.conjectures import BallCase
-from theory import ConceptDataset
-from theory.errors import SteeringError
+from steering_strength.proofs_check import Judgement, conjecture
+from steering_strength.proofs_check.conjectures import BallCase
+from steering_strength.theory import ConceptDataset
+from steering_strength.theory.errors import SteeringError
 
 Sets = tuple[int, ...]
 

@@ -14,12 +14,17 @@ from typing import Any
 
 import pytest
 
-from proofs_check.__main__ import main
-from proofs_check.errata import ERRATA, Found, as_records, find, table
-from proofs_check.instances import ConceptCase, NormCase, WeightedCase
-from proofs_check.registry import CHECKS
-from proofs_check.tables import interleaved_tables, norm_tables, small_tables, weighted_tables
-from theory.errors import SteeringError
+from steering_strength.proofs_check.__main__ import main
+from steering_strength.proofs_check.errata import ERRATA, Found, as_records, find, table
+from steering_strength.proofs_check.instances import ConceptCase, NormCase, WeightedCase
+from steering_strength.proofs_check.registry import CHECKS
+from steering_strength.proofs_check.tables import (
+    interleaved_tables,
+    norm_tables,
+    small_tables,
+    weighted_tables,
+)
+from steering_strength.theory.errors import SteeringError
 
 IDS = [each.id for each in ERRATA]
 TABLES = [name for name in IDS if not name.startswith("norm-limit")]

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from proofs_check import run
-from proofs_check.__main__ import main
-from proofs_check.executors import on_cores, on_joblib
-from proofs_check.run import Part, Task, execute
-from proofs_check.verdict import Verdict
-from theory.errors import SteeringError
+from steering_strength.proofs_check import run
+from steering_strength.proofs_check.__main__ import main
+from steering_strength.proofs_check.executors import on_cores, on_joblib
+from steering_strength.proofs_check.run import Part, Task, execute
+from steering_strength.proofs_check.verdict import Verdict
+from steering_strength.theory.errors import SteeringError
 
 # A property in two shards, and a false claim: a derivation and a search that is one task.
 IDS, EXAMPLES, SEED = ["norm-limit/invisible", "limit/uniform-share"], 110, 7

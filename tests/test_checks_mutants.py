@@ -8,7 +8,7 @@ import sys
 
 def _mutants(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it; warnings about the length of a counterexample are no error."""
-    command = [sys.executable, "-m", "proofs_check.mutants", *arguments]
+    command = [sys.executable, "-m", "steering_strength.proofs_check.mutants", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -11,13 +11,13 @@ from fractions import Fraction
 import pytest
 from hypothesis import strategies as st
 
-from proofs_check import reproduce
-from proofs_check.check import check
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
-from proofs_check.meeting import AGREED, Meeting
-from proofs_check.oracles import precise
-from proofs_check.registry import CHECKS
+from steering_strength.proofs_check import reproduce
+from steering_strength.proofs_check.check import check
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
+from steering_strength.proofs_check.meeting import AGREED, Meeting
+from steering_strength.proofs_check.oracles import precise
+from steering_strength.proofs_check.registry import CHECKS
 
 RARE = Fraction(1, 10**200)
 

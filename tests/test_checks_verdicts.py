@@ -13,16 +13,24 @@ import pytest
 import sympy as sp
 from hypothesis import strategies as st
 
-from proofs_check import Verdict, report, reproduce, run, write_json
-from proofs_check.__main__ import main
-from proofs_check.check import Check
-from proofs_check.instances import FamilyCase
-from proofs_check.law_values import NoValueError, value
-from proofs_check.meeting import AGREED, Meeting, Voice, claim, meet, not_above, worst
-from proofs_check.oracles.precise import CTX
-from proofs_check.run import code
-from proofs_check.search import search, shards
-from theory.errors import OutputError, SteeringError, UnknownNameError
+from steering_strength.proofs_check import Verdict, report, reproduce, run, write_json
+from steering_strength.proofs_check.__main__ import main
+from steering_strength.proofs_check.check import Check
+from steering_strength.proofs_check.instances import FamilyCase
+from steering_strength.proofs_check.law_values import NoValueError, value
+from steering_strength.proofs_check.meeting import (
+    AGREED,
+    Meeting,
+    Voice,
+    claim,
+    meet,
+    not_above,
+    worst,
+)
+from steering_strength.proofs_check.oracles.precise import CTX
+from steering_strength.proofs_check.run import code
+from steering_strength.proofs_check.search import search, shards
+from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
 
 INF, NAN = float("inf"), float("nan")
 

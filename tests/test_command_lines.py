@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-import proofs_check.__main__ as checks
-from figures.report.__main__ import _arguments as report_arguments
-from proofs_check.verdict import require_writable, write_json
-from theory.errors import OutputError, UnknownNameError
-from theory.laws import CLAIMS, LAWS, Law
+import steering_strength.proofs_check.__main__ as checks
+from steering_strength.figures.report.__main__ import _arguments as report_arguments
+from steering_strength.proofs_check.verdict import require_writable, write_json
+from steering_strength.theory.errors import OutputError, UnknownNameError
+from steering_strength.theory.laws import CLAIMS, LAWS, Law
 
 ROOT = Path(__file__).resolve().parent.parent
 

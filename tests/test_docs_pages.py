@@ -113,7 +113,7 @@ def test_there_is_an_example_for_each_job():
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_links_between_pages_and_names_of_files_hold(path):
     text = path.read_text(encoding="utf-8")
-    from theory.laws import LAWS
+    from steering_strength.theory.laws import LAWS
 
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith("#"):
@@ -125,7 +125,7 @@ def test_links_between_pages_and_names_of_files_hold(path):
 
 
 def test_every_family_of_statements_has_its_page():
-    from figures.report.content import FAMILY_TITLES
+    from steering_strength.figures.report.content import FAMILY_TITLES
 
     tree = ast.parse((DOCS / "_ext" / "generated.py").read_text(encoding="utf-8"))
     (pages,) = (
@@ -228,8 +228,8 @@ def test_a_notebook_runs_from_top_to_bottom(path, shown, capsys):
 
 
 def test_verdicts_show_themselves_as_a_table():
-    from proofs_check.report import Verdicts, table
-    from proofs_check.verdict import Verdict
+    from steering_strength.proofs_check.report import Verdicts, table
+    from steering_strength.proofs_check.verdict import Verdict
 
     def verdict(name: str, status: Any, expected: bool) -> Verdict:
         return Verdict(name, "property", status, expected, "a < b", 3, 0.5, None, 0.1)

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from figures.gallery import FIGURES
-from theory.laws import CLAIMS, LAWS
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.theory.laws import CLAIMS, LAWS
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = Path(os.environ.get("DOCS_SITE", ROOT / "out" / "docs")).resolve()

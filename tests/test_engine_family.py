@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory import TiltedFamily
-from theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
 
 LOG_P = np.log([0.2, 0.3, 0.1, 0.4])
 ODDS = np.array([1.0, -2.0, 0.5, 0.25])

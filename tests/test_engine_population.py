@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theory.engine import TiltedPopulation
-from theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
+from steering_strength.theory.engine import TiltedPopulation
+from steering_strength.theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
 
 NAMES = ["cgf", "mean", "variance", "cross_entropy_increase", "reverse_kl"]
 ALPHA = np.array([0.0, 1e-10, -1e-4, 0.5, -3.0, 20.0, -1e3, 1e8])
@@ -114,7 +114,7 @@ def test_a_memory_mapped_table_is_read_in_place(population, tmp_path):
 
 def test_blocks_of_rows(population, monkeypatch):
     expected = population.cross_entropy_increase(ALPHA)
-    monkeypatch.setattr("theory.engine.population._BLOCK", 7 * 200)
+    monkeypatch.setattr("steering_strength.theory.engine.population._BLOCK", 7 * 200)
     np.testing.assert_allclose(
         population.cross_entropy_increase(ALPHA), expected, rtol=1e-11, atol=1e-300
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theory import TiltedFamily
-from theory.errors import OutputError, ProbabilityError, SteeringError
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.errors import OutputError, ProbabilityError, SteeringError
 
 METADATA = {
     "model": "a",

@@ -6,8 +6,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from theory import NormedSteering
-from theory.errors import AlphaError, ShapeError, SteeringError, UnknownNameError
+from steering_strength.theory import NormedSteering
+from steering_strength.theory.errors import AlphaError, ShapeError, SteeringError, UnknownNameError
 
 RNG = np.random.default_rng(11)
 H, V, GAIN, BIAS = RNG.normal(size=(4, 6))

@@ -16,15 +16,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from figures.explorer import menu as instances
-from figures.explorer.case import Case, View
-from figures.explorer.curves import SHOWN, ContextCurves, curves
-from figures.explorer.nodes import Landmark, grid, nodes, turning_points, views
-from figures.explorer.page import render
-from figures.explorer.record import COLOURS, to_json
-from figures.explorer.windows import BUDGETS, LEVELS
-from figures.instances import paper_example
-from theory import LAWS, TiltedFamily
+from steering_strength.figures.explorer import menu as instances
+from steering_strength.figures.explorer.case import Case, View
+from steering_strength.figures.explorer.curves import SHOWN, ContextCurves, curves
+from steering_strength.figures.explorer.nodes import Landmark, grid, nodes, turning_points, views
+from steering_strength.figures.explorer.page import render
+from steering_strength.figures.explorer.record import COLOURS, to_json
+from steering_strength.figures.explorer.windows import BUDGETS, LEVELS
+from steering_strength.figures.instances import paper_example
+from steering_strength.theory import LAWS, TiltedFamily
 
 
 @cache

@@ -14,13 +14,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from figures.explorer import menu as instances
-from figures.explorer import page
-from figures.explorer.case import Case
-from figures.explorer.curves import ContextCurves, curves
-from figures.explorer.windows import BUDGETS, LEVELS
+from steering_strength.figures.explorer import menu as instances
+from steering_strength.figures.explorer import page
+from steering_strength.figures.explorer.case import Case
+from steering_strength.figures.explorer.curves import ContextCurves, curves
+from steering_strength.figures.explorer.windows import BUDGETS, LEVELS
+from steering_strength.theory import TiltedFamily
 from tests.explorer_window import NUMBERS, Window, agree
-from theory import TiltedFamily
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from figures.__main__ import main
-from figures.explorer import command, menu
-from figures.explorer.curves import SHOWN, curves
-from figures.explorer.files import CONTEXTS, open_case
-from theory import ConceptDataset, TiltedFamily
+from steering_strength.figures.__main__ import main
+from steering_strength.figures.explorer import command, menu
+from steering_strength.figures.explorer.curves import SHOWN, curves
+from steering_strength.figures.explorer.files import CONTEXTS, open_case
+from steering_strength.theory import ConceptDataset, TiltedFamily
 
 
 @pytest.fixture

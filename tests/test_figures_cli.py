@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from figures import gallery
-from figures.__main__ import main
-from figures.store import staged
-from theory.errors import OutputError
+from steering_strength.figures import gallery
+from steering_strength.figures.__main__ import main
+from steering_strength.figures.store import staged
+from steering_strength.theory.errors import OutputError
 
 
 def test_writes_pictures_and_arrays_straight_into_the_folder(tmp_path, capsys):

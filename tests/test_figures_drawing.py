@@ -17,11 +17,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
-from figures import concept, cross_entropy, dataset, peaks, store, training
-from figures.gallery import FIGURES, find
-from figures.store import arrays, parse_formats, save_arrays
-from figures.style import BLUE, ORANGE, signed, spread, style
-from theory.errors import UnknownNameError
+from steering_strength.figures import concept, cross_entropy, dataset, peaks, store, training
+from steering_strength.figures.gallery import FIGURES, find
+from steering_strength.figures.store import arrays, parse_formats, save_arrays
+from steering_strength.figures.style import BLUE, ORANGE, signed, spread, style
+from steering_strength.theory.errors import UnknownNameError
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from figures.report.formula import Typesetter, mathtext_lines
-from figures.report.prose import inline
-from theory.laws import LAWS
+from steering_strength.figures.report.formula import Typesetter, mathtext_lines
+from steering_strength.figures.report.prose import inline
+from steering_strength.theory.laws import LAWS
 
 
 @pytest.mark.parametrize("name", LAWS)

@@ -38,7 +38,7 @@ def test_paths_ids_and_targets_of_the_readme_exist():
         assert (ROOT / path).exists(), path
     for path in re.findall(r"\]\(((?!http|#)[^)]+)\)", README):
         assert (ROOT / path).is_file(), path
-    from theory.laws import LAWS
+    from steering_strength.theory.laws import LAWS
 
     for name in re.findall(r"\| `([a-z-]+)` \|", README):
         assert name in LAWS, name
@@ -55,7 +55,7 @@ def _headings() -> list[str]:
 
 
 def test_the_readme_names_every_figure_and_how_its_picture_is_made():
-    from figures.gallery import FIGURES
+    from steering_strength.figures.gallery import FIGURES
 
     for name in FIGURES:
         assert f"`{name}`" in README

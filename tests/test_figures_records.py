@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from figures import concept, cross_entropy, dataset, peaks, training
-from figures.gallery import FIGURES
-from figures.instances import paper_example
-from theory import UnconstrainedFeatures
+from steering_strength.figures import concept, cross_entropy, dataset, peaks, training
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.instances import paper_example
+from steering_strength.theory import UnconstrainedFeatures
 
 # Law and simulation differ by rounding alone. Logits of the simulation reach |alpha| |M| = 180 in
 # size and are sums of d = 3 products of a random gauge of condition below 1e3, so that their

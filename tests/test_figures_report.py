@@ -9,16 +9,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from figures.gallery import FIGURES
-from figures.report.content import Tally
-from figures.report.markdown import markdown_page
-from figures.report.page import html_page
-from figures.report.real_model import read_real_model
-from figures.report.words import badges, main_status
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.report.content import Tally
+from steering_strength.figures.report.markdown import markdown_page
+from steering_strength.figures.report.page import html_page
+from steering_strength.figures.report.real_model import read_real_model
+from steering_strength.figures.report.words import badges, main_status
+from steering_strength.theory.errors import OutputError
+from steering_strength.theory.laws import CLAIMS, LAWS
+from steering_strength.theory.laws.page import record
 from tests.report_content import FEW, PNG, SVG, VERDICTS, bridge_result, content, verdict
-from theory.errors import OutputError
-from theory.laws import CLAIMS, LAWS
-from theory.laws.page import record
 
 
 @pytest.fixture(scope="module")

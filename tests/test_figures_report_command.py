@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import figures.report.__main__ as command
-from figures.gallery import FIGURES, Figure
-from figures.report.markdown import markdown_page
-from figures.report.page import html_page
-from figures.report.sheet import Sheet
+import steering_strength.figures.report.__main__ as command
+from steering_strength.figures.gallery import FIGURES, Figure
+from steering_strength.figures.report.markdown import markdown_page
+from steering_strength.figures.report.page import html_page
+from steering_strength.figures.report.sheet import Sheet
+from steering_strength.theory.laws import CLAIMS, LAWS
+from steering_strength.theory.laws.page import record
 from tests.report_content import FEW, SVG, VERDICTS, content, verdict
-from theory.laws import CLAIMS, LAWS
-from theory.laws.page import record
 
 
 def test_a_reading_refuted_twice_is_one_reading():

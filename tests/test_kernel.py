@@ -24,7 +24,7 @@ from sympy import (
     zoo,
 )
 
-from theory.laws.kernel import (
+from steering_strength.theory.laws.kernel import (
     Fact,
     Let,
     NormalForm,

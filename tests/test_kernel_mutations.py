@@ -25,11 +25,11 @@ from sympy import (
     preorder_traversal,
 )
 
+from steering_strength.theory.laws import LAWS, Identity, Status
+from steering_strength.theory.laws.kernel import Let, decide_equal
+from steering_strength.theory.laws.notation import unfold
+from steering_strength.theory.laws.symbols import M, alpha, p
 from tests.law_instances import instance
-from theory.laws import LAWS, Identity, Status
-from theory.laws.kernel import Let, decide_equal
-from theory.laws.notation import unfold
-from theory.laws.symbols import M, alpha, p
 
 WANTED = 1000
 SEED = 20260211

@@ -22,8 +22,8 @@ from sympy import (
     sqrt,
 )
 
-from theory.laws import Identity, Limit, Status
-from theory.laws.kernel import (
+from steering_strength.theory.laws import Identity, Limit, Status
+from steering_strength.theory.laws.kernel import (
     Fact,
     Let,
     Sign,
@@ -33,8 +33,8 @@ from theory.laws.kernel import (
     decide_sign,
     limit_at_infinity,
 )
-from theory.laws.kernel.binding import rename_bound, substitute
-from theory.laws.notation import define, unfold
+from steering_strength.theory.laws.kernel.binding import rename_bound, substitute
+from steering_strength.theory.laws.notation import define, unfold
 
 i, j, k, x, y, z = (Symbol(c, integer=True) for c in "ijkxyz")
 V, n = (Symbol(c, integer=True, positive=True) for c in ("V", "n"))

@@ -7,14 +7,36 @@ import json
 import pytest
 from sympy import Derivative, IndexedBase, Integer, Symbol, exp, log
 
-from theory.__main__ import main
-from theory.laws import CLAIMS, LAWS, Appeal, Identity, Inequality, Law, LawError, Limit, Status
-from theory.laws.assumptions import PRINCIPLES
-from theory.laws.graph import dot, tree
-from theory.laws.latex import latex_document, latex_page, prose
-from theory.laws.notation import Named, define, unfold
-from theory.laws.page import record, text_page
-from theory.laws.symbols import K, M, alpha, mean, over_tokens, p, tilted, variance, x, y, z
+from steering_strength.theory.__main__ import main
+from steering_strength.theory.laws import (
+    CLAIMS,
+    LAWS,
+    Appeal,
+    Identity,
+    Inequality,
+    Law,
+    LawError,
+    Limit,
+    Status,
+)
+from steering_strength.theory.laws.assumptions import PRINCIPLES
+from steering_strength.theory.laws.graph import dot, tree
+from steering_strength.theory.laws.latex import latex_document, latex_page, prose
+from steering_strength.theory.laws.notation import Named, define, unfold
+from steering_strength.theory.laws.page import record, text_page
+from steering_strength.theory.laws.symbols import (
+    K,
+    M,
+    alpha,
+    mean,
+    over_tokens,
+    p,
+    tilted,
+    variance,
+    x,
+    y,
+    z,
+)
 
 IDS = [  # in the order of the paper
     "steering-shift",

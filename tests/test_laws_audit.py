@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sympy import Rational
 
+from steering_strength.theory.laws import CLAIMS, LAWS, Identity, Inequality, Limit
+from steering_strength.theory.laws.kernel import Let
+from steering_strength.theory.laws.notation import unfold
 from tests.law_instances import instance
-from theory.laws import CLAIMS, LAWS, Identity, Inequality, Limit
-from theory.laws.kernel import Let
-from theory.laws.notation import unfold
 
 # 40 digits are carried and sums have at most 25 terms of order 1e6; 1e-25 leaves ten to spare.
 TOLERANCE = Rational(1, 10**25)

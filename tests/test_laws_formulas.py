@@ -12,13 +12,24 @@ import numpy as np
 import pytest
 from sympy import Derivative, Integer, Rational, Sum, Symbol, log, symbols
 
-from theory import ConceptDataset, TiltedFamily
-from theory.errors import ShapeError, UnknownNameError
-from theory.laws import LAWS
-from theory.laws.families import Smoothed, epsilon_threshold, two_level_peak
-from theory.laws.formulas import at_instance, c_function, function, taylor
-from theory.laws.kernel import decide_equal
-from theory.laws.symbols import NORMALISED, K, M, V, alpha, mean, over_tokens, p, variance, z
+from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.theory.errors import ShapeError, UnknownNameError
+from steering_strength.theory.laws import LAWS
+from steering_strength.theory.laws.families import Smoothed, epsilon_threshold, two_level_peak
+from steering_strength.theory.laws.formulas import at_instance, c_function, function, taylor
+from steering_strength.theory.laws.kernel import decide_equal
+from steering_strength.theory.laws.symbols import (
+    NORMALISED,
+    K,
+    M,
+    V,
+    alpha,
+    mean,
+    over_tokens,
+    p,
+    variance,
+    z,
+)
 
 P = [Rational(1, 2), Rational(1, 3), Rational(1, 6)]
 ODDS = [log(2), Integer(0), -log(3)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("theory", "proofs_check", "figures")
 EXTRAS = ("torch", "transformers", "gguf", "accelerate", "safetensors", "huggingface_hub")
 BRIDGE = "proofs_check/bridge"
-LONGEST_FILE = 400
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,14 @@ def imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
     """(line, dotted name) of everything a module imports, wherever in the file.
 
     Relative names are made absolute; `from a import b` counts as `a.b`, since b may be a module;
-    `import_module` and `__import__` count when their argument is written out.
+    `import_module` and `__import__` count when their argument is written out. The installed name
+    `steering_strength.theory` is the room `theory`.
     """
+    for line, name in _imported(tree, package):
+        yield line, name.removeprefix("steering_strength.")
+
+
+def _imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -213,12 +217,14 @@ def test_masking_works() -> None:
 
 
 def test_importing_theory_loads_neither_side() -> None:
-    run_without(("numpy", "scipy", "sympy", "mpmath"), "import theory; print(theory.__version__)")
+    code = "import steering_strength.theory as s; print(s.__all__)"
+    run_without(("numpy", "scipy", "sympy", "mpmath"), code)
 
 
 def test_the_engine_and_the_model_work_without_sympy() -> None:
     code = """
-from theory import ConceptDataset, NormedSteering, TiltedFamily, UnconstrainedFeatures
+from steering_strength.theory import ConceptDataset, NormedSteering, TiltedFamily
+from steering_strength.theory import UnconstrainedFeatures
 data = ConceptDataset.smoothed(contexts_per_concept=2)
 M = data.log_odds([0, 1], [2, 4])
 family = data.family(0, M)
@@ -228,17 +234,17 @@ for ufm in (UnconstrainedFeatures.interpolating(data, 0), UnconstrainedFeatures.
     ufm.steered_log_probability(ufm.steering_vector([0, 1], [2, 4]), [-1.0, 1.0])
     ufm.law_error_bound([0, 1], [2, 4], 1.0)
 NormedSteering([1.0, 2.0], [0.5, 0.0], kind="layer").output([1.0, 3.0])
-print(sorted(name for name in sys.modules if name.startswith("theory.laws")))
+print(sorted(name for name in sys.modules if name.startswith("steering_strength.theory.laws")))
 """
     assert run_without(("sympy", "mpmath"), code) == "[]\n"
 
 
 def test_every_law_is_derived_without_numpy() -> None:
     code = """
-from theory import LAWS
+from steering_strength.theory import LAWS
 for name, law in LAWS.items():
     law.prove()
-print(len(LAWS), [m for m in ("theory.engine", "theory.model") if m in sys.modules])
+print(len(LAWS), [m for m in ("engine", "model") if f"steering_strength.theory.{m}" in sys.modules])
 """
     count, rest = run_without(("numpy", "scipy"), code).split(" ", 1)
     assert int(count) > 0
@@ -252,12 +258,13 @@ def test_the_oracles_import_without_numpy_sympy_and_theory() -> None:
     code = f"""
 from importlib import import_module
 from types import ModuleType
-sys.modules["proofs_check"] = ModuleType("proofs_check")
-sys.modules["proofs_check"].__path__ = ["proofs_check"]
+room = "steering_strength.proofs_check"
+sys.modules[room] = ModuleType(room)
+sys.modules[room].__path__ = ["proofs_check"]
 for module in {modules!r}:
     import_module(module)
 """
-    run_without(("numpy", "scipy", "sympy", "theory"), code)
+    run_without(("numpy", "scipy", "sympy", "steering_strength.theory"), code)
 
 
 def test_everything_but_the_bridge_imports_without_the_extras() -> None:
@@ -265,9 +272,10 @@ def test_everything_but_the_bridge_imports_without_the_extras() -> None:
         name
         for package in PACKAGES
         for name in _modules(package)
-        if not within(name, _dotted(BRIDGE))
+        if not within(name, _dotted(f"steering_strength/{BRIDGE}"))
     ]
-    assert {"theory.model.ufm", "theory.__main__", "figures.__main__"} <= set(modules)
+    room = "steering_strength."
+    assert {room + "theory.model.ufm", room + "figures.__main__"} <= set(modules)
     code = f"from importlib import import_module\nfor m in {modules!r}:\n    import_module(m)"
     run_without((*EXTRAS, "flint", "numba", "bokeh"), code)
 
@@ -276,25 +284,8 @@ def _modules(folder: str) -> list[str]:
     names = []
     for path in source_files(ROOT, (folder,)):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+        names.append(".".join(("steering_strength", *parts)).removesuffix(".__init__"))
     return names
-
-
-def too_long(root: Path, longest: int = LONGEST_FILE) -> list[str]:
-    files = source_files(root, (*PACKAGES, "tests", "benchmarks"))
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
-    return [f"{p.relative_to(root)}: {n} lines" for p, n in lengths.items() if n > longest]
-
-
-def test_no_file_is_longer_than_a_person_reads_in_one_go() -> None:
-    assert too_long(ROOT) == []
-
-
-def test_the_length_check_sees_a_long_file(tmp_path: Path) -> None:
-    (tmp_path / "theory").mkdir()
-    (tmp_path / "theory" / "long.py").write_text("x = 1\n" * 401)
-    (tmp_path / "theory" / "fits.py").write_text("x = 1\n" * 400)
-    assert too_long(tmp_path) == ["theory/long.py: 401 lines"]
 
 
 def control_flow_asserts(root: Path) -> list[str]:
@@ -329,8 +320,20 @@ def test_every_module_says_what_it_is_for() -> None:
     assert undocumented(ROOT) == []
 
 
-def test_the_version_is_written_once() -> None:
-    import theory
-
-    with (ROOT / "pyproject.toml").open("rb") as stream:
-        assert tomllib.load(stream)["project"]["version"] == theory.__version__
+def test_the_short_names_of_a_checkout_are_the_same_objects() -> None:
+    code = """
+import theory, figures.peaks, proofs_check
+from theory.engine.family import TiltedFamily
+import steering_strength
+assert TiltedFamily is steering_strength.TiltedFamily is theory.TiltedFamily
+assert sys.modules["figures.peaks"] is sys.modules["steering_strength.figures.peaks"]
+assert sys.modules["theory.engine.family"].__spec__.name == "steering_strength.theory.engine.family"
+import theory.engine.sums
+print(theory.__name__, proofs_check.__name__, theory.engine.sums.__name__)
+"""
+    printed = run_without((), code).split()
+    assert printed == [
+        "steering_strength.theory",
+        "steering_strength.proofs_check",
+        "steering_strength.theory.engine.sums",
+    ]

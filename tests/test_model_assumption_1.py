@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import ConceptDataset
-from theory.errors import AssumptionError, ShapeError
+from steering_strength.theory import ConceptDataset
+from steering_strength.theory.errors import AssumptionError, ShapeError
 
 LABELS = [0, 0, 1, 1]
 # Two contexts of each concept; a = .4 .3 .4 .3, b = .1 .2 .2 .1: every part holds.

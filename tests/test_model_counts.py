@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import ConceptDataset
-from theory.errors import AssumptionError, ProbabilityError, ShapeError
+from steering_strength.theory import ConceptDataset
+from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
 
 WORDS = {"joy": "happy", "glad": "happy", "table": "plain", "chair": "plain"}
 TOKENS = [0, 1, 2, 3]

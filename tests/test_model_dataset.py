@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import ConceptDataset, TiltedFamily
-from theory.errors import AssumptionError
-from theory.model import dataset as dataset_module
+from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.theory.errors import AssumptionError
+from steering_strength.theory.model import dataset as dataset_module
 
 EPS = 2.0**-52
 

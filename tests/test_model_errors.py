@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from theory import ConceptDataset
-from theory.errors import AssumptionError, ProbabilityError, ShapeError, SteeringError
-from theory.model.inputs import ROW_SUM_TOLERANCE
+from steering_strength.theory import ConceptDataset
+from steering_strength.theory.errors import (
+    AssumptionError,
+    ProbabilityError,
+    ShapeError,
+    SteeringError,
+)
+from steering_strength.theory.model.inputs import ROW_SUM_TOLERANCE
 
 NAN, INF = float("nan"), float("inf")
 P = [[0.75, 0.25], [0.25, 0.75]]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import ConceptDataset, UnconstrainedFeatures
-from theory.errors import ShapeError, SteeringError, SteeringSetError
+from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
+from steering_strength.theory.errors import ShapeError, SteeringError, SteeringSetError
 
 # Contexts 0 1 2 of concept 0, 3 4 of concept 1, 5 6 7 8 of concept 2.
 DATA = ConceptDataset.smoothed(contexts_per_concept=[3, 2, 4])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import ConceptDataset, UnconstrainedFeatures
-from theory.errors import OutputError, ProbabilityError, SteeringError
+from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
+from steering_strength.theory.errors import OutputError, ProbabilityError, SteeringError
 
 DATA = ConceptDataset.from_counts(
     [["a", "b"], ["c"], ["a"]],

@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proofs_check.strategies import datasets, steering_sets
-from theory import ConceptDataset, UnconstrainedFeatures
-from theory.errors import ConvergenceError, ProbabilityError, ShapeError, SteeringError
-from theory.model.guarantee import binary_kl, law_error_interval, log_ratio_bounds
-from theory.model.softmax import log_softmax
-from theory.model.training import kl_rows
+from steering_strength.proofs_check.strategies import datasets, steering_sets
+from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
+from steering_strength.theory.errors import (
+    ConvergenceError,
+    ProbabilityError,
+    ShapeError,
+    SteeringError,
+)
+from steering_strength.theory.model.guarantee import binary_kl, law_error_interval, log_ratio_bounds
+from steering_strength.theory.model.softmax import log_softmax
+from steering_strength.theory.model.training import kl_rows
 
 PAPER = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
 ALPHA = np.array([-20.0, -3.0, -0.5, 0.0, 0.01, 1.0, 4.0, 30.0])

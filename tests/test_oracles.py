@@ -8,8 +8,8 @@ from math import comb
 import pytest
 from mpmath import mp
 
-from proofs_check.oracles import exact, norms, precise
-from proofs_check.oracles.precise import CTX, number, numbers
+from steering_strength.proofs_check.oracles import exact, norms, precise
+from steering_strength.proofs_check.oracles.precise import CTX, number, numbers
 
 F = fractions.Fraction
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from steering_strength import theory
+
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
 
 PROMISED = Path(__file__).with_name("promised_api.txt").read_text().splitlines()
@@ -80,10 +82,7 @@ def described(name: str, cls: type) -> list[str]:
 
 @cache
 def public_api() -> list[str]:
-    import theory
-    import theory.model
-
-    lines = [f"theory.{name}" for name in theory.__all__]
+    lines = [f"steering_strength.theory.{name}" for name in theory.__all__]
     classes: dict[str, Any] = {
         name: getattr(theory, name)
         for name in theory.__all__
@@ -136,7 +135,7 @@ def test_a_broken_promise_is_noticed(actual: str, kept: bool) -> None:
 
 
 def test_every_statement_is_a_law() -> None:
-    from theory import LAWS
+    from steering_strength.theory import LAWS
 
     assert len(IDS) == 25
     assert set(LAWS) >= IDS

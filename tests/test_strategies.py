@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis.strategies import SearchStrategy
 
-from proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
-from proofs_check.strategies import (
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
+from steering_strength.proofs_check.strategies import (
     alphas,
     concept_cases,
     datasets,
@@ -32,7 +32,7 @@ from proofs_check.strategies import (
     ufms,
     weighted_cases,
 )
-from theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
+from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
 
 COUNT = 200
 

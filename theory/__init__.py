@@ -27,14 +27,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theory.advice import advise
-    from theory.engine.family import TiltedFamily
-    from theory.engine.transformer import NormedSteering
-    from theory.laws import LAWS
-    from theory.model.dataset import ConceptDataset
-    from theory.model.ufm import UnconstrainedFeatures
-
-__version__ = "0.1.0"
+    from steering_strength.theory.advice import advise
+    from steering_strength.theory.engine.family import TiltedFamily
+    from steering_strength.theory.engine.transformer import NormedSteering
+    from steering_strength.theory.laws import LAWS
+    from steering_strength.theory.model.dataset import ConceptDataset
+    from steering_strength.theory.model.ufm import UnconstrainedFeatures
 
 __all__ = [
     "LAWS",
@@ -42,25 +40,32 @@ __all__ = [
     "NormedSteering",
     "TiltedFamily",
     "UnconstrainedFeatures",
-    "__version__",
     "advise",
 ]
 
 _HOME = {
-    "LAWS": "theory.laws",
-    "ConceptDataset": "theory.model.dataset",
-    "NormedSteering": "theory.engine.transformer",
-    "TiltedFamily": "theory.engine.family",
-    "UnconstrainedFeatures": "theory.model.ufm",
-    "advise": "theory.advice",
+    "LAWS": "steering_strength.theory.laws",
+    "ConceptDataset": "steering_strength.theory.model.dataset",
+    "NormedSteering": "steering_strength.theory.engine.transformer",
+    "TiltedFamily": "steering_strength.theory.engine.family",
+    "UnconstrainedFeatures": "steering_strength.theory.model.ufm",
+    "advise": "steering_strength.theory.advice",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'theory' has no attribute {name!r}; it has {', '.join(__all__)}")
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
+    )
 
 
 def __dir__() -> list[str]:
     return sorted(set(__all__) | set(globals()))
+
+
+if __name__ == "theory":  # in a checkout
+    from steering_strength import _under_short_name
+
+    _under_short_name("theory")

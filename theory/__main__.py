@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from theory import __version__
-from theory.command_line import Parser, say
-from theory.errors import SteeringError, UnknownNameError
+from steering_strength import __version__
+from steering_strength.theory.command_line import Parser, say
+from steering_strength.theory.errors import SteeringError, UnknownNameError
 
 if TYPE_CHECKING:
-    from theory.laws import Law
+    from steering_strength.theory.laws import Law
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,12 +63,12 @@ def _refuted(claim: Law) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> str:
-    from theory.laws import CLAIMS, LAWS
-    from theory.laws.latex import latex_document
-    from theory.laws.page import record, text_page
+    from steering_strength.theory.laws import CLAIMS, LAWS
+    from steering_strength.theory.laws.latex import latex_document
+    from steering_strength.theory.laws.page import record, text_page
 
     if arguments.command == "graph":
-        from theory.laws.graph import dot, tree
+        from steering_strength.theory.laws.graph import dot, tree
 
         return dot(LAWS) if arguments.dot else tree(LAWS)
     if arguments.command == "list":

@@ -28,28 +28,28 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from figures.gallery import FIGURES
-from figures.report.content import Content, Reading, Statement, assemble
-from figures.report.formula import Typesetter
-from figures.report.sheet import Sheet, table
-from figures.report.statement import reading_body, refuted_by, statement_body
-from figures.report.stylesheet import COMPONENTS
-from figures.report.summary import (
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.report.content import Content, Reading, Statement, assemble
+from steering_strength.figures.report.formula import Typesetter
+from steering_strength.figures.report.sheet import Sheet, table
+from steering_strength.figures.report.statement import reading_body, refuted_by, statement_body
+from steering_strength.figures.report.stylesheet import COMPONENTS
+from steering_strength.figures.report.summary import (
     LEGEND,
     assumed_table,
     reading_anchor,
     readings_table,
     statements_table,
 )
-from figures.store import FORMATS, save_picture
-from figures.style import style
-from proofs_check import run
-from proofs_check.errata import ERRATA, Found, find
-from proofs_check.executors import on_cores
-from proofs_check.verdict import versions
-from theory.laws import CLAIMS, LAWS
-from theory.laws.graph import tree
-from theory.laws.page import record
+from steering_strength.figures.store import FORMATS, save_picture
+from steering_strength.figures.style import style
+from steering_strength.proofs_check import run
+from steering_strength.proofs_check.errata import ERRATA, Found, find
+from steering_strength.proofs_check.executors import on_cores
+from steering_strength.proofs_check.verdict import versions
+from steering_strength.theory.laws import CLAIMS, LAWS
+from steering_strength.theory.laws.graph import tree
+from steering_strength.theory.laws.page import record
 
 LOG = logging.getLogger(__name__)
 EXAMPLES = 10

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
-from figures.report.formula import Typesetter
+from steering_strength.figures.report.formula import Typesetter
 
 
 class _Setters(dict[str, Typesetter]):

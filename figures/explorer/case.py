@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from figures.instances import BoolArray, FloatArray
-from theory import ConceptDataset, TiltedFamily
+from steering_strength.figures.instances import BoolArray, FloatArray
+from steering_strength.theory import ConceptDataset, TiltedFamily
 
 __all__ = ["Case", "View", "case_of_dataset"]
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures.explorer.files import open_case
-from figures.explorer.menu import menu
-from figures.explorer.page import write
-from theory.command_line import Parser, say
-from theory.errors import SteeringError
+from steering_strength.figures.explorer.files import open_case
+from steering_strength.figures.explorer.menu import menu
+from steering_strength.figures.explorer.page import write
+from steering_strength.theory.command_line import Parser, say
+from steering_strength.theory.errors import SteeringError
 
 __all__ = ["main"]
 

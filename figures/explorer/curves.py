@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from figures.cross_entropy import guaranteed_radius, guaranteed_ratio
-from figures.explorer.case import Case, View
-from figures.explorer.nodes import Landmark, grid, nodes, turning_points, views
-from figures.explorer.windows import BUDGETS, LEVELS, Law, Windows, windows
-from figures.instances import FloatArray
-from theory import TiltedFamily
-from theory.engine.population import TiltedPopulation
-from theory.errors import ProbabilityError
+from steering_strength.figures.cross_entropy import guaranteed_radius, guaranteed_ratio
+from steering_strength.figures.explorer.case import Case, View
+from steering_strength.figures.explorer.nodes import Landmark, grid, nodes, turning_points, views
+from steering_strength.figures.explorer.windows import BUDGETS, LEVELS, Law, Windows, windows
+from steering_strength.figures.instances import FloatArray
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.engine.population import TiltedPopulation
+from steering_strength.theory.errors import ProbabilityError
 
 __all__ = ["PROMISE", "SHOWN", "ContextCurves", "ViewCurves", "curves"]
 

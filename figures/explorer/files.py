@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from figures.explorer.case import Case, View, case_of_dataset
-from figures.explorer.nodes import views as chosen_views
-from theory import ConceptDataset, TiltedFamily
-from theory.engine.storage import read_archive
-from theory.errors import ShapeError, SteeringError, SteeringSetError
+from steering_strength.figures.explorer.case import Case, View, case_of_dataset
+from steering_strength.figures.explorer.nodes import views as chosen_views
+from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.theory.engine.storage import read_archive
+from steering_strength.theory.errors import ShapeError, SteeringError, SteeringSetError
 
 __all__ = ["CONCEPTS", "CONTEXTS", "case_of_family", "open_case", "packaged_case"]
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from figures.explorer.case import Case, View, case_of_dataset
-from figures.explorer.files import packaged_case
-from figures.instances import paper_example
-from theory import ConceptDataset
+from steering_strength.figures.explorer.case import Case, View, case_of_dataset
+from steering_strength.figures.explorer.files import packaged_case
+from steering_strength.figures.instances import paper_example
+from steering_strength.theory import ConceptDataset
 
 __all__ = [
     "MENU",

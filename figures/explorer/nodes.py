@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from figures.explorer.case import Case, View
-from figures.instances import BoolArray, FloatArray
-from theory import TiltedFamily
+from steering_strength.figures.explorer.case import Case, View
+from steering_strength.figures.instances import BoolArray, FloatArray
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["Landmark", "grid", "nodes", "turning_points", "views"]
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from figures.explorer.case import Case
-from figures.explorer.curves import curves
-from figures.explorer.record import page_record, to_json
-from figures.store import staged
-from theory.errors import MissingExtraError, OutputError
+from steering_strength.figures.explorer.case import Case
+from steering_strength.figures.explorer.curves import curves
+from steering_strength.figures.explorer.record import page_record, to_json
+from steering_strength.figures.store import staged
+from steering_strength.theory.errors import MissingExtraError, OutputError
 
 __all__ = ["INSTALL", "render", "write"]
 

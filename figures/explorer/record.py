@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from figures.explorer.case import Case
-from figures.explorer.curves import ContextCurves
-from figures.explorer.windows import BUDGETS, LEVELS
-from figures.style import AMBER, BLUE, GREEN, ORANGE
+from steering_strength.figures.explorer.case import Case
+from steering_strength.figures.explorer.curves import ContextCurves
+from steering_strength.figures.explorer.windows import BUDGETS, LEVELS
+from steering_strength.figures.style import AMBER, BLUE, GREEN, ORANGE
 
 __all__ = ["COLOURS", "page_record", "to_json"]
 

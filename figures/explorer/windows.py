@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from figures.instances import BoolArray, FloatArray
-from theory import TiltedFamily
+from steering_strength.figures.instances import BoolArray, FloatArray
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["BUDGETS", "LEVELS", "Law", "Windows", "windows"]
 

@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures.gallery import FIGURES
-from figures.report.content import Content, assemble
-from figures.report.markdown import markdown_page
-from figures.report.page import html_page
-from figures.report.real_model import read_real_model
-from figures.store import FORMATS, staged
-from proofs_check.verdict import Verdict, as_json, versions
-from theory.command_line import Parser, at_least, say
-from theory.errors import SteeringError
-from theory.laws import CLAIMS, LAWS, Law
-from theory.laws.page import record
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.report.content import Content, assemble
+from steering_strength.figures.report.markdown import markdown_page
+from steering_strength.figures.report.page import html_page
+from steering_strength.figures.report.real_model import read_real_model
+from steering_strength.figures.store import FORMATS, staged
+from steering_strength.proofs_check.verdict import Verdict, as_json, versions
+from steering_strength.theory.command_line import Parser, at_least, say
+from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.laws import CLAIMS, LAWS, Law
+from steering_strength.theory.laws.page import record
 
 _EXAMPLES = 100
 
@@ -65,9 +65,9 @@ def _derive(laws: Mapping[str, Law]) -> dict[str, dict[str, Any]]:
 
 def _check(examples: int, seed: int) -> tuple[Verdict, ...]:
     # Hypothesis takes a second to import: not before the first line is out.
-    from proofs_check import run
-    from proofs_check.executors import on_cores
-    from proofs_check.report import line
+    from steering_strength.proofs_check import run
+    from steering_strength.proofs_check.executors import on_cores
+    from steering_strength.proofs_check.report import line
 
     def progress(verdict: Verdict, done: int, total: int) -> None:
         _say(2, f"check   {line(verdict, done, total)}")

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from figures.gallery import FIGURES
-from figures.report.real_model import RealModel
-from proofs_check.verdict import Verdict
-from theory.laws import Law
-from theory.laws.assumptions import ASSUMPTIONS
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.report.real_model import RealModel
+from steering_strength.proofs_check.verdict import Verdict
+from steering_strength.theory.laws import Law
+from steering_strength.theory.laws.assumptions import ASSUMPTIONS
 
 __all__ = ["FAMILY_TITLES", "Content", "Reading", "Statement", "Tally", "assemble"]
 
@@ -288,7 +288,7 @@ def _families() -> dict[str, str]:
     found: dict[str, str] = {}
     for stem, title in _FAMILIES.items():
         try:
-            module = import_module(f"theory.laws.{stem}")
+            module = import_module(f"steering_strength.theory.laws.{stem}")
         except ModuleNotFoundError:
             continue
         for value in vars(module).values():

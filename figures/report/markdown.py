@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from figures.gallery import FIGURES
-from figures.report.content import Content, Statement
-from figures.report.words import (
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.report.content import Content, Statement
+from steering_strength.figures.report.words import (
     ABOUT,
     NO_REAL_MODEL,
     PATH,

@@ -6,13 +6,18 @@ import base64
 from collections.abc import Mapping
 from html import escape
 
-from figures.gallery import FIGURES
-from figures.report.content import Content
-from figures.report.sheet import Sheet, table
-from figures.report.statement import refutation, statement_section
-from figures.report.stylesheet import CSS, SCRIPT
-from figures.report.summary import LEGEND, assumed_table, readings_table, statements_table
-from figures.report.words import (
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.report.content import Content
+from steering_strength.figures.report.sheet import Sheet, table
+from steering_strength.figures.report.statement import refutation, statement_section
+from steering_strength.figures.report.stylesheet import CSS, SCRIPT
+from steering_strength.figures.report.summary import (
+    LEGEND,
+    assumed_table,
+    readings_table,
+    statements_table,
+)
+from steering_strength.figures.report.words import (
     ABOUT,
     NO_REAL_MODEL,
     PATH,

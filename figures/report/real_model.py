@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proofs_check.verdict import Verdict
-from theory.errors import OutputError
+from steering_strength.proofs_check.verdict import Verdict
+from steering_strength.theory.errors import OutputError
 
 __all__ = ["RealModel", "read_real_model"]
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from figures.gallery import FIGURES, Figure
-from figures.report.content import Content, Statement
-from figures.report.formula import Typesetter
-from figures.report.prose import inline
-from figures.report.words import badges, main_status
-from figures.store import FORMATS
-from proofs_check.verdict import Verdict
+from steering_strength.figures.gallery import FIGURES, Figure
+from steering_strength.figures.report.content import Content, Statement
+from steering_strength.figures.report.formula import Typesetter
+from steering_strength.figures.report.prose import inline
+from steering_strength.figures.report.words import badges, main_status
+from steering_strength.figures.store import FORMATS
+from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = ["Sheet", "table"]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from figures.gallery import FIGURES
-from figures.report.content import Reading, Statement
-from figures.report.sheet import Sheet
-from figures.report.summary import reading_anchor
-from figures.report.words import count_words, main_status, scope_of
+from steering_strength.figures.gallery import FIGURES
+from steering_strength.figures.report.content import Reading, Statement
+from steering_strength.figures.report.sheet import Sheet
+from steering_strength.figures.report.summary import reading_anchor
+from steering_strength.figures.report.words import count_words, main_status, scope_of
 
 __all__ = ["reading_body", "refutation", "refuted_by", "statement_body", "statement_section"]
 

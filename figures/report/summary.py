@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from figures.report.content import Reading, Statement
-from figures.report.sheet import Sheet, table
-from figures.report.words import count_words, main_status
-from proofs_check.verdict import Verdict
+from steering_strength.figures.report.content import Reading, Statement
+from steering_strength.figures.report.sheet import Sheet, table
+from steering_strength.figures.report.words import count_words, main_status
+from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = ["LEGEND", "assumed_table", "reading_anchor", "readings_table", "statements_table"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from figures.report.content import Content, Statement
-from figures.report.real_model import RealModel
-from proofs_check.verdict import Verdict
+from steering_strength.figures.report.content import Content, Statement
+from steering_strength.figures.report.real_model import RealModel
+from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = [
     "ABOUT",

@@ -7,17 +7,21 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from proofs_check.bridge.concept_texts import ConceptTexts, load_concept
-from proofs_check.bridge.curves.curve_files import read_curves
-from proofs_check.bridge.curves.curve_laws import curve_rows, curve_table, curve_verdicts
-from proofs_check.bridge.extra import quiet, require
-from proofs_check.bridge.files import output_folder
-from proofs_check.bridge.grid import alpha_grid
-from proofs_check.bridge.options import layers_of, parse
-from proofs_check.bridge.progress import Clock
-from proofs_check.verdict import write_json
-from theory.command_line import say
-from theory.errors import ShapeError, SteeringError
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts, load_concept
+from steering_strength.proofs_check.bridge.curves.curve_files import read_curves
+from steering_strength.proofs_check.bridge.curves.curve_laws import (
+    curve_rows,
+    curve_table,
+    curve_verdicts,
+)
+from steering_strength.proofs_check.bridge.extra import quiet, require
+from steering_strength.proofs_check.bridge.files import output_folder
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.options import layers_of, parse
+from steering_strength.proofs_check.bridge.progress import Clock
+from steering_strength.proofs_check.verdict import write_json
+from steering_strength.theory.command_line import say
+from steering_strength.theory.errors import ShapeError, SteeringError
 
 
 def _read(options: Namespace) -> int:
@@ -64,7 +68,7 @@ def _run(options: Namespace) -> int:
     quiet()
     require()
     # Only now: everything there imports torch.
-    from proofs_check.bridge.commands import run
+    from steering_strength.proofs_check.bridge.commands import run
 
     done = run(options, concept, target if single else folder, clock)
     say(done.text)
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job; 0 if the exact statements hold, 1 if not, 2 for bad input."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["advise"]:
-        from proofs_check.bridge.advisor.advise import main as advise
+        from steering_strength.proofs_check.bridge.advisor.advise import main as advise
 
         return advise(given[1:])
     options = parse(given)

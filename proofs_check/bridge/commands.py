@@ -11,23 +11,27 @@ from typing import Any
 
 import torch
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.grid import alpha_grid
-from proofs_check.bridge.measure.explore import explore_file
-from proofs_check.bridge.measure.scoring import KeywordJudge
-from proofs_check.bridge.model.models import LoadedModel, load_model
-from proofs_check.bridge.model.tiny_gpt import Recipe, save, train
-from proofs_check.bridge.options import layers_of
-from proofs_check.bridge.paper.paper_figures import FIGURES, one_layer_figure, paper_figures
-from proofs_check.bridge.progress import Progress
-from proofs_check.bridge.sites import Site
-from proofs_check.bridge.steering.importing import import_vector
-from proofs_check.bridge.steering.making import with_sampled_negatives
-from proofs_check.bridge.steering.setting import prepare
-from proofs_check.bridge.steering.vectors import SteeringVector
-from proofs_check.bridge.verdicts.laws import Plan, law_report
-from proofs_check.bridge.verdicts.validation import Outcome, validate_final_norm
-from theory.errors import SteeringError, UnknownNameError
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.measure.explore import explore_file
+from steering_strength.proofs_check.bridge.measure.scoring import KeywordJudge
+from steering_strength.proofs_check.bridge.model.models import LoadedModel, load_model
+from steering_strength.proofs_check.bridge.model.tiny_gpt import Recipe, save, train
+from steering_strength.proofs_check.bridge.options import layers_of
+from steering_strength.proofs_check.bridge.paper.paper_figures import (
+    FIGURES,
+    one_layer_figure,
+    paper_figures,
+)
+from steering_strength.proofs_check.bridge.progress import Progress
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.proofs_check.bridge.steering.importing import import_vector
+from steering_strength.proofs_check.bridge.steering.making import with_sampled_negatives
+from steering_strength.proofs_check.bridge.steering.setting import prepare
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.proofs_check.bridge.verdicts.laws import Plan, law_report
+from steering_strength.proofs_check.bridge.verdicts.validation import Outcome, validate_final_norm
+from steering_strength.theory.errors import SteeringError, UnknownNameError
 
 __all__ = ["Done", "run"]
 

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from theory.errors import SteeringSetError, UnknownNameError
+from steering_strength.theory.errors import SteeringSetError, UnknownNameError
 
 __all__ = ["ConceptTexts", "load_concept"]
 
@@ -103,7 +103,7 @@ class ConceptTexts:
 
 def packaged_concepts() -> tuple[str, ...]:
     """Names of the concepts that ship with the package."""
-    folder = resources.files("proofs_check.bridge.concepts")
+    folder = resources.files("steering_strength.proofs_check.bridge.concepts")
     return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".json")))
 
 
@@ -131,7 +131,7 @@ def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
 def _load(name_or_path: str) -> ConceptTexts:
     path = Path(name_or_path)
     if name_or_path in packaged_concepts():
-        folder = resources.files("proofs_check.bridge.concepts")
+        folder = resources.files("steering_strength.proofs_check.bridge.concepts")
         content = (folder / f"{name_or_path}.json").read_text(encoding="utf-8")
     elif path.is_file():
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theory.errors import SteeringError
+from steering_strength.theory.errors import SteeringError
 
 __all__ = ["CurveError", "ModelError", "SelfCheckError", "VectorError"]
 

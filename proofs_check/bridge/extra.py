@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from theory.errors import MissingExtraError
+from steering_strength.theory.errors import MissingExtraError
 
 __all__ = ["INSTALL", "quiet", "require", "versions"]
 

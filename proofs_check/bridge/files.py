@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from theory.errors import OutputError
+from steering_strength.theory.errors import OutputError
 
 __all__ = ["output_folder", "write_whole"]
 

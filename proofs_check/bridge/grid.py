@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.errors import AlphaError
+from steering_strength.theory.errors import AlphaError
 
 __all__ = ["alpha_grid"]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
-from proofs_check.bridge.sites import APPLY_RULES, READ_RULES
-from theory.command_line import Parser, at_least
-from theory.errors import ShapeError
+from steering_strength.proofs_check.bridge.sites import APPLY_RULES, READ_RULES
+from steering_strength.theory.command_line import Parser, at_least
+from steering_strength.theory.errors import ShapeError
 
 __all__ = ["DEFAULT_JOB", "JOBS", "layers_of", "parse"]
 

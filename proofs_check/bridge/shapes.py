@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.errors import ShapeError
+from steering_strength.theory.errors import ShapeError
 
 __all__ = ["Shape", "count_shapes", "shape_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from theory.errors import ShapeError, UnknownNameError
+from steering_strength.theory.errors import ShapeError, UnknownNameError
 
 __all__ = ["APPLY_RULES", "FINAL_NORM", "READ_RULES", "Apply", "Read", "Site"]
 

@@ -8,9 +8,9 @@ nothing about other instances; the derivations in `theory.laws` do that.
 
 from __future__ import annotations
 
-from proofs_check.certified import bounds, concepts, tokens
-from proofs_check.certified.certificate import Certificate
-from proofs_check.check import Check
+from steering_strength.proofs_check.certified import bounds, concepts, tokens
+from steering_strength.proofs_check.certified.certificate import Certificate
+from steering_strength.proofs_check.check import Check
 
 __all__ = ["CERTIFICATES", "Certificate", "certificate_checks"]
 

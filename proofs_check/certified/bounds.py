@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from proofs_check.balls import Ball, Balls
-from proofs_check.certified.certificate import (
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.certified.certificate import (
     Certificate,
     agrees,
     certificate,
@@ -17,11 +17,11 @@ from proofs_check.certified.certificate import (
     probabilities,
     same,
 )
-from proofs_check.certified.seen import varied
-from proofs_check.formulas import Formulas
-from proofs_check.instances import FamilyCase, NormCase
-from proofs_check.meeting import EPS
-from proofs_check.strategies import family_cases, norm_cases
+from steering_strength.proofs_check.certified.seen import varied
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import FamilyCase, NormCase
+from steering_strength.proofs_check.meeting import EPS
+from steering_strength.proofs_check.strategies import family_cases, norm_cases
 
 __all__ = ["CERTIFICATES"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
-from proofs_check.balls import Ball, Balls, decide
-from proofs_check.check import Check
-from proofs_check.formulas import FORMULAS, Formulas
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.law_values import in_balls, value
-from proofs_check.meeting import AGREED, Meeting, claim
+from steering_strength.proofs_check.balls import Ball, Balls, decide
+from steering_strength.proofs_check.check import Check
+from steering_strength.proofs_check.formulas import FORMULAS, Formulas
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.law_values import in_balls, value
+from steering_strength.proofs_check.meeting import AGREED, Meeting, claim
 
 __all__ = [
     "Certificate",

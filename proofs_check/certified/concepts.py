@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from proofs_check.balls import Ball, Balls
-from proofs_check.certified.certificate import (
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.certified.certificate import (
     Certificate,
     agrees,
     certificate,
@@ -15,12 +15,12 @@ from proofs_check.certified.certificate import (
     order_keys,
     probabilities,
 )
-from proofs_check.certified.seen import direction, moderate, steps_of
-from proofs_check.extrema import count_extrema, levels_of
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.oracles import exact
-from proofs_check.strategies import concept_cases, family_cases, shape_cases
+from steering_strength.proofs_check.certified.seen import direction, moderate, steps_of
+from steering_strength.proofs_check.extrema import count_extrema, levels_of
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.oracles import exact
+from steering_strength.proofs_check.strategies import concept_cases, family_cases, shape_cases
 
 __all__ = ["CERTIFICATES"]
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
-from proofs_check.balls import Ball, Balls
-from proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 
 __all__ = ["direction", "moderate", "odds_against", "steps_of", "varied"]
 

@@ -7,8 +7,8 @@ from math import lcm, prod
 
 from hypothesis import strategies as st
 
-from proofs_check.balls import Ball, Balls
-from proofs_check.certified.certificate import (
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.certified.certificate import (
     Certificate,
     agrees,
     certificate,
@@ -18,12 +18,18 @@ from proofs_check.certified.certificate import (
     order_keys,
     probabilities,
 )
-from proofs_check.certified.seen import direction, moderate, odds_against, steps_of, varied
-from proofs_check.formulas import Formulas
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.oracles.precise import CTX
-from proofs_check.strategies import concept_cases, family_cases
-from proofs_check.tolerance import tolerance
+from steering_strength.proofs_check.certified.seen import (
+    direction,
+    moderate,
+    odds_against,
+    steps_of,
+    varied,
+)
+from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.oracles.precise import CTX
+from steering_strength.proofs_check.strategies import concept_cases, family_cases
+from steering_strength.proofs_check.tolerance import tolerance
 
 __all__ = ["CERTIFICATES"]
 

@@ -18,11 +18,18 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from proofs_check.meeting import Meeting
-from proofs_check.mutants import concept, cross_entropy, laws, peaks, tilting, transformer
-from proofs_check.mutants.mutant import Mutant, Trial, try_mutant
-from proofs_check.registry import CHECKS
-from theory.errors import UnknownNameError
+from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.mutants import (
+    concept,
+    cross_entropy,
+    laws,
+    peaks,
+    tilting,
+    transformer,
+)
+from steering_strength.proofs_check.mutants.mutant import Mutant, Trial, try_mutant
+from steering_strength.proofs_check.registry import CHECKS
+from steering_strength.theory.errors import UnknownNameError
 
 __all__ = ["MUTANTS", "Mutant", "Trial", "confront", "select_mutants", "try_mutant"]
 

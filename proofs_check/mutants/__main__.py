@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from proofs_check.executors import on_cores
-from proofs_check.mutants import Trial, select_mutants
-from proofs_check.mutants.trials import trial
-from theory.command_line import Parser, at_least, say
-from theory.errors import SteeringError
+from steering_strength.proofs_check.executors import on_cores
+from steering_strength.proofs_check.mutants import Trial, select_mutants
+from steering_strength.proofs_check.mutants.trials import trial
+from steering_strength.theory.command_line import Parser, at_least, say
+from steering_strength.theory.errors import SteeringError
 
 __all__ = ["main"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check.formulas import FORMULAS as RIGHT
-from proofs_check.formulas import Floats, Tokens, restricted
-from proofs_check.mutants.mutant import Mutant, mutant
-from theory import TiltedFamily
+from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
+from steering_strength.proofs_check.formulas import Floats, Tokens, restricted
+from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["MUTANTS"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check.formulas import FORMULAS as RIGHT
-from proofs_check.formulas import Floats
-from proofs_check.mutants.mutant import Mutant, mutant
-from theory import ConceptDataset, TiltedFamily
+from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
+from steering_strength.proofs_check.formulas import Floats
+from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.theory import ConceptDataset, TiltedFamily
 
 __all__ = ["MUTANTS"]
 

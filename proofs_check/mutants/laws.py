@@ -7,8 +7,8 @@ from typing import Any
 
 import sympy as sp
 
-from proofs_check.mutants.mutant import Mutant, wrong_law
-from theory.laws.symbols import alpha
+from steering_strength.proofs_check.mutants.mutant import Mutant, wrong_law
+from steering_strength.theory.laws.symbols import alpha
 
 __all__ = ["MUTANTS"]
 

@@ -8,12 +8,12 @@ from fractions import Fraction
 from pprint import pformat
 from typing import Any
 
-from proofs_check.formulas import FORMULAS, Formulas
-from proofs_check.instances import ConceptCase, ExactDataset
-from proofs_check.meeting import Meeting
-from proofs_check.registry import CHECKS
-from proofs_check.search import Finding, search, shards
-from theory import LAWS, ConceptDataset
+from steering_strength.proofs_check.formulas import FORMULAS, Formulas
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
+from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.registry import CHECKS
+from steering_strength.proofs_check.search import Finding, search, shards
+from steering_strength.theory import LAWS, ConceptDataset
 
 __all__ = ["PATIENCE", "Mutant", "Trial", "WrongLaw", "mutant", "try_mutant", "wrong_law"]
 

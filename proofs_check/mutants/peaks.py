@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.formulas import FORMULAS as RIGHT
-from proofs_check.formulas import Floats, Tokens
-from proofs_check.instances import WeightedCase
-from proofs_check.mutants.mutant import Mutant, mutant
-from theory import ConceptDataset, TiltedFamily
+from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
+from steering_strength.proofs_check.formulas import Floats, Tokens
+from steering_strength.proofs_check.instances import WeightedCase
+from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.theory import ConceptDataset, TiltedFamily
 
 __all__ = ["MUTANTS"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check.formulas import FORMULAS as RIGHT
-from proofs_check.formulas import Floats
-from proofs_check.instances import NormCase, ReadoutCase
-from proofs_check.mutants.mutant import Mutant, mutant
-from theory import NormedSteering, TiltedFamily
+from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
+from steering_strength.proofs_check.formulas import Floats
+from steering_strength.proofs_check.instances import NormCase, ReadoutCase
+from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.theory import NormedSteering, TiltedFamily
 
 __all__ = ["MUTANTS"]
 

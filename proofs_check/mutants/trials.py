@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from proofs_check.mutants import MUTANTS
-from proofs_check.mutants.mutant import Trial, try_mutant
+from steering_strength.proofs_check.mutants import MUTANTS
+from steering_strength.proofs_check.mutants.mutant import Trial, try_mutant
 
 __all__ = ["trial"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proofs_check.oracles.precise import CTX, Number
+from steering_strength.proofs_check.oracles.precise import CTX, Number
 
 __all__ = ["affine", "centred", "far_output", "logits", "norm_output"]
 

@@ -24,7 +24,7 @@ near-ties of 2^-40, nearly deterministic rows, p of 1e-200, very unequal pi, |al
 
 from __future__ import annotations
 
-from proofs_check.strategies.datasets import (
+from steering_strength.proofs_check.strategies.datasets import (
     Assumption,
     concept_cases,
     datasets,
@@ -32,10 +32,14 @@ from proofs_check.strategies.datasets import (
     steering_sets,
     ufms,
 )
-from proofs_check.strategies.draws import alphas
-from proofs_check.strategies.families import any_families, families, family_cases
-from proofs_check.strategies.shapes import shape_cases, weighted_cases
-from proofs_check.strategies.transformer import norm_cases, readout_cases, smooth_cases
+from steering_strength.proofs_check.strategies.draws import alphas
+from steering_strength.proofs_check.strategies.families import any_families, families, family_cases
+from steering_strength.proofs_check.strategies.shapes import shape_cases, weighted_cases
+from steering_strength.proofs_check.strategies.transformer import (
+    norm_cases,
+    readout_cases,
+    smooth_cases,
+)
 
 __all__ = [
     "Assumption",

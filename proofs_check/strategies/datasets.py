@@ -9,9 +9,17 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from proofs_check.instances import ConceptCase, ExactDataset
-from proofs_check.strategies.draws import CLOSE, MILD, WILD, alphas, integers, simplex, subset
-from theory import ConceptDataset, UnconstrainedFeatures
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
+from steering_strength.proofs_check.strategies.draws import (
+    CLOSE,
+    MILD,
+    WILD,
+    alphas,
+    integers,
+    simplex,
+    subset,
+)
+from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 
 __all__ = ["Assumption", "concept_cases", "datasets", "exact_datasets", "steering_sets", "ufms"]
 

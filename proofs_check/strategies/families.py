@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from proofs_check.instances import ConceptCase, FamilyCase
-from proofs_check.strategies.datasets import concept_cases
-from proofs_check.strategies.draws import WILD, alphas, integers, subset
-from theory import TiltedFamily
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.strategies.datasets import concept_cases
+from steering_strength.proofs_check.strategies.draws import WILD, alphas, integers, subset
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["any_families", "families", "family_cases"]
 

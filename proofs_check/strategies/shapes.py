@@ -8,8 +8,8 @@ from fractions import Fraction
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from proofs_check.instances import ConceptCase, ExactDataset, WeightedCase
-from proofs_check.strategies.draws import MILD, integers, simplex, subset
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, WeightedCase
+from steering_strength.proofs_check.strategies.draws import MILD, integers, simplex, subset
 
 __all__ = ["shape_cases", "weighted_cases"]
 

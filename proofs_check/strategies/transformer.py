@@ -5,8 +5,14 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from proofs_check.instances import NormCase, ReadoutCase, SmoothCase
-from proofs_check.strategies.draws import alphas, integers, matrix, simplex, vector
+from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
+from steering_strength.proofs_check.strategies.draws import (
+    alphas,
+    integers,
+    matrix,
+    simplex,
+    vector,
+)
 
 __all__ = ["norm_cases", "readout_cases", "smooth_cases"]
 

@@ -74,7 +74,7 @@ def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: An
 
 def status_of(arguments: list[str]) -> int:
     """Exit status of the command line, also where the argument parser ends it."""
-    from proofs_check.bridge.__main__ import main
+    from steering_strength.proofs_check.bridge.__main__ import main
 
     try:
         return main(arguments)
@@ -111,7 +111,7 @@ def tokenizer() -> Any:
 @pytest.fixture(scope="session")
 def concept() -> Any:
     """|P| = 5, |N| = 7 of unequal lengths: nothing is paired."""
-    from proofs_check.bridge.concept_texts import ConceptTexts
+    from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 
     return ConceptTexts(
         name="cheer",
@@ -139,7 +139,7 @@ def concept() -> Any:
 @pytest.fixture(scope="session")
 def load_random(tokenizer: Any) -> Any:
     """A function: kind, dtype -> LoadedModel."""
-    from proofs_check.bridge.model.models import LoadedModel, fingerprint
+    from steering_strength.proofs_check.bridge.model.models import LoadedModel, fingerprint
 
     def load(kind: str, dtype: str = "float64", **changes: Any) -> Any:
         model = random_model(kind, dtype, **changes)
@@ -171,8 +171,8 @@ def concept_file(concept: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def smollm2() -> Any:
     """SmolLM2-135M-Instruct in float64: half a minute, so once a session."""
-    from proofs_check.bridge.extra import require
-    from proofs_check.bridge.model.models import load_model
+    from steering_strength.proofs_check.bridge.extra import require
+    from steering_strength.proofs_check.bridge.model.models import load_model
 
     require()
     return load_model("smollm2")

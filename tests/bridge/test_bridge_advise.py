@@ -12,23 +12,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scipy.special import log_softmax, logsumexp  # noqa: E402
+from scipy.special import log_softmax, logsumexp
 
-from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector  # noqa: E402
-from proofs_check.bridge.advisor.layers import rank_layers, ranking_text  # noqa: E402
-from proofs_check.bridge.advisor.model import advise_model  # noqa: E402
-from proofs_check.bridge.advisor.samples import generate  # noqa: E402
-from proofs_check.bridge.errors import VectorError  # noqa: E402
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.encoding import encode  # noqa: E402
-from proofs_check.bridge.model.hooks import Steered  # noqa: E402
-from proofs_check.bridge.sites import FINAL_NORM, Site  # noqa: E402
-from proofs_check.bridge.steering.importing import import_vector  # noqa: E402
-from proofs_check.bridge.steering.making import difference_vectors  # noqa: E402
-from proofs_check.bridge.steering.vectors import load_vector  # noqa: E402
-from theory.advice.demand import Demand  # noqa: E402
-from theory.errors import ShapeError  # noqa: E402
+from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector
+from steering_strength.proofs_check.bridge.advisor.layers import rank_layers, ranking_text
+from steering_strength.proofs_check.bridge.advisor.model import advise_model
+from steering_strength.proofs_check.bridge.advisor.samples import generate
+from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.encoding import encode
+from steering_strength.proofs_check.bridge.model.hooks import Steered
+from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
+from steering_strength.proofs_check.bridge.steering.importing import import_vector
+from steering_strength.proofs_check.bridge.steering.making import difference_vectors
+from steering_strength.proofs_check.bridge.steering.vectors import load_vector
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.errors import ShapeError
 
 pytestmark = pytest.mark.bridge
 
@@ -324,7 +324,7 @@ def test_a_block_beyond_the_model(load_random: Any, concept: Any) -> None:
 
 
 def test_smollm2_keeps_its_budgets(smollm2: Any) -> None:
-    from proofs_check.bridge.concept_texts import load_concept
+    from steering_strength.proofs_check.bridge.concept_texts import load_concept
 
     joy = load_concept("joy")
     anatomy = inspect_model(smollm2.model)

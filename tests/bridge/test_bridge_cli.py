@@ -13,12 +13,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.model.models import fingerprint, load_model  # noqa: E402
-from proofs_check.bridge.options import JOBS  # noqa: E402
-from theory import TiltedFamily  # noqa: E402
+from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge.model.models import fingerprint, load_model
+from steering_strength.proofs_check.bridge.options import JOBS
+from steering_strength.theory import TiltedFamily
 
-from .conftest import random_model, status_of  # noqa: E402
+from .conftest import random_model, status_of
 
 pytestmark = pytest.mark.bridge
 
@@ -121,7 +121,7 @@ def test_a_failed_write_leaves_nothing_behind(arguments: list[str], tmp_path: Pa
 def test_a_refuted_statement_is_exit_code_1(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from proofs_check.bridge.steering.setting import Setting
+    from steering_strength.proofs_check.bridge.steering.setting import Setting
 
     def one_percent_too_steep(self: Setting, context: int) -> TiltedFamily:
         return TiltedFamily(self.baseline.log_p[context], 1.01 * self.log_odds)
@@ -171,7 +171,7 @@ def test_every_public_name_is_there_and_no_module_hides_it() -> None:
     import importlib
     from types import ModuleType
 
-    import proofs_check.bridge as bridge
+    import steering_strength.proofs_check.bridge as bridge
 
     for name in bridge.__all__:
         importlib.import_module(f"proofs_check.bridge.{bridge._HOME[name]}")
@@ -193,7 +193,7 @@ def test_the_fingerprint_sees_the_weights_and_not_the_dtype(model_folder: Path) 
 
 
 def test_an_unknown_dtype_is_refused(model_folder: Path) -> None:
-    from proofs_check.bridge.errors import ModelError
+    from steering_strength.proofs_check.bridge.errors import ModelError
 
     with pytest.raises(ModelError, match="choose one of float64, float32"):
         load_model(str(model_folder), "bfloat16")
@@ -215,7 +215,7 @@ def test_too_little_memory_is_one_line_too(
     def fails(*_arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr("proofs_check.bridge.commands.run", fails)
+    monkeypatch.setattr("steering_strength.proofs_check.bridge.commands.run", fails)
     assert main(arguments) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("error: the memory is used up; use --dtype float32")
@@ -227,7 +227,7 @@ def test_other_failures_are_not_hidden(
     def fails(*_arguments: object) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr("proofs_check.bridge.commands.run", fails)
+    monkeypatch.setattr("steering_strength.proofs_check.bridge.commands.run", fails)
     with pytest.raises(RuntimeError, match="mat1"):
         main(arguments)
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check.bridge.measure.lumping import lump
-from theory import TiltedFamily
-from theory.errors import ShapeError
+from steering_strength.proofs_check.bridge.measure.lumping import lump
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.errors import ShapeError
 
 ALPHAS = np.linspace(-6.0, 6.0, 25)
 
@@ -74,10 +74,10 @@ def test_different_vectors_are_not_reduced_together(families: list[TiltedFamily]
 def test_the_command_writes_what_it_says(
     model_folder: Path, concept_file: Path, tmp_path: Path, capsys: Any
 ) -> None:
-    from proofs_check.bridge.__main__ import main
-    from proofs_check.bridge.concept_texts import load_concept
-    from proofs_check.bridge.model.models import load_model
-    from proofs_check.bridge.steering.setting import prepare
+    from steering_strength.proofs_check.bridge.__main__ import main
+    from steering_strength.proofs_check.bridge.concept_texts import load_concept
+    from steering_strength.proofs_check.bridge.model.models import load_model
+    from steering_strength.proofs_check.bridge.steering.setting import prepare
 
     target = tmp_path / "cheer.npz"
     arguments = ["explore-data", "--model", str(model_folder), "--concept", str(concept_file)]

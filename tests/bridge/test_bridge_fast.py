@@ -9,19 +9,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.errors import ModelError  # noqa: E402
-from proofs_check.bridge.measure.adaptive import adaptive_curve  # noqa: E402
-from proofs_check.bridge.measure.last_block import last_block_losses  # noqa: E402
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.encoding import pad  # noqa: E402
-from proofs_check.bridge.model.hooks import Captured, Steered  # noqa: E402
-from proofs_check.bridge.model.last_position import LastPosition  # noqa: E402
-from proofs_check.bridge.model.norms import identify_norm  # noqa: E402
-from proofs_check.bridge.model.upper import Cost, position_mask, read_out  # noqa: E402
-from proofs_check.bridge.sites import Site  # noqa: E402
-from theory.errors import AlphaError  # noqa: E402
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.measure.adaptive import adaptive_curve
+from steering_strength.proofs_check.bridge.measure.last_block import last_block_losses
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.encoding import pad
+from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
+from steering_strength.proofs_check.bridge.model.last_position import LastPosition
+from steering_strength.proofs_check.bridge.model.norms import identify_norm
+from steering_strength.proofs_check.bridge.model.upper import Cost, position_mask, read_out
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.theory.errors import AlphaError
 
-from .conftest import random_model  # noqa: E402
+from .conftest import random_model
 
 pytestmark = pytest.mark.bridge
 

@@ -10,24 +10,24 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.curves.curve_files import Curves, read_curves  # noqa: E402
-from proofs_check.bridge.errors import ModelError, SelfCheckError  # noqa: E402
-from proofs_check.bridge.measure.scoring import (  # noqa: E402
+from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge.curves.curve_files import Curves, read_curves
+from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.measure.scoring import (
     KeywordJudge,
     generate,
     judged_curve,
     score_curve,
     write_csv,
 )
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.corpus import text_windows  # noqa: E402
-from proofs_check.bridge.model.encoding import encode, pad  # noqa: E402
-from proofs_check.bridge.model.norms import identify_norm  # noqa: E402
-from proofs_check.bridge.paper.entropy_panel import entropy_curve  # noqa: E402
-from proofs_check.bridge.paper.panels import bump_panel, mean_and_band  # noqa: E402
-from proofs_check.bridge.sites import Site  # noqa: E402
-from proofs_check.bridge.steering.making import difference_of_means  # noqa: E402
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.corpus import text_windows
+from steering_strength.proofs_check.bridge.model.encoding import encode, pad
+from steering_strength.proofs_check.bridge.model.norms import identify_norm
+from steering_strength.proofs_check.bridge.paper.entropy_panel import entropy_curve
+from steering_strength.proofs_check.bridge.paper.panels import bump_panel, mean_and_band
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.proofs_check.bridge.steering.making import difference_of_means
 
 pytestmark = pytest.mark.bridge
 

@@ -10,14 +10,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.errors import SelfCheckError  # noqa: E402
-from proofs_check.bridge.grid import alpha_grid  # noqa: E402
-from proofs_check.bridge.measure.final_norm import measure, sweep  # noqa: E402
-from proofs_check.bridge.measure.measured_peaks import locate, locate_peaks, predict  # noqa: E402
-from proofs_check.bridge.steering.setting import prepare  # noqa: E402
-from proofs_check.bridge.verdicts.judge import judge_final_norm  # noqa: E402
-from proofs_check.bridge.verdicts.selfchecks import check_all  # noqa: E402
-from theory import TiltedFamily  # noqa: E402
+from steering_strength.proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.measure.final_norm import measure, sweep
+from steering_strength.proofs_check.bridge.measure.measured_peaks import (
+    locate,
+    locate_peaks,
+    predict,
+)
+from steering_strength.proofs_check.bridge.steering.setting import prepare
+from steering_strength.proofs_check.bridge.verdicts.judge import judge_final_norm
+from steering_strength.proofs_check.bridge.verdicts.selfchecks import check_all
+from steering_strength.theory import TiltedFamily
 
 pytestmark = pytest.mark.bridge
 

@@ -11,22 +11,22 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.__main__ import main  # noqa: E402
-from proofs_check.bridge.measure.local import local_tilt, measure_budgets  # noqa: E402
-from proofs_check.bridge.measure.plateau import approach_plateau  # noqa: E402
-from proofs_check.bridge.measure.text_slope import text_slope, token_losses  # noqa: E402
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.corpus import library_text, text_windows  # noqa: E402
-from proofs_check.bridge.model.encoding import pad  # noqa: E402
-from proofs_check.bridge.model.norms import identify_norm  # noqa: E402
-from proofs_check.bridge.model.upper import Upper, read_out  # noqa: E402
-from proofs_check.bridge.shapes import count_shapes, shape_of  # noqa: E402
-from proofs_check.bridge.sites import FINAL_NORM, Site  # noqa: E402
-from proofs_check.bridge.steering.making import sample_texts  # noqa: E402
-from proofs_check.bridge.verdicts.survey import asinh_grid  # noqa: E402
-from theory.errors import ShapeError, SteeringSetError  # noqa: E402
+from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge.measure.local import local_tilt, measure_budgets
+from steering_strength.proofs_check.bridge.measure.plateau import approach_plateau
+from steering_strength.proofs_check.bridge.measure.text_slope import text_slope, token_losses
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.corpus import library_text, text_windows
+from steering_strength.proofs_check.bridge.model.encoding import pad
+from steering_strength.proofs_check.bridge.model.norms import identify_norm
+from steering_strength.proofs_check.bridge.model.upper import Upper, read_out
+from steering_strength.proofs_check.bridge.shapes import count_shapes, shape_of
+from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
+from steering_strength.proofs_check.bridge.steering.making import sample_texts
+from steering_strength.proofs_check.bridge.verdicts.survey import asinh_grid
+from steering_strength.theory.errors import ShapeError, SteeringSetError
 
-from .conftest import random_model, status_of  # noqa: E402
+from .conftest import random_model, status_of
 
 pytestmark = pytest.mark.bridge
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check.bridge.curves.curve_files import Curves, read_curves
-from proofs_check.bridge.curves.curve_laws import curve_rows
-from proofs_check.bridge.errors import CurveError
-from theory import TiltedFamily
+from steering_strength.proofs_check.bridge.curves.curve_files import Curves, read_curves
+from steering_strength.proofs_check.bridge.curves.curve_laws import curve_rows
+from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.theory import TiltedFamily
 
 from .conftest import status_of
 

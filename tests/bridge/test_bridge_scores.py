@@ -10,21 +10,21 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.errors import ModelError  # noqa: E402
-from proofs_check.bridge.measure.scoring import KeywordJudge, generate_ids  # noqa: E402
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.cloze import Cloze, make_cloze  # noqa: E402
-from proofs_check.bridge.model.encoding import pad, word_tokens  # noqa: E402
-from proofs_check.bridge.model.hooks import Steered  # noqa: E402
-from proofs_check.bridge.model.norms import identify_norm  # noqa: E402
-from proofs_check.bridge.paper.concept_panel import concept_curve  # noqa: E402
-from proofs_check.bridge.paper.score_figures import benchmark_score, judge_score  # noqa: E402
-from proofs_check.bridge.sites import Site  # noqa: E402
-from proofs_check.bridge.steering.making import difference_of_means  # noqa: E402
-from proofs_check.bridge.verdicts.concept_rows import fit_tanh  # noqa: E402
-from proofs_check.bridge.verdicts.survey import asinh_grid  # noqa: E402
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.measure.scoring import KeywordJudge, generate_ids
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.cloze import Cloze, make_cloze
+from steering_strength.proofs_check.bridge.model.encoding import pad, word_tokens
+from steering_strength.proofs_check.bridge.model.hooks import Steered
+from steering_strength.proofs_check.bridge.model.norms import identify_norm
+from steering_strength.proofs_check.bridge.paper.concept_panel import concept_curve
+from steering_strength.proofs_check.bridge.paper.score_figures import benchmark_score, judge_score
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.proofs_check.bridge.steering.making import difference_of_means
+from steering_strength.proofs_check.bridge.verdicts.concept_rows import fit_tanh
+from steering_strength.proofs_check.bridge.verdicts.survey import asinh_grid
 
-from .conftest import status_of  # noqa: E402
+from .conftest import status_of
 
 pytestmark = pytest.mark.bridge
 

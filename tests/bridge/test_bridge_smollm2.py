@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from proofs_check.bridge.concept_texts import load_concept
-from proofs_check.bridge.grid import alpha_grid
-from proofs_check.bridge.model.encoding import encode
-from proofs_check.bridge.verdicts.validation import validate_final_norm
+from steering_strength.proofs_check.bridge.concept_texts import load_concept
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.model.encoding import encode
+from steering_strength.proofs_check.bridge.verdicts.validation import validate_final_norm
 
 pytestmark = pytest.mark.bridge
 

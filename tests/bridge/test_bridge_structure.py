@@ -8,12 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.errors import ModelError  # noqa: E402
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.hooks import Captured, Steered  # noqa: E402
-from theory.errors import AssumptionError  # noqa: E402
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
+from steering_strength.theory.errors import AssumptionError
 
-from .conftest import random_model  # noqa: E402
+from .conftest import random_model
 
 pytestmark = pytest.mark.bridge
 
@@ -129,7 +129,7 @@ def test_one_alpha_per_row() -> None:
 
 
 def test_a_hook_that_never_fires_is_an_error() -> None:
-    from proofs_check.bridge.errors import SelfCheckError
+    from steering_strength.proofs_check.bridge.errors import SelfCheckError
 
     unused = torch.nn.Linear(2, 2)
     model = random_model("gpt2")

@@ -10,14 +10,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.concept_texts import (  # noqa: E402
+from steering_strength.proofs_check.bridge.concept_texts import (
     ConceptTexts,
     load_concept,
     packaged_concepts,
 )
-from proofs_check.bridge.grid import alpha_grid  # noqa: E402
-from proofs_check.bridge.model.encoding import encode, word_tokens  # noqa: E402
-from theory.errors import AlphaError, SteeringSetError, UnknownNameError  # noqa: E402
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.model.encoding import encode, word_tokens
+from steering_strength.theory.errors import AlphaError, SteeringSetError, UnknownNameError
 
 pytestmark = pytest.mark.bridge
 

@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.concept_texts import load_concept  # noqa: E402
-from proofs_check.bridge.grid import alpha_grid  # noqa: E402
-from proofs_check.bridge.measure.final_norm import sweep  # noqa: E402
-from proofs_check.bridge.model.models import load_model  # noqa: E402
-from proofs_check.bridge.model.tiny_gpt import Recipe, save, train  # noqa: E402
-from proofs_check.bridge.steering.setting import prepare  # noqa: E402
-from theory.errors import ShapeError  # noqa: E402
+from steering_strength.proofs_check.bridge.concept_texts import load_concept
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.measure.final_norm import sweep
+from steering_strength.proofs_check.bridge.model.models import load_model
+from steering_strength.proofs_check.bridge.model.tiny_gpt import Recipe, save, train
+from steering_strength.proofs_check.bridge.steering.setting import prepare
+from steering_strength.theory.errors import ShapeError
 
 pytestmark = pytest.mark.bridge
 

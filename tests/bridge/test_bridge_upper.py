@@ -9,23 +9,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.errors import ModelError  # noqa: E402
-from proofs_check.bridge.measure.last_block import last_block  # noqa: E402
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.encoding import pad  # noqa: E402
-from proofs_check.bridge.model.hooks import Captured, Steered  # noqa: E402
-from proofs_check.bridge.model.norms import identify_norm  # noqa: E402
-from proofs_check.bridge.model.upper import (  # noqa: E402
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.measure.last_block import last_block
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.encoding import pad
+from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
+from steering_strength.proofs_check.bridge.model.norms import identify_norm
+from steering_strength.proofs_check.bridge.model.upper import (
     Cost,
     Upper,
     position_mask,
     read_out,
     rows_at_once,
 )
-from proofs_check.bridge.sites import Site  # noqa: E402
-from theory.errors import ShapeError, UnknownNameError  # noqa: E402
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.theory.errors import ShapeError, UnknownNameError
 
-from .conftest import random_model  # noqa: E402
+from .conftest import random_model
 
 pytestmark = pytest.mark.bridge
 

@@ -11,19 +11,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from proofs_check.bridge.errors import VectorError  # noqa: E402
-from proofs_check.bridge.model.anatomy import inspect_model  # noqa: E402
-from proofs_check.bridge.model.encoding import encode  # noqa: E402
-from proofs_check.bridge.sites import FINAL_NORM, Site  # noqa: E402
-from proofs_check.bridge.steering.importing import import_vector  # noqa: E402
-from proofs_check.bridge.steering.making import (  # noqa: E402
+from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+from steering_strength.proofs_check.bridge.model.encoding import encode
+from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
+from steering_strength.proofs_check.bridge.steering.importing import import_vector
+from steering_strength.proofs_check.bridge.steering.making import (
     difference_of_means,
     difference_vectors,
     read_states,
     sample_texts,
     tokenizer_hash,
 )
-from proofs_check.bridge.steering.vectors import SteeringVector, load_vector, save_vector  # noqa: E402
+from steering_strength.proofs_check.bridge.steering.vectors import (
+    SteeringVector,
+    load_vector,
+    save_vector,
+)
 
 pytestmark = pytest.mark.bridge
 

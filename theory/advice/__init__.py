@@ -18,17 +18,17 @@ no tilting), `units` (other libraries' knobs).
 
 from __future__ import annotations
 
-from theory.advice.api import advise
-from theory.advice.context import ContextAdvice
-from theory.advice.demand import Demand
-from theory.advice.ends import PeakEnds
-from theory.advice.guarantee import Guarantee
-from theory.advice.joint import BudgetEllipse, JointFamily
-from theory.advice.plateau import Plateau
-from theory.advice.population import PopulationAdvice
-from theory.advice.units import Equivalent, equivalents
-from theory.advice.window import End, Point, Window
-from theory.advice.words import advice_text
+from steering_strength.theory.advice.api import advise
+from steering_strength.theory.advice.context import ContextAdvice
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import PeakEnds
+from steering_strength.theory.advice.guarantee import Guarantee
+from steering_strength.theory.advice.joint import BudgetEllipse, JointFamily
+from steering_strength.theory.advice.plateau import Plateau
+from steering_strength.theory.advice.population import PopulationAdvice
+from steering_strength.theory.advice.units import Equivalent, equivalents
+from steering_strength.theory.advice.window import End, Point, Window
+from steering_strength.theory.advice.words import advice_text
 
 __all__ = [
     "BudgetEllipse",

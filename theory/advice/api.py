@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.advice.context import ContextAdvice, advise_family
-from theory.advice.demand import BeforePeak, Demand
-from theory.advice.ends import Namer, numbered
-from theory.advice.population import PopulationAdvice, advise_families
-from theory.engine import TiltedFamily, TiltedPopulation
-from theory.engine.validation import as_level
-from theory.errors import ProbabilityError, ShapeError
+from steering_strength.theory.advice.context import ContextAdvice, advise_family
+from steering_strength.theory.advice.demand import BeforePeak, Demand
+from steering_strength.theory.advice.ends import Namer, numbered
+from steering_strength.theory.advice.population import PopulationAdvice, advise_families
+from steering_strength.theory.engine import TiltedFamily, TiltedPopulation
+from steering_strength.theory.engine.validation import as_level
+from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 __all__ = ["advise", "as_weights"]
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from theory.engine import TiltedFamily
-from theory.engine.concept import split
-from theory.engine.inverse import Root, bisect
-from theory.engine.measure import Measure
-from theory.engine.tilting import mean
+from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine.concept import split
+from steering_strength.theory.engine.inverse import Root, bisect
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.tilting import mean
 
 __all__ = ["average_concept", "average_concept_root", "average_price_root"]
 

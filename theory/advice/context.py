@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.advice.crossing import Supremum, concept_slope, rises_for_sure
-from theory.advice.demand import Demand
-from theory.advice.ends import (
+from steering_strength.theory.advice.crossing import Supremum, concept_slope, rises_for_sure
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import (
     Namer,
     PeakEnds,
     budget_ends,
@@ -23,10 +23,10 @@ from theory.advice.ends import (
     peak_end,
     peak_ends,
 )
-from theory.advice.guarantee import Guarantee, budget_guarantee
-from theory.advice.plateau import Plateau, likeliest, plateau_of
-from theory.advice.window import End, Point, Window, intersect, nats, number
-from theory.engine import TiltedFamily
+from steering_strength.theory.advice.guarantee import Guarantee, budget_guarantee
+from steering_strength.theory.advice.plateau import Plateau, likeliest, plateau_of
+from steering_strength.theory.advice.window import End, Point, Window, intersect, nats, number
+from steering_strength.theory.engine import TiltedFamily
 
 __all__ = ["ContextAdvice", "advise_family", "verdict"]
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from theory.engine import TiltedFamily
-from theory.engine.inverse import Root, concept_root
-from theory.engine.measure import Measure
+from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine.inverse import Root, concept_root
+from steering_strength.theory.engine.measure import Measure
 
 __all__ = [
     "Supremum",

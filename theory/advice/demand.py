@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.engine.validation import as_budget, as_level, as_sign, as_tokens
-from theory.errors import BudgetError, ShapeError, UnknownNameError
+from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
+from steering_strength.theory.errors import BudgetError, ShapeError, UnknownNameError
 
 __all__ = ["BEFORE_PEAK", "BeforePeak", "Demand"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.advice.crossing import Supremum, falls_below, first_crossing, supremum
-from theory.advice.demand import Demand
-from theory.advice.window import End, nats, number
-from theory.engine import TiltedFamily
-from theory.engine.inverse import Root
+from steering_strength.theory.advice.crossing import Supremum, falls_below, first_crossing, supremum
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.window import End, nats, number
+from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine.inverse import Root
 
 __all__ = [
     "Namer",

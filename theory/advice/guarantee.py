@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from theory.engine.numerics import exponential_excess
+from steering_strength.theory.engine.numerics import exponential_excess
 
 __all__ = ["Guarantee", "budget_guarantee", "envelope"]
 

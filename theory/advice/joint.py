@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.advice.crossing import concept_slope
-from theory.engine import TiltedFamily
-from theory.engine.inverse import Root
-from theory.engine.validation import as_budget, as_sign, as_tokens, as_vector
-from theory.errors import AlphaError, BudgetError, ShapeError
+from steering_strength.theory.advice.crossing import concept_slope
+from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.validation import as_budget, as_sign, as_tokens, as_vector
+from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError
 
 __all__ = ["BudgetEllipse", "JointFamily"]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine import TiltedFamily
-from theory.engine.concept import concept_log_odds
-from theory.engine.measure import Measure
+from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine.concept import concept_log_odds
+from steering_strength.theory.engine.measure import Measure
 
 __all__ = ["Plateau", "likeliest", "plateau_of"]
 

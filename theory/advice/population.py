@@ -15,12 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.advice.average import average_concept, average_concept_root, average_price_root
-from theory.advice.context import ContextAdvice, advise_family
-from theory.advice.demand import Demand
-from theory.advice.ends import Namer, numbered
-from theory.advice.window import End, Window, intersect, nats, number
-from theory.engine import TiltedFamily
+from steering_strength.theory.advice.average import (
+    average_concept,
+    average_concept_root,
+    average_price_root,
+)
+from steering_strength.theory.advice.context import ContextAdvice, advise_family
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import Namer, numbered
+from steering_strength.theory.advice.window import End, Window, intersect, nats, number
+from steering_strength.theory.engine import TiltedFamily
 
 __all__ = ["AveragePoint", "PopulationAdvice", "advise_families", "gathered", "weighted_quantile"]
 

@@ -16,14 +16,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.advice.context import ContextAdvice, verdict
-from theory.advice.crossing import Supremum
-from theory.advice.demand import Demand
-from theory.advice.ends import Namer, numbered
-from theory.advice.plateau import Plateau, likeliest
-from theory.advice.window import End, Point, intersect, nats, number
-from theory.engine.numerics import log_sum_exp
-from theory.errors import AlphaError
+from steering_strength.theory.advice.context import ContextAdvice, verdict
+from steering_strength.theory.advice.crossing import Supremum
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import Namer, numbered
+from steering_strength.theory.advice.plateau import Plateau, likeliest
+from steering_strength.theory.advice.window import End, Point, intersect, nats, number
+from steering_strength.theory.engine.numerics import log_sum_exp
+from steering_strength.theory.errors import AlphaError
 
 __all__ = ["Curve", "advise_curve", "point_of"]
 

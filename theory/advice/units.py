@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from theory.errors import BudgetError
+from steering_strength.theory.errors import BudgetError
 
 __all__ = ["Equivalent", "equivalents"]
 

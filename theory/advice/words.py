@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from theory.advice.context import ContextAdvice
-from theory.advice.ends import Namer, numbered
-from theory.advice.population import PopulationAdvice
-from theory.advice.units import equivalents
-from theory.advice.window import Point, nats, number
+from steering_strength.theory.advice.context import ContextAdvice
+from steering_strength.theory.advice.ends import Namer, numbered
+from steering_strength.theory.advice.population import PopulationAdvice
+from steering_strength.theory.advice.units import equivalents
+from steering_strength.theory.advice.window import Point, nats, number
 
 __all__ = ["advice_text", "conventions_text"]
 

@@ -15,9 +15,9 @@ moments), `panels` (K' from those, with a bound on its error), `walk` and `peaks
 families in and out, `validation` says what is accepted.
 """
 
-from theory.engine.family import TiltedFamily
-from theory.engine.inverse import Root
-from theory.engine.population import TiltedPopulation
-from theory.engine.transformer import NormedSteering
+from steering_strength.theory.engine.family import TiltedFamily
+from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.population import TiltedPopulation
+from steering_strength.theory.engine.transformer import NormedSteering
 
 __all__ = ["NormedSteering", "Root", "TiltedFamily", "TiltedPopulation"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
-from theory.engine.measure import Measure
-from theory.engine.numerics import quiet
-from theory.engine.sums import blocks, centred_sums, group_sums, is_moderate
+from steering_strength.theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import quiet
+from steering_strength.theory.engine.sums import blocks, centred_sums, group_sums, is_moderate
 
 __all__ = ["concept_increase", "concept_log_odds", "concepts_log_odds", "log_odds_shift", "split"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.engine.numerics import log_sum_exp, quiet
-from theory.engine.validation import as_log_probabilities, as_vector
-from theory.errors import ProbabilityError, ShapeError
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.validation import as_log_probabilities, as_vector
+from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 __all__ = ["log_odds_of_tables", "log_odds_of_vector", "normalised"]
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.measure import Measure
-from theory.engine.numerics import central_moments, exponential_excess, quiet
-from theory.engine.sums import centred_sums, extreme_sums, is_moderate
-from theory.engine.sweep import sweep
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import central_moments, exponential_excess, quiet
+from steering_strength.theory.engine.sums import centred_sums, extreme_sums, is_moderate
+from steering_strength.theory.engine.sweep import sweep
 
 __all__ = ["cross_entropy_increase", "log_normaliser", "reverse_kl"]
 

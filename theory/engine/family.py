@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.engine import concept, cross_entropy, inverse, limits, peaks, tilting
-from theory.engine.construction import log_odds_of_tables, log_odds_of_vector, normalised
-from theory.engine.inverse import Root
-from theory.engine.measure import Measure
-from theory.engine.storage import read_npz, write_npz
-from theory.engine.validation import (
+from steering_strength.theory.engine import concept, cross_entropy, inverse, limits, peaks, tilting
+from steering_strength.theory.engine.construction import (
+    log_odds_of_tables,
+    log_odds_of_vector,
+    normalised,
+)
+from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.storage import read_npz, write_npz
+from steering_strength.theory.engine.validation import (
     as_alpha,
     as_budget,
     as_level,
@@ -26,7 +30,7 @@ from theory.engine.validation import (
     as_sign,
     as_tokens,
 )
-from theory.errors import AlphaError, ShapeError, SteeringError
+from steering_strength.theory.errors import AlphaError, ShapeError, SteeringError
 
 if TYPE_CHECKING:
     import os

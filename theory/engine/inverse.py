@@ -14,11 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.concept import log_odds_shift, split
-from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser, reverse_kl
-from theory.engine.measure import Measure
-from theory.engine.numerics import log_sum_exp, quiet
-from theory.engine.tilting import mean
+from steering_strength.theory.engine.concept import log_odds_shift, split
+from steering_strength.theory.engine.cross_entropy import (
+    cross_entropy_increase,
+    log_normaliser,
+    reverse_kl,
+)
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.tilting import mean
 
 __all__ = [
     "Root",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.measure import Measure
-from theory.engine.numerics import log_sum_exp
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import log_sum_exp
 
 __all__ = ["limit"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.numerics import quiet
+from steering_strength.theory.engine.numerics import quiet
 
 __all__ = ["Measure"]
 

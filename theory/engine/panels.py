@@ -20,7 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.compression import DEGREE, EPS, Compressed, compress, wild_remainder
+from steering_strength.theory.engine.compression import (
+    DEGREE,
+    EPS,
+    Compressed,
+    compress,
+    wild_remainder,
+)
 
 __all__ = ["HALF_WIDTH", "Panel", "fit_panel"]
 

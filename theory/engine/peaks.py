@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.measure import Measure
-from theory.engine.numerics import log_sum_exp, quiet
-from theory.engine.walk import Side, solve_levels
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.walk import Side, solve_levels
 
 __all__ = ["PeakTable", "peak_log_probability", "peak_table"]
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.engine import concept, cross_entropy, tilting
-from theory.engine.family import TiltedFamily
-from theory.engine.inverse import Root, never
-from theory.engine.measure import Measure
-from theory.engine.numerics import log_sum_exp
-from theory.engine.shared import Shared
-from theory.engine.sums import blocks
-from theory.engine.validation import (
+from steering_strength.theory.engine import concept, cross_entropy, tilting
+from steering_strength.theory.engine.family import TiltedFamily
+from steering_strength.theory.engine.inverse import Root, never
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import log_sum_exp
+from steering_strength.theory.engine.shared import Shared
+from steering_strength.theory.engine.sums import blocks
+from steering_strength.theory.engine.validation import (
     as_alpha,
     as_budget,
     as_sign,
@@ -28,7 +28,7 @@ from theory.engine.validation import (
     as_vector,
     normalisation_tolerance,
 )
-from theory.errors import ProbabilityError, ShapeError
+from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 __all__ = ["TiltedPopulation"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.numerics import exponential_excess, log1p_excess, quiet
+from steering_strength.theory.engine.numerics import exponential_excess, log1p_excess, quiet
 
 __all__ = ["Shared"]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.errors import OutputError, SteeringError
+from steering_strength.theory.errors import OutputError, SteeringError
 
 __all__ = ["read_archive", "read_npz", "write_npz"]
 

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.measure import Measure
-from theory.engine.numerics import quiet
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import quiet
 
 __all__ = ["blocks", "centred_sums", "extreme_sums", "group_sums", "is_moderate"]
 

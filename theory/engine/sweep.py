@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.measure import Measure
-from theory.engine.numerics import quiet
-from theory.engine.walk import OVERLAP, Side
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import quiet
+from steering_strength.theory.engine.walk import OVERLAP, Side
 
 __all__ = ["Sweep", "sweep"]
 

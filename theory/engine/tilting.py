@@ -13,11 +13,11 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
-from theory.engine.measure import Measure
-from theory.engine.numerics import central_moments, quiet
-from theory.engine.sums import blocks, centred_sums, extreme_sums, is_moderate
-from theory.engine.sweep import sweep
+from steering_strength.theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import central_moments, quiet
+from steering_strength.theory.engine.sums import blocks, centred_sums, extreme_sums, is_moderate
+from steering_strength.theory.engine.sweep import sweep
 
 __all__ = [
     "cgf",

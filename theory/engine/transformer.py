@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.engine.numerics import quiet
-from theory.engine.validation import as_alpha, as_sign, as_vector
-from theory.errors import AlphaError, ShapeError, UnknownNameError
+from steering_strength.theory.engine.numerics import quiet
+from steering_strength.theory.engine.validation import as_alpha, as_sign, as_vector
+from steering_strength.theory.errors import AlphaError, ShapeError, UnknownNameError
 
 __all__ = ["NormedSteering"]
 

@@ -15,8 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.engine.numerics import log_sum_exp
-from theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError, SteeringError
+from steering_strength.theory.engine.numerics import log_sum_exp
+from steering_strength.theory.errors import (
+    AlphaError,
+    BudgetError,
+    ProbabilityError,
+    ShapeError,
+    SteeringError,
+)
 
 __all__ = [
     "as_alpha",

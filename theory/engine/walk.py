@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.compression import slope_at
-from theory.engine.numerics import log_sum_exp
-from theory.engine.panels import HALF_WIDTH, Panel, fit_panel
-from theory.errors import ConvergenceError
+from steering_strength.theory.engine.compression import slope_at
+from steering_strength.theory.engine.numerics import log_sum_exp
+from steering_strength.theory.engine.panels import HALF_WIDTH, Panel, fit_panel
+from steering_strength.theory.errors import ConvergenceError
 
 __all__ = ["OVERLAP", "Side", "solve_levels"]
 

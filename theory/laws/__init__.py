@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from theory.errors import UnknownNameError
-from theory.laws import (
+from steering_strength.theory.errors import UnknownNameError
+from steering_strength.theory.laws import (
     concept,
     concept_shape,
     cross_entropy,
@@ -24,7 +24,16 @@ from theory.laws import (
     tilting,
     transformer,
 )
-from theory.laws.law import Appeal, Identity, Inequality, Law, LawError, Limit, Status, Step
+from steering_strength.theory.laws.law import (
+    Appeal,
+    Identity,
+    Inequality,
+    Law,
+    LawError,
+    Limit,
+    Status,
+    Step,
+)
 
 __all__ = [
     "CLAIMS",

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, Function, IndexedBase, Integer, Sum, Symbol, exp, log, tanh
 
-from theory.laws.assumptions import ASSUMPTION_1
-from theory.laws.kernel import Let, Sign, Split
-from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from theory.laws.limits import NOT_ALL, mass, rest
-from theory.laws.notation import define
-from theory.laws.symbols import M, V, Z, alpha, p, tilted, x, y
-from theory.laws.tilting import gap, s
+from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.kernel import Let, Sign, Split
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.limits import NOT_ALL, mass, rest
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import M, V, Z, alpha, p, tilted, x, y
+from steering_strength.theory.laws.tilting import gap, s
 
 __all__ = ["CONCEPT_LIMIT", "CONCEPT_MONOTONE", "CONCEPT_ODE", "CONCEPT_TANH"]
 
@@ -112,7 +112,7 @@ CONCEPT_ODE = Law(
         ),
     ),
     builds_on=("slope",),
-    twin="theory.engine.family.TiltedFamily.concept_log_odds",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
 )
 
 _free_nu = Function("nu", real=True)(alpha)
@@ -163,7 +163,7 @@ CONCEPT_TANH = Law(
         _tanh,
     ),
     builds_on=("concept-ode",),
-    twin="theory.engine.family.TiltedFamily.concept_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
 )
 
 # -- concept-monotone ----------------------------------------------------------------------
@@ -234,7 +234,7 @@ CONCEPT_MONOTONE = Law(
         ),
     ),
     builds_on=("concept-ode",),
-    twin="theory.engine.family.TiltedFamily.concept_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
     care="The condition max_C M <= min outside is sufficient, not necessary (`concept-shape`).",
 )
 
@@ -300,7 +300,7 @@ CONCEPT_LIMIT = Law(
         ),
     ),
     builds_on=("limit",),
-    twin="theory.engine.family.TiltedFamily.concept_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
     care='The prose of the paper says the probability "converges back to its unsteered value"; '
     "it converges to 0, and the increase to minus the unsteered value.",
 )

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, oo
 
-from theory.laws.kernel import Let, Sign, Split
-from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from theory.laws.notation import define
-from theory.laws.symbols import M, V, alpha, p, y
+from steering_strength.theory.laws.kernel import Let, Sign, Split
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import M, V, alpha, p, y
 
 __all__ = ["CONCEPT_SHAPE"]
 
@@ -260,7 +260,7 @@ CONCEPT_SHAPE = Law(
         ),
     ),
     builds_on=("slope", "concept-ode", "concept-monotone"),
-    twin="theory.engine.family.TiltedFamily.concept_log_odds",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
     care="Exactly three behaviours is false, also for equal concept sizes and inside the weighted "
     "family: a concept can bump twice, or fall, rise and fall. It is true if M is constant on each "
     "concept.",

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
 
-from theory.laws.assumptions import ASSUMPTION_2
-from theory.laws.kernel import Fact
-from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from theory.laws.limits import NOT_ALL, mass, rest
-from theory.laws.notation import define
-from theory.laws.symbols import M, V, alpha, over_tokens, p, y, z
-from theory.laws.tilting import AT_MAXIMUM, gap, s
+from steering_strength.theory.laws.assumptions import ASSUMPTION_2
+from steering_strength.theory.laws.kernel import Fact
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.limits import NOT_ALL, mass, rest
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, y, z
+from steering_strength.theory.laws.tilting import AT_MAXIMUM, gap, s
 
 __all__ = [
     "CE_ASYMPTOTE",
@@ -157,7 +157,7 @@ CE_EXACT = Law(
         ),
     ),
     builds_on=("tilting", "mean-slope"),
-    twin="theory.engine.family.TiltedFamily.cross_entropy_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",
 )
 
 # -- ce-quadratic and ce-cumulants ---------------------------------------------------------
@@ -215,7 +215,7 @@ CE_QUADRATIC = Law(
         ),
     ),
     builds_on=("ce-exact", "mean-slope"),
-    twin="theory.model.dataset.ConceptDataset.cross_entropy_increase",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.cross_entropy_increase",
     care="The coefficient is the pi-weighted mean of the variances within contexts, not the "
     "variance "
     "of the pooled distribution.",
@@ -268,7 +268,7 @@ CE_CUMULANTS = Law(
         ),
     ),
     builds_on=("ce-exact",),
-    twin="theory.engine.family.TiltedFamily.cumulants",
+    twin="steering_strength.theory.engine.family.TiltedFamily.cumulants",
 )
 
 # -- ce-linear -----------------------------------------------------------------------------
@@ -321,7 +321,7 @@ CE_LINEAR = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="theory.engine.family.TiltedFamily.mean",
+    twin="steering_strength.theory.engine.family.TiltedFamily.mean",
 )
 
 # -- ce-asymptote --------------------------------------------------------------------------
@@ -388,5 +388,5 @@ CE_ASYMPTOTE = Law(
         ),
     ),
     builds_on=("ce-exact", "limit"),
-    twin="theory.engine.family.TiltedFamily.cross_entropy_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",
 )

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 from sympy import Derivative, Expr, Integer, Rational, Sum, Symbol, exp, log, sqrt
 
-from theory.laws.assumptions import ASSUMPTION_1
-from theory.laws.kernel import Let
-from theory.laws.law import Identity, Inequality, Law, Limit
-from theory.laws.notation import define
-from theory.laws.separation import b
-from theory.laws.symbols import alpha, x, z
-from theory.laws.tilting import d, i, k, odds, pN, pP, q_N, q_P
-from theory.laws.transformer import h
+from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.kernel import Let
+from steering_strength.theory.laws.law import Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.separation import b
+from steering_strength.theory.laws.symbols import alpha, x, z
+from steering_strength.theory.laws.tilting import d, i, k, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.transformer import h
 
 __all__ = ["CLAIMS"]
 
@@ -48,7 +48,7 @@ STRICT = Law(
     assumptions=(ASSUMPTION_1,),
     statement=_strict,
     steps=(_strict,),
-    twin="theory.model.dataset.ConceptDataset.log_odds",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
     expected=False,
 )
 _context_b = Inequality(
@@ -68,7 +68,7 @@ CONTEXT_DEPENDENT_B = Law(
     assumptions=(),
     statement=_context_b,
     steps=(_context_b,),
-    twin="theory.model.dataset.ConceptDataset.log_odds",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
     expected=False,
 )
 
@@ -92,7 +92,7 @@ UNIFORM_SHARE = Law(
         _shared,
         Inequality(Rational(2, 3), Rational(1, 2), reason="equal shares would be 1/2"),
     ),
-    twin="theory.engine.family.TiltedFamily.limit",
+    twin="steering_strength.theory.engine.family.TiltedFamily.limit",
     expected=False,
 )
 
@@ -134,7 +134,7 @@ EVERY_EPSILON = Law(
         _late,
     ),
     builds_on=("peak-sign",),
-    twin="theory.engine.family.TiltedFamily.peaks",
+    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     expected=False,
 )
 
@@ -179,7 +179,7 @@ NECESSARY = Law(
         _decreasing,
     ),
     builds_on=("concept-shape",),
-    twin="theory.engine.family.TiltedFamily.concept_log_odds",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
     expected=False,
 )
 
@@ -247,7 +247,7 @@ THREE_BEHAVIOURS = Law(
     statement=_two_bumps[0],
     steps=(*_two_bumps, *_falls_rises_falls, *_equal_sizes),
     builds_on=("concept-shape",),
-    twin="theory.engine.family.TiltedFamily.concept_log_odds",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
     expected=False,
 )
 _dies = Limit(
@@ -266,7 +266,7 @@ RETURNS = Law(
     statement=_dies,
     steps=(_dies, Inequality(Integer(0), Rational(1, 3), relation="<", reason="F_C(0) = 1/3")),
     builds_on=("concept-limit",),
-    twin="theory.engine.family.TiltedFamily.concept_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
     expected=False,
 )
 
@@ -299,7 +299,7 @@ EPSILON = Law(
         ),
     ),
     builds_on=("norm-limit",),
-    twin="theory.engine.transformer.NormedSteering.limit",
+    twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
     expected=False,
 )
 _level = Symbol("c", real=True)
@@ -319,7 +319,7 @@ CONSTANT_VECTOR = Law(
     statement=_centred,
     steps=(_centred,),
     builds_on=("norm-limit",),
-    twin="theory.engine.transformer.NormedSteering.limit",
+    twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
     expected=False,
 )
 

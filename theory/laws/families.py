@@ -14,11 +14,11 @@ from typing import Any
 from mpmath import mp, mpf
 from sympy import Expr, Integer, Rational, Symbol, lambdify, log
 
-from theory.errors import AssumptionError, UnknownNameError
-from theory.laws.kernel import Sign, decide_equal
-from theory.laws.notation import unfold
-from theory.laws.peak_sign import Q_D, G, delta_D, lam, margin, rest
-from theory.laws.peaks import down, explicit, mass_down, mass_up, up
+from steering_strength.theory.errors import AssumptionError, UnknownNameError
+from steering_strength.theory.laws.kernel import Sign, decide_equal
+from steering_strength.theory.laws.notation import unfold
+from steering_strength.theory.laws.peak_sign import Q_D, G, delta_D, lam, margin, rest
+from steering_strength.theory.laws.peaks import down, explicit, mass_down, mass_up, up
 
 __all__ = ["Smoothed", "epsilon_threshold", "two_level_peak"]
 

@@ -23,9 +23,9 @@ from sympy import (
 )
 from sympy.printing.c import C99CodePrinter
 
-from theory.errors import ShapeError
-from theory.laws.kernel import Fact, NormalForm
-from theory.laws.notation import unfold
+from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.laws.kernel import Fact, NormalForm
+from steering_strength.theory.laws.notation import unfold
 
 __all__ = ["at_instance", "c_function", "function", "taylor"]
 

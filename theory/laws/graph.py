@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from theory.laws.law import Law
+from steering_strength.theory.laws.law import Law
 
 __all__ = ["dot", "tree"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from theory.laws.law import Appeal, Law, Step
-from theory.laws.page import MARK, assumes, because, notation, verdict
-from theory.laws.printing import tex
+from steering_strength.theory.laws.law import Appeal, Law, Step
+from steering_strength.theory.laws.page import MARK, assumes, because, notation, verdict
+from steering_strength.theory.laws.printing import tex
 
 __all__ = ["latex_document", "latex_page", "prose"]
 

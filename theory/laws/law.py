@@ -15,9 +15,9 @@ from typing import final
 
 from sympy import Expr, Symbol, oo
 
-from theory.errors import SteeringError
-from theory.laws.assumptions import PRINCIPLES, Assumption, Principle
-from theory.laws.kernel import (
+from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.laws.assumptions import PRINCIPLES, Assumption, Principle
+from steering_strength.theory.laws.kernel import (
     Given,
     NormalForm,
     Sign,
@@ -26,8 +26,8 @@ from theory.laws.kernel import (
     decide_sign,
     limit_at_infinity,
 )
-from theory.laws.notation import unfold
-from theory.laws.printing import tex, text
+from steering_strength.theory.laws.notation import unfold
+from steering_strength.theory.laws.printing import tex, text
 
 __all__ = ["Appeal", "Identity", "Inequality", "Law", "LawError", "Limit", "Status", "Step"]
 
@@ -291,7 +291,7 @@ class Law:
 
     def latex(self) -> str:
         """Statement and derivation as LaTeX, for `amsmath` and `enumerate`-like lists."""
-        from theory.laws.latex import latex_page
+        from steering_strength.theory.laws.latex import latex_page
 
         return latex_page(self)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from sympy import Expr, IndexedBase, Integer, Rational, Sum, Symbol, exp
 
-from theory.laws.kernel import Sign
-from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from theory.laws.notation import define
-from theory.laws.symbols import M, V, alpha, p, tilted, x, y, z
-from theory.laws.tilting import AT_MAXIMUM, gap, s, top
+from steering_strength.theory.laws.kernel import Sign
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import M, V, alpha, p, tilted, x, y, z
+from steering_strength.theory.laws.tilting import AT_MAXIMUM, gap, s, top
 
 __all__ = ["LIMIT"]
 
@@ -123,7 +123,7 @@ LIMIT = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="theory.engine.family.TiltedFamily.limit",
+    twin="steering_strength.theory.engine.family.TiltedFamily.limit",
     care="Ties share in proportion to p, not uniformly; and a near-tie (a gap of 2^-40) is no "
     "tie: its limit is reached at α of the order of 2^40, but it is reached.",
 )

@@ -13,8 +13,8 @@ from typing import Any
 
 from sympy import Derivative, Expr, Function, Symbol
 
-from theory.laws.kernel.binding import bound_indices, rename_bound
-from theory.laws.printing import tex, text
+from steering_strength.theory.laws.kernel.binding import bound_indices, rename_bound
+from steering_strength.theory.laws.printing import tex, text
 
 __all__ = ["Named", "define", "unfold"]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from sympy import Expr
 
-from theory.laws.assumptions import ASSUMPTIONS
-from theory.laws.kernel import Fact, Given, Let, Sign, Split
-from theory.laws.law import Appeal, Law, Status, Step, why_unknown
-from theory.laws.notation import Named
-from theory.laws.printing import block, tex, text
+from steering_strength.theory.laws.assumptions import ASSUMPTIONS
+from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Split
+from steering_strength.theory.laws.law import Appeal, Law, Status, Step, why_unknown
+from steering_strength.theory.laws.notation import Named
+from steering_strength.theory.laws.printing import block, tex, text
 
 __all__ = ["MARK", "assumes", "because", "notation", "record", "text_page", "verdict"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
 
-from theory.laws.assumptions import ASSUMPTION_1
-from theory.laws.kernel import Fact, Sign
-from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from theory.laws.notation import define
-from theory.laws.symbols import K, alpha, over_tokens, p, variance, z
-from theory.laws.tilting import i, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.kernel import Fact, Sign
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import K, alpha, over_tokens, p, variance, z
+from steering_strength.theory.laws.tilting import i, odds, pN, pP, q_N, q_P
 
 __all__ = ["PEAK_SIGN", "margin", "threshold"]
 
@@ -272,7 +272,7 @@ PEAK_SIGN = Law(
         ),
     ),
     builds_on=("mean-slope", "peak", "sign-separation"),
-    twin="theory.engine.family.TiltedFamily.peaks",
+    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care="For all admissible ε is false: there are weighted datasets with three concepts where a "
     "target token peaks at a negative strength.",
 )

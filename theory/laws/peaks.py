@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
 
-from theory.laws.assumptions import ASSUMPTION_1
-from theory.laws.kernel import Fact, Let, Sign, Split
-from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from theory.laws.limits import tilted_at
-from theory.laws.notation import define
-from theory.laws.symbols import K, M, V, alpha, mean, over_tokens, p, tilted, variance, x, y, z
-from theory.laws.tilting import AT_MAXIMUM, gap, s, top
+from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.limits import tilted_at
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import (
+    K,
+    M,
+    V,
+    alpha,
+    mean,
+    over_tokens,
+    p,
+    tilted,
+    variance,
+    x,
+    y,
+    z,
+)
+from steering_strength.theory.laws.tilting import AT_MAXIMUM, gap, s, top
 
 __all__ = ["MONOTONE", "PEAK", "PEAK_ORDER"]
 
@@ -193,7 +206,7 @@ PEAK = Law(
         ),
     ),
     builds_on=("tilting", "slope", "mean-slope"),
-    twin="theory.engine.family.TiltedFamily.peaks",
+    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care="V = 2 has no token between the extremes, and constant M has no peak at all.",
 )
 
@@ -248,7 +261,7 @@ MONOTONE = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="theory.engine.family.TiltedFamily.peaks",
+    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
 )
 
 # -- peak-order ----------------------------------------------------------------------------
@@ -300,5 +313,5 @@ PEAK_ORDER = Law(
         ),
     ),
     builds_on=("sign-separation", "mean-slope", "peak", "monotone"),
-    twin="theory.engine.family.TiltedFamily.peaks",
+    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
 )

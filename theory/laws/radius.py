@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from sympy import Derivative, IndexedBase, Integer, Rational, Symbol, exp, log
 
-from theory.laws.assumptions import ASSUMPTION_2
-from theory.laws.kernel import Fact, Let, Sign
-from theory.laws.law import Appeal, Identity, Inequality, Law
-from theory.laws.notation import define
-from theory.laws.symbols import K, M, V, alpha, mean, over_tokens, tilted, x, y
+from steering_strength.theory.laws.assumptions import ASSUMPTION_2
+from steering_strength.theory.laws.kernel import Fact, Let, Sign
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import K, M, V, alpha, mean, over_tokens, tilted, x, y
 
 __all__ = ["CE_RADIUS"]
 
@@ -216,7 +216,7 @@ CE_RADIUS = Law(
         ),
     ),
     builds_on=("ce-exact", "mean-slope", "ce-cumulants"),
-    twin="theory.engine.family.TiltedFamily.cross_entropy_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",
     care="The envelope is for the ratio to the quadratic; the quadratic itself is neither an upper "
     "nor a lower bound, as the cubic term has either sign.",
 )

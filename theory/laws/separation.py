@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from sympy import IndexedBase, Integer, Sum, Symbol, log
 
-from theory.laws.assumptions import ASSUMPTION_1
-from theory.laws.kernel import Let, Split
-from theory.laws.law import Identity, Inequality, Law
-from theory.laws.symbols import z
-from theory.laws.tilting import i, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.kernel import Let, Split
+from steering_strength.theory.laws.law import Identity, Inequality, Law
+from steering_strength.theory.laws.symbols import z
+from steering_strength.theory.laws.tilting import i, odds, pN, pP, q_N, q_P
 
 __all__ = ["SIGN_SEPARATION"]
 
@@ -95,7 +95,7 @@ SIGN_SEPARATION = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="theory.model.dataset.ConceptDataset.log_odds",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
     care="M < 0 outside T is false: M = 0 for concepts that N does not contain. The law fails as "
     "soon as the off-concept probability depends on the context.",
 )

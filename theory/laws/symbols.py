@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from sympy import Expr, IndexedBase, Integer, Sum, Symbol, exp, log
 
-from theory.laws.kernel import Fact
-from theory.laws.notation import define
+from steering_strength.theory.laws.kernel import Fact
+from steering_strength.theory.laws.notation import define
 
 __all__ = [
     "NORMALISED",

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from sympy import Derivative, IndexedBase, Integer, Product, Sum, Symbol, exp, log
 
-from theory.laws.assumptions import ASSUMPTION_2, LINEAR_LOGITS
-from theory.laws.kernel import Let, Sign, Split
-from theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from theory.laws.notation import define
-from theory.laws.symbols import (
+from steering_strength.theory.laws.assumptions import ASSUMPTION_2, LINEAR_LOGITS
+from steering_strength.theory.laws.kernel import Let, Sign, Split
+from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import (
     K,
     M,
     V,
@@ -81,7 +81,7 @@ STEERING_SHIFT = Law(
         ),
         _steered,
     ),
-    twin="theory.model.ufm.UnconstrainedFeatures.steered_log_probability",
+    twin="steering_strength.theory.model.ufm.UnconstrainedFeatures.steered_log_probability",
 )
 
 # -- tilting -------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ TILTING = Law(
         ),
     ),
     builds_on=("steering-shift",),
-    twin="theory.engine.family.TiltedFamily.log_probability",
+    twin="steering_strength.theory.engine.family.TiltedFamily.log_probability",
 )
 
 # -- slope and mean-slope ------------------------------------------------------------------
@@ -209,7 +209,7 @@ SLOPE = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="theory.engine.family.TiltedFamily.mean",
+    twin="steering_strength.theory.engine.family.TiltedFamily.mean",
 )
 
 s = Symbol("|A|", integer=True, positive=True)  # A = argmax M, its tokens numbered first
@@ -280,5 +280,5 @@ MEAN_SLOPE = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="theory.engine.family.TiltedFamily.variance",
+    twin="steering_strength.theory.engine.family.TiltedFamily.variance",
 )

@@ -22,12 +22,24 @@ from sympy import (
     sqrt,
 )
 
-from theory.laws.assumptions import LINEAR_LOGITS
-from theory.laws.kernel import Fact, Sign
-from theory.laws.law import Appeal, Identity, Law, Limit
-from theory.laws.notation import define
-from theory.laws.symbols import alpha, over_tokens, p, x, y, z
-from theory.laws.tilting import base, bN, bP, i, odds, pN, pP, q_N, q_P, shift, steered_logit
+from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
+from steering_strength.theory.laws.kernel import Fact, Sign
+from steering_strength.theory.laws.law import Appeal, Identity, Law, Limit
+from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.symbols import alpha, over_tokens, p, x, y, z
+from steering_strength.theory.laws.tilting import (
+    base,
+    bN,
+    bP,
+    i,
+    odds,
+    pN,
+    pP,
+    q_N,
+    q_P,
+    shift,
+    steered_logit,
+)
 
 __all__ = ["FINAL_NORM", "LAST_BLOCK", "LOCAL", "NORM_LIMIT"]
 
@@ -66,7 +78,7 @@ FINAL_NORM = Law(
         _shift_by_means,
     ),
     builds_on=("steering-shift", "tilting"),
-    twin="theory.engine.family.TiltedFamily.log_probability",
+    twin="steering_strength.theory.engine.family.TiltedFamily.log_probability",
     care="It fails where a soft-cap follows the unembedding. What needs Assumption 1, such as "
     "`sign-separation`, is to be measured on a real model, not assumed.",
 )
@@ -201,7 +213,7 @@ NORM_LIMIT = Law(
             premises=(3, 5),
         ),
     ),
-    twin="theory.engine.transformer.NormedSteering.limit",
+    twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
     care="With ε > 0 the limit is not LN_ε(±v). For LayerNorm and v constant across coordinates, "
     "and for v = 0, A = 0 and the output stays LN(h). Far means |α| above |h + R|/|v|, which is "
     "several hundred and more in mid-depth blocks of small models.",
@@ -252,7 +264,7 @@ LAST_BLOCK = Law(
         ),
     ),
     builds_on=("norm-limit",),
-    twin="theory.engine.transformer.NormedSteering.output",
+    twin="steering_strength.theory.engine.transformer.NormedSteering.output",
 )
 
 # -- local ---------------------------------------------------------------------------------
@@ -335,5 +347,5 @@ LOCAL = Law(
         ),
     ),
     builds_on=("slope", "ce-linear"),
-    twin="theory.engine.family.TiltedFamily.variance",
+    twin="steering_strength.theory.engine.family.TiltedFamily.variance",
 )

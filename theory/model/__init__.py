@@ -11,11 +11,11 @@ it must follow the laws).
 
 from __future__ import annotations
 
-from theory.model.assumption_1 import Violation
-from theory.model.dataset import ConceptDataset
-from theory.model.steering_sets import SteeringSets
-from theory.model.training import TrainingHistory
-from theory.model.ufm import UnconstrainedFeatures
+from steering_strength.theory.model.assumption_1 import Violation
+from steering_strength.theory.model.dataset import ConceptDataset
+from steering_strength.theory.model.steering_sets import SteeringSets
+from steering_strength.theory.model.training import TrainingHistory
+from steering_strength.theory.model.ufm import UnconstrainedFeatures
 
 __all__ = [
     "ConceptDataset",

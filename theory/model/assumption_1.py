@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from theory.errors import AssumptionError, ShapeError
-from theory.model.inputs import FloatArray, IntArray, read_only
+from steering_strength.theory.errors import AssumptionError, ShapeError
+from steering_strength.theory.model.inputs import FloatArray, IntArray, read_only
 
 __all__ = ["Part", "Violation", "rates", "require", "violations"]
 

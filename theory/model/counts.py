@@ -12,8 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.errors import AssumptionError, ProbabilityError, ShapeError
-from theory.model.inputs import FloatArray, IntArray, concept_labels, finite_array, number
+from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
+from steering_strength.theory.model.inputs import (
+    FloatArray,
+    IntArray,
+    concept_labels,
+    finite_array,
+    number,
+)
 
 __all__ = ["Counts", "count_pairs", "frequencies"]
 

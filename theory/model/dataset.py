@@ -20,12 +20,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.engine.family import TiltedFamily
-from theory.engine.population import TiltedPopulation
-from theory.model import instances
-from theory.model.assumption_1 import Violation, rates, require, violations
-from theory.model.counts import TokenConcept, count_pairs, frequencies
-from theory.model.inputs import (
+from steering_strength.theory.engine.family import TiltedFamily
+from steering_strength.theory.engine.population import TiltedPopulation
+from steering_strength.theory.model import instances
+from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
+from steering_strength.theory.model.counts import TokenConcept, count_pairs, frequencies
+from steering_strength.theory.model.inputs import (
     FloatArray,
     IntArray,
     concept_labels,
@@ -35,15 +35,15 @@ from theory.model.inputs import (
     numbered,
     read_only,
 )
-from theory.model.log_odds import log_odds
-from theory.model.steering_sets import (
+from steering_strength.theory.model.log_odds import log_odds
+from steering_strength.theory.model.steering_sets import (
     SteeringSets,
     contrastive_negatives,
     random_negatives,
     steering_sets,
 )
-from theory.model.storage import ArrayRecord
-from theory.model.table import checked_table, distinct_rows, entropy, log_table
+from steering_strength.theory.model.storage import ArrayRecord
+from steering_strength.theory.model.table import checked_table, distinct_rows, entropy, log_table
 
 __all__ = ["ConceptDataset"]
 

@@ -27,11 +27,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.engine.numerics import exponential_excess
-from theory.errors import ProbabilityError, ShapeError
-from theory.model.inputs import FloatArray, alpha_array, number
-from theory.model.softmax import log_softmax
-from theory.model.steering_sets import SteeringSets
+from steering_strength.theory.engine.numerics import exponential_excess
+from steering_strength.theory.errors import ProbabilityError, ShapeError
+from steering_strength.theory.model.inputs import FloatArray, alpha_array, number
+from steering_strength.theory.model.softmax import log_softmax
+from steering_strength.theory.model.steering_sets import SteeringSets
 
 __all__ = ["binary_kl", "context_bounds", "law_error_interval", "log_ratio_bounds"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
+from steering_strength.theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
 
 __all__ = [
     "ROW_SUM_TOLERANCE",

@@ -16,8 +16,8 @@ from math import fsum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.errors import AssumptionError, ProbabilityError, ShapeError
-from theory.model.inputs import (
+from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
+from steering_strength.theory.model.inputs import (
     ROW_SUM_TOLERANCE,
     FloatArray,
     IntArray,

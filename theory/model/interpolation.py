@@ -20,9 +20,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.errors import ProbabilityError, ShapeError
-from theory.model.inputs import FloatArray, integer
-from theory.model.table import distinct_rows
+from steering_strength.theory.errors import ProbabilityError, ShapeError
+from steering_strength.theory.model.inputs import FloatArray, integer
+from steering_strength.theory.model.table import distinct_rows
 
 __all__ = ["centred_factors", "factorise"]
 

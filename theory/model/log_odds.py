@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from theory.errors import ProbabilityError
-from theory.model.inputs import FloatArray, read_only
-from theory.model.steering_sets import SteeringSets
+from steering_strength.theory.errors import ProbabilityError
+from steering_strength.theory.model.inputs import FloatArray, read_only
+from steering_strength.theory.model.steering_sets import SteeringSets
 
 __all__ = ["log_odds", "mean_log_ratio"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from theory.model.inputs import FloatArray
+from steering_strength.theory.model.inputs import FloatArray
 
 __all__ = ["log_softmax"]
 

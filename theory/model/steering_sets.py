@@ -12,8 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.errors import SteeringSetError
-from theory.model.inputs import FloatArray, IntArray, as_array, integer, numbered, read_only
+from steering_strength.theory.errors import SteeringSetError
+from steering_strength.theory.model.inputs import (
+    FloatArray,
+    IntArray,
+    as_array,
+    integer,
+    numbered,
+    read_only,
+)
 
 __all__ = ["SteeringSets", "contrastive_negatives", "random_negatives", "steering_sets"]
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.engine.storage import read_npz, write_npz
+from steering_strength.theory.engine.storage import read_npz, write_npz
 
 __all__ = ["ArrayRecord", "read_npz", "values_of", "write_npz"]
 

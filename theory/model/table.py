@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.errors import ShapeError
-from theory.model.inputs import FloatArray, IntArray, concept_labels, distribution, read_only
+from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.model.inputs import (
+    FloatArray,
+    IntArray,
+    concept_labels,
+    distribution,
+    read_only,
+)
 
 __all__ = ["checked_table", "distinct_rows", "entropy", "log_table"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.engine.numerics import exponential_excess
-from theory.errors import ConvergenceError, SteeringError
-from theory.model.inputs import FloatArray, integer, number, read_only
-from theory.model.softmax import log_softmax
+from steering_strength.theory.engine.numerics import exponential_excess
+from steering_strength.theory.errors import ConvergenceError, SteeringError
+from steering_strength.theory.model.inputs import FloatArray, integer, number, read_only
+from steering_strength.theory.model.softmax import log_softmax
 
 __all__ = ["TrainingHistory", "kl_rows", "train"]
 

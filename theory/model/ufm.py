@@ -14,14 +14,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.errors import ShapeError
-from theory.model import guarantee
-from theory.model.dataset import ConceptDataset
-from theory.model.inputs import FloatArray, alpha_array, finite_array, generator, read_only
-from theory.model.interpolation import factorise
-from theory.model.softmax import log_softmax
-from theory.model.storage import read_npz, values_of, write_npz
-from theory.model.training import TrainingHistory, kl_rows, train
+from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.model import guarantee
+from steering_strength.theory.model.dataset import ConceptDataset
+from steering_strength.theory.model.inputs import (
+    FloatArray,
+    alpha_array,
+    finite_array,
+    generator,
+    read_only,
+)
+from steering_strength.theory.model.interpolation import factorise
+from steering_strength.theory.model.softmax import log_softmax
+from steering_strength.theory.model.storage import read_npz, values_of, write_npz
+from steering_strength.theory.model.training import TrainingHistory, kl_rows, train
 
 __all__ = ["UnconstrainedFeatures"]
 

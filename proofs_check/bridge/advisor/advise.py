@@ -18,23 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from proofs_check.bridge.advisor.export import require_ending
-from proofs_check.bridge.advisor.input import read_input, target_tokens
-from proofs_check.bridge.advisor.options import parse
-from proofs_check.bridge.errors import CurveError, VectorError
-from proofs_check.bridge.files import output_folder, write_whole
-from proofs_check.bridge.progress import Clock
-from theory.advice import PopulationAdvice, advice_text
-from theory.advice.api import as_weights
-from theory.advice.demand import Demand
-from theory.advice.ends import Namer
-from theory.advice.population import advise_families
-from theory.command_line import say
-from theory.engine.validation import as_level
-from theory.errors import BudgetError, OutputError, SteeringError
+from steering_strength.proofs_check.bridge.advisor.export import require_ending
+from steering_strength.proofs_check.bridge.advisor.input import read_input, target_tokens
+from steering_strength.proofs_check.bridge.advisor.options import parse
+from steering_strength.proofs_check.bridge.errors import CurveError, VectorError
+from steering_strength.proofs_check.bridge.files import output_folder, write_whole
+from steering_strength.proofs_check.bridge.progress import Clock
+from steering_strength.theory.advice import PopulationAdvice, advice_text
+from steering_strength.theory.advice.api import as_weights
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import Namer
+from steering_strength.theory.advice.population import advise_families
+from steering_strength.theory.command_line import say
+from steering_strength.theory.engine.validation import as_level
+from steering_strength.theory.errors import BudgetError, OutputError, SteeringError
 
 if TYPE_CHECKING:
-    from figures.advice import AdviceCurves
+    from steering_strength.figures.advice import AdviceCurves
 
 __all__ = ["advised_alpha", "as_json", "demands_of", "main", "report", "usable", "write_advice"]
 
@@ -48,12 +48,12 @@ def main(arguments: Sequence[str]) -> int:
         _checked(options)
         clock = Clock()
         clock("loading torch and transformers")
-        from proofs_check.bridge.extra import quiet, require
+        from steering_strength.proofs_check.bridge.extra import quiet, require
 
         quiet()
         require()
         # Only now: everything there imports torch.
-        from proofs_check.bridge.advisor.run import run
+        from steering_strength.proofs_check.bridge.advisor.run import run
 
         return run(options, clock)
     except SteeringError as error:
@@ -127,7 +127,7 @@ def _from_file(options: Namespace) -> int:
     say(report(advice, given.name, given.norm, given.residual_norm, options.max_activation))
     say(f"\n0 forward passes, {clock.seconds:.1f} s")
     if options.out:
-        from figures.advice import curves, population_curves
+        from steering_strength.figures.advice import curves, population_curves
 
         first = families[0]
         drawn = {
@@ -183,8 +183,8 @@ def write_advice(
     about: Mapping[str, Any],
 ) -> tuple[Path, ...]:
     """Write advice.json, and for each record in `drawn` a picture and its arrays."""
-    from figures.advice import picture
-    from figures.store import arrays, save_picture
+    from steering_strength.figures.advice import picture
+    from steering_strength.figures.store import arrays, save_picture
 
     text = json.dumps({**about, "advice": as_json(advice)}, indent=1, allow_nan=False) + "\n"
     paths = [write_whole(folder / "advice.json", lambda to: to.write_text(text))]

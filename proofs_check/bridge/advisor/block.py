@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import log_softmax
 
-from proofs_check.bridge.advisor.measured import (
+from steering_strength.proofs_check.bridge.advisor.measured import (
     CLOSE,
     CORRECTIONS,
     Local,
@@ -26,13 +26,13 @@ from proofs_check.bridge.advisor.measured import (
     measured_value,
     settled,
 )
-from proofs_check.bridge.advisor.rows import HeldContexts
-from proofs_check.bridge.advisor.search import Search
-from theory.advice.context import ContextAdvice, verdict
-from theory.advice.demand import Demand
-from theory.advice.ends import Namer, numbered, peak_end, peak_ends
-from theory.advice.plateau import Plateau
-from theory.advice.window import End, intersect, number
+from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
+from steering_strength.proofs_check.bridge.advisor.search import Search
+from steering_strength.theory.advice.context import ContextAdvice, verdict
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import Namer, numbered, peak_end, peak_ends
+from steering_strength.theory.advice.plateau import Plateau
+from steering_strength.theory.advice.window import End, intersect, number
 
 __all__ = ["Local", "advise_block", "differentiate"]
 

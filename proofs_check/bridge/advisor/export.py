@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from proofs_check.bridge.errors import VectorError
-from proofs_check.bridge.files import write_whole
-from proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.files import write_whole
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
 
 __all__ = ["ENDINGS", "AdvisedAlpha", "export_vector", "require_ending"]
 
@@ -105,7 +105,7 @@ def _paper(vector: SteeringVector, said: Mapping[str, str], path: Path, concept:
             "the paper's format names a block, this vector belongs to the final norm",
             remedy="export it as .safetensors, .npz or .npy",
         )
-    from proofs_check.bridge.extra import require
+    from steering_strength.proofs_check.bridge.extra import require
 
     require()
     import torch

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.bridge.errors import CurveError
-from theory import TiltedFamily
-from theory.engine.construction import log_odds_of_tables
-from theory.engine.numerics import log_sum_exp
-from theory.errors import SteeringError
+from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.engine.construction import log_odds_of_tables
+from steering_strength.theory.engine.numerics import log_sum_exp
+from steering_strength.theory.errors import SteeringError
 
 __all__ = ["AdviceInput", "read_input", "target_tokens"]
 

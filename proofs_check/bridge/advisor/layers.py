@@ -16,16 +16,16 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from proofs_check.bridge.advisor.block import advise_block, differentiate
-from proofs_check.bridge.advisor.model import Spent
-from proofs_check.bridge.advisor.rows import HeldContexts
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import Apply
-from proofs_check.bridge.steering.vectors import SteeringVector
-from theory.advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor.block import advise_block, differentiate
+from steering_strength.proofs_check.bridge.advisor.model import Spent
+from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import Apply
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.theory.advice.demand import Demand
 
 __all__ = ["LayerRank", "rank_layers", "ranking_text"]
 

@@ -17,28 +17,28 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from proofs_check.bridge.advisor.block import advise_block
-from proofs_check.bridge.advisor.rows import HeldContexts
-from proofs_check.bridge.errors import ModelError
-from proofs_check.bridge.measure.last_block import LastBlock, last_block
-from proofs_check.bridge.measure.plateau import final_residual
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.norms import FinalNorm, identify_norm
-from proofs_check.bridge.model.upper import Cost, Upper, read_out
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import FINAL_NORM, Apply
-from proofs_check.bridge.steering.making import read_states
-from proofs_check.bridge.steering.vectors import SteeringVector
-from theory import TiltedFamily
-from theory.advice.api import as_weights
-from theory.advice.context import ContextAdvice
-from theory.advice.demand import Demand
-from theory.advice.ends import Namer, numbered
-from theory.advice.plateau import Plateau, likeliest
-from theory.advice.population import PopulationAdvice, advise_families, gathered
-from theory.advice.scan import advise_curve
+from steering_strength.proofs_check.bridge.advisor.block import advise_block
+from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.measure.last_block import LastBlock, last_block
+from steering_strength.proofs_check.bridge.measure.plateau import final_residual
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.norms import FinalNorm, identify_norm
+from steering_strength.proofs_check.bridge.model.upper import Cost, Upper, read_out
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Apply
+from steering_strength.proofs_check.bridge.steering.making import read_states
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice.api import as_weights
+from steering_strength.theory.advice.context import ContextAdvice
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import Namer, numbered
+from steering_strength.theory.advice.plateau import Plateau, likeliest
+from steering_strength.theory.advice.population import PopulationAdvice, advise_families, gathered
+from steering_strength.theory.advice.scan import advise_curve
 
 __all__ = ["ModelAdvice", "Spent", "advise_model", "direction", "last_block_grid"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from proofs_check.bridge.sites import APPLY_RULES, READ_RULES
-from theory.advice.demand import BEFORE_PEAK
-from theory.command_line import Parser, at_least
+from steering_strength.proofs_check.bridge.sites import APPLY_RULES, READ_RULES
+from steering_strength.theory.advice.demand import BEFORE_PEAK
+from steering_strength.theory.command_line import Parser, at_least
 
 __all__ = ["parse"]
 

@@ -12,33 +12,38 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from proofs_check.bridge.advisor.advise import (
+from steering_strength.proofs_check.bridge.advisor.advise import (
     advised_alpha,
     demands_of,
     report,
     usable,
     write_advice,
 )
-from proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector
-from proofs_check.bridge.advisor.input import target_tokens
-from proofs_check.bridge.advisor.layers import rank_layers, ranking_text
-from proofs_check.bridge.advisor.model import ModelAdvice, advise_model, direction
-from proofs_check.bridge.advisor.samples import FACTORS, Sampled, generate, write_page
-from proofs_check.bridge.concept_texts import ConceptTexts, load_concept
-from proofs_check.bridge.model.anatomy import Anatomy, inspect_model
-from proofs_check.bridge.model.encoding import TokenBatch, encode, word_tokens
-from proofs_check.bridge.model.models import LoadedModel, load_model
-from proofs_check.bridge.progress import Clock
-from proofs_check.bridge.sites import FINAL_NORM, Read, Site
-from proofs_check.bridge.steering.importing import import_vector
-from proofs_check.bridge.steering.making import difference_vectors, tokenizer_hash
-from proofs_check.bridge.steering.vectors import SteeringVector
-from theory.advice.demand import Demand
-from theory.advice.ends import Namer
-from theory.advice.window import number
-from theory.command_line import say
-from theory.engine.validation import as_level
-from theory.errors import ShapeError, SteeringSetError
+from steering_strength.proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector
+from steering_strength.proofs_check.bridge.advisor.input import target_tokens
+from steering_strength.proofs_check.bridge.advisor.layers import rank_layers, ranking_text
+from steering_strength.proofs_check.bridge.advisor.model import ModelAdvice, advise_model, direction
+from steering_strength.proofs_check.bridge.advisor.samples import (
+    FACTORS,
+    Sampled,
+    generate,
+    write_page,
+)
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts, load_concept
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy, inspect_model
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, encode, word_tokens
+from steering_strength.proofs_check.bridge.model.models import LoadedModel, load_model
+from steering_strength.proofs_check.bridge.progress import Clock
+from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Read, Site
+from steering_strength.proofs_check.bridge.steering.importing import import_vector
+from steering_strength.proofs_check.bridge.steering.making import difference_vectors, tokenizer_hash
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.theory.advice.demand import Demand
+from steering_strength.theory.advice.ends import Namer
+from steering_strength.theory.advice.window import number
+from steering_strength.theory.command_line import say
+from steering_strength.theory.engine.validation import as_level
+from steering_strength.theory.errors import ShapeError, SteeringSetError
 
 __all__ = ["run"]
 
@@ -238,7 +243,7 @@ def _samples(
 
 
 def _drawn(found: ModelAdvice, name: Namer) -> dict[str, Any]:
-    from figures.advice import curves, population_curves
+    from steering_strength.figures.advice import curves, population_curves
 
     first = found.advice.contexts[0]
     grid = None

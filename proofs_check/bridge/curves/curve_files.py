@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.bridge.errors import CurveError
+from steering_strength.proofs_check.bridge.errors import CurveError
 
 __all__ = ["Curves", "read_curves"]
 

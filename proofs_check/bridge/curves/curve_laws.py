@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from proofs_check.bridge.curves.curve_files import Curves
-from proofs_check.bridge.shapes import count_shapes, shape_of
-from proofs_check.bridge.tables import columns
-from proofs_check.verdict import Status, Verdict
+from steering_strength.proofs_check.bridge.curves.curve_files import Curves
+from steering_strength.proofs_check.bridge.shapes import count_shapes, shape_of
+from steering_strength.proofs_check.bridge.tables import columns
+from steering_strength.proofs_check.verdict import Status, Verdict
 
 __all__ = ["CurveRow", "curve_rows", "curve_table", "curve_verdicts"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from theory.errors import AlphaError
+from steering_strength.theory.errors import AlphaError
 
 __all__ = ["AdaptiveCurve", "adaptive_curve"]
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.bridge.extra import versions
-from proofs_check.bridge.files import write_whole
-from proofs_check.bridge.measure.lumping import Lumped, lump
-from proofs_check.bridge.steering.setting import Setting
+from steering_strength.proofs_check.bridge.extra import versions
+from steering_strength.proofs_check.bridge.files import write_whole
+from steering_strength.proofs_check.bridge.measure.lumping import Lumped, lump
+from steering_strength.proofs_check.bridge.steering.setting import Setting
 
 __all__ = ["explore_file"]
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from proofs_check.bridge.model.observe import steered_log_probability
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.steering.setting import Setting
-from theory import TiltedFamily
+from steering_strength.proofs_check.bridge.model.observe import steered_log_probability
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.steering.setting import Setting
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["FinalNormSweep", "measure", "sweep"]
 

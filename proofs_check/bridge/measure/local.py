@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.upper import Upper, read_out
-from proofs_check.bridge.sites import Apply
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.upper import Upper, read_out
+from steering_strength.proofs_check.bridge.sites import Apply
 
 __all__ = ["BudgetPoint", "LocalTilt", "local_tilt", "measure_budgets"]
 

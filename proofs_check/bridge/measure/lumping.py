@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from theory import TiltedFamily
-from theory.errors import ShapeError
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.errors import ShapeError
 
 __all__ = ["Lumped", "lump"]
 

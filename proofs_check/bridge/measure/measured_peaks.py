@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from proofs_check.bridge.errors import SelfCheckError
-from proofs_check.bridge.measure.final_norm import FinalNormSweep
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.steering.setting import Setting
-from theory import TiltedFamily
+from steering_strength.proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.measure.final_norm import FinalNormSweep
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.steering.setting import Setting
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["MeasuredPeak", "locate", "locate_peaks", "predict"]
 

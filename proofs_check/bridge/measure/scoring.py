@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from proofs_check.bridge.curves.curve_files import Curves
-from proofs_check.bridge.errors import ModelError, SelfCheckError
-from proofs_check.bridge.files import write_whole
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.hooks import Steered
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import Site
+from steering_strength.proofs_check.bridge.curves.curve_files import Curves
+from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.files import write_whole
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.hooks import Steered
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import Site
 
 __all__ = [
     "Judge",

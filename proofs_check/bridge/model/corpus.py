@@ -10,8 +10,8 @@ import inspect
 import random
 from typing import Any
 
-from proofs_check.bridge.model.encoding import TokenBatch, pad
-from theory.errors import SteeringSetError
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, pad
+from steering_strength.theory.errors import SteeringSetError
 
 __all__ = ["library_text", "text_windows"]
 

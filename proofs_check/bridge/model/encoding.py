@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from proofs_check.bridge.errors import ModelError
-from theory.errors import SteeringSetError
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.theory.errors import SteeringSetError
 
 __all__ = ["TokenBatch", "encode", "pad", "word_tokens"]
 

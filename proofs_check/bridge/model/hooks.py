@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.errors import SelfCheckError
 
 __all__ = ["Captured", "Steered", "first_tensor"]
 

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from proofs_check.bridge.errors import ModelError
-from proofs_check.bridge.model.encoding import TokenBatch, encode
-from theory.errors import MissingExtraError
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, encode
+from steering_strength.theory.errors import MissingExtraError
 
 __all__ = ["DTYPES", "LoadedModel", "fingerprint", "load_model"]
 

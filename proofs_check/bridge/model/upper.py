@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch
-from proofs_check.bridge.model.hooks import Captured, Steered, first_tensor
-from proofs_check.bridge.sites import Apply, Site
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
+from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered, first_tensor
+from steering_strength.proofs_check.bridge.sites import Apply, Site
 
 __all__ = ["Cost", "Upper", "position_mask", "read_out", "rows_at_once"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.interpolate import CubicSpline
 
-from proofs_check.bridge.paper.entropy_panel import EntropyCurve
-from proofs_check.bridge.paper.panels import Panel
-from proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
+from steering_strength.proofs_check.bridge.paper.entropy_panel import EntropyCurve
+from steering_strength.proofs_check.bridge.paper.panels import Panel
+from steering_strength.proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
 
 __all__ = [
     "CAVEAT",

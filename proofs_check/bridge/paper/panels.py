@@ -16,17 +16,17 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from proofs_check.bridge.measure.adaptive import adaptive_curve
-from proofs_check.bridge.measure.last_block import last_block
-from proofs_check.bridge.measure.local import local_tilt
-from proofs_check.bridge.measure.plateau import final_residual
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.norms import FinalNorm
-from proofs_check.bridge.model.upper import Upper, read_out
-from proofs_check.bridge.sites import Apply, Site
-from theory import TiltedFamily
+from steering_strength.proofs_check.bridge.measure.adaptive import adaptive_curve
+from steering_strength.proofs_check.bridge.measure.last_block import last_block
+from steering_strength.proofs_check.bridge.measure.local import local_tilt
+from steering_strength.proofs_check.bridge.measure.plateau import final_residual
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.norms import FinalNorm
+from steering_strength.proofs_check.bridge.model.upper import Upper, read_out
+from steering_strength.proofs_check.bridge.sites import Apply, Site
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["Panel", "bump_panel", "mean_and_band"]
 

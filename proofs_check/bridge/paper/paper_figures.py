@@ -14,27 +14,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.measure.scoring import Judge, KeywordJudge
-from proofs_check.bridge.model.anatomy import Anatomy, inspect_model
-from proofs_check.bridge.model.corpus import text_windows
-from proofs_check.bridge.model.encoding import word_tokens
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.norms import FinalNorm, identify_norm
-from proofs_check.bridge.paper.concept_panel import concept_curve
-from proofs_check.bridge.paper.entropy_panel import entropy_curve
-from proofs_check.bridge.paper.panel_drawing import save_entropy, save_panels
-from proofs_check.bridge.paper.panels import Panel, bump_panel, mean_and_band
-from proofs_check.bridge.paper.score_drawing import save_concepts, save_score
-from proofs_check.bridge.paper.score_figures import benchmark_score, judge_score
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import Site
-from proofs_check.bridge.steering.making import (
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.measure.scoring import Judge, KeywordJudge
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy, inspect_model
+from steering_strength.proofs_check.bridge.model.corpus import text_windows
+from steering_strength.proofs_check.bridge.model.encoding import word_tokens
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.norms import FinalNorm, identify_norm
+from steering_strength.proofs_check.bridge.paper.concept_panel import concept_curve
+from steering_strength.proofs_check.bridge.paper.entropy_panel import entropy_curve
+from steering_strength.proofs_check.bridge.paper.panel_drawing import save_entropy, save_panels
+from steering_strength.proofs_check.bridge.paper.panels import Panel, bump_panel, mean_and_band
+from steering_strength.proofs_check.bridge.paper.score_drawing import save_concepts, save_score
+from steering_strength.proofs_check.bridge.paper.score_figures import benchmark_score, judge_score
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.proofs_check.bridge.steering.making import (
     difference_vectors,
     read_states,
     with_sampled_negatives,
 )
-from theory.errors import ShapeError, UnknownNameError
+from steering_strength.theory.errors import ShapeError, UnknownNameError
 
 __all__ = ["FIGURES", "one_layer_figure", "paper_figures"]
 

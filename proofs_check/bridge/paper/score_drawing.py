@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from proofs_check.bridge.paper.concept_panel import ConceptCurve
-from proofs_check.bridge.paper.panel_drawing import CAVEAT, frame, stretch
-from proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
+from steering_strength.proofs_check.bridge.paper.concept_panel import ConceptCurve
+from steering_strength.proofs_check.bridge.paper.panel_drawing import CAVEAT, frame, stretch
+from steering_strength.proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
 
 __all__ = ["ScoreCurve", "draw_concepts", "draw_score", "save_concepts", "save_score"]
 

@@ -16,26 +16,26 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.measure.local import local_tilt
-from proofs_check.bridge.measure.scoring import (
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.measure.local import local_tilt
+from steering_strength.proofs_check.bridge.measure.scoring import (
     Judge,
     KeywordJudge,
     generate_ids,
     judged_curve,
     score_curve,
 )
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.cloze import make_cloze
-from proofs_check.bridge.model.encoding import TokenBatch, pad, word_tokens
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.norms import FinalNorm
-from proofs_check.bridge.model.upper import Upper, position_mask, read_out
-from proofs_check.bridge.paper.concept_panel import logit_of
-from proofs_check.bridge.paper.score_drawing import ScoreCurve
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import Site
-from proofs_check.bridge.verdicts.survey import asinh_grid
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.cloze import make_cloze
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, pad, word_tokens
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.norms import FinalNorm
+from steering_strength.proofs_check.bridge.model.upper import Upper, position_mask, read_out
+from steering_strength.proofs_check.bridge.paper.concept_panel import logit_of
+from steering_strength.proofs_check.bridge.paper.score_drawing import ScoreCurve
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.proofs_check.bridge.verdicts.survey import asinh_grid
 
 __all__ = ["benchmark_score", "judge_score"]
 

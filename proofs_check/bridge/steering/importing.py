@@ -20,9 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.bridge.errors import VectorError
-from proofs_check.bridge.sites import Site
-from proofs_check.bridge.steering.vectors import SteeringVector, VectorMetadata, load_vector
+from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.sites import Site
+from steering_strength.proofs_check.bridge.steering.vectors import (
+    SteeringVector,
+    VectorMetadata,
+    load_vector,
+)
 
 __all__ = ["import_vector"]
 
@@ -95,7 +99,7 @@ def _foreign(
 
 
 def _from_authors(path: Path) -> SteeringVector:
-    from proofs_check.bridge.extra import require
+    from steering_strength.proofs_check.bridge.extra import require
 
     require()
     import torch
@@ -122,7 +126,7 @@ def _from_authors(path: Path) -> SteeringVector:
 
 
 def _from_repeng(path: Path, site: Site | None) -> SteeringVector:
-    from proofs_check.bridge.extra import require
+    from steering_strength.proofs_check.bridge.extra import require
 
     require("gguf")
     import gguf

@@ -16,13 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch, pad
-from proofs_check.bridge.model.hooks import Captured
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.sites import Apply, Read, Site
-from proofs_check.bridge.steering.vectors import SteeringVector, VectorMetadata, text_hash
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, pad
+from steering_strength.proofs_check.bridge.model.hooks import Captured
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.sites import Apply, Read, Site
+from steering_strength.proofs_check.bridge.steering.vectors import (
+    SteeringVector,
+    VectorMetadata,
+    text_hash,
+)
 
 __all__ = [
     "TextStates",

@@ -14,16 +14,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.model.anatomy import Anatomy, inspect_model, rounding_bound
-from proofs_check.bridge.model.encoding import TokenBatch, word_tokens
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.observe import Observation, observe
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import FINAL_NORM
-from proofs_check.bridge.steering.making import require_fit
-from proofs_check.bridge.steering.vectors import SteeringVector
-from theory import TiltedFamily
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.model.anatomy import (
+    Anatomy,
+    inspect_model,
+    rounding_bound,
+)
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, word_tokens
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.observe import Observation, observe
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import FINAL_NORM
+from steering_strength.proofs_check.bridge.steering.making import require_fit
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["Setting", "prepare"]
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.bridge.errors import VectorError
-from proofs_check.bridge.files import write_whole
-from proofs_check.bridge.sites import APPLY_RULES, READ_RULES, Site
+from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.files import write_whole
+from steering_strength.proofs_check.bridge.sites import APPLY_RULES, READ_RULES, Site
 
 __all__ = ["SteeringVector", "VectorMetadata", "load_vector", "save_vector", "text_hash"]
 

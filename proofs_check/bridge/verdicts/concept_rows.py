@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from proofs_check.bridge.shapes import count_shapes
-from proofs_check.bridge.verdicts.law_row import LawRow, judged
-from proofs_check.bridge.verdicts.survey import SiteSurvey
+from steering_strength.proofs_check.bridge.shapes import count_shapes
+from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow, judged
+from steering_strength.proofs_check.bridge.verdicts.survey import SiteSurvey
 
 __all__ = ["TanhFit", "concept_rows", "fit_tanh"]
 

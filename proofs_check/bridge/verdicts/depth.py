@@ -17,17 +17,21 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from proofs_check.bridge.measure.local import BudgetPoint, local_tilt, measure_budgets
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.upper import Cost, Upper
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import Apply
-from proofs_check.bridge.steering.vectors import SteeringVector
-from proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
-from proofs_check.bridge.verdicts.law_row import LawRow
-from proofs_check.bridge.verdicts.law_rows import budget_rows
+from steering_strength.proofs_check.bridge.measure.local import (
+    BudgetPoint,
+    local_tilt,
+    measure_budgets,
+)
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.upper import Cost, Upper
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import Apply
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
+from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow
+from steering_strength.proofs_check.bridge.verdicts.law_rows import budget_rows
 
 __all__ = ["DepthScan", "depth_rows", "save_depth", "scan_depth"]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.bridge.measure.final_norm import FinalNormSweep
-from proofs_check.bridge.measure.measured_peaks import MeasuredPeak
-from proofs_check.bridge.steering.setting import Setting
-from proofs_check.verdict import Status, Verdict
+from steering_strength.proofs_check.bridge.measure.final_norm import FinalNormSweep
+from steering_strength.proofs_check.bridge.measure.measured_peaks import MeasuredPeak
+from steering_strength.proofs_check.bridge.steering.setting import Setting
+from steering_strength.proofs_check.verdict import Status, Verdict
 
 __all__ = ["MINIMAL_EFFECT", "judge_final_norm"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from proofs_check.verdict import Status, Verdict
+from steering_strength.proofs_check.verdict import Status, Verdict
 
 # Why a statement that is true of the linear read-out need not be true of a network at a block.
 REASONS = {

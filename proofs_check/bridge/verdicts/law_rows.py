@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from proofs_check.bridge.measure.local import BudgetPoint
-from proofs_check.bridge.measure.plateau import PAPER_REACH
-from proofs_check.bridge.measure.text_slope import TextSlope
-from proofs_check.bridge.model.norms import FinalNorm
-from proofs_check.bridge.shapes import count_shapes
-from proofs_check.bridge.verdicts.concept_rows import concept_rows
-from proofs_check.bridge.verdicts.law_row import LawRow, judged
-from proofs_check.bridge.verdicts.survey import DISTANCES, SiteSurvey
+from steering_strength.proofs_check.bridge.measure.local import BudgetPoint
+from steering_strength.proofs_check.bridge.measure.plateau import PAPER_REACH
+from steering_strength.proofs_check.bridge.measure.text_slope import TextSlope
+from steering_strength.proofs_check.bridge.model.norms import FinalNorm
+from steering_strength.proofs_check.bridge.shapes import count_shapes
+from steering_strength.proofs_check.bridge.verdicts.concept_rows import concept_rows
+from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow, judged
+from steering_strength.proofs_check.bridge.verdicts.survey import DISTANCES, SiteSurvey
 
 __all__ = ["BUDGET_TOLERANCE", "budget_rows", "law_rows"]
 

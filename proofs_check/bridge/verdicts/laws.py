@@ -10,36 +10,40 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.grid import alpha_grid
-from proofs_check.bridge.measure.final_norm import sweep
-from proofs_check.bridge.measure.measured_peaks import locate_peaks
-from proofs_check.bridge.model.anatomy import Anatomy, inspect_model, rounding_bound
-from proofs_check.bridge.model.corpus import text_windows
-from proofs_check.bridge.model.encoding import word_tokens
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.norms import FinalNorm, identify_norm
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import FINAL_NORM, Apply, Read, Site
-from proofs_check.bridge.steering.making import (
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.measure.final_norm import sweep
+from steering_strength.proofs_check.bridge.measure.measured_peaks import locate_peaks
+from steering_strength.proofs_check.bridge.model.anatomy import (
+    Anatomy,
+    inspect_model,
+    rounding_bound,
+)
+from steering_strength.proofs_check.bridge.model.corpus import text_windows
+from steering_strength.proofs_check.bridge.model.encoding import word_tokens
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.norms import FinalNorm, identify_norm
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Apply, Read, Site
+from steering_strength.proofs_check.bridge.steering.making import (
     difference_vectors,
     require_fit,
     sample_texts,
     with_residual_norm,
 )
-from proofs_check.bridge.steering.setting import prepare
-from proofs_check.bridge.steering.vectors import SteeringVector, save_vector
-from proofs_check.bridge.verdicts import laws_figure
-from proofs_check.bridge.verdicts.depth import depth_rows, save_depth, scan_depth
-from proofs_check.bridge.verdicts.judge import judge_final_norm
-from proofs_check.bridge.verdicts.law_row import LawRow, from_verdict
-from proofs_check.bridge.verdicts.law_rows import law_rows
-from proofs_check.bridge.verdicts.laws_page import laws_page
-from proofs_check.bridge.verdicts.laws_record import laws_record, write_record
-from proofs_check.bridge.verdicts.laws_text import laws_text
-from proofs_check.bridge.verdicts.selfchecks import check_all, check_site
-from proofs_check.bridge.verdicts.survey import SiteSurvey, survey_site
-from theory.errors import ShapeError
+from steering_strength.proofs_check.bridge.steering.setting import prepare
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector, save_vector
+from steering_strength.proofs_check.bridge.verdicts import laws_figure
+from steering_strength.proofs_check.bridge.verdicts.depth import depth_rows, save_depth, scan_depth
+from steering_strength.proofs_check.bridge.verdicts.judge import judge_final_norm
+from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow, from_verdict
+from steering_strength.proofs_check.bridge.verdicts.law_rows import law_rows
+from steering_strength.proofs_check.bridge.verdicts.laws_page import laws_page
+from steering_strength.proofs_check.bridge.verdicts.laws_record import laws_record, write_record
+from steering_strength.proofs_check.bridge.verdicts.laws_text import laws_text
+from steering_strength.proofs_check.bridge.verdicts.selfchecks import check_all, check_site
+from steering_strength.proofs_check.bridge.verdicts.survey import SiteSurvey, survey_site
+from steering_strength.theory.errors import ShapeError
 
 __all__ = ["LawReport", "Plan", "default_layers", "law_report"]
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
-from proofs_check.bridge.verdicts.survey import DISTANCES, SiteSurvey
+from steering_strength.proofs_check.bridge.verdicts.drawing import COLOURS, save_figure
+from steering_strength.proofs_check.bridge.verdicts.survey import DISTANCES, SiteSurvey
 
 __all__ = ["LawsFigure", "draw", "record_of", "save"]
 

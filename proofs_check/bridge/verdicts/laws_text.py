@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.tables import columns
-from proofs_check.bridge.verdicts.law_row import LawRow
-from proofs_check.bridge.verdicts.survey import SiteSurvey
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.tables import columns
+from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow
+from steering_strength.proofs_check.bridge.verdicts.survey import SiteSurvey
 
 __all__ = ["at_a_glance", "laws_text"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from proofs_check.bridge.errors import SelfCheckError
-from proofs_check.bridge.measure.final_norm import measure
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch
-from proofs_check.bridge.model.observe import observe, steered_log_probability
-from proofs_check.bridge.steering.setting import Setting
-from proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.measure.final_norm import measure
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
+from steering_strength.proofs_check.bridge.model.observe import observe, steered_log_probability
+from steering_strength.proofs_check.bridge.steering.setting import Setting
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
 
 __all__ = ["check_all", "check_site"]
 

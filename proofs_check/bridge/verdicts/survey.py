@@ -10,19 +10,28 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from proofs_check.bridge.measure.last_block import last_block
-from proofs_check.bridge.measure.local import BudgetPoint, LocalTilt, local_tilt, measure_budgets
-from proofs_check.bridge.measure.plateau import PAPER_REACH, Plateau, approach_plateau
-from proofs_check.bridge.measure.text_slope import TextSlope, text_slope
-from proofs_check.bridge.model.anatomy import Anatomy
-from proofs_check.bridge.model.encoding import TokenBatch
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.model.norms import FinalNorm
-from proofs_check.bridge.model.upper import Cost, Upper, read_out
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.sites import Apply
-from proofs_check.bridge.steering.vectors import SteeringVector
-from theory import TiltedFamily
+from steering_strength.proofs_check.bridge.measure.last_block import last_block
+from steering_strength.proofs_check.bridge.measure.local import (
+    BudgetPoint,
+    LocalTilt,
+    local_tilt,
+    measure_budgets,
+)
+from steering_strength.proofs_check.bridge.measure.plateau import (
+    PAPER_REACH,
+    Plateau,
+    approach_plateau,
+)
+from steering_strength.proofs_check.bridge.measure.text_slope import TextSlope, text_slope
+from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
+from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.model.norms import FinalNorm
+from steering_strength.proofs_check.bridge.model.upper import Cost, Upper, read_out
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.sites import Apply
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.theory import TiltedFamily
 
 __all__ = ["DISTANCES", "ContextSurvey", "SiteSurvey", "asinh_grid", "survey_site"]
 

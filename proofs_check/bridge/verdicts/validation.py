@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.bridge.concept_texts import ConceptTexts
-from proofs_check.bridge.measure.final_norm import FinalNormSweep, sweep
-from proofs_check.bridge.measure.measured_peaks import MeasuredPeak, locate_peaks
-from proofs_check.bridge.model.models import LoadedModel
-from proofs_check.bridge.progress import Progress, silent
-from proofs_check.bridge.steering.setting import Setting, prepare
-from proofs_check.bridge.steering.vectors import SteeringVector
-from proofs_check.bridge.verdicts import drawing, report
-from proofs_check.bridge.verdicts.judge import judge_final_norm
-from proofs_check.bridge.verdicts.selfchecks import check_all
-from proofs_check.verdict import Verdict
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.measure.final_norm import FinalNormSweep, sweep
+from steering_strength.proofs_check.bridge.measure.measured_peaks import MeasuredPeak, locate_peaks
+from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.steering.setting import Setting, prepare
+from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.proofs_check.bridge.verdicts import drawing, report
+from steering_strength.proofs_check.bridge.verdicts.judge import judge_final_norm
+from steering_strength.proofs_check.bridge.verdicts.selfchecks import check_all
+from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = ["Outcome", "validate_final_norm"]
 

@@ -5,9 +5,9 @@ of symbolic length and under hypotheses of the forms in `facts`. None of them se
 rule does not settle is undecided, which a derivation shows as `unknown`.
 """
 
-from theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
-from theory.laws.kernel.limits import limit_at_infinity
-from theory.laws.kernel.normal_form import NormalForm, decide_equal, decide_sign
+from steering_strength.theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
+from steering_strength.theory.laws.kernel.limits import limit_at_infinity
+from steering_strength.theory.laws.kernel.normal_form import NormalForm, decide_equal, decide_sign
 
 __all__ = [
     "Fact",

@@ -12,8 +12,14 @@ from __future__ import annotations
 
 from sympy import Add, Dummy, Expr, Mul, Pow, S, Sum, Symbol, exp, log, oo, tanh
 
-from theory.laws.kernel.facts import Sign, Undecided
-from theory.laws.kernel.signs import NEGATIVE, POSITIVE, finite_range, real, sign_of
+from steering_strength.theory.laws.kernel.facts import Sign, Undecided
+from steering_strength.theory.laws.kernel.signs import (
+    NEGATIVE,
+    POSITIVE,
+    finite_range,
+    real,
+    sign_of,
+)
 
 __all__ = ["limit_at_infinity"]
 

@@ -46,9 +46,9 @@ from sympy import (
     together,
 )
 
-from theory.laws.kernel.binding import differentiated, rename_bound, substitute
-from theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
-from theory.laws.kernel.signs import POSITIVE, finite_range, sign_of
+from steering_strength.theory.laws.kernel.binding import differentiated, rename_bound, substitute
+from steering_strength.theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
+from steering_strength.theory.laws.kernel.signs import POSITIVE, finite_range, sign_of
 
 __all__ = ["NormalForm", "decide_equal", "decide_sign"]
 

@@ -11,8 +11,8 @@ from itertools import permutations
 
 from sympy import Add, Derivative, Dummy, Expr, Mul, Pow, Sum, Symbol, cosh, exp, expand, log
 
-from theory.laws.kernel.binding import substitute
-from theory.laws.kernel.facts import Sign, Undecided
+from steering_strength.theory.laws.kernel.binding import substitute
+from steering_strength.theory.laws.kernel.facts import Sign, Undecided
 
 __all__ = [
     "NEGATIVE",

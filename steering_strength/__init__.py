@@ -1,0 +1,94 @@
+"""Steering strength: the theory of `h <- h + alpha v` as software.
+
+Three rooms, one for each job: `steering_strength.theory` derives the laws and evaluates them,
+`steering_strength.proofs_check` decides whether they are true, `steering_strength.figures` draws
+them. The headline names are here as well, loaded on first use:
+
+    from steering_strength import LAWS, TiltedFamily, advise
+
+The rooms lie at the top of the repository; here they are links, so that one name is installed and
+every tool (interpreter, wheel, type checker) sees one ordinary package. On a Windows checkout links
+need `git config core.symlinks true`; an installed package has none.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from steering_strength.theory import (
+        LAWS,
+        ConceptDataset,
+        NormedSteering,
+        TiltedFamily,
+        UnconstrainedFeatures,
+        advise,
+    )
+
+__version__ = "0.2.0"
+
+__all__ = [
+    "LAWS",
+    "ConceptDataset",
+    "NormedSteering",
+    "TiltedFamily",
+    "UnconstrainedFeatures",
+    "__version__",
+    "advise",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("steering_strength.theory"), name)
+    raise AttributeError(
+        f"module 'steering_strength' has no attribute {name!r}; it has {', '.join(__all__)}"
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted(set(__all__) | set(globals()))
+
+
+class _ShortNames(MetaPathFinder, Loader):
+    """In a checkout `theory.engine` is `steering_strength.theory.engine`, the same object."""
+
+    def __init__(self) -> None:
+        self.rooms: set[str] = set()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        room, _, rest = fullname.partition(".")
+        # `python -m theory` runs a file and not a module that exists already.
+        if room not in self.rooms or not rest or rest.endswith("__main__"):
+            return None
+        return ModuleSpec(fullname, self)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = import_module(f"steering_strength.{spec.name}")
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The machinery has just written the short name's spec into a module that has its own.
+        if module.__spec__ is not None:
+            module.__spec__ = module.__spec__.loader_state
+
+
+_SHORT = _ShortNames()
+
+
+def _under_short_name(room: str) -> None:
+    """Make `import ROOM`, as in a checkout, the very package `steering_strength.ROOM`."""
+    if _SHORT not in sys.meta_path:
+        sys.meta_path.insert(0, _SHORT)
+    _SHORT.rooms.add(room)
+    sys.modules[room] = import_module(f"steering_strength.{room}")
