@@ -121,12 +121,12 @@ def _run(options: argparse.Namespace) -> int:
         write_page,
     )
     from steering_strength.proofs_check.bridge.concept_texts import load_concept
-    from steering_strength.proofs_check.bridge.files import output_folder
     from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
     from steering_strength.proofs_check.bridge.model.encoding import encode
     from steering_strength.proofs_check.bridge.model.models import load_model
     from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
     from steering_strength.proofs_check.bridge.steering.making import difference_vectors
+    from steering_strength.theory.files import output_folder
 
     folder = output_folder(options.out)
     torch.set_num_threads(1)

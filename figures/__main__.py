@@ -14,9 +14,10 @@ from pathlib import Path
 
 from steering_strength.figures.explorer.command import main as explore
 from steering_strength.figures.gallery import FIGURES, Figure, find
-from steering_strength.figures.store import FORMATS, parse_formats, staged
+from steering_strength.figures.store import FORMATS, parse_formats
 from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
+from steering_strength.theory.files import staged
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -1,17 +1,9 @@
-"""Writing: records as `.npz`, pictures as files, all or nothing.
-
-A command that is interrupted leaves the folder as it was. Everything is written into a
-temporary folder inside the destination (the same file system, so that `os.replace` is
-atomic) and moved only when all of it is there.
-"""
+"""Records as `.npz`, pictures as files; `theory.files.staged` puts both in place together."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from steering_strength.theory.errors import OutputError, UnknownNameError
+from steering_strength.theory.errors import UnknownNameError
 
-__all__ = ["FORMATS", "arrays", "parse_formats", "save_arrays", "save_picture", "staged"]
+__all__ = ["FORMATS", "arrays", "parse_formats", "save_arrays", "save_picture"]
 
 FORMATS = ("pdf", "png", "svg")
 
@@ -32,28 +24,6 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
 }
-
-
-@contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder whose files replace those in `folder` once the block has ended well.
-
-    Raises
-    ------
-    OutputError
-        `folder` cannot be created or written; nothing is left behind.
-    """
-    remedy = "choose another folder with --out, or change its permissions"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as name:
-            stage = Path(name)
-            yield stage
-            for path in sorted(stage.iterdir()):
-                os.replace(path, folder / path.name)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"cannot write to {folder}: {reason}", remedy=remedy) from error
 
 
 def parse_formats(text: str) -> tuple[str, ...]:

@@ -15,13 +15,8 @@ from collections.abc import Callable, Sequence
 from steering_strength.proofs_check import report
 from steering_strength.proofs_check.executors import on_cores, on_joblib
 from steering_strength.proofs_check.run import DEFAULT_EXAMPLES, run
-from steering_strength.proofs_check.verdict import (
-    Verdict,
-    require_writable,
-    versions,
-    write_json,
-    write_whole,
-)
+from steering_strength.proofs_check.verdict import Verdict, versions, write_json
+from steering_strength.theory import files
 from steering_strength.theory.command_line import Parser, at_least, say
 from steering_strength.theory.errors import SteeringError
 
@@ -85,7 +80,7 @@ def _errata(json_file: str | None) -> int:
         print(f"[{len(found)}/{len(ERRATA)}] {erratum.id}", file=sys.stderr, flush=True)
     say(table(found))
     if json_file:
-        write_whole(json_file, {"versions": versions(), "errata": as_records(found)})
+        files.write_json(json_file, {"versions": versions(), "errata": as_records(found)})
     return 0
 
 
@@ -111,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         if options.json:
-            require_writable(options.json)  # before minutes of work, not after
+            files.require_writable(options.json)  # before minutes of work, not after
         if "errata" in options.ids:
             if len(options.ids) > 1:
                 raise SteeringError("`errata` stands alone", remedy="name it without other ids")

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from errno import EISDIR
 from importlib import metadata
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from steering_strength.theory.errors import OutputError
+from steering_strength.theory import files
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = [
     "Method",
     "Status",
     "Verdict",
     "as_json",
-    "require_writable",
     "versions",
     "write_json",
-    "write_whole",
 ]
 
 Method = Literal["symbolic", "certified", "property", "real-model"]
@@ -122,62 +118,8 @@ def as_json(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> dict[st
     }
 
 
-def require_writable(path: str | os.PathLike[str]) -> None:
-    """Try, and leave nothing behind: a file can be written next to `path` and put in its place.
-
-    Raises
-    ------
-    OutputError
-        It cannot.
-    """
-    target = Path(path)
-    try:
-        if target.is_dir():
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name):
-            pass
-    except OSError as error:
-        raise _unwritable(target, error) from error
-
-
-def _unwritable(target: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot write {target}: {error.strerror or error}",
-        remedy="name a file in an existing folder that you may write to",
-    )
-
-
 def write_json(
     path: str | os.PathLike[str], verdicts: Sequence[Verdict], *, seed: int, examples: int
 ) -> None:
-    """Write `as_json` to `path`, whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    write_whole(path, as_json(verdicts, seed=seed, examples=examples))
-
-
-def write_whole(path: str | os.PathLike[str], data: Any) -> None:
-    """Write `data` as JSON to `path`, whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    target = Path(path)
-    text = json.dumps(data, indent=1, allow_nan=False)
-    # Opened as any file is: `tempfile` would make one that nobody else may read.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        try:
-            temporary.write_text(text + "\n", encoding="utf-8")
-            os.replace(temporary, target)
-        finally:
-            if temporary.is_file():
-                temporary.unlink()
-    except OSError as error:
-        raise _unwritable(target, error) from error
+    """Write `as_json` to `path`, whole or not at all; raises OutputError."""
+    files.write_json(path, as_json(verdicts, seed=seed, examples=examples))

@@ -15,8 +15,9 @@ import pytest
 
 import steering_strength.proofs_check.__main__ as checks
 from steering_strength.figures.report.__main__ import _arguments as report_arguments
-from steering_strength.proofs_check.verdict import require_writable, write_json
+from steering_strength.proofs_check.verdict import write_json
 from steering_strength.theory.errors import OutputError, UnknownNameError
+from steering_strength.theory.files import require_writable
 from steering_strength.theory.laws import CLAIMS, LAWS, Law
 
 ROOT = Path(__file__).resolve().parent.parent

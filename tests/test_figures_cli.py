@@ -9,8 +9,8 @@ import pytest
 
 from steering_strength.figures import gallery
 from steering_strength.figures.__main__ import main
-from steering_strength.figures.store import staged
 from steering_strength.theory.errors import OutputError
+from steering_strength.theory.files import staged
 
 
 def test_writes_pictures_and_arrays_straight_into_the_folder(tmp_path, capsys):
@@ -79,8 +79,8 @@ def test_a_destination_that_is_a_file_is_refused(tmp_path, capsys):
     for folder in ("file", "file/below"):
         assert main(["fig2", "--out", str(tmp_path / folder)]) == 2
         error = capsys.readouterr().err
-        assert error.startswith(f"error: cannot write to {tmp_path / folder}: ")
-        assert "choose another folder with --out" in error
+        assert error.startswith(f"error: cannot write into '{tmp_path / folder}': ")
+        assert "give a folder that you may write to with --out" in error
         assert error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -122,5 +122,5 @@ def test_staged_moves_everything_or_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "new")]
-    with pytest.raises(OutputError, match="cannot write to"), staged(tmp_path / "a"):
+    with pytest.raises(OutputError, match="cannot write into"), staged(tmp_path / "a"):
         pass

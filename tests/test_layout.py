@@ -37,14 +37,23 @@ class Rule:
 
 
 RULES = (
-    Rule("theory/laws", ("theory.laws", "theory.errors"), ("numpy", "scipy", "flint", "numba")),
-    Rule("theory/engine", ("theory.engine", "theory.errors"), ("sympy", "mpmath", "flint")),
+    Rule(
+        "theory/laws",
+        ("theory.laws", "theory.errors", "theory.files"),
+        ("numpy", "scipy", "flint", "numba"),
+    ),
+    Rule(
+        "theory/engine",
+        ("theory.engine", "theory.errors", "theory.files"),
+        ("sympy", "mpmath", "flint"),
+    ),
     Rule(
         "theory/model",
-        ("theory.model", "theory.engine", "theory.errors"),
+        ("theory.model", "theory.engine", "theory.errors", "theory.files"),
         ("sympy", "mpmath", "flint"),
     ),
     Rule("theory/errors.py", ()),
+    Rule("theory/files.py", ("theory.errors",), ("numpy", "sympy")),
     Rule("theory", ("theory",), ("matplotlib", "hypothesis")),
     Rule("proofs_check/oracles", ("proofs_check.oracles",), ("numpy", "scipy", "sympy", "flint")),
     Rule("proofs_check", ("theory", "proofs_check"), spared=BRIDGE),

@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     monkeypatch.setattr(np, "savez", full_disk)
     with pytest.raises(OutputError, match="No space left on device") as caught:
         ConceptDataset.smoothed().save(path)
-    assert "choose an existing folder" in caught.value.remedy
+    assert "name a file in an existing folder" in caught.value.remedy
     assert [p.name for p in tmp_path.iterdir()] == ["d.npz"]
     assert path.read_bytes() == before
 

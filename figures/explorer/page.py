@@ -9,8 +9,8 @@ from string import Template
 from steering_strength.figures.explorer.case import Case
 from steering_strength.figures.explorer.curves import curves
 from steering_strength.figures.explorer.record import page_record, to_json
-from steering_strength.figures.store import staged
 from steering_strength.theory.errors import MissingExtraError, OutputError
+from steering_strength.theory.files import staged
 
 __all__ = ["INSTALL", "render", "write"]
 

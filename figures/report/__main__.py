@@ -16,10 +16,11 @@ from steering_strength.figures.report.content import Content, assemble
 from steering_strength.figures.report.markdown import markdown_page
 from steering_strength.figures.report.page import html_page
 from steering_strength.figures.report.real_model import read_real_model
-from steering_strength.figures.store import FORMATS, staged
+from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.verdict import Verdict, as_json, versions
 from steering_strength.theory.command_line import Parser, at_least, say
 from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.files import staged
 from steering_strength.theory.laws import CLAIMS, LAWS, Law
 from steering_strength.theory.laws.page import record
 

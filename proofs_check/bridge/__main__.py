@@ -15,13 +15,13 @@ from steering_strength.proofs_check.bridge.curves.curve_laws import (
     curve_verdicts,
 )
 from steering_strength.proofs_check.bridge.extra import quiet, require
-from steering_strength.proofs_check.bridge.files import output_folder
 from steering_strength.proofs_check.bridge.grid import alpha_grid
 from steering_strength.proofs_check.bridge.options import layers_of, parse
 from steering_strength.proofs_check.bridge.progress import Clock
 from steering_strength.proofs_check.verdict import write_json
 from steering_strength.theory.command_line import say
 from steering_strength.theory.errors import ShapeError, SteeringError
+from steering_strength.theory.files import output_folder
 
 
 def _read(options: Namespace) -> int:

@@ -1,13 +1,11 @@
 """Arrays in .npz files: nothing half-written, nothing pickled.
 
-A file is written beside its target and moved into place, so that an older file survives any
-failure; it is read without pickle.
+Written whole (`theory.files`) and read without pickle.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory.errors import OutputError, SteeringError
+from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.files import write_whole
 
 __all__ = ["read_archive", "read_npz", "write_npz"]
 
@@ -27,31 +26,14 @@ def write_npz(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]
     Raises
     ------
     OutputError
-        The folder is missing or cannot be written.
+        The folder is missing or cannot be written, or `path` is no regular file.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"{target} is a folder", remedy="give the name of a file in it")
-    temporary: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as stream:
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:  # a stream: savez would add .npz to a name
             np.savez(stream, allow_pickle=False, kind=kind, **arrays)
-        # mkstemp makes private files; the result gets the permissions any new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(target)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {target} ({error.strerror or error})",
-            remedy="choose an existing folder that you may write to",
-        ) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    return target
+
+    return write_whole(path, write)
 
 
 def read_npz(

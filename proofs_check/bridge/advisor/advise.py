@@ -22,7 +22,6 @@ from steering_strength.proofs_check.bridge.advisor.export import require_ending
 from steering_strength.proofs_check.bridge.advisor.input import read_input, target_tokens
 from steering_strength.proofs_check.bridge.advisor.options import parse
 from steering_strength.proofs_check.bridge.errors import CurveError, VectorError
-from steering_strength.proofs_check.bridge.files import output_folder, write_whole
 from steering_strength.proofs_check.bridge.progress import Clock
 from steering_strength.theory.advice import PopulationAdvice, advice_text
 from steering_strength.theory.advice.api import as_weights
@@ -32,6 +31,7 @@ from steering_strength.theory.advice.population import advise_families
 from steering_strength.theory.command_line import say
 from steering_strength.theory.engine.validation import as_level
 from steering_strength.theory.errors import BudgetError, OutputError, SteeringError
+from steering_strength.theory.files import output_folder, write_whole
 
 if TYPE_CHECKING:
     from steering_strength.figures.advice import AdviceCurves

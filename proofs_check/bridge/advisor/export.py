@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.proofs_check.bridge.files import write_whole
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
+from steering_strength.theory.files import write_whole
 
 __all__ = ["ENDINGS", "AdvisedAlpha", "export_vector", "require_ending"]
 

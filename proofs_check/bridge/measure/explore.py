@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.bridge.extra import versions
-from steering_strength.proofs_check.bridge.files import write_whole
 from steering_strength.proofs_check.bridge.measure.lumping import Lumped, lump
 from steering_strength.proofs_check.bridge.steering.setting import Setting
+from steering_strength.theory.files import write_whole
 
 __all__ = ["explore_file"]
 

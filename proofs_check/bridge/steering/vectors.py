@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.proofs_check.bridge.files import write_whole
 from steering_strength.proofs_check.bridge.sites import APPLY_RULES, READ_RULES, Site
+from steering_strength.theory.files import write_whole
 
 __all__ = ["SteeringVector", "VectorMetadata", "load_vector", "save_vector", "text_hash"]
 

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from steering_strength.proofs_check.bridge.files import write_whole
 from steering_strength.proofs_check.bridge.measure.final_norm import FinalNormSweep
 from steering_strength.proofs_check.bridge.measure.measured_peaks import MeasuredPeak
 from steering_strength.proofs_check.bridge.steering.setting import Setting
+from steering_strength.theory.files import write_whole
 
 __all__ = ["COLOURS", "FinalNormFigure", "curves_of", "draw", "save", "save_figure"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from steering_strength.proofs_check.bridge.files import write_whole
 from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow
 from steering_strength.proofs_check.bridge.verdicts.laws_text import at_a_glance
 from steering_strength.proofs_check.bridge.verdicts.survey import SiteSurvey
+from steering_strength.theory.files import write_whole
 
 __all__ = ["laws_page"]
 

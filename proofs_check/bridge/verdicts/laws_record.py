@@ -12,12 +12,12 @@ import numpy as np
 
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 from steering_strength.proofs_check.bridge.extra import versions
-from steering_strength.proofs_check.bridge.files import write_whole
 from steering_strength.proofs_check.bridge.model.models import LoadedModel
 from steering_strength.proofs_check.bridge.verdicts.depth import DepthScan
 from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow, as_verdict
 from steering_strength.proofs_check.bridge.verdicts.survey import SiteSurvey
 from steering_strength.proofs_check.verdict import as_json
+from steering_strength.theory.files import write_whole
 
 __all__ = ["laws_record", "write_record"]
 

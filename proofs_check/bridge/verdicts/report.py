@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from steering_strength.proofs_check.bridge.extra import versions
-from steering_strength.proofs_check.bridge.files import write_whole
 from steering_strength.proofs_check.bridge.measure.final_norm import FinalNormSweep
 from steering_strength.proofs_check.bridge.measure.measured_peaks import MeasuredPeak
 from steering_strength.proofs_check.bridge.steering.setting import Setting
 from steering_strength.proofs_check.bridge.tables import columns
 from steering_strength.proofs_check.verdict import Verdict, as_json
+from steering_strength.theory.files import write_whole
 
 __all__ = [
     "alpha_table",

@@ -1,0 +1,162 @@
+"""Files that are whole or absent: the one place where this project writes.
+
+Whatever is written goes into a temporary neighbour first and is moved into place in one step, so an
+older file survives any failure. Links are followed to the file they name; what exists and is no
+regular file (a device, a pipe, a folder) is refused and left alone; an older file keeps its
+permissions, and one that may not be written is not replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from steering_strength.theory.errors import OutputError
+
+__all__ = ["output_folder", "require_writable", "staged", "write_json", "write_text", "write_whole"]
+
+_REMEDY = "name a file in an existing folder that you may write to"
+_PREFIX = ".writing-"
+
+AnyPath = str | os.PathLike[str]
+
+
+def write_whole(path: AnyPath, write: Callable[[Path], object]) -> Path:
+    """Let `write` fill a temporary file beside `path`, then move it there in one step.
+
+    The temporary name keeps the ending, by which NumPy and Matplotlib choose the format.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or `path` is no regular file; an existing one is untouched.
+    """
+    target = _target(path)
+    temporary: Path | None = None
+    try:
+        mode = _mode(target)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=target.suffix)
+        os.close(descriptor)
+        temporary = Path(name)
+        write(temporary)
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except OSError as error:
+        raise _refused(target, error.strerror or str(error)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return target
+
+
+def write_text(path: AnyPath, text: str) -> Path:
+    """Write UTF-8 text to `path`, whole or not at all; raises OutputError."""
+    return write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: AnyPath, data: Any) -> Path:
+    """Write `data` as JSON in ASCII to `path`, whole or not at all; raises OutputError."""
+    return write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def require_writable(path: AnyPath) -> None:
+    """Try, and leave nothing behind: a file can be written at `path`; raises OutputError."""
+    target = _target(path)
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_PREFIX):
+            pass
+    except OSError as error:
+        raise _refused(target, error.strerror or str(error)) from error
+
+
+def output_folder(path: AnyPath) -> Path:
+    """Return the folder `path`, created if needed and known to be writable; raises OutputError."""
+    folder = Path(path)
+    try:
+        if not str(path):
+            raise FileNotFoundError("the name is empty")
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_PREFIX):
+            pass
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"cannot write into {str(path)[:200]!r}: {getattr(error, 'strerror', None) or error}",
+            remedy="give a folder that you may write to with --out",
+        ) from error
+    return folder
+
+
+@contextmanager
+def staged(path: AnyPath) -> Iterator[Path]:
+    """Yield an empty folder whose files replace those in `path` once the block has ended well.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be created or written, or something there is no regular file; then
+        nothing is replaced and nothing is left behind.
+    """
+    folder = output_folder(path)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_PREFIX) as name:
+            stage = Path(name)
+            yield stage
+            moves = [(made, _target(folder / made.name)) for made in sorted(stage.iterdir())]
+            for made, target in moves:
+                made.chmod(_mode(target))
+                os.replace(made, target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write into {folder}: {error.strerror or error}",
+            remedy="choose another folder with --out, or change its permissions",
+        ) from error
+
+
+def _target(path: AnyPath) -> Path:
+    """The regular file, there or not yet, that `path` names."""
+    try:
+        if not str(path):
+            raise FileNotFoundError("the name is empty")
+        target = Path(os.path.realpath(path))
+        found = target.lstat().st_mode if target.exists() else None
+    except (OSError, ValueError) as error:
+        raise _refused(Path(str(path)[:200]), str(error)) from error
+    if found is not None and not stat.S_ISREG(found):
+        kind = "a folder" if stat.S_ISDIR(found) else "not a regular file"
+        raise _refused(target, f"it is {kind}")
+    return target
+
+
+def _mode(target: Path) -> int:
+    """The permissions of the older file, which must be writable, or those of any new file."""
+    if target.exists():
+        mode = stat.S_IMODE(target.stat().st_mode)
+        if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):  # root may write everything
+            raise PermissionError("it is read-only")
+        with target.open("ab"):
+            pass
+        return mode
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run left behind an hour ago or earlier."""
+    import shutil
+    import time
+
+    for stale in folder.glob(f"{_PREFIX}*"):
+        if time.time() - stale.lstat().st_mtime > 3600.0:
+            shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink()
+
+
+def _refused(target: Path, why: str) -> OutputError:
+    return OutputError(f"cannot write {target}: {why}", remedy=_REMEDY)
