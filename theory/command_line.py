@@ -7,18 +7,45 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, ClassVar, NoReturn
 
-__all__ = ["Parser", "at_least", "say"]
+__all__ = ["Parser", "at_least", "say", "tolerant"]
+
+
+_LONGEST = 400
+"""Characters of an argument's problem that are repeated to the person who typed it."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line: the problem, then where to read more."""
+    """An argument parser whose errors are one line: the problem, then where to read more.
+
+    It calls itself by the name under which it was called: `called` maps ``python -m theory list``
+    to ``steering-strength list`` where the installed command was typed.
+    """
+
+    called: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.prog = self._as_called(self.prog)
+
+    def format_help(self) -> str:
+        """Return the help with the commands as they were called."""
+        return self._as_called(super().format_help())
+
+    def _as_called(self, text: str) -> str:
+        for long, short in sorted(self.called.items(), key=lambda pair: -len(pair[0])):
+            text = text.replace(long, short)
+        return text
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2; a word that is nearly right is named."""
-        self.exit(2, f"error: {message}{self._close(message)}; see {self.prog} --help\n")
+        if len(message) > _LONGEST:
+            message = f"{message[:_LONGEST]} ..."
+        line = " ".join(f"error: {message}{self._close(message)}; see {self.prog} --help".split())
+        self.exit(2, line + "\n")
 
     def _close(self, message: str) -> str:
         choice = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
@@ -46,12 +73,11 @@ def at_least(low: int) -> Callable[[str], int]:
     """The type of an argument that is a whole number from `low` on."""
 
     def whole_number(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = None
+        # int() takes other scripts' digits, underscores, and as many digits as memory holds.
+        value = int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
         if value is None or value < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
+            shown = text if len(text) <= 40 else f"{text[:40]}..."
+            raise argparse.ArgumentTypeError(f"{shown!r} is not a whole number of at least {low}")
         return value
 
     return whole_number
@@ -64,3 +90,10 @@ def say(text: str) -> None:
     except BrokenPipeError:
         # Python flushes once more at exit, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tolerant() -> None:
+    """Let no terminal or pipe fail on a letter it does not know: that letter is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
