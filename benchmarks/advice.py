@@ -56,8 +56,8 @@ class Hooked:
     def __call__(self, rows: NDArray[np.intp], alphas: Floats) -> Floats:
         import torch
 
-        from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
-        from steering_strength.proofs_check.bridge.model.upper import read_out
+        from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered
+        from steering_strength.proofs_check.bridge._old.upper import read_out
 
         chosen = torch.as_tensor(rows)
         longest = int(self.batch.last[chosen].max()) + 1
@@ -151,10 +151,10 @@ class Bench:
     ) -> None:
         import torch
 
+        from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+        from steering_strength.proofs_check.bridge._old.encoding import encode
+        from steering_strength.proofs_check.bridge._old.models import load_model
         from steering_strength.proofs_check.bridge.concept_texts import load_concept
-        from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-        from steering_strength.proofs_check.bridge.model.encoding import encode
-        from steering_strength.proofs_check.bridge.model.models import load_model
         from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
         from steering_strength.proofs_check.bridge.steering.making import difference_vectors
 

@@ -51,8 +51,8 @@ def judged(loaded: Any, anatomy: Any, vector: Any, batch: Any, alphas: Any) -> A
 def site_record(
     loaded: Any, anatomy: Any, vector: Any, texts: Any, others: Sequence[str], budget: float
 ) -> Any:
+    from steering_strength.proofs_check.bridge._old.encoding import encode
     from steering_strength.proofs_check.bridge.advisor.model import advise_model
-    from steering_strength.proofs_check.bridge.model.encoding import encode
     from steering_strength.theory.advice.demand import Demand
 
     demand = Demand.of(
@@ -114,6 +114,9 @@ def _run(options: argparse.Namespace) -> int:
     require()
     import torch
 
+    from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+    from steering_strength.proofs_check.bridge._old.encoding import encode
+    from steering_strength.proofs_check.bridge._old.models import load_model
     from steering_strength.proofs_check.bridge.advisor.samples import (
         FACTORS,
         Sampled,
@@ -121,9 +124,6 @@ def _run(options: argparse.Namespace) -> int:
         write_page,
     )
     from steering_strength.proofs_check.bridge.concept_texts import load_concept
-    from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-    from steering_strength.proofs_check.bridge.model.encoding import encode
-    from steering_strength.proofs_check.bridge.model.models import load_model
     from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
     from steering_strength.proofs_check.bridge.steering.making import difference_vectors
     from steering_strength.theory.files import output_folder

@@ -57,11 +57,11 @@ class Bench:
         import numpy as np
         import torch
 
+        from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+        from steering_strength.proofs_check.bridge._old.corpus import text_windows
+        from steering_strength.proofs_check.bridge._old.models import load_model
+        from steering_strength.proofs_check.bridge._old.norms import identify_norm
         from steering_strength.proofs_check.bridge.concept_texts import load_concept
-        from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-        from steering_strength.proofs_check.bridge.model.corpus import text_windows
-        from steering_strength.proofs_check.bridge.model.models import load_model
-        from steering_strength.proofs_check.bridge.model.norms import identify_norm
         from steering_strength.proofs_check.bridge.sites import Site
         from steering_strength.proofs_check.bridge.steering.making import difference_vectors
 
@@ -89,8 +89,8 @@ class Bench:
         """Log-probabilities, (16, 64), by full passes of `batch` alphas."""
         import torch
 
-        from steering_strength.proofs_check.bridge.model.hooks import Steered
-        from steering_strength.proofs_check.bridge.model.upper import position_mask
+        from steering_strength.proofs_check.bridge._old.hooks import Steered
+        from steering_strength.proofs_check.bridge._old.upper import position_mask
 
         mask = position_mask(self.text, "last" if last_only else "all")
         module = self.sites[depth].module(self.anatomy)
@@ -105,7 +105,7 @@ class Bench:
     def fast(self, depth: str) -> Any:
         """Blocks below once, logits at the last position."""
 
-        from steering_strength.proofs_check.bridge.model.upper import Upper
+        from steering_strength.proofs_check.bridge._old.upper import Upper
 
         upper = Upper(self.model, self.anatomy, self.text, self.sites[depth])
         return self._kept(upper.last_normed(self.vectors[depth], self.alphas))
@@ -113,7 +113,7 @@ class Bench:
     def _kept(self, states: Any) -> Any:
         import torch
 
-        from steering_strength.proofs_check.bridge.model.upper import read_out
+        from steering_strength.proofs_check.bridge._old.upper import read_out
 
         pieces = [
             torch.log_softmax(read_out(self.anatomy, piece), dim=-1)[:, :KEPT].clone()
@@ -124,7 +124,7 @@ class Bench:
     def shared(self, depth: str) -> Any:
         """Last position only, keys and values shared."""
 
-        from steering_strength.proofs_check.bridge.model.last_position import LastPosition
+        from steering_strength.proofs_check.bridge._old.last_position import LastPosition
 
         one = LastPosition(self.model, self.anatomy, self.text, self.sites[depth])
         return self._kept(one.normed(self.vectors[depth], self.alphas))
@@ -134,8 +134,8 @@ class Bench:
         import numpy as np
         import torch
 
+        from steering_strength.proofs_check.bridge._old.hooks import Captured
         from steering_strength.proofs_check.bridge.measure.last_block import last_block
-        from steering_strength.proofs_check.bridge.model.hooks import Captured
 
         with torch.no_grad(), Captured(self.anatomy.blocks[-1]) as state:
             self.model(input_ids=self.text.ids, use_cache=False, logits_to_keep=1)
@@ -151,7 +151,7 @@ class Bench:
         """Mean cross-entropy for every alpha, all windows in one batch."""
         import torch
 
-        from steering_strength.proofs_check.bridge.model.hooks import Steered
+        from steering_strength.proofs_check.bridge._old.hooks import Steered
 
         module = self.sites[depth].module(self.anatomy)
         ids = self.windows.ids
@@ -167,8 +167,8 @@ class Bench:
         """Blocks below once, logits in pieces of positions."""
         import torch
 
+        from steering_strength.proofs_check.bridge._old.upper import Upper, position_mask
         from steering_strength.proofs_check.bridge.measure.text_slope import token_losses
-        from steering_strength.proofs_check.bridge.model.upper import Upper, position_mask
 
         upper = Upper(self.model, self.anatomy, self.windows, self.sites[depth])
         mask = position_mask(self.windows, "all")
@@ -185,8 +185,8 @@ class Bench:
         import numpy as np
         import torch
 
+        from steering_strength.proofs_check.bridge._old.hooks import Captured
         from steering_strength.proofs_check.bridge.measure.last_block import last_block_losses
-        from steering_strength.proofs_check.bridge.model.hooks import Captured
 
         ids = self.windows.ids
         with torch.no_grad(), Captured(self.anatomy.blocks[-1]) as state:
@@ -267,8 +267,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """All pairs; returns the record."""
     import numpy as np
 
+    from steering_strength.proofs_check.bridge._old.upper import Upper, read_out
     from steering_strength.proofs_check.bridge.measure.adaptive import adaptive_curve
-    from steering_strength.proofs_check.bridge.model.upper import Upper, read_out
     from steering_strength.theory import TiltedFamily
 
     print("loading the model", file=sys.stderr, flush=True)

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
+from steering_strength.proofs_check.bridge._old.models import LoadedModel, load_model
+from steering_strength.proofs_check.bridge._old.tiny_gpt import Recipe, save, train
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 from steering_strength.proofs_check.bridge.grid import alpha_grid
 from steering_strength.proofs_check.bridge.measure.explore import explore_file
 from steering_strength.proofs_check.bridge.measure.scoring import KeywordJudge
-from steering_strength.proofs_check.bridge.model.models import LoadedModel, load_model
-from steering_strength.proofs_check.bridge.model.tiny_gpt import Recipe, save, train
 from steering_strength.proofs_check.bridge.options import layers_of
 from steering_strength.proofs_check.bridge.paper.paper_figures import (
     FIGURES,

@@ -139,7 +139,7 @@ def concept() -> Any:
 @pytest.fixture(scope="session")
 def load_random(tokenizer: Any) -> Any:
     """A function: kind, dtype -> LoadedModel."""
-    from steering_strength.proofs_check.bridge.model.models import LoadedModel, fingerprint
+    from steering_strength.proofs_check.bridge._old.models import LoadedModel, fingerprint
 
     def load(kind: str, dtype: str = "float64", **changes: Any) -> Any:
         model = random_model(kind, dtype, **changes)
@@ -171,8 +171,8 @@ def concept_file(concept: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def smollm2() -> Any:
     """SmolLM2-135M-Instruct in float64: half a minute, so once a session."""
+    from steering_strength.proofs_check.bridge._old.models import load_model
     from steering_strength.proofs_check.bridge.extra import require
-    from steering_strength.proofs_check.bridge.model.models import load_model
 
     require()
     return load_model("smollm2")

@@ -15,14 +15,14 @@ torch = pytest.importorskip("torch")
 from scipy.special import log_softmax, logsumexp
 
 from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.encoding import encode
+from steering_strength.proofs_check.bridge._old.hooks import Steered
 from steering_strength.proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector
 from steering_strength.proofs_check.bridge.advisor.layers import rank_layers, ranking_text
 from steering_strength.proofs_check.bridge.advisor.model import advise_model
 from steering_strength.proofs_check.bridge.advisor.samples import generate
 from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.encoding import encode
-from steering_strength.proofs_check.bridge.model.hooks import Steered
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
 from steering_strength.proofs_check.bridge.steering.importing import import_vector
 from steering_strength.proofs_check.bridge.steering.making import difference_vectors

@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.__main__ import main
-from steering_strength.proofs_check.bridge.model.models import fingerprint, load_model
+from steering_strength.proofs_check.bridge._old.models import fingerprint, load_model
 from steering_strength.proofs_check.bridge.options import JOBS
 from steering_strength.theory import TiltedFamily
 

@@ -12,8 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.models import load_model
 from steering_strength.proofs_check.bridge.concept_texts import load_concept
-from steering_strength.proofs_check.bridge.model.models import load_model
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
 from steering_strength.proofs_check.bridge.steering.making import (
     difference_of_means,
@@ -91,7 +91,7 @@ def test_a_vector_from_elsewhere_is_judged_at_its_site(
 ) -> None:
     loaded = load_model(str(model_folder), "float32")
     site = Site(layer)
-    from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+    from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
 
     made = difference_of_means(
         loaded, inspect_model(loaded.model), concept.positive[:3], concept.neutral[:2], site
@@ -118,7 +118,7 @@ def test_a_vector_of_another_model_or_site_is_refused(
     load_random: Any,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
+    from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
 
     other = load_random("llama", seed=7)
     made = difference_of_means(
@@ -147,8 +147,8 @@ def test_a_vector_of_another_model_or_site_is_refused(
 def test_a_vector_at_the_final_norm_tilts_like_its_own_unembedding(
     load_random: Any, concept: Any
 ) -> None:
+    from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
     from steering_strength.proofs_check.bridge.measure.final_norm import sweep
-    from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
 
     loaded = load_random("qwen3")
     made = difference_of_means(
@@ -176,8 +176,8 @@ def test_the_model_is_given_back_in_its_own_precision(concept: Any, load_random:
 
 
 def test_self_checks_at_a_block(load_random: Any, concept: Any) -> None:
+    from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
     from steering_strength.proofs_check.bridge.errors import SelfCheckError
-    from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
     from steering_strength.proofs_check.bridge.verdicts.selfchecks import check_site
 
     loaded = load_random("gpt2")
@@ -213,7 +213,7 @@ def test_self_checks_at_a_block(load_random: Any, concept: Any) -> None:
 def test_a_text_that_is_too_long_is_refused_and_not_cut(
     concept: Any, tokenizer: Any, tmp_path: Path
 ) -> None:
-    from steering_strength.proofs_check.bridge.model.models import LoadedModel
+    from steering_strength.proofs_check.bridge._old.models import LoadedModel
 
     model = random_model("gpt2", n_positions=12)
     loaded = LoadedModel(model, tokenizer, "short", "here", "0")

@@ -75,8 +75,8 @@ def test_the_command_writes_what_it_says(
     model_folder: Path, concept_file: Path, tmp_path: Path, capsys: Any
 ) -> None:
     from steering_strength.proofs_check.bridge.__main__ import main
+    from steering_strength.proofs_check.bridge._old.models import load_model
     from steering_strength.proofs_check.bridge.concept_texts import load_concept
-    from steering_strength.proofs_check.bridge.model.models import load_model
     from steering_strength.proofs_check.bridge.steering.setting import prepare
 
     target = tmp_path / "cheer.npz"

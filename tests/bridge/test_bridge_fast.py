@@ -9,15 +9,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.encoding import pad
+from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered
+from steering_strength.proofs_check.bridge._old.last_position import LastPosition
+from steering_strength.proofs_check.bridge._old.norms import identify_norm
+from steering_strength.proofs_check.bridge._old.upper import Cost, position_mask, read_out
 from steering_strength.proofs_check.bridge.errors import ModelError
 from steering_strength.proofs_check.bridge.measure.adaptive import adaptive_curve
 from steering_strength.proofs_check.bridge.measure.last_block import last_block_losses
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.encoding import pad
-from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
-from steering_strength.proofs_check.bridge.model.last_position import LastPosition
-from steering_strength.proofs_check.bridge.model.norms import identify_norm
-from steering_strength.proofs_check.bridge.model.upper import Cost, position_mask, read_out
 from steering_strength.proofs_check.bridge.sites import Site
 from steering_strength.theory.errors import AlphaError
 

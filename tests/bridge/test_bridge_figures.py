@@ -11,6 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.corpus import text_windows
+from steering_strength.proofs_check.bridge._old.encoding import encode, pad
+from steering_strength.proofs_check.bridge._old.norms import identify_norm
 from steering_strength.proofs_check.bridge.curves.curve_files import Curves, read_curves
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
 from steering_strength.proofs_check.bridge.measure.scoring import (
@@ -20,10 +24,6 @@ from steering_strength.proofs_check.bridge.measure.scoring import (
     score_curve,
     write_csv,
 )
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.corpus import text_windows
-from steering_strength.proofs_check.bridge.model.encoding import encode, pad
-from steering_strength.proofs_check.bridge.model.norms import identify_norm
 from steering_strength.proofs_check.bridge.paper.entropy_panel import entropy_curve
 from steering_strength.proofs_check.bridge.paper.panels import bump_panel, mean_and_band
 from steering_strength.proofs_check.bridge.sites import Site

@@ -12,14 +12,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.__main__ import main
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.corpus import library_text, text_windows
+from steering_strength.proofs_check.bridge._old.encoding import pad
+from steering_strength.proofs_check.bridge._old.norms import identify_norm
+from steering_strength.proofs_check.bridge._old.upper import Upper, read_out
 from steering_strength.proofs_check.bridge.measure.local import local_tilt, measure_budgets
 from steering_strength.proofs_check.bridge.measure.plateau import approach_plateau
 from steering_strength.proofs_check.bridge.measure.text_slope import text_slope, token_losses
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.corpus import library_text, text_windows
-from steering_strength.proofs_check.bridge.model.encoding import pad
-from steering_strength.proofs_check.bridge.model.norms import identify_norm
-from steering_strength.proofs_check.bridge.model.upper import Upper, read_out
 from steering_strength.proofs_check.bridge.shapes import count_shapes, shape_of
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
 from steering_strength.proofs_check.bridge.steering.making import sample_texts

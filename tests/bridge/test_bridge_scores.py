@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.cloze import Cloze, make_cloze
+from steering_strength.proofs_check.bridge._old.encoding import pad, word_tokens
+from steering_strength.proofs_check.bridge._old.hooks import Steered
+from steering_strength.proofs_check.bridge._old.norms import identify_norm
 from steering_strength.proofs_check.bridge.errors import ModelError
 from steering_strength.proofs_check.bridge.measure.scoring import KeywordJudge, generate_ids
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.cloze import Cloze, make_cloze
-from steering_strength.proofs_check.bridge.model.encoding import pad, word_tokens
-from steering_strength.proofs_check.bridge.model.hooks import Steered
-from steering_strength.proofs_check.bridge.model.norms import identify_norm
 from steering_strength.proofs_check.bridge.paper.concept_panel import concept_curve
 from steering_strength.proofs_check.bridge.paper.score_figures import benchmark_score, judge_score
 from steering_strength.proofs_check.bridge.sites import Site

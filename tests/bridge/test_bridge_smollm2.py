@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.encoding import encode
 from steering_strength.proofs_check.bridge.concept_texts import load_concept
 from steering_strength.proofs_check.bridge.grid import alpha_grid
-from steering_strength.proofs_check.bridge.model.encoding import encode
 from steering_strength.proofs_check.bridge.verdicts.validation import validate_final_norm
 
 pytestmark = pytest.mark.bridge

@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
 from steering_strength.theory.errors import AssumptionError
 
 from .conftest import random_model

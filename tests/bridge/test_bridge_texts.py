@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.encoding import encode, word_tokens
 from steering_strength.proofs_check.bridge.concept_texts import (
     ConceptTexts,
     load_concept,
     packaged_concepts,
 )
 from steering_strength.proofs_check.bridge.grid import alpha_grid
-from steering_strength.proofs_check.bridge.model.encoding import encode, word_tokens
 from steering_strength.theory.errors import AlphaError, SteeringSetError, UnknownNameError
 
 pytestmark = pytest.mark.bridge

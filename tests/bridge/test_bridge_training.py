@@ -10,11 +10,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.models import load_model
+from steering_strength.proofs_check.bridge._old.tiny_gpt import Recipe, save, train
 from steering_strength.proofs_check.bridge.concept_texts import load_concept
 from steering_strength.proofs_check.bridge.grid import alpha_grid
 from steering_strength.proofs_check.bridge.measure.final_norm import sweep
-from steering_strength.proofs_check.bridge.model.models import load_model
-from steering_strength.proofs_check.bridge.model.tiny_gpt import Recipe, save, train
 from steering_strength.proofs_check.bridge.steering.setting import prepare
 from steering_strength.theory.errors import ShapeError
 

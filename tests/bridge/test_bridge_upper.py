@@ -9,19 +9,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.measure.last_block import last_block
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.encoding import pad
-from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
-from steering_strength.proofs_check.bridge.model.norms import identify_norm
-from steering_strength.proofs_check.bridge.model.upper import (
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.encoding import pad
+from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered
+from steering_strength.proofs_check.bridge._old.norms import identify_norm
+from steering_strength.proofs_check.bridge._old.upper import (
     Cost,
     Upper,
     position_mask,
     read_out,
     rows_at_once,
 )
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.measure.last_block import last_block
 from steering_strength.proofs_check.bridge.sites import Site
 from steering_strength.theory.errors import ShapeError, UnknownNameError
 

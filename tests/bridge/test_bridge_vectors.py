@@ -11,9 +11,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
+from steering_strength.proofs_check.bridge._old.encoding import encode
 from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.proofs_check.bridge.model.anatomy import inspect_model
-from steering_strength.proofs_check.bridge.model.encoding import encode
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
 from steering_strength.proofs_check.bridge.steering.importing import import_vector
 from steering_strength.proofs_check.bridge.steering.making import (

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
 from steering_strength.proofs_check.bridge.advisor.block import advise_block, differentiate
 from steering_strength.proofs_check.bridge.advisor.model import Spent
 from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import Apply
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector

@@ -17,16 +17,16 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm, identify_norm
+from steering_strength.proofs_check.bridge._old.upper import Cost, Upper, read_out
 from steering_strength.proofs_check.bridge.advisor.block import advise_block
 from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
 from steering_strength.proofs_check.bridge.errors import ModelError
 from steering_strength.proofs_check.bridge.measure.last_block import LastBlock, last_block
 from steering_strength.proofs_check.bridge.measure.plateau import final_residual
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm, identify_norm
-from steering_strength.proofs_check.bridge.model.upper import Cost, Upper, read_out
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Apply
 from steering_strength.proofs_check.bridge.steering.making import read_states

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.hooks import Captured
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.upper import Cost, Upper, position_mask, read_out
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.hooks import Captured
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.upper import Cost, Upper, position_mask, read_out
 from steering_strength.proofs_check.bridge.sites import Apply, Site
 
 __all__ = ["HeldContexts"]

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy, inspect_model
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, encode, word_tokens
+from steering_strength.proofs_check.bridge._old.models import LoadedModel, load_model
 from steering_strength.proofs_check.bridge.advisor.advise import (
     advised_alpha,
     demands_of,
@@ -30,9 +33,6 @@ from steering_strength.proofs_check.bridge.advisor.samples import (
     write_page,
 )
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts, load_concept
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy, inspect_model
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, encode, word_tokens
-from steering_strength.proofs_check.bridge.model.models import LoadedModel, load_model
 from steering_strength.proofs_check.bridge.progress import Clock
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Read, Site
 from steering_strength.proofs_check.bridge.steering.importing import import_vector

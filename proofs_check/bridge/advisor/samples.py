@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.hooks import Steered
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.hooks import Steered
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
 from steering_strength.theory.files import write_whole
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from steering_strength.proofs_check.bridge.model.observe import steered_log_probability
+from steering_strength.proofs_check.bridge._old.observe import steered_log_probability
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.steering.setting import Setting
 from steering_strength.theory import TiltedFamily

@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm
 
 __all__ = ["LastBlock", "last_block", "last_block_losses"]
 

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.upper import Upper, read_out
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.upper import Upper, read_out
 from steering_strength.proofs_check.bridge.sites import Apply
 
 __all__ = ["BudgetPoint", "LocalTilt", "local_tilt", "measure_budgets"]

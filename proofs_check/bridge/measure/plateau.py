@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm
-from steering_strength.proofs_check.bridge.model.upper import Upper, position_mask, read_out
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm
+from steering_strength.proofs_check.bridge._old.upper import Upper, position_mask, read_out
 from steering_strength.proofs_check.bridge.sites import Apply
 
 __all__ = ["PAPER_REACH", "Plateau", "approach_plateau"]

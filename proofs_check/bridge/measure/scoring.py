@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.hooks import Steered
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
 from steering_strength.proofs_check.bridge.curves.curve_files import Curves
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.hooks import Steered
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import Site
 from steering_strength.theory.files import write_whole

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm
+from steering_strength.proofs_check.bridge._old.upper import Upper, position_mask, read_out
 from steering_strength.proofs_check.bridge.measure.last_block import last_block_losses
 from steering_strength.proofs_check.bridge.measure.local import local_tilt
 from steering_strength.proofs_check.bridge.measure.text_slope import text_slope, token_losses
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm
-from steering_strength.proofs_check.bridge.model.upper import Upper, position_mask, read_out
 from steering_strength.proofs_check.bridge.sites import Site
 from steering_strength.proofs_check.bridge.verdicts.survey import asinh_grid
 

@@ -16,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm
+from steering_strength.proofs_check.bridge._old.upper import Upper, read_out
 from steering_strength.proofs_check.bridge.measure.adaptive import adaptive_curve
 from steering_strength.proofs_check.bridge.measure.last_block import last_block
 from steering_strength.proofs_check.bridge.measure.local import local_tilt
 from steering_strength.proofs_check.bridge.measure.plateau import final_residual
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm
-from steering_strength.proofs_check.bridge.model.upper import Upper, read_out
 from steering_strength.proofs_check.bridge.sites import Apply, Site
 from steering_strength.theory import TiltedFamily
 

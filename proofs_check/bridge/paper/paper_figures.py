@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy, inspect_model
+from steering_strength.proofs_check.bridge._old.corpus import text_windows
+from steering_strength.proofs_check.bridge._old.encoding import word_tokens
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm, identify_norm
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 from steering_strength.proofs_check.bridge.measure.scoring import Judge, KeywordJudge
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy, inspect_model
-from steering_strength.proofs_check.bridge.model.corpus import text_windows
-from steering_strength.proofs_check.bridge.model.encoding import word_tokens
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm, identify_norm
 from steering_strength.proofs_check.bridge.paper.concept_panel import concept_curve
 from steering_strength.proofs_check.bridge.paper.entropy_panel import entropy_curve
 from steering_strength.proofs_check.bridge.paper.panel_drawing import save_entropy, save_panels

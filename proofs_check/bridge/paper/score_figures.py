@@ -16,6 +16,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.cloze import make_cloze
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, pad, word_tokens
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm
+from steering_strength.proofs_check.bridge._old.upper import Upper, position_mask, read_out
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 from steering_strength.proofs_check.bridge.measure.local import local_tilt
 from steering_strength.proofs_check.bridge.measure.scoring import (
@@ -25,12 +31,6 @@ from steering_strength.proofs_check.bridge.measure.scoring import (
     judged_curve,
     score_curve,
 )
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.cloze import make_cloze
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, pad, word_tokens
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm
-from steering_strength.proofs_check.bridge.model.upper import Upper, position_mask, read_out
 from steering_strength.proofs_check.bridge.paper.concept_panel import logit_of
 from steering_strength.proofs_check.bridge.paper.score_drawing import ScoreCurve
 from steering_strength.proofs_check.bridge.progress import Progress, silent

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, pad
+from steering_strength.proofs_check.bridge._old.hooks import Captured
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, pad
-from steering_strength.proofs_check.bridge.model.hooks import Captured
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
 from steering_strength.proofs_check.bridge.sites import Apply, Read, Site
 from steering_strength.proofs_check.bridge.steering.vectors import (
     SteeringVector,

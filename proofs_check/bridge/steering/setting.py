@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
-from steering_strength.proofs_check.bridge.model.anatomy import (
+from steering_strength.proofs_check.bridge._old.anatomy import (
     Anatomy,
     inspect_model,
     rounding_bound,
 )
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, word_tokens
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.observe import Observation, observe
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, word_tokens
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.observe import Observation, observe
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM
 from steering_strength.proofs_check.bridge.steering.making import require_fit

@@ -17,15 +17,15 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.upper import Cost, Upper
 from steering_strength.proofs_check.bridge.measure.local import (
     BudgetPoint,
     local_tilt,
     measure_budgets,
 )
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.upper import Cost, Upper
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import Apply
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector

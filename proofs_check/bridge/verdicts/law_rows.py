@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm
 from steering_strength.proofs_check.bridge.measure.local import BudgetPoint
 from steering_strength.proofs_check.bridge.measure.plateau import PAPER_REACH
 from steering_strength.proofs_check.bridge.measure.text_slope import TextSlope
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm
 from steering_strength.proofs_check.bridge.shapes import count_shapes
 from steering_strength.proofs_check.bridge.verdicts.concept_rows import concept_rows
 from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow, judged

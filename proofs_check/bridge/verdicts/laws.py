@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
-from steering_strength.proofs_check.bridge.grid import alpha_grid
-from steering_strength.proofs_check.bridge.measure.final_norm import sweep
-from steering_strength.proofs_check.bridge.measure.measured_peaks import locate_peaks
-from steering_strength.proofs_check.bridge.model.anatomy import (
+from steering_strength.proofs_check.bridge._old.anatomy import (
     Anatomy,
     inspect_model,
     rounding_bound,
 )
-from steering_strength.proofs_check.bridge.model.corpus import text_windows
-from steering_strength.proofs_check.bridge.model.encoding import word_tokens
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm, identify_norm
+from steering_strength.proofs_check.bridge._old.corpus import text_windows
+from steering_strength.proofs_check.bridge._old.encoding import word_tokens
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm, identify_norm
+from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+from steering_strength.proofs_check.bridge.grid import alpha_grid
+from steering_strength.proofs_check.bridge.measure.final_norm import sweep
+from steering_strength.proofs_check.bridge.measure.measured_peaks import locate_peaks
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Apply, Read, Site
 from steering_strength.proofs_check.bridge.steering.making import (

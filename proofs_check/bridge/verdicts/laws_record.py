@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 from steering_strength.proofs_check.bridge.extra import versions
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
 from steering_strength.proofs_check.bridge.verdicts.depth import DepthScan
 from steering_strength.proofs_check.bridge.verdicts.law_row import LawRow, as_verdict
 from steering_strength.proofs_check.bridge.verdicts.survey import SiteSurvey

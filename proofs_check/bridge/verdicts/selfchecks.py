@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.observe import observe, steered_log_probability
 from steering_strength.proofs_check.bridge.errors import SelfCheckError
 from steering_strength.proofs_check.bridge.measure.final_norm import measure
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.observe import observe, steered_log_probability
 from steering_strength.proofs_check.bridge.steering.setting import Setting
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
 

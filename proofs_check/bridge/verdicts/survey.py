@@ -10,6 +10,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge._old.norms import FinalNorm
+from steering_strength.proofs_check.bridge._old.upper import Cost, Upper, read_out
 from steering_strength.proofs_check.bridge.measure.last_block import last_block
 from steering_strength.proofs_check.bridge.measure.local import (
     BudgetPoint,
@@ -23,11 +28,6 @@ from steering_strength.proofs_check.bridge.measure.plateau import (
     approach_plateau,
 )
 from steering_strength.proofs_check.bridge.measure.text_slope import TextSlope, text_slope
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
-from steering_strength.proofs_check.bridge.model.norms import FinalNorm
-from steering_strength.proofs_check.bridge.model.upper import Cost, Upper, read_out
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import Apply
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.models import LoadedModel
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
 from steering_strength.proofs_check.bridge.measure.final_norm import FinalNormSweep, sweep
 from steering_strength.proofs_check.bridge.measure.measured_peaks import MeasuredPeak, locate_peaks
-from steering_strength.proofs_check.bridge.model.models import LoadedModel
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.steering.setting import Setting, prepare
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from steering_strength.proofs_check.bridge._old.corpus import library_text
+from steering_strength.proofs_check.bridge._old.models import LoadedModel, fingerprint
 from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
-from steering_strength.proofs_check.bridge.model.corpus import library_text
-from steering_strength.proofs_check.bridge.model.models import LoadedModel, fingerprint
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.files import write_whole

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, encode
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, encode
 from steering_strength.theory.errors import MissingExtraError
 
 __all__ = ["DTYPES", "LoadedModel", "fingerprint", "load_model"]

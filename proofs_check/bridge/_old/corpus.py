@@ -10,7 +10,7 @@ import inspect
 import random
 from typing import Any
 
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch, pad
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, pad
 from steering_strength.theory.errors import SteeringSetError
 
 __all__ = ["library_text", "text_windows"]

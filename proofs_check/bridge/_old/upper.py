@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered, first_tensor
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered, first_tensor
 from steering_strength.proofs_check.bridge.sites import Apply, Site
 
 __all__ = ["Cost", "Upper", "position_mask", "read_out", "rows_at_once"]

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
+from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
+from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered
+from steering_strength.proofs_check.bridge._old.upper import Cost, Upper, position_mask
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
-from steering_strength.proofs_check.bridge.model.encoding import TokenBatch
-from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered
-from steering_strength.proofs_check.bridge.model.upper import Cost, Upper, position_mask
 from steering_strength.proofs_check.bridge.sites import Site
 
 __all__ = ["LastPosition"]

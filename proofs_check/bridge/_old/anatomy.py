@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered, first_tensor
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.model.hooks import Captured, Steered, first_tensor
 from steering_strength.theory.errors import AssumptionError
 
 __all__ = ["Anatomy", "inspect_model", "rounding_bound"]

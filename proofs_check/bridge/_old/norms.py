@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.model.anatomy import Anatomy
 from steering_strength.theory import NormedSteering
 
 __all__ = ["FinalNorm", "identify_norm"]
