@@ -17,6 +17,7 @@ import sys
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec as found
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,7 +71,19 @@ class _ShortNames(MetaPathFinder, Loader):
         # `python -m theory` runs a file and not a module that exists already.
         if room not in self.rooms or not rest or rest.endswith("__main__"):
             return None
-        return ModuleSpec(fullname, self)
+        real = found(f"steering_strength.{fullname}")
+        if real is None:
+            return None
+        spec = ModuleSpec(fullname, self, is_package=real.submodule_search_locations is not None)
+        if spec.submodule_search_locations is not None:
+            spec.submodule_search_locations += real.submodule_search_locations or []
+        return spec
+
+    def get_code(self, fullname: str) -> Any:
+        """The code of `python -m ROOM.MODULE`, which runs a file as well."""
+        name = f"steering_strength.{fullname}"
+        loader: Any = getattr(found(name), "loader", None)
+        return loader.get_code(name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = import_module(f"steering_strength.{spec.name}")

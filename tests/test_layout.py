@@ -346,3 +346,11 @@ print(theory.__name__, proofs_check.__name__, theory.engine.sums.__name__)
         "steering_strength.proofs_check",
         "steering_strength.theory.engine.sums",
     ]
+
+
+@pytest.mark.parametrize("module", ["theory", "proofs_check", "figures", "figures.report"])
+def test_modules_of_a_checkout_run_under_their_short_names(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
