@@ -3,32 +3,80 @@
 `SteeredModel(hf_model, tokenizer)` finds blocks, final norm and unembedding of the object the user
 already has and verifies them; nothing is moved or converted. Everything else hangs on it: vectors
 from texts, steered curves that answer like a `TiltedFamily`, advice, steered generation.
+
+    model = SteeredModel(hf_model, tokenizer)
+    vector = model.vector(positive, negative, site=15)
+    advice = model.advise(vector, contexts, cross_entropy=0.5)
+    with model.steered(vector, advice.alpha):
+        hf_model.generate(...)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Literal
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
-from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, encode
-from steering_strength.proofs_check.bridge._old.hooks import Steered
-from steering_strength.proofs_check.bridge._old.models import LoadedModel, fingerprint, load_model
-from steering_strength.proofs_check.bridge._old.observe import observe
-from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Apply, Read, Site
-from steering_strength.proofs_check.bridge.steering.making import difference_vectors, read_states
-from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
-from steering_strength.theory.advice import PopulationAdvice
+from steering_strength.proofs_check.bridge import loading
+from steering_strength.proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.norm import FinalNorm, identify_norm
+from steering_strength.proofs_check.bridge.steer import (
+    Captured,
+    Cost,
+    Held,
+    Normed,
+    Steered,
+    rows_at_once,
+    skips_below,
+    vector_tensor,
+)
+from steering_strength.proofs_check.bridge.structure import (
+    Forward,
+    find_structure,
+    precision,
+    replaced_output,
+)
+from steering_strength.proofs_check.bridge.texts import (
+    ConceptTexts,
+    Text,
+    TokenBatch,
+    encode,
+    pad,
+    word_tokens,
+)
+from steering_strength.proofs_check.bridge.vectors import (
+    FINAL_NORM,
+    Apply,
+    Read,
+    Site,
+    SteeringVector,
+    text_hash,
+)
+
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.bridge.curve import Local
+    from steering_strength.theory.advice import PopulationAdvice
 
 __all__ = ["SteeredModel"]
 
 Floats = NDArray[np.float64]
 Positions = Literal["all", "last", "after-prompt"]
+Contexts = str | Sequence[Text] | TokenBatch
+Where = Site | int | str
+
+_TEXTS = 16
+_ATTEMPTS = 4
+# Logits of one piece in float64: 32 rows of 262,144 tokens are 64 MiB.
+_CELLS = 1 << 23
+_PROBE = "The first thing to know about the weather in the mountains is that it can"
+_DRAWS = 8
 
 
 class SteeredModel:
@@ -38,7 +86,7 @@ class SteeredModel:
     ----------
     hf_model : transformers.PreTrainedModel
         On any device or several, of any dtype, in evaluation mode. It is neither moved nor
-        converted, and its hooks are gone when a call returns.
+        converted, and no hook is left on it when a call returns.
     tokenizer : transformers.PreTrainedTokenizerBase
     name : str, optional
         For tables and files; default the last part of `config._name_or_path`.
@@ -48,10 +96,9 @@ class SteeredModel:
     Attributes
     ----------
     hf_model, tokenizer
-    name, fingerprint : str
-        The fingerprint is a hash of the weights that does not depend on their dtype.
-    blocks : tuple of torch.nn.Module
-    block_names : tuple of str
+    name, model_type : str
+    structure : Structure
+    blocks, block_names : tuple
     final_norm, unembedding : torch.nn.Module
     final_norm_name : str
     width, vocabulary : int
@@ -62,29 +109,35 @@ class SteeredModel:
         Where token ids go.
     dtype : torch.dtype
         Of the states.
+    forward : Forward
+        The model's own forward pass, without gradients.
+    cost : Cost
+        What was run so far.
 
     Raises
     ------
     ModelError
-        It is not causal, in training mode, returns NaN, or a part is not found.
+        It is not causal, in training mode, returns NaN, cannot run, or a part is not found.
     """
 
     def __init__(
         self, hf_model: Any, tokenizer: Any, *, name: str | None = None, seed: int = 0
     ) -> None:
-        anatomy = inspect_model(hf_model, seed=seed)
-        self.hf_model, self.tokenizer = hf_model, tokenizer
+        self.hf_model, self.tokenizer, self.seed = hf_model, tokenizer, seed
+        self.forward = Forward(hf_model)
+        self.structure = found = find_structure(hf_model, self.forward, seed=seed)
         label = name or str(getattr(hf_model.config, "_name_or_path", "")).rsplit("/", 1)[-1]
         self.name = label or type(hf_model).__name__
-        self.fingerprint = fingerprint(hf_model)
-        self.blocks, self.block_names = anatomy.blocks, anatomy.block_names
-        self.final_norm, self.final_norm_name = anatomy.final_norm, anatomy.final_norm_name
-        self.unembedding, self.logit_scale = anatomy.unembedding, anatomy.logit_scale
-        self.width, self.vocabulary = anatomy.width, anatomy.vocabulary
-        self.device, self.dtype = torch.device("cpu"), anatomy.unembedding.weight.dtype
-        self.seed = seed
-        self._anatomy = anatomy
-        self._loaded = LoadedModel(hf_model, tokenizer, self.name, self.name, self.fingerprint)
+        self.model_type = str(getattr(hf_model.config, "model_type", ""))
+        self.blocks, self.block_names = found.blocks, found.block_names
+        self.final_norm, self.final_norm_name = found.final_norm, found.final_norm_name
+        self.unembedding, self.logit_scale = found.unembedding, found.logit_scale
+        self.width, self.vocabulary = found.width, found.vocabulary
+        self.device, self.dtype = self.forward.device, found.dtype
+        self.cost = Cost()
+        self.steered_at_norm = 0
+        self.shares_prefix: dict[Site, bool] = {}
+        self._skips: dict[Site, bool] = {}
 
     @classmethod
     def load(cls, name: str, dtype: str | None = None) -> SteeredModel:
@@ -97,8 +150,8 @@ class SteeredModel:
         ModelError, MissingExtraError
             Nothing with that name is here, or it cannot be read.
         """
-        loaded = load_model(name, dtype or "float32")
-        return cls(loaded.model, loaded.tokenizer, name=loaded.label)
+        hf_model, tokenizer, label = loading.load(name, dtype)
+        return cls(hf_model, tokenizer, name=label)
 
     def __repr__(self) -> str:
         return (
@@ -106,7 +159,76 @@ class SteeredModel:
             f" V = {self.vocabulary:,}, {str(self.dtype).removeprefix('torch.')} on {self.device})"
         )
 
-    def site(self, where: Site | int | str) -> Site:
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the weights that does not depend on their dtype."""
+        return loading.fingerprint(self.hf_model)
+
+    @cached_property
+    def tokenizer_hash(self) -> str:
+        """Hash of the vocabulary."""
+        return loading.tokenizer_hash(self.tokenizer)
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens the model reads at most; None if its configuration does not say."""
+        config = self.hf_model.config
+        inner = config.get_text_config() if hasattr(config, "get_text_config") else config
+        found = getattr(inner, "max_position_embeddings", None)
+        return None if found is None else int(found)
+
+    @cached_property
+    def adds_bos(self) -> bool:
+        """Whether the tokenizer puts BOS in front by itself; if not, it is put there here."""
+        bos = self.tokenizer.bos_token_id
+        return bos is not None and list(self.tokenizer("a")["input_ids"])[:1] == [bos]
+
+    @cached_property
+    def floor(self) -> float:
+        """Nats of KL that rounding alone makes: redrawn roundings of the first block's output.
+
+        About 1e-12 in float32 and 1e-3 in bfloat16. A budget b is met within about
+        sqrt(floor / b): 10 % at 100 times the floor, see `smallest_budget`.
+        """
+        site = Site(0) if self.blocks else FINAL_NORM
+        held = Held(self, self.encode(_PROBE), site, cost=Cost())
+        generator = torch.Generator().manual_seed(self.seed)
+        shape = (_DRAWS, *held.residual.shape[1:])
+        signs = torch.randint(0, 2, shape, generator=generator).to(held.residual.device) * 2.0 - 1.0
+        wide = torch.promote_types(self.dtype, torch.float32)
+        jitter = 1.0 + (0.5 + 1e-3) * precision(self.dtype) * signs.to(wide)
+        states = (held.residual.to(wide) * jitter).to(self.dtype)
+        rows = held.batch.take([0] * _DRAWS)
+        normed = held._above(rows, states)[:, int(held.batch.last[0])]
+        log_q, log_p = self.log_softmax(normed), self.log_softmax(held.base)[0]
+        return float(((log_p - log_q) @ np.exp(log_p)).mean().clip(0.0))
+
+    @property
+    def smallest_budget(self) -> float:
+        """The budget, in nats, that is met within about 10 %: 100 times the floor."""
+        return 100.0 * self.floor
+
+    @cached_property
+    def norm(self) -> FinalNorm:
+        """What the final norm computes, in float64.
+
+        Raises
+        ------
+        ModelError
+            It is neither an RMSNorm nor a LayerNorm, to five digits.
+        """
+        return identify_norm(self._apply_norm, self.width, self.final_norm_name, seed=self.seed)
+
+    def _apply_norm(self, x: Floats) -> Floats:
+        module = self.structure.wide_norm or self.final_norm
+        weight = next(module.parameters(), None)
+        dtype = self.dtype if self.structure.wide_norm is None else torch.float32
+        device = self.device if weight is None else weight.device
+        with torch.no_grad():
+            out = module(torch.as_tensor(x).to(device=device, dtype=dtype)[None, None])
+        return np.asarray(out[0, 0].double().cpu().numpy())
+
+    def site(self, where: Where) -> Site:
         """Return the site: "final_norm", or a block index (its output), checked.
 
         Raises
@@ -118,23 +240,21 @@ class SteeredModel:
         site.module(self)
         return site
 
-    def module(self, where: Site | int | str) -> torch.nn.Module:
+    def module(self, where: Where) -> torch.nn.Module:
         """Return the module whose output is steered at that site."""
         module: torch.nn.Module = self.site(where).module(self)
         return module
 
-    @property
-    def longest(self) -> int | None:
-        """How many tokens the model reads at most; None if its configuration does not say."""
-        return self._loaded.longest
+    def skips_below(self, site: Site, batch: TokenBatch) -> bool:
+        """Whether blocks up to `site` may be passed over when their output is given; verified."""
+        if site not in self._skips:
+            self._skips[site] = skips_below(self, site, batch)
+        return self._skips[site]
 
-    @property
-    def floor(self) -> float:
-        """Nats of KL that rounding alone produces in this model: budgets far above it are met."""
-        return 0.0
-
-    def encode(self, texts: str | Sequence[str] | TokenBatch) -> TokenBatch:
+    def encode(self, texts: Contexts) -> TokenBatch:
         """Tokenise: BOS in front where the model has one, padded on the right, never cut.
+
+        A text is a string or a chat, a list of {"role": ..., "content": ...}.
 
         Raises
         ------
@@ -143,38 +263,156 @@ class SteeredModel:
         """
         if isinstance(texts, TokenBatch):
             return texts
-        return encode(self.tokenizer, [texts] if isinstance(texts, str) else texts, self.longest)
+        listed: Any = [texts] if _single(texts) else list(texts)
+        return encode(self.tokenizer, listed, self.longest)
 
     def token_text(self, token: int) -> str:
         """Return the token as a reader sees it, with a middle dot for its leading space."""
         text = self.tokenizer.decode([int(token)])
         return ascii(text)[1:-1].replace(" ", "\N{MIDDLE DOT}") if text.strip() else f"<{token}>"
 
-    def log_probability(self, contexts: str | Sequence[str] | TokenBatch) -> Floats:
-        """Log-probabilities of the next token after each context, shape (m, V), unsteered."""
-        return observe(self.hf_model, self._anatomy, self.encode(contexts)).log_p
+    def tokens(self, words: Sequence[str]) -> NDArray[np.int64]:
+        """Ids of the single tokens that spell one of `words`, with or without a space before it.
+
+        Raises
+        ------
+        SteeringSetError
+            No token spells any of them.
+        """
+        return np.array(word_tokens(self.tokenizer, words, self.vocabulary), dtype=np.int64)
+
+    def hold(self, contexts: Contexts, site: Where, apply: Apply = "all") -> Held:
+        """Run the contexts up to a site once; see `steer.Held`."""
+        return Held(self, self.encode(contexts), self.site(site), apply=apply)
+
+    def normed(self, contexts: Contexts) -> torch.Tensor:
+        """Outputs of the final norm at the last positions, (m, d)."""
+        batch, found = self.encode(contexts), []
+        for piece in batch.chunks(self._texts(batch)):
+            self.cost.add(piece.rows, piece.ids.shape[1], 1.0)
+            with Normed(self) as out:
+                self.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
+            found.append(out.value[torch.arange(piece.rows), piece.last.to(out.value.device)])
+        return torch.cat(found)
+
+    def log_probability(self, contexts: Contexts) -> Floats:
+        """Log-probabilities of the next token after each context, shape (m, V).
+
+        Unsteered, or steered inside `steered`. The logits of 16-bit models are formed in float32.
+
+        Raises
+        ------
+        SelfCheckError
+            One is not finite.
+        """
+        found = self.log_softmax(self.normed(contexts))
+        if not np.isfinite(found).all():
+            raise SelfCheckError(
+                "the model returns a log-probability that is not finite",
+                remedy="load the model in another precision, such as float32",
+            )
+        return found
 
     def read_out(self, normed: torch.Tensor) -> torch.Tensor:
         """Logits, (R, V) in float64 on the CPU, of outputs (R, d) of the final norm."""
-        from steering_strength.proofs_check.bridge._old.upper import read_out
+        return torch.cat([piece.cpu() for piece in self._logits(normed)])
 
-        return read_out(self._anatomy, normed)
+    def log_softmax(self, normed: torch.Tensor) -> Floats:
+        """Log-probabilities, (R, V), of outputs (R, d) of the final norm."""
+        pieces = [torch.log_softmax(piece, dim=-1).cpu() for piece in self._logits(normed)]
+        return np.asarray(torch.cat(pieces).numpy())
 
-    def states(
-        self,
-        texts: str | Sequence[str] | TokenBatch,
-        site: Site | int | str,
-        read: Read = "last",
-    ) -> torch.Tensor:
-        """One state per text at a site, (B, d): the last token's, or the mean without the first."""
-        found = read_states(self.hf_model, self._anatomy, self.encode(texts), [self.site(site)])
-        return found[0].by(read)
+    def _logits(self, normed: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Float64 logits where the unembedding is, in pieces."""
+        read: Callable[[torch.Tensor], torch.Tensor]
+        if self.structure.not_affine is not None:
+            read = self._through_the_model
+        elif self.structure.plain:
+            read = self.structure.product
+        else:
+            read = self._through_the_module
+        for piece in normed.split(max(1, _CELLS // self.vocabulary)):
+            with torch.no_grad():
+                logits = read(piece)
+            wide = logits.cpu().double() if logits.device.type == "mps" else logits.double()
+            yield wide if self.logit_scale == 1.0 else wide.mul(self.logit_scale)
+
+    def _through_the_module(self, states: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.unembedding(states.to(self.dtype))
+        return logits
+
+    def _through_the_model(self, states: torch.Tensor) -> torch.Tensor:
+        """A pass over texts of one token whose normed states are replaced: soft-caps included."""
+        ids = torch.zeros((states.shape[0], 1), dtype=torch.int64)
+        with replaced_output(self.final_norm, states[:, None]):
+            logits: torch.Tensor = self.forward(ids).logits[:, -1]
+        return logits
+
+    def direction(self, vector: SteeringVector | ArrayLike) -> Floats:
+        """W v, (V,), centred: M at the final norm up to a constant that changes no distribution."""
+        values = vector_tensor(vector)
+        logits = self.read_out(torch.stack([values, torch.zeros_like(values)])).numpy()
+        odds = logits[0] - logits[1]
+        return np.asarray(odds - odds.mean())
+
+    def rounding(self, length: float) -> float:
+        """Rounding error, in nats, of a log-probability read from a state of Euclidean `length`.
+
+        A dot product of d terms errs by at most about sqrt(d) eps |W_z| |h|.
+        """
+        longest = float(torch.linalg.vector_norm(self.unembedding.weight.float(), dim=-1).max())
+        eps = precision(torch.promote_types(self.dtype, torch.float32))
+        return eps * math.sqrt(self.width) * abs(self.logit_scale) * longest * length
+
+    def states(self, texts: Contexts, site: Where, read: Read = "last") -> torch.Tensor:
+        """One state per text at a site, (B, d) on the CPU, in float32 or wider.
+
+        The last token's; or the mean over the tokens without the first (of one token: that one).
+        """
+        last, mean, _ = self._read(texts, [self.site(site)])[0]
+        return last if read == "last" else mean
+
+    def _read(
+        self, texts: Contexts, sites: Sequence[Site]
+    ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """For each site: last states, means without the first token, means with it."""
+        batch = self.encode(texts)
+        columns: list[list[torch.Tensor]] = [[] for _ in sites]
+        for piece in batch.chunks(self._texts(batch)):
+            self.cost.add(piece.rows, piece.ids.shape[1], 1.0)
+            with ExitStack() as stack:
+                seen = [
+                    stack.enter_context(
+                        Normed(self) if site == FINAL_NORM else Captured(site.module(self))
+                    )
+                    for site in sites
+                ]
+                self.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
+            late = piece.mask.clone()
+            late[piece.last > 0, 0] = 0
+            for state, column in zip(seen, columns, strict=True):
+                value = state.value.to(torch.promote_types(state.value.dtype, torch.float32))
+                read = [value[torch.arange(piece.rows), piece.last.to(value.device)]]
+                for places in (late, piece.mask):
+                    weights = places.to(value)
+                    read.append((value * weights[:, :, None]).sum(1) / weights.sum(1)[:, None])
+                column.append(torch.stack(read).cpu())
+        found = []
+        for column in columns:
+            last, mean, plain = torch.cat(column, dim=1)
+            found.append((last, mean, plain))
+        return found
+
+    def _texts(self, batch: TokenBatch) -> int:
+        """Texts in one pass: at least `_TEXTS`, more where memory allows."""
+        size = 2 if precision(self.dtype) > 1e-5 else 4
+        return max(_TEXTS, rows_at_once(self.width, size, self.device) // batch.ids.shape[1])
 
     def vector(
         self,
-        positive: Sequence[str],
-        negative: Sequence[str],
-        site: Site | int | str = "final_norm",
+        positive: Sequence[Text],
+        negative: Sequence[Text],
+        site: Where = "final_norm",
         *,
         read: Read | None = None,
         apply: Apply = "all",
@@ -202,38 +440,91 @@ class SteeredModel:
 
     def vectors(
         self,
-        positive: Sequence[str],
-        negative: Sequence[str],
-        sites: Sequence[Site | int | str],
+        positive: Sequence[Text],
+        negative: Sequence[Text],
+        sites: Sequence[Where],
         *,
         read: Read | None = None,
         apply: Apply = "all",
     ) -> list[SteeringVector]:
-        """The vectors of several sites from one pass over the texts."""
+        """The vectors of several sites from one pass over the texts; see `vector`."""
         places = [self.site(where) for where in sites]
-        rule = read or ("last" if all(place == FINAL_NORM for place in places) else "mean")
-        made = difference_vectors(
-            self._loaded, self._anatomy, positive, negative, places, read=rule, apply=apply
-        )
-        return [vector for vector, _ in made]
+        sides = [self._read(texts, places) for texts in (positive, negative)]
+        found = []
+        for place, plus, minus in zip(places, *sides, strict=True):
+            rule = read or ("last" if place == FINAL_NORM else "mean")
+            chosen = 0 if rule == "last" else 1
+            means = [side.double().mean(0) for side in (plus[chosen], minus[chosen])]
+            clean, plain = (plus[i].double().mean(0) - minus[i].double().mean(0) for i in (1, 2))
+            lengths = torch.cat([plus[chosen], minus[chosen]]).double().norm(dim=-1)
+            found.append(
+                SteeringVector(
+                    (means[0] - means[1]).numpy(),
+                    place,
+                    model=self.name,
+                    model_type=self.model_type,
+                    fingerprint=self.fingerprint,
+                    tokenizer=self.tokenizer_hash,
+                    read=rule,
+                    apply=apply,
+                    residual_norm=float(lengths.median()),
+                    positives=len(positive),
+                    negatives=len(negative),
+                    positive_hash=text_hash(positive),
+                    negative_hash=text_hash(negative),
+                    dtype=str(self.dtype).removeprefix("torch."),
+                    sink_cosine=float(torch.nn.functional.cosine_similarity(clean, plain, dim=0)),
+                )
+            )
+        return found
 
-    def steered(
+    def fitting(
         self,
         vector: SteeringVector | ArrayLike,
-        alpha: float,
+        site: Where | None = None,
+        contexts: Contexts | None = None,
+    ) -> SteeringVector:
+        """The vector, checked to fit; an array becomes one at `site`.
+
+        Given contexts, the median length of a state at the site is measured where it is unknown.
+
+        Raises
+        ------
+        VectorError, ShapeError
+            It belongs to another model or site, or has another width.
+        """
+        if not isinstance(vector, SteeringVector):
+            place = self.site(FINAL_NORM if site is None else site)
+            vector = SteeringVector(vector_tensor(vector).numpy(), place, model=self.name)
+        elif site is not None:
+            vector.require_site(self.site(site))
+        vector.require(self)
+        self.site(vector.site)
+        if contexts is None or math.isfinite(vector.residual_norm):
+            return vector
+        read: Read = "last" if vector.read == "last" else "mean"
+        lengths = self.states(contexts, vector.site, read).double().norm(dim=-1)
+        return replace(vector, residual_norm=float(lengths.median()))
+
+    @contextmanager
+    def steered(
+        self,
+        vector: SteeringVector | ArrayLike | Sequence[SteeringVector],
+        alpha: float | ArrayLike | torch.Tensor,
         *,
-        site: Site | int | str | None = None,
-        positions: Positions | torch.Tensor = "all",
-    ) -> AbstractContextManager[Any]:
+        site: Where | None = None,
+        positions: Positions | torch.Tensor | None = None,
+    ) -> Iterator[Steered]:
         """Context manager: inside it every forward pass, `generate` included, is steered.
 
         Parameters
         ----------
-        vector : SteeringVector, or array (d,) with `site`
-        alpha : float, or one for each row, (B,)
+        vector : SteeringVector, several of them, or an array (d,) with `site`
+        alpha : float, or one for each row of the batch, (B,)
         positions : {"all", "last", "after-prompt"} or a boolean mask (B, T) of the prompt
             "last" is the prompt's last position and every generated one, "after-prompt" the
-            generated ones only.
+            generated ones only; batches are padded on the left then, as `generate` wants them.
+            Default what the vector says.
 
         Raises
         ------
@@ -242,28 +533,64 @@ class SteeredModel:
         SelfCheckError
             On leaving: nothing ran inside.
         """
-        place = vector.site if isinstance(vector, SteeringVector) else self.site(site or FINAL_NORM)
-        values = vector.values if isinstance(vector, SteeringVector) else np.asarray(vector)
-        return Steered(self.module(place), torch.as_tensor(values), alpha)
+        several = isinstance(vector, list | tuple) and isinstance(vector[0], SteeringVector)
+        given: Any = vector if several else [vector]
+        chosen = [self.fitting(one, site) for one in given]
+        strength = alpha if isinstance(alpha, int | float) else torch.as_tensor(alpha).double()
+        at_norm = sum(one.site == FINAL_NORM for one in chosen)
+        self.steered_at_norm += at_norm
+        try:
+            with ExitStack() as stack:
+                hooks = [
+                    stack.enter_context(
+                        Steered(
+                            one.site.module(self),
+                            torch.as_tensor(one.values.copy()),
+                            strength,
+                            one.apply if positions is None else positions,
+                            self.hf_model,
+                        )
+                    )
+                    for one in chosen
+                ]
+                yield hooks[0]
+        finally:
+            self.steered_at_norm -= at_norm
 
-    def at(
-        self,
-        site: Site | int | str,
-        vector: SteeringVector | ArrayLike,
-        contexts: str | Sequence[str] | TokenBatch,
-    ) -> Any:
+    def at(self, site: Where, vector: SteeringVector | ArrayLike, contexts: Contexts) -> Any:
         """Return the steered curve of a context, or a list of them for several contexts.
 
-        Each answers the questions of `theory.advice.curve.SteeredCurve`: exact at the final norm
-        (a `TiltedFamily`) and at the last block (closed form), measured at any other block.
+        Each answers the questions of `theory.advice.curve.SteeredCurve`: exact at the final norm (a
+        `TiltedFamily`), in closed form at the last block, measured at any other block.
+
+        Raises
+        ------
+        AssumptionError
+            At the final norm, if the logits are not affine there (a soft-cap).
+        VectorError, ShapeError, SteeringSetError
+            The vector does not fit, no such site, an unusable text.
         """
-        raise NotImplementedError
+        from steering_strength.proofs_check.bridge.curve import curves
+
+        found = curves(self, self.fitting(vector, site), self.encode(contexts))
+        return found[0] if _single(contexts) else found
+
+    def derivative(
+        self, site: Where, vector: SteeringVector | ArrayLike, contexts: Contexts
+    ) -> list[Local]:
+        """First and second derivative of each context's logits at alpha = 0, one pass for all."""
+        from steering_strength.proofs_check.bridge.curve import derivatives
+
+        fitting = self.fitting(vector, site)
+        apply: Apply = "last" if fitting.apply == "last" else "all"
+        return derivatives(self.hold(contexts, fitting.site, apply), fitting)
 
     def advise(
         self,
-        vector: SteeringVector,
-        contexts: str | Sequence[str] | TokenBatch,
+        vector: SteeringVector | ArrayLike,
+        contexts: Contexts,
         *,
+        site: Where | None = None,
         tokens: ArrayLike | None = None,
         words: Sequence[str] | None = None,
         level: float | None = None,
@@ -273,9 +600,110 @@ class SteeredModel:
         sign: int = 1,
         weights: ArrayLike | None = None,
         quantile: float = 0.9,
+        plateau: float = 0.01,
     ) -> PopulationAdvice:
         """Which alpha: the window that meets the demands on every context and on most of them.
 
         `words` are turned into the tokens that spell them. All else as in `theory.advise`.
         """
-        raise NotImplementedError
+        from steering_strength.proofs_check.bridge.advise import advise_model
+
+        target = tokens if words is None else self.tokens(words)
+        return advise_model(
+            self,
+            self.fitting(vector, site),
+            self.encode(contexts),
+            tokens=target,
+            level=level,
+            cross_entropy=cross_entropy,
+            reverse_kl=reverse_kl,
+            before_peak=before_peak,
+            sign=sign,
+            weights=weights,
+            quantile=quantile,
+            plateau=plateau,
+        )
+
+    def continued(
+        self,
+        context: Text | TokenBatch,
+        count: int,
+        length: int,
+        *,
+        temperature: float = 1.0,
+        seed: int = 0,
+        steering: Steered | None = None,
+    ) -> torch.Tensor:
+        """Token ids of `count` continuations of one context, (count, T + length), on the CPU.
+
+        Sampled from the model's own distribution in float64; temperature 0 takes the likeliest.
+        With `steering` (or inside `steered`) every step is steered; one that is not is an error.
+
+        Raises
+        ------
+        SelfCheckError
+            `steering` did not fire at every step.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        batch = self.encode([context] if not isinstance(context, TokenBatch) else context)
+        ids = batch.ids.expand(count, -1)
+        cache, fed = None, ids
+        for _ in range(length):
+            before = steering.fired if steering else -1
+            out = self.forward(fed, cache=cache, use_cache=True, last_only=True)
+            if steering and steering.fired == before:
+                raise SelfCheckError(
+                    "the steering hook did not fire at a decoded token",
+                    remedy="the model decodes without passing through the site",
+                )
+            self.cost.add(count, fed.shape[1], 1.0)
+            cache = Forward.cache_of(out)
+            logits = out.logits[:, -1].cpu().double()
+            if temperature > 0.0:
+                p = torch.softmax(logits / temperature, dim=-1)
+                new = torch.multinomial(p, 1, generator=generator)
+            else:
+                new = logits.argmax(dim=-1, keepdim=True)
+            ids = torch.cat([ids, new], dim=1)
+            fed = new if cache is not None else ids
+        return ids
+
+    def sample(self, count: int, length: int, *, seed: int = 0) -> tuple[list[str], TokenBatch]:
+        """`count` texts of `length` tokens drawn from the model after its BOS, and their tokens.
+
+        Temperature 1 and the whole vocabulary: the model's cross-entropy on them is calibrated.
+        They also serve as the paper's random negatives.
+        """
+        start = self.tokenizer.bos_token_id
+        first = pad([[0 if start is None else start]])
+        rows = self.continued(first, count, length, seed=seed).tolist()
+        return [self.tokenizer.decode(row[1:]) for row in rows], pad(rows)
+
+    def with_sampled_negatives(self, concept: ConceptTexts, *, seed: int = 0) -> ConceptTexts:
+        """The same concept with N sampled from the model: as many texts as P has, about as long.
+
+        Raises
+        ------
+        SteeringSetError
+            A text of P is empty or too long.
+        """
+        count = len(concept.positive)
+        length = int(self.encode(concept.positive).last.median())
+        taken = {*concept.positive, *concept.contexts}
+        found: list[str] = []
+        # An end-of-text token can leave a blank or a repeated text; another seed replaces it.
+        for attempt in range(_ATTEMPTS):
+            for text in self.sample(count, max(2, length), seed=seed + attempt)[0]:
+                if text.strip() and text not in taken:
+                    taken.add(text)
+                    found.append(text)
+            if len(found) >= count:
+                break
+        return replace(concept, neutral=tuple(found[:count]))
+
+
+def _single(contexts: Contexts) -> bool:
+    """Whether this is one text, a string or a chat, rather than several."""
+    if isinstance(contexts, str):
+        return True
+    return not isinstance(contexts, TokenBatch) and isinstance(next(iter(contexts), None), Mapping)

@@ -1,0 +1,740 @@
+"""Steered curves of a model: what `theory.advice` asks, answered where the model is steered.
+
+At the output of the final norm each context is a `TiltedFamily`, exact. At the last block its
+logits are known in closed form (`last-block`). At any other block nothing is linear: one derivative
+at alpha = 0 (`local`) seeds every search, each distribution that is measured serves all searches of
+its context, and an answer is a strength that was measured between two that were. What was not found
+says up to where it was looked for, never "never".
+
+The searches are generators: they yield the strengths they want measured and return a `Root`. So one
+curve can be asked alone, and the searches of many contexts can share forward passes
+(`solve_together`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, log_softmax, logsumexp
+
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.steer import Held, vector_tensor
+from steering_strength.proofs_check.bridge.structure import precision
+from steering_strength.proofs_check.bridge.texts import TokenBatch
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice.curve import Method
+from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
+
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.bridge.model import SteeredModel
+
+__all__ = ["Local", "MeasuredCurve", "curves", "derivatives", "last_block", "solve_together"]
+
+Floats = NDArray[np.float64]
+Search = Generator[list[float], None, Root]
+Curve = Callable[[float], float]
+
+# A step of this share of the states' median length: truncation and float32 rounding both stay below
+# 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
+_STEP, _WIDE_STEP = 3e-3, 5e-2
+# A budget is kept, and spent to this share; a level is reached, and exceeded by this in its logit.
+_CLOSE, _OVER = 0.01, 0.01
+# Width of a measured bracket, relative.
+_WIDTH = 0.02
+_STRETCH = 4.0
+_TRIES, _HALVINGS = 4, 12
+_ROUNDS = 24
+# Where a scan begins and ends, in lengths of a state: far beyond both, nothing changes any more.
+_NEAR, _FAR, _SCAN = 0.02, 256.0, 15
+# R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
+_RATIO = {1e-12: 1e6, 1e-5: 1e3}
+_NODES = 3
+_ROWS = 1 << 24  # numbers of remembered log-probabilities, 128 MiB
+
+
+@dataclass(frozen=True, eq=False)
+class Local:
+    """First and second derivative of one context's logits along v, at alpha = 0.
+
+    Parameters
+    ----------
+    log_p : numpy.ndarray
+        Shape (V,), unsteered.
+    slope, bend : numpy.ndarray
+        Shape (V,): M_loc in nats per unit alpha, and l'' in nats per unit alpha squared.
+    step : float
+        The alpha of the difference.
+    """
+
+    log_p: Floats
+    slope: Floats
+    bend: Floats
+    step: float
+
+    @property
+    def variance(self) -> float:
+        """Var_p(M_loc): KL(p || p_alpha) is half of it times alpha^2, to second order."""
+        p = np.exp(self.log_p)
+        return float(p @ (self.slope - p @ self.slope) ** 2)
+
+    def family(self) -> TiltedFamily:
+        """The tilted family that agrees with the model to first order."""
+        return TiltedFamily(self.log_p, self.slope)
+
+
+def derivatives(held: Held, vector: SteeringVector) -> list[Local]:
+    """Central differences of every context's last logits, both steps of all of them in one pass.
+
+    In 16 bits the step is then chosen so that rounding, about the model's floor over the step's own
+    KL, and truncation, a third of the step squared in units of sd(M), are equal; that costs a
+    second pass where the first guess was far off.
+    """
+    coarse = precision(held.model.dtype) > 1e-5
+    steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / vector.norm
+    found = _differences(held, vector, steps)
+    if coarse:
+        aim = max((3.0 * held.model.floor) ** 0.25, 0.01)
+        sd = np.sqrt([max(local.variance, 1e-300) for local in found])
+        if ((steps * sd < 0.5 * aim) | (steps * sd > 2.0 * aim)).any():
+            found = _differences(held, vector, np.minimum(aim / sd, _STRETCH * steps))
+    return found
+
+
+def _differences(held: Held, vector: SteeringVector, steps: Floats) -> list[Local]:
+    everyone = list(range(held.count))
+    logits = held.logits(everyone * 2, np.concatenate((-steps, steps)), vector).numpy()
+    base = held.model.read_out(held.base).numpy()
+    found = []
+    for j, step in enumerate(steps.tolist()):
+        low, middle, high = logits[j], base[j], logits[held.count + j]
+        slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
+        found.append(Local(log_softmax(middle), slope, bend, step))
+    return found
+
+
+def curves(model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> list[Any]:
+    """The `SteeredCurve` of every context, at the vector's own site.
+
+    Raises
+    ------
+    AssumptionError
+        At the final norm of a model whose logits are not affine there.
+    """
+    apply: Apply = "last" if vector.apply == "last" else "all"
+    if vector.site == FINAL_NORM:
+        if model.structure.not_affine is not None:
+            raise model.structure.not_affine
+        odds = model.direction(vector)
+        return [TiltedFamily(row, odds) for row in model.log_probability(batch)]
+    if vector.site.layer == len(model.blocks) - 1 and model.structure.not_affine is None:
+        try:
+            states = model.states(batch, vector.site).numpy()
+            return [_closed(last_block(model, h, vector), model) for h in states]
+        except ModelError:
+            pass  # an unknown norm has no closed form; measuring works with any
+    source = _Measured(Held(model, batch, vector.site, apply=apply), vector)
+    return [MeasuredCurve(source, j, local) for j, local in enumerate(source.locals)]
+
+
+def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> Any:
+    """The closed form at the last block for one residual h, (d,), of the last position.
+
+    Raises
+    ------
+    ModelError
+        The final norm is neither an RMSNorm nor a LayerNorm.
+    """
+    from steering_strength.proofs_check.bridge.measure.last_block import LastBlock
+
+    norm = model.norm
+    residual = np.asarray(h, dtype=np.float64)
+    v = vector_tensor(vector).numpy()
+    ph, pv = norm.centred(residual), norm.centred(v)
+    states = np.stack([norm.gain * ph, norm.gain * pv, np.zeros_like(ph), norm.bias])
+    a, b, zero, offset = model.read_out(torch.as_tensor(states)).numpy()
+    return LastBlock(
+        a=a - zero,
+        b=b - zero,
+        c=offset,
+        A=float(np.mean(pv**2)),
+        B=float(np.mean(ph * pv)),
+        C=float(np.mean(ph**2) + norm.eps),
+    )
+
+
+class Source(Protocol):
+    """Where the distributions of a group of contexts come from."""
+
+    method: Method
+    exact: bool
+
+    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
+        """Log-probabilities, (n, V), of (context, signed alpha) rows."""
+
+    def limit(self, context: int, sign: int) -> Floats:
+        """Log-probabilities far out, (V,)."""
+
+    def settled(self, context: int, tolerance: float, sign: int) -> float:
+        """A guess of the strength beyond which the limit is met within `tolerance`."""
+
+    def scale(self, context: int) -> float:
+        """The strength at which alpha v is as long as a state."""
+
+
+class MeasuredCurve:
+    """One context of a `Source`, answering `theory.advice.curve.SteeredCurve`.
+
+    Every distribution is remembered and serves all questions; a root is where a measured quantity
+    is at its level, between a measured strength below and a measured one above.
+    """
+
+    def __init__(self, source: Source, context: int, local: Local) -> None:
+        self._source, self._context = source, context
+        self.local = local
+        self._p = np.exp(local.log_p)
+        self._rows: dict[float, Floats] = {0.0: local.log_p}
+        self._divergences: dict[float, tuple[float, float]] = {0.0: (0.0, 0.0)}
+        self._roots: dict[tuple[Any, ...], Root] = {}
+        self._limits: dict[int, Floats] = {}
+
+    @property
+    def method(self) -> Method:
+        """How answers come about."""
+        return self._source.method
+
+    @property
+    def size(self) -> int:
+        """V."""
+        return int(self.local.log_p.size)
+
+    @property
+    def log_p(self) -> Floats:
+        """Log-probabilities at alpha = 0, (V,)."""
+        return self.local.log_p
+
+    @property
+    def log_odds(self) -> Floats:
+        """d logits / d alpha at 0, (V,), in nats per unit alpha: M_loc."""
+        return self.local.slope
+
+    @property
+    def measured(self) -> int:
+        """How many distributions were measured."""
+        return len(self._divergences) - 1
+
+    def log_probability(self, alpha: ArrayLike) -> Floats:
+        """log p_alpha(z), (A, V)."""
+        strengths = np.asarray(alpha, dtype=np.float64)
+        found = np.stack([self._row(a) for a in self._ready(strengths)])
+        return found[0] if strengths.ndim == 0 else found
+
+    def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
+        """KL(p || p_alpha) in nats, (A,)."""
+        return self._divergence(alpha, 0)
+
+    def reverse_kl(self, alpha: ArrayLike) -> Floats:
+        """KL(p_alpha || p) in nats, (A,)."""
+        return self._divergence(alpha, 1)
+
+    def _divergence(self, alpha: ArrayLike, which: int) -> Floats:
+        strengths = np.asarray(alpha, dtype=np.float64)
+        found = np.array([self._divergences[a][which] for a in self._ready(strengths)])
+        return found[0] if strengths.ndim == 0 else found
+
+    def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
+        """Logit of F_C(alpha), (A,)."""
+        mask = as_tokens(tokens, self.size, single=True)
+        strengths = np.asarray(alpha, dtype=np.float64)
+        found = np.array([_logit(self._row(a), mask) for a in self._ready(strengths)])
+        return found[0] if strengths.ndim == 0 else found
+
+    def limit(self, sign: int) -> Floats:
+        """Log-probabilities as alpha -> sign * inf, (V,): the norm's plateau (Prop. 4.1)."""
+        side = as_sign(sign)
+        if side not in self._limits:
+            self._limits[side] = self._source.limit(self._context, side)
+        return self._limits[side]
+
+    def cross_entropy_root(self, budget: float, sign: int) -> Root:
+        """Where KL(p || p_alpha) first exceeds `budget` nats; alpha keeps it."""
+        return self.solve("cross_entropy_root", budget, sign)
+
+    def reverse_kl_root(self, budget: float, sign: int) -> Root:
+        """Where KL(p_alpha || p) first exceeds `budget` nats; alpha keeps it."""
+        return self.solve("reverse_kl_root", budget, sign)
+
+    def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Root:
+        """Where F_C first reaches `level`; alpha reaches it, 0 if it is there already."""
+        return self.solve("concept_root", _frozen(tokens, self.size), level, sign)
+
+    def concept_loss_root(
+        self, tokens: ArrayLike, level: float, start: float, sign: int = 1
+    ) -> Root:
+        """Where beyond `start` F_C falls below `level` again; alpha still has it."""
+        return self.solve("concept_loss_root", _frozen(tokens, self.size), level, start, sign)
+
+    def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Root:
+        """Where F_C is largest on that side, among what was measured."""
+        return self.solve("concept_maximum", _frozen(tokens, self.size), sign)
+
+    def peak_root(self, token: int, sign: int = 1) -> Root:
+        """Where the token's probability first turns down; 0 if it falls from the start."""
+        return self.solve("peak_root", int(token), sign)
+
+    def limit_root(self, tolerance: float, sign: int) -> Root:
+        """Beyond which alpha p_alpha was within `tolerance` of `limit`, in total variation."""
+        return self.solve("limit_root", tolerance, sign)
+
+    def solve(self, question: str, *arguments: Any) -> Root:
+        """Ask one question; its answer is remembered."""
+        solve_together([(self, question, arguments)])
+        return self._roots[(question, *arguments)]
+
+    def search(self, question: str, arguments: tuple[Any, ...]) -> Search:
+        """The search behind a question: yields signed alphas to measure, returns the root."""
+        asked: dict[str, Callable[..., Search]] = {
+            "cross_entropy_root": lambda budget, sign: self._budget(budget, sign, 0),
+            "reverse_kl_root": lambda budget, sign: self._budget(budget, sign, 1),
+            "concept_root": self._level,
+            "concept_loss_root": self._loss,
+            "concept_maximum": self._highest,
+            "peak_root": self._peak,
+            "limit_root": self._settling,
+        }
+        return asked[question](*arguments)
+
+    def _ready(self, strengths: Floats) -> list[float]:
+        wanted = [float(a) for a in np.atleast_1d(strengths)]
+        missing = [a for a in dict.fromkeys(wanted) if a not in self._divergences]
+        if missing:
+            for alpha, row in zip(
+                missing, self._source.measure([(self._context, a) for a in missing]), strict=True
+            ):
+                self.record(alpha, row)
+        return wanted
+
+    def record(self, alpha: float, log_q: Floats) -> None:
+        """Remember a measured distribution; old rows are dropped, their divergences stay."""
+        q = np.exp(log_q)
+        change = log_q - self.local.log_p
+        forward = max(-float(self._p @ change), 0.0)
+        self._divergences[alpha] = forward, max(float(q @ change), 0.0)
+        if len(self._rows) > max(16, _ROWS // self.size):
+            del self._rows[next(a for a in self._rows if a)]
+        self._rows[alpha] = log_q
+
+    def _row(self, alpha: float) -> Floats:
+        if alpha not in self._rows:
+            self.record(alpha, self._source.measure([(self._context, alpha)])[0])
+        return self._rows[alpha]
+
+    def _strengths(self, sign: int) -> list[float]:
+        """Measured strengths on one side, increasing, from 0."""
+        return sorted(abs(a) for a in self._divergences if a * sign >= 0.0)
+
+    def _scan(self, sign: int, start: float = 0.0) -> list[float]:
+        """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
+        scale = self._source.scale(self._context)
+        near = max(_NEAR * scale, 1.1 * start)
+        count = 4 * _SCAN if self._source.exact else _SCAN
+        far = max(_FAR * scale, _STRETCH * near)
+        return [sign * float(a) for a in np.geomspace(near, far, count)]
+
+    def _budget(self, budget: float, sign: int, which: int) -> Search:
+        goal, side = as_budget(budget, "budget"), as_sign(sign)
+        if goal == 0.0:
+            return Root(0.0, 0.0, 0.0)
+        variance = self.local.variance
+        if not variance > 0.0:
+            return _none(side, "M is constant: steering moves nothing")
+        rate = math.sqrt(0.5 * variance)
+        near = math.sqrt(1.0 - _CLOSE)
+
+        def y(strength: float) -> float:
+            return math.sqrt(self._divergences[side * strength][which])
+
+        ends = yield from self._crossing(y, math.sqrt(goal), rate, side, near, 1.0)
+        if ends is None:
+            best = max(self._strengths(side), key=y)
+            return self._unfound(side, f"at most {y(best) ** 2:.4g} nats, at", best)
+        return _root(side, *ends, inner=True)
+
+    def _level(self, tokens: tuple[int, ...], level: float, sign: int) -> Search:
+        mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
+        value = as_level(level)
+        start = _logit(self.local.log_p, mask)
+        goal = math.log(value) - math.log1p(-value) - start
+        if goal <= 0.0:
+            return Root(0.0, 0.0, 0.0)
+        share = float(expit(start))
+        centred = self.local.slope - self._p @ self.local.slope
+        gain = side * float(self._p[mask] @ centred[mask])
+        rate = gain / max(share * (1.0 - share), 1e-300)
+
+        @cache
+        def y(strength: float) -> float:
+            return _logit(self._row(side * strength), mask) - start
+
+        ends = yield from self._crossing(y, goal, rate, side, 1.0, 1.0 + _OVER / max(goal, _OVER))
+        if ends is None:
+            best = max(self._strengths(side), key=y)
+            return self._unfound(side, f"at most {expit(start + y(best)):.4g}, at", best)
+        return _root(side, *ends, inner=False)
+
+    def _loss(self, tokens: tuple[int, ...], level: float, start: float, sign: int) -> Search:
+        mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
+        value = as_level(level)
+        goal = math.log(value) - math.log1p(-value)
+
+        @cache
+        def below(strength: float) -> bool:
+            return _logit(self._row(side * strength), mask) < goal
+
+        beyond = [s for s in self._strengths(side) if s > abs(start)]
+        if not any(map(below, beyond)):
+            yield self._scan(side, abs(start))
+        ordered = [s for s in self._strengths(side) if s > abs(start)]
+        first = next((i for i, s in enumerate(ordered) if below(s)), None)
+        if first is None:
+            return self._unfound(side, f"F_T is still at {value:.4g} or above at", ordered[-1])
+        low, high = ordered[first - 1] if first else abs(start), ordered[first]
+        while not self._narrow(low, high):
+            middle = 0.5 * (low + high)
+            yield [side * middle]
+            low, high = (low, middle) if below(middle) else (middle, high)
+        return _root(side, low, high, inner=True)
+
+    def _highest(self, tokens: tuple[int, ...], sign: int) -> Search:
+        mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
+
+        @cache
+        def y(strength: float) -> float:
+            return _logit(self._row(side * strength), mask)
+
+        yield self._scan(side)
+        low, best, high = yield from self._summit(y, side)
+        if high == best or _logit(self.limit(side), mask) >= y(best):
+            return Root(side * math.inf, side * math.inf, side * math.inf)
+        lower, upper = sorted((side * low, side * high))
+        far = self._strengths(side)[-1]
+        return Root(side * best, lower, upper, f"looked for up to alpha = {side * far:.4g}")
+
+    def _peak(self, token: int, sign: int) -> Search:
+        side = as_sign(sign)
+        centred = self.local.slope - self._p @ self.local.slope
+        if not side * centred[token] > 0.0:
+            return Root(0.0, 0.0, 0.0)
+
+        def y(strength: float) -> float:
+            return float(self._row(side * strength)[token])
+
+        seed = side * float(TiltedFamily(self.local.log_p, self.local.slope).peaks()[token])
+        if 0.0 < seed < math.inf:
+            yield [side * seed * factor for factor in (0.25, 0.5, 1.0, 2.0)]
+        falls = _first_fall(self._strengths(side), y)
+        if falls is None:
+            yield self._scan(side)
+            falls = _first_fall(self._strengths(side), y)
+        if falls is None:
+            return self._unfound(side, "it still rises at", self._strengths(side)[-1])
+        low, best, high = falls
+        while not self._narrow(low, high, 1e6 if self._source.exact else 4.0):
+            yield [side * 0.5 * (low + best), side * 0.5 * (best + high)]
+            ordered = sorted({low, 0.5 * (low + best), best, 0.5 * (best + high), high})
+            at = max(range(1, len(ordered) - 1), key=lambda i: y(ordered[i]))
+            low, best, high = ordered[at - 1 : at + 2]
+        lower, upper = sorted((side * low, side * high))
+        return Root(side * best, lower, upper)
+
+    def _settling(self, tolerance: float, sign: int) -> Search:
+        side, allowed = as_sign(sign), as_level(tolerance, "tolerance")
+        goal = np.exp(self.limit(side))
+
+        def distance(strength: float) -> float:
+            return 0.5 * float(np.abs(np.exp(self._row(side * strength)) - goal).sum())
+
+        high, low = self._source.settled(self._context, allowed, side), 0.0
+        for _ in range(_HALVINGS):
+            yield [side * high]
+            gap = distance(high)
+            if gap <= allowed:
+                return _root(side, low, high, inner=False)
+            # Far out the distance falls like 1 / alpha.
+            low, high = high, high * min(1.2 * gap / allowed, 8.0)
+        return self._unfound(side, f"still {distance(low):.3g} from the limit at", low)
+
+    def _crossing(
+        self, y: Curve, goal: float, rate: float, side: int, under: float, over: float
+    ) -> Generator[list[float], None, tuple[float, float] | None]:
+        """The first crossing of y, which vanishes at 0 with slope `rate`: two measured strengths.
+
+        y / alpha changes slowly and is almost a straight line in y, also where the curve saturates;
+        so alpha is interpolated in y through the origin and what was measured. A bracket is done
+        when it is narrow and y is within [under, 1] of the goal at its lower end (if under < 1) or
+        [1, over] at its upper one (if over > 1).
+        """
+        scanned, tries, inside = not rate > 0.0, 0, 0
+        if scanned:
+            yield self._scan(side)
+        rounds = 2 * _ROUNDS if self._source.exact else _ROUNDS
+        for _ in range(rounds):
+            ordered = self._strengths(side)
+            at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
+            if at is not None:
+                low, high = ordered[at - 1], ordered[at]
+                near = y(low) >= under * goal if under < 1.0 else y(high) <= over * goal
+                if self._narrow(low, high) and (near or self._narrow(low, high, 0.05)):
+                    return low, high
+                # Every third step halves: interpolation may creep up on one end for ever.
+                inside += 1
+                middle = 0.5 * (low + high)
+                if inside % 3:
+                    middle = self._inside(y, goal, rate, side, (low, high), under, over)
+                yield [side * middle]
+                continue
+            last = ordered[-1]
+            if not scanned and tries < _TRIES:
+                guess = self._guess(y, goal, rate, ordered)
+                turned = len(ordered) > 1 and y(last) <= max(y(s) for s in ordered[:-1])
+                if guess > last and not turned:
+                    reach = _FAR * self._source.scale(self._context)
+                    limit = _STRETCH * last if last else min(guess, reach)
+                    tries += 1
+                    yield [side * min(guess, limit)]
+                    continue
+            if not scanned:
+                scanned = True
+                yield self._scan(side)
+                continue
+            # Scanned, and below everywhere: a maximum between two strengths may still reach it.
+            _, best, _ = yield from self._summit(y, side, goal)
+            if y(best) < goal:
+                return None
+        # Out of rounds: the bracket as it is, honest about its width.
+        at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
+        return None if at is None else (ordered[at - 1], ordered[at])
+
+    def _summit(
+        self, y: Curve, side: int, enough: float = math.inf
+    ) -> Generator[list[float], None, tuple[float, float, float]]:
+        """The highest measured strength between its neighbours, refined; (low, best, high)."""
+        for _ in range(_HALVINGS):
+            ordered = self._strengths(side)
+            at = max(range(len(ordered)), key=lambda i: y(ordered[i]))
+            best = ordered[at]
+            low, high = ordered[max(at - 1, 0)], ordered[min(at + 1, len(ordered) - 1)]
+            if y(best) >= enough or self._narrow(low, high, 5.0):
+                break
+            yield [side * 0.5 * (a + b) for a, b in ((low, best), (best, high)) if a < b]
+        return low, best, high
+
+    def _narrow(self, low: float, high: float, factor: float = 1.0) -> bool:
+        width = 1e-12 if self._source.exact else _WIDTH
+        return high - low <= factor * width * high
+
+    def _inside(
+        self, y: Curve, goal: float, rate: float, side: int, ends: tuple[float, float],
+        under: float, over: float,
+    ) -> float:  # fmt: skip
+        """The next strength in a bracket: get one end close, then the other near it."""
+        low, high = ends
+        middle = 0.5 * (low + high)
+        if self._source.exact:
+            return middle
+        if under < 1.0:
+            aim = 0.5 * (1.0 + under) if y(low) < under * goal else 1.5 - 0.5 * under
+        else:
+            aim = 0.5 * (1.0 + over) if y(high) > over * goal else 1.5 - 0.5 * over
+        known = [s for s in self._strengths(side) if s <= high]
+        guess = self._guess(y, aim * goal, rate, known)
+        margin = 1e-3 * (high - low)
+        return guess if low + margin < guess < high - margin else middle
+
+    def _guess(self, y: Curve, goal: float, rate: float, strengths: Iterable[float]) -> float:
+        """alpha = y / r(y) at the goal, r interpolated through the origin and the nearest nodes."""
+        known = [(s, y(s)) for s in strengths if s > 0.0]
+        near = sorted(known, key=lambda node: abs(node[1] - goal))[:_NODES]
+        points = [(0.0, rate)] if rate > 0.0 else []
+        for alpha, value in near:
+            if value > 0.0 and all(abs(value - other) > 1e-9 * goal for other, _ in points):
+                points.append((value, value / alpha))
+        if not points:
+            return math.nan
+        # Neville: stable for so few points.
+        table = [r for _, r in points]
+        for depth in range(1, len(points)):
+            for i in range(len(points) - depth):
+                left, right = points[i][0], points[i + depth][0]
+                weight = (goal - left) / (right - left)
+                table[i] += weight * (table[i + 1] - table[i])
+        return goal / table[0] if table[0] > 0.0 else math.nan
+
+    def _unfound(self, side: int, what: str, where: float) -> Root:
+        far = self._strengths(side)[-1]
+        words = f"not found up to alpha = {side * far:.4g}: {what} alpha = {side * where:.4g}"
+        return _none(side, words)
+
+
+def solve_together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) -> None:
+    """Answer many questions; curves of one source share each round's forward pass."""
+    running = [
+        (curve, (question, *arguments), curve.search(question, arguments))
+        for curve, question, arguments in asked
+        if (question, *arguments) not in curve._roots
+    ]
+    while running:
+        going, missing = [], dict[int, dict[tuple[int, float], MeasuredCurve]]()
+        for curve, key, search in running:
+            try:
+                wanted = next(search)
+            except StopIteration as done:
+                curve._roots[key] = done.value
+                continue
+            going.append((curve, key, search))
+            rows = missing.setdefault(id(curve._source), {})
+            rows |= {(curve._context, a): curve for a in wanted if a not in curve._divergences}
+        for rows in missing.values():
+            if rows:
+                source = next(iter(rows.values()))._source
+                for (place, curve), row in zip(rows.items(), source.measure([*rows]), strict=True):
+                    curve.record(place[1], row)
+        running = going
+
+
+class _Measured:
+    """Contexts held at a block: every distribution is a forward pass above it."""
+
+    method: Method = "measured"
+    exact = False
+
+    def __init__(self, held: Held, vector: SteeringVector) -> None:
+        self._held, self._vector = held, vector
+        self.locals = derivatives(held, vector)
+        self._remainders: dict[int, Floats] = {}
+        self._limits: dict[int, Floats] = {}
+
+    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
+        contexts, alphas = zip(*wanted, strict=True)
+        normed = self._held.last_normed(contexts, np.array(alphas), self._vector)
+        return self._held.model.log_softmax(normed)
+
+    def scale(self, context: int) -> float:
+        return float(self._held.lengths[context]) / self._vector.norm
+
+    def limit(self, context: int, sign: int) -> Floats:
+        model = self._held.model
+        if sign not in self._limits and model.structure.not_affine is None:
+            with suppress(ModelError):
+                form = last_block(model, np.zeros(model.width), self._vector)
+                self._limits[sign] = np.asarray(form.plateau(sign))
+        if sign in self._limits:
+            return self._limits[sign]
+        return self.measure([(context, sign * 64.0 * _FAR * self.scale(context))])[0]
+
+    def settled(self, context: int, tolerance: float, sign: int) -> float:
+        """Where LN(h + R_inf + alpha v) comes within the tolerance of its limit (`norm-limit`)."""
+        model = self._held.model
+        start = _FAR * self.scale(context)
+        if model.structure.not_affine is not None:
+            return start
+        try:
+            form = last_block(model, self._remainder(context, sign), self._vector)
+        except ModelError:
+            return start
+        goal = np.exp(form.plateau(sign))
+
+        def near(strength: float) -> bool:
+            row = form.log_probability(np.array([sign * strength]))[0]
+            return bool(0.5 * np.abs(np.exp(row) - goal).sum() <= tolerance)
+
+        low, high = start * 1e-6, start
+        while not near(high) and high < 1e9 * start:
+            high *= 4.0
+        for _ in range(16):
+            middle = math.sqrt(low * high)
+            low, high = (low, middle) if near(middle) else (middle, high)
+        return high
+
+    def _remainder(self, context: int, sign: int) -> Floats:
+        """h + R_inf at the last position, (d,): the final norm's input minus alpha v, far out.
+
+        Two passes for all contexts: the first, from the length of h, finds how long h + R is; at
+        early blocks it is twenty times longer than h.
+        """
+        if sign not in self._remainders:
+            held, v = self._held, self._vector
+            eps = precision(held.model.dtype)
+            ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
+            lengths = held.lengths
+            everyone = list(range(held.count))
+            for _ in range(2):
+                alphas = sign * ratio * lengths / v.norm
+                seen = held.norm_inputs(everyone, alphas, v).double().cpu().numpy()
+                found = seen - alphas[:, None] * v.values
+                lengths = np.linalg.norm(found, axis=1)
+            self._remainders[sign] = found
+        return np.asarray(self._remainders[sign][context])
+
+
+class _Closed:
+    """The last block of one context: every distribution in closed form."""
+
+    method: Method = "closed form"
+    exact = True
+
+    def __init__(self, form: Any) -> None:
+        self._form = form
+
+    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
+        return np.asarray(self._form.log_probability(np.array([alpha for _, alpha in wanted])))
+
+    def scale(self, _context: int) -> float:
+        return math.sqrt(self._form.C / self._form.A) if self._form.A > 0.0 else 1.0
+
+    def limit(self, _context: int, sign: int) -> Floats:
+        return np.asarray(self._form.plateau(sign))
+
+    def settled(self, context: int, _tolerance: float, _sign: int) -> float:
+        return self.scale(context)
+
+
+def _closed(form: Any, _model: SteeredModel) -> MeasuredCurve:
+    slope = (form.b * form.C - form.a * form.B) / form.C**1.5
+    log_p = form.log_probability(np.zeros(1))[0]
+    return MeasuredCurve(_Closed(form), 0, Local(log_p, slope, np.zeros_like(slope), 0.0))
+
+
+def _logit(log_q: Floats, mask: NDArray[np.bool_]) -> float:
+    return float(logsumexp(log_q[mask]) - logsumexp(log_q[~mask]))
+
+
+def _first_fall(strengths: Sequence[float], y: Curve) -> tuple[float, float, float] | None:
+    """The first strength after which y is lower, between its neighbours."""
+    values = [y(s) for s in strengths]
+    for i in range(1, len(values) - 1):
+        if values[i + 1] < values[i]:
+            return strengths[i - 1], strengths[i], strengths[i + 1]
+    return None
+
+
+def _frozen(tokens: ArrayLike, size: int) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(as_tokens(tokens, size, single=True)).tolist())
+
+
+def _none(side: int, reason: str) -> Root:
+    return Root(side * math.inf, side * math.inf, side * math.inf, reason)
+
+
+def _root(side: int, low: float, high: float, *, inner: bool) -> Root:
+    lower, upper = sorted((side * low, side * high))
+    return Root(side * (low if inner else high) + 0.0, lower + 0.0, upper + 0.0)

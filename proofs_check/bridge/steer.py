@@ -1,0 +1,610 @@
+"""The intervention, and everything that makes many strengths cheap.
+
+`Steered` is the hook that adds alpha * v. `Held` is a batch of contexts held at one site: what lies
+below was run once, the blocks there are pass-throughs afterwards, and any number of (context,
+alpha) rows go through the blocks above together. No architecture is known here: the model's own
+forward pass drives its own blocks. Where blocks read more than their predecessor's output (shared
+keys and values, side embeddings) the shortcut is wrong; it is compared with a hooked pass before it
+is used, and given up if the two disagree.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.structure import first_tensor, precision
+from steering_strength.proofs_check.bridge.texts import TokenBatch
+from steering_strength.proofs_check.bridge.vectors import Apply, Site
+
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.bridge.model import SteeredModel
+
+__all__ = [
+    "Captured",
+    "Cost",
+    "Held",
+    "Normed",
+    "Steered",
+    "added",
+    "rows_at_once",
+    "vector_tensor",
+]
+
+Floats = NDArray[np.float64]
+
+# About 512 rows of states at once is where two CPU cores are fastest: fewer waste the matrix
+# kernels, more fall out of the cache. A GPU takes what fits.
+_ROWS = 512
+# What those rows may take: about 24 vectors of the state's width are alive inside a block (the
+# residual, the norms, queries, keys, values, and an inner layer four times as wide).
+_MEMORY, _ALIVE = 1 << 28, 24
+# Agreement of the substituted and the hooked pass, relative to the length of a normed state. A
+# float32 RMSNorm amplified by the depth stays below; a side input that is missed does not.
+_SAME = 1e-4
+_SHORT = 8
+
+
+class Cost:
+    """What was spent: forward passes as a user pays for them.
+
+    Attributes
+    ----------
+    forwards : int
+        Calls of the model.
+    texts : int
+        Texts that went through, whatever share of the blocks.
+    passes : float
+        Texts times the share of the blocks that they went through.
+    tokens : float
+        The same in token positions.
+    """
+
+    def __init__(self) -> None:
+        self.forwards, self.texts, self.passes, self.tokens = 0, 0, 0.0, 0.0
+
+    def add(self, rows: int, length: int, share: float) -> None:
+        """`rows` texts of `length` tokens through that share of the blocks."""
+        self.forwards += 1
+        self.texts += rows
+        self.passes += rows * share
+        self.tokens += rows * length * share
+
+    def __str__(self) -> str:
+        return f"{self.forwards} forwards, {self.tokens:,.0f} token-forwards"
+
+
+def rows_at_once(width: int, size: int, device: torch.device) -> int:
+    """Rows of states in one pass: as many as are fast, or as fit into memory if that is fewer.
+
+    `width` is d and `size` the bytes of a number; a text of T tokens takes T rows for each alpha.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return max(1, free // 4 // (_ALIVE * width * size))
+    return max(1, min(_ROWS, _MEMORY // (_ALIVE * width * size)))
+
+
+def added(
+    hidden: torch.Tensor,
+    vector: torch.Tensor,
+    alpha: float | torch.Tensor,
+    positions: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """`hidden`, (B, T, d), plus alpha * v at `positions`, rounded once, in `hidden`'s own dtype.
+
+    `alpha` is a number or one for each row, (B,); `positions` is boolean, (B, T). A strength in
+    bfloat16 would have two digits: the sum is formed in float32.
+    """
+    wide = torch.promote_types(hidden.dtype, torch.float32)
+    v = vector.to(device=hidden.device, dtype=wide)
+    if isinstance(alpha, torch.Tensor):
+        shift = alpha.to(device=hidden.device, dtype=wide).reshape(-1, 1, 1) * v
+    else:
+        shift = alpha * v
+    if positions is not None:
+        shift = shift * positions.to(hidden.device)[:, :, None]
+    return (hidden.to(wide) + shift).to(hidden.dtype)
+
+
+class Captured:
+    """Context manager that keeps the last output of `module`: `captured.value`, (B, T, d)."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._module = module
+        self._value: torch.Tensor | None = None
+
+    def __enter__(self) -> Self:
+        self._handle = self._module.register_forward_hook(self._keep, with_kwargs=True)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._handle.remove()
+
+    def _keep(self, _module: Any, _args: Any, _kwargs: Any, output: Any) -> None:
+        self._value = first_tensor(output)
+
+    @property
+    def value(self) -> torch.Tensor:
+        """The last output.
+
+        Raises
+        ------
+        SelfCheckError
+            The module never ran.
+        """
+        if self._value is None:
+            raise SelfCheckError(
+                "the reading hook never fired", remedy="the module is not part of the forward pass"
+            )
+        return self._value
+
+
+class Normed(Captured):
+    """Keeps the final norm's output; for 16-bit models recomputed in float32 from its input.
+
+    `given` is that input. Rounding the normed state and the logits to 8 bits would put a floor of
+    1e-3 nats under every divergence; what the blocks rounded stays.
+    """
+
+    given: torch.Tensor | None = None
+
+    def __init__(self, model: SteeredModel) -> None:
+        super().__init__(model.final_norm)
+        self._wide = None if model.steered_at_norm else model.structure.wide_norm
+
+    def _keep(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        self.given = first_tensor(args) if args else kwargs.get("hidden_states")
+        if self._wide is None or self.given is None:
+            super()._keep(module, args, kwargs, output)
+        else:
+            with torch.no_grad():
+                self._value = first_tensor(self._wide(self.given.to(torch.float32)))
+
+
+class Steered:
+    """Context manager: inside it, `module` returns its output plus alpha * v.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The steering site: a block or the final norm.
+    vector : torch.Tensor
+        Shape (d,), the paper's v.
+    alpha : float or torch.Tensor
+        One strength for all rows, or shape (B,): one per row of the batch.
+    positions : torch.Tensor, "all", "last" or "after-prompt"
+        A boolean mask (B, T) of the prompt; or a rule: every position, the prompt's last and all
+        generated ones, the generated ones only.
+    root : torch.nn.Module, optional
+        The whole model: needed by every rule but "all", to see where a prompt ends.
+
+    Raises
+    ------
+    SelfCheckError
+        On a clean exit the hook must have fired, or the "steered" numbers are unsteered ones.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        vector: torch.Tensor,
+        alpha: float | torch.Tensor,
+        positions: torch.Tensor | str = "all",
+        root: torch.nn.Module | None = None,
+    ) -> None:
+        self._module, self._root = module, root
+        self._vector, self._alpha, self._positions = vector, alpha, positions
+        self._prompt = 0  # length of the prompt that is being continued
+        self._seen: torch.Tensor | None = None
+        self.fired = 0
+
+    def __enter__(self) -> Steered:
+        self.fired = 0
+        self._handles = [self._module.register_forward_hook(self._add)]
+        ruled = isinstance(self._positions, str) and self._positions != "all"
+        if self._root is not None and ruled:
+            self._handles.append(self._root.register_forward_pre_hook(self._look, with_kwargs=True))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        if kind is None and self.fired == 0:
+            raise SelfCheckError(
+                "the steering hook never fired, so nothing was steered",
+                remedy="the module is not part of the forward pass: check the site",
+            )
+
+    def _look(self, _module: Any, args: Any, kwargs: Any) -> None:
+        """Note before each pass whether it continues the prompt: by a cache or as a longer text."""
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        if ids is None:
+            ids = kwargs.get("inputs_embeds")
+        cache = next(
+            (kwargs[n] for n in ("cache", "past_key_values", "cache_params") if kwargs.get(n)
+             is not None), None,
+        )  # fmt: skip
+        filled = getattr(cache, "get_seq_length", lambda: 1 if self._seen is not None else 0)
+        before, self._seen = self._seen, ids
+        if cache is not None and filled() > 0:
+            return
+        longer = before is not None and before.shape[1] + 1 == ids.shape[1]
+        if not (longer and before is not None and torch.equal(ids[:, :-1], before)):
+            self._prompt = ids.shape[1]
+            self._seen = ids
+
+    def _add(self, _module: Any, _args: Any, output: Any) -> Any:
+        self.fired += 1
+        hidden = first_tensor(output)
+        if hidden is None:
+            raise SelfCheckError(
+                f"the steered module returns {type(output).__name__}, not a tensor",
+                remedy="choose a block or the final norm as the site",
+            )
+        steered = added(hidden, self._vector, self._alpha, self._mask(hidden))
+        if isinstance(output, torch.Tensor):
+            return steered
+        return type(output)((steered, *output[1:]))
+
+    def _mask(self, hidden: torch.Tensor) -> torch.Tensor | None:
+        length = hidden.shape[1]
+        if isinstance(self._positions, torch.Tensor):
+            # Beyond the prompt's mask are generated tokens.
+            if length < self._positions.shape[1]:
+                return None
+            extra = length - self._positions.shape[1]
+            return torch.nn.functional.pad(self._positions, (0, extra), value=True)
+        if self._positions == "all":
+            return None
+        prompt = self._prompt or length
+        if length < prompt:
+            return None
+        start = prompt - (self._positions == "last")
+        places = torch.arange(length, device=hidden.device) >= start
+        return places[None, :]
+
+
+class Held:
+    """Contexts held at the output of one site: all below it was run once.
+
+    Parameters
+    ----------
+    model : SteeredModel
+    batch : TokenBatch
+        The contexts.
+    site : Site
+        A block, or the final norm (then nothing above is left to run).
+    apply : {"all", "last"}
+        Which positions are steered.
+    cost : Cost, optional
+        Counts what is spent; default the model's own.
+
+    Attributes
+    ----------
+    batch, site, apply
+    residual : torch.Tensor
+        Shape (B, T, d): the unsteered states at the site.
+    base : torch.Tensor
+        Shape (B, d): unsteered normed states of the last positions.
+    lengths : numpy.ndarray
+        Shape (B,): median length of each context's states over its positions.
+    substituted : bool
+        Whether the blocks below are skipped.
+    """
+
+    def __init__(
+        self,
+        model: SteeredModel,
+        batch: TokenBatch,
+        site: Site,
+        *,
+        apply: Apply = "all",
+        cost: Cost | None = None,
+        verify: bool = True,
+    ) -> None:
+        self.model, self.batch, self.site, self.apply = model, batch, site, apply
+        self._cost = cost or model.cost
+        self._module = site.module(model)
+        self._extras: dict[int, Any] = {}
+        self.substituted = False
+        states, normed = [], []
+        for piece in batch.chunks(self._texts(batch.ids.shape[1])):
+            with Normed(model) as out, Captured(self._module) as state, self._recording():
+                self._run(piece, 1.0)
+            missing = batch.ids.shape[1] - piece.ids.shape[1]
+            states.append(torch.nn.functional.pad(state.value, (0, 0, 0, missing)))
+            normed.append(out.value[torch.arange(piece.rows), piece.last.to(out.value.device)])
+        self.residual, self.base = torch.cat(states), torch.cat(normed)
+        sizes = self.residual.float().norm(dim=-1).cpu()
+        self.lengths = np.array(
+            [float(sizes[j, : int(end) + 1].median()) for j, end in enumerate(batch.last)]
+        )
+        if site.layer is not None:
+            self.substituted = not verify or model.skips_below(site, batch)
+
+    @property
+    def count(self) -> int:
+        """m, the number of contexts."""
+        return self.batch.rows
+
+    def logits(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
+        """Last-position logits, (n, V) in float64: context `contexts[i]` steered by `alphas[i]`."""
+        return self.model.read_out(self.last_normed(contexts, alphas, vector))
+
+    def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
+        """Normed last-position states, (n, d), of those rows."""
+        strengths = torch.as_tensor(np.atleast_1d(np.asarray(alphas, dtype=np.float64)))
+        rows, v = list(contexts), vector_tensor(vector)
+        if self.apply == "last" and self.site.layer is not None and len(set(rows)) == 1:
+            with suppress(ModelError):
+                return self._prefix(rows[0]).normed(v, strengths)
+        step = self._texts(int(self.batch.last[rows].max()) + 1)
+        found = []
+        for start in range(0, len(rows), step):
+            piece = slice(start, start + step)
+            batch, states = self._steered(rows[piece], strengths[piece], v)
+            normed = self._above(batch, states)
+            found.append(normed[torch.arange(batch.rows), batch.last.to(normed.device)])
+        return torch.cat(found)
+
+    def all_normed(self, alpha: float, vector: Any) -> torch.Tensor:
+        """Normed states of all contexts at every position, (B, T, d), under one strength."""
+        v, found = vector_tensor(vector), []
+        length = self.batch.ids.shape[1]
+        for start in range(0, self.count, self._texts(length)):
+            rows = list(range(start, min(start + self._texts(length), self.count)))
+            strengths = torch.full((len(rows),), float(alpha), dtype=torch.float64)
+            batch, states = self._steered(rows, strengths, v)
+            normed = self._above(batch, states)
+            found.append(torch.nn.functional.pad(normed, (0, 0, 0, length - normed.shape[1])))
+        return torch.cat(found)
+
+    def norm_inputs(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
+        """What the final norm is given at the last positions, (n, d), of steered rows."""
+        strengths = torch.as_tensor(np.asarray(alphas, dtype=np.float64))
+        batch, states = self._steered(list(contexts), strengths, vector_tensor(vector))
+        with Normed(self.model) as out, self.replaced(states):
+            self._run(batch, self._share)
+        if out.given is None:
+            raise ModelError("the final norm takes no tensor", remedy="this site cannot be read")
+        return out.given[torch.arange(batch.rows), batch.last.to(out.given.device)]
+
+    def _steered(
+        self, rows: list[int], strengths: torch.Tensor, v: torch.Tensor
+    ) -> tuple[TokenBatch, torch.Tensor]:
+        batch = self.batch.take(rows)
+        states = self.residual[rows, : batch.ids.shape[1]]
+        positions = None
+        if self.apply == "last":
+            positions = torch.arange(batch.ids.shape[1])[None, :] == batch.last[:, None]
+        return batch, added(states, v, strengths, positions)
+
+    def _above(self, batch: TokenBatch, states: torch.Tensor) -> torch.Tensor:
+        """Outputs of the final norm, (R, T, d), for states (R, T, d) at the site."""
+        if self.site.layer is None:
+            return states
+        with Normed(self.model) as out, self.replaced(states):
+            self._run(batch, self._share)
+        return out.value
+
+    @property
+    def _share(self) -> float:
+        blocks = max(1, len(self.model.blocks))
+        if not self.substituted or self.site.layer is None:
+            return 1.0
+        return (blocks - 1 - self.site.layer) / blocks
+
+    def _texts(self, length: int) -> int:
+        size = 2 if precision(self.model.dtype) > 1e-5 else 4
+        device = self.model.forward.device
+        return max(1, rows_at_once(self.model.width, size, device) // length)
+
+    def _run(self, batch: TokenBatch, share: float) -> None:
+        self._cost.add(batch.rows, batch.ids.shape[1], share)
+        self.model.forward(batch.ids, batch.mask if batch.padded else None, last_only=True)
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Remember what each block returns: a tensor, or a tuple that must keep its shape."""
+        with ExitStack() as stack:
+            for block in self.model.blocks:
+
+                def keep(module: Any, _args: Any, output: Any) -> None:
+                    tensor = isinstance(output, torch.Tensor)
+                    self._extras[id(module)] = None if tensor else (type(output), output[1:])
+
+                stack.callback(block.register_forward_hook(keep).remove)
+            yield
+
+    @contextmanager
+    def replaced(self, states: torch.Tensor) -> Iterator[None]:
+        """The site returns `states`; the blocks below it return their input untouched.
+
+        The unembedding, an eighth of the time, is left out: what enters it is what is kept.
+        """
+        layer = self.site.layer
+        if layer is None:
+            yield
+            return
+        first = 0 if self.substituted else layer
+        chosen = self.model.blocks[first : layer + 1]
+        stand_ins = [self._stand_in(b, states if b is self._module else None) for b in chosen]
+        modules = (*chosen, self.model.unembedding)
+        # accelerate and others keep a `forward` of their own on the instance: put it back.
+        kept = [vars(module).get("forward") for module in modules]
+        for module, forward in zip(modules, (*stand_ins, _first_coordinate), strict=True):
+            module.forward = forward
+        try:
+            yield
+        finally:
+            for module, forward in zip(modules, kept, strict=True):
+                if forward is None:
+                    del module.forward
+                else:
+                    module.forward = forward
+
+    def _stand_in(self, block: torch.nn.Module, states: torch.Tensor | None) -> Any:
+        shape = self._extras[id(block)]
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            hidden = states
+            if hidden is None:
+                hidden = first_tensor(args) if args else kwargs["hidden_states"]
+            return hidden if shape is None else shape[0]((hidden, *shape[1]))
+
+        return forward
+
+    def _prefix(self, context: int) -> _SharedPrefix:
+        known: dict[int, _SharedPrefix] = self.__dict__.setdefault("_prefixes", {})
+        if context not in known:
+            known[context] = _SharedPrefix(self, context)
+        return known[context]
+
+
+class _SharedPrefix:
+    """One context steered at its last position: keys and values of the prefix serve all alphas.
+
+    Nothing before the last token depends on alpha, so one token goes through the blocks above the
+    site for every strength.
+
+    Raises
+    ------
+    ModelError
+        The context is a single token, or the model's cache cannot be shared this way.
+    """
+
+    def __init__(self, held: Held, context: int) -> None:
+        model = held.model
+        if model.shares_prefix.get(held.site) is False:
+            raise ModelError("the cache cannot be shared", remedy="run the whole text")
+        self._held, self._model = held, model
+        batch = held.batch.row(context)
+        if batch.ids.shape[1] < 2:
+            raise ModelError("the context is one token", remedy="run the whole text")
+        self._token = batch.ids[:, -1:]
+        try:
+            out = model.forward(batch.ids[:, :-1], use_cache=True, last_only=True)
+            self._cache = _shared(model.forward.cache_of(out))
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+            model.shares_prefix[held.site] = False
+            raise ModelError(f"no cache: {error}", remedy="run the whole text") from error
+        held._cost.add(1, batch.ids.shape[1] - 1, 1.0)
+        self._state = held.residual[context : context + 1, batch.ids.shape[1] - 1 :][:, :1]
+        if held.site not in model.shares_prefix:
+            model.shares_prefix[held.site] = True
+            model.shares_prefix[held.site] = self._agrees(context)
+        if not model.shares_prefix[held.site]:
+            raise ModelError("the cache cannot be shared", remedy="run the whole text")
+
+    def normed(self, vector: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
+        """Normed last-position states, (A, d)."""
+        held, found = self._held, []
+        for piece in strengths.split(held._texts(1)):
+            count = piece.numel()
+            steered = added(self._state.expand(count, -1, -1), vector, piece)
+            with Normed(self._model) as out, held.replaced(steered):
+                self._model.forward(
+                    self._token.expand(count, -1), cache=self._cache, use_cache=True
+                )
+            held._cost.add(count, 1, held._share)
+            found.append(out.value[:, -1])
+        return torch.cat(found)
+
+    def _agrees(self, context: int) -> bool:
+        """Against the whole text steered at its last position, at two strengths."""
+        held = self._held
+        vector = _alternating(self._model.width)
+        alphas = torch.tensor([0.0, held.lengths[context] / self._model.width**0.5])
+        batch, states = held._steered([context, context], alphas, vector)
+        expected = held._above(batch, states)[:, int(batch.last[0])]
+        try:
+            shared = self.normed(vector, alphas)
+        except (AttributeError, TypeError, ValueError, RuntimeError):
+            return False
+        return _agree(shared, expected, self._model.dtype)
+
+
+def skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
+    """Whether blocks up to the site may be skipped: compare with a hooked pass, on a few tokens.
+
+    What a block reads does not depend on how long the text is. Steered by as much as the states are
+    long; nothing is counted.
+    """
+    length = min(_SHORT, int(batch.last[0]) + 1)
+    ids = batch.ids[:1, :length]
+    short = TokenBatch(ids, torch.ones_like(ids), torch.tensor([length - 1]))
+    held = Held(model, short, site, cost=Cost(), verify=False)
+    vector = _alternating(model.width)
+    alpha = held.lengths[0] / model.width**0.5
+    shortcut = held.last_normed([0], [alpha], vector)
+    with Normed(model) as out, Steered(site.module(model), vector, float(alpha)):
+        model.forward(ids, last_only=True)
+    return _agree(shortcut, out.value[:, -1], model.dtype)
+
+
+def _agree(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> bool:
+    allowed = max(_SAME, 8 * precision(dtype)) * float(other.norm(dim=-1).max())
+    return float((one - other).abs().max()) <= allowed
+
+
+def _alternating(width: int) -> torch.Tensor:
+    vector = torch.ones(width, dtype=torch.float64)
+    vector[::2] = -1.0
+    return vector
+
+
+def vector_tensor(vector: Any) -> torch.Tensor:
+    """(d,) in float64 on the CPU, from a SteeringVector, an array or a tensor."""
+    if isinstance(vector, torch.Tensor):
+        return vector.detach().double().cpu()
+    return torch.as_tensor(np.array(getattr(vector, "values", vector), dtype=np.float64))
+
+
+def _first_coordinate(hidden: torch.Tensor) -> torch.Tensor:
+    """In place of logits that nobody reads: something of the right number of axes."""
+    return hidden[..., :1]
+
+
+def _shared(cache: Any) -> Any:
+    """A cache that answers any number of rows with one prefix, and never grows.
+
+    Its layers hold the prefix once; what they return is that prefix, seen by every row, and the new
+    token's keys and values. Nothing is written back, so the next alphas find what these found.
+    """
+    layers = getattr(cache, "layers", None)
+    if not layers or not all(isinstance(getattr(x, "keys", None), torch.Tensor) for x in layers):
+        raise TypeError(f"a cache of type {type(cache).__name__} has no layers of keys and values")
+    twin = copy.copy(cache)
+    twin.layers = [_sharing(layer) for layer in layers]
+    return twin
+
+
+def _sharing(layer: Any) -> Any:
+    twin = copy.copy(layer)
+
+    def update(
+        keys: torch.Tensor, values: torch.Tensor, *_args: Any, **_kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return _behind(layer.keys, keys), _behind(layer.values, values)
+
+    twin.update = update
+    return twin
+
+
+def _behind(prefix: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    """The prefix, (1, H, T, d), for every row of `new`, (R, H, 1, d), with `new` behind it."""
+    return torch.cat([prefix.expand(new.shape[0], *prefix.shape[1:]), new], dim=-2)

@@ -1,0 +1,446 @@
+"""What a model is made of: found by structure, verified by forward passes; no module is named.
+
+One probing forward with hooks on every module shows which tensor enters the unembedding and which
+module produced it. Then: earlier positions must not see later ones (a causal model), the model must
+answer twice the same (evaluation mode), and the logits must be affine in what the unembedding reads
+(the only assumption of the tilting law at the final norm). A model that breaks the last one is
+refused at that site alone; at blocks everything is measured.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.theory.errors import AssumptionError, SteeringError
+
+__all__ = ["Forward", "Structure", "find_structure", "first_tensor", "precision", "replaced_output"]
+
+_PROBE_LENGTH = 7
+# The probe moves the logits this far (in nats) so that a soft-cap, typically at 30, saturates.
+_PROBE_SHIFT = 64.0
+_CHUNK = 1 << 14
+
+
+def first_tensor(output: Any) -> torch.Tensor | None:
+    """The tensor a module returns, or the first entry of the tuple it returns."""
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    return output if isinstance(output, torch.Tensor) else None
+
+
+def precision(dtype: torch.dtype) -> float:
+    """The spacing of numbers near 1."""
+    return float(torch.finfo(dtype).eps)
+
+
+class Forward:
+    """The model's own forward pass, whatever its version calls its arguments.
+
+    Parameters
+    ----------
+    hf_model : transformers.PreTrainedModel
+        Possibly wrapped by PEFT or spread over devices by accelerate.
+    """
+
+    def __init__(self, hf_model: Any) -> None:
+        self.hf_model = hf_model
+        base = getattr(hf_model, "get_base_model", None)
+        inner = base() if callable(base) else hf_model
+        accepted = inspect.signature(inner.forward).parameters
+        self._masks = "attention_mask" in accepted
+        self._cache = next(
+            (n for n in ("cache", "past_key_values", "cache_params") if n in accepted), None
+        )
+        self.last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self.device = _input_device(hf_model)
+
+    def __call__(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        *,
+        cache: Any = None,
+        use_cache: bool = False,
+        last_only: bool = False,
+    ) -> Any:
+        """Run without gradients; `mask` is for padded batches only.
+
+        Without one, attention is causal by its fastest path.
+        """
+        given: dict[str, Any] = {"use_cache": use_cache}
+        if mask is not None and self._masks:
+            given["attention_mask"] = mask.to(self.device)
+        if cache is not None and self._cache is not None:
+            given[self._cache] = cache
+        if last_only:
+            given |= self.last_only
+        with torch.no_grad():
+            return self.hf_model(input_ids=ids.to(self.device), **given)
+
+    @staticmethod
+    def cache_of(output: Any) -> Any:
+        """The keys and values that a pass with `use_cache` returned."""
+        for name in ("cache", "past_key_values", "cache_params"):
+            found = output.get(name) if hasattr(output, "get") else getattr(output, name, None)
+            if found is not None:
+                return found
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """The steering and reading sites of one model.
+
+    Parameters
+    ----------
+    final_norm : torch.nn.Module
+        The module whose output the unembedding reads.
+    final_norm_name : str
+    unembedding : torch.nn.Module
+        The linear map W (with or without a bias) from states to logits.
+    logit_scale : float
+        Constant factor behind the unembedding (Granite, Cohere); 1 for most models.
+    blocks : tuple of torch.nn.Module
+        In order; empty if the model has no chain of blocks.
+    block_names : tuple of str
+    width, vocabulary : int
+        d and V.
+    dtype : torch.dtype
+        Of the states.
+    not_affine : SteeringError or None
+        Why the logits are no affine function of the final norm's output.
+    plain : bool
+        Whether W h + b, formed here from the weights, is what the unembedding returns; not so where
+        it is quantised, adapted or elsewhere.
+    wide_norm : torch.nn.Module or None
+        For states of 16 bits: a copy of the final norm in float32, d numbers.
+    """
+
+    final_norm: torch.nn.Module
+    final_norm_name: str
+    unembedding: torch.nn.Module
+    logit_scale: float
+    blocks: tuple[torch.nn.Module, ...]
+    block_names: tuple[str, ...]
+    width: int
+    vocabulary: int
+    dtype: torch.dtype
+    not_affine: SteeringError | None
+    plain: bool
+    wide_norm: torch.nn.Module | None
+
+    def product(self, states: torch.Tensor) -> torch.Tensor:
+        """W h + b in float32 or wider, (R, V), the weights widened piece by piece."""
+        weight, bias = self.unembedding.weight, getattr(self.unembedding, "bias", None)
+        wide = torch.promote_types(states.dtype, torch.float32)
+        wide = torch.promote_types(wide, weight.dtype)
+        moved = states.to(device=weight.device, dtype=wide)
+        if weight.dtype == wide:
+            return torch.nn.functional.linear(moved, weight, bias)
+        found = torch.empty((states.shape[0], weight.shape[0]), dtype=wide, device=weight.device)
+        for start in range(0, weight.shape[0], _CHUNK):
+            piece = slice(start, start + _CHUNK)
+            torch.matmul(moved, weight[piece].to(wide).T, out=found[:, piece])
+        return found if bias is None else found.add_(bias.to(wide))
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One module call of the probing forward, in order of completion."""
+
+    name: str
+    module: torch.nn.Module
+    given: torch.Tensor | None
+    returned: torch.Tensor | None
+
+
+def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structure:
+    """Find final norm, unembedding and blocks, and verify them.
+
+    Raises
+    ------
+    ModelError
+        The model is not causal, not in evaluation mode, returns NaN, cannot run, or no module feeds
+        an unembedding.
+    """
+    kind = type(hf_model).__name__
+    unembedding = hf_model.get_output_embeddings()
+    if unembedding is None:
+        raise ModelError(
+            f"{kind} has no output embeddings",
+            remedy="give a causal language model with an unembedding matrix",
+        )
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(0, _token_count(hf_model), (1, _PROBE_LENGTH), generator=generator)
+    try:
+        calls, logits = _trace(hf_model, forward, ids)
+    except SteeringError:
+        raise
+    except Exception as error:
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"the forward pass of {kind} fails: {line}",
+            remedy="some kernels lack a precision or a device: try float32 or bfloat16",
+        ) from error
+    if not bool(torch.isfinite(logits).all()):
+        raise ModelError(
+            f"{kind} returns {'NaN' if bool(logits.isnan().any()) else 'infinite'} logits for"
+            f" {_PROBE_LENGTH} random tokens",
+            remedy="its weights are damaged, or overflow in float16: load it in another precision",
+        )
+    read = next((c for c in calls if c.module is unembedding), None)
+    if read is None or read.given is None or read.returned is None:
+        raise ModelError(
+            f"the unembedding of {kind} does not take part in the forward pass",
+            remedy="give a model whose forward pass calls get_output_embeddings()",
+        )
+    feeding = next((c for c in calls if _same(c.returned, read.given)), None)
+    if feeding is None or feeding.module is unembedding:
+        raise ModelError(
+            f"no module of {kind} returns what its unembedding reads",
+            remedy="the final-norm site needs a module between the last block and the unembedding",
+        )
+    _require_causal(hf_model, forward, ids, logits, read.given.dtype)
+    hidden = read.given
+    scale, problem = _logit_scale(logits, read.returned, hidden.dtype)
+    if problem is None:
+        problem = _bent(forward, feeding, hidden, logits, ids, generator)
+    blocks = _chain_of_blocks(hf_model, calls, hidden.shape)
+    structure = Structure(
+        final_norm=feeding.module,
+        final_norm_name=feeding.name,
+        unembedding=unembedding,
+        logit_scale=scale,
+        blocks=tuple(call.module for call in blocks),
+        block_names=tuple(call.name for call in blocks),
+        width=int(hidden.shape[-1]),
+        vocabulary=int(logits.shape[-1]),
+        dtype=hidden.dtype,
+        not_affine=None if problem is None else _not_affine(hf_model, problem),
+        plain=False,
+        wide_norm=_widened(feeding, hidden.dtype),
+    )
+    object.__setattr__(structure, "plain", _is_plain(structure, hidden[0], read.returned[0]))
+    return structure
+
+
+@contextmanager
+def replaced_output(module: torch.nn.Module, states: torch.Tensor) -> Iterator[None]:
+    """Inside it `module` computes as always and returns `states` instead."""
+
+    def put(_module: Any, _args: Any, output: Any) -> Any:
+        seen = first_tensor(output)
+        moved = states if seen is None else states.to(device=seen.device, dtype=seen.dtype)
+        if isinstance(output, torch.Tensor):
+            return moved
+        return type(output)((moved, *output[1:]))
+
+    handle = module.register_forward_hook(put)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _input_device(hf_model: Any) -> torch.device:
+    """Where token ids are wanted: accelerate moves them itself if the weights are offloaded."""
+    embedding = hf_model.get_input_embeddings()
+    weight = getattr(embedding, "weight", None)
+    if isinstance(weight, torch.Tensor) and weight.device.type != "meta":
+        return weight.device
+    chosen = getattr(getattr(embedding, "_hf_hook", None), "execution_device", None)
+    if chosen is None:
+        return torch.device("cpu")
+    return torch.device("cuda", chosen) if isinstance(chosen, int) else torch.device(chosen)
+
+
+def _token_count(hf_model: Any) -> int:
+    weight = getattr(hf_model.get_input_embeddings(), "weight", None)
+    if isinstance(weight, torch.Tensor) and weight.ndim == 2:
+        return int(weight.shape[0])
+    config = hf_model.config
+    inner = config.get_text_config() if hasattr(config, "get_text_config") else config
+    return int(inner.vocab_size)
+
+
+def _trace(hf_model: Any, forward: Forward, ids: torch.Tensor) -> tuple[list[_Call], torch.Tensor]:
+    calls: list[_Call] = []
+    handles = []
+    for name, module in hf_model.named_modules():
+
+        def record(
+            mod: torch.nn.Module, args: Any, kwargs: Any, output: Any, name: str = name
+        ) -> None:
+            given = first_tensor(args) if args else kwargs.get("hidden_states")
+            calls.append(_Call(name, mod, given, first_tensor(output)))
+
+        handles.append(module.register_forward_hook(record, with_kwargs=True))
+    try:
+        logits: torch.Tensor = forward(ids).logits
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls, logits
+
+
+def _same(one: torch.Tensor | None, other: torch.Tensor) -> bool:
+    if one is None or one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return torch.equal(one.to(other.device), other)
+
+
+def _quantised(hf_model: Any) -> bool:
+    """Whether some module rounds what passes through it to a few bits."""
+    if getattr(hf_model, "is_quantized", False):
+        return True
+    return any("quant" in type(m).__module__ for m in hf_model.modules())
+
+
+def _require_causal(
+    hf_model: Any, forward: Forward, ids: torch.Tensor, logits: torch.Tensor, dtype: torch.dtype
+) -> None:
+    """Another last token must leave the logits of the earlier positions alone."""
+    again = forward(ids).logits
+    largest = float(logits.abs().max())
+    coarse = _quantised(hf_model) or precision(dtype) > 1e-5
+    allowed = (0.05 if coarse else 1e-4) * largest
+    if not float((again - logits).abs().max()) <= allowed:
+        raise ModelError(
+            f"{type(hf_model).__name__} returns different values for the same input",
+            remedy="put the model into evaluation mode: model.eval()",
+        )
+    other = ids.clone()
+    other[0, -1] = (ids[0, -1] + 1) % _token_count(hf_model)
+    moved = float((forward(other).logits - logits)[:, :-1].abs().max())
+    if not moved <= allowed:
+        raise ModelError(
+            f"{type(hf_model).__name__} is not causal: another last token moves earlier logits by"
+            f" {moved:.3g}",
+            remedy="give a model that predicts the next token (BERT-like ones: is_decoder=True)",
+        )
+
+
+def _logit_scale(
+    logits: torch.Tensor, read: torch.Tensor, dtype: torch.dtype
+) -> tuple[float, str | None]:
+    if logits.shape != read.shape:
+        return 1.0, f"the unembedding returns {read.shape[-1]} values, the model {logits.shape[-1]}"
+    one, other = logits.double(), read.to(logits.device).double()
+    scale = float((one * other).sum() / (other * other).sum())
+    error = float((one - scale * other).abs().max())
+    eps = max(precision(dtype), precision(logits.dtype))
+    # Multiplying by a constant is one rounding; a soft-cap departs by many digits more.
+    if not error <= 8 * eps * float(one.abs().max()):
+        return 1.0, f"logits differ from {scale:.6g} * W h by {error:.3g} nats"
+    if abs(scale - 1.0) <= 8 * eps:
+        scale = 1.0
+    return scale, None
+
+
+def _bent(
+    forward: Forward,
+    site: _Call,
+    hidden: torch.Tensor,
+    logits: torch.Tensor,
+    ids: torch.Tensor,
+    generator: torch.Generator,
+) -> str | None:
+    """Steer by 32 and by 64 nats in one direction: affine logits answer in proportion."""
+    direction = torch.randn(hidden.shape[-1], generator=generator).to(hidden)
+
+    def steered(alpha: float) -> torch.Tensor:
+        with replaced_output(site.module, hidden + alpha * direction):
+            return forward(ids).logits.double()
+
+    base = logits.double()
+    unit = float((steered(1.0) - base).abs().max())
+    if not unit > 0:
+        raise ModelError(
+            f"steering {site.name} does not change the logits",
+            remedy="the unembedding reads something else: this architecture is not supported",
+        )
+    far = _PROBE_SHIFT / unit
+    halfway, there = steered(0.5 * far), steered(far)
+    error = float((base - 2 * halfway + there).abs().max())
+    eps = precision(hidden.dtype)
+    # A product of 32 bits errs by sqrt(d) roundings, one of 16 bits is summed in 32 and rounded.
+    slack = 8 * eps * (math.sqrt(hidden.shape[-1]) if eps < 1e-5 else 1.0)
+    if not error <= slack * max(float(there.abs().max()), 1.0):
+        return f"a shift of {_PROBE_SHIFT:g} nats arrives with an error of {error:.3g} nats"
+    return None
+
+
+def _not_affine(hf_model: Any, problem: str) -> AssumptionError:
+    config = hf_model.config
+    inner = config.get_text_config() if hasattr(config, "get_text_config") else config
+    cap = getattr(inner, "final_logit_softcapping", None)
+    cause = f" (logit soft-cap {cap:g})" if cap else ""
+    remedy = "the tilting law needs logits W h + b: steer a block, where everything is measured"
+    if not cap and _quantised(hf_model):
+        cause = " (quantised: it rounds its activations)"
+        remedy = "steer a block, or load the model without quantised activations"
+    return AssumptionError(
+        "affine unembedding", f"{type(hf_model).__name__}{cause}", problem, remedy=remedy
+    )
+
+
+def _chain_of_blocks(hf_model: Any, calls: list[_Call], shape: torch.Size) -> list[_Call]:
+    """The longest module list whose members ran once each, in order, mapping states to states."""
+    by_module: dict[int, list[_Call]] = {}
+    for call in calls:
+        by_module.setdefault(id(call.module), []).append(call)
+    best: list[_Call] = []
+    for module in hf_model.modules():
+        if not isinstance(module, torch.nn.ModuleList):
+            continue
+        runs = [by_module.get(id(member), []) for member in module]
+        if not runs or any(len(run) != 1 for run in runs):
+            continue
+        chain = [run[0] for run in runs]
+        states = all(c.returned is not None and c.returned.shape == shape for c in chain)
+        linked = all(
+            before.returned is not None and _same(after.given, before.returned)
+            for before, after in pairwise(chain)
+        )
+        if states and linked and len(chain) > len(best):
+            best = chain
+    return best
+
+
+def _widened(feeding: _Call, dtype: torch.dtype) -> torch.nn.Module | None:
+    """A float32 copy of the final norm of a 16-bit model, if it computes the same."""
+    given = feeding.given
+    if precision(dtype) < 1e-5 or given is None or feeding.returned is None:
+        return None
+    try:
+        twin = copy.deepcopy(feeding.module).to(torch.float32)
+        with torch.no_grad():
+            again = first_tensor(twin(given.to(torch.float32)))
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
+        return None
+    if again is None:
+        return None
+    error = float((again - feeding.returned.float()).abs().max())
+    agrees = error <= 4 * precision(dtype) * float(again.abs().max())
+    return twin.requires_grad_(False) if agrees else None
+
+
+def _is_plain(structure: Structure, states: torch.Tensor, returned: torch.Tensor) -> bool:
+    """Whether the product formed from the weights is what the module returns."""
+    weight = getattr(structure.unembedding, "weight", None)
+    if not isinstance(weight, torch.Tensor) or weight.device.type == "meta":
+        return False
+    if not weight.is_floating_point() or weight.shape != (returned.shape[-1], states.shape[-1]):
+        return False
+    error = float((structure.product(states) - returned).abs().max())
+    return error <= 8 * precision(structure.dtype) * float(returned.abs().max()) + 1e-30
