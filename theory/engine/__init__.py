@@ -4,8 +4,9 @@ The one idea: p_alpha depends on alpha through the cumulant generating function 
 every quantity is a sum of exponentials, and the work is to form each sum so that nothing cancels
 and nothing overflows. `TiltedFamily` (family.py) is what a user holds; its methods are thin and
 the formulas live in one module per stem: `tilting`, `peaks`, `limits`, `concept`,
-`cross_entropy`, with `inverse` for questions the other way round. `NormedSteering`
-(transformer.py) is the final norm of a steered residual stream.
+`cross_entropy`, with `inverse` for questions the other way round. `NormedSteering` and
+`LastBlock` (transformer.py) are the final norm of a steered residual stream and the logits after
+it.
 
 Reading order: `measure` (p and M, centred) and `sums` (the inner loop), `cross_entropy` (the sum
 without cancellation, from which K, Delta p and the concept laws follow), `tilting`, `concept`,
@@ -18,6 +19,6 @@ families in and out, `validation` says what is accepted.
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.population import TiltedPopulation
-from steering_strength.theory.engine.transformer import NormedSteering
+from steering_strength.theory.engine.transformer import LastBlock, NormedSteering
 
-__all__ = ["NormedSteering", "Root", "TiltedFamily", "TiltedPopulation"]
+__all__ = ["LastBlock", "NormedSteering", "Root", "TiltedFamily", "TiltedPopulation"]

@@ -11,10 +11,22 @@ from numpy.typing import NDArray
 
 from steering_strength.theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import quiet
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.sums import blocks, centred_sums, group_sums, is_moderate
+from steering_strength.theory.engine.tilting import mean
 
-__all__ = ["concept_increase", "concept_log_odds", "concepts_log_odds", "log_odds_shift", "split"]
+__all__ = [
+    "concept_increase",
+    "concept_limit",
+    "concept_log_odds",
+    "concept_slope",
+    "concepts_log_odds",
+    "extrema_bound",
+    "increase_between",
+    "level_shares",
+    "log_odds_shift",
+    "split",
+]
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -116,12 +128,81 @@ def concept_increase(measure: Measure, mask: Mask, tokens: int, alpha: Vector) -
     if mask.all() or not mask.any():
         return np.zeros(alpha.size)
     inside, outside = split(measure, mask)
+    result: Vector = _increase(inside, outside, log_odds_shift(inside, outside, alpha)) / tokens
+    return result
+
+
+def _increase(inside: Measure, outside: Measure, nu: Vector) -> Vector:
+    """Return F - F(0) where the log-odds have moved by nu, shape (A,); nu may be infinite."""
     total = np.logaddexp(inside.log_mass, outside.log_mass)
     log_f, log_g = inside.log_mass - total, outside.log_mass - total
-    nu = log_odds_shift(inside, outside, alpha)
     shrink = -np.abs(nu)
     up = np.logaddexp(log_f, log_g + shrink)
     down = np.logaddexp(log_g, log_f + shrink)
     size = -np.expm1(shrink) * np.exp(log_f + log_g - np.where(nu >= 0.0, up, down))
-    result: Vector = np.copysign(size, nu) / tokens
-    return result
+    return np.asarray(np.copysign(size, nu))
+
+
+@quiet
+def increase_between(measure: Measure, mask: Mask, after: float) -> float:
+    """Return F - F_C(0) where logit F = `after`, which may be infinite; no cancellation."""
+    if mask.all() or not mask.any():
+        return 0.0
+    inside, outside = split(measure, mask)
+    nu = after - (inside.log_mass - outside.log_mass)
+    return float(_increase(inside, outside, np.array([nu]))[0])
+
+
+@quiet
+def concept_slope(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
+    """Return dF_C / dalpha = F (1 - F) (mu_C - mu_notC), shape (A,): Eq. 12.
+
+    mu are the conditional means of M under p_alpha; F (1 - F) is formed from log-odds, so that the
+    slope keeps its relative accuracy where F is all but 0 or 1.
+    """
+    if mask.all() or not mask.any():
+        return np.zeros(alpha.size)
+    # A common offset of M costs no digits once one of its values is taken away.
+    inside, outside = split(Measure.of(measure.log_p, measure.log_odds - measure.reference), mask)
+    log_odds = (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
+    spread = np.exp(-np.logaddexp(0.0, log_odds) - np.logaddexp(0.0, -log_odds))
+    slope: Vector = spread * (mean(inside, alpha) - mean(outside, alpha))
+    return slope
+
+
+@quiet
+def concept_limit(measure: Measure, mask: Mask, sign: int) -> float:
+    """Return logit F_C as alpha -> sign * inf: the share of C among the tokens at that extreme."""
+    ties = measure.log_odds == (measure.high if sign > 0 else measure.low)
+    inside, outside = (log_sum_exp(measure.log_p[ties & part]) for part in (mask, ~mask))
+    return float(inside - outside)
+
+
+@quiet
+def level_shares(measure: Measure, mask: Mask) -> Vector:
+    """Return rho, the probability of C given M, on the distinct levels of M, increasing: (L,).
+
+    Tilting does not change it, and F_C = E_alpha[rho(M)]. It is exactly 0 or 1 on a level that
+    lies wholly outside or inside C.
+    """
+    order = np.argsort(measure.log_odds, kind="stable")
+    values, inside, log_p = measure.log_odds[order], mask[order], measure.log_p[order]
+    starts = np.flatnonzero(np.concatenate(([True], values[1:] > values[:-1])))
+    if starts.size == values.size:
+        return inside.astype(np.float64)
+    sizes = np.diff(np.append(starts, values.size))
+    weight = np.exp(log_p - np.repeat(np.maximum.reduceat(log_p, starts), sizes))
+    share: Vector = np.add.reduceat(weight * inside, starts) / np.add.reduceat(weight, starts)
+    return share
+
+
+def extrema_bound(measure: Measure, mask: Mask) -> int:
+    """Return how often rho turns: F_C has at most as many interior extrema, and as many modulo 2.
+
+    Beyond Thm 3.6, by the variation diminishing property of the exponential family (Karlin, Total
+    Positivity, 1968). Shares that differ by no more than the rounding of log p count as equal.
+    """
+    rounding = 4.0 * float(np.finfo(np.float64).eps) * (1.0 - measure.lightest)
+    steps = np.diff(level_shares(measure, mask))
+    moves = np.sign(steps[np.abs(steps) > rounding])
+    return int((moves[1:] != moves[:-1]).sum())

@@ -15,14 +15,28 @@ e^x - 1 in between, and term by term where even that would lose digits.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import central_moments, exponential_excess, quiet
+from steering_strength.theory.engine.numerics import (
+    central_moments,
+    exponential_excess,
+    log_sum_exp,
+    quiet,
+)
 from steering_strength.theory.engine.sums import centred_sums, extreme_sums, is_moderate
 from steering_strength.theory.engine.sweep import sweep
 
-__all__ = ["cross_entropy_increase", "log_normaliser", "reverse_kl"]
+__all__ = [
+    "asymptote",
+    "bounds",
+    "cross_entropy_increase",
+    "envelope",
+    "log_normaliser",
+    "quadratic_radius",
+    "reverse_kl",
+]
 
 Vector = NDArray[np.float64]
 
@@ -208,3 +222,59 @@ def _reverse_term_by_term(measure: Measure, alpha: float) -> float:
     # Tilted back by -alpha, the weights are p up to a constant: in log_weight - alpha gap two terms
     # of size |alpha M| would cancel, and leave their rounding.
     return _term_by_term(weight, -alpha * gap, log_p + (alpha * centre - normaliser))
+
+
+@quiet
+def envelope(x: ArrayLike) -> tuple[Vector, Vector]:
+    """Return bounds on Delta CE / quadratic at x = |alpha| (max M - min M), each of the shape of x.
+
+    2 (e^-x - 1 + x) / x^2 and 2 (e^x - 1 - x) / x^2, both sharp, both 1 at 0: the law `ce-radius`,
+    beyond Thm 3.8, from |K'''| <= (max M - min M) K''. The upper one is inf from x = 700 on.
+    """
+    size = np.abs(np.asarray(x, dtype=np.float64))
+    # Below 1e-150 x^2 underflows, and both bounds are 1 to the last bit.
+    safe = np.maximum(size, 1e-150)
+    lower = 2.0 * exponential_excess(-safe) / safe**2
+    upper = 2.0 * exponential_excess(np.minimum(safe, 700.0)) / safe**2
+    return lower, np.where(size < 700.0, upper, np.inf)
+
+
+def quadratic_radius(tolerance: float) -> float:
+    """Return the x = |alpha| (max M - min M) up to which the quadratic law errs by at most that.
+
+    Relative to the quadratic, 0 < tolerance; of the two bounds the upper one binds. Rounded down.
+    """
+    # 2 (e^x - 1 - x) / x^2 >= 1 + x / 3 + x^2 / 12.
+    high = min(3.0 * tolerance, 699.0) * 1.001
+    if envelope(high)[1] - 1.0 <= tolerance:
+        return high
+    root = brentq(lambda x: float(envelope(x)[1]) - 1.0 - tolerance, 0.0, high, xtol=1e-300)
+    return float(root) * (1.0 - 1e-12)
+
+
+@quiet
+def bounds(variance: float, spread: float, alpha: Vector) -> tuple[Vector, Vector]:
+    """Return what Delta CE is certain to lie between, from Var M and max M - min M: (A,) each.
+
+    The envelope around the quadratic law, and Hoeffding's lemma Delta CE <= alpha^2 range^2 / 8.
+    """
+    x = np.abs(alpha) * spread
+    if spread == 0.0:
+        return np.zeros_like(x), np.zeros_like(x)
+    lower, upper = envelope(x)
+    quadratic = 0.5 * variance * alpha**2
+    # A variance that has underflowed, all weight on one level of M, says nothing from above.
+    known = np.isfinite(upper) & (variance > 0.0)
+    above = np.where(known, quadratic * np.where(known, upper, 1.0), np.inf)
+    return quadratic * lower, np.minimum(above, x * x / 8.0)
+
+
+def asymptote(measure: Measure, sign: int) -> tuple[float, float]:
+    """Return (slope, offset) of the line |alpha| slope + offset that Delta CE tends to.
+
+    slope = |extreme M - E[M]| and offset = log p(extreme) <= 0: Delta CE lies between the line and
+    |alpha| slope, for every alpha of that sign (the law `ce-asymptote`, beyond Thm 3.8).
+    """
+    ties = measure.log_odds == (measure.high if sign > 0 else measure.low)
+    share = float(log_sum_exp(measure.log_p[ties])) - measure.log_mass
+    return measure.top_gap if sign > 0 else measure.bottom_gap, min(share, 0.0)

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,7 @@ from steering_strength.theory.engine.validation import (
     as_sign,
     as_tokens,
 )
-from steering_strength.theory.errors import AlphaError, ShapeError, SteeringError
+from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError, SteeringError
 
 if TYPE_CHECKING:
     import os
@@ -169,6 +169,20 @@ class TiltedFamily:
         """V, the size of the vocabulary."""
         return self.log_p.size
 
+    @property
+    def method(self) -> Literal["closed form", "measured"]:
+        """How answers come about, as opposed to a curve that runs a model (`SteeredCurve`)."""
+        return "closed form"
+
+    def conditional(self, tokens: ArrayLike) -> TiltedFamily:
+        """Return the family given a set of tokens: the others lose their support.
+
+        Raises ShapeError for the tokens, ProbabilityError if none of them has support.
+        """
+        mask = as_tokens(tokens, self.size, single=True)
+        inside = np.where(mask, self.log_p, -np.inf)
+        return TiltedFamily(normalised(inside), self.log_odds, self.metadata)
+
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """Return log p_alpha(z), shape (A, V): Lemma B.3.
 
@@ -222,6 +236,10 @@ class TiltedFamily:
         """Return Delta p(z | alpha) = p_alpha(z) - p(z), shape (A, V), accurate near alpha = 0."""
         return self._tokens(tilting.probability_increase, alpha, 0.0)
 
+    def slope(self, alpha: ArrayLike) -> Floats:
+        """Return d p_alpha(z) / d alpha = p_alpha(z) (M(z) - E_alpha[M]), shape (A, V): B.5."""
+        return self._tokens(tilting.slope, alpha, 0.0)
+
     def cgf(self, alpha: ArrayLike) -> Floats:
         """Return K(alpha) = log sum p exp(alpha M), shape (A,), in nats."""
         return self._scalars(tilting.cgf, alpha)
@@ -244,6 +262,26 @@ class TiltedFamily:
         strengths, scalar = as_alpha(alpha)
         table = tilting.cumulants(self._measure, int(order), strengths)
         return table[0] if scalar else table
+
+    def taylor(self, order: int) -> Floats:
+        """Return the coefficients of alpha^2 .. alpha^order of Delta CE, shape (order - 1,).
+
+        They are kappa_n / n!: kappa_2 / 2, the quadratic law of Thm 3.8, then kappa_3 / 6, ...
+
+        Raises ShapeError if `order` is not an integer of at least 2.
+        """
+        if not isinstance(order, int | np.integer) or order < 2:
+            raise ShapeError(f"order is {order!r}", remedy="give an integer, at least 2")
+        factorials = np.cumprod(np.arange(1.0, order + 1.0))
+        return np.asarray(self.cumulants(order)[1:] / factorials[1:])
+
+    def rising(self) -> NDArray[np.bool_]:
+        """Return which tokens rise strictly at every alpha, shape (V,): Thm 3.3 (`monotone`)."""
+        return self._spread(peaks.rising(self._measure), False)
+
+    def falling(self) -> NDArray[np.bool_]:
+        """Return which tokens fall strictly at every alpha, shape (V,): Thm 3.3 (`monotone`)."""
+        return self._spread(peaks.falling(self._measure), False)
 
     def peaks(self) -> Floats:
         """Return the alpha at which each token's probability peaks, shape (V,): Thm 3.3.
@@ -269,12 +307,31 @@ class TiltedFamily:
         """
         return self._spread(peaks.peak_log_probability(self._measure), -np.inf)
 
+    def peak_root(self, token: int, sign: int = 1) -> Root:
+        """Return where the token's probability first turns down on that side, bracketed.
+
+        0 if it falls from alpha = 0 on; infinite, with the reason, if it rises for ever.
+
+        Raises ShapeError for an unknown token or one without support, AlphaError for a wrong sign.
+        """
+        as_tokens([token], self.size)
+        if self.log_p[token] == -np.inf:
+            raise ShapeError(f"token {token} has no support", remedy="ask for one with p > 0")
+        return inverse.peak_root(self._measure, float(self.log_odds[token]), as_sign(sign))
+
     def limit(self, sign: int) -> Floats:
         """Return the log-probabilities at alpha -> sign * inf, shape (V,): Prop. B.1.
 
         Raises AlphaError if `sign` is neither +1 nor -1.
         """
         return self._spread(limits.limit(self._measure, as_sign(sign)), -np.inf)
+
+    def limit_distance(self, alpha: ArrayLike) -> Floats:
+        """Return the total variation to the limit on the side of alpha, shape (A,): Prop. B.1.
+
+        R / (P + R), P the tilted mass at the extreme of M, R that of the others: exact.
+        """
+        return self._scalars(limits.limit_distance, alpha)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_C(alpha), shape (A,): Thm 3.6.
@@ -305,6 +362,53 @@ class TiltedFamily:
             alpha,
         )
 
+    def concept_slope(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
+        """Return dF_C / dalpha = F (1 - F)(mu_C - mu_notC), shape (A,): Eq. 12.
+
+        At alpha = 0 it is the covariance of the indicator of C with M.
+        """
+        mask = as_tokens(tokens, self.size, single=True)[self._support]
+        return self._scalars(lambda m, a: concept.concept_slope(m, mask, a), alpha)
+
+    def concept_limit(self, tokens: ArrayLike, sign: int) -> float:
+        """Return logit F_C as alpha -> sign * inf; +-inf where all, or none, of the limit is in C.
+
+        Raises ShapeError for the tokens, AlphaError for a wrong sign.
+        """
+        mask = as_tokens(tokens, self.size, single=True)[self._support]
+        return concept.concept_limit(self._measure, mask, as_sign(sign))
+
+    def concept_increase_limit(self, tokens: ArrayLike, sign: int) -> float:
+        """Return Delta p(C | alpha) as alpha -> sign * inf (Thm 3.6): -F_C(0) / |C| if C goes."""
+        full = as_tokens(tokens, self.size, single=True)
+        mask = full[self._support]
+        after = concept.concept_limit(self._measure, mask, as_sign(sign))
+        return concept.increase_between(self._measure, mask, after) / int(full.sum())
+
+    def level_shares(self, tokens: ArrayLike) -> Floats:
+        """Return rho, the probability of C given M, on the levels of M, increasing, shape (L,).
+
+        Steering does not change it; the shape of F_C follows from its turns (`concept-shape`).
+        """
+        mask = as_tokens(tokens, self.size, single=True)[self._support]
+        return concept.level_shares(self._measure, mask)
+
+    def extrema_bound(self, tokens: ArrayLike) -> int:
+        """Return how often rho turns: F_C has that many interior extrema, or an even number less.
+
+        Shares that differ by no more than the rounding of log p count as equal.
+        """
+        mask = as_tokens(tokens, self.size, single=True)[self._support]
+        return concept.extrema_bound(self._measure, mask)
+
+    def concept_rises(self, tokens: ArrayLike) -> bool:
+        """Whether F_C never falls, because rho does not: sufficient, beyond Thm 3.6."""
+        return bool((np.diff(self.level_shares(tokens)) >= 0.0).all())
+
+    def concept_falls(self, tokens: ArrayLike) -> bool:
+        """Whether F_C never rises, because rho does not: sufficient, beyond Thm 3.6."""
+        return bool((np.diff(self.level_shares(tokens)) <= 0.0).all())
+
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """Return K(alpha) - alpha K'(0) = KL(p || p_alpha) >= 0, shape (A,): beyond Thm 3.8."""
         return self._scalars(cross_entropy.cross_entropy_increase, alpha)
@@ -312,6 +416,36 @@ class TiltedFamily:
     def reverse_kl(self, alpha: ArrayLike) -> Floats:
         """Return alpha K'(alpha) - K(alpha) = KL(p_alpha || p) >= 0, shape (A,)."""
         return self._scalars(cross_entropy.reverse_kl, alpha)
+
+    def cross_entropy_bounds(self, alpha: ArrayLike) -> tuple[Floats, Floats]:
+        """Return what Delta CE is certain to lie between, from Var(M) and max M - min M: (A,) each.
+
+        The envelope of `ce-radius` around the quadratic law, and alpha^2 (max M - min M)^2 / 8.
+        """
+        strengths, scalar = as_alpha(alpha)
+        variance, spread = float(self.variance(0.0)), self._measure.high - self._measure.low
+        lower, upper = cross_entropy.bounds(variance, spread, strengths)
+        return (lower[0], upper[0]) if scalar else (lower, upper)
+
+    def quadratic_radius(self, tolerance: float) -> float:
+        """Return the |alpha| up to which alpha^2 Var(M) / 2 is that close to Delta CE, for sure.
+
+        Relative to the quadratic; inf where M is constant and both are 0.
+
+        Raises BudgetError unless the tolerance is a positive number.
+        """
+        bound = as_budget(tolerance, "tolerance")
+        if not 0.0 < bound < math.inf:
+            raise BudgetError(f"tolerance is {tolerance!r}", remedy="give 0.1 for 10 %")
+        spread = self._measure.high - self._measure.low
+        return cross_entropy.quadratic_radius(bound) / spread if spread else math.inf
+
+    def cross_entropy_asymptote(self, sign: int) -> tuple[float, float]:
+        """Return (slope, offset): Delta CE lies between |alpha| slope + offset and |alpha| slope.
+
+        The first is its asymptote on that side; offset = log p(extreme of M) (`ce-asymptote`).
+        """
+        return cross_entropy.asymptote(self._measure, as_sign(sign))
 
     def cross_entropy_root(self, budget: float, sign: int) -> Root:
         """Return where cross_entropy_increase = budget (nats) on the side of `sign`, bracketed.
@@ -339,9 +473,36 @@ class TiltedFamily:
         Raises BudgetError unless 0 < level < 1, AlphaError for a wrong sign, ShapeError for the
         tokens.
         """
-        mask, probability = as_tokens(tokens, self.size, single=True), as_level(level)
-        log_odds = math.log(probability) - math.log1p(-probability)
-        return inverse.concept_root(self._measure, mask[self._support], log_odds, as_sign(sign))
+        mask = as_tokens(tokens, self.size, single=True)[self._support]
+        return inverse.concept_root(self._measure, mask, _logit(as_level(level)), as_sign(sign))
+
+    def concept_loss_root(
+        self, tokens: ArrayLike, level: float, start: float, sign: int = 1
+    ) -> Root:
+        """Return where, going on from `start`, F_C falls below `level` again, bracketed.
+
+        `start` is on the side of `sign` and F_C at the level there, as `concept_root` returns it;
+        where F_C only touches the level it is `start`. The alpha is the last one at the level.
+
+        Raises BudgetError unless 0 < level < 1, AlphaError for a wrong sign or start, ShapeError
+        for the tokens.
+        """
+        mask, side = as_tokens(tokens, self.size, single=True)[self._support], as_sign(sign)
+        (begin,), _ = as_alpha(start)
+        if side * begin < 0.0:
+            raise AlphaError(f"start is {start!r}", remedy=f"start on the side of sign = {side}")
+        goal = _logit(as_level(level))
+        return inverse.concept_loss_root(self._measure, mask, goal, float(begin), side)
+
+    def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Root:
+        """Return where F_C is largest on that side: infinite, with no reason, if in the limit.
+
+        Certified: no alpha exceeds it by more than 1e-7 in logits, or the reason says otherwise.
+
+        Raises AlphaError for a wrong sign, ShapeError for the tokens.
+        """
+        mask = as_tokens(tokens, self.size, single=True)[self._support]
+        return inverse.concept_maximum(self._measure, mask, as_sign(sign))
 
     def limit_root(self, tolerance: float, sign: int) -> Root:
         """Return the alpha beyond which p_alpha is within `tolerance` of `limit(sign)`, bracketed.
@@ -369,11 +530,11 @@ class TiltedFamily:
         """Return the alpha of `limit_root`."""
         return self.limit_root(tolerance, sign).alpha
 
-    def _spread(self, values: Floats, missing: float) -> Floats:
+    def _spread(self, values: NDArray[Any], missing: float) -> NDArray[Any]:
         """Put values per supported token, (n, ...), among all V tokens."""
         if self._support.size == self.size:
             return values
-        full = np.full((self.size, *values.shape[1:]), missing)
+        full = np.full((self.size, *values.shape[1:]), missing, dtype=values.dtype)
         full[self._support] = values
         return full
 
@@ -392,3 +553,7 @@ class TiltedFamily:
             full[:, self._support] = values
             values = full
         return cast("Floats", values[0]) if scalar else values
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability) - math.log1p(-probability)

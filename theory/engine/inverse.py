@@ -14,7 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory.engine.concept import log_odds_shift, split
+from steering_strength.theory.engine.concept import (
+    concept_limit,
+    concept_log_odds,
+    log_odds_shift,
+    split,
+)
 from steering_strength.theory.engine.cross_entropy import (
     cross_entropy_increase,
     log_normaliser,
@@ -22,19 +27,31 @@ from steering_strength.theory.engine.cross_entropy import (
 )
 from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
-from steering_strength.theory.engine.tilting import mean
+from steering_strength.theory.engine.peaks import peak_of_level
+from steering_strength.theory.engine.tilting import log_probability, mean
 
 __all__ = [
     "Root",
     "bisect",
+    "concept_loss_root",
+    "concept_maximum",
     "concept_root",
     "cross_entropy_root",
     "limit_root",
     "never",
+    "peak_root",
     "reverse_kl_root",
 ]
 
 _LARGEST = 1e300
+# Past a rising crossing F_C is above the level by rounding at first; it is followed outwards until
+# it is above for sure, over this share of alpha at most. What falls back sooner only touches.
+_TOUCH = 1e-6
+# A level this far above the best value found, in logits, is certified as never reached.
+_SLACK = 1e-7
+# Far out the values tend to the limit and may round to either side of it.
+_ROUNDING = 1e-12
+_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -132,6 +149,94 @@ def concept_root(measure: Measure, mask: NDArray[np.bool_], log_odds: float, sig
         return never(sign, "no token of the concept has support")
     inside, outside = split(measure, mask)
     return _first_crossing(inside, outside, log_odds, sign)
+
+
+def concept_loss_root(
+    measure: Measure, mask: NDArray[np.bool_], log_odds: float, start: float, sign: int
+) -> Root:
+    """Return where beyond `start`, going outwards, logit F_C falls below log_odds again.
+
+    F_C is at the level at `start`. Steering on from p_alpha is steering, only with another base:
+    the search is the first crossing of the complement, seen from there. `start` itself where F_C
+    only touches the level. The root's alpha is the end at which F_C still is at the level.
+    """
+    if measure.constant or mask.all():
+        return never(sign, "M is constant: steering moves nothing" if measure.constant else _WHOLE)
+    spread, near = measure.high - measure.low, sign * start
+    step, most = 1e-12 * max(near, 1e-6 / spread), _TOUCH * max(near, 1.0 / spread)
+    while _log_odds(measure, mask, sign * (near + step)) <= log_odds:
+        step *= 8.0
+        if step > most:
+            return _exactly(start)
+    base = near + step
+    ahead = Measure.of(log_probability(measure, np.array([sign * base]))[0], measure.log_odds)
+    root = concept_root(ahead, ~mask, -log_odds, sign)
+    if not root.reached:
+        return root
+    lower, upper = sign * base + root.lower, sign * base + root.upper
+    return Root(lower if sign > 0 else upper, lower, upper)
+
+
+_WHOLE = "the concept holds all of the support"
+
+
+def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Root:
+    """Return where F_C is largest on that side: infinite, without a reason, if in the limit.
+
+    No alpha exceeds it by more than 1e-7 in logits, or the reason says that this is not certain.
+    """
+    if measure.constant or mask.all() or not mask.any():
+        return _exactly(0.0)
+    inside, outside = split(measure, mask)
+
+    def falls(strength: float) -> bool:
+        alpha = np.array([sign * strength])
+        return bool(sign * (mean(inside, alpha)[0] - mean(outside, alpha)[0]) <= 0.0)
+
+    def climb(low: float, high: float) -> tuple[float, Root]:
+        """The best of both ends and of a turn in between, where the slope has one."""
+        ends = [(low, low), (high, high)]
+        if not falls(low) and falls(high):
+            ends.append(bisect(falls, low, high))
+        values = [_log_odds(measure, mask, sign * near) for near, _ in ends]
+        best = int(np.argmax(values))
+        return values[best], _signed(sign, *ends[best], inner=True)
+
+    # Strengths from where nothing happens to where everything has: uniform in log alpha.
+    reach = measure.high - measure.low
+    far = max(abs(limit_root(measure, 1e-9, sign).alpha), 1e3 / reach)
+    grid = np.concatenate(([0.0], np.geomspace(1e-3 / reach, far, 240)))
+    i = int(np.argmax(concept_log_odds(measure, mask, sign * grid)))
+    value, best = climb(float(grid[max(i - 1, 0)]), float(grid[min(i + 1, grid.size - 1)]))
+    limit = concept_limit(measure, mask, sign)
+    for _ in range(_ROUNDS):
+        if limit > -math.inf and limit >= value - _ROUNDING * max(1.0, abs(value)):
+            value, best = limit, Root(sign * math.inf, sign * math.inf, sign * math.inf)
+        if value == math.inf:
+            return best
+        above = concept_root(measure, mask, value + _SLACK * max(1.0, abs(value)), sign)
+        if not above.reached:
+            return best
+        # Something between the grid's points rises higher: climb from there.
+        found = abs(above.alpha)
+        value, best = climb(found, 1.001 * found)
+    return Root(best.alpha, best.lower, best.upper, "F_C may be higher in between")
+
+
+def peak_root(measure: Measure, log_odds: float, sign: int) -> Root:
+    """Return where a token with that M first turns down on that side; 0 if it falls from 0 on."""
+    if measure.constant:
+        return never(sign, "M is constant: steering moves nothing")
+    alpha, lower, upper = peak_of_level(measure, log_odds)
+    if sign * alpha <= 0.0:
+        return _exactly(0.0)
+    if math.isinf(alpha):
+        return never(sign, "the token rises for ever")
+    return Root(alpha, lower, upper)
+
+
+def _log_odds(measure: Measure, mask: NDArray[np.bool_], alpha: float) -> float:
+    return float(concept_log_odds(measure, mask, np.array([alpha]))[0])
 
 
 @quiet

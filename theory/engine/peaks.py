@@ -16,7 +16,15 @@ from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.walk import Side, solve_levels
 
-__all__ = ["PeakTable", "peak_log_probability", "peak_table"]
+__all__ = [
+    "PeakTable",
+    "falling",
+    "peak_log_probability",
+    "peak_of_level",
+    "peak_table",
+    "rising",
+    "two_level_peak",
+]
 
 Vector = NDArray[np.float64]
 
@@ -63,9 +71,7 @@ def peak_table(measure: Measure) -> PeakTable:
     if measure.constant:
         nothing = np.full(1, np.nan)
         return PeakTable(nothing, nothing, nothing, nothing, order, np.zeros_like(order))
-    # A power of two brings the range of M near 1: exact, and alpha stays far from the ends of
-    # float64 whatever the unit of M is.
-    unit = 2.0 ** min(-math.frexp(measure.high - measure.low)[1], 1000)
+    unit = _unit(measure)
     side = Side.of(measure.log_p[order], values * unit)
     levels = side.values if level is None else side.values[np.concatenate(([True], ~ties))]
     table = np.empty((4, levels.size))
@@ -87,6 +93,29 @@ def peak_table(measure: Measure) -> PeakTable:
     return PeakTable(table[0], table[1], table[2], table[3], order, level)
 
 
+def _unit(measure: Measure) -> float:
+    """Return a power of two that brings the range of M near 1.
+
+    Exact, and alpha stays far from the ends of float64 whatever the unit of M is.
+    """
+    return 2.0 ** min(-math.frexp(measure.high - measure.low)[1], 1000)
+
+
+@quiet
+def peak_of_level(measure: Measure, value: float) -> tuple[float, float, float]:
+    """Return (alpha, lower, upper) of `PeakTable` for tokens with M = value alone; M not constant.
+
+    The bracket is that of the table up to its last digits, without the work for other tokens.
+    """
+    if value in (measure.low, measure.high):
+        end = math.inf if value == measure.high else -math.inf
+        return end, end, end
+    order, unit = np.argsort(measure.log_odds), _unit(measure)
+    side = Side.of(measure.log_p[order], measure.log_odds[order] * unit)
+    alpha, width, _ = solve_levels(side, np.array([value * unit]), measure.mean * unit)[:, 0]
+    return float(alpha * unit), float((alpha - width) * unit), float((alpha + width) * unit)
+
+
 def _falls(row: Vector) -> bool:
     return bool((row[1:] < row[:-1]).any())
 
@@ -98,3 +127,26 @@ def peak_log_probability(measure: Measure) -> Vector:
         return log_p
     table = peak_table(measure)
     return log_p + table.per_token(table.gain)
+
+
+def rising(measure: Measure) -> NDArray[np.bool_]:
+    """Return which tokens rise at every alpha, shape (n,): those at max M, unless M is constant."""
+    return np.asarray((measure.log_odds == measure.high) & (not measure.constant))
+
+
+def falling(measure: Measure) -> NDArray[np.bool_]:
+    """Return which tokens fall at every alpha, shape (n,): those at min M, unless M is constant."""
+    return np.asarray((measure.log_odds == measure.low) & (not measure.constant))
+
+
+def two_level_peak(below: float, above: float, down: float, up: float) -> float:
+    """Return the peak of a token whose others take two values of M: Thm 3.3 made explicit.
+
+    Parameters
+    ----------
+    below, above : float
+        Probabilities of the tokens at M(z) - down and at M(z) + up, in any common unit.
+    down, up : float
+        The two distances, positive, in nats per unit alpha.
+    """
+    return (math.log(below / above) + math.log(down / up)) / (up + down)

@@ -127,6 +127,19 @@ class TiltedPopulation:
         """Return KL(p_(j,alpha) || p_j) of each context, shape (A, m)."""
         return self._each(alpha, Shared.reverse_kl, cross_entropy.reverse_kl)
 
+    def quadratic(self) -> float:
+        """Return the coefficient of alpha^2 in Delta CE: sum_j pi_j Var_j(M) / 2 (Thm 3.8)."""
+        return 0.5 * float(self.variance(0.0) @ np.asarray(self.weights))
+
+    def cross_entropy_asymptote(self, sign: int) -> tuple[float, float]:
+        """Return (slope, offset) of the line |alpha| slope + offset that Delta CE tends to.
+
+        Delta CE lies between it and |alpha| slope, for every alpha of that sign (`ce-asymptote`).
+        """
+        lines = [self.family(j).cross_entropy_asymptote(sign) for j in range(self.shape[0])]
+        slope, offset = np.asarray(self.weights) @ np.array(lines)
+        return float(slope), float(offset)
+
     def average_cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """Return Delta CE = sum_j pi_j KL(p_j || p_(j,alpha)), shape (A,): beyond Thm 3.8."""
         average: Floats = self.cross_entropy_increase(alpha) @ np.asarray(self.weights)

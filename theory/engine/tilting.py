@@ -26,6 +26,8 @@ __all__ = [
     "log_probability_blocks",
     "mean",
     "probability_increase",
+    "shifted_logits",
+    "slope",
     "variance",
 ]
 
@@ -144,6 +146,36 @@ def variance(measure: Measure, alpha: Vector) -> Vector:
     """Return K''(alpha) = Var_alpha[M] >= 0, shape (A,)."""
     _, second = _two_moments(measure, alpha, variance=True)
     return second
+
+
+@quiet
+def slope(measure: Measure, alpha: Vector) -> NDArray[np.float64]:
+    """Return d p_alpha / d alpha = p_alpha (M - E_alpha[M]), shape (A, n): Lemma B.5.
+
+    M is centred under p_alpha twice, so that a common offset of M costs no digits.
+    """
+    result = np.empty((alpha.size, measure.p.size))
+    for row, strength in zip(result, alpha, strict=True):
+        weight, distance = _tilted(measure, strength)
+        for _ in range(2):
+            distance = distance - weight @ distance
+        np.multiply(weight, distance, out=row)
+    return result
+
+
+def shifted_logits(
+    logits: NDArray[np.float64],
+    positive: NDArray[np.float64],
+    negative: NDArray[np.float64],
+    alpha: Vector,
+) -> NDArray[np.float64]:
+    """Return l_j + alpha (mean_P l_i - mean_N l_i), shape (A, m, V): Lemma B.2.
+
+    `logits` is (m, V), those of P (|P|, V) and of N (|N|, V); alpha is (A,).
+    """
+    direction = positive.mean(axis=0) - negative.mean(axis=0)
+    shifted: NDArray[np.float64] = logits + np.multiply.outer(alpha, direction)[:, None, :]
+    return shifted
 
 
 @quiet

@@ -13,11 +13,24 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.numerics import quiet
-from steering_strength.theory.engine.validation import as_alpha, as_sign, as_vector
+from steering_strength.theory.engine.construction import normalised
+from steering_strength.theory.engine.family import TiltedFamily
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.validation import (
+    as_alpha,
+    as_log_probabilities,
+    as_sign,
+    as_vector,
+)
 from steering_strength.theory.errors import AlphaError, ShapeError, UnknownNameError
 
-__all__ = ["NormedSteering"]
+__all__ = [
+    "LastBlock",
+    "NormedSteering",
+    "local_cross_entropy",
+    "local_divergence",
+    "readout_family",
+]
 
 Floats = NDArray[np.float64]
 
@@ -125,6 +138,64 @@ class NormedSteering:
         unit = direction / np.max(np.abs(direction))
         return self._affine(unit / np.sqrt(np.mean(unit**2)))
 
+    @quiet
+    def rate(self) -> Floats:
+        """Return the coefficient of 1/|alpha| in LN(h + alpha v) - limit, shape (d,).
+
+        gain (sqrt d / |P v|) (I - u u^T) P h with u = P v / |P v|: the same at both ends, and 0
+        where v vanishes under the norm.
+        """
+        if self.inert:
+            return np.zeros_like(self.h)
+        largest = float(np.max(np.abs(self._direction)))
+        unit = self._direction / largest
+        length = float(np.linalg.norm(unit))
+        u = unit / length
+        across = self._residual - u * (u @ self._residual)
+        across -= u * (u @ across)
+        return np.asarray(self._gain * (np.sqrt(u.size) / length) * (across / largest))
+
+    @quiet
+    def bound(self, alpha: ArrayLike) -> Floats:
+        """Return what |LN(h + alpha v) - limit| is at most at eps = 0, shape (A,).
+
+        2 sqrt(d) |P h| max|gain| / (|alpha| |P v|): inf at alpha = 0, and 0 where v vanishes under
+        the norm.
+        """
+        strengths, scalar = as_alpha(alpha)
+        if self.inert:
+            values = np.zeros_like(strengths)
+        else:
+            largest = float(np.max(np.abs(self._direction)))
+            reach = np.linalg.norm(self._residual) / np.linalg.norm(self._direction / largest)
+            size = 2.0 * np.sqrt(self.h.size) * float(np.max(np.abs(self._gain)))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = size * (reach / largest) / np.abs(strengths)
+            values[np.isnan(values)] = np.inf
+        return np.asarray(values[0] if scalar else values)
+
+    def last_block(self, W: ArrayLike, bias: ArrayLike | None = None) -> LastBlock:
+        """Return the final logits in closed form, for an unembedding W, (V, d), and its bias, (V,).
+
+        Raises ShapeError if the shapes do not fit.
+        """
+        matrix = np.asarray(W, dtype=np.float64)
+        if matrix.ndim != 2 or matrix.shape[1] != self.h.size:
+            raise ShapeError(
+                f"W has shape {matrix.shape}, h has {self.h.shape}", remedy="give W as (V, d)"
+            )
+        offset = matrix @ self._bias
+        if bias is not None:
+            offset = offset + as_vector("bias", bias)
+        return LastBlock(
+            a=matrix @ (self._gain * self._residual),
+            b=matrix @ (self._gain * self._direction),
+            A=float(np.mean(self._direction**2)),
+            B=float(np.mean(self._residual * self._direction)),
+            C=float(np.mean(self._residual**2)) + self.eps,
+            offset=offset,
+        )
+
     def _normalised(self, strength: float) -> Floats:
         size = max(abs(strength), 1.0)
         # (h + alpha v) / size: both terms are at most |h| and |v|.
@@ -160,3 +231,175 @@ def _projected(kind: str, vector: Floats) -> Floats:
     for _ in range(2):
         unit -= unit.mean()
     return np.asarray(np.ldexp(unit, exponent))
+
+
+@dataclass(frozen=True, eq=False)
+class LastBlock:
+    """Steering the output of the last block in closed form, without a forward pass.
+
+    Logits (a + alpha b) / sqrt(Q(alpha)) + offset with Q = A alpha^2 + 2 B alpha + C: two
+    unembeddings and one scalar. `NormedSteering.last_block` forms it from h, v and W; a model that
+    unembeds by itself gives the numbers. Source: beyond arXiv:2602.02712, Prop. 4.1.
+
+    Parameters
+    ----------
+    a, b : array_like, (V,)
+        W (gain * P h) and W (gain * P v), P the projection of the norm.
+    A, B, C : float
+        mean (P v)^2, mean (P h)(P v), mean (P h)^2 + eps.
+    offset : array_like, (V,), optional
+        W bias of the norm, plus the bias of the unembedding; 0 by default.
+
+    Raises
+    ------
+    ShapeError
+        If the vectors differ in length, or A or C is negative or no number.
+    """
+
+    a: Floats
+    b: Floats
+    A: float
+    B: float
+    C: float
+    offset: Floats | None = None
+    _offset: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        a = as_vector("a", self.a)
+        vectors = {"a": a, "b": as_vector("b", self.b)}
+        vectors["_offset"] = (
+            np.zeros_like(a) if self.offset is None else as_vector("offset", self.offset)
+        )
+        for name, vector in vectors.items():
+            if vector.shape != a.shape:
+                raise ShapeError(
+                    f"{name.strip('_')} has shape {vector.shape}, a has {a.shape}",
+                    remedy="give one number per token, shape (V,)",
+                )
+            vector.flags.writeable = False
+            object.__setattr__(self, name, vector)
+        for name in ("A", "C"):
+            if not 0.0 <= getattr(self, name) < np.inf:
+                raise ShapeError(
+                    f"{name} is {getattr(self, name)!r}", remedy="a mean square is at least 0"
+                )
+
+    @property
+    def size(self) -> int:
+        """V, the size of the vocabulary."""
+        return self.a.size
+
+    @quiet
+    def logits(self, alpha: ArrayLike) -> Floats:
+        """Return the final logits, shape (A, V), in nats, for any finite alpha.
+
+        Raises AlphaError for a NaN or infinite alpha, or where Q(alpha) = 0 and LN is 0/0.
+        """
+        strengths, scalar = as_alpha(alpha)
+        # Dividing by max(1, |alpha|) first: alpha^2 would overflow where alpha does not.
+        size = np.maximum(np.abs(strengths), 1.0)
+        unit = strengths / size
+        root = self._root(unit, size)
+        numerator = self.a / size[:, None] + np.multiply.outer(unit, self.b)
+        values: Floats = numerator / root[:, None] + self._offset
+        return values[0] if scalar else values
+
+    def _root(self, unit: Floats, size: Floats) -> Floats:
+        """sqrt(Q(alpha)) / size at alpha = unit * size."""
+        square = self.A * unit * unit + 2.0 * self.B * unit / size + self.C / size / size
+        if not (square > 0.0).all():
+            alpha = float((unit * size)[int(np.argmin(square))])
+            raise AlphaError(
+                f"Q = {square.min():.3g} at alpha = {alpha:g}: nothing is left under the norm",
+                remedy="LN is 0/0 there: give eps > 0 or another alpha",
+            )
+        return np.asarray(np.sqrt(square))
+
+    def log_probability(self, alpha: ArrayLike) -> Floats:
+        """Return log p_alpha(z), shape (A, V)."""
+        logits = self.logits(alpha)
+        return np.asarray(logits - log_sum_exp(logits)[..., None])
+
+    @quiet
+    def slope(self, alpha: ArrayLike) -> Floats:
+        """Return d logits / d alpha = (b (B alpha + C) - a (A alpha + B)) / Q^(3/2), shape (A, V).
+
+        At alpha = 0 it is M_loc of the law `local`.
+        """
+        strengths, scalar = as_alpha(alpha)
+        size = np.maximum(np.abs(strengths), 1.0)
+        unit = strengths / size
+        root = self._root(unit, size)
+        rise = np.multiply.outer(self.B * unit + self.C / size, self.b)
+        fall = np.multiply.outer(self.A * unit + self.B / size, self.a)
+        values: Floats = (rise - fall) / (root * size)[:, None] / (root * root * size)[:, None]
+        return values[0] if scalar else values
+
+    def stationary(self) -> Floats:
+        """Return the one alpha at which each logit is stationary, shape (V,); nan if there is none.
+
+        (a B - b C) / (b B - a A): each logit turns at most once.
+        """
+        steepness = self.b * self.B - self.a * self.A
+        with np.errstate(divide="ignore", invalid="ignore"):
+            alpha = (self.a * self.B - self.b * self.C) / steepness
+        return np.where(steepness != 0.0, alpha, np.nan)
+
+    def limit(self, sign: int) -> Floats:
+        """Return log p_alpha as alpha -> sign * inf, shape (V,): the plateau of Prop. 4.1."""
+        side = as_sign(sign)
+        if self.A > 0.0:
+            logits = side * self.b / np.sqrt(self.A) + self._offset
+        else:
+            logits = self.logits(0.0)
+        return np.asarray(logits - log_sum_exp(logits))
+
+
+def readout_family(logits: ArrayLike, positive: ArrayLike, negative: ArrayLike) -> TiltedFamily:
+    """Return the family of a context steered at the output of the final norm (`final-norm`).
+
+    There the logits are linear in the state, so steering by the difference of means of the states
+    of two sets of texts is tilting, exactly, with M = mean_P log p - mean_N log p.
+
+    Parameters
+    ----------
+    logits : array_like, (V,)
+        Of the context; not normalised.
+    positive, negative : array_like, (|P|, V) and (|N|, V)
+        Of the texts; any texts, and |P| need not be |N|.
+    """
+    inside, outside = (
+        np.stack([normalised(row) for row in np.atleast_2d(np.asarray(table))])
+        for table in (positive, negative)
+    )
+    return TiltedFamily.from_tables(normalised(logits), inside, outside)
+
+
+def local_divergence(log_p: ArrayLike, slope: ArrayLike) -> float:
+    """Return the coefficient of alpha^2 in KL(p || p_alpha): Var_p(M_loc) / 2 (`local`).
+
+    `slope` is M_loc, d logits / d alpha at 0 of any layer, shape (V,).
+    """
+    return 0.5 * float(TiltedFamily(np.asarray(log_p), np.asarray(slope)).variance(0.0))
+
+
+def local_cross_entropy(
+    log_p: ArrayLike, labels: ArrayLike, slope: ArrayLike, bend: ArrayLike
+) -> tuple[float, float]:
+    """Return slope and curvature at 0 of the cross-entropy on text, one context (`local`).
+
+    E_model[M_loc] - E_data[M_loc], and Var_model(M_loc) + E_model[l''] - E_data[l''].
+
+    Parameters
+    ----------
+    log_p : array_like, (V,)
+        The model's.
+    labels : array_like, (V,)
+        Probabilities of the next token in the data.
+    slope, bend : array_like, (V,)
+        First and second derivative of the logits in alpha.
+    """
+    excess = np.exp(as_log_probabilities(log_p)) - as_vector("labels", labels)
+    variance = 2.0 * local_divergence(log_p, slope)
+    first, second = as_vector("slope", slope), as_vector("bend", bend)
+    return float(excess @ first), variance + float(excess @ second)

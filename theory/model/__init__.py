@@ -5,7 +5,8 @@ data, how steering sets are chosen, and a model whose steering is a matrix produ
 
 Reading order: `dataset` (the record), `steering_sets` (P and N), `instances` (all datasets that
 satisfy Assumption 1), `assumption_1` (where a dataset violates it), `ufm` (the model),
-`interpolation` (every exact model), `training` and `guarantee` (a trained model, and how closely
+`peak_sign` (for which eps target tokens peak at positive alpha), `interpolation` (every exact
+model), `training` and `guarantee` (a trained model, and how closely
 it must follow the laws).
 """
 

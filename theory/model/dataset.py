@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
+from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model import instances
 from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
 from steering_strength.theory.model.counts import TokenConcept, count_pairs, frequencies
@@ -29,13 +30,14 @@ from steering_strength.theory.model.inputs import (
     FloatArray,
     IntArray,
     concept_labels,
+    distribution,
     finite_array,
     generator,
     names,
     numbered,
     read_only,
 )
-from steering_strength.theory.model.log_odds import log_odds
+from steering_strength.theory.model.log_odds import log_odds, mean_log_ratio
 from steering_strength.theory.model.steering_sets import (
     SteeringSets,
     contrastive_negatives,
@@ -44,6 +46,7 @@ from steering_strength.theory.model.steering_sets import (
 )
 from steering_strength.theory.model.storage import ArrayRecord
 from steering_strength.theory.model.table import checked_table, distinct_rows, entropy, log_table
+from steering_strength.theory.model.training import kl_rows
 
 __all__ = ["ConceptDataset"]
 
@@ -339,6 +342,43 @@ class ConceptDataset(ArrayRecord):
         """
         return log_odds(self.probabilities, self.steering_sets(positive, negative))
 
+    def separated_log_odds(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
+        """M by concept, shape (V,): log(a/b) in T, -(q_C/q) log(a/b) in any other C (Lemma B.4).
+
+        q_C/q is the share of N in C. The same as `log_odds`, by the lemma; M is 0 where N misses C.
+
+        Raises
+        ------
+        AssumptionError
+            Assumption 1 does not hold.
+        """
+        self.require_assumption_1()
+        sets = self.steering_sets(positive, negative)
+        factor = np.where(
+            self.token_concept == sets.target, 1.0, -sets.negative_share[self.token_concept]
+        )
+        same = self.context_concept[:, None] == self.token_concept[None, :]
+        rows, tokens = self.probabilities, np.arange(self.vocabulary_size)
+        # A concept without contexts has no a_z; its factor is 0.
+        ratio = mean_log_ratio(
+            rows[same.argmax(axis=0), tokens][None], rows[(~same).argmax(axis=0), tokens][None]
+        )
+        return read_only(np.where(factor == 0.0, 0.0, factor * ratio))
+
+    def closeness(self, context: int, positive: ArrayLike, negative: ArrayLike) -> float:
+        """E_p[M] = mean over N of KL(p_j || p_i) minus that over P, in nats (`peak-sign`).
+
+        Tokens with M above it peak at positive alpha: the sign of a peak says whether the context
+        is closer to N or to P.
+        """
+        row = self.log_probabilities[numbered("context", context, self.context_count)]
+        sets = self.steering_sets(positive, negative)
+        distances = [
+            float(kl_rows(row, self.log_probabilities[contexts]).mean())
+            for contexts in (sets.negative, sets.positive)
+        ]
+        return distances[0] - distances[1]
+
     @property
     def log_probabilities(self) -> FloatArray:
         """log p(z|c_j), shape (m, V), in nats; -inf where p is 0."""
@@ -357,11 +397,46 @@ class ConceptDataset(ArrayRecord):
 
         Exact for every alpha (law `ce-exact`), not only to second order.
         """
+        return self._population(log_odds).average_cross_entropy_increase(alpha)
+
+    def quadratic(self, log_odds: ArrayLike) -> float:
+        """The coefficient of alpha^2 in Delta CE: sum_j pi_j Var_j(M) / 2, in nats (Thm 3.8)."""
+        return self._population(log_odds).quadratic()
+
+    def cross_entropy_asymptote(self, log_odds: ArrayLike, sign: int) -> tuple[float, float]:
+        """(slope, offset): Delta CE lies between |alpha| slope + offset and |alpha| slope.
+
+        The first line is its asymptote on the side of `sign` (law `ce-asymptote`).
+        """
+        return self._population(log_odds).cross_entropy_asymptote(sign)
+
+    def linear_coefficient(self, log_odds: ArrayLike, model: ArrayLike) -> float:
+        """The slope at alpha = 0 of the cross-entropy of a steered model on this data.
+
+        sum_j pi_j (E_model[M] - E_data[M]), in nats per unit alpha (law `ce-linear`): zero for a
+        model that is calibrated along M, and a measure of its miscalibration otherwise.
+
+        Parameters
+        ----------
+        log_odds : (V,)
+        model : (m, V)
+            The probabilities that the unsteered model gives, context by context.
+        """
+        predicted = distribution("model", model, 2)
+        if predicted.shape != self.probabilities.shape:
+            raise ShapeError(
+                f"model has shape {predicted.shape}, the data {self.probabilities.shape}",
+                remedy="give one row per context and one column per token",
+            )
+        odds = finite_array("log_odds", log_odds, 1)
+        return float(self.context_weights @ ((predicted - self.probabilities) @ odds))
+
+    def _population(self, log_odds: ArrayLike) -> TiltedPopulation:
+        """The contexts, equal rows taken together."""
         first, group = distinct_rows(self.probabilities)
         weights = np.bincount(group, weights=self.context_weights).astype(np.float64)
         odds = finite_array("log_odds", log_odds, 1)
-        population = TiltedPopulation(log_table(self.probabilities[first]), odds, weights)
-        return population.average_cross_entropy_increase(alpha)
+        return TiltedPopulation(log_table(self.probabilities[first]), odds, weights)
 
     def entropy(self) -> float:
         """sum_j pi_j H(p_j) in nats: the smallest cross-entropy a model can reach (Sec. 2.2)."""

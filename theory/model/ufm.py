@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from steering_strength.theory.engine import tilting
 from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model import guarantee
 from steering_strength.theory.model.dataset import ConceptDataset
@@ -214,6 +215,21 @@ class UnconstrainedFeatures:
             )
         hidden = self.H + strengths[..., None, None] * v[:, None]
         return log_softmax(np.swapaxes(self.W @ hidden, -1, -2))
+
+    def shifted_logits(
+        self, positive: ArrayLike, negative: ArrayLike, alpha: ArrayLike
+    ) -> FloatArray:
+        """Steered logits from unsteered ones, shape of alpha + (m, V), in nats (Lemma B.2).
+
+        l_j + (alpha/q)(sum over P of l_i - sum over N of l_i); `steered_log_probability` by the
+        difference of means is their log-softmax.
+        """
+        sets = self.data.steering_sets(positive, negative)
+        logits, strengths = (self.W @ self.H).T, alpha_array(alpha)
+        shifted = tilting.shifted_logits(
+            logits, logits[sets.positive], logits[sets.negative], np.atleast_1d(strengths)
+        )
+        return shifted[0] if strengths.ndim == 0 else shifted
 
     def context_excess(self) -> FloatArray:
         """KL(p_j || softmax(W h_j)), shape (m,), in nats: what training left over."""

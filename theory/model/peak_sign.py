@@ -1,0 +1,125 @@
+"""Where target tokens peak at a positive alpha in the weighted family: the law `peak-sign`.
+
+arXiv:2602.02712, Remark 3.4, says "eps small enough" for contexts c_j outside T. For every dataset
+a token peaks at positive alpha iff M(z) > E_p[M]; in the weighted family a_z = (1-eps) gamma_z,
+b_z = eps/(G-1) omega_z that makes the admissible eps an interval (0, eps*), with eps* the root of
+the margin below or the bound of Assumption 1.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from steering_strength.theory.errors import AssumptionError
+from steering_strength.theory.model.inputs import FloatArray, concept_labels, finite_array, numbered
+
+__all__ = ["weighted_margin", "weighted_threshold"]
+
+
+def weighted_margin(
+    gamma: ArrayLike,
+    omega: ArrayLike,
+    token_concept: ArrayLike,
+    epsilon: float,
+    *,
+    target: int,
+    own: int,
+    negative_share: ArrayLike,
+) -> float:
+    """min_T M - E_p[M], in nats: positive iff every target token peaks at a positive alpha.
+
+    With D the concept of c_j, Q_C the share of N in C, L = log((1-eps)(G-1)/eps), lambda =
+    log(gamma/omega), kappa_C = KL(omega_C || gamma_C) and delta_D = KL(gamma_D || omega_D), it is
+    L (1 + Q_D - Q_D eps G/(G-1)) + min_T lambda + eps/(G-1) (kappa_T - sum_{C != T,D} Q_C kappa_C)
+    + Q_D (1-eps) delta_D.
+
+    Parameters
+    ----------
+    gamma, omega : array_like, (V,)
+        Weights that sum to 1 in each concept, as in `ConceptDataset.weighted`.
+    token_concept : array_like, (V,)
+    epsilon : float
+    target, own : int
+        T, and the concept D != T of the context c_j.
+    negative_share : array_like, (G,)
+        Q_C, as in `SteeringSets.negative_share`.
+
+    Raises
+    ------
+    AssumptionError
+        The context lies in the target concept.
+    """
+    return _Weighted(gamma, omega, token_concept, target, own, negative_share).margin(epsilon)
+
+
+def weighted_threshold(
+    gamma: ArrayLike,
+    omega: ArrayLike,
+    token_concept: ArrayLike,
+    *,
+    target: int,
+    own: int,
+    negative_share: ArrayLike,
+) -> float:
+    """eps*: every target token peaks at a positive alpha exactly for 0 < eps < eps*.
+
+    The root of `weighted_margin`, or the bound of Assumption 1 where that comes first. Parameters
+    and errors as there.
+    """
+    family = _Weighted(gamma, omega, token_concept, target, own, negative_share)
+    bound = family.bound
+    if family.margin(bound) >= 0.0:
+        return bound
+    low = bound
+    while family.margin(low) < 0.0:  # L grows without bound as eps -> 0
+        low *= 1e-3
+    return float(brentq(family.margin, low, bound, xtol=1e-300, rtol=1e-14))
+
+
+class _Weighted:
+    """The terms of the margin that do not depend on eps."""
+
+    def __init__(
+        self,
+        gamma: ArrayLike,
+        omega: ArrayLike,
+        token_concept: ArrayLike,
+        target: int,
+        own: int,
+        negative_share: ArrayLike,
+    ) -> None:
+        concept = concept_labels("token_concept", token_concept)
+        inside, outside = finite_array("gamma", gamma, 1), finite_array("omega", omega, 1)
+        share: FloatArray = finite_array("negative_share", negative_share, 1)
+        self.concepts = int(concept.max()) + 1
+        numbered("target", target, self.concepts)
+        numbered("own", own, self.concepts)
+        if target == own:
+            raise AssumptionError(
+                "Remark 3.4", f"concept {own}", "c_j lies in T", remedy="choose a context outside T"
+            )
+        ratio = np.log(inside / outside)
+        kappa = [-float(outside[concept == c] @ ratio[concept == c]) for c in range(self.concepts)]
+        self.share = float(share[own])
+        self.least = float(ratio[concept == target].min())
+        self.far = kappa[target] - sum(
+            float(share[c]) * kappa[c] for c in range(self.concepts) if c not in (target, own)
+        )
+        self.delta = float(inside[concept == own] @ ratio[concept == own])
+        others = self.concepts - 1
+        self.bound = float((others * inside / (others * inside + outside)).min())
+
+    def margin(self, epsilon: float) -> float:
+        """The formula of `weighted_margin`."""
+        e, G, Q = float(epsilon), self.concepts, self.share
+        level = log((1.0 - e) * (G - 1) / e)
+        return (
+            level * (1.0 + Q - Q * e * G / (G - 1))
+            + self.least
+            + e / (G - 1) * self.far
+            + Q * (1.0 - e) * self.delta
+        )
