@@ -32,6 +32,7 @@ from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice.curve import Method
+from steering_strength.theory.engine import LastBlock
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
 
@@ -46,7 +47,7 @@ Curve = Callable[[float], float]
 
 # A step of this share of the states' median length: truncation and float32 rounding both stay below
 # 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
-_STEP, _WIDE_STEP = 3e-3, 5e-2
+_STEP, _WIDE_STEP, _STEPS = 3e-3, 5e-2, 3
 # A budget is kept, and spent to this share; a level is reached, and exceeded by this in its logit.
 _CLOSE, _OVER = 0.01, 0.01
 # Width of a measured bracket, relative.
@@ -95,18 +96,23 @@ class Local:
 def derivatives(held: Held, vector: SteeringVector) -> list[Local]:
     """Central differences of every context's last logits, both steps of all of them in one pass.
 
-    In 16 bits the step is then chosen so that rounding, about the model's floor over the step's own
-    KL, and truncation, a third of the step squared in units of sd(M), are equal; that costs a
-    second pass where the first guess was far off.
+    The step is a share of the states' length. Where that turns out to move the logits too far (the
+    relative truncation is a third of the step squared, in units of sd(M)) or, in 16 bits, too
+    little to be seen above rounding, another pass takes a step that balances the two.
     """
-    coarse = precision(held.model.dtype) > 1e-5
+    model = held.model
+    coarse = precision(model.dtype) > 1e-5
     steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / vector.norm
     found = _differences(held, vector, steps)
-    if coarse:
-        aim = max((3.0 * held.model.floor) ** 0.25, 0.01)
-        sd = np.sqrt([max(local.variance, 1e-300) for local in found])
-        if ((steps * sd < 0.5 * aim) | (steps * sd > 2.0 * aim)).any():
-            found = _differences(held, vector, np.minimum(aim / sd, _STRETCH * steps))
+    aim = max((3.0 * model.floor) ** 0.25, 0.01) if coarse else 0.01
+    for _ in range(_STEPS):
+        moved = steps * np.sqrt([one.variance for one in found])
+        if not (
+            (moved > max(2.0 * aim, 0.1)) | (coarse & (moved < 0.5 * aim) & (moved > 0.0))
+        ).any():
+            break
+        steps = steps * np.clip(aim / np.maximum(moved, 1e-300), 1e-3, _STRETCH)
+        found = _differences(held, vector, steps)
     return found
 
 
@@ -139,14 +145,14 @@ def curves(model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> li
     if vector.site.layer == len(model.blocks) - 1 and model.structure.not_affine is None:
         try:
             states = model.states(batch, vector.site).numpy()
-            return [_closed(last_block(model, h, vector), model) for h in states]
+            return [_closed(last_block(model, h, vector)) for h in states]
         except ModelError:
             pass  # an unknown norm has no closed form; measuring works with any
     source = _Measured(Held(model, batch, vector.site, apply=apply), vector)
     return [MeasuredCurve(source, j, local) for j, local in enumerate(source.locals)]
 
 
-def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> Any:
+def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> LastBlock:
     """The closed form at the last block for one residual h, (d,), of the last position.
 
     Raises
@@ -154,8 +160,6 @@ def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | Array
     ModelError
         The final norm is neither an RMSNorm nor a LayerNorm.
     """
-    from steering_strength.proofs_check.bridge.measure.last_block import LastBlock
-
     norm = model.norm
     residual = np.asarray(h, dtype=np.float64)
     v = vector_tensor(vector).numpy()
@@ -165,7 +169,7 @@ def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | Array
     return LastBlock(
         a=a - zero,
         b=b - zero,
-        c=offset,
+        offset=offset,
         A=float(np.mean(pv**2)),
         B=float(np.mean(ph * pv)),
         C=float(np.mean(ph**2) + norm.eps),
@@ -176,7 +180,8 @@ class Source(Protocol):
     """Where the distributions of a group of contexts come from."""
 
     method: Method
-    exact: bool
+    exact: bool  # values are as good as closed forms: search to rounding
+    noise: float  # of a log-probability, nats
 
     def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
         """Log-probabilities, (n, V), of (context, signed alpha) rows."""
@@ -441,10 +446,10 @@ class MeasuredCurve:
         seed = side * float(TiltedFamily(self.local.log_p, self.local.slope).peaks()[token])
         if 0.0 < seed < math.inf:
             yield [side * seed * factor for factor in (0.25, 0.5, 1.0, 2.0)]
-        falls = _first_fall(self._strengths(side), y)
+        falls = _first_fall(self._strengths(side), y, self._source.noise)
         if falls is None:
             yield self._scan(side)
-            falls = _first_fall(self._strengths(side), y)
+            falls = _first_fall(self._strengths(side), y, self._source.noise)
         if falls is None:
             return self._unfound(side, "it still rises at", self._strengths(side)[-1])
         low, best, high = falls
@@ -468,7 +473,8 @@ class MeasuredCurve:
             yield [side * high]
             gap = distance(high)
             if gap <= allowed:
-                return _root(side, low, high, inner=False)
+                far = [s for s in self._strengths(side) if s < high and distance(s) > allowed]
+                return _root(side, far[-1], high, inner=False)
             # Far out the distance falls like 1 / alpha.
             low, high = high, high * min(1.2 * gap / allowed, 8.0)
         return self._unfound(side, f"still {distance(low):.3g} from the limit at", low)
@@ -566,7 +572,9 @@ class MeasuredCurve:
         near = sorted(known, key=lambda node: abs(node[1] - goal))[:_NODES]
         points = [(0.0, rate)] if rate > 0.0 else []
         for alpha, value in near:
-            if value > 0.0 and all(abs(value - other) > 1e-9 * goal for other, _ in points):
+            # Neighbours much closer than the goal is far would extrapolate their own rounding.
+            apart = 0.1 * abs(value - goal) + 1e-9 * goal
+            if value > 0.0 and all(abs(value - other) > apart for other, _ in points):
                 points.append((value, value / alpha))
         if not points:
             return math.nan
@@ -620,6 +628,8 @@ class _Measured:
     def __init__(self, held: Held, vector: SteeringVector) -> None:
         self._held, self._vector = held, vector
         self.locals = derivatives(held, vector)
+        # KL is half the variance of a change of log-probabilities.
+        self.noise = 3.0 * math.sqrt(2.0 * held.model.floor)
         self._remainders: dict[int, Floats] = {}
         self._limits: dict[int, Floats] = {}
 
@@ -636,7 +646,7 @@ class _Measured:
         if sign not in self._limits and model.structure.not_affine is None:
             with suppress(ModelError):
                 form = last_block(model, np.zeros(model.width), self._vector)
-                self._limits[sign] = np.asarray(form.plateau(sign))
+                self._limits[sign] = np.asarray(form.limit(sign))
         if sign in self._limits:
             return self._limits[sign]
         return self.measure([(context, sign * 64.0 * _FAR * self.scale(context))])[0]
@@ -651,7 +661,7 @@ class _Measured:
             form = last_block(model, self._remainder(context, sign), self._vector)
         except ModelError:
             return start
-        goal = np.exp(form.plateau(sign))
+        goal = np.exp(form.limit(sign))
 
         def near(strength: float) -> bool:
             row = form.log_probability(np.array([sign * strength]))[0]
@@ -690,9 +700,9 @@ class _Closed:
     """The last block of one context: every distribution in closed form."""
 
     method: Method = "closed form"
-    exact = True
+    exact, noise = True, 0.0
 
-    def __init__(self, form: Any) -> None:
+    def __init__(self, form: LastBlock) -> None:
         self._form = form
 
     def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
@@ -702,15 +712,14 @@ class _Closed:
         return math.sqrt(self._form.C / self._form.A) if self._form.A > 0.0 else 1.0
 
     def limit(self, _context: int, sign: int) -> Floats:
-        return np.asarray(self._form.plateau(sign))
+        return np.asarray(self._form.limit(sign))
 
     def settled(self, context: int, _tolerance: float, _sign: int) -> float:
         return self.scale(context)
 
 
-def _closed(form: Any, _model: SteeredModel) -> MeasuredCurve:
-    slope = (form.b * form.C - form.a * form.B) / form.C**1.5
-    log_p = form.log_probability(np.zeros(1))[0]
+def _closed(form: LastBlock) -> MeasuredCurve:
+    slope, log_p = form.slope(0.0), form.log_probability(0.0)
     return MeasuredCurve(_Closed(form), 0, Local(log_p, slope, np.zeros_like(slope), 0.0))
 
 
@@ -718,12 +727,16 @@ def _logit(log_q: Floats, mask: NDArray[np.bool_]) -> float:
     return float(logsumexp(log_q[mask]) - logsumexp(log_q[~mask]))
 
 
-def _first_fall(strengths: Sequence[float], y: Curve) -> tuple[float, float, float] | None:
-    """The first strength after which y is lower, between its neighbours."""
-    values = [y(s) for s in strengths]
-    for i in range(1, len(values) - 1):
-        if values[i + 1] < values[i]:
-            return strengths[i - 1], strengths[i], strengths[i + 1]
+def _first_fall(
+    strengths: Sequence[float], y: Curve, noise: float
+) -> tuple[float, float, float] | None:
+    """The highest strength before y retreats by more than `noise`, between its neighbours."""
+    top = 0
+    for i in range(1, len(strengths)):
+        if y(strengths[i]) > y(strengths[top]):
+            top = i
+        elif top and y(strengths[i]) < y(strengths[top]) - noise:
+            return strengths[top - 1], strengths[top], strengths[top + 1]
     return None
 
 

@@ -41,6 +41,7 @@ from steering_strength.proofs_check.bridge.structure import (
     Forward,
     find_structure,
     precision,
+    quantised,
     replaced_output,
 )
 from steering_strength.proofs_check.bridge.texts import (
@@ -196,7 +197,8 @@ class SteeredModel:
         shape = (_DRAWS, *held.residual.shape[1:])
         signs = torch.randint(0, 2, shape, generator=generator).to(held.residual.device) * 2.0 - 1.0
         wide = torch.promote_types(self.dtype, torch.float32)
-        jitter = 1.0 + (0.5 + 1e-3) * precision(self.dtype) * signs.to(wide)
+        eps = max(precision(self.dtype), 2.0**-8 if quantised(self.hf_model) else 0.0)
+        jitter = 1.0 + (0.5 + 1e-3) * eps * signs.to(wide)
         states = (held.residual.to(wide) * jitter).to(self.dtype)
         rows = held.batch.take([0] * _DRAWS)
         normed = held._above(rows, states)[:, int(held.batch.last[0])]

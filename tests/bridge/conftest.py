@@ -32,7 +32,9 @@ _SHAPE = {
     "max_position_embeddings": 64,
     "initializer_range": 0.2,
 }
-_GROUPED = {**_SHAPE, "num_key_value_heads": 2, "head_dim": 8}
+# The padding token's embedding is zero: it must not be BOS, whose state would be nothing but eps.
+_UNSIZED = {**_SHAPE, "num_key_value_heads": 2, "pad_token_id": 63}
+_GROUPED = {**_UNSIZED, "head_dim": 8}
 
 
 def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: Any) -> Any:
@@ -61,6 +63,36 @@ def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: An
             **{**_GROUPED, "logits_scaling": 6.0, **changes}
         ),
         "neox": lambda: transformers.GPTNeoXConfig(**{**_SHAPE, **changes}),
+        "opt": lambda: transformers.OPTConfig(
+            **{
+                "vocab_size": 64,
+                "hidden_size": 32,
+                "word_embed_proj_dim": 32,
+                "ffn_dim": 64,
+                "num_hidden_layers": 3,
+                "num_attention_heads": 4,
+                "max_position_embeddings": 64,
+                "pad_token_id": 63,
+                "init_std": 0.2,
+                **changes,
+            }
+        ),
+        "phi3": lambda: transformers.Phi3Config(**{**_GROUPED, **changes}),
+        "olmo2": lambda: transformers.Olmo2Config(**{**_UNSIZED, **changes}),
+        "cohere": lambda: transformers.CohereConfig(**{**_UNSIZED, "logit_scale": 1.0, **changes}),
+        "mixtral": lambda: transformers.MixtralConfig(
+            **{**_GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2, **changes}
+        ),
+        "mamba": lambda: transformers.MambaConfig(
+            **{
+                "vocab_size": 64,
+                "hidden_size": 32,
+                "num_hidden_layers": 3,
+                "initializer_range": 0.2,
+                **changes,
+            }
+        ),
+        "bert": lambda: transformers.BertConfig(**{**_SHAPE, **changes}),
     }
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(configurations[kind]())
@@ -146,6 +178,17 @@ def load_random(tokenizer: Any) -> Any:
         return LoadedModel(model, tokenizer, kind, f"random {kind}", fingerprint(model))
 
     return load
+
+
+@pytest.fixture(scope="session")
+def steered(tokenizer: Any) -> Any:
+    """A function: kind, dtype -> SteeredModel."""
+    from steering_strength.proofs_check.bridge.model import SteeredModel
+
+    def build(kind: str, dtype: str = "float64", **changes: Any) -> Any:
+        return SteeredModel(random_model(kind, dtype, **changes), tokenizer, name=kind)
+
+    return build
 
 
 @pytest.fixture(scope="session")
