@@ -1,0 +1,10 @@
+"""The statements as theorems of Coq: every headline with its hypotheses, checked by its kernel.
+
+The one idea: a reader audits statements, not proofs. Each headline is a `Theorem` under a comment
+``(** [id] source. One sentence. *)``; `library` reads those, `coq` has them accepted or not, with
+the axioms each of them rests on. The proofs need Coq 8.16 or newer and Coquelicot, which
+``python -m proofs_check.formal`` asks for by name and never installs.
+
+Reading order of the theorems: `tokens.v` (finite sums), `analysis.v` (real functions of one
+variable), `tilting.v`, and then one file per stem with the names of `theory.laws`.
+"""

@@ -1,0 +1,70 @@
+"""``python -m proofs_check.formal [IDS]``: the theorems, as Coq accepts them.
+
+Exit status 0 if every theorem asked for is accepted with the allowed axioms only, 1 if one is not,
+2 where Coq is missing (the message names the packages; nothing is installed).
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from steering_strength.proofs_check.formal.coq import ALLOWED, accept, recheck
+from steering_strength.proofs_check.formal.library import Theorem, theorems
+from steering_strength.theory.command_line import Parser, say
+from steering_strength.theory.errors import SteeringError, UnknownNameError
+
+__all__ = ["main"]
+
+
+def _chosen(ids: Sequence[str]) -> tuple[Theorem, ...]:
+    known = dict.fromkeys(theorem.id for theorem in theorems())
+    for name in ids:
+        if name not in known:
+            raise UnknownNameError("statement with a theorem", name, known)
+    return tuple(theorem for theorem in theorems() if not ids or theorem.id in ids)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = Parser(
+        prog="python -m proofs_check.formal",
+        description="Let Coq check the theorems, and print their statements to be audited.",
+        epilog="Example: python -m proofs_check.formal peak --statements",
+    )
+    parser.add_argument("ids", nargs="*", metavar="IDS", help="statements; all by default")
+    parser.add_argument(
+        "--statements", action="store_true", help="print each statement with its hypotheses"
+    )
+    parser.add_argument(
+        "--coqchk", action="store_true", help="also run Coq's independent checker (a minute)"
+    )
+    options = parser.parse_args(argv)
+    try:
+        chosen = _chosen(options.ids)
+        answers = accept(lambda line: print(line, file=sys.stderr, flush=True))
+        if options.coqchk:
+            say(recheck().strip())
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    wrong = 0
+    for theorem in chosen:
+        answer = answers[theorem.name]
+        wrong += bool(answer.problem)
+        state = f"NOT accepted: {answer.problem}" if answer.problem else "accepted"
+        say(f"{theorem.id:<32} {theorem.name:<36} {theorem.file}:{theorem.line:<5} {state}")
+        if options.statements:
+            say(textwrap.indent(textwrap.fill(theorem.words, 92), "    "))
+            say(textwrap.indent(answer.statement, "        ") + "\n")
+    used = frozenset().union(*(answers[theorem.name].axioms for theorem in chosen))
+    say(
+        f"\n{len(chosen) - wrong} of {len(chosen)} theorems of {len({t.id for t in chosen})} "
+        f"statements accepted; axioms: {', '.join(sorted(used & ALLOWED)) or 'none'}"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

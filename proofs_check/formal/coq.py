@@ -1,0 +1,268 @@
+"""Coq's own answer: which theorems are accepted, as what, and on which axioms.
+
+Nothing is written into the project: the files are compiled in a folder of the user's cache that is
+named after their content and Coq's version, so the same library is compiled once. Only the axioms
+of Coq's classical real numbers are allowed; a theorem that needs another one does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from steering_strength.proofs_check.formal.library import FOLDER, Theorem, files, theorems
+from steering_strength.theory.errors import MissingExtraError, SteeringError
+
+__all__ = ["ALLOWED", "REMEDY", "Acceptance", "accept", "coqc", "recheck"]
+
+ALLOWED = frozenset(
+    {
+        "ClassicalDedekindReals.sig_forall_dec",
+        "ClassicalDedekindReals.sig_not_dec",
+        "FunctionalExtensionality.functional_extensionality_dep",
+        "Classical_Prop.classic",
+    }
+)
+"""The axioms under Coq's real numbers and classical logic."""
+
+REMEDY = (
+    "install Coq (8.16 or newer) with Coquelicot: Debian's packages coq and libcoq-coquelicot, or"
+    " opam's coq and coq-coquelicot"
+)
+
+_MARK = "=== statement ==="
+_UNFINISHED = ".compiling-"
+
+_TIMEOUT = 600.0
+"""Seconds for one file; the longest takes a few."""
+
+
+class Acceptance(NamedTuple):
+    """What Coq says of one theorem.
+
+    Attributes
+    ----------
+    statement : str
+        The complete statement, every hypothesis in it, as Coq prints it.
+    axioms : frozenset of str
+        What it rests on; all of `ALLOWED` where single theorems were not asked for.
+    problem : str
+        Why it is not accepted; empty if it is.
+    """
+
+    statement: str
+    axioms: frozenset[str]
+    problem: str
+
+
+def coqc() -> str:
+    """The compiler.
+
+    Raises
+    ------
+    MissingExtraError
+        There is none, or it is without Coquelicot.
+    """
+    found = shutil.which("coqc")
+    if found is None:
+        raise MissingExtraError("coqc is not on PATH", remedy=REMEDY)
+    if not _run([found, "-q", "-noglob"], "From Coquelicot Require Import Coquelicot.\n"):
+        raise MissingExtraError(f"{found} has no Coquelicot", remedy=REMEDY)
+    return found
+
+
+def accept(progress: Callable[[str], None] = lambda line: None) -> Mapping[str, Acceptance]:
+    """Compile the library and ask Coq for every headline: name -> `Acceptance`.
+
+    Raises
+    ------
+    MissingExtraError
+        Coq or Coquelicot is not installed.
+    """
+    folder, broken = _compiled(coqc(), progress)
+    good = [t for t in theorems() if t.file not in broken]
+    answers = _asked(folder, good)
+    result = {}
+    for theorem in theorems():
+        if theorem.file in broken:
+            result[theorem.name] = Acceptance("", frozenset(), broken[theorem.file])
+        else:
+            result[theorem.name] = answers[theorem.name]
+    return result
+
+
+def recheck(progress: Callable[[str], None] = lambda line: None) -> str:
+    """Let ``coqchk``, a checker independent of the compiler, go through everything once more.
+
+    Returns its summary of the axioms.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+    SteeringError
+        It rejects the library.
+    """
+    folder, broken = _compiled(coqc(), progress)
+    checker = shutil.which("coqchk")
+    if checker is None:
+        raise MissingExtraError("coqchk is not on PATH", remedy=REMEDY)
+    if broken:
+        raise SteeringError(f"{', '.join(broken)} do not compile", remedy="see proofs_check.formal")
+    names = [f"SteeringStrength.{name.removesuffix('.v')}" for name in files()]
+    done = subprocess.run(
+        [checker, "-silent", "-o", "-Q", str(folder), "SteeringStrength", *names],
+        capture_output=True, text=True, timeout=_TIMEOUT, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise SteeringError(f"coqchk: {done.stderr[-500:]}", remedy="mend the proof it names")
+    return done.stdout + done.stderr
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "steering-strength" / "formal"
+
+
+def _compiled(compiler: str, progress: Callable[[str], None]) -> tuple[Path, dict[str, str]]:
+    """The folder with the compiled library, and what is wrong with each file that is not in it."""
+    version = subprocess.run([compiler, "--print-version"], capture_output=True, check=False).stdout
+    content = hashlib.sha256(version)
+    for name in files():
+        content.update(name.encode() + (FOLDER / name).read_bytes())
+    folder = _cache() / content.hexdigest()[:16]
+    if folder.is_dir():
+        return folder, {}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_UNFINISHED))
+    broken: dict[str, str] = {}
+    for name in files():
+        missing = next((other for other in _required(name) if other in broken), None)
+        if missing:
+            broken[name] = f"it needs {missing}, which does not compile"
+            continue
+        progress(f"coqc {name}")
+        problem = _compile(compiler, name, work)
+        if problem:
+            broken[name] = problem
+    if broken:
+        return work, broken
+    try:
+        work.rename(folder)
+    except OSError:  # another run was faster; its folder has the same content
+        shutil.rmtree(work, ignore_errors=True)
+    return folder, {}
+
+
+def _sweep(base: Path) -> None:
+    """Remove what an interrupted or rejected run left here an hour ago or earlier."""
+    for stale in base.glob(f"{_UNFINISHED}*"):
+        if time.time() - stale.stat().st_mtime > 3600.0:
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _required(name: str) -> list[str]:
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    words = " ".join(re.findall(r"From SteeringStrength Require[^.]*", text)).split()
+    return [other for other in files() if other.removesuffix(".v") in words and other != name]
+
+
+def _compile(compiler: str, name: str, folder: Path) -> str:
+    """Compile one file inside `folder`; what is wrong with it, or nothing."""
+    shutil.copy(FOLDER / name, folder)
+    command = [compiler, "-q", "-noglob", "-w", "none", "-Q", ".", "SteeringStrength", name]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=_TIMEOUT, check=False, cwd=folder
+    )
+    if done.returncode == 0:
+        return ""
+    return " ".join(done.stderr.split())[:500] or f"coqc ended with {done.returncode}"
+
+
+def _asked(folder: Path, asked: list[Theorem]) -> dict[str, Acceptance]:
+    """The complete statements and the axioms of theorems in compiled files."""
+    if not asked:
+        return {}
+    statements = _statements(folder, asked)
+    together = _axioms(folder, asked)
+    if together <= ALLOWED:
+        return {t.name: Acceptance(statements[t.name], together, "") for t in asked}
+    # One of them rests on more: only now is it worth a second for each to find out which.
+    found = {}
+    for theorem in asked:
+        axioms = _axioms(folder, [theorem])
+        more = ", ".join(sorted(axioms - ALLOWED))
+        problem = f"it rests on {more}, which is not allowed" if more else ""
+        found[theorem.name] = Acceptance(statements[theorem.name], axioms, problem)
+    return found
+
+
+def _imports(asked: list[Theorem]) -> str:
+    modules = " ".join(dict.fromkeys(theorem.file.removesuffix(".v") for theorem in asked))
+    # Opened, so that Coq prints `0 < p z` and not the constants behind it.
+    return (
+        "From Coq Require Import Reals List.\nFrom Coquelicot Require Import Coquelicot.\n"
+        f"From SteeringStrength Require Import {modules}.\nOpen Scope R_scope.\n"
+    )
+
+
+def _path(theorem: Theorem) -> str:
+    return f"{theorem.file.removesuffix('.v')}.{theorem.name}"
+
+
+def _answer(folder: Path, code: str) -> str:
+    with tempfile.TemporaryDirectory() as work:
+        source = Path(work) / "ask.v"
+        source.write_text(code, encoding="utf-8")
+        done = subprocess.run(
+            [coqc(), "-q", "-noglob", "-Q", str(folder), "SteeringStrength", str(source)],
+            capture_output=True, text=True, timeout=_TIMEOUT, check=False, cwd=work,
+        )  # fmt: skip
+    if done.returncode != 0:
+        raise SteeringError(
+            f"coqc does not answer: {' '.join(done.stderr.split())[:300]}", remedy=REMEDY
+        )
+    return done.stdout
+
+
+def _statements(folder: Path, asked: list[Theorem]) -> dict[str, str]:
+    marks = "".join(f'Goal True. idtac "{_MARK}". Abort.\nCheck @{_path(t)}.\n' for t in asked)
+    printed = _answer(folder, f"{_imports(asked)}Set Printing Width 96.\n{marks}")
+    parts = printed.split(_MARK)[1:]
+    # `name : statement`, the statement indented
+    bodies = [textwrap.dedent(part.split(":", 1)[1]).strip() for part in parts]
+    return {theorem.name: body for theorem, body in zip(asked, bodies, strict=True)}
+
+
+def _axioms(folder: Path, asked: list[Theorem]) -> frozenset[str]:
+    """The axioms of all of them together: asking for a tuple costs what asking for one does."""
+    pair = "I"
+    for theorem in asked:
+        pair = f"({pair}, @{_path(theorem)})"
+    printed = _answer(
+        folder,
+        f"{_imports(asked)}Definition all_of_them := {pair}.\nPrint Assumptions all_of_them.\n",
+    )
+    if "Closed under the global context" in printed:
+        return frozenset()
+    return frozenset(re.findall(r"(?m)^(\S+)", printed.partition("Axioms:\n")[2]))
+
+
+def _run(command: list[str], code: str) -> bool:
+    with tempfile.TemporaryDirectory() as work:
+        source = Path(work) / "probe.v"
+        source.write_text(code, encoding="utf-8")
+        done = subprocess.run(
+            [*command, str(source)], capture_output=True, timeout=_TIMEOUT, check=False, cwd=work
+        )
+    return done.returncode == 0

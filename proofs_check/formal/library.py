@@ -1,0 +1,73 @@
+"""The headline theorems as their files state them: id, source, sentence, statement.
+
+Reading them needs no Coq.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["FOLDER", "Theorem", "files", "theorems"]
+
+FOLDER = Path(__file__).resolve().parent
+
+_HEADLINE = re.compile(
+    r"\(\*\*\s*\[(?P<id>[a-z-]+(?:/[a-z-]+)?)\]\s+(?P<words>.*?)\*\)\s*"
+    r"Theorem\s+(?P<name>\w+)(?P<statement>.*?)\.\s*\nProof\b",
+    re.DOTALL,
+)
+
+
+class Theorem(NamedTuple):
+    """One headline.
+
+    Attributes
+    ----------
+    id : str
+        The statement of the theory, or ``id/reading`` for the refutation of a false reading.
+    name : str
+        In Coq.
+    words : str
+        Source, and one sentence of insight.
+    statement : str
+        As written, in the context of its section.
+    file : str
+    line : int
+        Of the word ``Theorem``.
+    """
+
+    id: str
+    name: str
+    words: str
+    statement: str
+    file: str
+    line: int
+
+
+def files() -> tuple[str, ...]:
+    """The files in the order in which they build on each other."""
+    lines = (FOLDER / "_CoqProject").read_text(encoding="utf-8").split()
+    return tuple(word for word in lines if word.endswith(".v"))
+
+
+@cache
+def theorems() -> tuple[Theorem, ...]:
+    """All headlines, in reading order."""
+    return tuple(found for name in files() for found in _read(name))
+
+
+def _read(name: str) -> Iterator[Theorem]:
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    for match in _HEADLINE.finditer(text):
+        yield Theorem(
+            id=match["id"],
+            name=match["name"],
+            words=" ".join(match["words"].split()),
+            statement=match["statement"].strip(),
+            file=name,
+            line=text.count("\n", 0, match.start("name")) + 1,
+        )
