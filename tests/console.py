@@ -18,9 +18,10 @@ def words(text: str) -> list[str]:
 
 
 def run_as_printed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `python ...` from the root of the project, with `out` inside `folder`."""
+    """Run `steering-strength ...` from the root of the project, with `out` inside `folder`."""
     program, *arguments = shlex.split(line)
-    assert program == "python"
+    assert program == "steering-strength"
+    arguments = ["-m", "steering_strength", *arguments]
     arguments = [str(folder / "out") if word == "out" else word for word in arguments]
     return subprocess.run(
         [sys.executable, *arguments],

@@ -23,7 +23,7 @@ def test_a_console_example_prints_what_it_shows(line, shown, tmp_path):
 
 
 def test_there_is_one_console_example_per_job():
-    assert [line.split()[2] for line, _ in CONSOLE] == ["theory", "proofs_check", "figures"]
+    assert [line.split()[1] for line, _ in CONSOLE] == ["derive", "check", "draw"]
 
 
 def test_python_examples_run_and_show_their_values():
@@ -59,7 +59,7 @@ def test_the_readme_names_every_figure_and_how_its_picture_is_made():
 
     for name in FIGURES:
         assert f"`{name}`" in README
-    assert "python -m figures overview --out figures/pictures --format png" in README
+    assert "steering-strength draw overview --out figures/pictures --format png" in README
     assert (ROOT / "figures" / "pictures" / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
