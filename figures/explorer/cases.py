@@ -1,41 +1,136 @@
-"""The menu: instances that each show one thing, most of them small enough to check by hand.
+"""The instances on offer: contexts, one steering direction, and words on what to look at.
 
-The texts say what to look at. The tests hold the texts to their word: that the concept of
-`bumps-twice` has three extrema, that the tie is a tie and the near-tie none, that the token of
-`remark-3-4` peaks below 0 within Assumption 1.
+Most are small enough to check by hand. The texts say what to look at, and the tests hold them to
+their word: that the concept of `bumps-twice` has three extrema, that the tie is a tie and the
+near-tie none, that the token of `remark-3-4` peaks below 0 within Assumption 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steering_strength.figures.explorer.case import Case, View, case_of_dataset
-from steering_strength.figures.explorer.files import packaged_case
-from steering_strength.figures.instances import paper_example
-from steering_strength.theory import ConceptDataset
+from steering_strength.figures.instances import BoolArray, FloatArray, paper_example
+from steering_strength.theory import ConceptDataset, TiltedFamily
 
-__all__ = [
-    "MENU",
-    "bumps",
-    "menu",
-    "near_tie",
-    "paper",
-    "remark",
-    "remark_dataset",
-    "smollm2",
-    "tie",
-    "twice",
-    "twice_dataset",
-]
+__all__ = ["MENU", "Case", "View", "case_of_dataset", "menu"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of strengths: what it is called on the page, and its ends, low < 0 < high."""
+
+    label: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """Contexts steered along one direction, with the words that go with them.
+
+    Attributes
+    ----------
+    key, title : str
+        A short name, and the entry of the menu.
+    story : str
+        What to look at, for a reader who has not read the paper.
+    tokens : tuple of str, length V
+    concept : (V,) int
+        The concept of each token, an index of `concept_names`.
+    concept_names : tuple of str, length G
+    target : int
+        The concept that is steered towards.
+    log_odds : (V,)
+        M(z), nats per unit of alpha.
+    log_p : (m, V)
+        log p(z|c_j), one normalised row per context; -inf where a row has no support.
+    contexts : tuple of str, length m
+    weights : (m,)
+        pi_j, summing to 1.
+    views : tuple of View
+        Empty: chosen from the laws (`figures.explorer.curves.views`).
+    named : (V,) bool
+        Tokens with a name of their own; the others only count as mass.
+    note : str
+        How exact the numbers are, where it is not the engine alone that decides.
+    start : float
+        Where the slider stands at first.
+    """
+
+    key: str
+    title: str
+    story: str
+    tokens: tuple[str, ...]
+    concept: np.ndarray
+    concept_names: tuple[str, ...]
+    target: int
+    log_odds: FloatArray
+    log_p: FloatArray
+    contexts: tuple[str, ...]
+    weights: FloatArray
+    views: tuple[View, ...]
+    named: BoolArray
+    note: str = ""
+    start: float = 0.0
+
+    def family(self, context: int) -> TiltedFamily:
+        """One context, steered."""
+        return TiltedFamily(self.log_p[context], self.log_odds)
+
+    def masks(self) -> BoolArray:
+        """The tokens of each concept, shape (G, V)."""
+        labels = np.arange(len(self.concept_names))
+        return np.asarray(self.concept == labels[:, None])
+
+
+def case_of_dataset(
+    data: ConceptDataset,
+    positive: tuple[int, ...],
+    negative: tuple[int, ...],
+    contexts: tuple[int, ...],
+    *,
+    key: str,
+    title: str,
+    story: str,
+    views: tuple[View, ...] = (),
+    target: int = 0,
+) -> Case:
+    """Some contexts of a dataset, steered by the difference of means of P and N (Def. 3.2).
+
+    Weights are those of all contexts of the dataset with the same probabilities as the one shown,
+    so that the average over `contexts` is that of the dataset if every row is represented.
+    """
+    rows = data.log_probabilities
+    same = (rows[list(contexts)][:, None, :] == rows[None, :, :]).all(axis=2)
+    weights = same @ data.context_weights
+    names = data.concept_names or tuple(f"concept {c}" for c in range(data.concept_count))
+    labels = data.context_names or tuple(
+        f"context {j}, of {names[c]}" for j, c in enumerate(data.context_concept)
+    )
+    return Case(
+        key=key,
+        title=title,
+        story=story,
+        tokens=data.token_names or tuple(f"token {z}" for z in range(data.vocabulary_size)),
+        concept=np.asarray(data.token_concept),
+        concept_names=names,
+        target=target,
+        log_odds=data.log_odds(positive, negative),
+        log_p=rows[list(contexts)],
+        contexts=tuple(labels[j] for j in contexts),
+        weights=weights / weights.sum(),
+        views=views,
+        named=np.ones(data.vocabulary_size, dtype=bool),
+    )
 
 
 def paper() -> Case:
     """The nine-token example of the paper, seen from a context of each concept."""
     example = paper_example()
-    contexts = tuple(example.context(name) for name in ("αβγ", "ABB", "aab"))
+    contexts = tuple(example.context(name) for name in ("φχψ", "ABB", "aab"))
     case = case_of_dataset(
         example.data,
         example.positive,
@@ -46,7 +141,7 @@ def paper() -> Case:
         story=(
             "Steering towards {a b c} and away from {A B C}. Move the slider to the right: the "
             "blue concept wins, yet inside it a and then b rise first and give way to c, the token "
-            "with the largest log-odds, which keeps rising. The third concept {α β γ} is pushed "
+            "with the largest log-odds, which keeps rising. The third concept {φ χ ψ} is pushed "
             "neither way, and still dies out at both ends."
         ),
         views=(View("middle", -6.0, 16.0), View("close", -1.5, 1.5), View("wide", -60.0, 60.0)),
@@ -55,7 +150,7 @@ def paper() -> Case:
     # them: every row of the dataset is one of these three.
     return replace(
         case,
-        contexts=("αβγ (third concept)", "ABB (concept steered away from)", "aab (target concept)"),
+        contexts=("φχψ (third concept)", "ABB (concept steered away from)", "aab (target concept)"),
     )
 
 
@@ -205,6 +300,8 @@ def remark() -> Case:
 
 def smollm2() -> Case:
     """SmolLM2-135M steered towards joy at the output of its final norm, from a packaged file."""
+    from steering_strength.figures.explorer.files import packaged_case
+
     views = (View("middle", -3.0, 6.0), View("close", -0.4, 0.4), View("wide", -8.0, 8.0))
     return packaged_case("smollm2_joy.npz", views, 0.0)
 
