@@ -209,7 +209,7 @@ class Steered:
         self.fired = 0
 
     def __enter__(self) -> Steered:
-        self.fired = 0
+        self.fired, self._prompt, self._seen, self._cache = 0, 0, None, None
         self._handles = [self._module.register_forward_hook(self._add)]
         ruled = isinstance(self._positions, str) and self._positions != "all"
         if self._root is not None and ruled:
