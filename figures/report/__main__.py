@@ -62,7 +62,7 @@ def _check(examples: int, seed: int) -> tuple[Verdict, ...]:
     # Hypothesis takes a second to import: not before the first line is out.
     from steering_strength.proofs_check import run
     from steering_strength.proofs_check.executors import on_cores
-    from steering_strength.proofs_check.report import line
+    from steering_strength.proofs_check.verdict import line
 
     def progress(verdict: Verdict, done: int, total: int) -> None:
         _say(2, f"check   {line(verdict, done, total)}")

@@ -1,8 +1,8 @@
 """Where the derivations meet: every value against the oracle, each within its own tolerance.
 
-A `Voice` is what one derivation (law, engine, simulation) says about a quantity, with the error
-it may make and must not exceed. `meet` puts all voices on one quantity next to the oracle's
-number and returns a `Meeting`: the worst disagreement, in units of its tolerance. Up to 1 they
+A `Value` is what one derivation (law, engine, simulation) says about a quantity, with the error
+it may make and must not exceed. `meet` puts all sides on one quantity next to the oracle's
+number and returns a `Comparison`: the worst disagreement, in units of its tolerance. Up to 1 they
 agree. NaN, an infinity where a number was due, a wrong shape: infinitely wrong.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 
-__all__ = ["AGREED", "EPS", "LAW", "Meeting", "Voice", "claim", "meet", "not_above", "worst"]
+__all__ = ["AGREED", "EPS", "LAW", "Comparison", "Value", "claim", "compare", "not_above", "worst"]
 
 EPS = 2.0**-52
 """Spacing of doubles at 1; a correctly rounded operation errs by half of it, relatively."""
@@ -27,7 +27,7 @@ derivative taken as a difference quotient keeps 60 and naive sums lose some agai
 
 
 @dataclass(frozen=True)
-class Voice:
+class Value:
     """What one derivation says.
 
     Attributes
@@ -46,7 +46,7 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Meeting:
+class Comparison:
     """The outcome of an assertion.
 
     Attributes
@@ -65,11 +65,11 @@ class Meeting:
 
     @property
     def agrees(self) -> bool:
-        """Whether every voice is within its tolerance."""
+        """Whether every value is within its tolerance."""
         return self.error <= 1.0
 
 
-AGREED = Meeting(0.0)
+AGREED = Comparison(0.0)
 
 
 def _flat(value: Any) -> list[Any]:
@@ -91,17 +91,17 @@ def _units(value: Number, reference: Number, tolerance: Number) -> float:
     return float(abs(value - reference) / tolerance)
 
 
-def meet(quantity: str, reference: Any, *voices: Voice) -> Meeting:
-    """All voices on one quantity against the oracle's number(s)."""
+def compare(quantity: str, reference: Any, *sides: Value) -> Comparison:
+    """All sides on one quantity against the oracle's number(s)."""
     expected = [number(x) for x in _flat(reference)]
     result = AGREED
-    for voice in voices:
-        said = [number(x) for x in _flat(voice.value)]
-        allowed = [number(x) for x in _flat(voice.tolerance)]
+    for value in sides:
+        said = [number(x) for x in _flat(value.value)]
+        allowed = [number(x) for x in _flat(value.tolerance)]
         if len(said) != len(expected):
-            return Meeting(
+            return Comparison(
                 float("inf"),
-                f"{quantity}: {voice.name} gives {len(said)} values for {len(expected)}",
+                f"{quantity}: {value.name} gives {len(said)} values for {len(expected)}",
             )
         if len(allowed) == 1:
             allowed *= len(said)
@@ -109,20 +109,20 @@ def meet(quantity: str, reference: Any, *voices: Voice) -> Meeting:
             units = _units(x, y, t)
             if units > result.error:
                 place = f"[{i}]" if len(expected) > 1 else ""
-                result = Meeting(
+                result = Comparison(
                     units,
-                    f"{quantity}{place}: {voice.name} {CTX.nstr(x, 12)}, oracle {CTX.nstr(y, 12)}, "
+                    f"{quantity}{place}: {value.name} {CTX.nstr(x, 12)}, oracle {CTX.nstr(y, 12)}, "
                     f"tolerance {CTX.nstr(t, 3)}",
                 )
     return result
 
 
-def claim(statement: str, holds: bool) -> Meeting:
+def claim(statement: str, holds: bool) -> Comparison:
     """A statement that is true or false, with no tolerance in between."""
-    return AGREED if holds else Meeting(float("inf"), f"false: {statement}")
+    return AGREED if holds else Comparison(float("inf"), f"false: {statement}")
 
 
-def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Meeting:
+def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Comparison:
     """`low` <= `high`, one by one; an excess is measured in units of `tolerance`."""
     result = AGREED
     lows, highs, allowed = (_flat(x) for x in (low, high, tolerance))
@@ -134,10 +134,10 @@ def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Meeting
             continue
         units = _units(x, y, number(t))
         if units > result.error:
-            result = Meeting(units, f"{quantity}: {CTX.nstr(x, 12)} > {CTX.nstr(y, 12)}")
+            result = Comparison(units, f"{quantity}: {CTX.nstr(x, 12)} > {CTX.nstr(y, 12)}")
     return result
 
 
-def worst(meetings: Iterable[Meeting]) -> Meeting:
+def worst(comparisons: Iterable[Comparison]) -> Comparison:
     """The one with the largest error: the conjunction of several assertions."""
-    return max(meetings, key=lambda meeting: meeting.error, default=AGREED)
+    return max(comparisons, key=lambda comparison: comparison.error, default=AGREED)
