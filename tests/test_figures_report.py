@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.content import read_real_model, tally
+from steering_strength.figures.report.content import assemble, read_real_model, tally
 from steering_strength.figures.report.formula import Typesetter
 from steering_strength.figures.report.html import Renderer
 from steering_strength.figures.report.markdown import badges, main_status, plain, report, words
@@ -312,6 +312,32 @@ def test_a_true_claim_close_to_a_statement_is_no_false_reading():
     (tilting,) = (s for s in found.statements if s.id == "tilting")
     assert "tilting/composition" in [v.id for v in tilting.verdicts]
     assert tilting.readings == ()
+
+
+def test_words_inside_formulas_are_prose_and_conditions_are_set():
+    law = dict(record(LAWS["slope"]))
+    law["claim"] = [
+        {"text": "f rises", "latex": r"f(\alpha) \text{ rises, where } x_z > 0 \text{, up to } 1"}
+    ]
+    step = {
+        **law["steps"][0],
+        "latex": "",
+        "words": r"g_z \text{ is convex}",
+        "status": "proved with rules",
+        "given_latex": [r"\left[a \text{ for all } y\right] \iff b", "R > 0"],
+        "form_latex": r"\frac{a}{b}",
+    }
+    law |= {"steps": [step], "status": "proved with rules"}
+    found = assemble({"slope": law}, (), seed=0, examples=1, versions={}, seconds=0.0)
+    section = section_of(page_of(found), "slope")
+    text = re.sub(
+        r'<span class="math" role="img" aria-label="([^"]*)">.*?</svg></span>', r"$\1$", section
+    )
+    assert r"<p>$f(\alpha)$ rises, where $x_z &gt; 0$, up to $1$</p>" in text
+    assert "<p>$g_z$ is convex</p>" in text
+    assert 'class="badge proved">proved with rules' in section
+    assert r"difference $\frac{a}{b}$" in text
+    assert "$R &gt; 0$" in text
 
 
 def test_tally_refuses_a_status_it_does_not_know():

@@ -43,7 +43,7 @@ _OTHER = "Further statements"
 FAMILY_TITLES = tuple(dict.fromkeys([*_FAMILIES.values(), _OTHER]))
 """What families of statements there are, in reading order."""
 
-STEP_STATUSES = ("proved", "rule", "assumed", "unknown")
+STEP_STATUSES = ("proved", "proved with rules", "assumed", "unknown", "refuted")
 """What may be known of a step, the strongest first."""
 
 Record = Mapping[str, Any]

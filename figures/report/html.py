@@ -31,7 +31,6 @@ COMPONENTS = (_HERE / "components.css").read_text(encoding="utf-8")
 _BADGES = {  # bold words that are a status, and what they look like
     **{name: name for name in ("proved", "formal", "certified", "passed", "assumed", "refuted")},
     "proved with rules": "proved",
-    "rule": "assumed",
     "refuted by derivation": "refuted",
     "refuted by search": "refuted",
     "unknown": "unknown",

@@ -121,10 +121,10 @@ def report(content: Content) -> str:
 def _headline(content: Content) -> str:
     """The numbers on top of the page, each with what it counts."""
     derived = [s for s in content.statements if s.law is not None]
-    steps = {
-        name: sum(s.steps.get(name, 0) for s in derived) for name in ("proved", "rule", "assumed")
-    }
-    rules = f"{steps['rule']} by checked rules, " if steps["rule"] else ""
+    kinds = ("proved", "proved with rules", "assumed")
+    proved, ruled, assumed = (sum(s.steps.get(kind, 0) for s in derived) for kind in kinds)
+    more = [f"{ruled} by rules whose premises are checked"] if ruled else []
+    more += [f"{assumed} assumed by appeal to named theorems"] if assumed else []
     passed = [v for v in content.verdicts if v.status == "passed"]
     readings = content.false_readings
     disproved = [r for r in readings if r.disproved]
@@ -132,8 +132,7 @@ def _headline(content: Content) -> str:
     numbers = [
         (
             str(len(derived)),
-            f"laws derived: {_count(steps['proved'], 'step')} proved, {rules}{steps['assumed']} "
-            "assumed by appeal to named theorems",
+            ", ".join([f"laws derived: {_count(proved, 'step')} proved", *more]),
         ),
         (
             f"{sum(v.examples for v in passed):,}",
@@ -277,10 +276,8 @@ def statement_body(content: Content, s: Statement, *, files: bool = True) -> str
     """
     parts = [_source(s.source)] if s.source else []
     if s.law is not None:
-        statement = s.law["statement"]
-        claim = words(content, statement["text"])
-        if statement["latex"]:
-            claim = _display(statement["latex"])
+        shown = s.law.get("claim") or [s.law["statement"]]
+        claim = "\n\n".join(_assertion(content, part) for part in shown)
         parts += [f'<div class="claim">\n\n{claim}\n\n</div>', _facts(content, s.law)]
         if s.law["notation"]:
             summary = f"Notation, {_count(len(s.law['notation']), 'definition')}"
@@ -338,16 +335,47 @@ def _steps(content: Content, law: Mapping[str, Any], name: str) -> str:
 
 
 def _step(content: Content, step: Mapping[str, Any]) -> str:
-    reasons = [step["reason"]]
-    if step["latex"]:
-        assertion = _display(step["latex"])
-        reasons.insert(0, step.get("conclusion", ""))
+    conclusion = step.get("conclusion", "") if step["latex"] else ""
+    reasons = filter(None, (conclusion, step["reason"]))
+    line = f"**{step['status']}** {'. '.join(words(content, text) for text in reasons)}"
+    if form := step.get("form_latex"):
+        line += f"; difference ${form}$"
+    if why := step.get("why"):
+        line += f"; {words(content, why)}"
+    if "given_latex" in step:
+        given = "; ".join(_sentence(latex) for latex in step["given_latex"])
     else:
-        assertion = words(content, step["text"])
-    because = words(content, ". ".join(filter(None, reasons)))
-    given = f" *given {words(content, step['given'])}*" if step["given"] else ""
-    lines = f"{assertion}\n\n**{step['status']}** {because}{given}"
-    return _indent(lines, f"{step['number']}. ")
+        given = words(content, step["given"])
+    line += f" *given {given}*" if given else ""
+    return _indent(f"{_assertion(content, step)}\n\n{line}", f"{step['number']}. ")
+
+
+def _assertion(content: Content, part: Mapping[str, Any]) -> str:
+    """A formula on a line of its own, or a sentence with formulas in it."""
+    latex = part["latex"] or part.get("words", "")
+    if not latex:
+        return words(content, part["text"])
+    return _sentence(latex) if "\\text{" in latex else _display(latex)
+
+
+def _sentence(latex: str) -> str:
+    r"""LaTeX whose words are in ``\text{...}``, as words between formulas."""
+    pieces = re.split(r"\\text\{([^{}]*)\}", latex)
+    if any(p.count("\\left") != p.count("\\right") or p.count("{") != p.count("}") for p in pieces):
+        return f"${latex}$"  # words inside a bracket of the formula
+    texts = (plain(p) if k % 2 else p and f"${p.strip()}$" for k, p in enumerate(pieces))
+    return " ".join("".join(filter(str.strip, _spaced(texts))).split())
+
+
+def _spaced(pieces: Iterable[str]) -> Iterable[str]:
+    """Formulas keep a space from the words beside them, unless these begin with a comma."""
+    before = ""
+    for piece in pieces:
+        if piece.strip() in ("", "$$"):
+            continue
+        close = not before or piece[0] in " ,;:.)" or before[-1] in " ("
+        yield piece if close else f" {piece}"
+        before = piece
 
 
 def _checks(content: Content, s: Statement) -> list[str]:
