@@ -337,7 +337,7 @@ def test_words_inside_formulas_are_prose_and_conditions_are_set():
     assert "<p>$g_z$ is convex</p>" in text
     assert 'class="badge proved">proved with rules' in section
     assert r"difference $\frac{a}{b}$" in text
-    assert "$R &gt; 0$" in text
+    assert "given $[a$ for all $y] \\iff b$; $R &gt; 0$" in text
 
 
 def test_tally_refuses_a_status_it_does_not_know():

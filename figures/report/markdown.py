@@ -360,22 +360,30 @@ def _assertion(content: Content, part: Mapping[str, Any]) -> str:
 
 def _sentence(latex: str) -> str:
     r"""LaTeX whose words are in ``\text{...}``, as words between formulas."""
-    pieces = re.split(r"\\text\{([^{}]*)\}", latex)
-    if any(p.count("\\left") != p.count("\\right") or p.count("{") != p.count("}") for p in pieces):
-        return f"${latex}$"  # words inside a bracket of the formula
-    texts = (plain(p) if k % 2 else p and f"${p.strip()}$" for k, p in enumerate(pieces))
-    return " ".join("".join(filter(str.strip, _spaced(texts))).split())
-
-
-def _spaced(pieces: Iterable[str]) -> Iterable[str]:
-    """Formulas keep a space from the words beside them, unless these begin with a comma."""
-    before = ""
-    for piece in pieces:
-        if piece.strip() in ("", "$$"):
-            continue
-        close = not before or piece[0] in " ,;:.)" or before[-1] in " ("
-        yield piece if close else f" {piece}"
-        before = piece
+    pieces, at = [], 0
+    while (start := latex.find(r"\text{", at)) >= 0:
+        end, depth = start + len(r"\text{"), 1
+        while depth and end < len(latex):
+            depth += {"{": 1, "}": -1}.get(latex[end], 0)
+            end += 1
+        pieces += [latex[at:start], latex[start + len(r"\text{") : end - 1]]
+        at = end
+    pieces.append(latex[at:])
+    if any(p.count(r"\left") != p.count(r"\right") for p in pieces[::2]):
+        # A bracket with words inside cannot grow with what it holds.
+        return _sentence(re.sub(r"\\(left|right)(?![a-z])", "", latex))
+    line = ""
+    for k, piece in enumerate(pieces):
+        inner = re.split(r"(\$[^$]*\$)", piece) if k % 2 else [f"${piece.strip()}$"]
+        for text in filter(str.strip, inner):
+            if text[0] != "$":
+                text = plain(text)
+            elif text == "$$":
+                continue
+            if line and line[-1] not in " (" and text[0] not in " ,;:.)":
+                line += " "
+            line += text
+    return " ".join(line.split())
 
 
 def _checks(content: Content, s: Statement) -> list[str]:
