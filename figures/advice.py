@@ -351,7 +351,11 @@ def _label_log(ax: Axes, entries: list[tuple[str, float, str]]) -> None:
 def _name_ends(record: AdviceCurves, ax: Axes) -> None:
     """Above the first panel: which alpha each end is, and what sets it."""
     if record.verdict != "ok":
-        verdicts = {"empty": "the window is empty", "never": "the level is never reached"}
+        verdicts = {
+            "empty": "the window is empty",
+            "never": "the level is never reached",
+            "unsettled": "an end was not found",
+        }
         ax.set_title(verdicts.get(record.verdict, "nothing moves"))
         return
     parts = []

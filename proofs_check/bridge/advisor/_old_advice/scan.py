@@ -16,12 +16,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory.advice.context import ContextAdvice, verdict
-from steering_strength.theory.advice.crossing import Supremum
-from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.ends import Namer, numbered
-from steering_strength.theory.advice.plateau import Plateau, likeliest
-from steering_strength.theory.advice.window import End, Point, intersect, nats, number
+from steering_strength.proofs_check.bridge.advisor._old_advice.context import ContextAdvice, verdict
+from steering_strength.proofs_check.bridge.advisor._old_advice.crossing import Supremum
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.ends import Namer, numbered
+from steering_strength.proofs_check.bridge.advisor._old_advice.plateau import Plateau, likeliest
+from steering_strength.proofs_check.bridge.advisor._old_advice.window import (
+    End,
+    Point,
+    intersect,
+    nats,
+    number,
+)
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.errors import AlphaError
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from steering_strength.theory.advice.context import ContextAdvice
-from steering_strength.theory.advice.ends import Namer, numbered
-from steering_strength.theory.advice.population import PopulationAdvice
-from steering_strength.theory.advice.units import equivalents
-from steering_strength.theory.advice.window import Point, nats, number
+from steering_strength.proofs_check.bridge.advisor._old_advice.context import ContextAdvice
+from steering_strength.proofs_check.bridge.advisor._old_advice.ends import Namer, numbered
+from steering_strength.proofs_check.bridge.advisor._old_advice.population import PopulationAdvice
+from steering_strength.proofs_check.bridge.advisor._old_advice.units import equivalents
+from steering_strength.proofs_check.bridge.advisor._old_advice.window import Point, nats, number
 
 __all__ = ["advice_text", "conventions_text"]
 

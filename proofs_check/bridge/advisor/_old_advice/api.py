@@ -7,10 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.advice.context import ContextAdvice, advise_family
-from steering_strength.theory.advice.demand import BeforePeak, Demand
-from steering_strength.theory.advice.ends import Namer, numbered
-from steering_strength.theory.advice.population import PopulationAdvice, advise_families
+from steering_strength.proofs_check.bridge.advisor._old_advice.context import (
+    ContextAdvice,
+    advise_family,
+)
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import BeforePeak, Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.ends import Namer, numbered
+from steering_strength.proofs_check.bridge.advisor._old_advice.population import (
+    PopulationAdvice,
+    advise_families,
+)
 from steering_strength.theory.engine import TiltedFamily, TiltedPopulation
 from steering_strength.theory.engine.validation import as_level
 from steering_strength.theory.errors import ProbabilityError, ShapeError

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steering_strength.theory.advice.crossing import Supremum, falls_below, first_crossing, supremum
-from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.window import End, nats, number
+from steering_strength.proofs_check.bridge.advisor._old_advice.crossing import (
+    Supremum,
+    falls_below,
+    first_crossing,
+    supremum,
+)
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.window import End, nats, number
 from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.inverse import Root
 
