@@ -18,9 +18,11 @@ from contextlib import redirect_stdout
 from doctest import DocTestParser
 from functools import cache
 from html import escape
+from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from mathematics import SETTERS
@@ -223,6 +225,29 @@ class Page:
             f"<figcaption>{words}</figcaption></figure>"
         )
 
+    def names(self, package: str) -> str:
+        """The reference of every name that a package offers, in the order of its ``__all__``."""
+        module = import_module(package)
+        parts = []
+        for name in module.__all__:
+            found = getattr(module, name)
+            kind = "autoclass" if isinstance(found, type) else "autofunction"
+            if callable(found):
+                parts.append(f".. {kind}:: {package}.{name}")
+        return _rst(parts)
+
+    def modules(self, package: str, *left_out: str) -> str:
+        """The reference of a package and of every module in it, packages inside it aside."""
+        root = import_module(package)
+        each = iter_modules(root.__path__, f"{package}.")
+        found = [package, *(module.name for module in each if not module.ispkg)]
+        parts = [f".. automodule:: {package}\n   :no-members:"]
+        for name in found[1:]:
+            short = name.rpartition(".")[2]
+            if not short.startswith("_") and short not in left_out:
+                parts.append(f".. automodule:: {name}")
+        return _rst(parts)
+
     def versions(self) -> str:
         """What the verdicts on these pages were made with."""
         listed = ", ".join(f"{name} {number}" for name, number in content().versions.items())
@@ -242,9 +267,16 @@ class Page:
         )
 
 
+def _rst(parts: list[str]) -> str:
+    return "```{eval-rst}\n" + "\n\n".join(parts) + "\n```\n"
+
+
 def _has_explorer() -> bool:
     """Whether it can be built here: it draws with Bokeh, which is an extra."""
-    return find_spec("bokeh") is not None and find_spec("figures.explorer") is not None
+    return (
+        find_spec("bokeh") is not None
+        and find_spec("steering_strength.figures.explorer") is not None
+    )
 
 
 _LINE = re.compile(r"^% generated: (\w+) *(.*)$", re.M)
