@@ -24,6 +24,9 @@ Qed.
 Lemma is_derive_exp_scal (m x : R) : is_derive (fun a => exp (a * m)) x (m * exp (x * m)).
 Proof. auto_derive; [easy|ring]. Qed.
 
+Lemma exp_nondecreasing (x y : R) : x <= y -> exp x <= exp y.
+Proof. intros [H| ->]; [apply Rlt_le; now apply exp_increasing|apply Rle_refl]. Qed.
+
 Lemma derive_continuity (f : R -> R) (x d : R) : is_derive f x d -> continuity_pt f x.
 Proof. intros H; apply derivable_continuous_pt; exists d; now apply is_derive_Reals. Qed.
 
@@ -128,3 +131,47 @@ Proof.
   destruct (intermediate_value f a b m) as [c [_ He]]; [auto|lra|lra|].
   exists c; split; [easy|]; intros c' He'; apply (increasing_injective f Hf); lra.
 Qed.
+
+(** ** Limits at infinity *)
+
+Lemma is_lim_value (f : R -> R) (x : Rbar) (l l' : R) : is_lim f x l -> l = l' -> is_lim f x l'.
+Proof. now intros H <-. Qed.
+
+(** A function within a vanishing distance of [l] has limit [l]. *)
+Lemma is_lim_by_bound (f g : R -> R) (l : R) :
+  (forall a, Rabs (f a - l) <= g a) -> is_lim g p_infty 0 -> is_lim f p_infty l.
+Proof.
+  intros Hb Hg; apply is_lim_spec; intros eps; apply is_lim_spec in Hg.
+  destruct (Hg eps) as [B HB]; exists B; intros a Ha; specialize (HB a Ha); simpl in HB.
+  apply Rle_lt_trans with (1 := Hb a); rewrite Rminus_0_r in HB.
+  apply Rle_lt_trans with (2 := HB), Rle_abs.
+Qed.
+
+Lemma is_lim_reflect (f : R -> R) (l : R) :
+  is_lim (fun a => f (- a)) p_infty l -> is_lim f m_infty l.
+Proof.
+  intros H; apply is_lim_spec; intros eps; apply is_lim_spec in H.
+  destruct (H eps) as [B HB]; exists (- B); intros a Ha.
+  rewrite <- (Ropp_involutive a); apply HB; lra.
+Qed.
+
+Lemma is_lim_decay (c : R) : 0 < c -> is_lim (fun a => exp (- a * c)) p_infty 0.
+Proof.
+  intros Hc; apply is_lim_spec; intros eps; exists (- ln eps / c); intros a Ha.
+  rewrite Rminus_0_r, Rabs_right by apply Rle_ge, Rlt_le, exp_pos.
+  rewrite <- (exp_ln eps) by apply cond_pos; apply exp_increasing.
+  apply Rmult_lt_compat_r with (r := c) in Ha; [|easy].
+  unfold Rdiv in Ha; rewrite Rmult_assoc, Rinv_l in Ha; lra.
+Qed.
+
+Lemma is_lim_Sum {T : Type} (l : list T) (f : T -> R -> R) (g : T -> R) (x : Rbar) :
+  (forall z, In z l -> is_lim (f z) x (g z)) ->
+  is_lim (fun a => Sum l (fun z => f z a)) x (Sum l g).
+Proof.
+  induction l as [|z l IH]; intros H; simpl; [apply is_lim_const|].
+  apply is_lim_plus'; [|apply IH; intros]; apply H; simpl; auto.
+Qed.
+
+Lemma is_lim_scal (f : R -> R) (c l : R) (x : Rbar) :
+  is_lim f x l -> is_lim (fun a => c * f a) x (c * l).
+Proof. apply (is_lim_scal_l f c x l). Qed.

@@ -11,6 +11,10 @@ From SteeringStrength Require Import tokens analysis.
 Import ListNotations.
 Open Scope R_scope.
 
+(** The Kullback-Leibler divergence of [q] from [p], in nats. *)
+Definition divergence {T : Type} (vocab : list T) (q p : T -> R) : R :=
+  Sum vocab (fun z => q z * ln (q z / p z)).
+
 Section Tilting.
 
 Context {T : Type}.
@@ -251,6 +255,34 @@ Proof. eapply derive_continuity, mean_slope_second. Qed.
 
 Lemma tilted_continuity z alpha : continuity_pt (fun a => tilted a z) alpha.
 Proof. eapply derive_continuity, slope. Qed.
+
+(** ** Divergences between steered and unsteered *)
+
+Lemma ln_tilted_ratio alpha z : In z vocab -> ln (tilted alpha z / p z) = alpha * M z - K alpha.
+Proof.
+  intros Hz; specialize (p_pos z Hz); unfold tilted.
+  replace (p z * exp (alpha * M z - K alpha) / p z) with (exp (alpha * M z - K alpha))
+    by (field; lra).
+  apply ln_exp.
+Qed.
+
+Lemma divergence_tilted alpha : divergence vocab (tilted alpha) p = alpha * mean alpha - K alpha.
+Proof.
+  unfold divergence; rewrite (Sum_ext _ _ (fun z => tilted alpha z * (alpha * M z - K alpha)))
+    by (intros; now rewrite ln_tilted_ratio).
+  change (E alpha (fun z => alpha * M z - K alpha) = alpha * mean alpha - K alpha).
+  now rewrite E_minus, E_scal, E_const.
+Qed.
+
+Lemma divergence_to_tilted alpha : divergence vocab p (tilted alpha) = K alpha - alpha * mean 0.
+Proof.
+  unfold divergence; rewrite (Sum_ext _ _ (fun z => p z * (K alpha - alpha * M z))).
+  - rewrite <- E_0, E_minus, E_scal, E_const; reflexivity.
+  - intros z Hz; replace (p z / tilted alpha z) with (/ (tilted alpha z / p z)).
+    + rewrite ln_Rinv, ln_tilted_ratio; [ring|easy|].
+      apply Rdiv_lt_0_compat; [now apply tilted_pos|auto].
+    + generalize (p_pos z Hz) (tilted_pos alpha z Hz); intros; field; lra.
+Qed.
 
 End Tilting.
 
