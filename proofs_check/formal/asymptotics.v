@@ -105,3 +105,55 @@ Proof.
     apply Rmult_le_compat_r; [apply Rabs_pos|]; eapply Rle_trans; [apply Hslope|].
     apply Rmult_le_compat_l; lra.
 Qed.
+
+(** ** Convexity *)
+
+(** Two functions that agree at 0 with their slopes are ordered as their second derivatives are. *)
+Lemma compare_second (f df d2f g dg d2g : R -> R) :
+  (forall t, is_derive f t (df t)) -> (forall t, is_derive df t (d2f t)) ->
+  (forall t, is_derive g t (dg t)) -> (forall t, is_derive dg t (d2g t)) ->
+  f 0 = g 0 -> df 0 = dg 0 -> (forall t, 0 <= t -> d2f t <= d2g t) ->
+  forall t, 0 <= t -> f t <= g t.
+Proof.
+  intros Hf Hdf Hg Hdg H0 H1 H2.
+  assert (Hslope : forall t, 0 <= t -> df t <= dg t).
+  { intros t [Ht| <-]; [|lra].
+    destruct (mean_value (fun s => dg s - df s) (fun s => d2g s - d2f s) 0 t Ht) as [c [Hc He]].
+    - intros s _; apply @is_derive_minus; auto.
+    - assert (0 <= (d2g c - d2f c) * (t - 0)) by (apply Rmult_le_pos; [specialize (H2 c)|]; lra).
+      lra. }
+  intros t [Ht| <-]; [|lra].
+  destruct (mean_value (fun s => g s - f s) (fun s => dg s - df s) 0 t Ht) as [c [Hc He]].
+  - intros s _; apply @is_derive_minus; auto.
+  - assert (0 <= (dg c - df c) * (t - 0)) by (apply Rmult_le_pos; [specialize (Hslope c)|]; lra).
+    lra.
+Qed.
+
+(** A strictly increasing slope makes a function strictly convex: a chord lies above it. *)
+Lemma strictly_convex (f df : R -> R) :
+  (forall t, is_derive f t (df t)) -> (forall a b, a < b -> df a < df b) ->
+  forall a b s, a < b -> 0 < s < 1 -> f ((1 - s) * a + s * b) < (1 - s) * f a + s * f b.
+Proof.
+  intros Hf Hdf a b s Hab Hs; set (c := (1 - s) * a + s * b).
+  assert (Hac : a < c < b) by (unfold c; nra).
+  destruct (mean_value f df a c) as [x [Hx Ex]]; [lra|auto|].
+  destruct (mean_value f df c b) as [y [Hy Ey]]; [lra|auto|].
+  assert (df x < df y) by (apply Hdf; lra).
+  assert (Hca : c - a = s * (b - a)) by (unfold c; ring).
+  assert (Hbc : b - c = (1 - s) * (b - a)) by (unfold c; ring).
+  rewrite Hca in Ex; rewrite Hbc in Ey.
+  assert (0 < s * (1 - s) * (b - a) * (df y - df x)) by (repeat apply Rmult_lt_0_compat; lra).
+  replace (f c) with ((1 - s) * (f a + df x * (s * (b - a)))
+                      + s * (f b - df y * ((1 - s) * (b - a)))) by (rewrite <- Ex, <- Ey; ring).
+  lra.
+Qed.
+
+(** A strictly increasing slope that vanishes at 0: the function falls before 0 and rises after. *)
+Lemma valley (f df : R -> R) :
+  (forall t, is_derive f t (df t)) -> (forall a b, a < b -> df a < df b) -> df 0 = 0 ->
+  (forall a b, 0 <= a < b -> f a < f b) /\ (forall a b, a < b <= 0 -> f b < f a).
+Proof.
+  intros Hf Hdf H0; split; intros a b Hab.
+  - apply (increasing_between f df); [auto| |lra]; intros x Hx; rewrite <- H0; apply Hdf; lra.
+  - apply (decreasing_between f df); [auto| |lra]; intros x Hx; rewrite <- H0; apply Hdf; lra.
+Qed.
