@@ -177,12 +177,12 @@ Theorem local :
             pi j * divergence vocab (at_strength j 0) (at_strength j alpha)) / alpha ^ 2) 0
     (/ 2 * Sum contexts (fun j => pi j * local_variance j 0)).
 Proof.
-  apply (lim_value _ _ (Sum contexts (fun j => pi j * (local_variance j 0 / 2)))).
+  apply (is_lim_value _ _ (Sum contexts (fun j => pi j * (local_variance j 0 / 2)))).
   2: { rewrite <- Sum_scal; apply Sum_ext; intros; field. }
   apply is_lim_ext with (fun t => Sum contexts (fun j =>
     pi j * (divergence vocab (at_strength j 0) (at_strength j t) / t ^ 2))).
   { intros t; rewrite <- Sum_div; apply Sum_ext; intros; unfold Rdiv; ring. }
-  apply (lim_sum contexts (fun j t =>
+  apply (is_lim_Sum contexts (fun j t =>
     pi j * (divergence vocab (at_strength j 0) (at_strength j t) / t ^ 2))); intros j _.
   apply lim_mult; [apply is_lim_const|].
   apply second_order with

@@ -8,9 +8,6 @@ From SteeringStrength Require Import tokens analysis.
 Import ListNotations.
 Open Scope R_scope.
 
-Lemma lim_value f x (a b : R) : is_lim f x a -> a = b -> is_lim f x b.
-Proof. now intros H <-. Qed.
-
 Lemma lim_mult f g x (a b : R) :
   is_lim f x a -> is_lim g x b -> is_lim (fun t => f t * g t) x (a * b).
 Proof. intros Hf Hg; apply (is_lim_mult f g x a b Hf Hg); reflexivity. Qed.
@@ -25,15 +22,6 @@ Proof. intros Hf Ha; apply (lim_continuous f x a Rinv Hf), continuous_Rinv, Ha. 
 Lemma lim_sqrt f x (a : R) : is_lim f x a -> is_lim (fun t => sqrt (f t)) x (sqrt a).
 Proof. intros Hf; apply (lim_continuous f x a sqrt Hf), continuous_sqrt. Qed.
 
-Lemma lim_sum {S : Type} (l : list S) (f : S -> R -> R) x (a : S -> R) :
-  (forall k, In k l -> is_lim (f k) x (a k)) ->
-  is_lim (fun t => Sum l (fun k => f k t)) x (Sum l a).
-Proof.
-  induction l as [|k l IH]; intros H; [apply is_lim_const|].
-  apply (is_lim_plus' (f k) (fun t => Sum l (fun k => f k t))); [apply H; now left|].
-  apply IH; intros i Hi; apply H; now right.
-Qed.
-
 Lemma lim_pos f x (a : R) : is_lim f x a -> 0 < a -> Rbar_locally' x (fun t => 0 < f t).
 Proof. intros Hf Ha; exact (Hf (fun y => 0 < y) (open_gt 0 a Ha)). Qed.
 
@@ -47,9 +35,9 @@ Proof.
   intros H; apply (is_lim_le_le_loc (fun t => - bound * / t) (fun t => bound * / t)).
   - exists 0; intros t Ht; specialize (H t); apply Rabs_le_between in H.
     apply Rinv_0_lt_compat in Ht; unfold Rdiv; split; apply Rmult_le_compat_r; lra.
-  - apply (lim_value _ _ (- bound * 0)); [|lra].
+  - apply (is_lim_value _ _ (- bound * 0)); [|lra].
     apply lim_mult; [apply is_lim_const|apply lim_far_inv].
-  - apply (lim_value _ _ (bound * 0)); [|lra].
+  - apply (is_lim_value _ _ (bound * 0)); [|lra].
     apply lim_mult; [apply is_lim_const|apply lim_far_inv].
 Qed.
 

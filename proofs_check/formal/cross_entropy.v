@@ -85,7 +85,7 @@ Qed.
 Lemma over_lim (f : J -> R -> R) x (a : J -> R) :
   (forall j, is_lim (f j) x (a j)) -> is_lim (fun t => over (fun j => f j t)) x (over a).
 Proof.
-  intros H; apply (lim_sum contexts (fun j t => pi j * f j t)); intros.
+  intros H; apply (is_lim_Sum contexts (fun j t => pi j * f j t)); intros.
   apply lim_mult; [apply is_lim_const|apply H].
 Qed.
 
@@ -304,7 +304,7 @@ Qed.
 Theorem ce_quadratic :
   is_lim (fun alpha => increase alpha / alpha ^ 2) 0 (/ 2 * over (fun j => Var j 0)).
 Proof.
-  apply (lim_value _ _ (over (fun j => Var j 0) / 2)); [|field].
+  apply (is_lim_value _ _ (over (fun j => Var j 0) / 2)); [|field].
   apply second_order with (fun t => over (fun j => mean j t - mean j 0));
     [apply increase_derive|apply increase_0|apply increase_slope_0|apply increase_slope_derive].
 Qed.

@@ -95,13 +95,13 @@ Lemma scale_limit : is_lim scale p_infty (sqrt (mean_square u)).
 Proof.
   assert (Hinv : is_lim (fun t => / t ^ 2) p_infty 0).
   { apply is_lim_ext_loc with (fun t => / t * / t); [exists 0; intros; field; lra|].
-    apply (lim_value _ _ (0 * 0)); [apply lim_mult; apply lim_far_inv|ring]. }
-  apply lim_sqrt, (lim_value _ _ (mean_square u + eps * 0)); [|ring].
+    apply (is_lim_value _ _ (0 * 0)); [apply lim_mult; apply lim_far_inv|ring]. }
+  apply lim_sqrt, (is_lim_value _ _ (mean_square u + eps * 0)); [|ring].
   apply is_lim_plus'; [|apply lim_mult; [apply is_lim_const|exact Hinv]].
   apply lim_mult; [|apply is_lim_const].
-  apply (lim_sum coords (fun k t => (g t k / t + u k) ^ 2)); intros k Hk; simpl.
+  apply (is_lim_Sum coords (fun k t => (g t k / t + u k) ^ 2)); intros k Hk; simpl.
   assert (H : is_lim (fun t => g t k / t + u k) p_infty (u k)).
-  { apply (lim_value _ _ (0 + u k)); [|ring].
+  { apply (is_lim_value _ _ (0 + u k)); [|ring].
     apply is_lim_plus'; [now apply g_small|apply is_lim_const]. }
   apply lim_mult; [exact H|]; apply lim_mult; [exact H|apply is_lim_const].
 Qed.
@@ -126,7 +126,7 @@ Proof.
   - exists 0; intros t Ht; rewrite scale_spec by easy.
     unfold Rdiv; rewrite Rinv_mult, <- Rmult_assoc; f_equal; field; lra.
   - apply lim_mult; [|apply lim_inv; [apply scale_limit|lra]].
-    apply (lim_value _ _ (0 + u k)); [|ring].
+    apply (is_lim_value _ _ (0 + u k)); [|ring].
     apply is_lim_plus'; [now apply g_small|apply is_lim_const].
 Qed.
 
@@ -148,7 +148,7 @@ Lemma approach_limit k : In k coords ->
     ((c k - u k * (mean_product c u / mean_square u)) / sqrt (mean_square u)).
 Proof.
   intros Hk; assert (g_small : forall i, In i coords -> is_lim (fun t => g t i / t) p_infty 0).
-  { intros i Hi; apply (lim_value _ _ (c i * 0)); [|ring].
+  { intros i Hi; apply (is_lim_value _ _ (c i * 0)); [|ring].
     apply lim_mult; [now apply g_limit|apply lim_far_inv]. }
   pose proof (scale_limit g u eps g_small) as Hscale.
   set (scale := fun t => sqrt (mean_square (fun k => g t k / t + u k) + eps * / t ^ 2)) in Hscale.
@@ -158,7 +158,7 @@ Proof.
   assert (Hsquare : is_lim (fun t => t * (scale t ^ 2 - A)) p_infty (2 * mean_product c u)).
   { assert (Hm : is_lim (fun t => mean_square (g t)) p_infty (mean_square c)).
     { apply lim_mult; [|apply is_lim_const].
-      apply (lim_sum coords (fun k t => g t k ^ 2)); intros i Hi; simpl.
+      apply (is_lim_Sum coords (fun k t => g t k ^ 2)); intros i Hi; simpl.
       apply lim_mult; [now apply g_limit|].
       apply lim_mult; [now apply g_limit|apply is_lim_const]. }
     apply is_lim_ext_loc with
@@ -172,10 +172,10 @@ Proof.
       replace (mean_product u (g t)) with (mean_product (g t) u)
         by (apply average_ext; intros; ring).
       field; lra.
-    - apply (lim_value _ _ (2 * mean_product c u + (mean_square c + eps) * 0)); [|ring].
+    - apply (is_lim_value _ _ (2 * mean_product c u + (mean_square c + eps) * 0)); [|ring].
       apply is_lim_plus'; [apply lim_mult; [apply is_lim_const|]|].
       + apply lim_mult; [|apply is_lim_const].
-        apply (lim_sum coords (fun k t => g t k * u k)); intros i Hi.
+        apply (is_lim_Sum coords (fun k t => g t k * u k)); intros i Hi.
         apply lim_mult; [now apply g_limit|apply is_lim_const].
       + apply lim_mult; [|apply lim_far_inv]; apply is_lim_plus'; [exact Hm|apply is_lim_const]. }
   apply is_lim_ext_loc with
@@ -187,7 +187,7 @@ Proof.
     rewrite Hspec by easy.
     assert (HAA : A = sqrt A ^ 2) by (now rewrite pow2_sqrt; [|apply Rlt_le]).
     set (s := sqrt A) in *; clearbody s; rewrite HAA; field; repeat split; lra.
-  - apply (lim_value _ _ (c k * / sqrt A
+  - apply (is_lim_value _ _ (c k * / sqrt A
       + - u k * (2 * mean_product c u) * / (sqrt A * sqrt A * (sqrt A + sqrt A)))).
     + apply is_lim_plus'.
       * apply lim_mult; [now apply g_limit|apply lim_inv; [exact Hscale|lra]].
@@ -219,7 +219,7 @@ Lemma lim_logits (x : R -> state) y e z :
   (forall k, In k coords -> is_lim (fun t => x t k) e (y k)) ->
   is_lim (fun t => logits coords W (x t) z) e (logits coords W y z).
 Proof.
-  intros H; apply (lim_sum coords (fun k t => W z k * x t k)); intros k Hk.
+  intros H; apply (is_lim_Sum coords (fun k t => W z k * x t k)); intros k Hk.
   apply lim_mult; [apply is_lim_const|now apply H].
 Qed.
 
@@ -229,7 +229,7 @@ Lemma lim_seen (x : R -> state) y e k :
 Proof.
   intros H Hk; destruct n; simpl; [now apply H|].
   apply is_lim_minus'; [now apply H|].
-  apply lim_mult; [|apply is_lim_const]; apply (lim_sum coords (fun i t => x t i)), H.
+  apply lim_mult; [|apply is_lim_const]; apply (is_lim_Sum coords (fun i t => x t i)), H.
 Qed.
 
 Lemma seen_over x t k : seen n x k / t = seen n (fun i => x i / t) k.
@@ -258,7 +258,7 @@ Proof.
   apply (direction_limit (fun t => seen n (fun i => h i + response t i)));
     [now apply mean_square_pos| |easy].
   intros i Hi; eapply is_lim_ext; [intros; symmetry; apply seen_over|].
-  apply (lim_value _ _ (seen n (fun _ => 0) i)).
+  apply (is_lim_value _ _ (seen n (fun _ => 0) i)).
   - apply (lim_seen (fun t j => (h j + response t j) / t)); [|easy]; intros j Hj.
     apply lim_bounded_over with (Rabs (h j) + bound); intros t.
     eapply Rle_trans; [apply Rabs_triang|]; apply Rplus_le_compat_l; now apply Hr.
