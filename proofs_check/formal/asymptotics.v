@@ -41,7 +41,21 @@ Proof.
     apply lim_mult; [apply is_lim_const|apply lim_far_inv].
 Qed.
 
-(** The other end of the line. *)
+(** An exponential beats a line. *)
+Lemma lim_exp_beats_line (c : R) : 0 < c -> is_lim (fun t => t * exp (- t * c)) p_infty 0.
+Proof.
+  intros Hc; apply is_lim_ext with (fun t => - / c * ((- c * t) * exp (- c * t))).
+  { intros t; replace (- c * t) with (- t * c) by ring; field; lra. }
+  apply (is_lim_value _ _ (- / c * 0)); [|ring].
+  apply lim_mult; [apply is_lim_const|].
+  apply (is_lim_comp (fun y => y * exp y) (fun t => - c * t) p_infty 0 m_infty);
+    [apply is_lim_mul_exp_m| |now exists 0].
+  apply is_lim_spec; intros b; exists (- b / c); intros t Ht.
+  apply (Rmult_lt_compat_r c) in Ht; [|easy]; unfold Rdiv in Ht.
+  rewrite Rmult_assoc, Rinv_l in Ht; lra.
+Qed.
+
+(** The other end of the line, for limits that may be infinite. *)
 Lemma lim_minus_infinity f l : is_lim (fun t => f (- t)) p_infty l -> is_lim f m_infty l.
 Proof.
   intros H; apply is_lim_ext with (fun t => f (- - t)); [intros t; f_equal; lra|].
