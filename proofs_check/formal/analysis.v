@@ -12,6 +12,15 @@ Open Scope R_scope.
 Lemma is_derive_value (f : R -> R) (x d d' : R) : is_derive f x d -> d = d' -> is_derive f x d'.
 Proof. now intros H <-. Qed.
 
+Lemma is_derive_product (f g : R -> R) (x df dg : R) :
+  is_derive f x df -> is_derive g x dg ->
+  is_derive (fun a => f a * g a) x (df * g x + f x * dg).
+Proof. intros Hf Hg; apply (is_derive_mult f g x df dg Hf Hg); intros; apply Rmult_comm. Qed.
+
+Lemma is_derive_difference (f g : R -> R) (x df dg : R) :
+  is_derive f x df -> is_derive g x dg -> is_derive (fun a => f a - g a) x (df - dg).
+Proof. intros Hf Hg; exact (is_derive_minus f g x df dg Hf Hg). Qed.
+
 (** The sum of differentiable functions, one for each token. *)
 Lemma is_derive_Sum {T : Type} (l : list T) (f df : T -> R -> R) (x : R) :
   (forall z, In z l -> is_derive (f z) x (df z x)) ->
@@ -175,3 +184,14 @@ Qed.
 Lemma is_lim_scal (f : R -> R) (c l : R) (x : Rbar) :
   is_lim f x l -> is_lim (fun a => c * f a) x (c * l).
 Proof. apply (is_lim_scal_l f c x l). Qed.
+
+Lemma is_lim_product (f g : R -> R) (x : Rbar) (lf lg : R) :
+  is_lim f x lf -> is_lim g x lg -> is_lim (fun a => f a * g a) x (lf * lg).
+Proof. intros Hf Hg; now apply (is_lim_mult f g x lf lg). Qed.
+
+Lemma is_lim_quotient (f g : R -> R) (x : Rbar) (lf lg : R) :
+  is_lim f x lf -> is_lim g x lg -> lg <> 0 -> is_lim (fun a => f a / g a) x (lf / lg).
+Proof.
+  intros Hf Hg Hne; apply (is_lim_div f g x lf lg); [easy|easy| |easy].
+  intros E; apply Hne; now injection E.
+Qed.
