@@ -67,7 +67,8 @@ Proof.
       + ((b - 2 * s) * (M z - mean alpha) ^ 2 - (M z - mean alpha) ^ 3)))) in H
       by (intros; unfold b; ring).
     rewrite E_plus, E_const, E_plus, E_scal, E_deviation, E_minus in H by easy.
-    rewrite (E_scal vocab p M alpha (b - 2 * s)) in H; fold (Var alpha) in H; fold (third alpha) in H; lra. }
+    rewrite (E_scal vocab p M alpha (b - 2 * s)) in H.
+    fold (Var alpha) in H; fold (third alpha) in H; lra. }
   destruct (Req_dec b 0) as [Hb0|Hb0].
   - pose proof (Var_range alpha) as Hv; fold b in Hv; rewrite Hb0, Rmult_0_r in Hv.
     pose proof (mean_slope_nonnegative vocab p M p_pos p_total alpha); rewrite Hb0; nra.
@@ -332,7 +333,8 @@ Proof.
   intros Hwide x.
   assert (Hform : forall v w t, v * ((exp (- w * t) - 1 - - w * t) / (- w) ^ 2)
                               = v * ((exp (- (t * w)) - 1 + t * w) / w ^ 2)).
-  { intros v w t; replace ((- w) ^ 2) with (w ^ 2) by ring; replace (- w * t) with (- (t * w)) by ring.
+  { intros v w t; replace ((- w) ^ 2) with (w ^ 2) by ring.
+    replace (- w * t) with (- (t * w)) by ring.
     do 2 f_equal; ring. }
   destruct (Rle_dec 0 alpha) as [Ha|Ha].
   - pose proof (envelopes_ahead M low high range Hwide alpha Ha) as H; cbv beta in H.
