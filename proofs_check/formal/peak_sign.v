@@ -206,7 +206,8 @@ Definition threshold (eps : R) : R :=
 
 Lemma target_listed : In target concepts.
 Proof.
-  destruct P as [|i l] eqn:E; [easy|]; rewrite <- (P_inside i (or_introl eq_refl)); apply theme_listed.
+  destruct P as [|i l] eqn:E; [easy|].
+  rewrite <- (P_inside i (or_introl eq_refl)); apply theme_listed.
 Qed.
 
 Lemma n_ge_2 : 2 <= n.
@@ -531,7 +532,8 @@ Proof.
       eapply derive_continuity, scaled_derive; lra.
     - replace (x * (threshold x / x)) with (threshold x) by (field; lra); lra.
     - replace (y * (threshold y / y)) with (threshold y) by (field; lra); lra.
-    - split; [easy|]; replace (r * (threshold r / r)) with (threshold r) in Er by (field; lra); lra. }
+    - split; [easy|].
+      replace (r * (threshold r / r)) with (threshold r) in Er by (field; lra); lra. }
   destruct Hroot as [r [Hr Er]].
   assert (Hra : admissible r).
   { destruct (proj2 Hr) as [H| ->]; [apply (admissible_less r y); [lra|easy]|easy]. }
