@@ -231,3 +231,256 @@ Proof.
       < cross_entropy [true; false] [tt] (fun _ => 1) p M r 0) by lra.
     apply Hstep; [lra|]; unfold over, data_mean, p, r, M; simpl; lra.
 Qed.
+
+(** ** Shapes of concept curves
+
+    Datasets with three concepts, in whole numbers over a total: tokens are numbered, [off z] is the
+    off-concept count, [off z + jump z] the count inside.  Half of the contexts to avoid lie in the
+    second concept, half in the third. *)
+
+Section Counts.
+
+Variable tokens : list nat.
+Variable home : nat -> topic.
+Variables off jump : nat -> R.
+Variable total : R.
+Hypothesis off_pos : forall z, 0 < off z.
+Hypothesis jump_pos : forall z, 0 < jump z.
+Hypothesis total_pos : 0 < total.
+
+Definition counts (j : topic) (z : nat) : R :=
+  (if same_topic j (home z) then off z + jump z else off z) / total.
+Definition counts_odds : nat -> R := log_odds counts [wanted] [avoided; neutral].
+Definition in_second (z : nat) : bool := match home z with avoided => true | _ => false end.
+Definition curve (j : topic) (alpha : R) : R := F tokens (counts j) counts_odds in_second alpha.
+
+Lemma counts_structured :
+  assumption1 same_topic tokens home (fun j => j) counts
+    (fun _ z => (off z + jump z) / total) (fun z => off z / total).
+Proof.
+  intros j z _; unfold counts; specialize (off_pos z); specialize (jump_pos z).
+  assert (0 < / total) by now apply Rinv_0_lt_compat.
+  destruct (same_topic j (home z)); repeat split; unfold Rdiv; nra.
+Qed.
+
+Let ratio z := (off z + jump z) / off z.
+
+Lemma ratio_pos z : 0 < ratio z.
+Proof. specialize (off_pos z); specialize (jump_pos z); apply Rdiv_lt_0_compat; lra. Qed.
+
+Lemma counts_pos j z : 0 < counts j z.
+Proof.
+  specialize (off_pos z); specialize (jump_pos z); unfold counts.
+  apply Rdiv_lt_0_compat; [destruct (same_topic j (home z)); lra|easy].
+Qed.
+
+Lemma counts_odds_value z :
+  counts_odds z = match home z with wanted => ln (ratio z) | _ => - / 2 * ln (ratio z) end.
+Proof.
+  assert (Hlog : ln (ratio z) = ln ((off z + jump z) / total) - ln (off z / total)).
+  { specialize (off_pos z); specialize (jump_pos z); rewrite <- ln_div;
+      [f_equal; unfold ratio; field; lra| |]; apply Rdiv_lt_0_compat; lra. }
+  unfold counts_odds, log_odds; rewrite average_one, average_two; unfold counts.
+  destruct (home z); simpl; rewrite Hlog; lra.
+Qed.
+
+(** At strength - 2 k every weight is rational. *)
+Definition weight (j : topic) (k : nat) (z : nat) : R :=
+  counts j z * match home z with wanted => / ratio z ^ (2 * k) | _ => ratio z ^ k end.
+
+Lemma exp_ln_pow x k : 0 < x -> exp (INR k * ln x) = x ^ k.
+Proof. intros Hx; rewrite <- ln_pow, exp_ln; auto using pow_lt. Qed.
+
+Lemma weight_exp j k z :
+  counts j z * exp (- 2 * INR k * counts_odds z) = weight j k z.
+Proof.
+  unfold weight; rewrite counts_odds_value; f_equal; pose proof (ratio_pos z) as Hr.
+  destruct (home z).
+  - rewrite <- exp_ln_pow by easy; rewrite <- exp_Ropp, mult_INR; simpl (INR 2); f_equal; ring.
+  - rewrite <- exp_ln_pow by easy; f_equal; field.
+  - rewrite <- exp_ln_pow by easy; f_equal; field.
+Qed.
+
+Lemma curve_even j k : Sum tokens (counts j) = 1 ->
+  curve j (- 2 * INR k) = Sum (filter in_second tokens) (weight j k) / Sum tokens (weight j k).
+Proof.
+  intros H1; unfold curve, F.
+  rewrite (Sum_ext _ _ (fun z => weight j k z / Sum tokens (weight j k))); [apply Sum_div|].
+  intros z _; rewrite tilted_ratio by (auto; intros; apply counts_pos).
+  unfold Z; rewrite weight_exp; f_equal; apply Sum_ext; intros; apply weight_exp.
+Qed.
+
+End Counts.
+
+Lemma ratio_lt (a b c d : R) : 0 < b -> 0 < d -> a * d < c * b -> a / b < c / d.
+Proof.
+  intros Hb Hd H; apply Rmult_lt_reg_r with (b * d); [nra|].
+  replace (a / b * (b * d)) with (a * d) by (field; lra).
+  replace (c / d * (b * d)) with (c * b) by (field; lra); easy.
+Qed.
+
+(** A list of counts as a function of the number of a token; beyond the list any value. *)
+Definition count (l : list R) (z : nat) : R := nth z l 1.
+
+Definition five_home (z : nat) : topic :=
+  match z with 0 => wanted | 1 | 2 => avoided | _ => neutral end.
+
+Definition bumps_off := count [2; 4; 4; 3; 3].
+Definition bumps_jump := count [6; 5; 1; 2; 4].
+
+Lemma count_pos l z : (forall x, In x l -> 0 < x) -> 0 < count l z.
+Proof.
+  intros H; unfold count; destruct (nth_in_or_default z l 1) as [Hin| ->]; [auto|lra].
+Qed.
+
+Ltac positive_counts := intros ?; apply count_pos; simpl; intuition (subst; lra).
+
+(** [concept-shape/three-behaviours] The prose after Thm 3.6: a concept that does not rise or fall
+    has one bump.  Under Assumption 1, over 22, this one has two. *)
+Theorem concept_shape_two_bumps :
+  let tokens := [0; 1; 2; 3; 4]%nat in
+  let f := curve tokens five_home bumps_off bumps_jump 22 avoided in
+  assumption1 same_topic tokens five_home (fun j => j) (counts five_home bumps_off bumps_jump 22)
+    (fun _ z => (bumps_off z + bumps_jump z) / 22) (fun z => bumps_off z / 22) /\
+  (forall j, Sum tokens (counts five_home bumps_off bumps_jump 22 j) = 1) /\
+  f (-20) < f (-10) /\ f (-6) < f (-10) /\ f (-6) < f (-2) /\ f 0 < f (-2).
+Proof.
+  intros tokens f.
+  assert (Hoff : forall z, 0 < bumps_off z) by positive_counts.
+  assert (Hjump : forall z, 0 < bumps_jump z) by positive_counts.
+  assert (H1 : forall j, Sum tokens (counts five_home bumps_off bumps_jump 22 j) = 1)
+    by (intros [| |]; unfold counts, bumps_off, bumps_jump, count; simpl; field).
+  split; [apply counts_structured; auto; lra|]; split; [easy|].
+  assert (Hf : forall k x, x = - 2 * INR k -> f x
+    = Sum (filter (in_second five_home) tokens) (weight five_home bumps_off bumps_jump 22 avoided k)
+      / Sum tokens (weight five_home bumps_off bumps_jump 22 avoided k)).
+  { intros k x ->; apply curve_even; auto; lra. }
+  rewrite (Hf 10%nat (-20)), (Hf 5%nat (-10)), (Hf 3%nat (-6)), (Hf 1%nat (-2)), (Hf 0%nat 0)
+    by (simpl; lra).
+  repeat split; apply ratio_lt; unfold weight, counts, bumps_off, bumps_jump, count; simpl; lra.
+Qed.
+
+Definition falls_off := count [1; 3; 1; 2; 1].
+Definition falls_jump := count [2; 1; 1; 1; 1].
+
+(** [concept-shape/three-behaviours] The prose after Thm 3.6: three behaviours, and falling, rising
+    and falling again is none of them.  Under Assumption 1, over 10, this concept does so. *)
+Theorem concept_shape_falls_rises_falls :
+  let tokens := [0; 1; 2; 3; 4]%nat in
+  let f := curve tokens five_home falls_off falls_jump 10 avoided in
+  assumption1 same_topic tokens five_home (fun j => j) (counts five_home falls_off falls_jump 10)
+    (fun _ z => (falls_off z + falls_jump z) / 10) (fun z => falls_off z / 10) /\
+  (forall j, Sum tokens (counts five_home falls_off falls_jump 10 j) = 1) /\
+  f (-8) < f (-20) /\ f (-8) < f (-2) /\ f 0 < f (-2).
+Proof.
+  intros tokens f.
+  assert (Hoff : forall z, 0 < falls_off z) by positive_counts.
+  assert (Hjump : forall z, 0 < falls_jump z) by positive_counts.
+  assert (H1 : forall j, Sum tokens (counts five_home falls_off falls_jump 10 j) = 1)
+    by (intros [| |]; unfold counts, falls_off, falls_jump, count; simpl; field).
+  split; [apply counts_structured; auto; lra|]; split; [easy|].
+  assert (Hf : forall k x, x = - 2 * INR k -> f x
+    = Sum (filter (in_second five_home) tokens) (weight five_home falls_off falls_jump 10 avoided k)
+      / Sum tokens (weight five_home falls_off falls_jump 10 avoided k)).
+  { intros k x ->; apply curve_even; auto; lra. }
+  rewrite (Hf 10%nat (-20)), (Hf 4%nat (-8)), (Hf 1%nat (-2)), (Hf 0%nat 0) by (simpl; lra).
+  repeat split; apply ratio_lt; unfold weight, counts, falls_off, falls_jump, count; simpl; lra.
+Qed.
+
+Definition six_home (z : nat) : topic :=
+  match z with 0 | 1 => wanted | 2 | 3 => avoided | _ => neutral end.
+Definition equal_off := count [1; 3; 1; 3; 1; 3].
+Definition equal_jump := count [8; 1; 3; 6; 1; 8].
+
+(** [concept-shape/three-behaviours] The prose after Thm 3.6, with concepts of equal size and inside
+    the weighted family: over 21, this concept falls, rises and falls. *)
+Theorem concept_shape_equal_sizes :
+  let tokens := [0; 1; 2; 3; 4; 5]%nat in
+  let f := curve tokens six_home equal_off equal_jump 21 avoided in
+  assumption1 same_topic tokens six_home (fun j => j) (counts six_home equal_off equal_jump 21)
+    (fun _ z => (equal_off z + equal_jump z) / 21) (fun z => equal_off z / 21) /\
+  (forall j, Sum tokens (counts six_home equal_off equal_jump 21 j) = 1) /\
+  f (-10) < f (-40) /\ f (-10) < f (-4) /\ f 0 < f (-4).
+Proof.
+  intros tokens f.
+  assert (Hoff : forall z, 0 < equal_off z) by positive_counts.
+  assert (Hjump : forall z, 0 < equal_jump z) by positive_counts.
+  assert (H1 : forall j, Sum tokens (counts six_home equal_off equal_jump 21 j) = 1)
+    by (intros [| |]; unfold counts, equal_off, equal_jump, count; simpl; field).
+  split; [apply counts_structured; auto; lra|]; split; [easy|].
+  assert (Hf : forall k x, x = - 2 * INR k -> f x
+    = Sum (filter (in_second six_home) tokens) (weight six_home equal_off equal_jump 21 avoided k)
+      / Sum tokens (weight six_home equal_off equal_jump 21 avoided k)).
+  { intros k x ->; apply curve_even; auto; lra. }
+  rewrite (Hf 20%nat (-40)), (Hf 5%nat (-10)), (Hf 2%nat (-4)), (Hf 0%nat 0) by (simpl; lra).
+  repeat split; apply ratio_lt; unfold weight, counts, equal_off, equal_jump, count; simpl; lra.
+Qed.
+
+Definition fall_off := count [1; 2; 1; 1; 4].
+Definition fall_jump := count [7; 6; 1; 3; 4].
+
+(** [concept-monotone/necessary] A reading of Thm 3.6: a concept falls only if its log-odds are at
+    most those of every other token.  Over 16, this concept falls at every strength although one of
+    its tokens is favoured over one outside. *)
+Theorem concept_monotone_necessary :
+  let tokens := [0; 1; 2; 3; 4]%nat in
+  let f := curve tokens five_home fall_off fall_jump 16 wanted in
+  assumption1 same_topic tokens five_home (fun j => j) (counts five_home fall_off fall_jump 16)
+    (fun _ z => (fall_off z + fall_jump z) / 16) (fun z => fall_off z / 16) /\
+  (forall j, Sum tokens (counts five_home fall_off fall_jump 16 j) = 1) /\
+  (forall s t, s < t -> f t < f s) /\
+  ~ (forall z y, In z tokens -> In y tokens -> in_second five_home z = true ->
+       in_second five_home y = false ->
+       counts_odds five_home fall_off fall_jump 16 z <= counts_odds five_home fall_off fall_jump 16 y).
+Proof.
+  intros tokens f.
+  assert (Hoff : forall z, 0 < fall_off z) by positive_counts.
+  assert (Hjump : forall z, 0 < fall_jump z) by positive_counts.
+  assert (H1 : forall j, Sum tokens (counts five_home fall_off fall_jump 16 j) = 1)
+    by (intros [| |]; unfold counts, fall_off, fall_jump, count; simpl; field).
+  set (M := counts_odds five_home fall_off fall_jump 16).
+  assert (HM : M 0%nat = 3 * ln 2 /\ M 1%nat = - ln 2 /\ M 2%nat = - / 2 * ln 2 /\
+               M 3%nat = - ln 2 /\ M 4%nat = - / 2 * ln 2).
+  { assert (H4 : ln 4 = 2 * ln 2) by (replace 4 with (2 ^ 2) by ring; rewrite ln_pow; simpl; lra).
+    assert (H8 : ln 8 = 3 * ln 2) by (replace 8 with (2 ^ 3) by ring; rewrite ln_pow; simpl; lra).
+    unfold M; rewrite !counts_odds_value by (auto; lra).
+    unfold fall_off, fall_jump, count; simpl.
+    replace ((1 + 7) / 1) with 8 by field; replace ((2 + 6) / 2) with 4 by field.
+    replace ((1 + 1) / 1) with 2 by field; replace ((1 + 3) / 1) with 4 by field.
+    replace ((4 + 4) / 4) with 2 by field; rewrite H4, H8; lra. }
+  destruct HM as (HM0 & HM1 & HM2 & HM3 & HM4).
+  assert (Hln : 0 < ln 2) by (rewrite <- ln_1; apply ln_increasing; lra).
+  split; [apply counts_structured; auto; lra|]; split; [easy|]; split.
+  - (* in the variable u = 2^(alpha/2) the curve is (2 + u) / (3 + 5 u + 8 u^8) *)
+    assert (Hf : forall t, let u := exp (t * (/ 2 * ln 2)) in
+      f t = (2 + u) / (3 + 5 * u + 8 * u ^ 8)).
+    { intros t u; assert (Hu : 0 < u) by apply exp_pos.
+      assert (Hpow : forall k, exp (INR k * (t * (/ 2 * ln 2))) = u ^ k).
+      { intros k; unfold u; rewrite <- (ln_exp (t * (/ 2 * ln 2))) at 1.
+        now apply exp_ln_pow. }
+      assert (E0 : exp (t * M 0%nat) = u ^ 6)
+        by (rewrite HM0, <- Hpow; f_equal; simpl; field).
+      assert (E1 : exp (t * (- ln 2)) = / u ^ 2)
+        by (rewrite <- Hpow, <- exp_Ropp; f_equal; simpl; field).
+      assert (E2 : exp (t * (- / 2 * ln 2)) = / u)
+        by (unfold u; rewrite <- exp_Ropp; f_equal; field).
+      unfold f, curve, F; rewrite (Sum_ext _ _ (fun z => counts five_home fall_off fall_jump 16
+        wanted z * exp (t * M z) / Z tokens (counts five_home fall_off fall_jump 16 wanted) M t))
+        by (intros; apply tilted_ratio; auto; intros; apply counts_pos; auto; lra).
+      rewrite Sum_div; unfold Z; simpl; rewrite E0, HM1, HM2, HM3, HM4, E1, E2.
+      unfold counts, fall_off, fall_jump, count; simpl; field.
+      repeat split; try lra; assert (0 < u ^ 8) by (apply pow_lt; lra); simpl in *; nra. }
+    intros s t Hst; rewrite !Hf.
+    set (u := exp (s * (/ 2 * ln 2))); set (w := exp (t * (/ 2 * ln 2))).
+    assert (Hu : 0 < u) by apply exp_pos.
+    assert (Huw : u < w) by (apply exp_increasing, Rmult_lt_compat_r; lra).
+    assert (H7 : u ^ 7 <= w ^ 7) by (apply pow_incr; lra).
+    assert (H8 : u ^ 8 <= w ^ 8) by (apply pow_incr; lra).
+    assert (0 < u ^ 8) by (apply pow_lt; lra).
+    assert (Hmixed : 0 <= u * w * (w ^ 7 - u ^ 7)) by (repeat apply Rmult_le_pos; lra).
+    apply ratio_lt; [lra|lra|].
+    (* the difference is 7 (w - u) + 16 (w^8 - u^8) + 8 u w (w^7 - u^7) *)
+    lra.
+  - intros H; specialize (H 2%nat 3%nat ltac:(simpl; tauto) ltac:(simpl; tauto) eq_refl eq_refl).
+    fold M in H; rewrite HM2, HM3 in H; lra.
+Qed.
