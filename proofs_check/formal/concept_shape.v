@@ -5,7 +5,7 @@
     levels, and it is never more complicated than [rho] is: it crosses a value at most as often, and
     it turns at most as often, with the same parity. *)
 
-From Coq Require Import Reals List Bool Sorted Lra Lia.
+From Coq Require Import Reals List Bool Sorted FunctionalExtensionality Lra Lia.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis tilting limits variation extrema concept.
 Import ListNotations.
@@ -72,7 +72,7 @@ Qed.
 Lemma F_levels alpha : F alpha = ratio levels q rho alpha.
 Proof.
   rewrite F_ratio by easy; unfold ratio; f_equal.
-  - unfold S, exponential_sum; rewrite Sum_filter.
+  - unfold weight, exponential_sum; rewrite Sum_filter.
     rewrite (Sum_ext vocab _ (fun z => (if C z then p z else 0) * exp (alpha * M z)))
       by (intros; destruct (C z); ring).
     rewrite (Sum_levels _ (fun m => exp (alpha * m))); apply Sum_ext; intros m Hm.
@@ -140,6 +140,138 @@ Proof.
   destruct (differences_derivative F slope_of_F slope_of_F_derive l a Ha) as (k & Hk & _ & Hd).
   unfold turns, sign_changes; rewrite (changes_aligned _ _ 0 0 Hd) by apply aligned_refl.
   now apply slope_of_F_changes.
+Qed.
+
+(** [concept-shape] Thm 3.6.  If [rho] is not constant, the concept curve is a zigzag with finitely
+    many interior extrema, at most as many as [rho] has turns, and of the same parity. *)
+Theorem concept_shape :
+  (exists m n, In m levels /\ In n levels /\ rho m <> rho n) ->
+  exists s extrema, (s = 1 \/ s = -1) /\ zigzag F s m_infty extrema
+    /\ (length extrema <= turns (map rho levels))%nat
+    /\ Nat.even (length extrema) = Nat.even (turns (map rho levels)).
+Proof.
+  replace F with (ratio levels q rho)
+    by (apply functional_extensionality; intros; symmetry; apply F_levels).
+  apply ratio_extrema; [apply levels_sorted|apply levels_mass].
+Qed.
+
+(** [concept-shape] Thm 3.6, constant profile.  If [rho] is constant the concept curve is flat. *)
+Theorem concept_shape_constant c alpha :
+  (forall m, In m levels -> rho m = c) -> F alpha = c.
+Proof.
+  intros Hc; rewrite F_levels; unfold ratio.
+  assert (H := exponential_sum_pos levels q alpha levels_nonempty levels_mass).
+  rewrite (exponential_sum_ext levels (fun m => q m * rho m) (fun m => c * q m))
+    by (intros m Hm; rewrite (Hc m Hm); ring).
+  replace (exponential_sum levels (fun m => c * q m) alpha)
+    with (c * exponential_sum levels q alpha); [field; lra|].
+  unfold exponential_sum; rewrite <- Sum_scal; apply Sum_ext; intros; ring.
+Qed.
+
+(** If [rho] moves one way along the levels, the concept curve strictly moves that way. *)
+Lemma F_one_way t :
+  t = 1 \/ t = -1 ->
+  (forall m n, In m levels -> In n levels -> m < n -> 0 <= t * (rho n - rho m)) ->
+  (exists m n, In m levels /\ In n levels /\ rho m <> rho n) ->
+  forall a b, a < b -> 0 < t * (F b - F a).
+Proof.
+  intros Ht Hmono Hvary; assert (Ht0 : t <> 0) by (destruct Ht; lra).
+  assert (Hdiff : forall x, In x (differences (map rho levels)) -> 0 <= t * x).
+  { clear Hvary; generalize levels_sorted; revert Hmono; induction levels as [|m l IH];
+      intros Hmono Hs x Hx; [easy|]; destruct l as [|m2 l]; [easy|].
+    assert (Hm := ascending_head m _ Hs); apply StronglySorted_inv in Hs.
+    change (In x ((rho m2 - rho m) :: differences (map rho (m2 :: l)))) in Hx.
+    destruct Hx as [<-|Hx].
+    - apply Hmono; [now left|right; now left|apply Hm; now left].
+    - apply IH; [|easy|easy]; intros a b Ha Hb; apply Hmono; now right. }
+  assert (Hslope : forall a, 0 <= t * slope_of_F a).
+  { intros a; assert (H : (changes t (map slope_of_F [a]) <= 0)%nat).
+    { rewrite <- (changes_one_side t _ Ht0 Hdiff); apply slope_of_F_changes; repeat constructor. }
+    cbn [map changes] in H; destruct (Req_EM_T (slope_of_F a) 0) as [->|]; [lra|].
+    destruct (Rlt_dec (t * slope_of_F a) 0); [lia|lra]. }
+  destruct (concept_shape Hvary) as (s & points & Hs & Hz & Hlen & _).
+  assert (Hturns : turns (map rho levels) = 0%nat).
+  { unfold turns, sign_changes; clear - Hdiff Ht0.
+    induction (differences (map rho levels)) as [|x l IH]; [easy|]; cbn [changes].
+    destruct (Req_EM_T x 0); [apply IH; intros; apply Hdiff; now right|].
+    destruct (Rlt_dec (0 * x) 0); [lra|].
+    rewrite (changes_aligned l l x t); [|apply Forall2_aligned_refl|].
+    - apply changes_one_side; [easy|intros; apply Hdiff; now right].
+    - specialize (Hdiff x (or_introl eq_refl)); exists (x / t); split; [|field; easy].
+      assert (0 < t * t) by now apply Rsqr_pos_lt.
+      assert (t * x <> 0) by now apply product_nonzero.
+      replace (x / t) with (t * x * / (t * t)) by (field; easy).
+      apply Rmult_lt_0_compat; [lra|now apply Rinv_0_lt_compat]. }
+  rewrite Hturns in Hlen; destruct points as [|e l]; [|simpl in Hlen; lia].
+  (* no extremum: the curve moves one way, and that way is [t] *)
+  intros a b Hab; assert (H : 0 < s * (F b - F a)) by (apply Hz; easy).
+  assert (Hge : t * F a <= t * F b).
+  { apply (nondecreasing (fun x => t * F x) (fun x => t * slope_of_F x)); [|apply Hslope|lra].
+    intros x; apply @is_derive_scal, slope_of_F_derive. }
+  destruct Ht as [-> | ->], Hs as [-> | ->]; lra.
+Qed.
+
+(** [concept-shape] Thm 3.6, monotony.  If [rho] increases along the levels, without being constant,
+    the concept curve strictly increases: the concept need not be above all other tokens. *)
+Theorem concept_shape_increasing :
+  (forall m n, In m levels -> In n levels -> m < n -> rho m <= rho n) ->
+  (exists m n, In m levels /\ In n levels /\ rho m <> rho n) ->
+  forall a b, a < b -> F a < F b.
+Proof.
+  intros Hmono Hvary a b Hab; enough (0 < 1 * (F b - F a)) by lra.
+  apply F_one_way; auto; intros m n Hm Hn Hlt; specialize (Hmono m n Hm Hn Hlt); lra.
+Qed.
+
+(** [concept-shape] Thm 3.6, monotony.  If [rho] decreases along the levels, without being constant,
+    the concept curve strictly decreases. *)
+Theorem concept_shape_decreasing :
+  (forall m n, In m levels -> In n levels -> m < n -> rho n <= rho m) ->
+  (exists m n, In m levels /\ In n levels /\ rho m <> rho n) ->
+  forall a b, a < b -> F b < F a.
+Proof.
+  intros Hmono Hvary a b Hab; enough (0 < -1 * (F b - F a)) by lra.
+  apply F_one_way; auto; intros m n Hm Hn Hlt; specialize (Hmono m n Hm Hn Hlt); lra.
+Qed.
+
+(** [concept-shape] Thm 3.6, how many turns.  The profile of a concept turns at most twice for each
+    of its tokens, less one; so does its curve. *)
+Theorem concept_shape_count :
+  inhabited vocab C -> (turns (map rho levels) <= 2 * length (filter C vocab) - 1)%nat.
+Proof.
+  intros [z0 [Hz0 HC0]].
+  assert (Hrho : forall m, In m levels -> 0 <= rho m).
+  { intros m Hm; apply Rmult_le_pos; [|now apply Rlt_le, Rinv_0_lt_compat, levels_mass].
+    apply Sum_nonneg; intros z Hz; apply filter_In in Hz; destruct Hz as [Hz _].
+    apply filter_In in Hz; now apply Rlt_le, p_pos. }
+  (* a level with a token of the concept is the only way to a nonzero value *)
+  set (held := filter (fun m => if Req_EM_T (rho m) 0 then false else true) levels).
+  assert (Hlen : length (nonzero (map rho levels)) = length held).
+  { unfold held, nonzero; clear; induction levels as [|m l IH]; [easy|]; simpl.
+    destruct (Req_EM_T (rho m) 0); simpl; now rewrite ?IH. }
+  assert (Hheld : (length held <= length (map M (filter C vocab)))%nat).
+  { apply NoDup_incl_length; [apply NoDup_filter, ascending_NoDup, levels_sorted|].
+    intros m Hm; apply filter_In in Hm; destruct Hm as [Hm Hne].
+    apply in_map_iff; destruct (filter C (filter (at_level M m) vocab)) as [|z l] eqn:E.
+    - unfold rho in Hne; rewrite E in Hne; simpl in Hne; unfold Rdiv in Hne.
+      rewrite Rmult_0_l in Hne; now destruct (Req_EM_T 0 0).
+    - assert (Hz : In z (filter C (filter (at_level M m) vocab))) by (rewrite E; now left).
+      apply filter_In in Hz; destruct Hz as [Hz HC]; apply filter_In in Hz.
+      exists z; split; [now apply at_level_true|now apply filter_In]. }
+  rewrite map_length in Hheld.
+  assert (Hsome : nonzero (map rho levels) <> []).
+  { assert (Hlevel : In (M z0) levels) by (apply In_levels; now exists z0).
+    assert (Hpos : 0 < rho (M z0)).
+    { apply Rdiv_lt_0_compat; [|now apply levels_mass].
+      apply (Sum_pos_term _ _ z0); [| |now apply p_pos].
+      - intros y Hy; apply filter_In in Hy; destruct Hy as [Hy _]; apply filter_In in Hy.
+        now apply Rlt_le, p_pos.
+      - apply filter_In; split; [|easy]; apply filter_In; split; [easy|now apply at_level_true]. }
+    apply (In_filter_nonempty _ _ (rho (M z0))); [now apply in_map|].
+    destruct (Req_EM_T (rho (M z0)) 0); [lra|easy]. }
+  generalize (turns_nonzero (map rho levels)); rewrite Hlen; intros H.
+  assert (Hturns : (turns (map rho levels) <= 2 * length held - 1)%nat).
+  { apply H; [|easy]; intros x Hx; apply in_map_iff in Hx; destruct Hx as [m [<- Hm]]; auto. }
+  lia.
 Qed.
 
 (** [concept-shape] Thm 3.6, ends.  The concept curve comes from [rho] at the smallest log-odds. *)
