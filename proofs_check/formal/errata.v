@@ -3,10 +3,10 @@
     Each reading is stated as it is printed or easily understood, and refuted by an instance small
     enough to check by hand.  What is true instead is a theorem of another file. *)
 
-From Coq Require Import Reals List Bool ZArith Lra.
+From Coq Require Import Reals List Bool ZArith Lra Lia.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis asymptotics tilting limits peaks concept.
-From SteeringStrength Require Import separation cross_entropy transformer.
+From SteeringStrength Require Import separation cross_entropy transformer peak_sign.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -129,8 +129,8 @@ Qed.
 
 (** ** Concepts *)
 
-(** [concept-limit/returns] The prose after Thm 3.6: a concept without extremal tokens converges back
-    to its unsteered value.  Its probability goes to 0. *)
+(** [concept-limit/returns] The prose after Thm 3.6: a concept without extremal tokens converges
+    back to its unsteered value.  Its probability goes to 0. *)
 Theorem concept_limit_returns :
   ~ (forall (p M : three -> R) (C : three -> bool) m,
        (forall t, In t all_three -> 0 < p t) -> Sum all_three p = 1 -> is_max all_three M m ->
@@ -431,7 +431,8 @@ Theorem concept_monotone_necessary :
   (forall s t, s < t -> f t < f s) /\
   ~ (forall z y, In z tokens -> In y tokens -> in_second five_home z = true ->
        in_second five_home y = false ->
-       counts_odds five_home fall_off fall_jump 16 z <= counts_odds five_home fall_off fall_jump 16 y).
+       counts_odds five_home fall_off fall_jump 16 z
+       <= counts_odds five_home fall_off fall_jump 16 y).
 Proof.
   intros tokens f.
   assert (Hoff : forall z, 0 < fall_off z) by positive_counts.
@@ -483,4 +484,155 @@ Proof.
     lra.
   - intros H; specialize (H 2%nat 3%nat ltac:(simpl; tauto) ltac:(simpl; tauto) eq_refl eq_refl).
     fold M in H; rewrite HM2, HM3 in H; lra.
+Qed.
+
+(** ** Where peaks lie *)
+
+Definition late_gamma := count [26 / 39; 13 / 39; 20 / 39; 19 / 39; 20 / 39; 19 / 39].
+Definition late_omega := count [7 / 19; 12 / 19; 1 / 19; 18 / 19; 1 / 19; 18 / 19].
+Definition topics : list topic := [wanted; avoided; neutral].
+
+(** [peak-sign/every-eps] A reading of Remark 3.4: in the weighted family, seen from a context
+    outside the target concept, target tokens peak at positive strength for every admissible eps.
+    Here eps is 38/77, and a target token peaks at negative strength. *)
+Theorem peak_sign_every_eps :
+  let tokens := [0; 1; 2; 3; 4; 5]%nat in
+  let p := weighted same_topic topics six_home (fun j => j) late_gamma late_omega (38 / 77) in
+  let M := log_odds p [wanted] [avoided] in
+  (forall C, Sum (within same_topic tokens six_home C) late_gamma = 1 /\
+             Sum (within same_topic tokens six_home C) late_omega = 1) /\
+  admissible tokens topics late_gamma late_omega (38 / 77) /\
+  exists c, mean tokens (p neutral) M c = M 1%nat /\ c < 0.
+Proof.
+  intros tokens p M; split; [|split].
+  - intros [| |]; unfold late_gamma, late_omega, count; simpl; lra.
+  - split; [simpl; lra|]; intros z Hz; unfold outside_value, inside_value, late_gamma, late_omega,
+      count; simpl in Hz |- *; intuition (subst; simpl; lra).
+  - assert (Hvalue : forall i z, p i z = (if same_topic i (six_home z)
+      then count [26; 13; 20; 19; 20; 19] z else count [7; 12; 1; 18; 1; 18] z) / 77
+      \/ (5 < z)%nat).
+    { intros i z; destruct (Nat.le_gt_cases z 5) as [Hz|Hz]; [left|now right].
+      unfold p, weighted, inside_value, outside_value, late_gamma, late_omega, count.
+      do 6 (destruct z as [|z]; [destruct (same_topic i _); simpl; field|]); lia. }
+    assert (Hp : forall i z, In z tokens -> 0 < p i z).
+    { intros i z Hz; destruct (Hvalue i z) as [->|H].
+      - simpl in Hz; unfold count; intuition (subst; destruct (same_topic i _); simpl; lra).
+      - simpl in Hz; intuition (subst; lia). }
+    assert (Hin : forall z, In z tokens -> (z <= 5)%nat)
+      by (intros z Hz; simpl in Hz; intuition (subst; lia)).
+    assert (Hp77 : forall i z, In z tokens -> p i z = (if same_topic i (six_home z)
+      then count [26; 13; 20; 19; 20; 19] z else count [7; 12; 1; 18; 1; 18] z) / 77).
+    { intros i z Hz; destruct (Hvalue i z) as [H|H]; [easy|]; specialize (Hin z Hz); lia. }
+    assert (Hp1 : Sum tokens (p neutral) = 1).
+    { rewrite (Sum_ext _ _ _ (fun z Hz => Hp77 neutral z Hz)); unfold count; simpl; field. }
+    assert (HM : M 0%nat = ln 26 - ln 7 /\ M 1%nat = ln 13 - ln 12 /\ M 2%nat = - ln 20 /\
+                 M 3%nat = ln 18 - ln 19 /\ M 4%nat = 0 /\ M 5%nat = 0).
+    { unfold M, log_odds; rewrite !average_one, !Hp77 by (simpl; tauto); unfold count; simpl.
+      rewrite !ln_div, ln_1 by lra; lra. }
+    destruct HM as (HM0 & HM1 & HM2 & HM3 & HM4 & HM5).
+    assert (Hmean : mean tokens (p neutral) M 0 = (7 * (ln 26 - ln 7) + 12 * (ln 13 - ln 12)
+                      - ln 20 + 18 * (ln 18 - ln 19)) / 77).
+    { unfold mean; rewrite E_0 by easy.
+      rewrite (Sum_ext _ _ (fun z => count [7; 12; 1; 18; 20; 19] z / 77 * M z)).
+      - unfold count; simpl; rewrite HM0, HM1, HM2, HM3, HM4, HM5; field.
+      - intros z Hz; rewrite Hp77 by easy; simpl in Hz; unfold count.
+        intuition (subst; simpl; field). }
+    (* (26/7)^7 > (13/12)^65 * 20 * (19/18)^18, in whole numbers *)
+    assert (Hlogs : 7 * ln 7 + 65 * ln 13 + ln 20 + 18 * ln 19
+                    < 7 * ln 26 + 65 * ln 12 + 18 * ln 18).
+    { assert (Hpow : forall k x, 0 < x -> INR k * ln x = ln (x ^ k))
+        by (intros; symmetry; now apply ln_pow).
+      assert (Hlt : 7 ^ 7 * 13 ^ 65 * 20 * 19 ^ 18 < 26 ^ 7 * 12 ^ 65 * 18 ^ 18).
+      { rewrite !pow_IZR, <- !mult_IZR; apply IZR_lt; vm_compute; reflexivity. }
+      apply ln_increasing in Hlt.
+      2: { repeat apply Rmult_lt_0_compat; try apply pow_lt; lra. }
+      assert (Hpos : forall x k, 0 < x -> 0 < x ^ k) by (intros; now apply pow_lt).
+      rewrite !ln_mult, <- !Hpow in Hlt by (repeat apply Rmult_lt_0_compat; try apply Hpos; lra).
+      rewrite !INR_IZR_INZ in Hlt; simpl IZR in Hlt; lra. }
+    assert (Hlow : M 1%nat < mean tokens (p neutral) M 0) by (rewrite Hmean, HM1; lra).
+    assert (Hup : 0 < M 1%nat)
+      by (assert (ln 12 < ln 13) by (apply ln_increasing; lra); rewrite HM1; lra).
+    destruct (crossing tokens (p neutral) M (Hp neutral) Hp1 1%nat) as [c [Hc _]].
+    + simpl; tauto.
+    + split; [exists 4%nat|exists 0%nat]; (split; [simpl; tauto|]); [lra|].
+      rewrite HM0, HM1, <- !ln_div by lra; apply ln_increasing; lra.
+    + exists c; split; [easy|]; apply Rnot_le_lt; intros Hle.
+      assert (Hn : not_constant tokens M)
+        by (exists 4%nat, 1%nat; repeat split; [simpl; tauto|simpl; tauto|lra]).
+      destruct (Req_dec c 0) as [->|Hc0]; [lra|].
+      assert (0 < c) by lra.
+      apply (peak_sign_mean tokens (p neutral) M (Hp neutral) Hp1 1%nat c Hn Hc) in H; lra.
+Qed.
+
+Definition pair_gamma := of_three (2 / 3) (1 / 3) 1.
+Definition pair_omega := of_three (1 / 2) (1 / 2) 1.
+Definition pair_home (t : three) : bool := match t with third => false | _ => true end.
+
+(** [peak-sign/any-context] Remark 3.4 as printed, without a condition on the context: for eps small
+    enough target tokens peak at positive strength.  In a context of the target concept itself one
+    of two target tokens peaks at negative strength for arbitrarily small eps. *)
+Theorem peak_sign_any_context :
+  let p eps := weighted bool_dec [true; false] pair_home (fun j => j) pair_gamma pair_omega eps in
+  let M eps := log_odds (p eps) [true] [false] in
+  forall small, 0 < small ->
+  exists eps, 0 < eps < small /\
+    admissible all_three [true; false] pair_gamma pair_omega eps /\
+    exists c, mean all_three (p eps true) (M eps) c = M eps second /\ c < 0.
+Proof.
+  intros p M small Hsmall; set (s := Rmin (1 / 20) (small / 2)).
+  assert (Hs : 0 < s <= 1 / 20 /\ s < small) by (unfold s, Rmin; destruct (Rle_dec _ _); lra).
+  set (eps := s * s); assert (He : 0 < eps <= 1 / 400 /\ eps < small) by (unfold eps; nra).
+  exists eps; split; [lra|]; split.
+  - split; [simpl; lra|]; intros [| |] _;
+      unfold outside_value, inside_value, pair_gamma, pair_omega; simpl; lra.
+  - assert (Hp : forall t, In t all_three -> 0 < p eps true t).
+    { intros [| |] _; unfold p, weighted, inside_value, outside_value, pair_gamma, pair_omega;
+        simpl; lra. }
+    assert (Hp1 : Sum all_three (p eps true) = 1).
+    { unfold p, weighted, inside_value, outside_value, pair_gamma, pair_omega; simpl; field. }
+    assert (HM : forall t, M eps t = ln (p eps true t) - ln (p eps false t))
+      by (intros; unfold M, log_odds; now rewrite !average_one).
+    assert (Hv : p eps true first = (1 - eps) / 3 * 2 /\ p eps true second = (1 - eps) / 3 /\
+                 p eps true third = eps /\ p eps false first = eps / 2 /\
+                 p eps false second = eps / 2 /\ p eps false third = 1 - eps).
+    { unfold p, weighted, inside_value, outside_value, pair_gamma, pair_omega; simpl.
+      repeat split; field. }
+    destruct Hv as (V1 & V2 & V3 & W1 & W2 & W3).
+    assert (H12 : M eps first = M eps second + ln 2).
+    { rewrite !HM, V1, V2, W1, W2, ln_mult by lra; ring. }
+    (* the price of the third token vanishes with eps *)
+    assert (H32 : 2 * ln eps <= M eps third - M eps second).
+    { rewrite !HM, V2, V3, W2, W3, !ln_div by lra.
+      assert (ln (1 - eps) <= 0) by (rewrite <- ln_1; apply ln_le; lra).
+      assert (ln 2 < ln 3) by (apply ln_increasing; lra); lra. }
+    assert (Hln : - 4 * s <= 2 * (eps * ln eps)).
+    { assert (Hls : - / s <= ln s).
+      { assert (Hi : 0 < / s) by (apply Rinv_0_lt_compat; lra).
+        pose proof (exp_ineq1_le (ln (/ s))) as Hx; rewrite exp_ln, ln_Rinv in Hx; lra. }
+      unfold eps; rewrite ln_mult by lra.
+      assert (Hm : s * s * - / s <= s * s * ln s) by (apply Rmult_le_compat_l; [nra|easy]).
+      replace (s * s * - / s) with (- s) in Hm by (field; lra); lra. }
+    assert (Hmean : mean all_three (p eps true) (M eps) 0
+      = M eps second + (1 - eps) * (2 / 3) * ln 2 + eps * (M eps third - M eps second)).
+    { unfold mean; rewrite E_0 by easy; simpl; rewrite V1, V2, V3, H12; field. }
+    assert (Hlow : M eps second < mean all_three (p eps true) (M eps) 0).
+    { rewrite Hmean; pose proof ln_lt_2 as Hl2.
+      assert (eps * (2 * ln eps) <= eps * (M eps third - M eps second))
+        by (apply Rmult_le_compat_l; lra).
+      assert ((1 - 1 / 400) * (2 / 3) * / 2 <= (1 - eps) * (2 / 3) * ln 2)
+        by (apply Rmult_le_compat; lra).
+      lra. }
+    assert (H3 : M eps third < M eps second).
+    { rewrite !HM, V2, V3, W2, W3.
+      assert (ln eps < ln ((1 - eps) / 3)) by (apply ln_increasing; lra).
+      assert (ln (eps / 2) < ln (1 - eps)) by (apply ln_increasing; lra); lra. }
+    pose proof ln_lt_2 as Hl2.
+    destruct (crossing all_three (p eps true) (M eps) Hp Hp1 second) as [c [Hc _]].
+    + simpl; tauto.
+    + split; [exists third|exists first]; (split; [simpl; tauto|lra]).
+    + exists c; split; [easy|]; apply Rnot_le_lt; intros Hle.
+      assert (Hn : not_constant all_three (M eps))
+        by (exists third, second; repeat split; [simpl; tauto|simpl; tauto|lra]).
+      destruct (Req_dec c 0) as [->|Hc0]; [lra|]; assert (Hpos : 0 < c) by lra.
+      apply (peak_sign_mean all_three (p eps true) (M eps) Hp Hp1 second c Hn Hc) in Hpos; lra.
 Qed.
