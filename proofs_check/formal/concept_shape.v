@@ -53,6 +53,23 @@ Qed.
 Lemma levels_mass m : In m levels -> 0 < q m.
 Proof. intros Hm; apply In_levels in Hm; now apply mass_pos. Qed.
 
+Lemma rho_nonneg m : In m levels -> 0 <= rho m.
+Proof.
+  intros Hm; apply Rmult_le_pos; [|now apply Rlt_le, Rinv_0_lt_compat, levels_mass].
+  apply Sum_nonneg; intros z Hz; apply filter_In in Hz; destruct Hz as [Hz _].
+  apply filter_In in Hz; now apply Rlt_le, p_pos.
+Qed.
+
+(** A level that holds a token of the concept has a positive value. *)
+Lemma rho_held z : In z vocab -> C z = true -> 0 < rho (M z).
+Proof.
+  intros Hz HC; apply Rdiv_lt_0_compat; [|apply levels_mass, In_levels; now exists z].
+  apply (Sum_pos_term _ _ z); [| |now apply p_pos].
+  - intros y Hy; apply filter_In in Hy; destruct Hy as [Hy _]; apply filter_In in Hy.
+    now apply Rlt_le, p_pos.
+  - apply filter_In; split; [|easy]; apply filter_In; split; [easy|now apply at_level_true].
+Qed.
+
 (** Sum over the vocabulary level by level. *)
 Lemma Sum_levels (f : T -> R) (g : R -> R) :
   Sum vocab (fun z => f z * g (M z))
@@ -239,10 +256,6 @@ Theorem concept_shape_count :
   inhabited vocab C -> (turns (map rho levels) <= 2 * length (filter C vocab) - 1)%nat.
 Proof.
   intros [z0 [Hz0 HC0]].
-  assert (Hrho : forall m, In m levels -> 0 <= rho m).
-  { intros m Hm; apply Rmult_le_pos; [|now apply Rlt_le, Rinv_0_lt_compat, levels_mass].
-    apply Sum_nonneg; intros z Hz; apply filter_In in Hz; destruct Hz as [Hz _].
-    apply filter_In in Hz; now apply Rlt_le, p_pos. }
   (* a level with a token of the concept is the only way to a nonzero value *)
   set (held := filter (fun m => if Req_EM_T (rho m) 0 then false else true) levels).
   assert (Hlen : length (nonzero (map rho levels)) = length held).
@@ -260,18 +273,123 @@ Proof.
   rewrite map_length in Hheld.
   assert (Hsome : nonzero (map rho levels) <> []).
   { assert (Hlevel : In (M z0) levels) by (apply In_levels; now exists z0).
-    assert (Hpos : 0 < rho (M z0)).
-    { apply Rdiv_lt_0_compat; [|now apply levels_mass].
-      apply (Sum_pos_term _ _ z0); [| |now apply p_pos].
-      - intros y Hy; apply filter_In in Hy; destruct Hy as [Hy _]; apply filter_In in Hy.
-        now apply Rlt_le, p_pos.
-      - apply filter_In; split; [|easy]; apply filter_In; split; [easy|now apply at_level_true]. }
+    assert (Hpos := rho_held z0 Hz0 HC0).
     apply (In_filter_nonempty _ _ (rho (M z0))); [now apply in_map|].
     destruct (Req_EM_T (rho (M z0)) 0); [lra|easy]. }
   generalize (turns_nonzero (map rho levels)); rewrite Hlen; intros H.
   assert (Hturns : (turns (map rho levels) <= 2 * length held - 1)%nat).
-  { apply H; [|easy]; intros x Hx; apply in_map_iff in Hx; destruct Hx as [m [<- Hm]]; auto. }
+  { apply H; [|easy]; intros x Hx; apply in_map_iff in Hx; destruct Hx as [m [<- Hm]].
+    now apply rho_nonneg. }
   lia.
+Qed.
+
+(** The parity of the turns, when [rho] leaves its first value on the side of [s] and comes to its
+    last value, which is zero, from above. *)
+Lemma turns_parity lower upper s :
+  is_min vocab M lower -> is_max vocab M upper -> rho upper = 0 ->
+  (exists m n, In m levels /\ In n levels /\ rho m <> rho n) -> s <> 0 ->
+  (forall m, In m levels -> rho m <> rho lower -> 0 < s * (rho m - rho lower)) ->
+  Nat.even (turns (map rho levels)) = (if Rlt_dec 0 s then false else true).
+Proof.
+  intros Hlow Hup Hupper Hvary Hs Hside.
+  assert (Hsorted := levels_sorted); assert (Hin := In_levels); assert (Hpos := rho_nonneg).
+  destruct levels as [|m l] eqn:E; [now destruct levels_nonempty|].
+  assert (Hm := ascending_head m l Hsorted).
+  assert (Hfirst : m = lower).
+  { assert (Hl : In lower (m :: l)) by apply Hin, Hlow.
+    destruct (proj1 (Hin m) (or_introl eq_refl)) as [y [Hy Ey]]; assert (Hb := proj2 Hlow y Hy).
+    destruct Hl as [->|Hl]; [easy|specialize (Hm _ Hl); lra]. }
+  subst m; assert (Hnot : ~ forall n, In n (lower :: l) -> rho n = rho lower).
+  { intros H; destruct Hvary as (a & b & Ha & Hb & Hab); apply Hab; now rewrite (H a), (H b). }
+  destruct (first_difference rho l lower Hsorted) as [|(f & Hf & Hne & _ & Hcount)]; [easy|].
+  destruct (last_difference rho l lower Hsorted)
+    as [|(g & v & Hg & Hgv & (n & Hn & Hgn) & Hhigh & Hfin)]; [easy|].
+  assert (Hv : v = 0).
+  { rewrite <- (Hhigh upper), Hupper; [easy|apply Hin, Hup|].
+    destruct (proj1 (Hin n) (or_intror Hn)) as [y [Hy Ey]].
+    generalize (proj2 Hup y Hy); lra. }
+  assert (Hrg : 0 < rho g) by (specialize (Hpos g Hg); lra).
+  rewrite <- (Hcount s (Hside f (or_intror Hf) Hne)), changes_parity, Hfin, Hv by easy.
+  destruct (Rlt_dec 0 (s * (0 - rho g))) as [H|H], (Rlt_dec 0 s) as [H0|H0]; try easy; exfalso.
+  - assert (0 < s * rho g) by now apply Rmult_lt_0_compat; lra.
+    lra.
+  - apply H; replace (s * (0 - rho g)) with ((- s) * rho g) by ring.
+    apply Rmult_lt_0_compat; [|easy]; destruct (Rtotal_order s 0) as [|[|]]; lra || easy.
+Qed.
+
+(** A level without token of the concept, and a level of nothing else. *)
+Lemma rho_none m : (forall z, In z vocab -> C z = true -> M z <> m) -> rho m = 0.
+Proof.
+  intros Hm; unfold rho; rewrite Sum_zero; [unfold Rdiv; ring|]; intros z Hz.
+  apply filter_In in Hz; destruct Hz as [Hz HCz]; apply filter_In in Hz; destruct Hz as [Hz Ha].
+  elim (Hm z Hz HCz); now apply at_level_true.
+Qed.
+
+Lemma rho_le_1 m : In m levels -> rho m <= 1.
+Proof.
+  intros Hm; assert (H := levels_mass m Hm).
+  apply (Rmult_le_reg_r (q m)); [easy|]; unfold rho, Rdiv.
+  rewrite Rmult_assoc, Rinv_l, Rmult_1_r, Rmult_1_l by lra.
+  unfold mass; rewrite (Sum_filter _ C); apply Sum_le; intros z Hz; apply filter_In in Hz.
+  assert (Hp := p_pos z (proj1 Hz)); destruct (C z); lra.
+Qed.
+
+Lemma rho_all m :
+  In m levels -> (forall z, In z vocab -> M z = m -> C z = true) -> rho m = 1.
+Proof.
+  intros Hm Hall; assert (H := levels_mass m Hm); unfold rho.
+  replace (Sum (filter C (filter (at_level M m) vocab)) p) with (q m); [field; lra|].
+  unfold mass; rewrite (Sum_filter _ C); apply Sum_ext; intros z Hz; apply filter_In in Hz.
+  destruct Hz as [Hz Ha]; apply at_level_true in Ha; now rewrite (Hall z Hz Ha).
+Qed.
+
+(** [concept-shape] Thm 3.6, a concept without extremal tokens.  Its curve, which vanishes at both
+    ends, has an odd number of interior extrema: one, or three, up to twice its tokens less one. *)
+Theorem concept_shape_odd lower upper :
+  inhabited vocab C -> is_min vocab M lower -> is_max vocab M upper ->
+  (forall z, In z vocab -> C z = true -> M z <> lower /\ M z <> upper) ->
+  exists s extrema, (s = 1 \/ s = -1) /\ zigzag F s m_infty extrema
+    /\ (length extrema <= 2 * length (filter C vocab) - 1)%nat
+    /\ Nat.odd (length extrema) = true.
+Proof.
+  intros HC Hlow Hup Hmid; assert (Hcount := concept_shape_count HC).
+  assert (Hlower : rho lower = 0) by (apply rho_none; intros; now apply Hmid).
+  assert (Hupper : rho upper = 0) by (apply rho_none; intros; now apply Hmid).
+  assert (Hvary : exists m n, In m levels /\ In n levels /\ rho m <> rho n).
+  { destruct HC as [z [Hz HCz]]; exists (M z), lower.
+    split; [apply In_levels; now exists z|split; [apply In_levels, Hlow|]].
+    generalize (rho_held z Hz HCz); lra. }
+  destruct (concept_shape Hvary) as (s & extrema & Hs & Hz & Hlen & Hparity).
+  exists s, extrema; split; [easy|split; [easy|split; [lia|]]].
+  rewrite <- Nat.negb_even, Hparity, (turns_parity lower upper 1); try easy; try lra.
+  - destruct (Rlt_dec 0 1); [easy|lra].
+  - intros m Hm Hne; generalize (rho_nonneg m Hm); lra.
+Qed.
+
+(** [concept-shape] Thm 3.6, a concept that holds all tokens of smallest log-odds and none of the
+    largest.  Its curve, which falls from one to zero, has an even number of interior extrema. *)
+Theorem concept_shape_even lower upper :
+  is_min vocab M lower -> is_max vocab M upper ->
+  (forall z, In z vocab -> M z = lower -> C z = true) ->
+  (forall z, In z vocab -> C z = true -> M z <> upper) ->
+  exists s extrema, (s = 1 \/ s = -1) /\ zigzag F s m_infty extrema
+    /\ (length extrema <= 2 * length (filter C vocab) - 1)%nat
+    /\ Nat.even (length extrema) = true.
+Proof.
+  intros Hlow Hup Hall Hnone.
+  assert (HC : inhabited vocab C).
+  { destruct Hlow as [[z [Hz Ez]] _]; exists z; split; [easy|now apply Hall]. }
+  assert (Hcount := concept_shape_count HC).
+  assert (Hl : In lower levels) by apply In_levels, Hlow.
+  assert (Hlower : rho lower = 1) by now apply rho_all.
+  assert (Hupper : rho upper = 0) by now apply rho_none.
+  assert (Hvary : exists m n, In m levels /\ In n levels /\ rho m <> rho n).
+  { exists lower, upper; split; [easy|split; [apply In_levels, Hup|lra]]. }
+  destruct (concept_shape Hvary) as (s & extrema & Hs & Hz & Hlen & Hparity).
+  exists s, extrema; split; [easy|split; [easy|split; [lia|]]].
+  rewrite Hparity, (turns_parity lower upper (-1)); try easy; try lra.
+  - destruct (Rlt_dec 0 (-1)); [lra|easy].
+  - intros m Hm Hne; generalize (rho_le_1 m Hm); lra.
 Qed.
 
 (** [concept-shape] Thm 3.6, ends.  The concept curve comes from [rho] at the smallest log-odds. *)
