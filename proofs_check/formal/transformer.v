@@ -676,4 +676,11 @@ Proof.
     apply Sum_ext; intros; now rewrite !Hmean.
 Qed.
 
+(** [final-norm] Sharpens Lemma B.3, reach.  The probabilities of any model are positive and have
+    total one, which is all that the laws of tilting ask: each of them holds at this site with no
+    free parameter. *)
+Theorem final_norm_distribution (h : coordinate -> R) :
+  vocab <> [] -> (forall z, In z vocab -> 0 < model h z) /\ Sum vocab (model h) = 1.
+Proof. intros H; split; [intros z Hz; now apply model_pos|now apply model_total]. Qed.
+
 End Unembedding.
