@@ -5,7 +5,8 @@
     levels, and it is never more complicated than [rho] is: it crosses a value at most as often, and
     it turns at most as often, with the same parity. *)
 
-From Coq Require Import Reals List Bool Sorted FunctionalExtensionality Lra Lia.
+From Coq Require Import Reals List Bool Sorted FunctionalExtensionality Classical.
+From Coq Require Import Lra Lia.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis tilting limits variation extrema concept.
 Import ListNotations.
@@ -68,6 +69,14 @@ Proof.
   - intros y Hy; apply filter_In in Hy; destruct Hy as [Hy _]; apply filter_In in Hy.
     now apply Rlt_le, p_pos.
   - apply filter_In; split; [|easy]; apply filter_In; split; [easy|now apply at_level_true].
+Qed.
+
+(** A level without token of the concept has the value zero. *)
+Lemma rho_none m : (forall z, In z vocab -> C z = true -> M z <> m) -> rho m = 0.
+Proof.
+  intros Hm; unfold rho; rewrite Sum_zero; [unfold Rdiv; ring|]; intros z Hz.
+  apply filter_In in Hz; destruct Hz as [Hz HCz]; apply filter_In in Hz; destruct Hz as [Hz Ha].
+  elim (Hm z Hz HCz); now apply at_level_true.
 Qed.
 
 (** Sum over the vocabulary level by level. *)
@@ -250,37 +259,59 @@ Proof.
   apply F_one_way; auto; intros m n Hm Hn Hlt; specialize (Hmono m n Hm Hn Hlt); lra.
 Qed.
 
+(** A profile turns at most twice for each level that holds a token of the concept, less one. *)
+Lemma turns_held (held : list R) :
+  inhabited vocab C -> (forall z, In z vocab -> C z = true -> In (M z) held) ->
+  (turns (map rho levels) <= 2 * length held - 1)%nat.
+Proof.
+  intros [z0 [Hz0 HC0]] Hheld.
+  assert (Hsome : nonzero (map rho levels) <> []).
+  { assert (Hpos := rho_held z0 Hz0 HC0).
+    apply (In_filter_nonempty _ _ (rho (M z0))).
+    - apply in_map, In_levels; now exists z0.
+    - destruct (Req_EM_T (rho (M z0)) 0); [lra|easy]. }
+  set (k := filter (fun m => if Req_EM_T (rho m) 0 then false else true) levels).
+  assert (Hlen : length (nonzero (map rho levels)) = length k).
+  { unfold k, nonzero; clear; induction levels as [|m l IH]; [easy|]; simpl.
+    destruct (Req_EM_T (rho m) 0); simpl; now rewrite ?IH. }
+  assert (Hk : (length k <= length held)%nat).
+  { apply NoDup_incl_length; [apply NoDup_filter, ascending_NoDup, levels_sorted|].
+    intros m Hm; apply filter_In in Hm; destruct Hm as [Hm Hne].
+    destruct (in_dec Req_EM_T m held) as [|Hout]; [easy|exfalso].
+    rewrite rho_none in Hne; [now destruct (Req_EM_T 0 0)|].
+    intros z Hz HC E; apply Hout; rewrite <- E; auto. }
+  assert (Hturns : (turns (map rho levels) <= 2 * length k - 1)%nat).
+  { rewrite <- Hlen; apply turns_nonzero; [|easy]; intros x Hx; apply in_map_iff in Hx.
+    destruct Hx as [m [<- Hm]]; now apply rho_nonneg. }
+  lia.
+Qed.
+
 (** [concept-shape] Thm 3.6, how many turns.  The profile of a concept turns at most twice for each
     of its tokens, less one; so does its curve. *)
 Theorem concept_shape_count :
   inhabited vocab C -> (turns (map rho levels) <= 2 * length (filter C vocab) - 1)%nat.
 Proof.
-  intros [z0 [Hz0 HC0]].
-  (* a level with a token of the concept is the only way to a nonzero value *)
-  set (held := filter (fun m => if Req_EM_T (rho m) 0 then false else true) levels).
-  assert (Hlen : length (nonzero (map rho levels)) = length held).
-  { unfold held, nonzero; clear; induction levels as [|m l IH]; [easy|]; simpl.
-    destruct (Req_EM_T (rho m) 0); simpl; now rewrite ?IH. }
-  assert (Hheld : (length held <= length (map M (filter C vocab)))%nat).
-  { apply NoDup_incl_length; [apply NoDup_filter, ascending_NoDup, levels_sorted|].
-    intros m Hm; apply filter_In in Hm; destruct Hm as [Hm Hne].
-    apply in_map_iff; destruct (filter C (filter (at_level M m) vocab)) as [|z l] eqn:E.
-    - unfold rho in Hne; rewrite E in Hne; simpl in Hne; unfold Rdiv in Hne.
-      rewrite Rmult_0_l in Hne; now destruct (Req_EM_T 0 0).
-    - assert (Hz : In z (filter C (filter (at_level M m) vocab))) by (rewrite E; now left).
-      apply filter_In in Hz; destruct Hz as [Hz HC]; apply filter_In in Hz.
-      exists z; split; [now apply at_level_true|now apply filter_In]. }
-  rewrite map_length in Hheld.
-  assert (Hsome : nonzero (map rho levels) <> []).
-  { assert (Hlevel : In (M z0) levels) by (apply In_levels; now exists z0).
-    assert (Hpos := rho_held z0 Hz0 HC0).
-    apply (In_filter_nonempty _ _ (rho (M z0))); [now apply in_map|].
-    destruct (Req_EM_T (rho (M z0)) 0); [lra|easy]. }
-  generalize (turns_nonzero (map rho levels)); rewrite Hlen; intros H.
-  assert (Hturns : (turns (map rho levels) <= 2 * length held - 1)%nat).
-  { apply H; [|easy]; intros x Hx; apply in_map_iff in Hx; destruct Hx as [m [<- Hm]].
-    now apply rho_nonneg. }
-  lia.
+  intros HC; rewrite <- (map_length M); apply turns_held; [easy|].
+  intros z Hz HCz; now apply in_map, filter_In.
+Qed.
+
+(** [concept-shape] Thm 3.6, where three behaviours are all there is.  If the log-odds are constant
+    on the concept, its curve is flat, or has at most one interior extremum. *)
+Theorem concept_shape_one_level m :
+  inhabited vocab C -> (forall z, In z vocab -> C z = true -> M z = m) ->
+  (exists c, forall alpha, F alpha = c)
+  \/ exists s extrema, (s = 1 \/ s = -1) /\ zigzag F s m_infty extrema
+       /\ (length extrema <= 1)%nat.
+Proof.
+  intros HC Hm.
+  destruct (classic (exists m n, In m levels /\ In n levels /\ rho m <> rho n)) as [Hv|Hc].
+  - right; destruct (concept_shape Hv) as (s & extrema & Hs & Hz & Hlen & _).
+    exists s, extrema; split; [easy|split; [easy|]]; apply Nat.le_trans with (1 := Hlen).
+    apply (turns_held [m] HC); intros z Hz' HCz; left; symmetry; auto.
+  - left; destruct HC as [z [Hz HCz]]; exists (rho (M z)); intros alpha.
+    apply concept_shape_constant; intros n Hn.
+    destruct (Req_dec (rho n) (rho (M z))) as [|Hne]; [easy|]; elim Hc; exists n, (M z).
+    split; [easy|split; [apply In_levels; now exists z|easy]].
 Qed.
 
 (** The parity of the turns, when [rho] leaves its first value on the side of [s] and comes to its
@@ -317,14 +348,7 @@ Proof.
     apply Rmult_lt_0_compat; [|easy]; destruct (Rtotal_order s 0) as [|[|]]; lra || easy.
 Qed.
 
-(** A level without token of the concept, and a level of nothing else. *)
-Lemma rho_none m : (forall z, In z vocab -> C z = true -> M z <> m) -> rho m = 0.
-Proof.
-  intros Hm; unfold rho; rewrite Sum_zero; [unfold Rdiv; ring|]; intros z Hz.
-  apply filter_In in Hz; destruct Hz as [Hz HCz]; apply filter_In in Hz; destruct Hz as [Hz Ha].
-  elim (Hm z Hz HCz); now apply at_level_true.
-Qed.
-
+(** A level of nothing but the concept has the largest value, one. *)
 Lemma rho_le_1 m : In m levels -> rho m <= 1.
 Proof.
   intros Hm; assert (H := levels_mass m Hm).
