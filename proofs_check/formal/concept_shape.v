@@ -181,6 +181,20 @@ Proof.
   apply ratio_extrema; [apply levels_sorted|apply levels_mass].
 Qed.
 
+(** [concept-shape] Thm 3.6, counting.  The strict local extrema of the concept curve are finitely
+    many: at most as many as [rho] has turns, and of the same parity. *)
+Theorem concept_shape_extrema :
+  (exists m n, In m levels /\ In n levels /\ rho m <> rho n) ->
+  exists extrema, StronglySorted Rlt extrema
+    /\ (forall alpha, In alpha extrema <-> local_extremum F alpha)
+    /\ (length extrema <= turns (map rho levels))%nat
+    /\ Nat.even (length extrema) = Nat.even (turns (map rho levels)).
+Proof.
+  intros Hvary; destruct (concept_shape Hvary) as (s & extrema & _ & Hz & Hlen & Hparity).
+  exists extrema; split; [now apply (zigzag_ascending F extrema s m_infty)|split; [|easy]].
+  intros alpha; now apply (zigzag_extrema F extrema s m_infty).
+Qed.
+
 (** [concept-shape] Thm 3.6, constant profile.  If [rho] is constant the concept curve is flat. *)
 Theorem concept_shape_constant c alpha :
   (forall m, In m levels -> rho m = c) -> F alpha = c.

@@ -21,6 +21,91 @@ Fixpoint zigzag (f : R -> R) (s : R) (x : Rbar) (l : list R) : Prop :=
   | e :: l => Rbar_lt x e /\ moves s f (fun a => Rbar_le x a /\ a <= e) /\ zigzag f (- s) e l
   end.
 
+(** ** What a zigzag says about local extrema *)
+
+(** A strict local maximum or minimum. *)
+Definition local_extremum (f : R -> R) (e : R) : Prop :=
+  exists s d, 0 < d /\ forall x, x <> e -> Rabs (x - e) < d -> 0 < s * (f e - f x).
+
+Lemma room (x : Rbar) (e : R) :
+  Rbar_lt x e -> exists d, 0 < d /\ forall y, Rabs (y - e) < d -> Rbar_le x y.
+Proof.
+  destruct x as [x| |]; intros Hx; [|easy|exists 1; split; [lra|easy]].
+  simpl in Hx; exists (e - x); split; [lra|]; intros y Hy; apply Rabs_def2 in Hy; simpl; lra.
+Qed.
+
+Lemma no_extremum_inside f s (I : R -> Prop) e d :
+  moves s f I -> 0 < d -> (forall y, Rabs (y - e) < d -> I y) -> ~ local_extremum f e.
+Proof.
+  intros Hm Hd HI (t & d' & Hd' & Ht); set (h := Rmin d d' / 2).
+  assert (Hh : 0 < h /\ h < d /\ h < d').
+  { assert (0 < Rmin d d') by now apply Rmin_glb_lt.
+    generalize (Rmin_l d d') (Rmin_r d d'); unfold h; lra. }
+  assert (Hright : Rabs (e + h - e) = h) by (rewrite Rabs_right; lra).
+  assert (Hleft : Rabs (e - h - e) = h) by (rewrite Rabs_left; lra).
+  assert (Hme : Rabs (e - e) < d) by (replace (e - e) with 0 by ring; rewrite Rabs_R0; lra).
+  assert (T1 := Ht (e + h) ltac:(lra) ltac:(lra)); assert (T2 := Ht (e - h) ltac:(lra) ltac:(lra)).
+  assert (M1 := Hm e (e + h) (HI e Hme) (HI (e + h) ltac:(lra)) ltac:(lra)).
+  assert (M2 := Hm (e - h) e (HI (e - h) ltac:(lra)) (HI e Hme) ltac:(lra)).
+  set (u := f (e + h) - f e) in *; set (w := f e - f (e - h)) in *.
+  replace (f e - f (e + h)) with (- u) in T1 by (unfold u; ring).
+  assert (P1 := Rmult_lt_0_compat _ _ T1 T2); assert (P2 := Rmult_lt_0_compat _ _ M1 M2).
+  replace (t * - u * (t * w)) with (- (t * t) * (u * w)) in P1 by ring.
+  replace (s * u * (s * w)) with (s * s * (u * w)) in P2 by ring.
+  assert (Hs := Rle_0_sqr s); assert (Htt := Rle_0_sqr t); unfold Rsqr in *.
+  destruct (Rle_dec 0 (u * w)) as [Huw|Huw].
+  - assert (0 <= t * t * (u * w)) by now apply Rmult_le_pos.
+    lra.
+  - assert (0 <= s * s * - (u * w)) by (apply Rmult_le_pos; lra); lra.
+Qed.
+
+Lemma zigzag_beyond f (l : list R) : forall s (x : Rbar) (e : R),
+  zigzag f s x l -> In e l -> Rbar_lt x e.
+Proof.
+  induction l as [|e' l IH]; intros s x e Hz He; [easy|]; destruct Hz as (Hx & _ & Hz).
+  destruct He as [<-|He]; [easy|].
+  eapply Rbar_lt_trans; [exact Hx|now apply (IH (- s) (Finite e') e)].
+Qed.
+
+Lemma zigzag_ascending f (l : list R) : forall s (x : Rbar),
+  zigzag f s x l -> StronglySorted Rlt l.
+Proof.
+  induction l as [|e l IH]; intros s x Hz; constructor; destruct Hz as (_ & _ & Hz);
+    [now apply (IH (- s) (Finite e))|].
+  apply Forall_forall; intros a Ha; exact (zigzag_beyond f l (- s) (Finite e) a Hz Ha).
+Qed.
+
+(** The points of a zigzag are the strict local extrema of the curve, all of them and no other. *)
+Lemma zigzag_extrema f (l : list R) : forall s (x : Rbar) (e : R),
+  zigzag f s x l -> Rbar_lt x e -> (In e l <-> local_extremum f e).
+Proof.
+  induction l as [|e' l IH]; intros s x e Hz Hx; destruct (room x e Hx) as (d & Hd & Hroom).
+  - split; [easy|]; intros He; exfalso; revert He.
+    now apply (no_extremum_inside f s _ e d Hz).
+  - assert (Hafter := fun a => zigzag_beyond f l (- s) e' a (proj2 (proj2 Hz))).
+    destruct Hz as (Hx' & Hm & Hz); destruct (Rtotal_order e e') as [Hlt|[->|Hgt]].
+    + split.
+      * intros [->|He]; [lra|]; specialize (Hafter e He); simpl in Hafter; lra.
+      * intros He; exfalso; revert He.
+        apply (no_extremum_inside f s _ e (Rmin d (e' - e)) Hm); [apply Rmin_glb_lt; lra|].
+        intros y Hy; assert (H1 := Rmin_l d (e' - e)); assert (H2 := Rmin_r d (e' - e)).
+        split; [apply Hroom; lra|apply Rabs_def2 in Hy; lra].
+    + split; [|now left]; intros _.
+      assert (Hnext : exists d', 0 < d'
+        /\ forall y, e' < y -> y < e' + d' -> 0 < - s * (f y - f e')).
+      { destruct l as [|e2 l].
+        - exists 1; split; [lra|]; intros y Hy _; apply Hz; simpl; lra.
+        - destruct Hz as (He2 & Hm2 & _); simpl in He2; exists (e2 - e'); split; [lra|].
+          intros y Hy Hy2; apply Hm2; simpl; lra. }
+      destruct Hnext as (d' & Hd' & Hnext); exists s, (Rmin d d'); split; [now apply Rmin_glb_lt|].
+      intros y Hne Hy; assert (H1 := Rmin_l d d'); assert (H2 := Rmin_r d d').
+      assert (Hy' := Rabs_def2 _ _ Hy); destruct (Rlt_dec y e') as [Hlt|Hge].
+      * apply Hm; [split; [apply Hroom|]|split; [now apply Rbar_lt_le|]|]; lra.
+      * specialize (Hnext y ltac:(lra) ltac:(lra)); lra.
+    + rewrite <- (IH (- s) (Finite e') e Hz Hgt); split; [|now right].
+      intros [E|He]; [lra|easy].
+Qed.
+
 (** At most [n] zeros. *)
 Definition few_zeros (f : R -> R) (n : nat) : Prop :=
   forall l, Sorted Rlt l -> (forall a, In a l -> f a = 0) -> (length l <= n)%nat.
