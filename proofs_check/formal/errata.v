@@ -301,10 +301,13 @@ Proof.
   - rewrite <- exp_ln_pow by easy; f_equal; field.
 Qed.
 
-Lemma curve_even j k : Sum tokens (counts j) = 1 ->
-  curve j (- 2 * INR k) = Sum (filter in_second tokens) (weight j k) / Sum tokens (weight j k).
+Definition curve_rational (j : topic) (k : nat) : R :=
+  Sum (filter in_second tokens) (weight j k) / Sum tokens (weight j k).
+
+Lemma curve_even j k alpha :
+  Sum tokens (counts j) = 1 -> alpha = - 2 * INR k -> curve j alpha = curve_rational j k.
 Proof.
-  intros H1; unfold curve, F.
+  intros H1 ->; unfold curve, F, curve_rational.
   rewrite (Sum_ext _ _ (fun z => weight j k z / Sum tokens (weight j k))); [apply Sum_div|].
   intros z _; rewrite tilted_ratio by (auto; intros; apply counts_pos).
   unfold Z; rewrite weight_exp; f_equal; apply Sum_ext; intros; apply weight_exp.
@@ -334,6 +337,9 @@ Proof.
 Qed.
 
 Ltac positive_counts := intros ?; apply count_pos; simpl; intuition (subst; lra).
+Ltac rows_total off jump := intros [| |]; unfold counts, off, jump, count; simpl; field.
+Ltac compare_rationals off jump :=
+  repeat split; apply ratio_lt; unfold weight, counts, off, jump, count; simpl; lra.
 
 (** [concept-shape/three-behaviours] The prose after Thm 3.6: a concept that does not rise or fall
     has one bump.  Under Assumption 1, over 22, this one has two. *)
@@ -349,15 +355,14 @@ Proof.
   assert (Hoff : forall z, 0 < bumps_off z) by positive_counts.
   assert (Hjump : forall z, 0 < bumps_jump z) by positive_counts.
   assert (H1 : forall j, Sum tokens (counts five_home bumps_off bumps_jump 22 j) = 1)
-    by (intros [| |]; unfold counts, bumps_off, bumps_jump, count; simpl; field).
-  split; [apply counts_structured; auto; lra|]; split; [easy|].
-  assert (Hf : forall k x, x = - 2 * INR k -> f x
-    = Sum (filter (in_second five_home) tokens) (weight five_home bumps_off bumps_jump 22 avoided k)
-      / Sum tokens (weight five_home bumps_off bumps_jump 22 avoided k)).
-  { intros k x ->; apply curve_even; auto; lra. }
-  rewrite (Hf 10%nat (-20)), (Hf 5%nat (-10)), (Hf 3%nat (-6)), (Hf 1%nat (-2)), (Hf 0%nat 0)
-    by (simpl; lra).
-  repeat split; apply ratio_lt; unfold weight, counts, bumps_off, bumps_jump, count; simpl; lra.
+    by rows_total bumps_off bumps_jump.
+  assert (Ht : 0 < 22) by lra.
+  split; [now apply counts_structured|]; split; [easy|].
+  pose proof (fun k alpha => curve_even tokens five_home bumps_off bumps_jump 22 Hoff Hjump Ht
+    avoided k alpha (H1 avoided)) as Hf.
+  unfold f; rewrite (Hf 10%nat (-20)), (Hf 5%nat (-10)), (Hf 3%nat (-6)), (Hf 1%nat (-2)),
+    (Hf 0%nat 0) by (simpl; lra).
+  unfold curve_rational; compare_rationals bumps_off bumps_jump.
 Qed.
 
 Definition falls_off := count [1; 3; 1; 2; 1].
@@ -377,14 +382,14 @@ Proof.
   assert (Hoff : forall z, 0 < falls_off z) by positive_counts.
   assert (Hjump : forall z, 0 < falls_jump z) by positive_counts.
   assert (H1 : forall j, Sum tokens (counts five_home falls_off falls_jump 10 j) = 1)
-    by (intros [| |]; unfold counts, falls_off, falls_jump, count; simpl; field).
-  split; [apply counts_structured; auto; lra|]; split; [easy|].
-  assert (Hf : forall k x, x = - 2 * INR k -> f x
-    = Sum (filter (in_second five_home) tokens) (weight five_home falls_off falls_jump 10 avoided k)
-      / Sum tokens (weight five_home falls_off falls_jump 10 avoided k)).
-  { intros k x ->; apply curve_even; auto; lra. }
-  rewrite (Hf 10%nat (-20)), (Hf 4%nat (-8)), (Hf 1%nat (-2)), (Hf 0%nat 0) by (simpl; lra).
-  repeat split; apply ratio_lt; unfold weight, counts, falls_off, falls_jump, count; simpl; lra.
+    by rows_total falls_off falls_jump.
+  assert (Ht : 0 < 10) by lra.
+  split; [now apply counts_structured|]; split; [easy|].
+  pose proof (fun k alpha => curve_even tokens five_home falls_off falls_jump 10 Hoff Hjump Ht
+    avoided k alpha (H1 avoided)) as Hf.
+  unfold f; rewrite (Hf 10%nat (-20)), (Hf 4%nat (-8)), (Hf 1%nat (-2)), (Hf 0%nat 0)
+    by (simpl; lra).
+  unfold curve_rational; compare_rationals falls_off falls_jump.
 Qed.
 
 Definition six_home (z : nat) : topic :=
@@ -406,14 +411,14 @@ Proof.
   assert (Hoff : forall z, 0 < equal_off z) by positive_counts.
   assert (Hjump : forall z, 0 < equal_jump z) by positive_counts.
   assert (H1 : forall j, Sum tokens (counts six_home equal_off equal_jump 21 j) = 1)
-    by (intros [| |]; unfold counts, equal_off, equal_jump, count; simpl; field).
-  split; [apply counts_structured; auto; lra|]; split; [easy|].
-  assert (Hf : forall k x, x = - 2 * INR k -> f x
-    = Sum (filter (in_second six_home) tokens) (weight six_home equal_off equal_jump 21 avoided k)
-      / Sum tokens (weight six_home equal_off equal_jump 21 avoided k)).
-  { intros k x ->; apply curve_even; auto; lra. }
-  rewrite (Hf 20%nat (-40)), (Hf 5%nat (-10)), (Hf 2%nat (-4)), (Hf 0%nat 0) by (simpl; lra).
-  repeat split; apply ratio_lt; unfold weight, counts, equal_off, equal_jump, count; simpl; lra.
+    by rows_total equal_off equal_jump.
+  assert (Ht : 0 < 21) by lra.
+  split; [now apply counts_structured|]; split; [easy|].
+  pose proof (fun k alpha => curve_even tokens six_home equal_off equal_jump 21 Hoff Hjump Ht
+    avoided k alpha (H1 avoided)) as Hf.
+  unfold f; rewrite (Hf 20%nat (-40)), (Hf 5%nat (-10)), (Hf 2%nat (-4)), (Hf 0%nat 0)
+    by (simpl; lra).
+  unfold curve_rational; compare_rationals equal_off equal_jump.
 Qed.
 
 Definition fall_off := count [1; 2; 1; 1; 4].
@@ -438,7 +443,7 @@ Proof.
   assert (Hoff : forall z, 0 < fall_off z) by positive_counts.
   assert (Hjump : forall z, 0 < fall_jump z) by positive_counts.
   assert (H1 : forall j, Sum tokens (counts five_home fall_off fall_jump 16 j) = 1)
-    by (intros [| |]; unfold counts, fall_off, fall_jump, count; simpl; field).
+    by rows_total fall_off fall_jump.
   set (M := counts_odds five_home fall_off fall_jump 16).
   assert (HM : M 0%nat = 3 * ln 2 /\ M 1%nat = - ln 2 /\ M 2%nat = - / 2 * ln 2 /\
                M 3%nat = - ln 2 /\ M 4%nat = - / 2 * ln 2).
