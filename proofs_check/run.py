@@ -212,7 +212,7 @@ def _formal(names: Sequence[str]) -> dict[str, Verdict]:
         return {}
     started = time.perf_counter()
     try:
-        answers, missing = coq.accept(), ""
+        answers, missing = coq.accept(ids=set(names)), ""
     except MissingExtraError as error:
         answers, missing = {}, error.problem
     seconds = (time.perf_counter() - started) / len(wanted)
