@@ -43,7 +43,7 @@ Progress = Callable[[str], None]
 # What "holds" means for a second-order prediction: the next order is of relative size
 # skewness * sqrt(2 budget) / 6, a few per cent, ten and thirty per cent at these budgets.
 _BUDGETS = {0.01: 0.1, 0.1: 0.2, 1.0: 0.5}
-_CLOSE, _ROUNDS = 1e-3, 12
+_CLOSE, _ROUNDS = 3e-3, 8
 _TILT, _SHAPE, _CONCEPT, _LINE = 0.1, 1e-3, 0.05, 0.25
 _REACH_NATS = 0.1
 _SLOPE, _NOISE = 0.02, 4.0
@@ -171,7 +171,7 @@ def budget_alphas(
     Returns
     -------
     dict of numpy.ndarray
-        `budget`, `predicted`, `measured` (nan if it did not settle within 0.1 %), `evaluations`,
+        `budget`, `predicted`, `measured` (nan if it did not settle within 0.3 %), `evaluations`,
         and `variation`, the total variation there to the tilt by M_loc; shape (n,) each.
     """
     model = held.model

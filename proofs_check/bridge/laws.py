@@ -13,7 +13,7 @@ the measurement's own uncertainty: nothing is fitted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
+from steering_strength.proofs_check.bridge.data import write_arrays
 from steering_strength.proofs_check.bridge.errors import SelfCheckError
 from steering_strength.proofs_check.bridge.extra import versions
 from steering_strength.proofs_check.bridge.steer import vector_tensor
@@ -31,13 +32,13 @@ from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVe
 from steering_strength.proofs_check.verdict import Status, Verdict, as_json
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import AlphaError
-from steering_strength.theory.files import write_json, write_text, write_whole
+from steering_strength.theory.files import write_json, write_text
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
     from steering_strength.proofs_check.bridge.texts import ConceptTexts
 
-__all__ = ["LawReport", "alpha_grid", "columns", "final_norm_laws", "law_verdict", "write_arrays"]
+__all__ = ["LawReport", "alpha_grid", "columns", "final_norm_laws", "law_verdict"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -109,12 +110,6 @@ def law_verdict(
         seconds=seconds,
         note=note,
     )
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
-    """Write plain arrays as a compressed .npz without pickle, whole or not at all."""
-    plain = {name: np.asarray(value) for name, value in arrays.items()}
-    return write_whole(path, lambda target: np.savez_compressed(target, **plain))
 
 
 @dataclass

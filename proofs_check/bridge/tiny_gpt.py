@@ -8,11 +8,10 @@ is known token by token, so what Assumption 1 predicts can be counted.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from steering_strength.proofs_check.bridge._old.corpus import library_text
-from steering_strength.proofs_check.bridge._old.models import LoadedModel, fingerprint
-from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
-from steering_strength.proofs_check.bridge.progress import Progress, silent
+from steering_strength.proofs_check.bridge.model import SteeredModel
+from steering_strength.proofs_check.bridge.texts import ConceptTexts, library_text
 from steering_strength.theory.errors import ShapeError
-from steering_strength.theory.files import write_whole
+from steering_strength.theory.files import write_json
 
 __all__ = ["FLIP", "Recipe", "Trained", "save", "train"]
+
+Progress = Callable[[str], None]
 
 # Probability that a word is written in the other case than its window.
 FLIP = 0.03
@@ -74,7 +73,7 @@ class Trained:
 
     Parameters
     ----------
-    loaded : LoadedModel
+    model : SteeredModel
         In float64, ready for every job of this package.
     concept : ConceptTexts
         P in UPPER case, N and contexts in lower case, from text that was not trained on.
@@ -85,7 +84,7 @@ class Trained:
     recipe : Recipe
     """
 
-    loaded: LoadedModel
+    model: SteeredModel
     concept: ConceptTexts
     losses: tuple[float, ...]
     agreement: float
@@ -97,7 +96,7 @@ class Trained:
         The peak of a token is an increasing function of its M, so the order of M is the order of
         the peaks (`peak-order`).
         """
-        names = np.array(self.loaded.tokenizer.convert_ids_to_tokens(range(log_odds.size)))
+        names = np.array(self.model.tokenizer.convert_ids_to_tokens(range(log_odds.size)))
         upper = np.array([name.isupper() for name in names])
         lower = np.array([name.isalpha() and name.islower() for name in names])
         high, low = log_odds[upper], log_odds[lower]
@@ -109,7 +108,7 @@ class Trained:
         )
 
 
-def train(recipe: Recipe | None = None, *, progress: Progress = silent) -> Trained:
+def train(recipe: Recipe | None = None, *, progress: Progress) -> Trained:
     """Train on the standard library's text, and build the concept from held-out paragraphs."""
     recipe = recipe or Recipe()
     paragraphs = [_WORD.findall(text.lower()) for text in library_text()]
@@ -123,23 +122,18 @@ def train(recipe: Recipe | None = None, *, progress: Progress = silent) -> Train
     stream = vocabulary.encode([word for words in training for word in words])
     losses = _optimise(model, recipe, vocabulary, stream, rng, progress)
     model = model.to(torch.float64).eval().requires_grad_(False)
-    label = "one-layer GPT"
-    loaded = LoadedModel(model, vocabulary.tokenizer(), label, "trained here", fingerprint(model))
     agreement = _case_agreement(model, vocabulary, held_out, rng)
     progress(f"the next word has the case of its window with probability {agreement:.3f}")
-    return Trained(loaded, _concept(vocabulary, held_out), losses, agreement, recipe)
+    steered = SteeredModel(model, vocabulary.tokenizer(), name="one-layer GPT", seed=recipe.seed)
+    return Trained(steered, _concept(vocabulary, held_out), losses, agreement, recipe)
 
 
 def save(trained: Trained, folder: Path) -> tuple[Path, Path]:
     """Write the model as transformers does, with its concept file, and return both paths."""
     target = folder / "one-layer-gpt"
-    trained.loaded.model.save_pretrained(target)
-    trained.loaded.tokenizer.save_pretrained(target)
-    content = json.dumps(asdict(trained.concept), indent=1) + "\n"
-    concept = write_whole(
-        target / "uppercase.json", lambda path: path.write_text(content, encoding="utf-8")
-    )
-    return target, concept
+    trained.model.hf_model.save_pretrained(target)
+    trained.model.tokenizer.save_pretrained(target)
+    return target, write_json(target / "uppercase.json", asdict(trained.concept))
 
 
 @dataclass(frozen=True)

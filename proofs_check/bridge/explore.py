@@ -1,4 +1,6 @@
-"""A vocabulary made small: a few named tokens, and nodes in M that carry the mass of the rest.
+"""What the explorer page reads: contexts of a real model at its final norm, the vocabulary reduced.
+
+A vocabulary made small: a few named tokens, and nodes in M that carry the mass of the rest.
 
 Several families that share M are reduced to one short list of log-odds, so that a page or a
 notebook can tilt them in a millisecond. A token between two nodes gives each the part of its
@@ -9,17 +11,24 @@ never share a node, so F_T survives too. No torch here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from steering_strength.proofs_check.bridge.extra import versions
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import ShapeError
 
-__all__ = ["Lumped", "lump"]
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.bridge.model import SteeredModel
+    from steering_strength.proofs_check.bridge.texts import ConceptTexts
+
+__all__ = ["Lumped", "explore_record", "lump"]
 
 _FIRST_NODES = 16
 
@@ -216,3 +225,60 @@ def _errors(
         )
         worst = np.maximum(worst, [np.abs(difference).max() for difference in differences])
     return float(worst[0]), float(worst[1]), float(worst[2])
+
+
+def explore_record(
+    model: SteeredModel,
+    concept: ConceptTexts,
+    alphas: NDArray[np.float64],
+    *,
+    contexts: int = 6,
+    tokens: int = 40,
+) -> tuple[Lumped, dict[str, Any]]:
+    """The laws at the final norm of the first contexts, and the arrays of the file.
+
+    `alphas`, shape (A,), is the range to be shown: tokens are chosen, and errors reported, on it.
+
+    Raises
+    ------
+    ShapeError
+        `tokens` is not between 2 and V - 1.
+    """
+    shown = concept.contexts[:contexts]
+    families = model.at("final_norm", model.vector(concept.positive, concept.neutral), shown)
+    inside = np.zeros(model.vocabulary, dtype=bool)
+    inside[model.tokens(concept.words)] = True
+    lumped = lump(families, inside, alphas, tokens=tokens)
+    named = lumped.tokens >= 0
+    texts = [
+        model.token_text(int(token)) if token >= 0 else f"(others, M near {odds:+.2f})"
+        for token, odds in zip(lumped.tokens, lumped.log_odds, strict=True)
+    ]
+    meta = {
+        "model": model.name,
+        "fingerprint": model.fingerprint,
+        "site": "final_norm",
+        "concept": concept.name,
+        "positive": len(concept.positive),
+        "negative": len(concept.neutral),
+        "unit": "alpha multiplies the difference of means; log_odds in nats per unit alpha",
+        "vocabulary": model.vocabulary,
+        "named_tokens": int(named.sum()),
+        "nodes": int((~named).sum()),
+        "alpha_range": [float(alphas.min()), float(alphas.max())],
+        "alphas_checked": int(alphas.size),
+        "log_odds_sd": float(np.std(families[0].log_odds)),
+        "max_error_mean": lumped.mean_error,
+        "max_error_concept_log_odds": lumped.log_odds_error,
+        "max_error_cross_entropy": lumped.divergence_error,
+        "versions": versions(),
+    }
+    return lumped, {
+        "log_p": lumped.log_p,
+        "log_odds": lumped.log_odds,
+        "tokens": np.array(texts),
+        "named": named,
+        "target": lumped.inside,
+        "contexts": np.array(shown),
+        "meta": np.array(json.dumps(meta)),
+    }

@@ -12,25 +12,30 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from steering_strength.proofs_check.bridge.errors import CurveError
 from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice import PopulationAdvice
 from steering_strength.theory.engine.construction import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.files import write_whole
 
-__all__ = ["AdviceInput", "read_input", "target_tokens"]
+__all__ = ["AdviceInput", "advice_record", "plain", "read_input", "write_arrays"]
 
 Floats = NDArray[np.float64]
 
 # Text files carry a few digits. What is off by more than this never was normalised.
 _ROUNDED = 1e-3
+_DRAWN = 25
 _KINDS = ("context", "positive", "negative", "log_odds")
 
 
@@ -62,6 +67,40 @@ class AdviceInput:
         """The token's text, or its number."""
         return repr(self.token_text[token]) if self.token_text else f"token {token}"
 
+    def tokens(
+        self, ids: Sequence[int] | None, words: Sequence[str], largest: int | None
+    ) -> NDArray[np.int64] | None:
+        """Indices of T: given, by words, or of largest M; None where nothing was asked.
+
+        Raises
+        ------
+        CurveError
+            A word is no token, or the file names no tokens.
+        """
+        log_odds = self.families[0].log_odds
+        if ids:
+            return np.array(ids, dtype=np.int64)
+        if words:
+            if not self.token_text:
+                raise CurveError(
+                    "--words needs the tokens' text, which the file does not hold",
+                    remedy="add token_text to the file, or give --tokens",
+                )
+            wanted = {word.lower() for word in words}
+            found = [z for z, text in enumerate(self.token_text) if text.strip().lower() in wanted]
+            if not found:
+                raise CurveError(
+                    f"no token spells one of {', '.join(sorted(wanted))}",
+                    remedy=f"the first tokens are {', '.join(map(repr, self.token_text[:5]))}",
+                )
+            return np.array(found)
+        if largest is None:
+            return None
+        if not 0 < largest < log_odds.size:
+            raise CurveError(f"--largest is {largest}", remedy=f"give 1 to {log_odds.size - 1}")
+        finite = np.where(np.isfinite(log_odds), log_odds, -np.inf)
+        return np.argsort(-finite, kind="stable")[:largest].astype(np.int64)
+
 
 def read_input(path: Path) -> AdviceInput:
     """Read a `.npz` or `.csv` file.
@@ -80,56 +119,6 @@ def read_input(path: Path) -> AdviceInput:
     if path.suffix == ".csv":
         return _assembled(path, _from_csv(path))
     raise CurveError(f"the ending {path.suffix!r} of {path}", remedy="give a .npz or .csv file")
-
-
-def target_tokens(
-    tokens: str | None,
-    words: str | None,
-    largest: int | None,
-    log_odds: Floats,
-    token_text: tuple[str, ...],
-) -> NDArray[np.int64] | None:
-    """Indices of T: given, by words, or the tokens of largest M; None where nothing was asked.
-
-    Raises
-    ------
-    CurveError
-        More than one way was asked for, an index is no number, or a word is no token.
-    """
-    asked = [
-        name
-        for name, value in (("--tokens", tokens), ("--words", words), ("--largest", largest))
-        if value
-    ]
-    if len(asked) > 1:
-        raise CurveError(f"{' and '.join(asked)} were given", remedy="choose one of them")
-    if tokens:
-        parts = [part.strip() for part in tokens.split(",")]
-        if not all(part.isdigit() for part in parts):
-            raise CurveError(
-                f"--tokens is {tokens!r}", remedy="give token ids, such as --tokens 7,42"
-            )
-        return np.array([int(part) for part in parts])
-    if words:
-        if not token_text:
-            raise CurveError(
-                "--words needs the tokens' text, which the file does not hold",
-                remedy="add token_text to the file, or give --tokens",
-            )
-        wanted = {word.strip().lower() for word in words.split(",") if word.strip()}
-        found = [z for z, text in enumerate(token_text) if text.strip().lower() in wanted]
-        if not found:
-            raise CurveError(
-                f"no token spells one of {', '.join(sorted(wanted))}",
-                remedy=f"the first tokens are {', '.join(map(repr, token_text[:5]))}",
-            )
-        return np.array(found)
-    if largest:
-        if not 0 < largest < log_odds.size:
-            raise CurveError(f"--largest is {largest}", remedy=f"give 1 to {log_odds.size - 1}")
-        finite = np.where(np.isfinite(log_odds), log_odds, -np.inf)
-        return np.argsort(-finite, kind="stable")[:largest].astype(np.int64)
-    return None
 
 
 def _from_npz(path: Path) -> dict[str, Any]:
@@ -252,3 +241,53 @@ def _normalised(table: NDArray[Any], name: str, notes: list[str]) -> Floats:
         if worst > 1e-9:
             notes.append(f"{name} was normalised: log sum p was off by up to {worst:.1e}")
     return rows
+
+
+def advice_record(found: PopulationAdvice, curves: Sequence[Any]) -> dict[str, Any]:
+    """F_T and KL(p_0 || p_alpha) of a few contexts over the window, with its ends, as arrays."""
+    window, demand = found.window, found.contexts[0].demand
+    ends = [abs(end.alpha) for end in (window.low, window.high) if math.isfinite(end.alpha)]
+    far = 1.5 * max([*ends, abs(found.best) if math.isfinite(found.best) else 0.0]) or 1.0
+    alphas = demand.sign * np.linspace(0.0, far, _DRAWN)
+    price = [curve.cross_entropy_increase(alphas) for curve in curves]
+    blank = np.full(alphas.size, np.nan)
+    effect = [
+        blank if demand.target is None else expit(curve.concept_log_odds(demand.target, alphas))
+        for curve in curves
+    ]
+    demanded = [demand.level, demand.cross_entropy]
+    level, budget = (math.nan if value is None else value for value in demanded)
+    return {
+        "alphas": alphas,
+        "effect": np.stack(effect, axis=1),
+        "price": np.stack(price, axis=1),
+        "low": window.low.alpha if window.usable else math.nan,
+        "high": window.high.alpha if window.usable else math.nan,
+        "level": level,
+        "budget": budget,
+        "words": window.words,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Records as objects, masks as indices, numbers that JSON lacks as text or null."""
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain((np.flatnonzero(value) if value.dtype == np.bool_ else value).tolist())
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    number = float(value)
+    if math.isnan(number):
+        return None
+    return number if math.isfinite(number) else ("inf" if number > 0 else "-inf")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
+    """Write plain arrays as a compressed .npz without pickle, whole or not at all."""
+    plain = {name: np.asarray(value) for name, value in arrays.items()}
+    return write_whole(path, lambda target: np.savez_compressed(target, **plain))
