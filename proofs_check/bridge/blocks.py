@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
     from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch
 
-__all__ = ["asinh_grid", "block_laws", "budget_alphas", "plateau", "remainder", "text_losses"]
+__all__ = [
+    "asinh_grid",
+    "block_laws",
+    "budget_alphas",
+    "plateau",
+    "remainder",
+    "text_derivatives",
+    "text_losses",
+]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -311,6 +319,28 @@ def text_losses(model: SteeredModel, states: torch.Tensor, ids: torch.Tensor) ->
     return np.concatenate(pieces)
 
 
+def text_derivatives(
+    model: SteeredModel, states: Sequence[torch.Tensor], goal: NDArray[np.int64], step: float
+) -> tuple[Floats, Floats, Floats]:
+    """Slope and curvature of the cross-entropy at 0, and Var(M_loc), of each position: (n,) each.
+
+    `states` are the normed states, (n, d), at -step, 0 and step; `goal` the tokens that follow.
+    """
+    found: list[tuple[Floats, Floats, Floats]] = []
+    size = max(1, _CELLS // (4 * model.vocabulary))
+    for start in range(0, goal.size, size):
+        piece = slice(start, start + size)
+        low, middle, high = (model.read_out(s[piece]).numpy() for s in states)
+        log_p = model.log_softmax(states[1][piece])
+        labels = np.zeros_like(log_p)
+        labels[np.arange(len(labels)), goal[piece]] = 1.0
+        slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
+        first, second = local_cross_entropy(log_p, labels, slope, bend)
+        found.append((first, second, 2.0 * local_divergence(log_p, slope)))
+    slopes, curvatures, variances = (np.concatenate(column) for column in zip(*found, strict=True))
+    return slopes, curvatures, variances
+
+
 def _finding(
     name: str, where: str, claim: str, error: Any, examples: int, note: str, *,
     unknown: bool = False,
@@ -490,22 +520,8 @@ class _Block:
         step, far = 0.03 / sd, 0.1 / sd
         states = [held.all_normed(a, self.vector)[:, :-1] for a in (-step, 0.0, step)]
         flat = [s.reshape(-1, s.shape[-1]) for s in states]
-        goal = windows.ids[:, 1:].reshape(-1).tolist()
-        slopes, curvatures, variances = [], [], []
-        size = max(1, _CELLS // (4 * model.vocabulary))
-        label = np.zeros(model.vocabulary)
-        for start in range(0, len(goal), size):
-            piece = slice(start, start + size)
-            low, middle, high = (model.read_out(s[piece]).numpy() for s in flat)
-            log_p = model.log_softmax(flat[1][piece])
-            slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
-            for i, token in enumerate(goal[piece]):
-                label[token] = 1.0
-                first, second = local_cross_entropy(log_p[i], label, slope[i], bend[i])
-                label[token] = 0.0
-                slopes.append(first)
-                curvatures.append(second)
-                variances.append(2 * local_divergence(log_p[i], slope[i]))
+        goal = windows.ids[:, 1:].reshape(-1).numpy()
+        slopes, curvature, variances = text_derivatives(model, flat, goal, step)
         alphas = far * np.arange(-2.0, 3.0)
         f = np.array(
             [
@@ -518,7 +534,7 @@ class _Block:
             "tokens": len(slopes),
             "slope": float(np.mean(slopes)),
             "error": spread,
-            "curvature": float(np.mean(curvatures)),
+            "curvature": float(np.mean(curvature)),
             "variance": float(np.mean(variances)),
             "measured_slope": float((8 * (f[3] - f[1]) - (f[4] - f[0])) / (12 * far)),
             "measured_curvature": float(

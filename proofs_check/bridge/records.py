@@ -26,6 +26,7 @@ from steering_strength.proofs_check.bridge.blocks import (
     asinh_grid,
     plateau,
     remainder,
+    text_derivatives,
     text_losses,
 )
 from steering_strength.proofs_check.bridge.curve import derivatives, last_block
@@ -34,7 +35,6 @@ from steering_strength.proofs_check.bridge.options import FIGURES
 from steering_strength.proofs_check.bridge.scores import Cloze, Score, benchmark_curve, judge_curve
 from steering_strength.proofs_check.bridge.texts import text_windows
 from steering_strength.proofs_check.bridge.vectors import Apply, Site, SteeringVector
-from steering_strength.theory.engine.transformer import local_cross_entropy
 from steering_strength.theory.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -359,28 +359,16 @@ def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -
     states = [
         held.all_normed(a, vector)[:, :-1].reshape(-1, model.width) for a in (-step, 0.0, step)
     ]
-    goal = windows.ids[:, 1:].reshape(-1)
-    found, label = [], np.zeros(model.vocabulary)
-    size = max(1, (1 << 20) // model.vocabulary)
-    for start in range(0, goal.numel(), size):
-        piece = slice(start, start + size)
-        low, middle, high = (model.read_out(s[piece]).numpy() for s in states)
-        log_p = model.log_softmax(states[1][piece])
-        for i, token in enumerate(goal[piece].tolist()):
-            label[token] = 1.0
-            slope = (high[i] - low[i]) / (2 * step)
-            bend = (high[i] - 2 * middle[i] + low[i]) / step**2
-            found.append(local_cross_entropy(log_p[i], label, slope, bend))
-            label[token] = 0.0
-    slope, curvature = np.mean(found, axis=0)
+    goal = windows.ids[:, 1:].reshape(-1).numpy()
+    slopes, curvatures, _ = text_derivatives(model, states, goal, step)
     unsteered = float(losses[half])
-    ends = -plateau(model, vector)[:, goal.numpy()].mean(axis=1) - unsteered
+    ends = -plateau(model, vector)[:, goal].mean(axis=1) - unsteered
     return {
         "layer": int(vector.site.layer or 0),
         "alphas": alphas,
         "measured": losses - unsteered,
-        "slope": slope,
-        "curvature": curvature,
+        "slope": float(slopes.mean()),
+        "curvature": float(curvatures.mean()),
         "plateau": ends,
         "unsteered": unsteered,
     }
