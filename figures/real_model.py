@@ -8,8 +8,10 @@ texts, contexts and layers are unpublished.
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -20,12 +22,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from steering_strength.figures.store import save_picture
+from steering_strength.figures.store import parse_formats, save_picture
 from steering_strength.figures.style import GREY, style
+from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import write_whole
 
-__all__ = ["COLOURS", "STEMS", "draw", "draw_folder"]
+__all__ = ["COLOURS", "STEMS", "draw", "draw_folder", "main"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -78,7 +81,7 @@ def draw_folder(folder: Path | str, formats: Sequence[str] = ("png", "pdf")) -> 
             ) from error
         for kind in formats:
             target = path.with_suffix(f".{kind}")
-            paths.append(write_whole(target, lambda to, canvas=canvas: save_picture(canvas, to)))
+            paths.append(write_whole(target, partial(save_picture, canvas)))
     return paths
 
 
@@ -369,3 +372,26 @@ STEMS: dict[str, Callable[[Arrays, Figure], None]] = {
     "paper_judge": _score,
     "paper_benchmark": _score,
 }
+
+
+def main(argv: Sequence[str]) -> int:
+    """``python -m figures real DIR``: draw what the bridge wrote; 0, or 2 for a mistake."""
+    parser = Parser(
+        prog="python -m figures real",
+        description="Draw the records that python -m proofs_check.bridge wrote into a folder.",
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path)
+    parser.add_argument("--format", default="png,pdf", help="comma-separated: pdf, png, svg")
+    options = parser.parse_args(list(argv))
+    try:
+        paths = draw_folder(options.folder, parse_formats(options.format))
+        if not paths:
+            raise SteeringError(
+                f"{options.folder} holds no record of a model",
+                remedy="write some with python -m proofs_check.bridge --out DIR",
+            )
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    say("\n".join(map(str, paths)))
+    return 0

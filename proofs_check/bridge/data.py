@@ -289,5 +289,5 @@ def plain(value: Any) -> Any:
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
     """Write plain arrays as a compressed .npz without pickle, whole or not at all."""
-    plain = {name: np.asarray(value) for name, value in arrays.items()}
+    plain: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
     return write_whole(path, lambda target: np.savez_compressed(target, **plain))

@@ -286,7 +286,9 @@ def _rank(options: Namespace, model: SteeredModel, concept: ConceptTexts) -> int
         model, vectors, concept.contexts, _target(options, model, concept, None), budget,
         sign=options.sign, measure=options.check_ranking,
     )  # fmt: skip
-    rows = [("site", "gain", "dF/dalpha", "sd(M_loc)", f"F at {budget:g} nat", "measured")]
+    rows: list[tuple[str, ...]] = [
+        ("site", "gain", "dF/dalpha", "sd(M_loc)", f"F at {budget:g} nat", "measured")
+    ]
     rows += [
         (r.site, *(f"{x:+.4g}" for x in (r.gain, r.slope, r.sd, r.predicted, r.measured)))
         for r in ranks

@@ -395,7 +395,8 @@ class _FinalNorm:
             return rows[np.arange(alpha.size), np.tile(tokens, len(alpha))].reshape(alpha.shape)
 
         step, centre = 0.5 * (high - low), 0.5 * (high + low)
-        for shrink in (1, 8, 8):
+        # The last stage only recentres: the Newton step below is then as short as it can be.
+        for shrink in (1, 8, 8, 1):
             step = step / shrink
             f = heights(centre + np.outer([-1, 0, 1], step))
             bend = f[0] - 2 * f[1] + f[2]

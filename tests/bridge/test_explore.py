@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steering_strength.proofs_check.bridge.measure.lumping import lump
+from steering_strength.proofs_check.bridge.explore import lump
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import ShapeError
 
@@ -75,9 +75,8 @@ def test_the_command_writes_what_it_says(
     model_folder: Path, concept_file: Path, tmp_path: Path, capsys: Any
 ) -> None:
     from steering_strength.proofs_check.bridge.__main__ import main
-    from steering_strength.proofs_check.bridge._old.models import load_model
-    from steering_strength.proofs_check.bridge.concept_texts import load_concept
-    from steering_strength.proofs_check.bridge.steering.setting import prepare
+    from steering_strength.proofs_check.bridge.model import SteeredModel
+    from steering_strength.proofs_check.bridge.texts import load_concept
 
     target = tmp_path / "cheer.npz"
     arguments = ["explore-data", "--model", str(model_folder), "--concept", str(concept_file)]
@@ -91,12 +90,14 @@ def test_the_command_writes_what_it_says(
     meta = json.loads(str(arrays["meta"]))
     assert meta["concept"] == "cheer"
     assert meta["max_error_concept_log_odds"] <= 1e-2
-    setting = prepare(load_model(str(model_folder)), load_concept(str(concept_file)))
-    inside = np.isin(np.arange(setting.log_odds.size), setting.words)
+    model, concept = SteeredModel.load(str(model_folder)), load_concept(str(concept_file))
+    vector = model.vector(concept.positive, concept.neutral)
+    families = model.at("final_norm", vector, concept.contexts)
+    inside = np.isin(np.arange(model.vocabulary), model.tokens(concept.words))
     alphas = np.linspace(*meta["alpha_range"], meta["alphas_checked"])
     for context, log_p in enumerate(arrays["log_p"]):
         small = TiltedFamily(log_p, arrays["log_odds"])
-        whole = setting.family(context).concept_log_odds(inside, alphas)
+        whole = families[context].concept_log_odds(inside, alphas)
         error = np.abs(small.concept_log_odds(arrays["target"], alphas) - whole).max()
         # The whole families are computed again, in another run: rounding on top.
         assert error <= meta["max_error_concept_log_odds"] + 1e-9

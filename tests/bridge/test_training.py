@@ -10,12 +10,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge._old.models import load_model
-from steering_strength.proofs_check.bridge._old.tiny_gpt import Recipe, save, train
-from steering_strength.proofs_check.bridge.concept_texts import load_concept
-from steering_strength.proofs_check.bridge.grid import alpha_grid
-from steering_strength.proofs_check.bridge.measure.final_norm import sweep
-from steering_strength.proofs_check.bridge.steering.setting import prepare
+from steering_strength.proofs_check.bridge.laws import alpha_grid, final_norm_laws
+from steering_strength.proofs_check.bridge.model import SteeredModel
+from steering_strength.proofs_check.bridge.records import one_layer_record
+from steering_strength.proofs_check.bridge.texts import load_concept
+from steering_strength.proofs_check.bridge.tiny_gpt import Recipe, save, train
 from steering_strength.theory.errors import ShapeError
 
 pytestmark = pytest.mark.bridge
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.bridge
 @pytest.fixture(scope="module")
 def trained() -> Any:
     # A small vocabulary and short training: enough to tell the cases apart, in half a minute.
-    return train(Recipe(steps=120, batch=32, width=64, words=300))
+    return train(Recipe(steps=120, batch=32, width=64, words=300), progress=str)
 
 
 def test_training_learns_the_case_of_a_window(trained: Any) -> None:
@@ -42,34 +41,49 @@ def test_the_concept_is_held_out_and_in_one_case(trained: Any) -> None:
 
 
 def test_steering_towards_uppercase(trained: Any) -> None:
-    setting = prepare(trained.loaded, trained.concept)
+    model, concept = trained.model, trained.concept
     # Every UPPER word that is one token, and no lower one, is in T.
-    assert setting.words.size == 300
-    curves = sweep(setting, alpha_grid(4.0, 9))
-    assert curves.error.max() < 1e-11
-    f = 1 / (1 + np.exp(-curves.concept_measured))
+    assert model.tokens(concept.words).size == 300
+    report = final_norm_laws(model, concept, alpha_grid(4.0, 9), progress=str)
+    assert report.holds
+    arrays = report.arrays["final_norm"]
+    assert arrays["error"].max() < 1e-11
+    f = arrays["concept_measured"]
     assert f[0].max() < 0.05 < 0.95 < f[-1].min()
     assert (np.diff(f.mean(axis=1)) > 0).all()
-    counted = trained.sign_separation(setting.log_odds)
+    counted = trained.sign_separation(
+        model.direction(model.vector(concept.positive, concept.neutral))
+    )
     shares = [float(part.split("%")[0]) / 100 for part in (counted[10:], counted.split("and ")[1])]
     assert shares[0] > 0.9
     assert shares[1] < 0.1
 
 
+def test_the_record_of_the_paper_is_one_bump_or_rise_for_each_token(
+    trained: Any, tmp_path: Path
+) -> None:
+    with np.load(one_layer_record(trained.model, trained.concept, tmp_path)) as arrays:
+        assert int(arrays["panels"]) == 2
+        for number in range(2):
+            measured, exact = arrays[f"measured_{number}"], arrays[f"exact_{number}"]
+            # The only block is the last one, so the closed form holds everywhere.
+            np.testing.assert_allclose(measured, exact, atol=1e-6)
+
+
 def test_saved_models_come_back_with_their_concept(trained: Any, tmp_path: Path) -> None:
     target, concept_file = save(trained, tmp_path)
     assert load_concept(str(concept_file)) == trained.concept
-    again = load_model(str(target))
-    assert again.fingerprint == trained.loaded.fingerprint
+    again = SteeredModel.load(str(target))
+    assert again.fingerprint == trained.model.fingerprint
     ids = torch.tensor([[0, 5, 9, 30]])
-    expected = trained.loaded.model(ids).logits
-    torch.testing.assert_close(again.model(ids).logits, expected, rtol=1e-12, atol=1e-12)
+    expected = trained.model.forward(ids).logits
+    torch.testing.assert_close(again.forward(ids).logits, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_training_repeats_itself() -> None:
     recipe = Recipe(steps=3, batch=4, width=16, words=50)
-    one, two = train(recipe), train(recipe)
-    assert one.loaded.fingerprint == two.loaded.fingerprint
+    one, two = train(recipe, progress=str), train(recipe, progress=str)
+    assert one.model.fingerprint == two.model.fingerprint
     assert one.losses == two.losses
     with pytest.raises(ShapeError, match="steps is 0"):
         Recipe(steps=0)
