@@ -33,7 +33,7 @@ def _read(options: Namespace) -> int:
 def _advise_from_file(options: Namespace) -> int:
     """The final norm, from log-probabilities alone; torch is not needed."""
     from steering_strength.proofs_check.bridge.data import read_input
-    from steering_strength.theory.advice import advice_text, advise
+    from steering_strength.theory.advice import advise
 
     given = read_input(Path(options.data))
     families = list(given.families[: options.contexts])
@@ -49,7 +49,7 @@ def _advise_from_file(options: Namespace) -> int:
     shown = found.contexts[0] if len(found.contexts) == 1 else found
     units = {"norm": given.norm, "residual_norm": given.residual_norm}
     activation = float("nan") if options.max_activation is None else options.max_activation
-    say(advice_text(shown, given.name, max_activation=activation, **units))
+    say(shown.summary(max_activation=activation, **units))
     if options.out:
         from steering_strength.proofs_check.bridge.data import advice_record, plain, write_arrays
         from steering_strength.theory.files import write_json

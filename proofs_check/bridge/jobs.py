@@ -36,7 +36,7 @@ from steering_strength.proofs_check.bridge.texts import ConceptTexts, load_conce
 from steering_strength.proofs_check.bridge.tiny_gpt import Recipe, save, train
 from steering_strength.proofs_check.bridge.vector_files import import_vector, save_vector
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
-from steering_strength.theory.advice import PopulationAdvice, advice_text
+from steering_strength.theory.advice import PopulationAdvice
 from steering_strength.theory.command_line import say
 from steering_strength.theory.errors import ShapeError, SteeringError, UnknownNameError
 from steering_strength.theory.files import write_json, write_text
@@ -216,13 +216,13 @@ def _advise(
     found = model.advise(
         own, concept.contexts, tokens=target, quantile=options.quantile, **demands_of(options)
     )
-    shown: Any = found.contexts[0] if len(found.contexts) == 1 else found
+    shown = found.contexts[0] if len(found.contexts) == 1 else found
     units = {
         "norm": own.norm,
         "residual_norm": own.residual_norm,
         "max_activation": options.max_activation or math.nan,
     }
-    say(advice_text(shown, model.token_text, **units))
+    say(shown.summary(**units))
     many = "a context" if len(found.contexts) == 1 else f"{len(found.contexts)} contexts"
     say(f"\n{model.cost.passes - before:.3g} forward passes for {many}, P and N not counted")
     paths: list[Path] = []
@@ -246,14 +246,10 @@ def _advise(
 
 
 def _advised(found: PopulationAdvice) -> float:
-    """The strength to use: the window's far end, its low one where nothing limits alpha.
-
-    Without a window, the alpha that serves most contexts; nan if there is none.
-    """
-    if not found.window.usable:
-        return found.best if found.share > 0.0 else math.nan
-    high = found.window.high.alpha
-    return high if math.isfinite(high) else found.window.low.alpha
+    """The strength to use; without a window that which serves most contexts, nan if there is none."""
+    if found.window.usable:
+        return float(found.window.advised)
+    return found.best if found.share > 0.0 else math.nan
 
 
 def _target(

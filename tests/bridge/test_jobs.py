@@ -142,7 +142,7 @@ def test_advice_is_written_exported_and_drawn(
     given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export, folder = tmp_path / "v.npz", tmp_path / "out"
-    arguments = ["advise", *given, "--budget=0.1", f"--export={export}", "--samples=3"]
+    arguments = ["advise", *given, "--site=1", "--budget=0.1", f"--export={export}", "--samples=3"]
     assert main([*arguments, "--contexts=2"]) == 0
     assert "forward passes" in capsys.readouterr().out
     content = json.loads((folder / "advice.json").read_text())
