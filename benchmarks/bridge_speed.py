@@ -56,7 +56,6 @@ class Bench:
     def __init__(self, name: str, tokens: int, alphas: int, seed: int) -> None:
         import numpy as np
         import torch
-
         from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
         from steering_strength.proofs_check.bridge._old.corpus import text_windows
         from steering_strength.proofs_check.bridge._old.models import load_model
@@ -88,7 +87,6 @@ class Bench:
     def straightforward(self, depth: str, *, last_only: bool = False, batch: int = BATCH) -> Any:
         """Log-probabilities, (16, 64), by full passes of `batch` alphas."""
         import torch
-
         from steering_strength.proofs_check.bridge._old.hooks import Steered
         from steering_strength.proofs_check.bridge._old.upper import position_mask
 
@@ -112,7 +110,6 @@ class Bench:
 
     def _kept(self, states: Any) -> Any:
         import torch
-
         from steering_strength.proofs_check.bridge._old.upper import read_out
 
         pieces = [
@@ -133,7 +130,6 @@ class Bench:
         """The last block without any pass above it."""
         import numpy as np
         import torch
-
         from steering_strength.proofs_check.bridge._old.hooks import Captured
         from steering_strength.proofs_check.bridge.measure.last_block import last_block
 
@@ -150,7 +146,6 @@ class Bench:
     def straightforward_losses(self, depth: str, alphas: Sequence[float]) -> Any:
         """Mean cross-entropy for every alpha, all windows in one batch."""
         import torch
-
         from steering_strength.proofs_check.bridge._old.hooks import Steered
 
         module = self.sites[depth].module(self.anatomy)
@@ -166,7 +161,6 @@ class Bench:
     def fast_losses(self, depth: str, alphas: Sequence[float]) -> Any:
         """Blocks below once, logits in pieces of positions."""
         import torch
-
         from steering_strength.proofs_check.bridge._old.upper import Upper, position_mask
         from steering_strength.proofs_check.bridge.measure.text_slope import token_losses
 
@@ -184,7 +178,6 @@ class Bench:
         """The last block's cross-entropy in closed form."""
         import numpy as np
         import torch
-
         from steering_strength.proofs_check.bridge._old.hooks import Captured
         from steering_strength.proofs_check.bridge.measure.last_block import last_block_losses
 
@@ -266,9 +259,9 @@ def _sweeps(bench: Bench) -> list[tuple[str, Callable[[], Any], Callable[[], Any
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All pairs; returns the record."""
     import numpy as np
-
     from steering_strength.proofs_check.bridge._old.upper import Upper, read_out
     from steering_strength.proofs_check.bridge.measure.adaptive import adaptive_curve
+
     from steering_strength.theory import TiltedFamily
 
     print("loading the model", file=sys.stderr, flush=True)
