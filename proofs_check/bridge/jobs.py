@@ -246,7 +246,7 @@ def _advise(
 
 
 def _advised(found: PopulationAdvice) -> float:
-    """The strength to use; without a window that which serves most contexts, nan if there is none."""
+    """The strength to use; without a window what serves most contexts, nan if nothing does."""
     if found.window.usable:
         return float(found.window.advised)
     return found.best if found.share > 0.0 else math.nan
