@@ -135,6 +135,8 @@ def block_laws(
         text_windows(model.tokenizer, windows, window, seed=seed),
         model.sample(windows, window, seed=seed)[1],
     )
+    if vector is None:
+        report.vectors += chosen
     words = model.tokens(concept.words)
     sites = [_Block(model, v, batch, words, texts, progress) for v in chosen]
     for site in sites:

@@ -28,6 +28,7 @@ from steering_strength.proofs_check.bridge.errors import SelfCheckError
 from steering_strength.proofs_check.bridge.extra import versions
 from steering_strength.proofs_check.bridge.steer import vector_tensor
 from steering_strength.proofs_check.bridge.structure import precision
+from steering_strength.proofs_check.bridge.vector_files import save_vector
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
 from steering_strength.proofs_check.verdict import Status, Verdict, as_json
 from steering_strength.theory import TiltedFamily
@@ -130,6 +131,8 @@ class LawReport:
         In front of the table.
     measured : dict
         Numbers for the JSON.
+    vectors : list of SteeringVector
+        Those that were judged; written to be used again.
     """
 
     model: SteeredModel
@@ -139,6 +142,7 @@ class LawReport:
     arrays: dict[str, dict[str, Any]] = field(default_factory=dict)
     paragraphs: list[str] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
+    vectors: list[SteeringVector] = field(default_factory=list)
 
     def add(self, *verdicts: Verdict, exact: bool = False) -> None:
         """Append verdicts; `exact` ones claim equality."""
@@ -153,6 +157,7 @@ class LawReport:
         self.arrays |= other.arrays
         self.paragraphs += other.paragraphs
         self.measured |= other.measured
+        self.vectors += other.vectors
 
     @property
     def holds(self) -> bool:
@@ -183,11 +188,10 @@ class LawReport:
         return "\n\n".join([*lines, "\n".join(table)]) + "\n"
 
     def write(self, folder: Path, stem: str, *, seed: int, json_copy: str | None) -> list[Path]:
-        """Write `stem`.json, `stem`.md and the arrays; return the paths."""
+        """Write `stem`.json, `stem`.md, the arrays and the vectors; return the paths."""
         content = as_json(self.verdicts, seed=seed, examples=len(self.concept.contexts))
         content["versions"] |= versions()
-        for result in content["results"]:
-            result["exact"] = result["id"] in self.exact
+        content["exact"] = [verdict.id for verdict in self.verdicts if verdict.id in self.exact]
         content["model"] = {
             "name": self.model.name,
             "fingerprint": self.model.fingerprint,
@@ -208,6 +212,9 @@ class LawReport:
         targets = [folder / f"{stem}.json", *([Path(json_copy)] if json_copy else [])]
         paths += [write_json(target, content) for target in targets]
         paths += [write_arrays(folder / f"{name}.npz", a) for name, a in self.arrays.items()]
+        for vector in self.vectors:
+            name = f"{self.concept.name}_{vector.site.name}.npz".replace(" ", "_")
+            paths += save_vector(vector, folder / name)
         return paths
 
     def _title(self) -> str:

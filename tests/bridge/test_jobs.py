@@ -15,6 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.figures.real_model import draw_folder
+from steering_strength.figures.report.content import read_real_model
 from steering_strength.proofs_check.bridge.__main__ import main
 from steering_strength.proofs_check.bridge.options import JOBS, folder_of, parse
 from steering_strength.theory import TiltedFamily
@@ -50,6 +51,11 @@ def test_the_default_job_writes_data_and_says_the_same(
     # The pictures come from the records alone, in the same folder.
     drawn = draw_folder(folder, formats=("png",))
     assert [path.name for path in drawn] == ["final_norm.png"]
+    # The report reads the same folder.
+    shown = read_real_model(folder)
+    assert shown is not None
+    assert shown.picture is not None
+    assert all(verdict.status == "passed" for verdict in shown.verdicts)
 
 
 def test_a_run_repeats_itself(given: list[str], tmp_path: Path) -> None:
@@ -132,8 +138,15 @@ def test_laws_of_a_few_blocks(given: list[str], tmp_path: Path) -> None:
     assert main(["laws", *given, "--layers=1,2", "--contexts=2", "--windows=2"]) == 0
     folder = tmp_path / "out"
     content = json.loads((folder / "laws.json").read_text())
-    ids = {result["id"] for result in content["results"] if result["exact"]}
-    assert {"final-norm", "last-block@block_out 2", "norm-limit@block_out 1"} <= ids
+    assert {"final-norm", "last-block@block_out 2", "norm-limit@block_out 1"} <= {*content["exact"]}
+    # The vectors can be used again, and the one of the last block is what it was.
+    again = ["laws", *given, f"--vector={folder / 'cheer_block_out_2.npz'}", "--contexts=2"]
+    assert main([*again, "--windows=2", f"--out={tmp_path / 'again'}"]) == 0
+    ids = [result["id"] for result in content["results"]]
+    later = json.loads((tmp_path / "again" / "laws.json").read_text())["results"]
+    name = "local 0.1 nat@block_out 2"
+    at = [result["id"] for result in later].index(name)
+    assert later[at]["note"] == content["results"][ids.index(name)]["note"]
     names = {path.name for path in draw_folder(folder, formats=("png",))}
     assert names == {"final_norm.png", "laws.png"}
 
