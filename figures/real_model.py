@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from steering_strength.figures.store import parse_formats, save_picture
-from steering_strength.figures.style import GREY, style
+from steering_strength.figures.style import GREY, shown, style
 from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import write_whole
@@ -99,7 +99,7 @@ def _colour(index: int) -> str:
 
 def _frame(figure: Figure, title: str, caption: str = "") -> None:
     width = figure.get_figwidth()
-    figure.suptitle(textwrap.fill(title, int(_LARGE * width)), fontsize=9)
+    figure.suptitle(textwrap.fill(shown(title, 300), int(_LARGE * width)), fontsize=9)
     if caption:
         figure.supxlabel(textwrap.fill(caption, int(_SMALL * width)), fontsize=6, color=GREY)
 
@@ -146,10 +146,12 @@ def _final_norm(a: Arrays, figure: Figure) -> None:
     axes = figure.subplots(2, 2)
     tokens, concept, entropy, error = axes.flat
     for i, text in enumerate(a["token_text"]):
-        tokens.plot(a["dense"], a["token_predicted"][:, i], color=_colour(i), lw=1.2, label=text)
+        tokens.plot(
+            a["dense"], a["token_predicted"][:, i], color=_colour(i), lw=1.2, label=shown(text)
+        )
         tokens.plot(a["alphas"], a["token_measured"][:, i], "o", color=_colour(i), ms=2.6)
     tokens.plot(a["peak_alpha"], a["peak_height"], "v", color="black", ms=4, label="measured peak")
-    tokens.set(ylabel="next-token probability", title=f"“{a['context']} …”")
+    tokens.set(ylabel="next-token probability", title=f"“{shown(str(a['context']), 60)} …”")
     for i in range(a["concept_measured"].shape[1]):
         concept.plot(a["dense"], a["concept_predicted"][:, i], color=_colour(i), lw=0.9)
         concept.plot(a["alphas"], a["concept_measured"][:, i], "o", color=_colour(i), ms=2.2)
@@ -260,7 +262,7 @@ def _panel(p: Arrays, ax: Axes) -> None:
     for i, text in enumerate(p["token_text"]):
         colour = _colour(i)
         ax.plot(dense, spline(np.arcsinh(dense / unit))[:, i], "-", color=colour, lw=2, alpha=0.2)
-        ax.plot(alphas, p["measured"][:, i], "o", color=colour, ms=2.4, label=text)
+        ax.plot(alphas, p["measured"][:, i], "o", color=colour, ms=2.4, label=shown(text))
         ax.plot(alphas, p["near"][:, i], "--", color=colour, lw=1.0)
         ax.plot(alphas, p["far"][:, i], ":", color=colour, lw=1.3)
         ax.plot(alphas, p["exact"][:, i], "-", color=colour, lw=0.9)
@@ -272,7 +274,7 @@ def _panel(p: Arrays, ax: Axes) -> None:
     error = float(p["error"])
     missed = f" (spline within {error:.1g})" if np.isfinite(error) else ""
     ax.set_ylabel("Δp(z | α)")
-    ax.set_title(f"{p['panel_title']}{missed}", fontsize=8)
+    ax.set_title(f"{shown(str(p['panel_title']), 90)}{missed}", fontsize=8)
     ax.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
