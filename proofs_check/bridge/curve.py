@@ -60,6 +60,7 @@ _NEAR, _FAR, _SCAN = 0.02, 256.0, 15
 # R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
 _RATIO = {1e-12: 1e6, 1e-5: 1e3}
 _NODES = 3
+_LOST = (1.2, 1.5, 2.0, 3.0, 5.0)  # times the start: where a level is mostly lost
 _ROWS = 1 << 24  # numbers of remembered log-probabilities, 128 MiB
 
 
@@ -405,9 +406,10 @@ class MeasuredCurve:
         def below(strength: float) -> bool:
             return _logit(self._row(side * strength), mask) < goal
 
-        beyond = [s for s in self._strengths(side) if s > abs(start)]
-        if not any(map(below, beyond)):
-            yield self._scan(side, abs(start))
+        near = [side * abs(start) * factor for factor in _LOST] if start else []
+        for wanted in (near, self._scan(side, abs(start))):
+            if not any(below(s) for s in self._strengths(side) if s > abs(start)):
+                yield wanted
         ordered = [s for s in self._strengths(side) if s > abs(start)]
         first = next((i for i, s in enumerate(ordered) if below(s)), None)
         if first is None:
