@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from steering_strength.proofs_check.bridge.curve import (
     solve_together,
 )
 from steering_strength.proofs_check.bridge.steer import Held
+from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import Apply, SteeringVector
 from steering_strength.theory.advice import PopulationAdvice, advise
@@ -48,7 +49,7 @@ def advise_model(
     **demands: Any,
 ) -> PopulationAdvice:
     """`theory.advise` on the model's curves; see `SteeredModel.advise`."""
-    return advise(
+    found = advise(
         curves(model, vector, batch),
         tokens,
         level=level,
@@ -58,6 +59,15 @@ def advise_model(
         name=model.token_text,
         **demands,
     )
+    least = min((b for b in (cross_entropy, reverse_kl) if b), default=math.inf)
+    if precision(model.dtype) < 1e-5 or least >= model.smallest_budget:
+        return found
+    words = (
+        f"rounding alone makes {model.floor:.2g} nats in this precision: a budget of {least:g} is"
+        f" met within about {100 * math.sqrt(model.floor / least):.0f} %"
+    )
+    warned = [replace(one, cautions=(words, *one.cautions)) for one in found.contexts]
+    return replace(found, contexts=tuple(warned))
 
 
 def samples(

@@ -1,10 +1,10 @@
 """Steered curves of a model: what `theory.advice` asks, answered where the model is steered.
 
 At the output of the final norm each context is a `TiltedFamily`, exact. At the last block its
-logits are known in closed form (`last-block`). At any other block nothing is linear: one derivative
-at alpha = 0 (`local`) seeds every search, each distribution that is measured serves all searches of
-its context, and an answer is a strength that was measured between two that were. What was not found
-says up to where it was looked for, never "never".
+logits are known in closed form (`last-block`), a `ScannedCurve`. At any other block nothing is
+linear: one derivative at alpha = 0 (`local`) seeds every search, each distribution that is measured
+serves all searches of its context, and an answer is a strength that was measured between two that
+were. What was not found says up to where it was looked for, never "never".
 
 The searches are generators: they yield the strengths they want measured and return a `Root`. So one
 curve can be asked alone, and the searches of many contexts can share forward passes
@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
 from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice import ScannedCurve
 from steering_strength.theory.advice.curve import Method
 from steering_strength.theory.engine import LastBlock
 from steering_strength.theory.engine.inverse import Root
@@ -146,10 +147,10 @@ def curves(model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> li
     if vector.site.layer == len(model.blocks) - 1 and model.structure.not_affine is None:
         try:
             states = model.states(batch, vector.site).numpy()
-            return [_closed(last_block(model, h, vector)) for h in states]
+            return [ScannedCurve.last_block(last_block(model, h, vector)) for h in states]
         except ModelError:
             pass  # an unknown norm has no closed form; measuring works with any
-    source = _Measured(Held(model, batch, vector.site, apply=apply), vector)
+    source = Measured(Held(model, batch, vector.site, apply=apply), vector)
     return [MeasuredCurve(source, j, local) for j, local in enumerate(source.locals)]
 
 
@@ -177,34 +178,14 @@ def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | Array
     )
 
 
-class Source(Protocol):
-    """Where the distributions of a group of contexts come from."""
-
-    method: Method
-    exact: bool  # values are as good as closed forms: search to rounding
-    noise: float  # of a log-probability, nats
-
-    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
-        """Log-probabilities, (n, V), of (context, signed alpha) rows."""
-
-    def limit(self, context: int, sign: int) -> Floats:
-        """Log-probabilities far out, (V,)."""
-
-    def settled(self, context: int, tolerance: float, sign: int) -> float:
-        """A guess of the strength beyond which the limit is met within `tolerance`."""
-
-    def scale(self, context: int) -> float:
-        """The strength at which alpha v is as long as a state."""
-
-
 class MeasuredCurve:
-    """One context of a `Source`, answering `theory.advice.curve.SteeredCurve`.
+    """One context of `Measured` ones, answering `theory.advice.curve.SteeredCurve`.
 
     Every distribution is remembered and serves all questions; a root is where a measured quantity
     is at its level, between a measured strength below and a measured one above.
     """
 
-    def __init__(self, source: Source, context: int, local: Local) -> None:
+    def __init__(self, source: Measured, context: int, local: Local) -> None:
         self._source, self._context = source, context
         self.local = local
         self._p = np.exp(local.log_p)
@@ -216,7 +197,7 @@ class MeasuredCurve:
     @property
     def method(self) -> Method:
         """How answers come about."""
-        return self._source.method
+        return "measured"
 
     @property
     def size(self) -> int:
@@ -301,6 +282,11 @@ class MeasuredCurve:
         """Beyond which alpha p_alpha was within `tolerance` of `limit`, in total variation."""
         return self.solve("limit_root", tolerance, sign)
 
+    @staticmethod
+    def together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) -> None:
+        """Answer questions about many curves: contexts of one model share forward passes."""
+        solve_together(asked)
+
     def solve(self, question: str, *arguments: Any) -> Root:
         """Ask one question; its answer is remembered."""
         solve_together([(self, question, arguments)])
@@ -352,9 +338,8 @@ class MeasuredCurve:
         """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
         scale = self._source.scale(self._context)
         near = max(_NEAR * scale, 1.1 * start)
-        count = 4 * _SCAN if self._source.exact else _SCAN
         far = max(_FAR * scale, _STRETCH * near)
-        return [sign * float(a) for a in np.geomspace(near, far, count)]
+        return [sign * float(a) for a in np.geomspace(near, far, _SCAN)]
 
     def _budget(self, budget: float, sign: int, which: int) -> Search:
         goal, side = as_budget(budget, "budget"), as_sign(sign)
@@ -455,7 +440,7 @@ class MeasuredCurve:
         if falls is None:
             return self._unfound(side, "it still rises at", self._strengths(side)[-1])
         low, best, high = falls
-        while not self._narrow(low, high, 1e6 if self._source.exact else 4.0):
+        while not self._narrow(low, high, 4.0):
             yield [side * 0.5 * (low + best), side * 0.5 * (best + high)]
             ordered = sorted({low, 0.5 * (low + best), best, 0.5 * (best + high), high})
             at = max(range(1, len(ordered) - 1), key=lambda i: y(ordered[i]))
@@ -494,8 +479,7 @@ class MeasuredCurve:
         scanned, tries, inside = not rate > 0.0, 0, 0
         if scanned:
             yield self._scan(side)
-        rounds = 2 * _ROUNDS if self._source.exact else _ROUNDS
-        for _ in range(rounds):
+        for _ in range(_ROUNDS):
             ordered = self._strengths(side)
             at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
             if at is not None:
@@ -547,8 +531,7 @@ class MeasuredCurve:
         return low, best, high
 
     def _narrow(self, low: float, high: float, factor: float = 1.0) -> bool:
-        width = 1e-12 if self._source.exact else _WIDTH
-        return high - low <= factor * width * high
+        return high - low <= factor * _WIDTH * high
 
     def _inside(
         self, y: Curve, goal: float, rate: float, side: int, ends: tuple[float, float],
@@ -557,8 +540,6 @@ class MeasuredCurve:
         """The next strength in a bracket: get one end close, then the other near it."""
         low, high = ends
         middle = 0.5 * (low + high)
-        if self._source.exact:
-            return middle
         if under < 1.0:
             aim = 0.5 * (1.0 + under) if y(low) < under * goal else 1.5 - 0.5 * under
         else:
@@ -623,15 +604,8 @@ def solve_together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) 
         running = going
 
 
-# How `theory.advice` finds it: many contexts share each round's forward pass.
-MeasuredCurve.together = staticmethod(solve_together)  # type: ignore[attr-defined]
-
-
-class _Measured:
+class Measured:
     """Contexts held at a block: every distribution is a forward pass above it."""
-
-    method: Method = "measured"
-    exact = False
 
     def __init__(self, held: Held, vector: SteeringVector) -> None:
         self._held, self._vector = held, vector
@@ -702,33 +676,6 @@ class _Measured:
                 lengths = np.linalg.norm(found, axis=1)
             self._remainders[sign] = found
         return np.asarray(self._remainders[sign][context])
-
-
-class _Closed:
-    """The last block of one context: every distribution in closed form."""
-
-    method: Method = "closed form"
-    exact, noise = True, 0.0
-
-    def __init__(self, form: LastBlock) -> None:
-        self._form = form
-
-    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
-        return np.asarray(self._form.log_probability(np.array([alpha for _, alpha in wanted])))
-
-    def scale(self, _context: int) -> float:
-        return math.sqrt(self._form.C / self._form.A) if self._form.A > 0.0 else 1.0
-
-    def limit(self, _context: int, sign: int) -> Floats:
-        return np.asarray(self._form.limit(sign))
-
-    def settled(self, context: int, _tolerance: float, _sign: int) -> float:
-        return self.scale(context)
-
-
-def _closed(form: LastBlock) -> MeasuredCurve:
-    slope, log_p = form.slope(0.0), form.log_probability(0.0)
-    return MeasuredCurve(_Closed(form), 0, Local(log_p, slope, np.zeros_like(slope), 0.0))
 
 
 def _logit(log_q: Floats, mask: NDArray[np.bool_]) -> float:

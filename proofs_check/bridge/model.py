@@ -7,7 +7,7 @@ from texts, steered curves that answer like a `TiltedFamily`, advice, steered ge
     model = SteeredModel(hf_model, tokenizer)
     vector = model.vector(positive, negative, site=15)
     advice = model.advise(vector, contexts, cross_entropy=0.5)
-    with model.steered(vector, advice.alpha):
+    with model.steered(vector, advice.window.advised):
         hf_model.generate(...)
 """
 

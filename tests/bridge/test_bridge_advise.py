@@ -1,0 +1,141 @@
+"""Advice on models: windows kept under a plain hook, honest words, texts, layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from scipy.special import logsumexp
+
+from steering_strength.proofs_check.bridge.advise import FACTORS, rank_layers, samples
+from steering_strength.proofs_check.bridge.curve import solve_together
+from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector
+from steering_strength.theory.errors import BudgetError, ShapeError
+
+from .test_bridge_matrix import divergence, plain
+
+pytestmark = pytest.mark.bridge
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("site", ["final_norm", 1, 2])
+def test_windows_hold_under_the_hook(steered: Any, concept: Any, site: Any, sign: int) -> None:
+    model = steered("llama")
+    vector = model.vector(concept.positive, concept.neutral, site)
+    tokens = np.argsort(-sign * model.at(site, vector, concept.contexts[0]).log_odds)[:3]
+    found = model.advise(
+        vector, concept.contexts, tokens=tokens, level=0.05, cross_entropy=0.4, sign=sign
+    )
+    method = {"final_norm": "closed form", 1: "measured", 2: "scanned"}[site]
+    usable = 0
+    for text, advice in zip(concept.contexts, found.contexts, strict=True):
+        assert advice.method == method
+        if not advice.window.usable:
+            continue
+        usable += 1
+        base = plain(model, vector, text, 0.0)
+        for point in (advice.low, advice.high):
+            assert point.alpha * sign >= 0
+            log_q = plain(model, vector, text, point.alpha)
+            assert divergence(base, log_q) <= 0.4 * 1.0001
+            assert np.exp(logsumexp(log_q[tokens])) >= 0.05 * 0.999
+            assert point.cross_entropy == pytest.approx(divergence(base, log_q), abs=1e-4)
+    assert usable
+    assert len(str(found).splitlines()) <= 30
+
+
+def test_one_context_and_several_cost_what_they_should(steered: Any, concept: Any) -> None:
+    model = steered("llama")
+    vector = model.vector(concept.positive, concept.neutral, "final_norm")
+    before = model.cost.texts
+    model.advise(vector, concept.contexts, cross_entropy=0.3)
+    # The final norm: one pass per context, whatever is asked.
+    assert model.cost.texts - before == len(concept.contexts)
+    # At a block contexts share each round: answered together or alone, the roots are the same.
+    at_block = model.vector(concept.positive, concept.neutral, 1)
+    together = model.at(1, at_block, list(concept.contexts))
+    before = model.cost.forwards
+    solve_together([(curve, "cross_entropy_root", (0.3, 1)) for curve in together])
+    shared = model.cost.forwards - before
+    before = model.cost.forwards
+    alone = [model.at(1, at_block, text) for text in concept.contexts]
+    roots = [curve.cross_entropy_root(0.3, 1) for curve in alone]
+    assert shared < (model.cost.forwards - before) / 2
+    for curve, root in zip(together, roots, strict=True):
+        assert curve.cross_entropy_root(0.3, 1).alpha == pytest.approx(root.alpha, rel=1e-3)
+
+
+def test_what_was_not_found_is_not_promised(steered: Any, concept: Any) -> None:
+    model = steered("granite")  # small logits: the divergence at a block saturates
+    vector = model.vector(concept.positive, concept.neutral, 1)
+    found = model.advise(vector, concept.contexts, cross_entropy=5.0)
+    assert not found.window.usable
+    assert math.isnan(found.window.advised)
+    root = model.at(1, vector, concept.contexts[0]).cross_entropy_root(5.0, 1)
+    assert math.isinf(root.alpha)
+    assert "up to alpha" in root.reason
+    assert "never" not in root.reason
+
+
+def test_words_become_the_target(steered: Any, concept: Any) -> None:
+    model = steered("llama")
+    vector = model.vector(concept.positive, concept.neutral)
+    by_words = model.advise(vector, "the day was", words=concept.words, level=0.3)
+    by_ids = model.advise(vector, "the day was", tokens=model.tokens(concept.words), level=0.3)
+    assert by_words.contexts[0].window.words == by_ids.contexts[0].window.words
+    assert by_words.contexts[0].demand.target.sum() == 3
+
+
+def test_mistakes_are_named(steered: Any, concept: Any) -> None:
+    model = steered("llama")
+    vector = model.vector(concept.positive, concept.neutral)
+    with pytest.raises(BudgetError, match="nothing is demanded"):
+        model.advise(vector, concept.contexts)
+    with pytest.raises(ShapeError, match="block 9"):
+        model.advise(SteeringVector(vector.values, Site(9)), concept.contexts, cross_entropy=1.0)
+    with pytest.raises(VectorError, match="belongs to final_norm"):
+        model.advise(vector, concept.contexts, site=1, cross_entropy=1.0)
+
+
+def test_a_coarse_precision_warns_of_small_budgets(steered: Any, concept: Any) -> None:
+    model = steered("llama", "bfloat16")
+    vector = model.vector(concept.positive, concept.neutral, 1)
+    small, large = 0.3 * model.smallest_budget, 3 * model.smallest_budget
+    for budget, warned in ((small, True), (large, False)):
+        found = model.advise(vector, concept.contexts, cross_entropy=budget)
+        said = " ".join(" ".join(one.cautions) for one in found.contexts)
+        assert ("rounding alone" in said) == warned
+
+
+def test_samples_are_steered_at_every_decoded_token(steered: Any, concept: Any) -> None:
+    model = steered("llama")
+    vector = model.vector(concept.positive, concept.neutral, 1)
+    alphas = [factor * 2.0 for factor in FACTORS]
+    texts = samples(model, vector, "the day was", alphas, 6)
+    for alpha, text in zip(alphas, texts, strict=True):
+        ids = model.encode("the day was").ids
+        for _ in range(6):
+            with model.steered(vector, alpha):
+                ids = torch.cat([ids, model.forward(ids).logits[:, -1].argmax(-1)[:, None]], dim=1)
+        new = ids[0, 4:].tolist()
+        end = model.tokenizer.eos_token_id
+        assert text == model.tokenizer.decode(new[: new.index(end)] if end in new else new)
+    one = samples(model, vector, "the day was", [1.0], 6, temperature=1.0, seed=4)
+    assert one == samples(model, vector, "the day was", [1.0], 6, temperature=1.0, seed=4)
+
+
+def test_derivatives_rank_layers(steered: Any, concept: Any) -> None:
+    model = steered("llama")
+    vectors = model.vectors(concept.positive, concept.neutral, [0, 1, 2])
+    ranks = rank_layers(model, vectors, concept.contexts, [13, 14], 1e-4, measure=True)
+    assert sorted(rank.site for rank in ranks) == [f"block_out {layer}" for layer in range(3)]
+    assert [rank.gain for rank in ranks] == sorted((r.gain for r in ranks), reverse=True)
+    for rank in ranks:
+        # A budget this small lies at the origin: what it buys is what the derivative says.
+        assert rank.measured == pytest.approx(rank.predicted, rel=0.1, abs=2e-5)
