@@ -358,7 +358,7 @@ def test_words_inside_formulas_are_prose_and_conditions_are_set():
 
 
 def test_tally_refuses_a_status_it_does_not_know():
-    assert tally(["proved", "assumed", "proved"]) == {"proved": 2, "assumed": 1}
+    assert tally(["proved", "proved with rules", "proved"]) == {"proved": 2, "proved with rules": 1}
     with pytest.raises(ValueError, match="go beyond"):
         tally(["proved", "maybe"])
 

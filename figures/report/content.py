@@ -28,14 +28,12 @@ __all__ = [
 
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
-    "separation": "Tilting",
-    "limits": "Tilting",
     "peaks": "Probability of the next token",
-    "peak_sign": "Probability of the next token",
+    "peaks_sign": "Probability of the next token",
     "concept": "Probability of a concept",
     "concept_shape": "Probability of a concept",
     "cross_entropy": "Cross-entropy",
-    "radius": "Cross-entropy",
+    "cross_entropy_radius": "Cross-entropy",
     "transformer": "Transformers",
     "advice": "Choosing the strength",
 }

@@ -10,11 +10,15 @@ from __future__ import annotations
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
-from steering_strength.theory.laws.kernel import Fact, Sign
-from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.claims import Identity, Inequality, Limit
+from steering_strength.theory.laws.kernel import Fact, Let, Sign
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.symbols import K, alpha, over_tokens, p, variance, z
-from steering_strength.theory.laws.tilting import i, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.peaks import PEAK
+from steering_strength.theory.laws.peaks import here as at_its_peak
+from steering_strength.theory.laws.rules import crossing, reflected
+from steering_strength.theory.laws.symbols import NORMALISED, M, V, mean, over_tokens, p, y, z
+from steering_strength.theory.laws.tilting import MEAN_RISES, MEAN_SLOPE, i, odds, pN, pP, q_N, q_P
 
 __all__ = ["PEAK_SIGN", "margin", "threshold"]
 
@@ -104,8 +108,8 @@ threshold = define(
     "threshold",
     (),
     ell * _bracket + lam + eps * _rest + Q_D * (1 - eps) * delta_D,
-    text="g(ε)",
-    latex=r"g(\varepsilon)",
+    text="g",
+    latex="g",
 )
 _margin = Identity(
     ell + lam - expected_odds(),
@@ -132,16 +136,25 @@ _DOMAIN = (
     Sign(G - 1 - G * x),
 )
 tau = Symbol("tau", positive=True)  # L + lambda = tau > 0: Assumption 1, a_z > b_z
-_slope_at_zero = define(
-    "slope_at_zero",
-    (),
-    -(1 + Q_D - Q_D * x * G / (G - 1)) / (1 - x) - ell * Q_D - tau - Q_D * delta_D,
-    text="-(1 + Q_D - Q_D ε G/(G - 1))/(1 - ε) - L Q_D - τ - Q_D δ_D",
-    latex=r"-\frac{{1 + Q_D - Q_D \varepsilon G/(G-1)}}{{1-\varepsilon}} - L Q_D - \tau - Q_D "
-    r"\delta_D",
-    precedence=0,
+_at_a_zero = -(1 + Q_D - Q_D * x * G / (G - 1)) / (1 - x) - _level * (1 + Q_D) - lam - Q_D * delta_D
+_turn = Identity(
+    x * Derivative(margin(x), x) - margin(x),
+    _at_a_zero,
+    reason="at a zero of g the right side is ε g'(ε)",
+    given=_DOMAIN,
 )
-
+_downwards = Inequality(
+    _at_a_zero,
+    Integer(0),
+    relation="<",
+    form=-(1 + Q_D * (1 - x * G / (G - 1))) / (1 - x)
+    - _level * Q_D
+    - (_level + lam)
+    - Q_D * delta_D,
+    reason="ε < (G - 1)/G makes L and the bracket positive, Assumption 1 says L + λ > 0",
+    given=(*_DOMAIN, Sign(_level), Sign(_level + lam, strict=True)),
+)
+THRESHOLD = crossing(_turn, _downwards, reason="so the admissible ε form an interval (0, ε*)")
 # g as a function of L, which tends to infinity as epsilon tends to 0
 _eps_of_level = (G - 1) / (G - 1 + exp(ell))
 _by_level = (
@@ -157,50 +170,47 @@ _eps_w = (G - 1) / (G - 1 + c / w)
 _LAMBERT = (Sign(G - 1, strict=True), Sign(G - 2))
 _same_concept = ell * (1 - G * eps / (G - 1)) + tau + eps * kappa_T / (G - 1) + (1 - eps) * delta_D
 
+_zero = Identity(
+    mean(Integer(0)),
+    over_tokens(p[y] * M[y], y),
+    reason="at α = 0 the mean is E[M] under p",
+    given=(NORMALISED,),
+)
+CRITERION = reflected(
+    MEAN_RISES,
+    _zero,
+    at_its_peak,
+    reason="K' strictly increases from K'(0) = E[M] to K'(α_z) = M_z",
+)
 PEAK_SIGN = Law(
     id="peak-sign",
     title="A peak is at positive strength if the token beats the mean log-odds",
     source="arXiv:2602.02712, Remark 3.4 and Eq. 11 (App. B.3)",
     paper="For c_j outside T in the weighted family, peaks of target tokens are at α > 0 for ε "
-    "small "
-    "enough.",
+    "small enough.",
     sharper="For every dataset α_z > 0 iff M(z) > E[M], and E[M] = mean_N KL(p‖p_i) - mean_P "
-    "KL(p‖p_i): "
-    "the context decides by whether it is closer to N or to P. In the weighted family all target "
-    "peaks are positive iff g(ε) > 0, with λ = min_T log(γ/ω), and the admissible ε form an "
-    "interval "
-    "(0, ε*). Every ε works if N lies in the concept of c_j, if γ = ω, or if G = 2.",
+    "KL(p‖p_i): the context decides by whether it is closer to N or to P. In the weighted family "
+    "all target peaks are positive iff g(ε) > 0, with λ = min_T log(γ/ω), and the admissible ε "
+    "form an interval (0, ε*). Every ε works if N lies in the concept of c_j, if γ = ω, or if "
+    "G = 2.",
     assumptions=(ASSUMPTION_1,),
     statement=_sign_criterion,
+    headline=(CRITERION, _sign_criterion, THRESHOLD),
+    cites=(MEAN_SLOPE, PEAK),
     steps=(
-        Identity(
-            Derivative(K(alpha), (alpha, 2)),
-            variance(alpha),
-            reason="K' strictly rises (`mean-slope`), so α_z > 0 iff M_z = K'(α_z) > K'(0) = E[M]",
-        ),
+        _zero,
+        CRITERION,
         _sign_criterion,
+        Identity(
+            over_tokens(p[y] * M[y], y),
+            average_odds(),
+            reason="this M is that of the difference of means",
+            given=(Let(M[y], odds(y), y, Integer(0), V - 1),),
+        ),
         _margin,
-        Identity(
-            x * Derivative(margin(x), x) - margin(x),
-            -(1 + Q_D - Q_D * x * G / (G - 1)) / (1 - x) - _level * (1 + Q_D) - lam - Q_D * delta_D,
-            reason="so at a zero of g, ε g'(ε) is the right side",
-            given=_DOMAIN,
-        ),
-        Identity(
-            (
-                -(1 + Q_D - Q_D * x * G / (G - 1)) / (1 - x) - ell * (1 + Q_D) - lam - Q_D * delta_D
-            ).xreplace({lam: tau - ell}),
-            _slope_at_zero(),
-            reason="Assumption 1 says L + λ = τ > 0",
-            given=_DOMAIN,
-        ),
-        Inequality(
-            1 + Q_D * (1 - x * G / (G - 1)),
-            Integer(0),
-            reason="the bracket is positive, as ε < (G - 1)/G; L > 0 for the same reason, so every "
-            "term of (5) is negative or zero, the first strictly",
-            given=_DOMAIN,
-        ),
+        _turn,
+        _downwards,
+        THRESHOLD,
         Identity(
             margin(_eps_of_level),
             _by_level,
@@ -212,12 +222,6 @@ PEAK_SIGN = Law(
             oo,
             variable=ell,
             reason="ε → 0 is L → ∞: g is positive for small ε",
-        ),
-        Appeal(
-            principle="single crossing",
-            conclusion="g only ever crosses zero downwards, so it has at most one zero ε*, and g "
-            "> 0 exactly on (0, ε*), or everywhere if it has none",
-            premises=(4, 5, 6, 7, 8),
         ),
         Identity(
             ell * (2 - eps * G / (G - 1))
