@@ -25,11 +25,7 @@ def _draw(step, seed):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_claim_holds_wherever_its_hypotheses_do(step):
-    found = [
-        step.holds(instance)
-        for seed in SEEDS
-        for instance in islice(_draw(step, seed), 2)
-    ]
+    found = [step.holds(instance) for seed in SEEDS for instance in islice(_draw(step, seed), 2)]
     assert False not in found
     if isinstance(step, Identity | Inequality) and step.by is None:
         assert True in found, "no instance decides it"
