@@ -25,7 +25,7 @@ from steering_strength.proofs_check.bridge.curve import (
 from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
-from steering_strength.proofs_check.bridge.vectors import Apply, SteeringVector
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
 from steering_strength.theory.advice import PopulationAdvice, advise
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def advise_model(
     **demands: Any,
 ) -> PopulationAdvice:
     """`theory.advise` on the model's curves; see `SteeredModel.advise`."""
+    if vector.site == FINAL_NORM and demands.get("plateau") is None:
+        demands["plateau"] = 0.01  # a closed form: it costs nothing
     found = advise(
         curves(model, vector, batch),
         tokens,

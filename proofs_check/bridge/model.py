@@ -604,11 +604,12 @@ class SteeredModel:
         sign: int = 1,
         weights: ArrayLike | None = None,
         quantile: float = 0.9,
-        plateau: float = 0.01,
+        plateau: float | None = None,
     ) -> PopulationAdvice:
         """Which alpha: the window that meets the demands on every context and on most of them.
 
-        `words` are turned into the tokens that spell them. All else as in `theory.advise`.
+        `words` are turned into the tokens that spell them. All else as in `theory.advise`, but that
+        `plateau`, which costs passes at a block, is only asked there if given.
         """
         from steering_strength.proofs_check.bridge.advise import advise_model
 
