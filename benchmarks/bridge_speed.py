@@ -92,7 +92,7 @@ class Bench:
 
     def derivative(self) -> Any:
         """d logits / d alpha of every context, blocks below included."""
-        from steering_strength.proofs_check.bridge.curve import derivatives
+        from steering_strength.proofs_check.bridge.local import derivatives
 
         return derivatives(self.model.hold(self.batch, self.site), self.vector)
 

@@ -16,12 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.curve import (
-    MeasuredCurve,
-    curves,
-    derivatives,
-    solve_together,
-)
+from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves, solve_together
+from steering_strength.proofs_check.bridge.local import derivatives
 from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
@@ -40,24 +36,21 @@ def advise_model(
     model: SteeredModel,
     vector: SteeringVector,
     batch: TokenBatch,
+    tokens: ArrayLike | None = None,
     *,
-    tokens: ArrayLike | None,
-    level: float | None,
-    cross_entropy: float | None,
-    reverse_kl: float | None,
-    sign: int,
+    cross_entropy: float | None = None,
+    reverse_kl: float | None = None,
     **demands: Any,
 ) -> PopulationAdvice:
-    """`theory.advise` on the model's curves; see `SteeredModel.advise`."""
+    """`theory.advise` on the model's curves, and a word about its precision."""
     if vector.site == FINAL_NORM and demands.get("plateau") is None:
         demands["plateau"] = 0.01  # a closed form: it costs nothing
+    demands.setdefault("plateau", None)
     found = advise(
         curves(model, vector, batch),
         tokens,
-        level=level,
         cross_entropy=cross_entropy,
         reverse_kl=reverse_kl,
-        sign=sign,
         name=model.token_text,
         **demands,
     )

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from steering_strength.proofs_check.bridge.curve import Local, derivatives, last_block
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws, law_verdict
+from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block
 from steering_strength.proofs_check.bridge.read import count_shapes
 from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision

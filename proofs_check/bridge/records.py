@@ -29,8 +29,8 @@ from steering_strength.proofs_check.bridge.blocks import (
     text_derivatives,
     text_losses,
 )
-from steering_strength.proofs_check.bridge.curve import derivatives, last_block
 from steering_strength.proofs_check.bridge.data import write_arrays
+from steering_strength.proofs_check.bridge.local import derivatives, last_block
 from steering_strength.proofs_check.bridge.options import FIGURES
 from steering_strength.proofs_check.bridge.scores import Cloze, Score, benchmark_curve, judge_curve
 from steering_strength.proofs_check.bridge.texts import text_windows

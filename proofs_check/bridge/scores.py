@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from steering_strength.proofs_check.bridge.blocks import asinh_grid, plateau
-from steering_strength.proofs_check.bridge.curve import derivatives
 from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.local import derivatives
 from steering_strength.proofs_check.bridge.texts import pad
 from steering_strength.proofs_check.bridge.vectors import SteeringVector
 

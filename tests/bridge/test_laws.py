@@ -17,9 +17,9 @@ from steering_strength.proofs_check.bridge.blocks import (
     text_derivatives,
     text_losses,
 )
-from steering_strength.proofs_check.bridge.curve import derivatives
 from steering_strength.proofs_check.bridge.errors import SelfCheckError
 from steering_strength.proofs_check.bridge.laws import LawReport, alpha_grid, final_norm_laws
+from steering_strength.proofs_check.bridge.local import derivatives
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import AlphaError, AssumptionError, ShapeError
 
