@@ -315,7 +315,7 @@ def sweet_spot(case: ConceptCase) -> Comparison:
     ends = []
     for seen, window in [
         (case, alone.window),
-        *zip(contexts, (a.window for a in many.contexts), strict=True),  # type: ignore[union-attr]
+        *zip(contexts, (a.window for a in many.contexts), strict=True),
     ]:
         curve = partial(precise.concept_log_odds, seen.p, seen.M, tokens)
         price = partial(_price, seen)
@@ -333,7 +333,7 @@ def sweet_spot(case: ConceptCase) -> Comparison:
                 claim(f"{budget} nats are kept up to {high}", bool(price(within) <= budget)),
                 claim(f"{budget} nats are spent at {high}", bool(price(beyond) >= budget)),
             ]
-    worst_window = many.worst  # type: ignore[union-attr]
+    worst_window = many.worst
     lows, highs = zip(*ends[1:], strict=True)
     comparisons += [
         claim("the same alone and among others", ends[0] == ends[1 + case.context]),
