@@ -205,8 +205,9 @@ _OWN = {
     "train": f"{_RUN} --json {_GRID} --context --steps",
     "explore-data": f"{_TEXTS} {_GRID} --contexts",
     "advise": f"{_TEXTS} --vector --site --read --apply --data --budget --reverse-budget"
-    " --per-token --percentile --direction --level --before-peak --sign --tokens --largest --quantile --context-texts --contexts"
-    " --max-activation --rank-layers --check-ranking --export --samples",
+    " --per-token --percentile --direction --level --before-peak --sign --tokens --largest"
+    " --quantile --context-texts --contexts --max-activation --rank-layers --check-ranking"
+    " --export --samples",
     "read": "--json",
 }
 _DEFAULTS: dict[str, dict[str, Any]] = {
