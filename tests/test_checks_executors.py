@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import tracemalloc
 from dataclasses import replace
 from typing import Any
@@ -174,3 +176,22 @@ def test_json_has_every_method_and_the_false_claims(tmp_path: Any) -> None:
     }
     refuted = [r for r in data["results"] if r["status"] == "refuted"]
     assert all(r["counterexample"] for r in refuted)
+
+
+def die_on_three(task: int) -> int:
+    if task == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def test_a_dead_process_is_noticed() -> None:
+    with pytest.raises(SteeringError, match="has died"):
+        list(on_cores(2)(die_on_three, range(6)))
+
+
+@pytest.mark.parametrize("option", ["--examples", "--seed"])
+def test_errata_refuse_what_they_would_ignore(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["errata", option, "5"]) == 2
+    assert option in capsys.readouterr().err

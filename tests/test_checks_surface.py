@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from steering_strength.proofs_check.mutants.mutant import WrongLaw
 from steering_strength.proofs_check.patch import replaced
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.search import search
 from steering_strength.proofs_check.surface import perturbed, surface
-from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.theory import LAWS, ConceptDataset, TiltedFamily, laws
 from steering_strength.theory.engine import cross_entropy
 from steering_strength.theory.engine.family import cross_entropy as as_the_family_sees_it
+from steering_strength.theory.laws import Law
 
 SURFACE = surface()
 JUDGES = {name: [c for c in CHECKS.values() if name in c.judges] for name in SURFACE}
@@ -22,6 +24,8 @@ SAMPLE = {
     "JointFamily.interference", "advise", "envelope", "weighted_threshold",
 }  # fmt: skip
 EXAMPLES = 60
+# The others are an order of numbers, or a sign: their check decides it without the two sides.
+EVALUATED = set(LAWS) - {"sign-separation", "monotone", "peak-sign", "concept-shape"}
 
 
 def refuted(name: str) -> list[str]:
@@ -49,6 +53,22 @@ def test_every_public_number_is_on_the_list_of_a_check() -> None:
 )
 def test_a_check_refutes_what_it_lists_once_that_is_wrong(name: str) -> None:
     assert refuted(name) == [check.id for check in JUDGES[name]]
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_a_law_and_its_numeric_twin_meet_the_same_oracle(law: Law) -> None:
+    """On the same instances: the twin is on the list of the law's own check, and so is the law."""
+    check = CHECKS[law.id]
+    twin = ".".join(law.twin.split(".")[-2:])
+    name = next(n for n in (twin, twin.rpartition(".")[2]) if n in SURFACE)
+    assert name in check.judges
+    assert search(check, examples=10, seed=1).case is None
+    owner, attribute = SURFACE[name]
+    with replaced(owner, attribute, perturbed(owner, attribute)):
+        assert search(check, examples=30, seed=1, shrink=0).case is not None
+    if law.id in EVALUATED:
+        with replaced(laws, "LAWS", {**LAWS, law.id: WrongLaw(law.lhs, law.rhs + 1)}):
+            assert search(check, examples=30, seed=1, shrink=0).case is not None
 
 
 def test_a_wrong_formula_reaches_callers_inside_and_is_put_back() -> None:
