@@ -51,6 +51,7 @@ from steering_strength.figures.style import style
 from steering_strength.proofs_check import run
 from steering_strength.proofs_check.errata import ERRATA, Found, find
 from steering_strength.proofs_check.executors import on_cores
+from steering_strength.proofs_check.formal.library import theorems
 from steering_strength.proofs_check.verdict import versions
 from steering_strength.theory.laws import CLAIMS, LAWS
 from steering_strength.theory.laws.graph import tree
@@ -224,6 +225,21 @@ class Page:
             f'<figure><img alt="{words}" src="{self.up}figures/{name}.svg">'
             f"<figcaption>{words}</figcaption></figure>"
         )
+
+    def theorems(self) -> str:
+        """A table of all headlines, and under it each as it stands in its file."""
+        rows, folds = [], []
+        for name in dict.fromkeys(theorem.id for theorem in theorems()):
+            own = [theorem for theorem in theorems() if theorem.id == name]
+            listed = ", ".join(f"`{theorem.name}`" for theorem in own)
+            places = ", ".join(f"`{file}`" for file in dict.fromkeys(t.file for t in own))
+            rows.append(f"| `{name}` | {listed} | {places} |")
+            shown = "\n\n".join(f"(** {t.words} *)\nTheorem {t.name} {t.statement}." for t in own)
+            folds.append(
+                f"<details><summary>{escape(name)}</summary>\n<pre>{escape(shown)}</pre></details>"
+            )
+        head = "| statement | theorems | file |\n|---|---|---|\n"
+        return head + "\n".join(rows) + "\n\n" + _raw("\n".join(folds))
 
     def names(self, package: str) -> str:
         """The reference of every name that a package offers, in the order of its ``__all__``."""

@@ -15,6 +15,7 @@ from typing import Any
 from steering_strength.figures.gallery import FIGURES, Figure
 from steering_strength.figures.report.content import Content, Reading, Statement
 from steering_strength.figures.store import FORMATS
+from steering_strength.proofs_check.formal.library import theorems
 from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = [
@@ -284,6 +285,7 @@ def statement_body(content: Content, s: Statement, *, files: bool = True) -> str
             rows = "\n\n".join(_display(entry["latex"]) for entry in s.law["notation"])
             parts.append(_fold(summary, rows))
         parts.append(_steps(content, s.law, "Derivation"))
+    parts += _theorems(s.id)
     parts += _checks(content, s)
     homes = content.homes
     parts += [figure(content, FIGURES[name]) for name in s.figures if homes.get(name) == s.id]
@@ -302,6 +304,15 @@ def statement_body(content: Content, s: Statement, *, files: bool = True) -> str
         named += ["[checks.json](checks.json)"] if checked else []
         parts.append(f"*As data under this id in {' and '.join(named)}.*")
     return "\n\n".join(parts)
+
+
+def _theorems(name: str) -> list[str]:
+    """The statement as theorems of Coq, as they stand in their files."""
+    own = [theorem for theorem in theorems() if theorem.id == name]
+    if not own:
+        return []
+    shown = "\n\n".join(f"(* {t.file}: {t.words} *)\nTheorem {t.name} {t.statement}." for t in own)
+    return [_fold(f"In Coq, {_count(len(own), 'theorem')}", _code(shown, "text"))]
 
 
 def _source(source: str) -> str:
