@@ -24,14 +24,14 @@ __all__ = [
     "table", "words",
 ]  # fmt: skip
 
-TITLE = "Steering strength: derived, checked, drawn"
+TITLE = "Steering strength: derived, verified, checked, drawn"
 
 _ABOUT = """\
 To steer a language model is to add $\\alpha$ times a vector to its hidden state. This page holds
 the theory of how the strength $\\alpha$ acts, from
 [arXiv:2602.02712](https://arxiv.org/abs/2602.02712) and in sharper forms: each statement is derived
-step by step with computer algebra, checked against independent arithmetic and against a simulated
-model, and drawn."""
+step by step with computer algebra, proved in Coq, checked against independent arithmetic and against
+a simulated model, and drawn."""
 
 _PATH = """\
 1. **Assumption**: what is required of data and model, named; many statements need none.
@@ -64,9 +64,9 @@ _SYMBOLS = (
 )
 
 LEGEND = """\
-**proved** every step decided symbolically, for any vocabulary size. **assumed** by appeal to a
-named theorem of analysis. **formal** a proof assistant has checked the proof. **certified** for an
-instance, with rigorous error bounds. **passed** no disagreement on random instances, which is
+**proved** every step decided symbolically, for any vocabulary size. **proved with rules** named rules
+of analysis take checked premises to the claim. **formal** accepted by the proof assistant Coq.
+**certified** for an instance, with rigorous error bounds. **passed** no disagreement on random instances, which is
 evidence and no proof; the error is in units of the check's own tolerance, so 1 would fail.
 **refuted** a false claim, with a counterexample. **unknown** undecided; never counted as
 holding."""
