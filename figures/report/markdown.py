@@ -30,8 +30,8 @@ _ABOUT = """\
 To steer a language model is to add $\\alpha$ times a vector to its hidden state. This page holds
 the theory of how the strength $\\alpha$ acts, from
 [arXiv:2602.02712](https://arxiv.org/abs/2602.02712) and in sharper forms: each statement is derived
-step by step with computer algebra, proved in Coq, checked against independent arithmetic and against
-a simulated model, and drawn."""
+step by step with computer algebra, proved in Coq, checked against independent arithmetic and
+against a simulated model, and drawn."""
 
 _PATH = """\
 1. **Assumption**: what is required of data and model, named; many statements need none.
@@ -64,11 +64,11 @@ _SYMBOLS = (
 )
 
 LEGEND = """\
-**proved** every step decided symbolically, for any vocabulary size. **proved with rules** named rules
-of analysis take checked premises to the claim. **formal** accepted by the proof assistant Coq.
-**certified** for an instance, with rigorous error bounds. **passed** no disagreement on random instances, which is
-evidence and no proof; the error is in units of the check's own tolerance, so 1 would fail.
-**refuted** a false claim, with a counterexample. **unknown** undecided; never counted as
+**proved** every step decided symbolically, for any vocabulary size. **proved with rules** named
+rules of analysis take checked premises to the claim. **formal** accepted by the proof assistant
+Coq. **certified** for an instance, with rigorous error bounds. **passed** no disagreement on random
+instances, which is evidence and no proof; the error is in units of the check's own tolerance, so 1
+would fail. **refuted** a false claim, with a counterexample. **unknown** undecided; never counted as
 holding."""
 
 _NO_REAL_MODEL = """\
