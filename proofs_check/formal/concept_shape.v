@@ -7,47 +7,11 @@
 
 From Coq Require Import Reals List Bool Sorted Lra Lia.
 From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits variation concept.
+From SteeringStrength Require Import tokens analysis tilting limits variation extrema concept.
 Import ListNotations.
 Open Scope R_scope.
 
 (** ** The levels of the log-odds *)
-
-(** Insert a real in a strictly ascending list, unless it is there. *)
-Fixpoint insert (m : R) (l : list R) : list R :=
-  match l with
-  | [] => [m]
-  | n :: l' => if Rlt_dec m n then m :: l else if Req_EM_T m n then l else n :: insert m l'
-  end.
-
-Lemma In_insert m l x : In x (insert m l) <-> x = m \/ In x l.
-Proof.
-  induction l as [|n l IH]; simpl; [intuition|].
-  destruct (Rlt_dec m n); [simpl; intuition|].
-  destruct (Req_EM_T m n) as [->|]; simpl; intuition.
-Qed.
-
-Lemma insert_sorted m l : StronglySorted Rlt l -> StronglySorted Rlt (insert m l).
-Proof.
-  induction l as [|n l IH]; intros H; simpl; [repeat constructor|].
-  assert (Hn := ascending_head n l H); destruct (Rlt_dec m n) as [Hlt|Hge].
-  - constructor; [easy|]; apply Forall_forall; intros x [<-|Hx]; [easy|].
-    specialize (Hn x Hx); lra.
-  - destruct (Req_EM_T m n); [easy|]; apply StronglySorted_inv in H; destruct H as [H _].
-    constructor; [now apply IH|]; apply Forall_forall; intros x Hx.
-    apply In_insert in Hx; destruct Hx as [->|Hx]; [lra|auto].
-Qed.
-
-Lemma Sum_select l m (h : R -> R) :
-  StronglySorted Rlt l -> In m l -> Sum l (fun n => if Req_EM_T m n then h n else 0) = h m.
-Proof.
-  induction l as [|n l IH]; intros Hl Hm; [easy|]; rewrite Sum_cons.
-  assert (Hn := ascending_head n l Hl); apply StronglySorted_inv in Hl; destruct Hl as [Hl _].
-  destruct (Req_EM_T m n) as [->|Hne].
-  - rewrite Sum_zero; [ring|]; intros x Hx; specialize (Hn x Hx).
-    destruct (Req_EM_T n x); [lra|easy].
-  - rewrite IH; [ring|easy|destruct Hm; [congruence|easy]].
-Qed.
 
 Section Shape.
 
@@ -69,7 +33,7 @@ Notation q := (mass vocab p M).
 
 Lemma levels_sorted : StronglySorted Rlt levels.
 Proof.
-  unfold levels; induction (map M vocab); simpl; [constructor|now apply insert_sorted].
+  unfold levels; induction (map M vocab); simpl; [constructor|now apply insert_ascending].
 Qed.
 
 Lemma In_levels m : In m levels <-> exists z, In z vocab /\ M z = m.
@@ -97,7 +61,8 @@ Proof.
   rewrite (Sum_ext levels _
     (fun m => Sum vocab (fun z => if Req_EM_T (M z) m then f z * g m else 0))).
   - rewrite Sum_swap; apply Sum_ext; intros z Hz; symmetry.
-    apply (Sum_select levels (M z) (fun m => f z * g m)); [apply levels_sorted|].
+    apply (Sum_select levels (M z) (fun m => f z * g m));
+      [apply ascending_NoDup, levels_sorted|].
     apply In_levels; now exists z.
   - intros m _; rewrite Sum_filter, <- Sum_scal_r; apply Sum_ext; intros z _.
     unfold at_level; destruct (Req_EM_T (M z) m); ring.

@@ -11,6 +11,60 @@ From SteeringStrength Require Import tokens analysis.
 Import ListNotations.
 Open Scope R_scope.
 
+(** ** Ascending lists *)
+
+Lemma ascending_head m l : StronglySorted Rlt (m :: l) -> forall n, In n l -> m < n.
+Proof. intros H; apply StronglySorted_inv in H; now apply Forall_forall. Qed.
+
+Lemma ascending_NoDup l : StronglySorted Rlt l -> NoDup l.
+Proof.
+  induction l as [|m l IH]; intros H; constructor.
+  - intros Hm; generalize (ascending_head m l H m Hm); lra.
+  - apply StronglySorted_inv in H; now apply IH.
+Qed.
+
+(** Insert a real in an ascending list, unless it is there. *)
+Fixpoint insert (m : R) (l : list R) : list R :=
+  match l with
+  | [] => [m]
+  | n :: l' => if Rlt_dec m n then m :: l else if Req_EM_T m n then l else n :: insert m l'
+  end.
+
+Lemma In_insert m l x : In x (insert m l) <-> x = m \/ In x l.
+Proof.
+  induction l as [|n l IH]; simpl; [intuition|].
+  destruct (Rlt_dec m n); [simpl; intuition|].
+  destruct (Req_EM_T m n) as [->|]; simpl; intuition.
+Qed.
+
+Lemma insert_length m l : ~ In m l -> length (insert m l) = Datatypes.S (length l).
+Proof.
+  induction l as [|n l IH]; intros H; simpl; [easy|].
+  destruct (Rlt_dec m n); [easy|]; destruct (Req_EM_T m n) as [->|].
+  - elim H; now left.
+  - simpl; rewrite IH; [easy|]; intros Hm; apply H; now right.
+Qed.
+
+Lemma insert_ascending m l : StronglySorted Rlt l -> StronglySorted Rlt (insert m l).
+Proof.
+  induction l as [|n l IH]; intros H; simpl; [repeat constructor|].
+  assert (Hn := ascending_head n l H); destruct (Rlt_dec m n) as [Hlt|Hge].
+  - constructor; [easy|]; apply Forall_forall; intros x [<-|Hx]; [easy|].
+    specialize (Hn x Hx); lra.
+  - destruct (Req_EM_T m n); [easy|]; apply StronglySorted_inv in H; destruct H as [H _].
+    constructor; [now apply IH|]; apply Forall_forall; intros x Hx.
+    apply In_insert in Hx; destruct Hx as [->|Hx]; [lra|auto].
+Qed.
+
+Lemma Sum_select l m (f : R -> R) :
+  NoDup l -> In m l -> Sum l (fun n => if Req_EM_T m n then f n else 0) = f m.
+Proof.
+  induction l as [|n l IH]; intros Hl Hm; [easy|]; rewrite Sum_cons.
+  apply NoDup_cons_iff in Hl; destruct Hl as [Hn Hl]; destruct (Req_EM_T m n) as [->|Hne].
+  - rewrite Sum_zero; [ring|]; intros x Hx; destruct (Req_EM_T n x) as [->|]; easy.
+  - rewrite IH; [ring|easy|destruct Hm; [congruence|easy]].
+Qed.
+
 (** ** Sign changes of a list *)
 
 (** Sign changes along [l], coming from a value [s]; zeros do not count. *)
@@ -37,6 +91,9 @@ Definition aligned (x y : R) : Prop := exists k, 0 < k /\ x = k * y.
 
 Lemma aligned_refl x : aligned x x.
 Proof. exists 1; split; lra. Qed.
+
+Lemma Forall2_aligned_refl l : Forall2 aligned l l.
+Proof. induction l; constructor; [apply aligned_refl|easy]. Qed.
 
 Lemma aligned_zero x y : aligned x y -> (x = 0 <-> y = 0).
 Proof.
@@ -73,7 +130,7 @@ Qed.
 Lemma changes_scaled_head k x l s : 0 < k -> changes s (k * x :: l) = changes s (x :: l).
 Proof.
   intros Hk; apply changes_aligned; [constructor|apply aligned_refl]; [now exists k|].
-  induction l; constructor; [apply aligned_refl|easy].
+  apply Forall2_aligned_refl.
 Qed.
 
 Lemma changes_zeros l s : (forall x, In x l -> x = 0) -> changes s l = 0%nat.
@@ -285,9 +342,6 @@ Proof.
       intros n Hn; apply is_lim_scal, is_lim_decay; specialize (Hl n Hn); lra.
     + rewrite Sum_zero; intros; ring.
 Qed.
-
-Lemma ascending_head m l : StronglySorted Rlt (m :: l) -> forall n, In n l -> m < n.
-Proof. intros H; apply StronglySorted_inv in H; now apply Forall_forall. Qed.
 
 (** Descartes' rule for sums of exponentials. *)
 Lemma exponential_sum_changes l : forall c s xs,
