@@ -10,7 +10,8 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from steering_strength.proofs_check.formal.coq import ALLOWED, accept, recheck
+from steering_strength.proofs_check.formal.agreement import AGREEMENTS
+from steering_strength.proofs_check.formal.coq import ALLOWED, accept, disagreements, recheck
 from steering_strength.proofs_check.formal.library import Theorem, theorems
 from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import SteeringError, UnknownNameError
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         chosen = _chosen(options.ids)
         answers = accept(lambda line: print(line, file=sys.stderr, flush=True))
+        drift = disagreements()
         if options.coqchk:
             say(recheck().strip())
     except SteeringError as error:
@@ -58,10 +60,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.statements:
             say(textwrap.indent(textwrap.fill(theorem.words, 92), "    "))
             say(textwrap.indent(answer.statement, "        ") + "\n")
+    rejected = wrong
+    for name, problem in drift.items():
+        wrong += 1
+        say(f"{name:<32} the identity of the SymPy law is NOT the theorem's: {problem}")
     used = frozenset().union(*(answers[theorem.name].axioms for theorem in chosen))
     say(
-        f"\n{len(chosen) - wrong} of {len(chosen)} theorems of {len({t.id for t in chosen})} "
-        f"statements accepted; axioms: {', '.join(sorted(used & ALLOWED)) or 'none'}"
+        f"\n{len(chosen) - rejected} of {len(chosen)} theorems of {len({t.id for t in chosen})} "
+        f"statements accepted; {len(AGREEMENTS) - len(drift)} of {len(AGREEMENTS)} identities "
+        f"printed from SymPy are theirs; axioms: {', '.join(sorted(used & ALLOWED)) or 'none'}"
     )
     return 1 if wrong else 0
 

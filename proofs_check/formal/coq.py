@@ -16,13 +16,15 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from steering_strength.proofs_check.formal.agreement import AGREEMENTS, agreement_file
 from steering_strength.proofs_check.formal.library import FOLDER, Theorem, files, theorems
 from steering_strength.theory.errors import MissingExtraError, SteeringError
 
-__all__ = ["ALLOWED", "REMEDY", "Acceptance", "accept", "coqc", "recheck"]
+__all__ = ["ALLOWED", "REMEDY", "Acceptance", "accept", "coqc", "disagreements", "recheck"]
 
 ALLOWED = frozenset(
     {
@@ -75,7 +77,7 @@ def coqc() -> str:
     found = shutil.which("coqc")
     if found is None:
         raise MissingExtraError("coqc is not on PATH", remedy=REMEDY)
-    if not _run([found, "-q", "-noglob"], "From Coquelicot Require Import Coquelicot.\n"):
+    if not _has_coquelicot(found):
         raise MissingExtraError(f"{found} has no Coquelicot", remedy=REMEDY)
     return found
 
@@ -98,6 +100,25 @@ def accept(progress: Callable[[str], None] = lambda line: None) -> Mapping[str, 
         else:
             result[theorem.name] = answers[theorem.name]
     return result
+
+
+def disagreements() -> Mapping[str, str]:
+    """The laws whose identity, printed from SymPy, is not the library's: id -> what Coq says.
+
+    Raises
+    ------
+    MissingExtraError
+        Coq or Coquelicot is not installed.
+    SteeringError
+        The library itself does not compile.
+    """
+    folder, broken = _compiled(coqc(), lambda line: None)
+    if broken:
+        raise SteeringError(f"{', '.join(broken)} do not compile", remedy="see proofs_check.formal")
+    if not _problem(folder, agreement_file()):
+        return {}
+    found = {name: _problem(folder, agreement_file(name)) for name in AGREEMENTS}
+    return {name: problem for name, problem in found.items() if problem}
 
 
 def recheck(progress: Callable[[str], None] = lambda line: None) -> str:
@@ -220,14 +241,25 @@ def _path(theorem: Theorem) -> str:
     return f"{theorem.file.removesuffix('.v')}.{theorem.name}"
 
 
-def _answer(folder: Path, code: str) -> str:
+def _ask(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as work:
         source = Path(work) / "ask.v"
         source.write_text(code, encoding="utf-8")
-        done = subprocess.run(
-            [coqc(), "-q", "-noglob", "-Q", str(folder), "SteeringStrength", str(source)],
+        command = [coqc(), "-q", "-noglob", "-w", "none", "-Q", str(folder), "SteeringStrength"]
+        return subprocess.run(
+            [*command, str(source)],
             capture_output=True, text=True, timeout=_TIMEOUT, check=False, cwd=work,
         )  # fmt: skip
+
+
+def _problem(folder: Path, code: str) -> str:
+    """What Coq finds wrong with a file; nothing if it accepts it."""
+    done = _ask(folder, code)
+    return "" if done.returncode == 0 else " ".join(done.stderr.split("Error:")[-1].split())[:300]
+
+
+def _answer(folder: Path, code: str) -> str:
+    done = _ask(folder, code)
     if done.returncode != 0:
         raise SteeringError(
             f"coqc does not answer: {' '.join(done.stderr.split())[:300]}", remedy=REMEDY
@@ -258,11 +290,13 @@ def _axioms(folder: Path, asked: list[Theorem]) -> frozenset[str]:
     return frozenset(re.findall(r"(?m)^(\S+)", printed.partition("Axioms:\n")[2]))
 
 
-def _run(command: list[str], code: str) -> bool:
+@cache
+def _has_coquelicot(compiler: str) -> bool:
     with tempfile.TemporaryDirectory() as work:
         source = Path(work) / "probe.v"
-        source.write_text(code, encoding="utf-8")
+        source.write_text("From Coquelicot Require Import Coquelicot.\n", encoding="utf-8")
         done = subprocess.run(
-            [*command, str(source)], capture_output=True, timeout=_TIMEOUT, check=False, cwd=work
-        )
+            [compiler, "-q", "-noglob", str(source)],
+            capture_output=True, timeout=_TIMEOUT, check=False, cwd=work,
+        )  # fmt: skip
     return done.returncode == 0

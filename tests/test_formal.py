@@ -1,0 +1,190 @@
+"""The theorems of Coq: which there are, that Coq accepts them, and that wrong ones fail.
+
+What needs Coq is skipped, with the reason, where it is not installed.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from steering_strength.proofs_check.formal import agreement, coq, library
+from steering_strength.proofs_check.formal.__main__ import main
+from steering_strength.proofs_check.formal.agreement import AGREEMENTS
+from steering_strength.theory.errors import MissingExtraError
+from steering_strength.theory.laws import CLAIMS, LAWS
+
+
+@pytest.fixture(scope="module")
+def answers() -> Mapping[str, coq.Acceptance]:
+    try:
+        return coq.accept()
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+
+
+def test_every_law_has_a_theorem() -> None:
+    proved = {theorem.id for theorem in library.theorems()}
+    assert set(LAWS) - proved == set()
+
+
+def test_every_theorem_is_about_a_statement_of_the_theory() -> None:
+    known = {*LAWS, *CLAIMS}
+    assert [t.name for t in library.theorems() if t.id.partition("/")[0] not in known] == []
+    names = [theorem.name for theorem in library.theorems()]
+    assert len(names) == len(set(names))
+
+
+def test_every_file_is_listed_and_nothing_is_assumed() -> None:
+    assert set(library.files()) == {path.name for path in library.FOLDER.glob("*.v")}
+    for name in library.files():
+        text = re.sub(r"\(\*.*?\*\)", "", (library.FOLDER / name).read_text(), flags=re.DOTALL)
+        found = re.findall(r"\b(?:Admitted|Axiom|Axioms|Parameter|Conjecture|admit)\b", text)
+        assert found == [], name
+
+
+def test_every_headline_comment_belongs_to_a_theorem_that_is_read() -> None:
+    for name in library.files():
+        text = (library.FOLDER / name).read_text(encoding="utf-8")
+        marked = len(re.findall(r"\(\*\*\s*\[[a-z-]+(?:/[a-z-]+)?\]", text))
+        assert marked == sum(theorem.file == name for theorem in library.theorems()), name
+        assert len(re.findall(r"(?m)^Theorem\b", text)) == marked, name
+
+
+def test_coq_accepts_every_theorem_on_the_allowed_axioms(
+    answers: Mapping[str, coq.Acceptance],
+) -> None:
+    assert {name: answer.problem for name, answer in answers.items() if answer.problem} == {}
+    for answer in answers.values():
+        assert answer.statement
+        assert answer.axioms <= coq.ALLOWED
+
+
+def test_an_axiom_of_ones_own_is_noticed(
+    answers: Mapping[str, coq.Acceptance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(
+        tmp_path,
+        monkeypatch,
+        "Axiom wish : 1 = 2.\n(** [slope] A wish. *)\nTheorem slope_wish : 2 = 1.\n"
+        "Proof. symmetry; exact wish. Qed.\n",
+    )
+    problem = coq.accept()["slope_wish"].problem
+    assert "wish" in problem
+
+
+def test_a_wrong_proof_is_noticed(
+    answers: Mapping[str, coq.Acceptance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(
+        tmp_path,
+        monkeypatch,
+        "(** [slope] Wrong. *)\nTheorem slope_wish : 1 = 2.\nProof. reflexivity. Qed.\n",
+    )
+    answer = coq.accept()["slope_wish"]
+    assert answer.problem
+    assert answer.statement == ""
+
+
+def test_the_identities_of_sympy_are_those_of_the_theorems(
+    answers: Mapping[str, coq.Acceptance],
+) -> None:
+    assert coq.disagreements() == {}
+    assert len(AGREEMENTS) >= 9
+
+
+@pytest.mark.parametrize("name", ["slope", "concept-ode", "ce-exact", "last-block"])
+def test_a_sign_flipped_in_a_law_is_refused(
+    answers: Mapping[str, coq.Acceptance], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrong:
+        lhs, rhs = LAWS[name].lhs, -LAWS[name].rhs
+
+    monkeypatch.setattr(agreement, "LAWS", {**LAWS, name: Wrong})
+    assert set(coq.disagreements()) == {name}
+
+
+def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Let the library be one file."""
+    (folder / "planted.v").write_text(
+        "From Coq Require Import Reals.\nOpen Scope R_scope.\n" + text
+    )
+    (folder / "_CoqProject").write_text("-Q . SteeringStrength\nplanted.v\n")
+    for module in (coq, library):
+        monkeypatch.setattr(module, "FOLDER", folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    library.theorems.cache_clear()
+    monkeypatch.setattr(coq, "theorems", lambda: tuple(library._read("planted.v")))
+
+
+def test_without_coq_the_packages_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main([]) == 2
+    error = capsys.readouterr().err
+    assert "libcoq-coquelicot" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.long
+def test_the_independent_checker_agrees(answers: Mapping[str, coq.Acceptance]) -> None:
+    summary = coq.recheck()
+    axioms = re.findall(r"(?m)^\s+Coq\.\S*\.(\w+\.\w+)$", summary)
+    assert set(axioms) <= coq.ALLOWED
+    assert "type-in-type: <none>" in summary
+
+
+_WRONG = (("<=", "<"), ("<", ">"), (" + ", " - "), (" - ", " + "), (" * ", " + "), ("1", "2"))
+
+
+def _mutations(theorem: library.Theorem) -> list[str]:
+    """Statements that differ from the right one by one sign, in its conclusion."""
+    return [
+        theorem.statement[::-1].replace(right[::-1], wrong[::-1], 1)[::-1]
+        for right, wrong in _WRONG
+        if right in theorem.statement
+    ]
+
+
+@pytest.mark.long
+def test_a_wrong_statement_is_not_proved(answers: Mapping[str, coq.Acceptance]) -> None:
+    """One changed sign in the statement of a headline: its proof must not go through."""
+    folder, _ = coq._compiled(coq.coqc(), print)
+    tried, survived = 0, []
+    for theorem in library.theorems()[:: max(1, len(library.theorems()) // 40)]:
+        text = (library.FOLDER / theorem.file).read_text(encoding="utf-8")
+        for wrong in _mutations(theorem)[:1]:
+            head, _, tail = text.partition(f"Theorem {theorem.name}")
+            proof = tail.partition("Qed.")[0].replace(theorem.statement, wrong, 1)
+            open_sections = _open_sections(head)
+            code = f"{head}Theorem {theorem.name}{proof}Qed.\n"
+            code += "".join(f"End {section}.\n" for section in reversed(open_sections))
+            tried += 1
+            source = folder / f"mutant_{theorem.name}.v"
+            source.write_text(code, encoding="utf-8")
+            done = subprocess.run(
+                [coq.coqc(), "-q", "-noglob", "-w", "none", "-Q", ".", "SteeringStrength",
+                 source.name],
+                cwd=folder, capture_output=True, check=False, timeout=300,
+            )  # fmt: skip
+            for left in folder.glob(f"*mutant_{theorem.name}.*"):
+                left.unlink()
+            if done.returncode == 0:
+                survived.append(f"{theorem.name}: {wrong}")
+    assert tried >= 25
+    assert survived == []
+
+
+def _open_sections(text: str) -> list[str]:
+    found: list[str] = []
+    for line in re.findall(r"(?m)^(Section|End) (\w+)\.", text):
+        if line[0] == "Section":
+            found.append(line[1])
+        else:
+            found.remove(line[1])
+    return found
