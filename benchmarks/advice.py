@@ -131,8 +131,8 @@ def grid_sweep(hooked: Hooked, budget: float) -> tuple[Floats, Floats]:
 
 def advised(bench: Bench, vector: Any, budget: float) -> tuple[Floats, float, int, float]:
     """(alpha, passes, texts, seconds) of the advisor."""
+    from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
     from steering_strength.proofs_check.bridge.advisor.model import advise_model
-    from steering_strength.theory.advice.demand import Demand
 
     demand = Demand.of(
         bench.anatomy.vocabulary, None, level=None, cross_entropy=budget, reverse_kl=None,

@@ -52,8 +52,8 @@ def site_record(
     loaded: Any, anatomy: Any, vector: Any, texts: Any, others: Sequence[str], budget: float
 ) -> Any:
     from steering_strength.proofs_check.bridge._old.encoding import encode
+    from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
     from steering_strength.proofs_check.bridge.advisor.model import advise_model
-    from steering_strength.theory.advice.demand import Demand
 
     demand = Demand.of(
         anatomy.vocabulary, None, level=None, cross_entropy=budget, reverse_kl=None,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from steering_strength.figures.explorer.command import main as explore
+from steering_strength.figures.explorer.page import main as explore
 from steering_strength.figures.gallery import FIGURES, Figure, find
 from steering_strength.figures.store import FORMATS, parse_formats
 from steering_strength.theory.command_line import Parser, say

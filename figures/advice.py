@@ -27,6 +27,7 @@ from steering_strength.figures.style import (
     LAW,
     ORANGE,
     PEAK,
+    shown,
     signed,
     spread,
     style,
@@ -210,7 +211,7 @@ def picture(record: AdviceCurves, title: str = "") -> Figure:
         canvas.set_layout_engine("constrained")
         draw(record, axes)
         if title:
-            canvas.suptitle(title, x=0.02, ha="left", fontsize=10.5)
+            canvas.suptitle(shown(title, 100), x=0.02, ha="left", fontsize=10.5)
     return canvas
 
 
@@ -336,7 +337,7 @@ def _label_log(ax: Axes, entries: list[tuple[str, float, str]]) -> None:
     wished = [min(max(math.log10(max(y, 1e-300)), low), high) for _, y, _ in entries]
     for (text, _, colour), place in zip(entries, spread(wished, 0.075 * (high - low)), strict=True):
         ax.annotate(
-            text,
+            shown(text),
             (float(ax.get_xlim()[1]), 10.0**place),
             xytext=(6, 0),
             textcoords="offset points",
@@ -350,7 +351,11 @@ def _label_log(ax: Axes, entries: list[tuple[str, float, str]]) -> None:
 def _name_ends(record: AdviceCurves, ax: Axes) -> None:
     """Above the first panel: which alpha each end is, and what sets it."""
     if record.verdict != "ok":
-        verdicts = {"empty": "the window is empty", "never": "the level is never reached"}
+        verdicts = {
+            "empty": "the window is empty",
+            "never": "the level is never reached",
+            "unsettled": "an end was not found",
+        }
         ax.set_title(verdicts.get(record.verdict, "nothing moves"))
         return
     parts = []

@@ -18,13 +18,12 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, FloatArray, paper_example
 from steering_strength.figures.style import (
-    AMBER,
-    BLUE,
     LAW,
     LIMIT,
-    ORANGE,
     SIMULATION,
+    concept_colours,
     label_at,
+    shown,
     strength_axis,
 )
 
@@ -46,6 +45,10 @@ class ConceptCurves:
         By the tanh law, and as means over the tokens of the simulated model.
     limit : (2, G)
         As alpha -> -inf and +inf.
+    size : (G,) int
+        |C|: F_C = F_C(0) + |C| Delta p(C).
+    base : (G,)
+        F_C(0).
     deviation : float
         max |law - simulated|.
     """
@@ -57,6 +60,8 @@ class ConceptCurves:
     law: FloatArray
     simulated: FloatArray
     limit: FloatArray
+    size: FloatArray
+    base: FloatArray
     deviation: float
 
 
@@ -64,7 +69,7 @@ def curves(
     low: float = -4.0,
     high: float = 4.0,
     *,
-    context: str = "αβγ",
+    context: str = "φχψ",
     example: Example | None = None,
 ) -> ConceptCurves:
     """The curves on [low, high] for one context of the example, 801 strengths."""
@@ -75,7 +80,7 @@ def curves(
     law = np.stack([family.concept_increase(tokens, alpha) for tokens in data.concepts], axis=-1)
     before = np.exp(chosen.simulated(np.zeros(1))[:, index])
     after = np.exp(chosen.simulated(alpha)[:, index])
-    ends = np.exp(np.stack([family.limit(-1), family.limit(+1)])) - data.probabilities[index]
+    ends = [[family.concept_increase_limit(c, sign) for c in data.concepts] for sign in (-1, 1)]
     simulated = _means(after - before, data.concepts)
     return ConceptCurves(
         context=context,
@@ -84,7 +89,9 @@ def curves(
         alpha=alpha,
         law=law,
         simulated=simulated,
-        limit=_means(ends, data.concepts),
+        limit=np.array(ends),
+        size=np.array([tokens.size for tokens in data.concepts]),
+        base=np.array([data.probabilities[index, tokens].sum() for tokens in data.concepts]),
         deviation=float(np.abs(law - simulated).max()),
     )
 
@@ -92,17 +99,20 @@ def curves(
 def draw(record: ConceptCurves, ax: Axes, *, explain: bool = True) -> dict[str, list[Artist]]:
     """Lines for the tanh law, rings for the simulation, dotted lines for the limits.
 
-    Without `explain`, for a small panel, labels are short.
+    As in the paper's figure, increases are per token of the concept. Without `explain`, for a small
+    panel, the curves are the probabilities F_C themselves and labels are short.
     """
+    scale, start = (1.0, 0.0) if explain else (record.size, record.base)
+    law, simulated = start + scale * record.law, start + scale * record.simulated
+    limit = start + scale * record.limit
     artists: dict[str, list[Artist]] = {"law": [], "simulation": [], "limits": []}
     every = 25 if explain else 50
-    others = iter((ORANGE, AMBER, ORANGE, AMBER))
-    for c, name in enumerate(record.concepts):
-        colour = BLUE if c == record.target else next(others)
-        (line,) = ax.plot(record.alpha, record.law[:, c], color=colour, **LAW)
+    colours = concept_colours(record.target, len(record.concepts))
+    for c, (name, colour) in enumerate(zip(record.concepts, colours, strict=True)):
+        (line,) = ax.plot(record.alpha, law[:, c], color=colour, **LAW)
         (rings,) = ax.plot(
             record.alpha,
-            record.simulated[:, c],
+            simulated[:, c],
             markevery=every,
             color=colour,
             **SIMULATION,
@@ -110,13 +120,16 @@ def draw(record: ConceptCurves, ax: Axes, *, explain: bool = True) -> dict[str, 
         artists["law"].append(line)
         artists["simulation"].append(rings)
         role = "target" if c == record.target else "off-target"
-        text = f"{role} {{{name}}}" if explain else f"{{{name}}}"
-        label_at(ax, text, **_place(record, c), color=colour)
-    for height in np.unique(record.limit.round(12)):
+        text = f"{role} {{{shown(name)}}}" if explain else f"{{{shown(name)}}}"
+        label_at(ax, text, **_place(record.alpha, law[:, c], explain), color=colour)
+    for height in np.unique(limit.round(12)):
         artists["limits"].append(ax.axhline(height, color="#8A8A8A", **LIMIT))
     strength_axis(ax, record.alpha)
-    ax.set_ylabel(r"increase of concept probability $\Delta p(C \mid \alpha)$")
-    ax.set_title(f"context {record.context}, dotted: limits at ±∞")
+    if explain:
+        ax.set_ylabel(r"increase of probability per token, $\Delta p(C \mid \alpha)$")
+    else:
+        ax.set_ylabel(r"probability of the concept, $F_C(\alpha)$")
+    ax.set_title(f"context {shown(record.context)}; dotted: limits at ±∞; rings: simulated model")
     return artists
 
 
@@ -124,9 +137,11 @@ def _means(values: FloatArray, concepts: tuple[np.ndarray, ...]) -> FloatArray:
     return np.stack([values[..., tokens].mean(axis=-1) for tokens in concepts], axis=-1)
 
 
-def _place(record: ConceptCurves, concept: int) -> dict[str, Any]:
-    """Where to name a curve: outside its steepest flank, half-way up."""
-    law, alpha = record.law[:, concept], record.alpha
+def _place(alpha: FloatArray, law: FloatArray, explain: bool) -> dict[str, Any]:
+    """Where to name a curve: outside its steepest flank, half-way up, or on its top."""
+    if not explain and 0 < law.argmax() < len(law) - 1:
+        top = int(law.argmax())
+        return {"point": (float(alpha[top]), float(law[top])), "shift": (0, 6), "ha": "center"}
     rises_last = bool(law[-1] > law[0])
     level = 0.5 * (law.min() + law.max())
     flank = alpha > 0 if rises_last or law.argmax() not in (0, len(law) - 1) else alpha < 0

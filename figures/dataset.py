@@ -14,11 +14,9 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from steering_strength.figures.instances import Example, FloatArray, paper_example
-from steering_strength.figures.style import AMBER, BLUE, GREY, ORANGE, SIMULATION, label_at
+from steering_strength.figures.style import GREY, SIMULATION, concept_colours, label_at, shown
 
 __all__ = ["ContextProbabilities", "curves", "draw"]
-
-_COLOURS = (BLUE, ORANGE, AMBER)
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class ContextProbabilities:
     tokens : tuple of str, length V
     concept : (V,) int
         The concept of each token.
+    target : int
     contexts : tuple of str, length 2
         The first is drawn solid, the second transparent.
     probability : (2, V)
@@ -42,6 +41,7 @@ class ContextProbabilities:
 
     tokens: tuple[str, ...]
     concept: NDArray[np.int64]
+    target: int
     contexts: tuple[str, ...]
     probability: FloatArray
     simulated: FloatArray
@@ -59,6 +59,7 @@ def curves(
     return ContextProbabilities(
         tokens=chosen.token_names,
         concept=chosen.data.token_concept,
+        target=chosen.target,
         contexts=contexts,
         probability=probability,
         simulated=simulated,
@@ -69,7 +70,8 @@ def curves(
 def draw(record: ContextProbabilities, ax: Axes) -> dict[str, list[Artist]]:
     """Stems for the dataset, rings for the simulation; returns the artists by role."""
     artists: dict[str, list[Artist]] = {"data": [], "simulation": []}
-    colours = [_COLOURS[c % len(_COLOURS)] for c in record.concept]
+    palette = concept_colours(record.target, int(record.concept.max()) + 1)
+    colours = [palette[c] for c in record.concept]
     positions = np.arange(len(record.tokens))
     for row, (shift, opacity) in enumerate(((-0.14, 1.0), (0.14, 0.38))):
         x = positions + shift
@@ -82,24 +84,26 @@ def draw(record: ContextProbabilities, ax: Axes) -> dict[str, list[Artist]]:
             x, record.simulated[row], **{**SIMULATION, "markersize": 2.6}, color=GREY
         )
         artists["simulation"].append(rings)
-    _name_the_two_heights(record, ax)
-    ax.set_xticks(positions, record.tokens)
+    _name_the_two_heights(record, ax, colours)
+    ax.set_xticks(positions, [shown(token) for token in record.tokens])
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
     ax.set_ylim(0, 1.12 * float(record.probability.max()))
     ax.set_xlabel(r"next token $z$")
     ax.set_ylabel(r"probability $p(z \mid c)$")
-    ax.set_title(f"solid: context {record.contexts[0]},  faint: context {record.contexts[1]}")
+    solid, faint = (shown(context) for context in record.contexts)
+    ax.set_title(f"solid: context {solid},  faint: context {faint},  rings: simulated model")
     return artists
 
 
-def _name_the_two_heights(record: ContextProbabilities, ax: Axes) -> None:
+def _name_the_two_heights(record: ContextProbabilities, ax: Axes, colours: list[str]) -> None:
     solid, faint = record.probability
     first = int(faint.argmax())
     neither = np.flatnonzero(solid == faint)
-    label_at(ax, r"$a_z$: the context is of its concept", (-0.14, solid[0]), (9, -3), color=BLUE)
-    label_at(ax, r"$a_z$", (first + 0.14, faint[first]), (9, -3), color=ORANGE)
+    text = r"$a_z$: the context is of its concept"
+    label_at(ax, text, (-0.14, solid[0]), (9, -3), color=colours[0])
+    label_at(ax, r"$a_z$", (first + 0.14, faint[first]), (9, -3), color=colours[first])
     if neither.size:
         middle = (float(neither.mean()), float(solid[neither].max()))
         text = r"$b_z$ in both contexts:" + "\nanother concept"
-        label_at(ax, text, middle, (0, 12), color=AMBER, ha="center")
+        label_at(ax, text, middle, (0, 12), color=colours[int(neither[0])], ha="center")

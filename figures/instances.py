@@ -1,7 +1,8 @@
 """The dataset behind the figures, and how it was chosen.
 
 The paper prints neither the probabilities nor the code behind its Figures 2 to 5. What is
-known is the vocabulary (Eq. 2), two contexts, and the shapes. One dataset of the paper's
+known is the vocabulary (Eq. 2), two contexts, and the shapes. The paper's third concept α β γ is
+called φ χ ψ here: α is the strength, on the axis of the same pictures. One dataset of the paper's
 *weighted* family (App. B.3) has all of these shapes at once, with weights in whole percent:
 
     a_z = (1 - eps) gamma_z,   b_z = eps / (G - 1) omega_z,   eps = 1/10,   G = 3
@@ -11,7 +12,7 @@ concept   gamma (percent)     omega (percent)     role
 ========  ==================  ==================  ==========================
 a b c     57  36   7          60  34   6          target T, where P lies
 A B C     40  35  25          45  33  22          opposite, where N lies
-α β γ     50  30  20          50  30  20          neither
+φ χ ψ     50  30  20          50  30  20          neither
 ========  ==================  ==================  ==========================
 
 How it was chosen. Within a concept the log-odds differ only by log(gamma_z / omega_z). In
@@ -22,7 +23,7 @@ log-odds to the other two; this is far from 0 only if the token with the largest
 rare, hence the falling weights. Finally eps = 1/10 puts Delta CE(1) near 1, as in Figure 5.
 The first weights in whole percent that did this were kept; nothing was fitted further.
 
-N is contrastive (all of it in A B C), so M = 0 exactly on α β γ: a concept with neither the
+N is contrastive (all of it in A B C), so M = 0 exactly on φ χ ψ: a concept with neither the
 largest nor the smallest log-odds, whose probability vanishes at both ends, as in Figure 4.
 """
 
@@ -41,14 +42,14 @@ __all__ = ["Example", "paper_example", "paper_smoothed"]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_TOKENS = tuple("abcABCαβγ")
-_CONCEPTS = ("a b c", "A B C", "α β γ")
+_TOKENS = tuple("abcABCφχψ")
+_CONCEPTS = ("a b c", "A B C", "φ χ ψ")
 _GAMMA = (57, 36, 7, 40, 35, 25, 50, 30, 20)  # percent, in concept
 _OMEGA = (60, 34, 6, 45, 33, 22, 50, 30, 20)  # percent, off concept
 # P and N as in Section 2.2 of the paper; four contexts of the third concept complete them.
 _POSITIVE = ("aab", "bba", "acc", "cca")
 _NEGATIVE = ("ABB", "AAB", "CAC", "CBA")
-_OTHER = ("αβγ", "γβγ", "ααβ", "βγα")
+_OTHER = ("φχψ", "ψχψ", "φφχ", "χψφ")
 
 
 @dataclass(frozen=True)

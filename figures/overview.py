@@ -35,7 +35,7 @@ class Overview:
 def curves(example: Example | None = None) -> Overview:
     """Tokens and concepts in a context of the third concept, cross-entropy over all contexts."""
     return Overview(
-        tokens=peaks.curves(-6.0, 16.0, context="αβγ", example=example),
+        tokens=peaks.curves(-6.0, 16.0, context="φχψ", example=example),
         concepts=concept.curves(example=example),
         cross_entropy=cross_entropy.curves(example=example),
     )

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from steering_strength.figures.instances import BoolArray, Example, FloatArray, paper_example
 from steering_strength.figures.style import (
-    BLUE,
     LAW,
     LIMIT,
-    ORANGE,
     PEAK,
     SIMULATION,
+    concept_colours,
     label_at,
     label_ends,
+    shown,
     signed,
     strength_axis,
 )
@@ -126,20 +126,25 @@ def draw(
     for z in np.flatnonzero(record.limit[end] > 0).tolist():
         height = float(record.limit[end, z])
         artists["limits"].append(ax.axhline(height, color=_colour(record, z), **LIMIT))
-        name = rf"limit {height:.3f}"
+        name = f"limit of {shown(record.tokens[z])}: {height:.3f}"
         at = (0.5 * low, height) if end == 0 else (0.05 * high, height)
         label_at(ax, name, at, (0, 4), color=_colour(record, z), bbox=None)
     floor, ceiling = ax.get_ylim()
     _name_peaks(record, ax, shifts or {}, explain)
+    gap = 0.035 * (ceiling - floor)
     side = "left" if high == 0 else "right"
-    label_ends(ax, _names_at_end(record, 0.035 * (ceiling - floor), end), side=side)
+    label_ends(ax, _names_at_end(record, gap, end), side=side)
+    if low < 0 < high:  # inside the picture, since the axis is on that side
+        names = _names_at_end(record, gap, 0)
+        for text, height, colour in [entry for entry in names if entry[1] > 4 * gap]:
+            label_at(ax, text, (low, height), (3, 7), color=colour, bbox=None)
     if high == 0:
         ax.yaxis.tick_right()
         ax.yaxis.set_label_position("right")
         ax.spines[["left", "right"]].set_visible(False)
         ax.spines["right"].set_visible(True)
     ax.set_ylabel(r"increase of probability $\Delta p(z \mid \alpha)$")
-    ax.set_title(f"context {record.context}: target tokens blue, off-target tokens orange")
+    ax.set_title(f"context {shown(record.context)}; target tokens blue; rings: simulated model")
     early = ~record.target & (record.peak > 0) & np.isfinite(record.peak)
     if explain and low == 0 and early.any():
         artists["inset"] = [_inset(record, ax, early)]
@@ -181,7 +186,7 @@ def _name_peaks(
         name = record.tokens[z]
         label_at(
             ax,
-            f"{name} peaks at {signed(record.peak[z])}" if explain else name,
+            f"{shown(name)} peaks at {signed(record.peak[z])}" if explain else shown(name),
             (float(record.peak[z]), float(record.peak_increase[z])),
             shifts.get(name, (0, 11)),
             color=_colour(record, z),
@@ -198,11 +203,11 @@ def _names_at_end(record: TokenCurves, gap: float, end: int) -> list[tuple[str, 
         colour = _colour(record, z)
         for names, values, shared in groups:
             if shared == colour and abs(values[-1] - heights[z]) < gap:
-                names.append(record.tokens[z])
+                names.append(shown(record.tokens[z]))
                 values.append(float(heights[z]))
                 break
         else:
-            groups.append(([record.tokens[z]], [float(heights[z])], colour))
+            groups.append(([shown(record.tokens[z])], [float(heights[z])], colour))
     return [(" ".join(sorted(names)), float(np.mean(v)), c) for names, v, c in groups]
 
 
@@ -220,11 +225,11 @@ def _inset(record: TokenCurves, ax: Axes, early: BoolArray) -> Axes:
     small.set_ylim(-0.9 * top, top)
     small.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
     small.tick_params(labelsize=7.5, length=2.5)
-    names = ", ".join(record.tokens[z] for z in np.flatnonzero(early).tolist())
+    names = ", ".join(shown(record.tokens[z]) for z in np.flatnonzero(early).tolist())
     small.set_title(
         f"the start, enlarged: {names} peak at {signed(first)}",
         fontsize=7.5,
-        color=ORANGE,
+        color=_colour(record, int(early.argmax())),
         pad=4,
         loc="center",
     )
@@ -232,4 +237,5 @@ def _inset(record: TokenCurves, ax: Axes, early: BoolArray) -> Axes:
 
 
 def _colour(record: TokenCurves, token: int) -> str:
-    return BLUE if record.target[token] else ORANGE
+    target = int(record.concept[record.target][0])
+    return concept_colours(target, int(record.concept.max()) + 1)[record.concept[token]]

@@ -1,8 +1,9 @@
 """House style: one look for every picture, the same on every machine.
 
 Colours are those of Okabe and Ito, distinguishable with every common form of colour
-blindness; as in the paper, **the target concept is blue and everything off-target is orange**
-(the palette's vermilion, whose contrast on white suits thin lines). A law is always a line
+blindness; **the target concept is blue, other concepts are orange, amber, plum and grey in their
+order** (`concept_colours`; as in the paper, off-target is warm), and green is kept for what is
+guaranteed or advised. A law is always a line
 and a simulation always a ring on it, so a reader can tell derivation from experiment
 without a legend. Matplotlib's defaults are restored before the style is laid over them:
 a private `matplotlibrc` changes nothing, and the bundled DejaVu fonts need no installation.
@@ -12,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Annotation, Text
 from numpy.typing import ArrayLike
 
@@ -33,8 +36,10 @@ __all__ = [
     "PANEL",
     "PEAK",
     "SIMULATION",
+    "concept_colours",
     "label_at",
     "label_ends",
+    "shown",
     "signed",
     "spread",
     "strength_axis",
@@ -45,6 +50,8 @@ BLACK = "#000000"
 BLUE = "#0072B2"  # target
 ORANGE = "#D55E00"  # off-target
 AMBER = "#B37400"  # a second off-target concept: the palette's orange, darkened to 3.9:1 on white
+PLUM = "#8F4A7A"  # a third
+SLATE = "#4D4D4D"  # all further ones
 GREEN = "#007A5A"  # a bound that is guaranteed: the palette's green, darkened likewise
 GREY = "#6B6B6B"
 INK = "#222222"
@@ -114,6 +121,32 @@ def style() -> Iterator[None]:
     base = {key: value for key, value in rcParamsDefault.items() if not key.startswith("backend")}
     with rc_context({**base, **_STYLE}):
         yield
+
+
+def concept_colours(target: int, count: int) -> list[str]:
+    """The colour of each of `count` concepts, the same in every picture."""
+    others = iter((ORANGE, AMBER, PLUM))
+    return [BLUE if c == target else next(others, SLATE) for c in range(count)]
+
+
+def shown(text: str, most: int = 24) -> str:
+    """Text of others, such as a token, as it may stand in a picture.
+
+    A dollar never begins mathematics; letters that the font lacks, or that do not print, are
+    written as escapes; blank text is quoted, and long text cut at `most` letters.
+    """
+    if not text.strip():
+        text = repr(text)
+    if len(text) > most:
+        text = text[: most - 1] + "…"
+    glyphs = _glyphs()
+    letters = (c if c.isprintable() and ord(c) in glyphs else ascii(c)[1:-1] for c in text)
+    return "".join(letters).replace("$", r"\$")
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 def strength_axis(ax: Axes, alpha: ArrayLike) -> None:

@@ -16,7 +16,7 @@ Three instances of the idea:
   fractions that can be checked by hand.
 
 Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
-(what is seen), `formulas` (what is on trial), `meeting` and `tolerance` (what agreement means),
+(what is seen), `formulas` (what is on trial), `comparison` and `tolerance` (what agreement means),
 `check_tilting` and its siblings (the statements), `certified` (what ball arithmetic decides),
 `search`, `run` and `verdict` (the judgement). Then `mutants`, `errata` (with `tables` and
 `spelled`) and `conjectures`.

@@ -12,10 +12,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from steering_strength.proofs_check import report
 from steering_strength.proofs_check.executors import on_cores, on_joblib
 from steering_strength.proofs_check.run import DEFAULT_EXAMPLES, run
-from steering_strength.proofs_check.verdict import Verdict, versions, write_json
+from steering_strength.proofs_check.verdict import (
+    Verdict,
+    line,
+    summary,
+    table,
+    versions,
+    write_json,
+)
 from steering_strength.theory import files
 from steering_strength.theory.command_line import Parser, at_least, say
 from steering_strength.theory.errors import SteeringError
@@ -72,20 +78,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _errata(json_file: str | None) -> int:
     """Print the false readings with their counterexamples, and write them to a file if asked to."""
-    from steering_strength.proofs_check.errata import ERRATA, as_records, find, table
+    from steering_strength.proofs_check.errata import ERRATA, as_records, find
+    from steering_strength.proofs_check.errata import table as errata_table
 
     found = []
     for erratum in ERRATA:
         found.append(find(erratum))
         print(f"[{len(found)}/{len(ERRATA)}] {erratum.id}", file=sys.stderr, flush=True)
-    say(table(found))
+    say(errata_table(found))
     if json_file:
         files.write_json(json_file, {"versions": versions(), "errata": as_records(found)})
     return 0
 
 
 def _verdict(verdict: Verdict, done: int, total: int) -> None:
-    print(report.line(verdict, done, total), file=sys.stderr, flush=True)
+    print(line(verdict, done, total), file=sys.stderr, flush=True)
 
 
 def _ticker() -> Callable[[int, int], None]:
@@ -110,6 +117,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "errata" in options.ids:
             if len(options.ids) > 1:
                 raise SteeringError("`errata` stands alone", remedy="name it without other ids")
+            given = [
+                f"--{name}"
+                for name in ("examples", "seed", "jobs", "backend")
+                if getattr(options, name) != _parser().get_default(name)
+            ]
+            if given:
+                raise SteeringError(
+                    f"`errata` takes no {', '.join(given)}", remedy="leave it out: only --json"
+                )
             return _errata(options.json)
         return _run(options)
     except SteeringError as error:
@@ -132,8 +148,8 @@ def _run(options: argparse.Namespace) -> int:
         tick=_ticker(),
         executor=executor,
     )
-    summary = report.summary(verdicts, seed=options.seed, examples=options.examples)
-    say(f"{report.table(verdicts)}\n\n{summary}")
+    closing = summary(verdicts, seed=options.seed, examples=options.examples)
+    say(f"{table(verdicts)}\n\n{closing}")
     if options.json:
         write_json(options.json, verdicts, seed=options.seed, examples=options.examples)
     return 0 if all(verdict.as_it_should_be for verdict in verdicts) else 1

@@ -1,12 +1,12 @@
 """A check: one statement as a function of a random instance that measures how wrong it is.
 
     @check("slope", cases=family_cases(), tolerance="...")
-    def slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
+    def slope(case: FamilyCase) -> Comparison:
         \"\"\"The statement in one line.\"\"\"
 
-turns the function into a `Check`. The formulas under test come in as an argument, so that the
-same check can sit in judgement on a wrong formula (`proofs_check.mutants`). A check of a claim
-that is known to be false has `expected=False`: it must be refuted.
+turns the function into a `Check`. It calls the shipped methods, and `judges` names them: with any
+of them made wrong (`proofs_check.mutants`) the check must be refuted. A check of a claim that is
+known to be false has `expected=False`: it must be refuted as it is.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
-from steering_strength.proofs_check.formulas import FORMULAS, Formulas
-from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.oracles.precise import DIGITS, digits
 
 __all__ = ["Check", "Measure", "check"]
 
-Measure = Callable[[Any, Formulas], Meeting]
+Measure = Callable[[Any], Comparison]
 
 _PATIENCE = 5000
 
@@ -42,7 +41,7 @@ class Check:
     cases : SearchStrategy
         Where the instances come from.
     measure : callable
-        (case, formulas) -> `Meeting`.
+        case -> `Comparison`.
     tolerance : str
         Why the tolerance is what it is.
     expected : bool
@@ -52,6 +51,8 @@ class Check:
     aim : callable or None
         case -> float, larger for instances closer to a refutation. Where exceptions are rare, the
         search climbs it (Hypothesis' targeted search).
+    judges : tuple of str
+        The public names it decides about, as in ``"TiltedFamily.peaks"``.
     """
 
     id: str
@@ -62,10 +63,11 @@ class Check:
     expected: bool = True
     weight: float = 1.0
     aim: Callable[[Any], float] | None = None
+    judges: tuple[str, ...] = ()
 
-    def __call__(self, case: Any, formulas: Formulas = FORMULAS) -> Meeting:
+    def __call__(self, case: Any) -> Comparison:
         """The disagreement on one instance."""
-        return self.measure(case, formulas)
+        return self.measure(case)
 
     @property
     def case_type(self) -> str:
@@ -91,16 +93,19 @@ def check(
     expected: bool = True,
     weight: float = 1.0,
     aim: Callable[[Any], float] | None = None,
+    judges: tuple[str, ...] = (),
 ) -> Callable[[Measure], Check]:
     """Decorator: the function's docstring is the claim."""
 
     def register(measure: Measure) -> Check:
         @wraps(measure)
-        def with_enough_digits(case: Any, formulas: Formulas) -> Meeting:
+        def with_enough_digits(case: Any) -> Comparison:
             with digits(getattr(case, "digits", DIGITS)):
-                return measure(case, formulas)
+                return measure(case)
 
         statement = " ".join((measure.__doc__ or "").split())
-        return Check(name, statement, cases, with_enough_digits, tolerance, expected, weight, aim)
+        return Check(
+            name, statement, cases, with_enough_digits, tolerance, expected, weight, aim, judges
+        )
 
     return register

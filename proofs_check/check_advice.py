@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from steering_strength.proofs_check.check import Check, check
-from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.comparison import EPS, Comparison, Value, claim, compare, worst
 from steering_strength.proofs_check.instances import FamilyCase
-from steering_strength.proofs_check.meeting import EPS, Meeting, Voice, claim, meet, worst
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import number
 from steering_strength.proofs_check.strategies import any_families
@@ -21,12 +20,12 @@ __all__ = ["CHECKS"]
     cases=any_families(),
     tolerance="the error of KL over its slope gives the bracket in which KL - budget changes sign",
 )
-def advise_budget(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def advise_budget(case: FamilyCase) -> Comparison:
     """The alpha of either sign with Delta CE = budget is unique; infinite only for constant M."""
     limits = tolerance(case)
     sign = 1 if case.alpha >= 0 else -1
     budget = 10.0 ** (case.gauge % 7 - 4)
-    alpha = on_trial.alpha_for_cross_entropy(case.family, budget, sign)
+    alpha = case.family.alpha_for_cross_entropy(budget, sign)
     if not limits.spread:
         return claim("no budget is reached where M is constant", alpha == sign * np.inf)
     if not (np.isfinite(alpha) and alpha * sign > 0):
@@ -42,7 +41,7 @@ def advise_budget(case: FamilyCase, on_trial: Formulas) -> Meeting:
     return worst(
         [
             claim("KL - budget changes sign around alpha", bool(below < budget < above)),
-            meet("KL at alpha", number(budget), Voice("engine", here, width * slope)),
+            compare("KL at alpha", number(budget), Value("engine", here, width * slope)),
         ]
     )
 

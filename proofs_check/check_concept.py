@@ -5,20 +5,34 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from steering_strength.proofs_check.bindings import concept_first, law_voices
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.certificate import (
+    Certificate,
+    agrees,
+    certificate,
+    direction,
+    every,
+    law_value,
+    log_odds,
+    moderate,
+    order_keys,
+    probabilities,
+    steps_of,
+)
 from steering_strength.proofs_check.check import Check, check
-from steering_strength.proofs_check.formulas import Formulas
-from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
-from steering_strength.proofs_check.meeting import (
+from steering_strength.proofs_check.comparison import (
     AGREED,
     EPS,
-    Meeting,
-    Voice,
+    Comparison,
+    Value,
     claim,
-    meet,
+    compare,
     not_above,
     worst,
 )
+from steering_strength.proofs_check.extrema import count_extrema, levels_of
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.law_values import concept_first, law_sides
 from steering_strength.proofs_check.oracles import exact, precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
@@ -30,7 +44,7 @@ from steering_strength.proofs_check.strategies import (
 )
 from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW, tolerance
 
-__all__ = ["CHECKS"]
+__all__ = ["CERTIFICATES", "CHECKS"]
 
 
 def _slope(case: FamilyCase, alpha: Number) -> Number:
@@ -52,7 +66,7 @@ def _slope(case: FamilyCase, alpha: Number) -> Number:
     cases=any_families(),
     tolerance="F(1-F) to twice the error of the log-odds, each conditional mean to its own error",
 )
-def concept_ode(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def concept_ode(case: FamilyCase) -> Comparison:
     """F_C' = F_C (1 - F_C)(mu_C - mu_notC), mu the conditional means of M under p_alpha."""
     limits = tolerance(case)
     alpha = number(case.alpha)
@@ -67,17 +81,15 @@ def concept_ode(case: FamilyCase, on_trial: Formulas) -> Meeting:
     allowed = relative * abs(oracle) + spread * means + UNDERFLOW * (1 + limits.spread)
     # The law divides by 1 - F, which is 0 where F differs from 1 beyond the last digit.
     readable = abs(log_odds) < CTX.dps * CTX.ln10 / 2
-    symbolic = law_voices(on_trial, "concept-ode", concept_first(case), oracle) if readable else []
+    symbolic = law_sides("concept-ode", concept_first(case), oracle) if readable else []
     return worst(
         [
-            meet(
+            compare(
                 "F'",
                 oracle,
-                Voice(
-                    "formula", on_trial.concept_slope(case.family, case.tokens, case.alpha), allowed
-                ),
+                Value("formula", case.family.concept_slope(case.tokens, case.alpha), allowed),
             ),
-            meet("F'", oracle, *symbolic),
+            compare("F'", oracle, *symbolic),
         ]
     )
 
@@ -88,7 +100,7 @@ def concept_ode(case: FamilyCase, on_trial: Formulas) -> Meeting:
     tolerance="the log-odds to the error of two log-sum-exps; Delta p(C) to that times F(1-F), and "
     "relatively to EPS (1 + |log p|) near alpha = 0",
 )
-def concept_tanh(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def concept_tanh(case: FamilyCase) -> Comparison:
     """Delta p(C|alpha) = (tanh((nu + r)/2) - tanh(r/2))/(2|C|), nu + r = log S_C - log S_notC."""
     limits = tolerance(case)
     alpha = number(case.alpha)
@@ -100,28 +112,28 @@ def concept_tanh(case: FamilyCase, on_trial: Formulas) -> Meeting:
         p = np.exp(steered.log_probability(np.array([0.0, case.alpha])))
     simulated = (p[1] - p[0])[list(case.tokens)].sum() / size
     noise = (float(steered.noise(case.alpha)) + float(steered.noise(0.0))) / size
-    engine = on_trial.concept_increase(case.family, list(case.tokens), case.alpha)
+    engine = case.family.concept_increase(list(case.tokens), case.alpha)
     # tanh r at r = 460 differs from 1 in the 400th digit: more than the law's evaluation carries.
     readable = limits.depth < 100
-    symbolic = law_voices(on_trial, "concept-tanh", concept_first(case), oracle) if readable else []
+    symbolic = law_sides("concept-tanh", concept_first(case), oracle) if readable else []
     return worst(
         [
-            meet(
+            compare(
                 "logit F",
                 log_odds,
-                Voice(
+                Value(
                     "engine",
-                    on_trial.concept_log_odds(case.family, list(case.tokens), case.alpha),
+                    case.family.concept_log_odds(list(case.tokens), case.alpha),
                     limits.concept_log_odds(case.alpha),
                 ),
             ),
-            meet(
+            compare(
                 "Delta p(C)",
                 oracle,
-                Voice("engine", engine, limits.concept_increase(case.tokens, case.alpha)),
-                Voice("simulation", simulated, noise),
+                Value("engine", engine, limits.concept_increase(case.tokens, case.alpha)),
+                Value("simulation", simulated, noise),
             ),
-            meet("Delta p(C)", oracle, *symbolic),
+            compare("Delta p(C)", oracle, *symbolic),
         ]
     )
 
@@ -131,7 +143,7 @@ def concept_tanh(case: FamilyCase, on_trial: Formulas) -> Meeting:
     cases=st.one_of(concept_cases("1", wild=False), concept_cases("B.1", wild=False)),
     tolerance="F_C at alpha = n q as exact fractions; engine and simulation to their own errors",
 )
-def concept_monotone(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def concept_monotone(case: ConceptCase) -> Comparison:
     """F_T increases; F_C decreases where max_C M <= min_notC M (strictly unless M is constant)."""
     steps = range(-4, 5)
     limits = tolerance(case)
@@ -141,31 +153,33 @@ def concept_monotone(case: ConceptCase, on_trial: Formulas) -> Meeting:
     with np.errstate(under="ignore"):
         simulated = np.exp(steered.log_probability(alphas))
     noise = steered.noise(alphas)
-    meetings = []
+    comparisons = []
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
         curve = exact.concept_curve(case.row, case.ratios, tokens, steps)
         moves = exact.signs_of_change(curve)
         if concept == case.target:
-            meetings.append(claim("F_T rises strictly", moves == [1]))
+            comparisons.append(claim("F_T rises strictly", moves == [1]))
             direction = 1
-        elif on_trial.falls_by_levels(case.family, tokens):
-            meetings.append(claim(f"F of concept {concept} falls strictly", moves == [-1]))
+        elif case.family.concept_falls(tokens):
+            comparisons.append(claim(f"F of concept {concept} falls strictly", moves == [-1]))
             direction = -1
         else:
             continue
-        engine = direction * on_trial.concept_log_odds(case.family, list(tokens), alphas)
-        meetings.append(
+        engine = direction * case.family.concept_log_odds(list(tokens), alphas)
+        comparisons.append(
             not_above("engine's log-odds", engine[:-1], engine[1:], allowed[:-1] + allowed[1:])
         )
         sums = direction * simulated[:, list(tokens)].sum(axis=1)
-        meetings.append(not_above("simulated F", sums[:-1], sums[1:], 2 * (noise[:-1] + noise[1:])))
+        comparisons.append(
+            not_above("simulated F", sums[:-1], sums[1:], 2 * (noise[:-1] + noise[1:]))
+        )
     tokens = case.dataset.tokens(case.target)
     family = case.as_family()
     binding = concept_first(family)
     slope = _slope(family, number(case.alpha))
-    symbolic = law_voices(on_trial, "concept-monotone", binding, slope)
-    return worst([*meetings, meet("F_T'", slope, *symbolic)])
+    symbolic = law_sides("concept-monotone", binding, slope)
+    return worst([*comparisons, compare("F_T'", slope, *symbolic)])
 
 
 @check(
@@ -173,30 +187,34 @@ def concept_monotone(case: ConceptCase, on_trial: Formulas) -> Meeting:
     cases=any_families(),
     tolerance="the limit is a difference of shares, each to EPS (1 + |log p|)",
 )
-def concept_limit(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def concept_limit(case: FamilyCase) -> Comparison:
     """If C holds no extremal token, Delta p(C|alpha) -> -(1/|C|) sum_C p at both ends."""
     limits = tolerance(case)
     before = CTX.fsum(case.p[z] for z in case.tokens)
     size = len(case.tokens)
     inner = all(min(case.M) < case.M[z] < max(case.M) for z in case.tokens)
-    meetings = []
+    comparisons = []
     for sign in (-1, 1):
         end = precise.limit(case.p, case.M, sign)
         oracle = (CTX.fsum(end[z] for z in case.tokens) - before) / size
         allowed = SAFETY * EPS * limits.depth * (before + abs(oracle)) + UNDERFLOW
-        formula = on_trial.concept_limit(case.family, case.tokens, sign)
-        meetings.append(meet("limit of Delta p(C)", oracle, Voice("formula", formula, allowed)))
+        formula = case.family.concept_increase_limit(case.tokens, sign)
+        comparisons.append(
+            compare("limit of Delta p(C)", oracle, Value("formula", formula, allowed))
+        )
         if inner:
-            meetings.append(
-                meet("limit of Delta p(C)", oracle, Voice("Thm 3.6", -before / size, 1e-90))
+            comparisons.append(
+                compare("limit of Delta p(C)", oracle, Value("Thm 3.6", -before / size, 1e-90))
             )
             binding = concept_first(case, extreme=sign)
-            symbolic = law_voices(on_trial, "concept-limit", binding, oracle)[1:]
-            meetings.append(meet("limit of Delta p(C)", oracle, *symbolic))
+            symbolic = law_sides("concept-limit", binding, oracle)[1:]
+            comparisons.append(compare("limit of Delta p(C)", oracle, *symbolic))
             far = float(precise.far(case.p, case.M, sign))
-            engine = on_trial.concept_increase(case.family, list(case.tokens), far)
-            meetings.append(meet("Delta p(C) far out", oracle, Voice("engine", engine, allowed)))
-    return worst(meetings)
+            engine = case.family.concept_increase(list(case.tokens), far)
+            comparisons.append(
+                compare("Delta p(C) far out", oracle, Value("engine", engine, allowed))
+            )
+    return worst(comparisons)
 
 
 @check(
@@ -207,12 +225,12 @@ def concept_limit(case: FamilyCase, on_trial: Formulas) -> Meeting:
     tolerance="turns of the curve are counted in 120 digits on a grid, turns of rho exactly",
     weight=0.5,
 )
-def concept_shape(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def concept_shape(case: FamilyCase) -> Comparison:
     """F_C has at most as many extrema as rho has turns, with the same parity; so <= 2|C| - 1."""
     if len(set(case.M)) == 1:
         return AGREED
     seen = precise.curve_turns(case.p, case.M, case.tokens)
-    bound = on_trial.extrema_bound(case.family, case.tokens)
+    bound = case.family.extrema_bound(case.tokens)
     return worst(
         [
             claim(f"{seen} extrema seen, at most {bound}", seen <= bound),
@@ -230,7 +248,7 @@ def concept_shape(case: FamilyCase, on_trial: Formulas) -> Meeting:
     tolerance="a limit in 100 digits against 0",
     expected=False,
 )
-def returns(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def returns(case: ConceptCase) -> Comparison:
     """A concept without extremal tokens "converges back to its unsteered value" at both ends."""
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
@@ -256,7 +274,7 @@ def _others(case: ConceptCase) -> list[int]:
     "also in 120 digits on a grid over the whole line",
     expected=False,
 )
-def necessary(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def necessary(case: ConceptCase) -> Comparison:
     """F_C decreases only if max_C M <= min_notC M."""
     for concept in _others(case):
         tokens = case.dataset.tokens(concept)
@@ -286,7 +304,7 @@ def _shape(case: ConceptCase, tokens: tuple[int, ...], reach: int = 6) -> list[i
     tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
     expected=False,
 )
-def one_bump(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def one_bump(case: ConceptCase) -> Comparison:
     """A concept that is not the target and neither rises nor falls throughout bumps once."""
     for concept in _others(case):
         moves = _shape(case, case.dataset.tokens(concept))
@@ -301,7 +319,7 @@ def one_bump(case: ConceptCase, on_trial: Formulas) -> Meeting:
     tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
     expected=False,
 )
-def falls_rises_falls(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def falls_rises_falls(case: ConceptCase) -> Comparison:
     """A concept that falls as alpha comes from -inf falls for ever."""
     for concept in _others(case):
         moves = _shape(case, case.dataset.tokens(concept))
@@ -320,4 +338,88 @@ CHECKS: tuple[Check, ...] = (
     necessary,
     one_bump,
     falls_rises_falls,
+)
+
+
+# Certificates: ball arithmetic, no tolerance
+
+
+@certificate(
+    "concept-monotone",
+    "F_C has no stationary point on the whole line, and rises, for C = T; likewise falls for "
+    "every other concept with max_C M <= min_notC M, and for those the engine takes for such; and "
+    "the law's F_C' has that sign at the alpha of the instance, reduced to |alpha| (max M - min M) "
+    "<= 300",
+    st.one_of(concept_cases("1"), concept_cases("B.1")).map(moderate),
+)
+def concept_monotone_certificate(case: ConceptCase, balls: Balls) -> bool | None:
+    """Extrema counted like `concept-shape`; the direction is seen in the odds of C."""
+    keys = order_keys(case)
+    p, M = probabilities(case, balls), log_odds(case, balls)
+    answers: list[bool | None] = []
+    for concept in range(case.dataset.concepts):
+        tokens = case.dataset.tokens(concept)
+        rest = [z for z in range(len(keys)) if z not in tokens]
+        rises = concept == case.target
+        falls = max(keys[z] for z in tokens) <= min(keys[z] for z in rest)
+        if not (rises or falls or case.family.concept_falls(tokens)):
+            continue
+        count = count_extrema(levels_of(case, tokens), balls)
+        answers.append(None if count is None else count == 0)
+
+        def odds(alpha: Ball, inside: tuple[int, ...] = tokens, outside: list[int] = rest) -> Ball:
+            def mass(part: list[int] | tuple[int, ...]) -> Ball:
+                return balls.total([p[z] * balls.exp(alpha * (M[z] - M[0])) for z in part])
+
+            return mass(inside) / mass(outside)
+
+        order = [*tokens, *rest]
+        values = {
+            "p": [p[z] for z in order],
+            "M": [M[z] for z in order],
+            "|C|": len(tokens),
+            "alpha": balls.exact(case.alpha),
+        }
+        slope = law_value("concept-monotone", balls, values)
+        wanted = 1 if rises else -1
+        answers.append(agrees(direction(odds, case.alpha, steps_of(case, balls), balls), wanted))
+        answers.append(agrees(balls.sign(slope), wanted))
+    return every(answers)
+
+
+@certificate(
+    "concept-shape",
+    "the number of interior extrema of F_C on the whole line, counted exactly, is at most the "
+    "number of turns of rho, has its parity, and is at most 2|C| - 1, for every concept C",
+    st.one_of(family_cases(wild=False), shape_cases()),
+    weight=0.3,
+)
+def concept_shape_certificate(case: FamilyCase | ConceptCase, balls: Balls) -> bool | None:
+    """Extrema isolated by interval halving; turns by exact fractions, and by the formula on trial.
+
+    The formula knows M in float64 only: it is asked where M is given as floats.
+    """
+    answers: list[bool | None] = []
+    if isinstance(case, FamilyCase):
+        concepts = [case.tokens]
+        bounds = [case.family.extrema_bound(case.tokens)]
+    else:
+        concepts = [case.dataset.tokens(c) for c in range(case.dataset.concepts)]
+        bounds = []
+    for k, tokens in enumerate(concepts):
+        count = count_extrema(levels_of(case, tokens), balls)
+        if count is None:
+            answers.append(None)
+            continue
+        turns = exact.turns(exact.concept_levels(case.row, order_keys(case), tokens))
+        answers.extend(
+            count <= bound and (bound - count) % 2 == 0 for bound in (turns, *bounds[k : k + 1])
+        )
+        answers.append(count <= 2 * len(tokens) - 1)
+    return every(answers)
+
+
+CERTIFICATES: tuple[Certificate, ...] = (
+    concept_monotone_certificate,
+    concept_shape_certificate,
 )

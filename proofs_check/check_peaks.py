@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from math import lcm, log, prod
 
 import numpy as np
 from hypothesis import strategies as st
 
-from steering_strength.proofs_check.bindings import law_voices, of_case
+from steering_strength.proofs_check.balls import Balls
+from steering_strength.proofs_check.certificate import (
+    Certificate,
+    agrees,
+    certificate,
+    direction,
+    every,
+    law_value,
+    log_odds,
+    odds_against,
+    order_keys,
+    probabilities,
+    steps_of,
+)
 from steering_strength.proofs_check.check import Check, check
-from steering_strength.proofs_check.formulas import Formulas
-from steering_strength.proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
-from steering_strength.proofs_check.meeting import (
+from steering_strength.proofs_check.comparison import (
     AGREED,
     EPS,
-    Meeting,
-    Voice,
+    Comparison,
+    Value,
     claim,
-    meet,
+    compare,
     not_above,
     worst,
 )
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
+from steering_strength.proofs_check.law_values import at_maximum, law_sides, of_case
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import (
@@ -30,10 +45,16 @@ from steering_strength.proofs_check.simulation import (
     simulated_dataset,
     simulated_family,
 )
-from steering_strength.proofs_check.strategies import any_families, concept_cases, weighted_cases
-from steering_strength.proofs_check.tolerance import NAIVE, Tolerance, tolerance
+from steering_strength.proofs_check.strategies import (
+    any_families,
+    concept_cases,
+    family_cases,
+    weighted_cases,
+)
+from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, Tolerance, tolerance
+from steering_strength.theory.engine import peaks as peaks_of_engine
 
-__all__ = ["CHECKS"]
+__all__ = ["CERTIFICATES", "CHECKS"]
 
 
 @check(
@@ -42,39 +63,39 @@ __all__ = ["CHECKS"]
     tolerance="K' - M(z) is known to the error of the weights times E|M - M(z)|, the root to that "
     "over K''. The simulated peak lies where the exact curve is within the noise of its top",
 )
-def peak(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def peak(case: FamilyCase) -> Comparison:
     """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z)."""
     limits = tolerance(case)
-    peaks = on_trial.peaks(case.family)
-    heights = on_trial.peak_log_probability(case.family)
+    peaks = case.family.peaks()
+    heights = case.family.peak_log_probability()
     low, high = min(case.M), max(case.M)
-    meetings = []
+    comparisons = []
     for z, (M, alpha) in enumerate(zip(case.M, peaks, strict=True)):
         if low == high:
-            meetings.append(claim("no peak where M is constant", bool(np.isnan(alpha))))
+            comparisons.append(claim("no peak where M is constant", bool(np.isnan(alpha))))
         elif M in (low, high):
             end = np.inf if high == M else -np.inf
-            meetings.append(claim(f"peak of the extreme token {z} at {end}", bool(alpha == end)))
+            comparisons.append(claim(f"peak of the extreme token {z} at {end}", bool(alpha == end)))
         else:
-            meetings.append(_bump(case, limits, z, float(alpha), float(heights[z])))
+            comparisons.append(_bump(case, limits, z, float(alpha), float(heights[z])))
     # Equal M, equal peak; larger M, later peak.
     order = sorted(range(len(peaks)), key=lambda z: case.M[z])
     for y, z in pairwise(order):
         if np.isfinite(peaks[y]) and np.isfinite(peaks[z]):
             later = peaks[z] >= peaks[y] if case.M[y] < case.M[z] else peaks[z] == peaks[y]
-            meetings.append(claim("peaks are ordered as M", bool(later)))
+            comparisons.append(claim("peaks are ordered as M", bool(later)))
     interior = [z for z, M in enumerate(case.M) if low < M < high]
     if interior:
-        meetings.append(_explicit(case, on_trial, limits, interior[0]))
-        meetings.append(_looked_up(case, limits, interior[case.gauge % len(interior)], peaks))
+        comparisons.append(_explicit(case, limits, interior[0]))
+        comparisons.append(_looked_up(case, limits, interior[case.gauge % len(interior)], peaks))
     z = case.gauge % len(case.p)
     at = number(case.alpha)
     slope = precise.derivative(lambda x: precise.tilted(case.p, case.M, x)[z], at)
-    meetings.append(meet("p'", slope, *law_voices(on_trial, "peak", of_case(case), slope, z=z)))
-    return worst(meetings)
+    comparisons.append(compare("p'", slope, *law_sides("peak", of_case(case), slope, z=z)))
+    return worst(comparisons)
 
 
-def _bump(case: FamilyCase, limits: Tolerance, z: int, alpha: float, height: float) -> Meeting:
+def _bump(case: FamilyCase, limits: Tolerance, z: int, alpha: float, height: float) -> Comparison:
     """A root is a sign change in a bracket: rising before, falling after; and the height there."""
     if not np.isfinite(alpha):
         return claim(f"finite peak of the interior token {z}, not {alpha}", False)
@@ -89,28 +110,28 @@ def _bump(case: FamilyCase, limits: Tolerance, z: int, alpha: float, height: flo
     return worst(
         [
             claim(f"token {z} rises before {alpha!r} and falls after", turns == (1, -1)),
-            meet(
+            compare(
                 f"distance to the peak of token {z}",
                 0,
-                Voice("engine", precise.peak_offset(case.p, case.M, z, at), width),
+                Value("engine", precise.peak_offset(case.p, case.M, z, at), width),
             ),
-            meet(
+            compare(
                 f"height of token {z}",
                 CTX.log(top[z]),
-                Voice("engine", height, limits.log_probability(alpha)),
+                Value("engine", height, limits.log_probability(alpha)),
             ),
             # log(height / p) is a divergence. They part by alpha (M(z) - K'(alpha)) off the peak,
             # which is at most alpha K'' width; twice that, for K'' moves over the width.
-            meet(
+            compare(
                 f"log gain of token {z}",
                 precise.kl(top, case.p),
-                Voice("height", gain, 2 * abs(at) * limits.deviation(alpha) ** 2 * width + NAIVE),
+                Value("height", gain, 2 * abs(at) * limits.deviation(alpha) ** 2 * width + NAIVE),
             ),
         ]
     )
 
 
-def _explicit(case: FamilyCase, on_trial: Formulas, limits: Tolerance, z: int) -> Meeting:
+def _explicit(case: FamilyCase, limits: Tolerance, z: int) -> Comparison:
     """Where the other tokens take two values M(z) + s and M(z) - t, the peak is explicit."""
     above = [y for y, M in enumerate(case.M) if case.M[z] < M]
     below = [y for y, M in enumerate(case.M) if case.M[z] > M]
@@ -118,12 +139,12 @@ def _explicit(case: FamilyCase, on_trial: Formulas, limits: Tolerance, z: int) -
         return AGREED
     s, t = case.M[above[0]] - case.M[z], case.M[z] - case.M[below[0]]
     masses = [float(CTX.fsum(case.p[y] for y in group)) for group in (below, above)]
-    explicit = on_trial.two_value_peak(*masses, float(s), float(t))
+    explicit = peaks_of_engine.two_level_peak(masses[0], masses[1], float(t), float(s))
     at = number(explicit)
-    return meet(
+    return compare(
         f"explicit peak of token {z}",
         0,
-        Voice(
+        Value(
             "formula",
             precise.peak_offset(case.p, case.M, z, at),
             8 * EPS * (limits.depth / (s + t) + abs(at)),
@@ -133,7 +154,7 @@ def _explicit(case: FamilyCase, on_trial: Formulas, limits: Tolerance, z: int) -
 
 def _looked_up(
     case: FamilyCase, limits: Tolerance, z: int, peaks: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> Meeting:
+) -> Comparison:
     """The top of the simulated curve, found by looking: the exact curve is as high there."""
     scale = float(1 / limits.spread)
     if not abs(peaks[z]) < 1e6 * scale:  # beyond the grid that is looked at
@@ -142,8 +163,8 @@ def _looked_up(
     seen = look_for_peak(partial(steered.token, z), scale)
     noise = float(steered.noise(max(abs(seen), abs(float(peaks[z])))))
     ends = [CTX.log(precise.tilted(case.p, case.M, number(a))[z]) for a in (seen, float(peaks[z]))]
-    return meet(
-        f"height where token {z} is seen to peak", ends[1], Voice("simulation", ends[0], 2 * noise)
+    return compare(
+        f"height where token {z} is seen to peak", ends[1], Value("simulation", ends[0], 2 * noise)
     )
 
 
@@ -153,27 +174,29 @@ def _looked_up(
     tolerance="the order is strict, and decided by one alpha at which one token falls while the "
     "other rises; simulated peaks are known to sqrt(2 noise / K'')",
 )
-def peak_order(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def peak_order(case: ConceptCase) -> Comparison:
     """z in T, z' not in T: the peak of z' comes before the peak of z."""
     target = set(case.tokens)
     last = max((z for z in range(len(case.M)) if z not in target), key=lambda z: case.M[z])
     first = min(target, key=lambda z: case.M[z])
-    peaks = on_trial.peaks(case.family)
+    peaks = case.family.peaks()
     limits = tolerance(case)
-    meetings = [
+    comparisons = [
         claim(f"{peaks[y]} <= {peaks[z]}", bool(peaks[y] <= peaks[z]))
         for z in target
         for y in range(len(peaks))
         if y not in target
     ]
     gap = case.M[first] - case.M[last]
-    meetings.append(claim("M(T) above M outside T", gap > 0))
-    meetings.append(_means_at_peaks(case, on_trial, last, first))
+    comparisons.append(claim("M(T) above M outside T", gap > 0))
+    comparisons.append(_means_at_peaks(case, last, first))
     if gap < 100 * limits.blur:  # the engine cannot tell the two tokens apart
-        return worst(meetings)
-    meetings.append(claim("strict order", bool(peaks[last] < peaks[first])))
+        return worst(comparisons)
+    comparisons.append(claim("strict order", bool(peaks[last] < peaks[first])))
     between = _alpha_between(case, last, first)
-    meetings.append(claim("at some alpha the one falls while the other rises", between is not None))
+    comparisons.append(
+        claim("at some alpha the one falls while the other rises", between is not None)
+    )
     _, steered = simulated_dataset(case)
     seen = []
     for z in (last, first):
@@ -184,25 +207,25 @@ def peak_order(case: ConceptCase, on_trial: Formulas) -> Meeting:
         width = CTX.sqrt(2 * noise) / limits.deviation(float(peaks[z]))
         seen.append((alpha, width))
     if len(seen) == 2:
-        meetings.append(
+        comparisons.append(
             not_above("simulated peaks", seen[0][0], seen[1][0], 2 * (seen[0][1] + seen[1][1]))
         )
-    return worst(meetings)
+    return worst(comparisons)
 
 
-def _means_at_peaks(case: ConceptCase, on_trial: Formulas, last: int, first: int) -> Meeting:
+def _means_at_peaks(case: ConceptCase, last: int, first: int) -> Comparison:
     """At its peak each token has the mean log-odds: the means differ as M does."""
     limits = tolerance(case)
-    peaks = {z: float(on_trial.peaks(case.family)[z]) for z in (last, first)}
+    peaks = {z: float(case.family.peaks()[z]) for z in (last, first)}
     if not np.isfinite(list(peaks.values())).all():
         return AGREED
     gap = case.M[first] - case.M[last]
     strengths = {"alpha_x": number(peaks[last]), "alpha_z": number(peaks[first])}
     binding = of_case(case).with_numbers(**strengths)
-    left, right = law_voices(on_trial, "peak-order", binding, gap, x=last, z=first)
+    left, right = law_sides("peak-order", binding, gap, x=last, z=first)
     # each engine peak is known to its width, over which the mean moves by K''
     moved = CTX.fsum(limits.peak(a) * limits.deviation(a) ** 2 for a in peaks.values())
-    return meet("M_z - M_x", gap, replace(left, tolerance=left.tolerance + moved), right)
+    return compare("M_z - M_x", gap, replace(left, tolerance=left.tolerance + moved), right)
 
 
 def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
@@ -225,7 +248,7 @@ def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
     tolerance="which tokens always rise, or always fall, is seen in 120 digits; the simulated "
     "curve may move the other way by its noise",
 )
-def monotone(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def monotone(case: FamilyCase) -> Comparison:
     """Tokens at max M strictly increase for all alpha, tokens at min M strictly decrease."""
     size = abs(number(case.alpha)) + 1
     ends = [precise.far(case.p, case.M, sign) for sign in (-1, 1)]
@@ -233,16 +256,16 @@ def monotone(case: FamilyCase, on_trial: Formulas) -> Meeting:
     seen = [[precise.rises(case.p, case.M, z, at) for at in places] for z in range(len(case.p))]
     rises = [all(s > 0 for s in row) for row in seen]
     falls = [all(s < 0 for s in row) for row in seen]
-    meetings = [
-        claim("the tokens that always rise", on_trial.rises_forever(case.family).tolist() == rises),
-        claim("the tokens that always fall", on_trial.falls_forever(case.family).tolist() == falls),
+    comparisons = [
+        claim("the tokens that always rise", case.family.rising().tolist() == rises),
+        claim("the tokens that always fall", case.family.falling().tolist() == falls),
     ]
     grid = np.sort(np.array([-abs(case.alpha) - 1.0, -0.5, 0.0, 0.5, abs(case.alpha) + 1.0]))
     steered = simulated_family(case)
     curves = {
         "simulation": (steered.log_probability(grid), steered.noise(grid)),
         "engine": (
-            on_trial.log_probability(case.family, grid),
+            case.family.log_probability(grid),
             np.array([float(tolerance(case).log_probability(a)) for a in grid]),
         ),
     }
@@ -251,10 +274,10 @@ def monotone(case: FamilyCase, on_trial: Formulas) -> Meeting:
         for z in range(len(case.p)):
             before, after = curve[:-1, z], curve[1:, z]
             if rises[z]:
-                meetings.append(not_above(f"{name}, token {z} rising", before, after, allowed))
+                comparisons.append(not_above(f"{name}, token {z} rising", before, after, allowed))
             if falls[z]:
-                meetings.append(not_above(f"{name}, token {z} falling", after, before, allowed))
-    return worst(meetings)
+                comparisons.append(not_above(f"{name}, token {z} falling", after, before, allowed))
+    return worst(comparisons)
 
 
 @check(
@@ -262,42 +285,51 @@ def monotone(case: FamilyCase, on_trial: Formulas) -> Meeting:
     cases=st.one_of(concept_cases("1"), concept_cases("none")),
     tolerance="a sign is compared only where |M(z) - E_p[M]| exceeds the error of E_p[M]",
 )
-def peak_sign(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def peak_sign(case: ConceptCase) -> Comparison:
     """alpha_z > 0 iff M(z) > E_p[M], and E_p[M] = mean_N KL(p||p_i) - mean_P KL(p||p_i)."""
     limits = tolerance(case)
     centre = precise.mean(case.p, case.M, number(0))
     allowed = limits.mean(0.0)
-    signs = on_trial.peak_signs(case.family)
-    peaks = on_trial.peaks(case.family)
-    meetings = []
+    signs = case.family.peak_signs()
+    peaks = case.family.peaks()
+    comparisons = []
     for z, M in enumerate(case.M):
         if abs(M - centre) < 1e-100 * (limits.spread + limits.blur):
             continue  # E[M] is a sum with 120 digits: it cannot say on which side of it M lies
         seen = precise.rises(case.p, case.M, z, number(0))
-        meetings.append(
+        comparisons.append(
             claim(f"token {z} rises at 0 iff M > E[M]", seen == int(centre < M) - int(centre > M))
         )
         if abs(M - centre) > 4 * allowed:
-            meetings.append(claim(f"sign of the peak of token {z}: {signs[z]}", signs[z] == seen))
-            meetings.append(claim(f"peak of token {z}: {peaks[z]}", np.sign(peaks[z]) == seen))
+            comparisons.append(
+                claim(f"sign of the peak of token {z}: {signs[z]}", signs[z] == seen)
+            )
+            comparisons.append(claim(f"peak of token {z}: {peaks[z]}", np.sign(peaks[z]) == seen))
     rows = [precise.numbers(row) for row in case.dataset.rows]
 
     def distance(contexts: tuple[int, ...]) -> Number:
         return CTX.fsum(precise.kl(case.p, rows[i]) for i in contexts) / len(contexts)
 
     far_and_near = distance(case.negative) - distance(case.positive)
-    formula = on_trial.closeness(case.data, case.context, case.positive, case.negative)
+    formula = case.data.closeness(case.context, case.positive, case.negative)
     return worst(
         [
-            *meetings,
-            meet(
+            *comparisons,
+            compare(
                 "E_p[M]",
                 centre,
-                Voice("divergences", far_and_near, 1e-100),
-                Voice("formula", formula, allowed + 8 * EPS * limits.depth),
+                Value("divergences", far_and_near, 1e-100),
+                Value("formula", formula, allowed + 8 * EPS * limits.depth),
             ),
         ]
     )
+
+
+def _largest_term(case: WeightedCase) -> float:
+    """The size of the terms that the closed form adds up."""
+    level = log((1.0 - float(case.epsilon)) * (case.concepts - 1) / float(case.epsilon))
+    ratios = [abs(log(float(g / w))) for g, w in zip(case.gamma, case.omega, strict=True)]
+    return 1.0 + 2.0 * abs(level) + 2.0 * max(ratios)
 
 
 def _margin(case: WeightedCase) -> Number:
@@ -311,17 +343,17 @@ def _margin(case: WeightedCase) -> Number:
     cases=weighted_cases(),
     tolerance="signs in 120 digits; the closed form to EPS times its largest term",
 )
-def peak_sign_interval(case: WeightedCase, on_trial: Formulas) -> Meeting:
+def peak_sign_interval(case: WeightedCase) -> Comparison:
     """In the weighted family, c_j outside T, the eps with positive target peaks form (0, eps*)."""
     steps = [WeightedCase(**{**vars(case), "epsilon": case.bound * k / 12}) for k in range(1, 12)]
     signs = [CTX.sign(_margin(step)) for step in steps]
-    formula, size = on_trial.weighted_margin(case)
+    formula, size = case.margin(), _largest_term(case)
     return worst(
         [
             claim(
                 "once negative, negative for every larger eps", signs == sorted(signs, reverse=True)
             ),
-            meet("min_T M - E_p[M]", _margin(case), Voice("formula", formula, 16 * EPS * size)),
+            compare("min_T M - E_p[M]", _margin(case), Value("formula", formula, 16 * EPS * size)),
         ]
     )
 
@@ -333,9 +365,187 @@ def peak_sign_interval(case: WeightedCase, on_trial: Formulas) -> Meeting:
     expected=False,
     aim=lambda case: -float(_margin(case)),
 )
-def every_eps(case: WeightedCase, on_trial: Formulas) -> Meeting:
+def every_eps(case: WeightedCase) -> Comparison:
     """Remark 3.4 for every admissible eps: target tokens peak at positive alpha outside T."""
     return claim(f"min_T M - E_p[M] = {CTX.nstr(_margin(case), 6)} > 0", bool(_margin(case) > 0))
 
 
-CHECKS: tuple[Check, ...] = (peak, peak_order, monotone, peak_sign, peak_sign_interval, every_eps)
+@check(
+    "limit",
+    cases=family_cases(support=False),
+    tolerance="log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the "
+    "error of its exponents",
+)
+def limit(case: FamilyCase) -> Comparison:
+    """p_alpha -> p restricted to argmax M (argmin at -inf), at total variation R/(P_A + R)."""
+    limits = tolerance(case)
+    support = [z for z, p in enumerate(case.p) if p]
+    M = [case.M[z] for z in support]
+    end = [number(0)] * len(case.p)
+    sign = 1 if case.alpha >= 0 else -1
+    for z, value in zip(support, precise.limit(limits.p, limits.M, sign), strict=True):
+        end[z] = value if value > number("1e-300") else number(0)
+    log_end = [CTX.log(x) if x else -CTX.inf for x in end]
+    comparisons = [
+        compare(
+            f"log-probability at {sign} inf",
+            log_end,
+            Value("engine", case.family.limit(sign), SAFETY * EPS * limits.depth),
+        )
+    ]
+    if len(support) == len(case.p) and len(set(M)) > 1:
+        binding, z = at_maximum(case, sign)
+        comparisons.append(compare("limit", end[z], *law_sides("limit", binding, end[z], z=0)[1:]))
+    # On the way: the distance that is left, exact at every alpha.
+    alpha = number(case.alpha if case.alpha else sign)
+    here = precise.tilted(case.p, case.M, alpha)
+    rest = precise.total_variation(here, end)
+    formula = case.family.limit_distance(float(alpha))
+    allowed = SAFETY * rest * limits.log_probability(float(alpha)) + NAIVE
+    comparisons.append(
+        compare("total variation to the limit", rest, Value("formula", formula, allowed))
+    )
+    if len(support) == len(case.p):
+        steered = simulated_family(case)
+        with np.errstate(under="ignore"):
+            simulated = np.exp(steered.log_probability(float(alpha)))
+        distance = precise.total_variation(precise.numbers(simulated.tolist()), end)
+        noise = float(steered.noise(float(alpha)))
+        comparisons.append(
+            compare("total variation to the limit", rest, Value("simulation", distance, 2 * noise))
+        )
+    shares = [end[z] for z in support if end[z]]
+    top = max(M) if sign > 0 else min(M)
+    tied = [case.p[z] for z, m in zip(support, M, strict=True) if m == top]
+    return worst(
+        [
+            *comparisons,
+            claim("exactly the tied tokens survive", len(shares) == len(tied)),
+            compare(
+                "shares among ties",
+                [p / CTX.fsum(tied) for p in tied],
+                Value("far out", shares, 1e-100),
+            ),
+        ]
+    )
+
+
+@check(
+    "limit/uniform-share",
+    cases=family_cases(wild=False),
+    tolerance="limits in 100 digits compared with each other",
+    expected=False,
+)
+def uniform_share(case: FamilyCase) -> Comparison:
+    """Tokens tied at max M have the same probability in the limit (false: in proportion to p)."""
+    top = max(case.M)
+    end = precise.limit(case.p, case.M, 1)
+    shares = [end[z] for z, m in enumerate(case.M) if m == top]
+    return claim("all shares are equal", max(shares) - min(shares) < 1e-50)
+
+
+CHECKS: tuple[Check, ...] = (
+    peak,
+    peak_order,
+    monotone,
+    peak_sign,
+    peak_sign_interval,
+    every_eps,
+    limit,
+    uniform_share,
+)
+
+
+# Certificates: ball arithmetic, no tolerance
+
+
+@certificate(
+    "peak",
+    "each finite peak the engine returns lies in a bracket 1e-9 wide to either side (relatively, "
+    "or over the range of M), p_alpha(z) is lower at both ends than at the peak, and the law's "
+    "E_alpha[M] is below M(z) at one end and above it at the other; the infinite peaks are "
+    "exactly those of the extreme tokens",
+    family_cases(wild=False),
+)
+def peak_certificate(case: FamilyCase, balls: Balls) -> bool | None:
+    """The odds against z at three places, and two signs, per token."""
+    keys = order_keys(case)
+    p, M = probabilities(case, balls), log_odds(case, balls)
+    low, high = min(keys), max(keys)
+    if low == high:
+        return True
+    answers: list[bool | None] = []
+    for z, alpha in enumerate(case.family.peaks().tolist()):
+        if keys[z] in (low, high):
+            answers.append(alpha == (float("inf") if keys[z] == high else -float("inf")))
+            continue
+        if not abs(alpha) < float("inf"):
+            return False
+        width = max(abs(Fraction(alpha)), 1 / (high - low)) / 10**9
+        curve = odds_against(p, M, keys, z, balls)
+        top = curve(balls.exact(alpha))
+        for side in (-1, 1):
+            at = balls.exact(Fraction(alpha) + side * width)
+            mean = law_value("mean-slope", balls, {"p": p, "M": M, "alpha": at})
+            answers.append(agrees(balls.sign(curve(at) - top), 1))
+            answers.append(agrees(balls.sign(mean - M[z]), side))
+    return every(answers)
+
+
+@certificate(
+    "peak-sign",
+    "for every token, p_alpha(z) certainly moves one way from alpha = -h to 0 to h, the law's "
+    "mean_N KL(p, p_i) - mean_P KL(p, p_i) is on the matching side of M(z); the engine's sign of "
+    "the peak and the peak it returns agree, unless M(z) is within its rounding of E_p[M]",
+    concept_cases("none", wild=False),
+)
+def peak_sign_certificate(case: ConceptCase, balls: Balls) -> bool | None:
+    """The divergences as the law has them; tokens with M(z) = E_p[M] exactly are left out."""
+    p, M, keys = probabilities(case, balls), log_odds(case, balls), order_keys(case)
+    if len(set(keys)) == 1:
+        return True
+    rows = case.dataset.rows
+    values = {
+        "p": p,
+        "M": M,
+        "q_P": case.q,
+        "q_N": case.q,
+        "p^P": [rows[i] for i in case.positive],
+        "p^N": [rows[i] for i in case.negative],
+    }
+    distance = law_value("peak-sign", balls, values)
+    rounding = balls.exact(Fraction(float(4 * tolerance(case).mean(0.0))))
+    answers: list[bool | None] = []
+    signs = case.family.peak_signs().tolist()
+    for z, peak_of_engine in enumerate(case.family.peaks().tolist()):
+        if _exactly_at_mean(case, z):
+            continue
+        falls = direction(odds_against(p, M, keys, z, balls), 0.0, steps_of(case, balls), balls)
+        if falls is None:
+            return None
+        answers.append(agrees(balls.sign(M[z] - distance), -falls))
+        visible = balls.sign(abs(M[z] - distance) - rounding)
+        if visible != -1:
+            found = peak_of_engine * falls < 0 and signs[z] * falls < 0
+            answers.append(None if visible is None else found)
+    return every(answers)
+
+
+def _exactly_at_mean(case: ConceptCase, z: int) -> bool:
+    """M(z) = E_p[M], by whole numbers: prod r_y^{n_y} = r_z^N with p = n/N and r = e^{q M}.
+
+    Asked only where the two agree to 20 digits, for the powers are long.
+    """
+    with CTX.workdps(case.digits):
+        centre = CTX.fsum(a * m for a, m in zip(case.p, case.M, strict=True))
+        if abs(centre - case.M[z]) > 1e-20 * (abs(case.M[z]) + 1e-20):
+            return False
+    N = lcm(*(a.denominator for a in case.row))
+    powers = [r ** int(a * N) for a, r in zip(case.row, case.ratios, strict=True)]
+    return prod(powers, start=Fraction(1)) == case.ratios[z] ** N
+
+
+CERTIFICATES: tuple[Certificate, ...] = (
+    peak_certificate,
+    peak_sign_certificate,
+)

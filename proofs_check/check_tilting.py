@@ -7,27 +7,45 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
-from steering_strength.proofs_check.bindings import law_voices, of_case, of_readout
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.certificate import (
+    Certificate,
+    agrees,
+    certificate,
+    direction,
+    every,
+    law_value,
+    log_odds,
+    moderate,
+    odds_against,
+    order_keys,
+    probabilities,
+    steps_of,
+    varied,
+)
 from steering_strength.proofs_check.check import Check, check
-from steering_strength.proofs_check.formulas import Formulas
-from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
-from steering_strength.proofs_check.meeting import (
+from steering_strength.proofs_check.comparison import (
     EPS,
-    Meeting,
-    Voice,
+    Comparison,
+    Value,
     claim,
-    meet,
+    compare,
     not_above,
     worst,
 )
+from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.law_values import law_sides, of_case, of_readout
 from steering_strength.proofs_check.oracles import exact, norms, precise
 from steering_strength.proofs_check.oracles.precise import CTX, number
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
-from steering_strength.proofs_check.strategies import concept_cases, family_cases
+from steering_strength.proofs_check.strategies import (
+    concept_cases,
+    family_cases,
+)
 from steering_strength.proofs_check.tolerance import tolerance
 from steering_strength.theory import TiltedFamily
 
-__all__ = ["CHECKS"]
+__all__ = ["CERTIFICATES", "CHECKS"]
 
 ANY_ROWS = st.one_of(concept_cases("1"), concept_cases("B.1"), concept_cases("none"))
 
@@ -38,7 +56,7 @@ ANY_ROWS = st.one_of(concept_cases("1"), concept_cases("B.1"), concept_cases("no
     tolerance="a float64 product of length d errs by d EPS |W_z||x|; `Simulation.noise` adds up "
     "what W, H, v and the difference of means contribute",
 )
-def steering_shift(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def steering_shift(case: ConceptCase) -> Comparison:
     """Steered logits are l_j + (alpha/q)(sum_P l_i - sum_N l_i), l the unsteered logits."""
     ufm, steered = simulated_dataset(case)
     alpha = number(case.alpha)
@@ -52,19 +70,17 @@ def steering_shift(case: ConceptCase, on_trial: Formulas) -> Meeting:
     ]
     oracle = norms.logits(W, norms.affine(H[case.context], v, alpha))
     noise = steered.noise(case.alpha)
-    unsteered = (ufm.W @ ufm.H).T
-    formula = on_trial.shifted_logits(
-        unsteered, case.positive, case.negative, case.context, case.alpha
-    )
-    numeric = meet(
+    shifted = ufm.shifted_logits(case.positive, case.negative, [case.alpha])
+    formula = shifted[0, case.context]
+    numeric = compare(
         "steered logits",
         oracle,
-        Voice("formula", formula, noise),
-        Voice("simulation", (steered.h + case.alpha * steered.v) @ steered.W.T, noise),
+        Value("formula", formula, noise),
+        Value("simulation", (steered.h + case.alpha * steered.v) @ steered.W.T, noise),
     )
     z = case.gauge % len(W)
-    symbolic = law_voices(on_trial, "steering-shift", of_readout(W, H, case), oracle[z], z=z)
-    return worst([numeric, meet("steered logit", oracle[z], *symbolic)])
+    symbolic = law_sides("steering-shift", of_readout(W, H, case), oracle[z], z=z)
+    return worst([numeric, compare("steered logit", oracle[z], *symbolic)])
 
 
 @check(
@@ -73,33 +89,33 @@ def steering_shift(case: ConceptCase, on_trial: Formulas) -> Meeting:
     tolerance="log p and M are known to EPS (1 + max|log p|), M times alpha; the simulation to its "
     "noise; law against oracle to 30 digits; exact fractions to 100",
 )
-def tilting(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def tilting(case: ConceptCase) -> Comparison:
     """p_alpha(z) = p(z|c_j) e^{alpha M(z)} / e^{K_j(alpha)}, and tilts compose."""
     limits = tolerance(case)
     _, steered = simulated_dataset(case)
-    log_odds = on_trial.log_odds(case.data, case.positive, case.negative)
+    log_odds = case.data.log_odds(case.positive, case.negative)
     family = case.data.family(case.context, log_odds)
     oracle = precise.log_tilted(case.p, case.M, number(case.alpha))
-    engine = on_trial.log_probability(family, case.alpha)
+    engine = family.log_probability(case.alpha)
     allowed = limits.log_probability(case.alpha)
     K = precise.cgf(case.p, case.M, number(case.alpha))
     z = case.gauge % len(case.p)
     one = CTX.exp(oracle[z])
-    meetings = [
-        meet(
+    comparisons = [
+        compare(
             "log p_alpha",
             oracle,
-            Voice("engine", engine, allowed),
-            Voice("simulation", steered.log_probability(case.alpha), steered.noise(case.alpha)),
+            Value("engine", engine, allowed),
+            Value("simulation", steered.log_probability(case.alpha), steered.noise(case.alpha)),
         ),
-        meet("p_alpha", one, *law_voices(on_trial, "tilting", of_case(case), one, x=z)),
-        meet("K", K, Voice("engine", on_trial.cgf(family, case.alpha), limits.cgf(case.alpha))),
-        meet(
+        compare("p_alpha", one, *law_sides("tilting", of_case(case), one, x=z)),
+        compare("K", K, Value("engine", family.cgf(case.alpha), limits.cgf(case.alpha))),
+        compare(
             "Delta p",
             precise.increase(case.p, case.M, number(case.alpha)),
-            Voice(
+            Value(
                 "engine",
-                on_trial.probability_increase(family, case.alpha),
+                family.probability_increase(case.alpha),
                 limits.increase(case.alpha),
             ),
         ),
@@ -107,30 +123,30 @@ def tilting(case: ConceptCase, on_trial: Formulas) -> Meeting:
     # The same instance where e^{alpha M} is rational: nothing at all is rounded in `rational`.
     n = 1 + case.gauge % 3
     rational = exact.tilted(case.row, case.ratios, n)
-    meetings.append(
-        meet(
+    comparisons.append(
+        compare(
             f"p_alpha at alpha = {n} q",
             rational,
-            Voice("oracle", precise.tilted(case.p, case.M, number(n * case.q)), 1e-100),
+            Value("oracle", precise.tilted(case.p, case.M, number(n * case.q)), 1e-100),
         )
     )
     # A tilted family can be tilted again, if it is one; underflow leaves -inf, which stays.
-    if worst(meetings).agrees and np.isfinite(engine).all():
+    if worst(comparisons).agrees and np.isfinite(engine).all():
         again = TiltedFamily(engine, log_odds)
         # alpha first, then 1: the second tilt starts from a log p that is off by `allowed`.
         total = number(case.alpha) + 1
-        meetings.append(
-            meet(
+        comparisons.append(
+            compare(
                 "tilted by alpha, then by 1",
                 precise.log_tilted(case.p, case.M, total),
-                Voice(
+                Value(
                     "engine",
-                    on_trial.log_probability(again, 1.0),
+                    again.log_probability(1.0),
                     3 * allowed + limits.log_probability(1.0) + EPS * abs(case.alpha),
                 ),
             )
         )
-    return worst(meetings)
+    return worst(comparisons)
 
 
 def _in_target(case: ConceptCase) -> list[bool]:
@@ -142,44 +158,19 @@ def _in_target(case: ConceptCase) -> list[bool]:
     cases=st.one_of(concept_cases("1"), concept_cases("B.1")),
     tolerance="signs are decided by exact fractions; values of M to EPS (1 + max|log p|)",
 )
-def sign_separation(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def sign_separation(case: ConceptCase) -> Comparison:
     """Under Assumption 1, or with b common and a_{j,z} > b_z: z in T iff M(z) > 0; M by concept."""
     inside = _in_target(case)
     limits = tolerance(case)
-    log_odds = on_trial.log_odds(case.data, case.positive, case.negative)
-    meetings = [
+    log_odds = case.data.log_odds(case.positive, case.negative)
+    comparisons = [
         claim("z in T iff prod_P p > prod_N p", [r > 1 for r in case.ratios] == inside),
-        meet("M", case.M, Voice("engine", log_odds, limits.blur)),
+        compare("M", case.M, Value("engine", log_odds, limits.blur)),
     ]
-    concept = case.dataset.token_concept
-    negatives = [case.dataset.context_concept[i] for i in case.negative]
-    share = [Fraction(negatives.count(c), case.q) for c in concept]
-    a, b = _rates(case)
-    if a is not None:
-        formula = on_trial.separated_log_odds(
-            np.array([float(precise.CTX.log(number(x / y))) for x, y in zip(a, b, strict=True)]),
-            np.array(inside),
-            np.array([float(s) for s in share]),
-        )
-        meetings.append(meet("M", case.M, Voice("formula", formula, limits.blur)))
-    return worst(meetings)
-
-
-def _rates(
-    case: ConceptCase,
-) -> tuple[list[Fraction] | None, list[Fraction]]:
-    """a_z and b_z; a is None where it depends on the context (App. B.1) or where there is none."""
-    rows, concepts = case.dataset.rows, case.dataset.context_concept
-    a, b = [], []
-    for z, own in enumerate(case.dataset.token_concept):
-        inside = {row[z] for row, c in zip(rows, concepts, strict=True) if c == own}
-        outside = {row[z] for row, c in zip(rows, concepts, strict=True) if c != own}
-        # A concept without contexts: its a_z enters no log-odds, since q_z = 0.
-        a.append(inside.pop() if len(inside) == 1 else outside.copy().pop() if not inside else None)
-        b.append(outside.pop())
-    if any(x is None for x in a):
-        return None, b
-    return [x for x in a if x is not None], b
+    if case.dataset.satisfies_assumption_1 and not case.data.violations():
+        formula = case.data.separated_log_odds(case.positive, case.negative)
+        comparisons.append(compare("M", case.M, Value("formula", formula, limits.blur)))
+    return worst(comparisons)
 
 
 @check(
@@ -187,7 +178,7 @@ def _rates(
     cases=family_cases(),
     tolerance="each weight to EPS (1 + |log p| + |alpha M|), times its leverage M - E[M]",
 )
-def slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def slope(case: FamilyCase) -> Comparison:
     """d p_alpha(z)/d alpha = p_alpha(z) (M(z) - E_alpha[M])."""
     limits = tolerance(case)
     alpha = number(case.alpha)
@@ -207,17 +198,17 @@ def slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
         ends = np.exp(steered.log_probability(np.array([case.alpha - h, case.alpha + h])))
     return worst(
         [
-            meet(
+            compare(
                 "p'",
                 oracle,
-                Voice("formula", on_trial.slope(case.family, case.alpha), limits.slope(case.alpha)),
-                Voice(
+                Value("formula", case.family.slope(case.alpha), limits.slope(case.alpha)),
+                Value(
                     "simulation",
                     (ends[1] - ends[0]) / (2 * h),
                     noise / h + h**2 * limits.spread**3 + EPS * abs(case.alpha) / h**2 * noise,
                 ),
             ),
-            meet("p'", oracle[z], *law_voices(on_trial, "slope", of_case(case), oracle[z], x=z)),
+            compare("p'", oracle[z], *law_sides("slope", of_case(case), oracle[z], x=z)),
         ]
     )
 
@@ -228,7 +219,7 @@ def slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
     tolerance="weights to EPS (1 + |log p| + |alpha M|) act through the standard deviation of M; "
     "E[M] itself rounds to EPS max|M|",
 )
-def mean_slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
+def mean_slope(case: FamilyCase) -> Comparison:
     """K' = E_alpha[M], between min M and max M; K'' = Var_alpha[M] >= 0, 0 only for constant M."""
     limits = tolerance(case)
     alpha = number(case.alpha)
@@ -246,26 +237,26 @@ def mean_slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
     with np.errstate(under="ignore"):
         simulated = np.exp(steered.log_probability(case.alpha)) @ case.family.log_odds
     reach = float(max(abs(m) for m in case.M))
-    engine = float(on_trial.mean(case.family, case.alpha))
+    engine = float(case.family.mean(case.alpha))
     noise = float(steered.noise(case.alpha)) * (reach + 1e-300)
     return worst(
         [
-            meet(
+            compare(
                 "K'",
                 mean,
-                Voice("engine", engine, limits.mean(case.alpha)),
-                Voice("simulation", simulated, 2 * noise),
+                Value("engine", engine, limits.mean(case.alpha)),
+                Value("simulation", simulated, 2 * noise),
             ),
-            meet("K'", mean, *law_voices(on_trial, "mean-slope", of_case(case), mean)),
-            meet(
+            compare("K'", mean, *law_sides("mean-slope", of_case(case), mean)),
+            compare(
                 "K''",
                 variance,
-                Voice(
+                Value(
                     "engine",
-                    on_trial.variance(case.family, case.alpha),
+                    case.family.variance(case.alpha),
                     limits.variance(case.alpha),
                 ),
-                Voice("difference quotient", second, 1e-25 / scale**2),
+                Value("difference quotient", second, 1e-25 / scale**2),
             ),
             not_above("min M against K'", min(case.M), number(engine), limits.mean(case.alpha)),
             not_above("K' against max M", number(engine), max(case.M), limits.mean(case.alpha)),
@@ -280,7 +271,7 @@ def mean_slope(case: FamilyCase, on_trial: Formulas) -> Meeting:
     tolerance="decided by exact fractions",
     expected=False,
 )
-def outside_negative(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def outside_negative(case: ConceptCase) -> Comparison:
     """Every token outside T has M < 0 (false where N misses its concept: M = 0)."""
     inside = _in_target(case)
     outside = [r for r, t in zip(case.ratios, inside, strict=True) if not t]
@@ -293,7 +284,7 @@ def outside_negative(case: ConceptCase, on_trial: Formulas) -> Meeting:
     tolerance="decided by exact fractions",
     expected=False,
 )
-def any_rows(case: ConceptCase, on_trial: Formulas) -> Meeting:
+def any_rows(case: ConceptCase) -> Comparison:
     """z in T iff M(z) > 0 for any dataset (false as soon as b depends on the context)."""
     return claim("prod_P p > prod_N p iff z in T", [r > 1 for r in case.ratios] == _in_target(case))
 
@@ -306,4 +297,116 @@ CHECKS: tuple[Check, ...] = (
     mean_slope,
     outside_negative,
     any_rows,
+)
+
+
+# Certificates: ball arithmetic, no tolerance
+
+
+@certificate(
+    "sign-separation",
+    "M(z) > 0 for every token of T and M(z) <= 0 for every other, under Assumption 1 or App. B.1; "
+    "and the engine's M(z) has that sign wherever |M(z)| exceeds its rounding",
+    st.one_of(concept_cases("1"), concept_cases("B.1")),
+)
+def sign_separation_certificate(case: ConceptCase, balls: Balls) -> bool | None:
+    """Logarithms of exact ratios; a ratio of exactly 1 is M = 0."""
+    rounding = float(tolerance(case).blur)
+    blur = balls.exact(Fraction(rounding))
+    engine = case.data.log_odds(case.positive, case.negative).tolist()
+    answers: list[bool | None] = []
+    for ratio, M, computed, concept in zip(
+        case.ratios, log_odds(case, balls), engine, case.dataset.token_concept, strict=True
+    ):
+        inside = concept == case.target
+        if ratio == 1:
+            answers.append(not inside and abs(computed) <= rounding)
+            continue
+        sign = 1 if inside else -1
+        answers.append(agrees(balls.sign(M), sign))
+        visible = balls.sign(abs(M) - blur)
+        answers.append(computed * sign > 0 if visible == 1 else None if visible is None else True)
+    return every(answers)
+
+
+@certificate(
+    "slope",
+    "for every token z, p_alpha(z) certainly moves one way from alpha - h to alpha to alpha + h, "
+    "and the law's p_alpha(z) (M(z) - E_alpha[M]) certainly has the sign of that move, as the "
+    "engine's has where it exceeds its rounding; at the alpha of the instance, reduced to "
+    "|alpha| (max M - min M) <= 300",
+    family_cases().map(moderate),
+)
+def slope_certificate(case: FamilyCase, balls: Balls) -> bool | None:
+    """The move is seen in the odds against z; tokens exactly at their peak at alpha = 0 are left.
+
+    At no other alpha can a token be exactly at its peak: sum p (M - M_z) e^{alpha M} = 0 with
+    rational p, M and alpha != 0 contradicts the theorem of Lindemann and Weierstrass.
+    """
+    keys = order_keys(case)
+    if len(set(keys)) == 1:
+        return True
+    p, M, alpha = probabilities(case, balls), log_odds(case, balls), balls.exact(case.alpha)
+    engine = case.family.slope(case.alpha).tolist()
+    rounding = [float(bound) for bound in tolerance(case).slope(case.alpha)]
+    answers: list[bool | None] = []
+    for z in range(len(M)):
+        if (
+            not case.alpha
+            and sum(a * (k - keys[z]) for a, k in zip(case.row, keys, strict=True)) == 0
+        ):
+            continue
+        falls = direction(
+            odds_against(p, M, keys, z, balls), case.alpha, steps_of(case, balls), balls
+        )
+        slope_of_law = law_value("slope", balls, {"p": p, "M": M, "alpha": alpha, "x": z})
+        if falls is None:
+            return None
+        answers.append(agrees(balls.sign(slope_of_law), -falls))
+        answers.append(engine[z] * falls < rounding[z])
+    return every(answers)
+
+
+@certificate(
+    "mean-slope",
+    "K'' > 0 in this sense: the slope of K over [alpha - h, alpha] is below the law's E_alpha[M], "
+    "and that below the slope over [alpha, alpha + h], h = 2^-20/(max M - min M); and min M < "
+    "E_alpha[M] < max M; the engine's E_alpha[M] is within its rounding of the law's, and its "
+    "Var_alpha[M] >= 0; at the alpha of the instance, reduced as for `slope`, M not constant",
+    family_cases().map(varied),
+)
+def mean_slope_certificate(case: FamilyCase, balls: Balls) -> bool | None:
+    """K from its definition at three places, each term taken relative to e^{alpha M_0}."""
+    keys = order_keys(case)
+    p, M = probabilities(case, balls), log_odds(case, balls)
+    at = Fraction(case.alpha)
+    h = 1 / ((max(keys) - min(keys)) * 2**20)
+
+    def cgf(alpha: Fraction) -> Ball:
+        x = balls.exact(alpha)
+        terms = [a * balls.exp(x * (m - M[0])) for a, m in zip(p, M, strict=True)]
+        return balls.log(balls.total(terms)) + x * M[0]
+
+    before, here, after = (cgf(at + k * h) for k in (-1, 0, 1))
+    mean = law_value("mean-slope", balls, {"p": p, "M": M, "alpha": balls.exact(at)})
+    width = balls.exact(h)
+    top, bottom = (M[keys.index(end(keys))] for end in (max, min))
+    engine = Fraction(float(case.family.mean(case.alpha)))
+    rounding = balls.exact(float(tolerance(case).mean(case.alpha)))
+    return every(
+        [
+            agrees(balls.sign(rounding - abs(mean - balls.exact(engine))), 1),
+            bool(case.family.variance(case.alpha) >= 0),
+            agrees(balls.sign(mean * width - (here - before)), 1),
+            agrees(balls.sign((after - here) - mean * width), 1),
+            agrees(balls.sign(top - mean), 1),
+            agrees(balls.sign(mean - bottom), 1),
+        ]
+    )
+
+
+CERTIFICATES: tuple[Certificate, ...] = (
+    sign_separation_certificate,
+    slope_certificate,
+    mean_slope_certificate,
 )

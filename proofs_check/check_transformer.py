@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from steering_strength.proofs_check.bindings import Binding, law_voices, of_normed_texts
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.certificate import (
+    Certificate,
+    agrees,
+    certificate,
+    every,
+)
 from steering_strength.proofs_check.check import Check, check
-from steering_strength.proofs_check.formulas import Formulas
-from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
-from steering_strength.proofs_check.meeting import (
+from steering_strength.proofs_check.comparison import (
     AGREED,
     EPS,
-    Meeting,
-    Voice,
+    Comparison,
+    Value,
     claim,
-    meet,
+    compare,
     not_above,
     worst,
 )
+from steering_strength.proofs_check.instances import (
+    NormCase,
+    ReadoutCase,
+    SmoothCase,
+)
+from steering_strength.proofs_check.law_values import Binding, law_sides, of_normed_texts
 from steering_strength.proofs_check.oracles import norms, precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
 from steering_strength.proofs_check.simulation import log_softmax
-from steering_strength.proofs_check.strategies import norm_cases, readout_cases, smooth_cases
+from steering_strength.proofs_check.strategies import (
+    norm_cases,
+    readout_cases,
+    smooth_cases,
+)
+from steering_strength.theory.engine import transformer
 
-__all__ = ["CHECKS"]
+__all__ = ["CERTIFICATES", "CHECKS"]
 
 
 def _exact(case: NormCase) -> tuple[list[Number], list[Number], list[Number], list[Number], Number]:
@@ -61,34 +77,34 @@ def _rounding(case: NormCase, alpha: float) -> Number:
     tolerance="the direction of P v to EPS |v|/|P v|; at finite alpha the rounding of h + alpha v "
     "over what the norm leaves of it; expansions in 1/alpha are seen at alpha = 1e40",
 )
-def norm_limit(case: NormCase, on_trial: Formulas) -> Meeting:
+def norm_limit(case: NormCase) -> Comparison:
     """LN(h + alpha v) -> LN_0(+-v), the bias keeping its sign, at rate 1/|alpha| and no faster."""
     h, v, gain, bias, eps = _exact(case)
-    normed = on_trial.normed(case)
+    normed = case.normed
     Pv, Ph = _projected(case, v), _projected(case, h)
     focus = _length(v) / _length(Pv)
     size = max(gain) * CTX.sqrt(len(h))
-    meetings = []
+    comparisons = []
     for sign in (-1, 1):
         end = norms.far_output(h, v, case.kind, gain, bias, eps, sign)
         allowed = 8 * EPS * (size * focus * len(h) + max(abs(b) for b in bias))
-        meetings.append(
-            meet(f"limit at {sign} inf", end, Voice("engine", normed.limit(sign), allowed))
+        comparisons.append(
+            compare(f"limit at {sign} inf", end, Value("engine", normed.limit(sign), allowed))
         )
         # alpha (LN - limit) as seen at alpha = 1e40 (|h| + 1)/|v|: the coefficient of 1/|alpha|.
         direction = norms.norm_output([sign * a for a in v], case.kind, gain, bias, number(0))
-        meetings.append(
-            meet(f"limit at {sign} inf", end, Voice("LN_0", direction, 1e-40 * (1 + size)))
+        comparisons.append(
+            compare(f"limit at {sign} inf", end, Value("LN_0", direction, 1e-40 * (1 + size)))
         )
         alpha = CTX.mpf(10) ** 40 * (_length(h) + 1) / _length(v)
         there = norms.norm_output(norms.affine(h, v, sign * alpha), case.kind, gain, bias, eps)
         rate = [alpha * (a - b) for a, b in zip(there, direction, strict=True)]
         reach = size * (_length(h) + 1) / _length(Pv)
-        meetings.append(
-            meet(
+        comparisons.append(
+            compare(
                 f"coefficient of 1/|alpha| at {sign} inf",
                 rate,
-                Voice("formula", on_trial.norm_rate(case), 8 * len(h) * EPS * reach * focus**2),
+                Value("formula", normed.rate(), 8 * len(h) * EPS * reach * focus**2),
             )
         )
     alpha_here = case.alpha if case.alpha else 1.0
@@ -98,19 +114,19 @@ def norm_limit(case: NormCase, on_trial: Formulas) -> Meeting:
         side = [(1 if alpha_here > 0 else -1) * a for a in v]
         end = norms.norm_output(side, case.kind, gain, bias, number(0))
         rounding = _rounding(case, alpha_here)
-        meetings.append(
-            meet("LN(h + alpha v)", here, Voice("engine", normed.output(alpha_here), rounding))
+        comparisons.append(
+            compare("LN(h + alpha v)", here, Value("engine", normed.output(alpha_here), rounding))
         )
         x = np.array(case.h) + alpha_here * np.array(case.v)
         x = x - x.mean() if case.kind == "layer" else x
         root = np.sqrt(np.mean(x**2) + case.eps)
         with np.errstate(invalid="ignore"):
             direct = np.array(case.gain) * (x / root) + np.array(case.bias)
-        meetings.append(meet("LN(h + alpha v)", here, Voice("simulation", direct, rounding)))
+        comparisons.append(compare("LN(h + alpha v)", here, Value("simulation", direct, rounding)))
         if not eps:
             distance = _length([a - b for a, b in zip(here, end, strict=True)])
-            bound = number(on_trial.norm_bound(case, alpha_here))
-            meetings.append(not_above("distance to the limit", distance, bound, 1e-13 * bound))
+            bound = number(float(normed.bound(alpha_here)))
+            comparisons.append(not_above("distance to the limit", distance, bound, 1e-13 * bound))
     d = len(h)
     A, B, C = (
         CTX.fsum(a * b for a, b in zip(*pair, strict=True)) / d
@@ -120,14 +136,14 @@ def norm_limit(case: NormCase, on_trial: Formulas) -> Meeting:
     unscaled = Pv[last] / CTX.sqrt(A)
     binding = Binding({"A": A, "B": B, "C": C + eps, "x": last}, {"h": Ph, "v": Pv})
     far = binding.with_numbers(alpha=CTX.mpf(10) ** 45 * (_length(h) + 1) / _length(Pv))
-    voices = law_voices(on_trial, "norm-limit", far, unscaled)
+    sides = law_sides("norm-limit", far, unscaled)
     return worst(
         [
-            *meetings,
-            meet(
+            *comparisons,
+            compare(
                 "limit before gain and bias",
                 unscaled,
-                *(Voice(v.name, v.value, 1e-40 * CTX.sqrt(d)) for v in voices),
+                *(Value(v.name, v.value, 1e-40 * CTX.sqrt(d)) for v in sides),
             ),
         ]
     )
@@ -139,7 +155,7 @@ def norm_limit(case: NormCase, on_trial: Formulas) -> Meeting:
     tolerance="logits to the rounding of the norm's output times |W|; the stationary point to the "
     "rounding of numerator and denominator over the denominator",
 )
-def last_block(case: NormCase, on_trial: Formulas) -> Meeting:
+def last_block(case: NormCase) -> Comparison:
     """Logits (a + alpha b)/sqrt(Q(alpha)) + const, each stationary at (aB - bC)/(bB - aA) only."""
     h, v, gain, bias, eps = _exact(case)
     W = [numbers(row) for row in case.W]
@@ -153,15 +169,15 @@ def last_block(case: NormCase, on_trial: Formulas) -> Meeting:
         return logits(alpha)[z]
 
     alpha = number(case.alpha)
-    meetings = []
+    comparisons = []
     if _length(_projected(case, norms.affine(h, v, alpha))) or eps:
         rows = [CTX.fsum(abs(w) for w in row) for row in W]
         # Q = A alpha^2 + 2 B alpha + C is a difference of squares: twice the digits are lost.
         allowed = [4 * _rounding(case, case.alpha) * (1 + r) for r in rows]
         lost = _lost_squared(case, alpha)
         allowed = [a * lost for a in allowed]
-        formula = on_trial.last_block_logits(case, case.alpha)
-        meetings.append(meet("logits", logits(alpha), Voice("formula", formula, allowed)))
+        formula = case.last_block.logits(case.alpha)
+        comparisons.append(compare("logits", logits(alpha), Value("formula", formula, allowed)))
     Ph, Pv = _projected(case, h), _projected(case, v)
     d = len(h)
     A, B, C = (
@@ -170,8 +186,8 @@ def last_block(case: NormCase, on_trial: Formulas) -> Meeting:
     )
     C += eps
     if A * C - B * B == 0:  # h is a multiple of v: the logits are steps, with nothing to look at
-        return worst(meetings)
-    turns = on_trial.last_block_turn(case)
+        return worst(comparisons)
+    turns = case.last_block.stationary()
     for z, row in enumerate(W):
         a = CTX.fsum(w * g * x for w, g, x in zip(row, gain, Ph, strict=True))
         b = CTX.fsum(w * g * x for w, g, x in zip(row, gain, Pv, strict=True))
@@ -187,11 +203,13 @@ def last_block(case: NormCase, on_trial: Formulas) -> Meeting:
         slopes = [
             precise.derivative(partial(logit, z), turn + side * width, span) for side in (-1, 1)
         ]
-        meetings.append(claim(f"logit {z} turns at {float(turn)}", bool(slopes[0] * slopes[1] < 0)))
+        comparisons.append(
+            claim(f"logit {z} turns at {float(turn)}", bool(slopes[0] * slopes[1] < 0))
+        )
         grid = [turn + span * CTX.sinh(k) * CTX.mpf("1e-3") for k in range(-12, 13)]
         curve = [logits(t)[z] for t in grid]
         moves = [CTX.sign(q - p) for p, q in pairwise(curve)]
-        meetings.append(
+        comparisons.append(
             claim(
                 f"logit {z} has one stationary point",
                 sum(p != q for p, q in pairwise(moves)) <= 1,
@@ -201,16 +219,16 @@ def last_block(case: NormCase, on_trial: Formulas) -> Meeting:
         Q = A * alpha**2 + 2 * B * alpha + C
         if Q > 0:
             slope = precise.derivative(partial(logit, z), alpha, span)
-            voices = law_voices(on_trial, "last-block", binding, slope)
+            sides = law_sides("last-block", binding, slope)
             scale = 1 + (abs(a) + abs(alpha * b)) * (abs(B) + abs(C) + A) / Q**2
-            meetings.append(
-                meet(
+            comparisons.append(
+                compare(
                     "slope of a logit",
                     slope,
-                    *(Voice(v.name, v.value, 1e-25 * scale) for v in voices),
+                    *(Value(v.name, v.value, 1e-25 * scale) for v in sides),
                 )
             )
-    return worst(meetings)
+    return worst(comparisons)
 
 
 def _lost_squared(case: NormCase, alpha: Number) -> Number:
@@ -226,7 +244,7 @@ def _lost_squared(case: NormCase, alpha: Number) -> Number:
     cases=readout_cases(),
     tolerance="logits are float64 products of length d: M and log p err by d EPS |W||h|",
 )
-def final_norm(case: ReadoutCase, on_trial: Formulas) -> Meeting:
+def final_norm(case: ReadoutCase) -> Comparison:
     """Steering the input of the unembedding tilts exactly, for any texts, bias, and |P| != |N|."""
     states = [numbers(state) for state in case.states]
     W, bias = [numbers(row) for row in case.W], numbers(case.bias)
@@ -244,7 +262,7 @@ def final_norm(case: ReadoutCase, on_trial: Formulas) -> Meeting:
     # Log-probabilities reach twice the largest logit; M is a difference of two such means.
     noise = 8 * (d + 4) * EPS * (1 + size * largest + max(abs(b) for b in bias))
     allowed = noise * (1 + 4 * abs(alpha))
-    family = on_trial.readout_family(case)
+    family = case.family
     h, V = np.array(case.states), np.array(case.W)
     vector = h[list(case.positive)].mean(axis=0) - h[list(case.negative)].mean(axis=0)
     simulated = log_softmax((h[case.context] + case.alpha * vector) @ V.T + np.array(case.bias))
@@ -252,13 +270,13 @@ def final_norm(case: ReadoutCase, on_trial: Formulas) -> Meeting:
     binding = of_normed_texts(case, states, W, bias)
     return worst(
         [
-            meet(
+            compare(
                 "log p_alpha",
                 oracle,
-                Voice("engine", on_trial.log_probability(family, case.alpha), allowed),
-                Voice("simulation", simulated, allowed),
+                Value("engine", family.log_probability(case.alpha), allowed),
+                Value("simulation", simulated, allowed),
             ),
-            meet("p_alpha", after[x], *law_voices(on_trial, "final-norm", binding, after[x], x=x)),
+            compare("p_alpha", after[x], *law_sides("final-norm", binding, after[x], x=x)),
         ]
     )
 
@@ -277,7 +295,7 @@ def _smooth_logits(case: SmoothCase, j: int, alpha: Number) -> list[Number]:
     "then a variance and two means in float64",
     weight=0.5,
 )
-def local(case: SmoothCase, on_trial: Formulas) -> Meeting:
+def local(case: SmoothCase) -> Comparison:
     """At any layer KL(p_0||p_alpha) = alpha^2/2 Var_p(M_loc) + O(alpha^3); likewise CE on text."""
     h = CTX.mpf(10) ** -30
     V = len(case.W)
@@ -297,8 +315,8 @@ def local(case: SmoothCase, on_trial: Formulas) -> Meeting:
         log_p = np.array([float(CTX.log(x)) for x in p[1]])
         M, curvature = np.array([float(x) for x in first]), np.array([float(x) for x in second])
         target = np.array([float(x) for x in labels])
-        formula_kl += float(weight) * on_trial.local_divergence(log_p, M)
-        parts = on_trial.local_cross_entropy(log_p, target, M, curvature)
+        formula_kl += float(weight) * transformer.local_divergence(log_p, M)
+        parts = transformer.local_cross_entropy(log_p, target, M, curvature)
         formula_slope += float(weight) * parts[0]
         formula_bend += float(weight) * parts[1]
         size += max(abs(x) for x in first) ** 2 + max(abs(x) for x in second)
@@ -306,15 +324,15 @@ def local(case: SmoothCase, on_trial: Formulas) -> Meeting:
     allowed = 16 * V * EPS * size + number("1e-25")
     return worst(
         [
-            meet("KL / alpha^2", divergence, Voice("formula", formula_kl, allowed)),
-            meet("slope of CE", slope, Voice("formula", formula_slope, allowed)),
-            meet("curvature of CE", bend, Voice("formula", formula_bend, allowed)),
-            _local_law(case, on_trial),
+            compare("KL / alpha^2", divergence, Value("formula", formula_kl, allowed)),
+            compare("slope of CE", slope, Value("formula", formula_slope, allowed)),
+            compare("curvature of CE", bend, Value("formula", formula_bend, allowed)),
+            _local_law(case),
         ]
     )
 
 
-def _local_law(case: SmoothCase, on_trial: Formulas) -> Meeting:
+def _local_law(case: SmoothCase) -> Comparison:
     """The law's statement for the first context, with its logits as the function ell(z, alpha)."""
 
     def ell(z: Number, alpha: Number) -> Number:
@@ -330,8 +348,8 @@ def _local_law(case: SmoothCase, on_trial: Formulas) -> Meeting:
     at = number(case.states[0][0])
     oracle = (price(at + h) - 2 * price(at) + price(at - h)) / h**2
     binding = Binding({"V": len(case.W), "alpha": at}, {"r": labels, "ell": ell})
-    voices = law_voices(on_trial, "local", binding, oracle)
-    return meet("curvature of CE", oracle, *(Voice(v.name, v.value, 1e-20) for v in voices))
+    sides = law_sides("local", binding, oracle)
+    return compare("curvature of CE", oracle, *(Value(v.name, v.value, 1e-20) for v in sides))
 
 
 @check(
@@ -340,12 +358,12 @@ def _local_law(case: SmoothCase, on_trial: Formulas) -> Meeting:
     tolerance="a millionth: LN_eps(v) and the limit differ by sqrt(1 + eps / mean v^2)",
     expected=False,
 )
-def eps_of_v(case: NormCase, on_trial: Formulas) -> Meeting:
+def eps_of_v(case: NormCase) -> Comparison:
     """The limit of LN_eps(h + alpha v) is LN_eps(v), with the eps of the model."""
     h, v, gain, bias, eps = _exact(case)
     end = norms.far_output(h, v, case.kind, gain, bias, eps, 1)
-    return meet(
-        "limit", end, Voice("LN_eps(v)", norms.norm_output(v, case.kind, gain, bias, eps), 1e-6)
+    return compare(
+        "limit", end, Value("LN_eps(v)", norms.norm_output(v, case.kind, gain, bias, eps), 1e-6)
     )
 
 
@@ -355,14 +373,14 @@ def eps_of_v(case: NormCase, on_trial: Formulas) -> Meeting:
     tolerance="a millionth",
     expected=False,
 )
-def constant_v(case: NormCase, on_trial: Formulas) -> Meeting:
+def constant_v(case: NormCase) -> Comparison:
     """Prop. 4.1 for every v: the output forgets h (for LayerNorm and constant v it stays LN(h))."""
     if case.kind == "rms" or not any(case.v):
         return AGREED
     h, v, gain, bias, eps = _exact(case)
     end = norms.far_output(h, v, case.kind, gain, bias, eps, 1)
-    return meet(
-        "limit", end, Voice("LN(v)", norms.norm_output(v, case.kind, gain, bias, eps), 1e-6)
+    return compare(
+        "limit", end, Value("LN(v)", norms.norm_output(v, case.kind, gain, bias, eps), 1e-6)
     )
 
 
@@ -371,18 +389,18 @@ def constant_v(case: NormCase, on_trial: Formulas) -> Meeting:
     cases=norm_cases(visible=False),
     tolerance="one division by a root of a mean of d squares",
 )
-def invisible(case: NormCase, on_trial: Formulas) -> Meeting:
+def invisible(case: NormCase) -> Comparison:
     """Where v vanishes under the norm (v = 0, constant under LayerNorm) the output stays LN(h)."""
     h, v, gain, bias, eps = _exact(case)
     stays = norms.norm_output(h, case.kind, gain, bias, eps)
     allowed = _rounding(case, 0.0)
-    normed = on_trial.normed(case)
+    normed = case.normed
     far = norms.far_output(h, v, case.kind, gain, bias, eps, 1)
     return worst(
         [
-            meet("limit", stays, Voice("far out", far, 1e-40 * (1 + abs(max(stays))))),
-            *(meet("limit", stays, Voice("engine", normed.limit(s), allowed)) for s in (-1, 1)),
-            meet("output", stays, Voice("engine", normed.output(case.alpha), allowed)),
+            compare("limit", stays, Value("far out", far, 1e-40 * (1 + abs(max(stays))))),
+            *(compare("limit", stays, Value("engine", normed.limit(s), allowed)) for s in (-1, 1)),
+            compare("output", stays, Value("engine", normed.output(case.alpha), allowed)),
         ]
     )
 
@@ -396,3 +414,64 @@ CHECKS: tuple[Check, ...] = (
     eps_of_v,
     constant_v,
 )
+
+
+# Certificates: ball arithmetic, no tolerance
+
+
+@certificate(
+    "norm-limit",
+    "LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of the limit the engine "
+    "returns, and within the project's formula of that bound, give or take 8 EPS of the limit's "
+    "size and 8 d EPS of the formula's; eps = 0, at the alpha of the instance",
+    norm_cases(),
+)
+def norm_limit_certificate(case: NormCase, balls: Balls) -> bool | None:
+    """Distances from exact h and v; instances with eps > 0 are taken at eps = 0."""
+    h, v = _projected_exactly(case)
+    steered = [a + Fraction(case.alpha) * b for a, b in zip(h, v, strict=True)]
+    # LN(0) is 0/0 at eps = 0, and no strength lies at alpha = 0.
+    if not case.alpha or not any(steered):
+        return True
+    d, sign = len(h), 1 if case.alpha > 0 else -1
+    limit = case.normed.limit(sign).tolist()
+    size = balls.sqrt(_square_in_balls([balls.exact(x) for x in steered], balls) / d)
+    here = [
+        balls.exact(g) * balls.exact(x) / size + balls.exact(b)
+        for g, x, b in zip(case.gain, steered, case.bias, strict=True)
+    ]
+    distance = _square_in_balls(
+        [x - balls.exact(y) for x, y in zip(here, limit, strict=True)], balls
+    )
+    reach = [_square_in_balls([balls.exact(x) for x in vector], balls) for vector in (h, v)]
+    alpha, largest = balls.exact(abs(case.alpha)), balls.exact(max(case.gain))
+    bound = balls.sqrt(4 * d * reach[0] / reach[1]) * largest / alpha if any(h) else 0
+    rounding = balls.exact(
+        8 * EPS * sum(abs(y) + abs(b) for y, b in zip(limit, case.bias, strict=True))
+    )
+    formula = balls.exact(
+        Fraction(float(case.normed.bound(case.alpha))) * (1 + Fraction(8 * d * EPS))
+    )
+    return every(
+        [
+            agrees(balls.sign(allowed * allowed - distance), 1)
+            for allowed in (bound + rounding, formula + rounding)
+        ]
+    )
+
+
+def _square_in_balls(x: list[Ball], balls: Balls) -> Ball:
+    return balls.total([a * a for a in x])
+
+
+def _projected_exactly(case: NormCase) -> tuple[list[Fraction], list[Fraction]]:
+    """P h and P v, exactly."""
+    result = []
+    for vector in (case.h, case.v):
+        x = [Fraction(a) for a in vector]
+        centre = sum(x, start=Fraction(0)) / len(x) if case.kind == "layer" else Fraction(0)
+        result.append([a - centre for a in x])
+    return result[0], result[1]
+
+
+CERTIFICATES: tuple[Certificate, ...] = (norm_limit_certificate,)

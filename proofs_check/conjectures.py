@@ -28,10 +28,9 @@ import numpy as np
 
 from steering_strength.proofs_check.balls import Ball, Balls, decide
 from steering_strength.proofs_check.check import Check
-from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.comparison import AGREED, Comparison
+from steering_strength.proofs_check.comparison import claim as statement
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
-from steering_strength.proofs_check.meeting import AGREED, Meeting
-from steering_strength.proofs_check.meeting import claim as statement
 from steering_strength.proofs_check.search import search, shards
 from steering_strength.proofs_check.strategies import Assumption, concept_cases
 from steering_strength.theory import ConceptDataset
@@ -197,7 +196,7 @@ def conjecture(
 
     margin = 0.0
 
-    def measure(case: ConceptCase, on_trial: Formulas) -> Meeting:
+    def measure(case: ConceptCase) -> Comparison:
         nonlocal margin
         answer = claim(case.data, case.positive, case.negative, case.alpha)
         if answer is None:
@@ -210,7 +209,7 @@ def conjecture(
             return AGREED
         certain = decide(lambda balls: _positive(certify(BallCase(case, balls)), balls))
         if certain is None:
-            return Meeting(0.0, "undecided", undecided=True)
+            return Comparison(0.0, "undecided", undecided=True)
         return statement(f"{text} (ball arithmetic)", certain)
 
     # `measure` has just looked at the case; infinities are no slope to climb.
@@ -221,17 +220,17 @@ def conjecture(
     check = Check(name, text, cases, measure, "the claim's own", aim=aim)
     count, undecided = 0, 0
     for shard, size in enumerate(shards(examples)):
-        finding = search(check, examples=size, seed=seed, shard=shard)
-        count += finding.examples
-        undecided += finding.undecided
-        if finding.case is not None:
+        outcome = search(check, examples=size, seed=seed, shard=shard)
+        count += outcome.examples
+        undecided += outcome.undecided
+        if outcome.case is not None:
             return Judgement(
                 claim=text,
-                status="raised" if finding.crashed else "refuted",
-                examples=count + finding.crashed,
-                what=finding.meeting.what if finding.meeting else "",
-                code=_program(finding.case, name),
-                case=finding.case,
+                status="raised" if outcome.crashed else "refuted",
+                examples=count + outcome.crashed,
+                what=outcome.comparison.what if outcome.comparison else "",
+                code=_program(outcome.case, name),
+                case=outcome.case,
                 seed=seed,
             )
     certified = certify is not None and undecided == 0

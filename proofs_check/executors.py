@@ -10,8 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from steering_strength.theory.errors import MissingExtraError, SteeringError
@@ -40,7 +41,7 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
     Raises
     ------
     SteeringError
-        `jobs` is below 1.
+        `jobs` is below 1, or while it runs: a process has died.
     """
     if jobs < 1:
         raise SteeringError(f"jobs = {jobs} is below 1", remedy="ask for at least one process")
@@ -51,11 +52,23 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
             return
         # spawn: a forked copy of a process with running threads (BLAS, matplotlib) can hang.
         context = multiprocessing.get_context("spawn")
-        with context.Pool(min(jobs, len(tasks))) as pool:
-            for result in pool.imap_unordered(partial(_guarded, function), tasks):
-                if isinstance(result, _Failure):
-                    raise RuntimeError(f"{result.task} failed in another process\n{result.trace}")
-                yield result
+        with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+            waiting = [pool.submit(_guarded, function, task) for task in tasks]
+            try:
+                for done in as_completed(waiting):
+                    result = done.result()
+                    if isinstance(result, _Failure):
+                        raise RuntimeError(
+                            f"{result.task} failed in another process\n{result.trace}"
+                        )
+                    yield result
+            except BrokenProcessPool:
+                raise SteeringError(
+                    f"one of {jobs} processes has died (killed, or out of memory)",
+                    remedy="run again, with fewer --jobs if memory is short",
+                ) from None
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     return apply
 

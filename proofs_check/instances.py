@@ -11,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steering_strength.proofs_check.oracles import exact, precise
-from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.theory import ConceptDataset, NormedSteering, TiltedFamily
+from steering_strength.theory.engine import transformer
+from steering_strength.theory.engine.transformer import LastBlock
+from steering_strength.theory.model import peak_sign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +68,16 @@ class ExactDataset:
     def concepts(self) -> int:
         """The number of concepts G."""
         return max(self.token_concept) + 1
+
+    @property
+    def satisfies_assumption_1(self) -> bool:
+        """Whether a_z and b_z depend on nothing but the token, exactly."""
+        for z, own in enumerate(self.token_concept):
+            for inside in (True, False):
+                pairs = zip(self.rows, self.context_concept, strict=True)
+                if len({row[z] for row, c in pairs if (c == own) == inside}) > 1:
+                    return False
+        return True
 
     def rounded(self) -> ConceptDataset:
         """The dataset in float64: every probability correctly rounded."""
@@ -157,10 +170,10 @@ class ConceptCase:
         return replace(self, context=context)
 
     def as_family(self) -> FamilyCase:
-        """The context and the log-odds as the engine rounds them, with C = T."""
+        """The context with its log-odds correctly rounded, and C = T: no engine has a say in it."""
         return FamilyCase(
             weights=self.row,
-            log_odds=tuple(self.family.log_odds.tolist()),
+            log_odds=tuple(float(m) for m in self.M),
             tokens=self.tokens,
             alpha=self.alpha,
             gauge=self.gauge,
@@ -206,6 +219,22 @@ class WeightedCase:
         others = self.concepts - 1
         pairs = zip(self.gamma, self.omega, strict=True)
         return min(others * g / (others * g + w) for g, w in pairs)
+
+    def margin(self) -> float:
+        """min_T M - E_p[M] by the model's formula."""
+        return float(peak_sign.weighted_margin(epsilon=float(self.epsilon), **self.arguments()))
+
+    def arguments(self) -> dict[str, Any]:
+        """What `weighted_margin` and `weighted_threshold` take besides eps."""
+        share = [self.negatives.count(c) / len(self.negatives) for c in range(self.concepts)]
+        return {
+            "gamma": [float(x) for x in self.gamma],
+            "omega": [float(x) for x in self.omega],
+            "token_concept": list(self.token_concept),
+            "target": self.target,
+            "own": self.own,
+            "negative_share": share,
+        }
 
     def row(self, concept: int) -> tuple[Fraction, ...]:
         """p(.|c) for a context of that concept."""
@@ -321,9 +350,22 @@ class NormCase:
         """Whether v survives the norm: v is not 0, and not constant under LayerNorm."""
         return any(self.v) and (self.kind == "rms" or len(set(self.v)) > 1)
 
-    def arrays(self) -> tuple[NDArray[np.float64], ...]:
-        """h, v, gain, bias, W as float64 arrays."""
-        return tuple(_array(x) for x in (self.h, self.v, self.gain, self.bias, self.W))
+    @property
+    def normed(self) -> NormedSteering:
+        """The engine's record."""
+        return NormedSteering(
+            _array(self.h),
+            _array(self.v),
+            kind="layer" if self.kind == "layer" else "rms",
+            gain=_array(self.gain),
+            bias=_array(self.bias),
+            eps=self.eps,
+        )
+
+    @property
+    def last_block(self) -> LastBlock:
+        """The closed form of the final logits, as the engine makes it."""
+        return self.normed.last_block(_array(self.W))
 
 
 @dataclass(frozen=True)
@@ -348,6 +390,18 @@ class ReadoutCase:
     negative: tuple[int, ...]
     context: int
     alpha: float = 1.0
+
+    @property
+    def logits(self) -> NDArray[np.float64]:
+        """W h + bias of every text, (m, V)."""
+        return np.asarray(_array(self.states) @ _array(self.W).T + _array(self.bias))
+
+    @property
+    def family(self) -> TiltedFamily:
+        """The engine's record of the context, from logits alone."""
+        logits = self.logits
+        texts = (logits[list(group)] for group in (self.positive, self.negative))
+        return transformer.readout_family(logits[self.context], *texts)
 
 
 @dataclass(frozen=True)

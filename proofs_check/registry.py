@@ -9,21 +9,20 @@ from steering_strength.proofs_check import (
     check_advice,
     check_concept,
     check_cross_entropy,
-    check_limits,
     check_peaks,
     check_tilting,
     check_transformer,
 )
+from steering_strength.proofs_check.certificate import Certificate
 from steering_strength.proofs_check.check import Check
 from steering_strength.theory.errors import UnknownNameError
 from steering_strength.theory.laws import CLAIMS, LAWS, Law
 
-__all__ = ["CHECKS", "DERIVATIONS", "STATEMENTS", "select"]
+__all__ = ["CERTIFICATES", "CHECKS", "DERIVATIONS", "STATEMENTS", "select"]
 
 _STEMS = (
     check_tilting,
     check_peaks,
-    check_limits,
     check_concept,
     check_cross_entropy,
     check_transformer,
@@ -34,6 +33,13 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
     {check.id: check for stem in _STEMS for check in stem.CHECKS}
 )
 """id -> check; a false reading of the statement ``peak`` is named ``peak/reading``."""
+
+CERTIFICATES: tuple[Certificate, ...] = tuple(
+    each
+    for stem in (check_tilting, check_peaks, check_concept, check_cross_entropy, check_transformer)
+    for each in stem.CERTIFICATES
+)
+"""What ball arithmetic decides about an instance, beside the check of the same statement."""
 
 DERIVATIONS: Mapping[str, Law] = MappingProxyType({**LAWS, **CLAIMS})
 """id -> what SymPy derives: a law, or for a false reading the steps that refute it."""

@@ -14,14 +14,12 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any, Literal
 
-from steering_strength.proofs_check.certified import certificate_checks
 from steering_strength.proofs_check.check import Check
-from steering_strength.proofs_check.meeting import Meeting
-from steering_strength.proofs_check.registry import CHECKS, DERIVATIONS, select
-from steering_strength.proofs_check.report import Verdicts
-from steering_strength.proofs_check.search import SHARD, Finding, search, shards
-from steering_strength.proofs_check.verdict import Status, Verdict
-from steering_strength.theory.errors import SteeringError
+from steering_strength.proofs_check.comparison import Comparison
+from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVATIONS, select
+from steering_strength.proofs_check.search import SHARD, Outcome, search, shards
+from steering_strength.proofs_check.verdict import Status, Verdict, Verdicts
+from steering_strength.theory.errors import MissingExtraError, SteeringError
 
 __all__ = [
     "DEFAULT_EXAMPLES",
@@ -38,7 +36,9 @@ __all__ = [
 DEFAULT_EXAMPLES = 100
 """Instances per check; with all checks about a minute on two cores."""
 
-CERTIFIED: Mapping[str, Check] = MappingProxyType(certificate_checks())
+CERTIFIED: Mapping[str, Check] = MappingProxyType(
+    {each.id: each.as_check() for each in CERTIFICATES}
+)
 """id -> what ball arithmetic certifies of a statement."""
 
 _TASKS = 200
@@ -75,7 +75,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Part:
-    """What came of a task; a `Finding` or a proof in words and numbers."""
+    """What came of a task; a `Outcome` or a proof in words and numbers."""
 
     task: Task
     status: Status
@@ -92,7 +92,7 @@ Executor = Callable[[Callable[[Task], Part], Sequence[Task]], Iterable[Part]]
 
 def reproduce(
     name: str, case: Any, method: Literal["certified", "property"] = "property"
-) -> Meeting:
+) -> Comparison:
     """The disagreement of one check on one instance: what a printed counterexample calls.
 
     Raises
@@ -109,11 +109,11 @@ def reproduce(
     return known[name](case)
 
 
-def code(name: str, finding: Finding, method: str = "property") -> str:
+def code(name: str, outcome: Outcome, method: str = "property") -> str:
     """A counterexample as a program that reproduces it."""
-    case = pformat(finding.case, width=96).replace("Fraction(", "F(")
+    case = pformat(outcome.case, width=96).replace("Fraction(", "F(")
     # One line, whatever an exception had to say: it ends up in a comment.
-    what = " ".join(finding.meeting.what.split()) if finding.meeting else ""
+    what = " ".join(outcome.comparison.what.split()) if outcome.comparison else ""
     extra = "" if method == "property" else f", {method!r}"
     return (
         "from fractions import Fraction as F\n"
@@ -137,9 +137,10 @@ def _prove(task: Task) -> Part:
     if unknown:
         note += f"; unknown steps: {', '.join(map(str, unknown))}"
     refuted = not law.expected and not unknown
+    held: Status = "proved with rules" if str(law.status()) == "proved with rules" else "proved"
     return Part(
         task=task,
-        status="unknown" if unknown else "proved" if law.expected else "refuted",
+        status="unknown" if unknown else held if law.expected else "refuted",
         examples=len(statuses),
         max_error=None,
         counterexample="\n".join(
@@ -169,32 +170,78 @@ def _search(task: Task) -> Part:
     certified = task.method == "certified"
     pieces = shards(task.examples)
     count, undecided, largest, seconds = 0, 0, 0.0, 0.0
-    finding = Finding(0, 0.0)
+    outcome = Outcome(0, 0.0)
     for k, examples in enumerate(pieces):
-        finding = search(check, examples=examples, seed=task.seed, shard=task.shard + k)
-        count += finding.examples
-        undecided += finding.undecided
-        largest = max(largest, finding.max_error)
-        seconds += finding.seconds
-        if finding.case is not None:
+        outcome = search(check, examples=examples, seed=task.seed, shard=task.shard + k)
+        count += outcome.examples
+        undecided += outcome.undecided
+        largest = max(largest, outcome.max_error)
+        seconds += outcome.seconds
+        if outcome.case is not None:
             break
     status: Status = "certified" if certified else "passed"
-    note = finding.meeting.what if finding.meeting else ""
+    note = outcome.comparison.what if outcome.comparison else ""
     if undecided:
         status, note = "unknown", f"undecided on {undecided} of {count} instances"
-    if finding.case is not None:
+    if outcome.case is not None:
         # A formula that raises has refuted itself, but it is no evidence against a claim that is
         # expected to be false.
-        status = "unknown" if finding.crashed and not check.expected else "refuted"
+        status = "unknown" if outcome.crashed and not check.expected else "refuted"
     return Part(
         task=task,
         status=status,
         examples=count,
         max_error=None if certified else largest,
-        counterexample=None if finding.case is None else code(task.name, finding, task.method),
+        counterexample=None if outcome.case is None else code(task.name, outcome, task.method),
         note=note,
         seconds=seconds,
     )
+
+
+def _formal(names: Sequence[str]) -> dict[str, Verdict]:
+    """What the proof assistant says of the statements that have a theorem; one call for all.
+
+    Without it their status is "unchecked": the theorems are there, and nobody has looked.
+    """
+    from steering_strength.proofs_check.formal import coq, library
+
+    if not (library.FOLDER / "_CoqProject").exists():
+        return {}
+    wanted = [theorem for theorem in library.theorems() if theorem.id in names]
+    if not wanted:
+        return {}
+    started = time.perf_counter()
+    try:
+        answers, missing = coq.accept(), ""
+    except MissingExtraError as error:
+        answers, missing = {}, error.problem
+    seconds = (time.perf_counter() - started) / len(wanted)
+    verdicts = {}
+    for name in dict.fromkeys(theorem.id for theorem in wanted):
+        own = [theorem for theorem in wanted if theorem.id == name]
+        expected = _expected(name)
+        problems = [] if missing else [p for t in own if (p := answers[t.name].problem)]
+        status: Status = "formal" if expected else "refuted"
+        if missing or problems:
+            status = "unchecked" if missing else "unknown"
+        verdicts[name] = Verdict(
+            id=name,
+            method="formal",
+            status=status,
+            expected=expected,
+            claim=own[0].words,
+            examples=len(own),
+            max_error=None,
+            counterexample=own[0].statement if status == "refuted" else None,
+            seconds=seconds * len(own),
+            note=missing or "; ".join(problems) or ", ".join(theorem.name for theorem in own),
+        )
+    return verdicts
+
+
+def _expected(name: str) -> bool:
+    """Whether the statement of that name is true."""
+    return DERIVATIONS[name].expected if name in DERIVATIONS else CHECKS[name].expected
 
 
 _ONE_AT_A_TIME = Lock()
@@ -296,7 +343,8 @@ def run(
     """
     if examples < 1:
         raise SteeringError(f"examples = {examples} is below 1", remedy="ask for at least one")
-    groups = _tasks(select(ids), examples, seed)
+    names = select(ids)
+    groups = _tasks(names, examples, seed)
     waiting = {task: k for k, group in enumerate(groups) for task in group}
     parts: list[list[Part]] = [[] for _ in groups]
     verdicts: dict[int, Verdict] = {}
@@ -309,4 +357,11 @@ def run(
             verdicts[k] = _merge(parts[k])
             if progress is not None:
                 progress(verdicts[k], len(verdicts), len(groups))
-    return Verdicts(verdicts[k] for k in range(len(groups)))
+    found = [verdicts[k] for k in range(len(groups))]
+    for name, verdict in _formal(names).items():
+        # After what SymPy says of the same statement.
+        place = next(
+            (k for k, v in enumerate(found) if v.id == name and v.method != "symbolic"), len(found)
+        )
+        found.insert(place, verdict)
+    return Verdicts(found)

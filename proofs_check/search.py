@@ -18,10 +18,9 @@ from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import seed as with_seed
 
 from steering_strength.proofs_check.check import Check
-from steering_strength.proofs_check.formulas import FORMULAS, Formulas
-from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.comparison import Comparison
 
-__all__ = ["SHARD", "SHRINK", "Finding", "search", "shards"]
+__all__ = ["SHARD", "SHRINK", "Outcome", "search", "shards"]
 
 SHARD = 100
 
@@ -35,10 +34,10 @@ _SUPPRESSED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.lar
 class _RefutedError(Exception):
     """Carries the evidence through Hypothesis; the last one raised is the shrunk one."""
 
-    def __init__(self, case: Any, meeting: Meeting) -> None:
-        super().__init__(meeting.what)
+    def __init__(self, case: Any, comparison: Comparison) -> None:
+        super().__init__(comparison.what)
         self.case = case
-        self.meeting = meeting
+        self.comparison = comparison
 
 
 class _CrashedError(_RefutedError):
@@ -50,7 +49,7 @@ class _OutOfPatience(BaseException):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Outcome:
     """The outcome of a search.
 
     Attributes
@@ -61,7 +60,7 @@ class Finding:
         Largest error among them, in units of the tolerance.
     case : Any
         The shrunk instance that disagrees; None if all agree.
-    meeting : Meeting or None
+    comparison : Comparison or None
         What happens on it.
     undecided : int
         Instances of which nothing is known.
@@ -73,7 +72,7 @@ class Finding:
     examples: int
     max_error: float
     case: Any = None
-    meeting: Meeting | None = None
+    comparison: Comparison | None = None
     undecided: int = 0
     crashed: bool = False
     seconds: float = 0.0
@@ -96,9 +95,8 @@ def search(
     examples: int,
     seed: int,
     shard: int = 0,
-    formulas: Formulas = FORMULAS,
     shrink: int = SHRINK,
-) -> Finding:
+) -> Outcome:
     """Run one shard; on a disagreement, shrink it with at most `shrink` further evaluations."""
     count, undecided, largest = 0, 0, 0.0
     failures: dict[Any, _RefutedError] = {}
@@ -128,35 +126,35 @@ def search(
             if patience < 0:
                 raise _OutOfPatience
         try:
-            meeting = check.measure(case, formulas)
+            comparison = check.measure(case)
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
-            failures[case] = _CrashedError(case, Meeting(float("inf"), text))
+            failures[case] = _CrashedError(case, Comparison(float("inf"), text))
             raise failures[case] from None
         if not failures:
             count += 1
-            undecided += meeting.undecided
-            largest = max(largest, meeting.error)
+            undecided += comparison.undecided
+            largest = max(largest, comparison.error)
             if check.aim is not None:
                 target(check.aim(case))
-        if not meeting.agrees:
-            failures[case] = _RefutedError(case, meeting)
+        if not comparison.agrees:
+            failures[case] = _RefutedError(case, comparison)
             raise failures[case] from None
 
     started = time.process_time()
     try:
         look()
         seconds = time.process_time() - started
-        return Finding(count, largest, undecided=undecided, seconds=seconds)
+        return Outcome(count, largest, undecided=undecided, seconds=seconds)
     except _OutOfPatience:
         refuted = min(failures.values(), key=lambda each: (len(repr(each.case)), repr(each.case)))
     except _RefutedError as shrunk:
         refuted = shrunk
-    return Finding(
+    return Outcome(
         examples=count,
-        max_error=max(largest, refuted.meeting.error),
+        max_error=max(largest, refuted.comparison.error),
         case=refuted.case,
-        meeting=refuted.meeting,
+        comparison=refuted.comparison,
         undecided=undecided,
         crashed=isinstance(refuted, _CrashedError),
         seconds=time.process_time() - started,

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.comparison import EPS
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
-from steering_strength.proofs_check.meeting import EPS
 from steering_strength.theory import UnconstrainedFeatures
 
 __all__ = ["Simulation", "look_for_peak", "simulated_dataset", "simulated_family"]

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from steering_strength.proofs_check.comparison import EPS
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
-from steering_strength.proofs_check.meeting import EPS
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 

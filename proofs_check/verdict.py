@@ -6,10 +6,24 @@ import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 from steering_strength.theory import files
+
+__all__ = [
+    "Method",
+    "Status",
+    "Verdict",
+    "Verdicts",
+    "as_json",
+    "line",
+    "summary",
+    "table",
+    "versions",
+    "write_json",
+]
 
 if TYPE_CHECKING:
     import os
@@ -23,8 +37,17 @@ __all__ = [
     "write_json",
 ]
 
-Method = Literal["symbolic", "certified", "property", "real-model"]
-Status = Literal["proved", "certified", "passed", "refuted", "unknown"]
+Method = Literal["symbolic", "formal", "certified", "property", "real-model"]
+Status = Literal[
+    "proved",
+    "proved with rules",
+    "formal",
+    "unchecked",
+    "certified",
+    "passed",
+    "refuted",
+    "unknown",
+]
 
 
 @dataclass(frozen=True)
@@ -36,9 +59,11 @@ class Verdict:
     id : str
         Statement, or ``statement/reading`` for a false reading of it.
     method : str
-        "symbolic", "certified", "property" or "real-model".
+        "symbolic", "formal", "certified", "property" or "real-model".
     status : str
-        "proved", "certified", "passed", "refuted" or "unknown"; unknown never counts as passed.
+        "proved" or "proved with rules" (symbolic), "formal" or, without the proof assistant,
+        "unchecked" (formal), "certified", "passed" (property, real-model), "refuted" or "unknown".
+        Unknown and unchecked never count as passed.
     expected : bool
         Whether the claim is true.
     claim : str
@@ -68,7 +93,9 @@ class Verdict:
 
     @property
     def as_it_should_be(self) -> bool:
-        """A true claim is not refuted; a false one is, by evidence."""
+        """A true claim is not refuted; a false one is, by evidence, where it was looked for."""
+        if self.status == "unchecked":
+            return True
         return self.status != "refuted" if self.expected else self.status == "refuted"
 
 
@@ -123,3 +150,116 @@ def write_json(
 ) -> None:
     """Write `as_json` to `path`, whole or not at all; raises OutputError."""
     files.write_json(path, as_json(verdicts, seed=seed, examples=examples))
+
+
+_COLUMNS = ("id", "method", "status", "examples", "worst error", "seconds")
+
+
+def _error(verdict: Verdict) -> str:
+    if verdict.max_error is None:
+        return "-"
+    return f"{verdict.max_error:.2g}" if math.isfinite(verdict.max_error) else "inf"
+
+
+def _status(verdict: Verdict) -> str:
+    if verdict.expected or verdict.status == "unchecked":
+        return verdict.status if verdict.as_it_should_be else f"{verdict.status} (!)"
+    return f"{verdict.status}, as it should be" if verdict.as_it_should_be else "NOT refuted (!)"
+
+
+def _row(verdict: Verdict) -> tuple[str, ...]:
+    count = str(verdict.examples)
+    if verdict.method == "symbolic":
+        count += " step" if verdict.examples == 1 else " steps"
+    return (
+        verdict.id,
+        verdict.method,
+        _status(verdict),
+        count,
+        _error(verdict),
+        f"{verdict.seconds:.1f}",
+    )
+
+
+def line(verdict: Verdict, done: int, total: int) -> str:
+    """One line of progress."""
+    return f"[{done:{len(str(total))}}/{total}] {verdict.id} ({verdict.method}): {_status(verdict)}"
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """One row per (id, method); the worst error is in units of its tolerance, 1 being allowed."""
+    rows = [_COLUMNS, *(_row(verdict) for verdict in verdicts)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(_COLUMNS))]
+    left = {0, 1, 2}
+    lines = [
+        "  ".join(
+            cell.ljust(width) if k in left else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+class Verdicts(tuple[Verdict, ...]):
+    """A tuple that shows itself as a table, in a notebook or at a terminal."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return table(self)
+
+    def _repr_html_(self) -> str:
+        """The same rows as HTML; bold is what is not as it should be."""
+        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+        rows = "".join(_html_row(verdict) for verdict in self)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _html_row(verdict: Verdict) -> str:
+    name, method, status, *rest = map(escape, _row(verdict))
+    status = status if verdict.as_it_should_be else f"<b>{status}</b>"
+    cells = (f"<code>{name}</code>", method, status, *rest)
+    row = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr title="{escape(verdict.claim, quote=True)}">{row}</tr>'
+
+
+def summary(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> str:
+    """What went wrong, with the code that shows it; and the totals."""
+    parts = []
+    for verdict in verdicts:
+        if verdict.as_it_should_be:
+            continue
+        if verdict.expected:
+            parts.append(
+                f"REFUTED: {verdict.id} ({verdict.method}): {verdict.claim}\n{verdict.note}"
+            )
+            parts.append(verdict.counterexample or "")
+        else:
+            remedy = (
+                verdict.note
+                if verdict.method == "symbolic"
+                else f"{verdict.examples} examples were not enough; ask for more with --examples"
+            )
+            parts.append(
+                f"NOT REFUTED: {verdict.id} ({verdict.method}), which is false: {verdict.claim}\n"
+                f"{remedy}"
+            )
+    unknown = [v.id for v in verdicts if v.status == "unknown"]
+    if unknown:
+        parts.append(f"unknown, which is not passed: {', '.join(unknown)}")
+    unchecked = sum(v.status == "unchecked" for v in verdicts)
+    if unchecked:
+        parts.append(f"unchecked: {unchecked} formal proofs ({_first_note(verdicts)})")
+    held = sum(v.expected and v.status not in ("refuted", "unknown", "unchecked") for v in verdicts)
+    false = {v.id for v in verdicts if not v.expected}
+    missed = {v.id for v in verdicts if not v.expected and not v.as_it_should_be}
+    parts.append(
+        f"{held} verdicts hold, {len(false - missed)} of {len(false)} false claims refuted; "
+        f"seed {seed}, {examples} examples per check"
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _first_note(verdicts: Sequence[Verdict]) -> str:
+    return next(v.note for v in verdicts if v.status == "unchecked")

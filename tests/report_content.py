@@ -8,7 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.report.content import Content, assemble
+from steering_strength.figures.report.html import html_page
+from steering_strength.figures.report.markdown import report
 from steering_strength.proofs_check.verdict import Verdict, as_json
 from steering_strength.theory.laws import LAWS
 from steering_strength.theory.laws.page import record
@@ -66,6 +69,14 @@ def content(
         seconds=1.0,
         **more,  # type: ignore[arg-type]
     )
+
+
+def page_of(found: Content) -> str:
+    """The HTML page, with a picture for every figure that the report shows."""
+    pictures = {f"{name}.png": SVG for name in FIGURES}
+    if found.real_model is not None and found.real_model.picture is not None:
+        pictures["bridge/final_norm.png"] = found.real_model.picture
+    return html_page(found, report(found), pictures)
 
 
 def bridge_result(folder: Path) -> None:

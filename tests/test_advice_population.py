@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
-from steering_strength.theory.advice import JointFamily, PopulationAdvice, advice_text
+from steering_strength.theory.advice import JointFamily, PopulationAdvice
 from steering_strength.theory.advice.average import average_concept_root
 from steering_strength.theory.advice.population import weighted_quantile
 from steering_strength.theory.engine import TiltedPopulation
@@ -96,9 +96,9 @@ def test_shares_and_the_worst_context():
     assert (lows <= advice.window.low.alpha).mean() >= 0.8
     inside = [(lows <= a) & (a <= highs) for a in np.concatenate((lows, highs))]
     assert advice.share == pytest.approx(max(row.mean() for row in inside))
-    text = advice_text(advice)
+    text = str(advice)
+    assert len(text.splitlines()) <= 30
     assert text.startswith("10 contexts: ")
-    assert "80 % of them" in text
     assert len([line for line in text.splitlines() if line[:7].strip().isdigit()]) == 10
 
 

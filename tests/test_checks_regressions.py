@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from steering_strength.proofs_check import reproduce
 from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.formulas import Formulas
+from steering_strength.proofs_check.comparison import AGREED, Comparison
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
-from steering_strength.proofs_check.meeting import AGREED, Meeting
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.registry import CHECKS
 
@@ -145,8 +144,8 @@ OTHERS = [
 
 @pytest.mark.parametrize(("name", "case"), DIGITS + OTHERS, ids=lambda value: str(value)[:20])
 def test_the_statement_holds_on_it(name: str, case: FamilyCase | ConceptCase) -> None:
-    meeting = reproduce(name, case)
-    assert meeting.agrees, meeting.what
+    comparison = reproduce(name, case)
+    assert comparison.agrees, comparison.what
 
 
 @pytest.mark.parametrize(("name", "case"), DIGITS, ids=lambda value: str(value)[:20])
@@ -168,7 +167,7 @@ def test_digits_are_lent_for_one_instance_only() -> None:
     seen = []
 
     @check("spy", cases=st.nothing(), tolerance="none")
-    def spy(case: FamilyCase, on_trial: Formulas) -> Meeting:
+    def spy(case: FamilyCase) -> Comparison:
         """Looks at the precision and at nothing else."""
         seen.append(precise.CTX.dps)
         return AGREED

@@ -13,20 +13,21 @@ import pytest
 import sympy as sp
 from hypothesis import strategies as st
 
-from steering_strength.proofs_check import Verdict, report, reproduce, run, write_json
+from steering_strength.proofs_check import Verdict, reproduce, run, write_json
+from steering_strength.proofs_check import verdict as report
 from steering_strength.proofs_check.__main__ import main
 from steering_strength.proofs_check.check import Check
-from steering_strength.proofs_check.instances import FamilyCase
-from steering_strength.proofs_check.law_values import NoValueError, value
-from steering_strength.proofs_check.meeting import (
+from steering_strength.proofs_check.comparison import (
     AGREED,
-    Meeting,
-    Voice,
+    Comparison,
+    Value,
     claim,
-    meet,
+    compare,
     not_above,
     worst,
 )
+from steering_strength.proofs_check.instances import FamilyCase
+from steering_strength.proofs_check.law_values import NoValueError, value
 from steering_strength.proofs_check.oracles.precise import CTX
 from steering_strength.proofs_check.run import code
 from steering_strength.proofs_check.search import search, shards
@@ -53,21 +54,23 @@ INF, NAN = float("inf"), float("nan")
     ],
 )
 def test_a_disagreement_is_in_units_of_its_tolerance(said: Any, oracle: Any, error: float) -> None:
-    meeting = meet("x", oracle, Voice("engine", said, 1.0))
-    assert meeting.error == error
-    assert meeting.agrees == (error <= 1.0)
-    assert ("engine" in meeting.what) == (error > 0)
+    comparison = compare("x", oracle, Value("engine", said, 1.0))
+    assert comparison.error == error
+    assert comparison.agrees == (error <= 1.0)
+    assert ("engine" in comparison.what) == (error > 0)
 
 
 def test_a_tolerance_of_zero_allows_nothing() -> None:
-    assert meet("x", 1, Voice("law", 1, 0)).agrees
-    assert not meet("x", 1, Voice("law", 1 + 1e-15, 0)).agrees
+    assert compare("x", 1, Value("law", 1, 0)).agrees
+    assert not compare("x", 1, Value("law", 1 + 1e-15, 0)).agrees
 
 
-def test_the_worst_voice_speaks_for_all() -> None:
-    meeting = meet("x", 0, Voice("law", 1, 10), Voice("engine", 5, 10), Voice("simulation", 2, 10))
-    assert (meeting.error, meeting.what[:9]) == (0.5, "x: engine")
-    assert worst([AGREED, meeting, Meeting(0.1)]) is meeting
+def test_the_worst_value_speaks_for_all() -> None:
+    comparison = compare(
+        "x", 0, Value("law", 1, 10), Value("engine", 5, 10), Value("simulation", 2, 10)
+    )
+    assert (comparison.error, comparison.what[:9]) == (0.5, "x: engine")
+    assert worst([AGREED, comparison, Comparison(0.1)]) is comparison
     assert worst([]) is AGREED
 
 
@@ -93,7 +96,7 @@ def test_shards_add_up() -> None:
 
 
 def test_a_counterexample_is_shrunk() -> None:
-    found = search(checking(lambda n, _: claim("small", n < 37)), examples=100, seed=0)
+    found = search(checking(lambda n: claim("small", n < 37)), examples=100, seed=0)
     assert found.case == 37
     assert not found.crashed
 
@@ -101,7 +104,7 @@ def test_a_counterexample_is_shrunk() -> None:
 def test_shrinking_has_an_end() -> None:
     looked: list[int] = []
 
-    def measure(n: int, _: Any) -> Meeting:
+    def measure(n: int) -> Comparison:
         looked.append(n)
         return claim("small", n < 5)
 
@@ -111,7 +114,7 @@ def test_shrinking_has_an_end() -> None:
 
 
 def test_a_crash_is_told_from_a_disagreement() -> None:
-    def measure(n: int, _: Any) -> Meeting:
+    def measure(n: int) -> Comparison:
         if n > 50:
             raise ZeroDivisionError("at\nlarge n")
         return AGREED
@@ -119,8 +122,8 @@ def test_a_crash_is_told_from_a_disagreement() -> None:
     found = search(checking(measure), examples=100, seed=0)
     assert found.crashed
     assert found.case == 51
-    assert found.meeting is not None
-    assert "ZeroDivisionError" in found.meeting.what
+    assert found.comparison is not None
+    assert "ZeroDivisionError" in found.comparison.what
     # The message has two lines, and the program with it in a comment must still run.
     compile(
         code("slope", replace(found, case=FamilyCase((Fraction(1),), (0.0,), (0,)))), "x", "exec"
@@ -129,7 +132,7 @@ def test_a_crash_is_told_from_a_disagreement() -> None:
 
 def test_errors_and_ignorance_are_counted() -> None:
     found = search(
-        checking(lambda n, _: Meeting(0.25, "", undecided=n % 2 == 0)), examples=40, seed=1
+        checking(lambda n: Comparison(0.25, "", undecided=n % 2 == 0)), examples=40, seed=1
     )
     assert found.examples == 40
     assert 0 < found.undecided < 40
@@ -139,7 +142,7 @@ def test_errors_and_ignorance_are_counted() -> None:
 def test_the_seed_and_the_shard_decide_the_instances() -> None:
     def drawn(seed: int, shard: int) -> list[int]:
         seen: list[int] = []
-        search(checking(lambda n, _: seen.append(n) or AGREED), examples=30, seed=seed, shard=shard)
+        search(checking(lambda n: seen.append(n) or AGREED), examples=30, seed=seed, shard=shard)
         return seen
 
     assert drawn(1, 0) == drawn(1, 0)
@@ -149,7 +152,7 @@ def test_the_seed_and_the_shard_decide_the_instances() -> None:
 def test_a_formula_that_raises_is_no_evidence_against_a_false_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def measure(case: Any, on_trial: Any) -> Meeting:
+    def measure(case: Any) -> Comparison:
         raise ZeroDivisionError("by nothing")
 
     for expected, status in ((True, "refuted"), (False, "unknown")):
@@ -221,9 +224,9 @@ def test_verdicts_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_printed_counterexample_reproduces_the_disagreement() -> None:
     verdict = next(v for v in run(["limit/uniform-share"]) if v.method == "property")
     assert verdict.status == "refuted"
-    printed: list[Meeting] = []
+    printed: list[Comparison] = []
     exec(verdict.counterexample or "", {"print": printed.append})
-    assert [meeting.agrees for meeting in printed] == [False]
+    assert [comparison.agrees for comparison in printed] == [False]
     assert verdict.note in printed[0].what
 
 

@@ -228,8 +228,7 @@ def test_a_notebook_runs_from_top_to_bottom(path, shown, capsys):
 
 
 def test_verdicts_show_themselves_as_a_table():
-    from steering_strength.proofs_check.report import Verdicts, table
-    from steering_strength.proofs_check.verdict import Verdict
+    from steering_strength.proofs_check.verdict import Verdict, Verdicts, table
 
     def verdict(name: str, status: Any, expected: bool) -> Verdict:
         return Verdict(name, "property", status, expected, "a < b", 3, 0.5, None, 0.1)

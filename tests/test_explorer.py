@@ -16,13 +16,21 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from steering_strength.figures.explorer import menu as instances
-from steering_strength.figures.explorer.case import Case, View
-from steering_strength.figures.explorer.curves import SHOWN, ContextCurves, curves
-from steering_strength.figures.explorer.nodes import Landmark, grid, nodes, turning_points, views
-from steering_strength.figures.explorer.page import render
-from steering_strength.figures.explorer.record import COLOURS, to_json
-from steering_strength.figures.explorer.windows import BUDGETS, LEVELS
+from steering_strength.figures.explorer import cases as instances
+from steering_strength.figures.explorer.cases import Case, View
+from steering_strength.figures.explorer.curves import (
+    BUDGETS,
+    LEVELS,
+    SHOWN,
+    ContextCurves,
+    Landmark,
+    curves,
+    grid,
+    nodes,
+    turning_points,
+    views,
+)
+from steering_strength.figures.explorer.page import COLOURS, render, to_json
 from steering_strength.figures.instances import paper_example
 from steering_strength.theory import LAWS, TiltedFamily
 

@@ -14,11 +14,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from steering_strength.figures.explorer import menu as instances
+from steering_strength.figures.explorer import cases as instances
 from steering_strength.figures.explorer import page
-from steering_strength.figures.explorer.case import Case
-from steering_strength.figures.explorer.curves import ContextCurves, curves
-from steering_strength.figures.explorer.windows import BUDGETS, LEVELS
+from steering_strength.figures.explorer.cases import Case
+from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, ContextCurves, curves
 from steering_strength.theory import TiltedFamily
 from tests.explorer_window import NUMBERS, Window, agree
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,18 @@ from matplotlib.text import Text
 
 from steering_strength.figures import concept, cross_entropy, dataset, peaks, store, training
 from steering_strength.figures.gallery import FIGURES, find
+from steering_strength.figures.instances import paper_example
 from steering_strength.figures.store import arrays, parse_formats, save_arrays
-from steering_strength.figures.style import BLUE, ORANGE, signed, spread, style
+from steering_strength.figures.style import (
+    AMBER,
+    BLUE,
+    ORANGE,
+    concept_colours,
+    shown,
+    signed,
+    spread,
+    style,
+)
 from steering_strength.theory.errors import UnknownNameError
 
 
@@ -46,7 +56,7 @@ def test_token_curves_are_drawn_as_they_are_recorded(records, name):
         np.testing.assert_array_equal(law.get_xdata(), record.alpha)
         np.testing.assert_array_equal(law.get_ydata(), record.law[:, z])
         np.testing.assert_array_equal(rings.get_ydata(), record.simulated[:, z])
-        colour = BLUE if record.target[z] else ORANGE
+        colour = (BLUE, ORANGE, AMBER)[record.concept[z]]
         assert to_hex(law.get_color()).upper() == colour
     low, high = record.alpha[0], record.alpha[-1]
     inside = np.flatnonzero((record.peak > low) & (record.peak < high))
@@ -58,7 +68,7 @@ def test_token_curves_are_drawn_as_they_are_recorded(records, name):
 def test_computed_peaks_and_limits_are_written_into_fig3(records):
     canvas, _ = drawn("fig3", records["fig3"])
     words = " | ".join(text.get_text() for text in canvas.findobj(Text))
-    for wanted in ("a peaks at 1.50", "b peaks at 11.75", "limit 0.997", "peak at 0.50"):
+    for wanted in ("a peaks at 1.50", "b peaks at 11.75", "limit of c: 0.997", "peak at 0.50"):
         assert wanted in words
 
 
@@ -199,6 +209,66 @@ def test_spread_keeps_order_and_distance():
     assert placed[2] == 5.0  # a label with room stays where it belongs
     assert spread([3.0, 1.0], 0.5) == [3.0, 1.0]
     assert spread([], 1.0) == []
+
+
+@pytest.mark.parametrize(
+    ("token", "text"),
+    [
+        ("joy", "joy"),
+        ("$$", r"\$\$"),
+        ("$x^2$", r"\$x^2\$"),
+        (r"\alpha", r"\alpha"),
+        (r"a\$b", r"a\\$b"),
+        ("中", r"\u4e2d"),
+        ("é☃", "é☃"),
+        ("😀\n\x00", r"😀\n\x00"),
+        ("\u202egnp", r"\u202egnp"),
+        ("\ud800", r"\ud800"),
+        ("", "''"),
+        ("  ", "'  '"),
+        ("x" * 99, "x" * 23 + "…"),
+    ],
+)
+def test_text_of_others_is_never_mathematics_and_has_its_glyphs(token, text):
+    assert shown(token) == text
+    canvas = Canvas()
+    with style():
+        drawn = canvas.text(0.5, 0.5, f"{shown(token)} peaks at 1.50")
+        canvas.draw_without_rendering()  # a missing glyph is a warning, and a warning an error
+    assert not drawn._preprocess_math(drawn.get_text())[1]  # Matplotlib's own decision
+
+
+def test_hostile_names_are_drawn_everywhere():
+    example = paper_example()
+    names = ("$$", "$x^2$", r"\frac{", "中文", "😀", "a\nb", "$", "_^", "\x00")
+    data = replace(
+        example.data,
+        token_names=names,
+        concept_names=("$a$", r"\b", "中"),
+        context_names=tuple(f"${j}$^" for j in range(12)),
+    )
+    hostile = replace(example, data=data)
+    for module, record in (
+        (peaks, peaks.curves(-6.0, 16.0, context="$4$^", example=hostile)),
+        (concept, concept.curves(context="$8$^", example=hostile)),
+        (dataset, dataset.curves(hostile, ("$0$^", "$4$^"))),
+    ):
+        with style():
+            canvas = Canvas()
+            module.draw(record, canvas.subplots())
+            canvas.draw_without_rendering()
+
+
+def test_a_concept_has_one_colour_in_every_figure(records):
+    def colours(artists):
+        return [to_hex(line.get_color()).upper() for line in artists["law"]]
+
+    palette = [colour.upper() for colour in concept_colours(0, 3)]
+    assert colours(drawn("fig4", records["fig4"])[1]) == palette
+    by_token = [palette[c] for c in records["fig3"].concept]
+    assert colours(drawn("fig3", records["fig3"])[1]) == by_token
+    (first, _) = drawn("fig2", records["fig2"])[1]["data"]
+    assert [to_hex(colour).upper() for colour in first.get_facecolors()] == by_token
 
 
 def test_signed_writes_a_minus_sign():

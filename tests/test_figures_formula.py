@@ -7,7 +7,6 @@ import re
 import pytest
 
 from steering_strength.figures.report.formula import Typesetter, mathtext_lines
-from steering_strength.figures.report.prose import inline
 from steering_strength.theory.laws import LAWS
 
 
@@ -70,26 +69,3 @@ def test_latex_is_rewritten_into_what_mathtext_knows(latex, lines):
 
 def test_fractions_stay_small_within_a_line():
     assert mathtext_lines(r"\dfrac{a}{b}") == [r"\frac{a}{b}"]
-
-
-@pytest.mark.parametrize(
-    ("text", "html"),
-    [
-        ("p(z|c_j) > 0", "p(z|c<sub>j</sub>) &gt; 0"),
-        ("α_(j,z) and a_{j,z}", "α<sub>j,z</sub> and a<sub>j,z</sub>"),
-        ("p_alpha(z) = e^{alpha M(z)}", "p<sub>α</sub>(z) = e<sup>α M(z)</sup>"),
-        ("e^(α M_z)", "e<sup>α M<sub>z</sub></sup>"),
-        ("max_C M <= min_{C^c} M", "max<sub>C</sub> M ≤ min<sub>C<sup>c</sup></sub> M"),
-        ("2^-40, as α → -∞; 1 - P_A", "2<sup>−40</sup>, as α → −∞; 1 − P<sub>A</sub>"),
-        ("ω^T_z, mean_N KL", "ω<sup>T</sup><sub>z</sub>, mean<sub>N</sub> KL"),
-        ("LN_eps(h) and KL_j", "LN<sub>ε</sub>(h) and KL<sub>j</sub>"),
-        ("from_gaps is a well-known name", "from_gaps is a well-known name"),
-        (
-            "`slope`, `other_thing`",
-            '<a href="#slope"><code>slope</code></a>, <code>other_thing</code>',
-        ),
-        ("a & b < c", "a &amp; b &lt; c"),
-    ],
-)
-def test_prose_gets_its_indices_and_links(text, html):
-    assert inline(text, {"slope": "#slope"}) == html

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from steering_strength.figures import concept, cross_entropy, dataset, peaks, training
+from steering_strength.figures import concept, dataset, peaks, training
 from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.instances import paper_example
 from steering_strength.theory import UnconstrainedFeatures
@@ -146,24 +145,6 @@ def test_fig5_quadratic_is_half_the_mean_variance(records):
     np.testing.assert_allclose(record.quadratic, coefficient * record.alpha**2, rtol=1e-12)
 
 
-def test_guaranteed_ratio_has_no_seam_between_series_and_closed_form():
-    for x in (1e-300, 1e-9, 9.9e-3, 1.01e-2, 0.2793, 5.0):
-        lower, upper = cross_entropy.guaranteed_ratio(np.array([x]))
-        exact_lower = sum(2 * (-x) ** k / _factorial(k + 2) for k in range(60))
-        exact_upper = sum(2 * x**k / _factorial(k + 2) for k in range(60))
-        # The closed form cancels two digits at the seam, x = 1e-2.
-        np.testing.assert_allclose([lower[0], upper[0]], [exact_lower, exact_upper], rtol=1e-11)
-
-
-@pytest.mark.parametrize(("promise", "radius"), [(0.01, 0.0297), (0.05, 0.1446), (0.10, 0.2793)])
-def test_guaranteed_radius_is_where_the_upper_bound_reaches_the_promise(promise, radius):
-    found = cross_entropy.guaranteed_radius(promise)
-    assert math.floor(found * 1e4) / 1e4 == radius  # rounded down: the promise holds up to it
-    lower, upper = cross_entropy.guaranteed_ratio(np.array([found]))
-    assert upper[0] - 1 == pytest.approx(promise, rel=1e-9)
-    assert 1 - lower[0] < promise
-
-
 def test_training_reaches_the_entropy_of_the_paper(records):
     record = records["training"]
     assert round(record.entropy, 6) == 1.331785
@@ -203,10 +184,3 @@ def test_training_repeats_from_its_seed():
     first, again = training.curves(seed=3), training.curves(seed=3)
     np.testing.assert_array_equal(first.loss, again.loss)
     assert not np.array_equal(first.loss, training.curves(seed=4).loss[: len(first.loss)])
-
-
-def _factorial(n: int) -> int:
-    product = 1
-    for k in range(2, n + 1):
-        product *= k
-    return product

@@ -1,4 +1,4 @@
-"""``python -m figures.report``, and what pages elsewhere make of its pieces."""
+"""``python -m figures.report``: what it writes, what it says, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -9,55 +9,8 @@ import pytest
 
 import steering_strength.figures.report.__main__ as command
 from steering_strength.figures.gallery import FIGURES, Figure
-from steering_strength.figures.report.markdown import markdown_page
-from steering_strength.figures.report.page import html_page
-from steering_strength.figures.report.sheet import Sheet
 from steering_strength.theory.laws import CLAIMS, LAWS
-from steering_strength.theory.laws.page import record
-from tests.report_content import FEW, SVG, VERDICTS, content, verdict
-
-
-def test_a_reading_refuted_twice_is_one_reading():
-    claims = (record(CLAIMS["limit/uniform-share"]),)
-    verdicts = (
-        verdict("limit/uniform-share", "refuted", expected=False, method="symbolic"),
-        verdict("limit/uniform-share", "refuted", expected=False, counterexample="x = 1"),
-    )
-    found = content(verdicts, claims=claims, names=(*FEW, "limit"))
-    (reading,) = found.false_readings
-    # The verdict on the derivation says no more than the derivation, which is shown.
-    assert [v.method for v in reading.verdicts] == ["property"]
-    assert reading.disproved
-    html = html_page(found, dict.fromkeys(FIGURES, SVG))
-    assert "<b>1 of 1</b><span>false readings refuted: 1 by derivation, 1 by search" in html
-    assert html.count('id="reading-limit-uniform-share"') == 1
-    assert 'href="#reading-limit-uniform-share"' in html
-    assert markdown_page(found).count("**refuted by derivation, refuted by search**") == 1
-
-
-def test_a_reading_that_only_a_search_refutes_has_no_derivation():
-    (reading,) = content().false_readings
-    assert reading.id == "sign-separation/any-rows"
-    assert reading.law is None
-    assert not reading.disproved
-
-
-def test_a_page_elsewhere_links_statements_and_figures_where_they_are():
-    found = content(names=(*FEW, "peak"))
-    sheet = Sheet(
-        found, {}, pages={"slope": "a.html", "peak": "b.html", "overview": "i.html"}, files="f/"
-    )
-    assert 'href="a.html#slope"' in sheet.link("slope")
-    assert 'href="#tilting"' in sheet.link("tilting")
-    assert 'href="a.html#slope"' in sheet.prose("by `slope`")
-    assert 'href="b.html#figure-fig3"' in sheet.figure_link("fig3")
-    assert 'href="i.html#figure-overview"' in sheet.figure_link("overview")
-    shown = sheet.figure(FIGURES["fig3"])
-    assert 'src="f/fig3.svg"' in shown
-    assert 'href="f/fig3.npz"' in shown
-
-
-# -- the command ---------------------------------------------------------------------------------
+from tests.report_content import SVG, VERDICTS, verdict
 
 
 @pytest.fixture
@@ -124,6 +77,6 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_exit_2(tmp_path, capsys
     (tmp_path / "file").write_text("mine")
     assert command.main(["--out", str(tmp_path / "file")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: cannot write to")
+    assert error.startswith("error: cannot write into")
     assert error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"

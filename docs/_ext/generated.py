@@ -18,9 +18,11 @@ from contextlib import redirect_stdout
 from doctest import DocTestParser
 from functools import cache
 from html import escape
+from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from mathematics import SETTERS
@@ -30,16 +32,19 @@ from sphinx.util import logging
 
 from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.report.content import Content, Reading, Statement, assemble
-from steering_strength.figures.report.formula import Typesetter
-from steering_strength.figures.report.sheet import Sheet, table
-from steering_strength.figures.report.statement import reading_body, refuted_by, statement_body
-from steering_strength.figures.report.stylesheet import COMPONENTS
-from steering_strength.figures.report.summary import (
+from steering_strength.figures.report.html import COMPONENTS, Renderer
+from steering_strength.figures.report.markdown import (
     LEGEND,
     assumed_table,
-    reading_anchor,
+    badges,
+    figure,
+    reading_body,
     readings_table,
+    refuted_by,
+    statement_body,
     statements_table,
+    table,
+    words,
 )
 from steering_strength.figures.store import FORMATS, save_picture
 from steering_strength.figures.style import style
@@ -86,6 +91,7 @@ def content() -> Content:
 
 
 def _raw(html: str) -> str:
+    """A piece of HTML in a page of Markdown."""
     return f'``````{{raw}} html\n<div class="report">{html}</div>\n``````\n'
 
 
@@ -102,24 +108,35 @@ class Page:
         self.folder = folder  # of the site's figures
         self.up = "../" * name.count("/")
 
-    def sheet(self, setter: Typesetter) -> Sheet:
-        """What the report's sections are made of, with addresses as seen from this page."""
-        pages = {"overview": f"{self.up}index.html"}
+    def _address(self, address: str) -> str:
+        """Where a statement, a figure or a file of the report is, as seen from this page."""
+        if not address.startswith("#"):
+            return address if "/" in address else f"{self.up}figures/{address}"
+        name, home = address.removeprefix("#figure-"), ""
+        if name in FIGURES:
+            if name == "overview":
+                return f"{self.up}index.html{address}"
+            home = content().homes[name]
         for s in content().statements:
-            page = PAGES[s.family]
-            pages[s.id] = "" if page == self.name else f"{self.up}{page}.html"
-        names = {law.twin: self._reference(law.twin) for law in LAWS.values()}
-        return Sheet(content(), {}, setter, pages, f"{self.up}figures/", names)
+            if s.id in (home, address[1:]):
+                page = PAGES[s.family]
+                return address if page == self.name else f"{self.up}{page}.html{address}"
+        return address
+
+    def _html(self, markdown: str) -> str:
+        """A piece of the report on this page, with the page's store of glyphs."""
+        renderer = Renderer(
+            SETTERS[self.name],
+            link=self._address,
+            picture=lambda at: self._address(at.removesuffix("png") + "svg"),
+            names={law.twin: self._reference(law.twin) for law in LAWS.values()},
+        )
+        return _raw(renderer.html(markdown))
 
     def _reference(self, twin: str) -> str:
         """Where the reference describes a function of the engine or of the model."""
         package, _, name = re.sub(r"^(theory\.\w+)\.\w+\.", r"\1 ", twin).partition(" ")
         return f"{self.up}api/theory.html#{package}.{name}"
-
-    @property
-    def here(self) -> Sheet:
-        """The sheet whose glyphs this page stores."""
-        return self.sheet(SETTERS[self.name])
 
     def laws(self) -> str:
         """Every statement of the families that this page describes."""
@@ -129,31 +146,33 @@ class Page:
         return "\n".join(self._law(s) for s in found)
 
     def _law(self, s: Statement) -> str:
-        head = f'<p><span class="id">{s.id}</span> {self.here.badges(s)}</p>'
-        body = head + statement_body(self.here, s)
-        return f"({s.id})=\n## {_heading(s.title)}\n\n{_raw(body)}"
+        body = f"`{s.id}` {badges(s)}\n\n{statement_body(content(), s, files=False)}"
+        return f"({s.id})=\n## {_heading(s.title)}\n\n{self._html(body)}"
 
     def sharper(self) -> str:
         """What the paper states and what holds beyond it, side by side."""
-        rows = "".join(
-            f"<tr><td>{self.here.link(s.id)}</td><td>{self.here.prose(s.law['paper'])}</td>"
-            f"<td>{self.here.prose(s.law['sharper'])}</td></tr>"
+        rows = (
+            (
+                f"[`{s.id}`](#{s.id})",
+                words(content(), s.law["paper"]),
+                words(content(), s.law["sharper"]),
+            )
             for s in content().statements
             if s.law is not None
         )
-        return _raw(table(("statement", "the paper", "here"), rows))
+        return self._html(table(("statement", "the paper", "here"), rows))
 
     def summary(self) -> str:
         """What holds, by which method, on what."""
-        return _raw(LEGEND + statements_table(self.here))
+        return self._html(f"{LEGEND}\n\n{statements_table(content())}")
 
     def assumptions(self) -> str:
         """The assumptions on data and model."""
-        return _raw(assumed_table(self.here, content().assumptions))
+        return self._html(assumed_table(content(), content().assumptions))
 
     def principles(self) -> str:
         """The theorems of analysis that steps appeal to."""
-        return _raw(assumed_table(self.here, content().principles))
+        return self._html(assumed_table(content(), content().principles))
 
     def graph(self) -> str:
         """Which law builds on which."""
@@ -161,7 +180,7 @@ class Page:
 
     def readings(self) -> str:
         """The table of false readings."""
-        return _raw(readings_table(self.here))
+        return self._html(readings_table(content()))
 
     def errata(self) -> str:
         """Every false reading, its smallest counterexample if one is known, what refutes it."""
@@ -172,23 +191,24 @@ class Page:
         )
 
     def _erratum(self, reading: Reading, found: Found | None) -> str:
-        parts = [f'<p><span class="id">{reading.id}</span> {refuted_by(reading)}</p>']
+        parts = [f"`{reading.id}` {refuted_by(reading)}"]
         title = reading.claim.rstrip(".")
         if found is not None:
             title = f"{found.erratum.where}: {found.erratum.reading}"
-            parts.append(
-                f"<p><b>Instead:</b> {self.here.prose(found.erratum.instead)}.</p>"
-                f"<pre>{escape(chr(10).join(found.lines))}</pre>"
-                "<details><summary>The same, as code that runs</summary>"
-                f"<pre>{escape(found.code)}</pre></details>"
-            )
-        parts.append(reading_body(self.here, reading))
-        anchor = reading_anchor(reading)
-        return f"({anchor})=\n## {_heading(title)}\n\n{_raw(''.join(parts))}"
+            lines = "\n".join(found.lines)
+            parts += [
+                f"**Instead:** {words(content(), found.erratum.instead)}.",
+                f"```text\n{lines}\n```",
+                "<details><summary>The same, as code that runs</summary>\n\n"
+                f"```python\n{found.code}\n```\n\n</details>",
+            ]
+        parts.append(reading_body(content(), reading))
+        body = self._html("\n\n".join(parts))
+        return f"({reading.anchor})=\n## {_heading(title)}\n\n{body}"
 
     def figure(self, name: str) -> str:
         """One figure of the gallery with its caption and files."""
-        return _raw(self.here.figure(FIGURES[name], wide=FIGURES[name].panels > 1))
+        return self._html(figure(content(), FIGURES[name]))
 
     def drawn(self, name: str, caption: str) -> str:
         """The Matplotlib figure that the examples above have left in the variable `figure`."""
@@ -204,6 +224,29 @@ class Page:
             f'<figure><img alt="{words}" src="{self.up}figures/{name}.svg">'
             f"<figcaption>{words}</figcaption></figure>"
         )
+
+    def names(self, package: str) -> str:
+        """The reference of every name that a package offers, in the order of its ``__all__``."""
+        module = import_module(package)
+        parts = []
+        for name in module.__all__:
+            found = getattr(module, name)
+            kind = "autoclass" if isinstance(found, type) else "autofunction"
+            if callable(found):
+                parts.append(f".. {kind}:: {package}.{name}")
+        return _rst(parts)
+
+    def modules(self, package: str, *left_out: str) -> str:
+        """The reference of a package and of every module in it, packages inside it aside."""
+        root = import_module(package)
+        each = iter_modules(root.__path__, f"{package}.")
+        found = [package, *(module.name for module in each if not module.ispkg)]
+        parts = [f".. automodule:: {package}\n   :no-members:"]
+        for name in found[1:]:
+            short = name.rpartition(".")[2]
+            if not short.startswith("_") and short not in left_out:
+                parts.append(f".. automodule:: {name}")
+        return _rst(parts)
 
     def versions(self) -> str:
         """What the verdicts on these pages were made with."""
@@ -224,9 +267,16 @@ class Page:
         )
 
 
+def _rst(parts: list[str]) -> str:
+    return "```{eval-rst}\n" + "\n\n".join(parts) + "\n```\n"
+
+
 def _has_explorer() -> bool:
     """Whether it can be built here: it draws with Bokeh, which is an extra."""
-    return find_spec("bokeh") is not None and find_spec("figures.explorer") is not None
+    return (
+        find_spec("bokeh") is not None
+        and find_spec("steering_strength.figures.explorer") is not None
+    )
 
 
 _LINE = re.compile(r"^% generated: (\w+) *(.*)$", re.M)
@@ -248,8 +298,8 @@ def _files(app: Sphinx) -> None:
     # Sphinx lets every library speak: one narrates each subset of a font, one each notebook.
     for talkative in ("fontTools", "traitlets"):
         logging.logging.getLogger(talkative).setLevel("WARNING")
-    for figure in FIGURES.values():
-        figure.write(folder, FORMATS)
+    for each in FIGURES.values():
+        each.write(folder, FORMATS)
     if _has_explorer():
         command = [sys.executable, "-m", "figures", "explore"]
         page = str(Path(app.outdir) / "explorer.html")

@@ -1,27 +1,36 @@
 """Every number of the page, computed by the engine: one frozen record per context of an instance.
 
-The page looks numbers up and computes no law: bars, curves, peaks, limits, turning points, the
-guarantee of the quadratic and the ends of strength windows are all fields of these records.
+The page looks numbers up and computes no law. A window of strengths gets nodes spaced like the
+values of sinh, closer round 0, and on top of them every landmark inside it exactly: 0, the peaks,
+the turning points of concepts, the ends of the quadratic's guarantee and of strength windows. The
+slider moves over these nodes only, so whatever the page shows was computed at that very strength.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit
 
-from steering_strength.figures.cross_entropy import guaranteed_radius, guaranteed_ratio
-from steering_strength.figures.explorer.case import Case, View
-from steering_strength.figures.explorer.nodes import Landmark, grid, nodes, turning_points, views
-from steering_strength.figures.explorer.windows import BUDGETS, LEVELS, Law, Windows, windows
-from steering_strength.figures.instances import FloatArray
+from steering_strength.figures.explorer.cases import Case, View
+from steering_strength.figures.instances import BoolArray, FloatArray
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.errors import ProbabilityError
 
-__all__ = ["PROMISE", "SHOWN", "ContextCurves", "ViewCurves", "curves"]
+__all__ = [
+    "BUDGETS", "LEVELS", "PROMISE", "SHOWN", "ContextCurves", "Landmark", "ViewCurves", "Windows",
+    "curves", "grid", "nodes", "turning_points", "views", "windows",
+]  # fmt: skip
 
+Law = Callable[[FloatArray], FloatArray]
+"""A law of the engine as a function of strengths, (A,) -> (A, ...)."""
+
+BUDGETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 SHOWN = 14
 """Tokens with a bar of their own; the others share one."""
 
@@ -29,6 +38,10 @@ PROMISE = 0.10
 """The radius marked on the page is where the quadratic is guaranteed within this share."""
 
 _ROWS = 32  # strengths at a time: a vocabulary of 262,144 then takes 64 MiB
+
+_NODES = 160
+_FINEST = 4.0
+"""asinh units from 0 to the far end: neighbours at 0 are about four times closer than there."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class ContextCurves:
     concept_base : (G,)
         F_C(0).
     concept_limit : (2, G)
-        Delta p(C|alpha) as alpha -> -inf and +inf.
+        F_C as alpha -> -inf and +inf.
     turns : tuple of tuples of float, length G
         Extrema of F_C inside the windows.
     radius : float
@@ -133,12 +146,10 @@ def _context(case: Case, context: int) -> ContextCurves:
     peaks, heights = family.peaks(), family.peak_log_probability()
     limit = np.exp(np.stack([family.limit(-1), family.limit(+1)]))
     shown = _shown(case, family, chosen, peaks, heights)
-    sizes = masks.sum(axis=1)
     concept_base = expit(family.concept_log_odds(masks, 0.0))
     at = np.unique(np.concatenate([grid(view.low, view.high) for view in chosen]))
     turns = tuple(turning_points(family, mask, at) for mask in masks)
-    spread = float(np.ptp(family.log_odds[family.log_p > -np.inf]))
-    radius = guaranteed_radius(PROMISE) / spread if spread > 0.0 else np.inf
+    radius = family.quadratic_radius(PROMISE)
     found = windows(family, masks[case.target])
     marks = _landmarks(case, shown, peaks, turns, radius)
     stops = (*marks, *_window_ends(found))
@@ -153,7 +164,9 @@ def _context(case: Case, context: int) -> ContextCurves:
         limit=limit[:, shown],
         rest_base=float(rest[0]) if (rest := _rest(family, shown, np.zeros(1))).size else 0.0,
         concept_base=concept_base,
-        concept_limit=(limit @ masks.T - concept_base) / sizes,
+        concept_limit=np.array(
+            [[expit(family.concept_limit(mask, sign)) for mask in masks] for sign in (-1, 1)]
+        ),
         turns=turns,
         radius=radius,
         windows=found,
@@ -230,11 +243,7 @@ def _view(
     case: Case, family: TiltedFamily, view: View, alpha: FloatArray, shown: np.ndarray
 ) -> ViewCurves:
     masks = case.masks()
-    quadratic = 0.5 * float(family.variance(0.0)) * alpha**2
-    spread = float(np.ptp(family.log_odds[family.log_p > -np.inf]))
-    # Beyond e^600 the guarantee says nothing, and would overflow.
-    far = np.abs(alpha * spread) > 600.0
-    below, above = guaranteed_ratio(np.where(far, 0.0, alpha * spread))
+    lower, upper = family.cross_entropy_bounds(alpha)
     average = TiltedPopulation(case.log_p, case.log_odds, case.weights)
     return ViewCurves(
         view=view,
@@ -247,9 +256,9 @@ def _view(
         concept_increase=family.concept_increase(masks, alpha).T,
         cross_entropy=family.cross_entropy_increase(alpha),
         average=average.average_cross_entropy_increase(alpha),
-        quadratic=quadratic,
-        lower=np.where(far, 0.0, below * quadratic),
-        upper=np.where(far, np.inf, above * quadratic),
+        quadratic=family.taylor(2)[-1] * alpha**2,
+        lower=lower,
+        upper=upper,
         asymptote=_asymptote(family, alpha),
     )
 
@@ -269,13 +278,144 @@ def _rest(family: TiltedFamily, shown: np.ndarray, alpha: FloatArray) -> FloatAr
 
 
 def _asymptote(family: TiltedFamily, alpha: FloatArray) -> FloatArray:
-    """alpha (extreme M - E[M]) + log p(extreme), the extreme on the side of alpha."""
+    """The line that the cross-entropy approaches, on the side of each alpha."""
+    (down, falling), (up, rising) = (family.cross_entropy_asymptote(sign) for sign in (-1, 1))
+    return np.where(alpha < 0.0, down * -alpha + falling, up * alpha + rising)
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A strength worth stopping at, and why."""
+
+    alpha: float
+    text: str
+
+
+def grid(low: float, high: float, count: int = _NODES) -> FloatArray:
+    """`count` strengths from low to high, spaced like sinh, with 0 among them if it is inside."""
+    scale = max(-low, high) / _FINEST
+    ends = np.arcsinh(np.array([low, high]) / scale)
+    values = scale * np.sinh(np.linspace(ends[0], ends[1], count))
+    values[0], values[-1] = low, high
+    if low < 0.0 < high:
+        values[np.abs(values).argmin()] = 0.0
+    return values
+
+
+def nodes(view: View, landmarks: Sequence[Landmark]) -> FloatArray:
+    """The strengths of a window: its grid, and every landmark inside it exactly."""
+    plain = grid(view.low, view.high)
+    special = np.unique([mark.alpha for mark in landmarks if view.low <= mark.alpha <= view.high])
+    if not special.size:
+        return plain
+    # A grid point right beside a landmark would only be a step that shows nothing.
+    distance = np.abs(plain[:, None] - special).min(axis=1)
+    step = np.gradient(plain)
+    kept = plain[distance > 0.25 * step]
+    return np.unique(np.concatenate((kept, special, [view.low, view.high])))
+
+
+def views(case: Case) -> tuple[View, ...]:
+    """The windows of an instance: its own, or from its divergences and its limits.
+
+    Close is where steering costs at most 0.2 nat on either side in the first context, middle 2
+    nats, and wide where the distribution is within 5 % of its limit (total variation).
+    """
+    if case.views:
+        return case.views
+    family = case.family(0)
+    if not np.ptp(family.log_odds[family.log_p > -np.inf]) > 0.0:
+        return (View("all", -1.0, 1.0),)
+    close = [_rounded(family.alpha_for_cross_entropy(0.2, sign)) for sign in (-1, 1)]
+    middle = [_rounded(family.alpha_for_cross_entropy(4.0, sign)) for sign in (-1, 1)]
+    far = [_rounded(family.alpha_for_limit(0.05, sign)) for sign in (-1, 1)]
+    wide = [min(far[0], 1.5 * middle[0]), max(far[1], 1.5 * middle[1])]
+    return (
+        View("middle", *_even(middle)),
+        View("close", *_even(close)),
+        View("wide", *_even(wide)),
+    )
+
+
+def _even(ends: Sequence[float]) -> tuple[float, float]:
+    """At most eight times as far to one side as to the other, so that neither is squeezed flat."""
+    low, high = ends
+    return max(low, -8.0 * high), min(high, -8.0 * low)
+
+
+def _rounded(alpha: float) -> float:
+    """Away from 0 to two significant digits: round ends for an axis."""
+    if alpha == 0.0:
+        return 0.0
+    unit = 10.0 ** (np.floor(np.log10(abs(alpha))) - 1)
+    return float(f"{np.sign(alpha) * np.ceil(abs(alpha) / unit) * unit:.2g}")
+
+
+def turning_points(family: TiltedFamily, tokens: BoolArray, at: FloatArray) -> tuple[float, ...]:
+    """Where F_C rises and falls by turns: roots of mu_C - mu_rest (law `concept-ode`).
+
+    Each root is a sign change between neighbours of `at`; two turns between two neighbours would
+    be missed, no turn is invented.
+    """
     support = family.log_p > -np.inf
-    mean = float(family.mean(0.0))
-    result = np.zeros_like(alpha)
-    for sign, side in ((1, alpha >= 0.0), (-1, alpha < 0.0)):
-        extreme = float((family.log_odds[support] * sign).max()) * sign
-        z = int(np.flatnonzero(support & (family.log_odds == extreme))[0])
-        log_share = float(family.log_p[z] - family.limit(sign)[z])
-        result[side] = alpha[side] * (extreme - mean) + log_share
+    parts = [mask & support for mask in (tokens, ~tokens)]
+    if not all(mask.any() for mask in parts):
+        return ()
+    inside, outside = (family.conditional(mask) for mask in parts)
+
+    def difference(alpha: FloatArray | float) -> FloatArray:
+        return np.asarray(inside.mean(alpha) - outside.mean(alpha))
+
+    values = difference(at)
+    crossings = np.flatnonzero(values[:-1] * values[1:] < 0.0)
+    return tuple(float(brentq(lambda a: float(difference(a)), at[i], at[i + 1])) for i in crossings)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The ends of all windows on offer, and what they cost and bring.
+
+    Attributes
+    ----------
+    budget_alpha : (2, B)
+        Where each budget is spent on the negative and on the positive side; +-inf if never.
+    budget_probability : (B,)
+        F_T at the positive one: the most that the budget buys where F_T increases.
+    level_alpha : (L,)
+        First alpha >= 0 with F_T >= level; inf if never.
+    level_cost : (L,)
+        KL(p || p_alpha) there, nats; inf if never.
+    reason : tuple of str, length L
+        Why a level is never reached, else empty.
+    """
+
+    budget_alpha: FloatArray
+    budget_probability: FloatArray
+    level_alpha: FloatArray
+    level_cost: FloatArray
+    reason: tuple[str, ...]
+
+
+def windows(family: TiltedFamily, target: BoolArray) -> Windows:
+    """Solve for every budget and level of the menu."""
+    budgets = np.array(
+        [[family.alpha_for_cross_entropy(b, sign) for b in BUDGETS] for sign in (-1, 1)]
+    )
+    roots = [family.concept_root(target, level, 1) for level in LEVELS]
+    reached = np.array([root.alpha for root in roots])
+    return Windows(
+        budget_alpha=budgets,
+        budget_probability=_where_finite(
+            budgets[1], lambda at: expit(family.concept_log_odds(target, at)), np.nan
+        ),
+        level_alpha=reached,
+        level_cost=_where_finite(reached, family.cross_entropy_increase, np.inf),
+        reason=tuple(root.reason for root in roots),
+    )
+
+
+def _where_finite(alpha: FloatArray, law: Law, otherwise: float) -> FloatArray:
+    result = np.full(alpha.shape, otherwise)
+    finite = np.isfinite(alpha)
+    result[finite] = law(alpha[finite])
     return result

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.figures.explorer.case import Case, View, case_of_dataset
-from steering_strength.figures.explorer.nodes import views as chosen_views
+from steering_strength.figures.explorer.cases import Case, View, case_of_dataset
+from steering_strength.figures.explorer.curves import views as chosen_views
 from steering_strength.theory import ConceptDataset, TiltedFamily
 from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.errors import ShapeError, SteeringError, SteeringSetError

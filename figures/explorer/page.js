@@ -61,10 +61,10 @@
     go(nearest(state.view.alpha, alpha));
   }
   function draw() {
-    const { item, context, view } = state;
+    const { item, context, view } = state, budget = record.budgets[Number($("budget").value)];
     for (const name of ["bars", "tokens", "concepts", "price"]) {
       const element = $(`plot-${name}`);
-      const picture = explorer[name](element, item, context, view, BLUE);
+      const picture = explorer[name](element, item, context, view, BLUE, budget);
       if (shown[name]) discard(shown[name]);
       element.replaceChildren();
       shown[name] = { ...picture, drawn: Promise.resolve(Bokeh.Plotting.show(picture.plot, element)) };
@@ -159,7 +159,7 @@
     const level = record.levels[l], budget = record.budgets[b];
     const low = w.level_alpha[l], high = w.budget_alpha[1][b];
     const open = low <= high && Number.isFinite(low);
-    shown.concepts.window(open ? low : 1, open ? high : 0, budget, w.level_increase[l]);
+    shown.concepts.window(open ? low : 1, open ? high : 0, budget, level);
     shown.price.window(open ? low : 1, open ? high : 0, budget);
     const target = $("window"), strong = document.createElement(open ? "strong" : "span");
     let more = "";
@@ -233,7 +233,8 @@
     play(false);
     choose_context(Number($("context").value), Number($("view").value), state.view.alpha[state.index]);
   });
-  for (const id of ["level", "budget"]) $(id).addEventListener("change", () => { set_window(); go(state.index); });
+  $("level").addEventListener("change", () => { set_window(); go(state.index); });
+  $("budget").addEventListener("change", () => { draw(); go(state.index); });
   $("alpha").addEventListener("input", () => { play(false); go(Number($("alpha").value)); });
   $("previous").addEventListener("click", () => { play(false); step(-1); });
   $("next").addEventListener("click", () => { play(false); step(1); });

@@ -1,22 +1,118 @@
-"""One self-contained page: markup, styles, scripts, the plotting library and the numbers."""
+"""One self-contained page: markup, styles, scripts, the plotting library and the numbers.
+
+``python -m figures explore [--data FILE.npz] [--out page.html]`` writes it. Arrays travel inside it
+as base64 of doubles, bit by bit.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import sys
+import time
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from string import Template
+from typing import Any
 
-from steering_strength.figures.explorer.case import Case
-from steering_strength.figures.explorer.curves import curves
-from steering_strength.figures.explorer.record import page_record, to_json
-from steering_strength.theory.errors import MissingExtraError, OutputError
-from steering_strength.theory.files import staged
+import numpy as np
 
-__all__ = ["INSTALL", "render", "write"]
+from steering_strength.figures.explorer.cases import Case, menu
+from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, ContextCurves, curves
+from steering_strength.figures.explorer.files import open_case
+from steering_strength.figures.style import AMBER, BLUE, ORANGE, PLUM, SLATE
+from steering_strength.theory.command_line import Parser, say
+from steering_strength.theory.errors import MissingExtraError, OutputError, SteeringError
+from steering_strength.theory.files import output_folder, write_text
+
+__all__ = ["COLOURS", "INSTALL", "main", "page_record", "render", "to_json", "write"]
+
+COLOURS = (
+    (BLUE, "#00578A"),
+    (ORANGE, "#A34400"),
+    (AMBER, "#7A5000"),
+    (PLUM, "#74305F"),
+    (SLATE, "#3A3A3A"),
+)
+"""(lines and bars, text) of the target and of the other concepts: Okabe and Ito's, darkened. On
+white lines have a contrast of at least 3, text of at least 4.5."""
 
 INSTALL = "python -m pip install 'steering-strength[explorer]'"
 
 _HERE = Path(__file__).parent
+_PLAIN = ("windows", "landmarks", "views", "view")
+
+
+def page_record(found: Sequence[tuple[Case, tuple[ContextCurves, ...]]]) -> dict[str, Any]:
+    """What the page looks things up in."""
+    return {
+        "budgets": list(BUDGETS),
+        "levels": list(LEVELS),
+        "level": LEVELS.index(0.5),
+        "budget": BUDGETS.index(1.0),
+        "blue": BLUE,
+        "cases": [_case(case, contexts) for case, contexts in found],
+    }
+
+
+def to_json(record: dict[str, Any]) -> str:
+    """JSON that can stand inside a script element, whatever the tokens are."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # Both end a script element or change how it is read; as escapes they mean the same to JSON.
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _case(case: Case, contexts: tuple[ContextCurves, ...]) -> dict[str, Any]:
+    order = [case.target, *(c for c in range(len(case.concept_names)) if c != case.target)]
+    colours = {c: COLOURS[min(rank, len(COLOURS) - 1)] for rank, c in enumerate(order)}
+    return {
+        "key": case.key,
+        "title": case.title,
+        "story": case.story,
+        "note": case.note,
+        "start": case.start,
+        "target": case.target,
+        "concept_names": list(case.concept_names),
+        "colours": [list(colours[c]) for c in range(len(case.concept_names))],
+        "contexts": [
+            _fields(context)
+            | {
+                "tokens": [case.tokens[z] for z in context.shown],
+                "concept": [int(case.concept[z]) for z in context.shown],
+                "landmarks": [{"alpha": m.alpha, "text": m.text} for m in context.landmarks],
+                "windows": _fields(context.windows),
+                "views": [
+                    _fields(view)
+                    | {"label": view.view.label, "low": view.view.low, "high": view.view.high}
+                    for view in context.views
+                ],
+            }
+            for context in contexts
+        ],
+    }
+
+
+def _fields(record: object) -> dict[str, Any]:
+    """The fields of a record that are numbers, words or arrays of them."""
+    if not is_dataclass(record):
+        raise TypeError(f"expected a record, got {type(record).__name__}")
+    return {
+        field.name: _value(getattr(record, field.name))
+        for field in fields(record)
+        if field.name not in _PLAIN and field.name != "shown"
+    }
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        data = np.ascontiguousarray(value, dtype="<f8")
+        return {"f64": base64.b64encode(data.tobytes()).decode("ascii"), "shape": list(data.shape)}
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, tuple):
+        return [_value(entry) for entry in value]
+    return value
 
 
 def render(cases: Sequence[Case]) -> str:
@@ -56,8 +152,8 @@ def write(path: Path, cases: Sequence[Case]) -> int:
         # Also keeps a slip from replacing the data by the page.
         raise OutputError(f"{path} is no name of a page", remedy="let --out end in .html")
     text = render(cases)
-    with staged(path.parent) as stage:
-        (stage / path.name).write_text(text, encoding="utf-8")
+    output_folder(path.parent)
+    write_text(path, text)
     return len(text.encode("utf-8"))
 
 
@@ -78,3 +174,37 @@ def _library() -> str:
 
 def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 on success, 2 on a mistake in the arguments, the data or the page."""
+    parser = Parser(
+        prog="python -m figures explore",
+        description="Write one page, to be opened in a browser, with a slider for alpha.",
+        epilog="Your own numbers: TiltedFamily(...).save('mine.npz'), then --data mine.npz. "
+        "Example: python -m figures explore --out out/explorer.html",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE.npz",
+        help="open this as well, first in the menu: what TiltedFamily.save or "
+        "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge explore-data",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/explorer.html"),
+        metavar="PAGE.html",
+        help="the page (default: out/explorer.html)",
+    )
+    options = parser.parse_args(argv)
+    start = time.perf_counter()
+    try:
+        own = () if options.data is None else (open_case(options.data),)
+        size = write(options.out, (*own, *menu()))
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    say(f"{options.out}  {size / 1e6:.1f} MB  {time.perf_counter() - start:.1f} s")
+    return 0

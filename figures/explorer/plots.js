@@ -147,6 +147,7 @@ const explorer = {};
         text: { field: "text" }, x_offset: { field: "dx" }, y_offset: { field: "dy" },
         text_color: { field: "color" }, text_align: align, text_baseline: "middle",
         text_font: { value: FONT }, text_font_size: { value: "11.5px" },
+        background_fill_color: { value: "#FFFFFF" }, background_fill_alpha: { value: 0.75 },
         text_font_style: "bold" }));
     }
   }
@@ -290,31 +291,31 @@ const explorer = {};
   };
 
   explorer.concepts = (element, item, context, view) => {
-    const y = padded(ends(view.concept_increase, 0, 0), 0.08, 0.2);
+    const y = padded([0, ends(view.concept, 0, 0.02)[1]], 0.06, 0.14);
     const plot = figure(range(view), y, "strength α");
-    plot.yaxis.axis_label = "Δp(C | α)";
+    plot.yaxis.axis_label = "probability F(α)";
     rule(plot, "width", 0); rule(plot, "height", 0);
     const colours = item.concept_names.map((_, c) => colour(item, c));
     limits(plot, view, context.concept_limit.map((row) => Array.from(row)), colours);
     const window = strip(plot, 0, 0, 0.13, "#0072B2");
     const level = rule(plot, "width", 0, { line_color: "#0072B2", line_dash: [6, 3] });
-    const lines = view.concept_increase.map((row, c) => curve(plot, view, row, {
-      name: Array(row.length).fill(item.concept_names[c]), change: Array.from(row, exact),
-      p: Array.from(view.concept[c], exact),
+    const lines = view.concept.map((row, c) => curve(plot, view, row, {
+      name: Array(row.length).fill(item.concept_names[c]), p: Array.from(row, exact),
+      change: Array.from(view.concept_increase[c], exact),
     }, { line_color: colours[c], line_dash: DASHES[c % DASHES.length],
       line_width: c === item.target ? 2.6 : 2 }));
     const turns = { x: [], y: [], name: [], alpha: [], color: [] };
     context.turns.forEach((points, c) => points.forEach((a) => {
       if (!(a > view.low && a < view.high)) return;
-      turns.x.push(a); turns.y.push(view.concept_increase[c][nearest(view.alpha, a)]);
+      turns.x.push(a); turns.y.push(view.concept[c][nearest(view.alpha, a)]);
       turns.name.push(item.concept_names[c]); turns.alpha.push(exact(a)); turns.color.push(colours[c]);
     }));
     const source = new Bokeh.ColumnDataSource({ data: turns });
     const marks = plot.scatter({ x: { field: "x" }, y: { field: "y" }, source, size: 10,
       marker: { value: "diamond" }, fill_color: { field: "color" }, line_color: "#FFFFFF" });
-    hover(plot, lines, [["concept", "@name"], ["α", "@alpha"], ["Δp(C)", "@change"], ["p(C)", "@p"]]);
+    hover(plot, lines, [["concept", "@name"], ["α", "@alpha"], ["probability", "@p"], ["change per token", "@change"]]);
     hover(plot, [marks], [["extremum of", "@name"], ["α", "@alpha"]]);
-    labels(plot, element, view.concept_increase.map((row, c) => {
+    labels(plot, element, view.concept.map((row, c) => {
       const i = peak_of(view, row);
       return { x: view.alpha[i], y: row[i], text: item.concept_names[c], color: dark(item, c) };
     }), range(view), y);
@@ -323,15 +324,16 @@ const explorer = {};
     return { plot, move(i) {
       here.location = view.alpha[i];
       now.data = { ...now.data, x: colours.map(() => view.alpha[i]),
-        y: view.concept_increase.map((row) => row[i]) };
+        y: view.concept.map((row) => row[i]) };
     }, window(low, high, budget, height) {
       window.left = low; window.right = high; window.visible = low <= high;
       level.location = height; level.visible = height > y[0] && height < y[1];
     } };
   };
 
-  explorer.price = (element, item, context, view, blue) => {
-    const top = ends([view.cross_entropy], 0, 1e-12)[1];
+  explorer.price = (element, item, context, view, blue, budget) => {
+    // What costs several times the budget is of no interest, and would squeeze what does not.
+    const top = Math.min(ends([view.cross_entropy], 0, 1e-12)[1], 3 * budget);
     const y = [-0.04 * top, 1.12 * top];
     const plot = figure(range(view), y, "strength α");
     plot.yaxis.axis_label = "ΔCE(α), nats";
@@ -374,7 +376,7 @@ const explorer = {};
     return { plot, move(i) {
       here.location = view.alpha[i];
       now.data = { ...now.data, x: [view.alpha[i], view.alpha[i]],
-        y: [view.quadratic[i] <= y[1] ? view.quadratic[i] : NaN, view.cross_entropy[i]] };
+        y: [view.quadratic[i], view.cross_entropy[i]].map((v) => (v <= y[1] ? v : NaN)) };
     }, window(low, high, budget) {
       window.left = low; window.right = high; window.visible = low <= high;
       budget_line.location = budget; budget_line.visible = budget < y[1];

@@ -4,6 +4,6 @@
 writes, into one folder: ``report.html`` (one self-contained file), ``report.md``,
 ``derivations.json``, ``checks.json``, and the figures with their arrays.
 
-Reading order: `content` (what is reported, as plain records), `markdown` and `page` (two ways
-to write it), `formula` and `prose` (mathematics and text as HTML without a network).
+Reading order: `content` (what is reported, as plain records), `markdown` (the report, written
+once), `html` and `formula` (how it becomes a page, and mathematics without a network).
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -12,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.content import Content, assemble
-from steering_strength.figures.report.markdown import markdown_page
-from steering_strength.figures.report.page import html_page
-from steering_strength.figures.report.real_model import read_real_model
+from steering_strength.figures.report.content import Content, assemble, read_real_model, tally
+from steering_strength.figures.report.html import html_page
+from steering_strength.figures.report.markdown import report
 from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.verdict import Verdict, as_json, versions
 from steering_strength.theory.command_line import Parser, at_least, say
 from steering_strength.theory.errors import SteeringError
-from steering_strength.theory.files import staged
+from steering_strength.theory.files import staged, write_json, write_text
 from steering_strength.theory.laws import CLAIMS, LAWS, Law
 from steering_strength.theory.laws.page import record
 
@@ -54,12 +52,8 @@ def _derive(laws: Mapping[str, Law]) -> dict[str, dict[str, Any]]:
     for name, law in laws.items():
         start = time.perf_counter()
         derivations[name] = record(law)
-        statuses = [step["status"] for step in derivations[name]["steps"]]
-        counts = ", ".join(
-            f"{statuses.count(name)} {name}"
-            for name in ("proved", "assumed", "unknown")
-            if name in statuses
-        )
+        found = tally(step["status"] for step in derivations[name]["steps"])
+        counts = ", ".join(f"{count} {status}" for status, count in found.items())
         _say(1, f"derive  {name:34} {counts:24} {time.perf_counter() - start:5.1f} s")
     return derivations
 
@@ -68,7 +62,7 @@ def _check(examples: int, seed: int) -> tuple[Verdict, ...]:
     # Hypothesis takes a second to import: not before the first line is out.
     from steering_strength.proofs_check import run
     from steering_strength.proofs_check.executors import on_cores
-    from steering_strength.proofs_check.report import line
+    from steering_strength.proofs_check.verdict import line
 
     def progress(verdict: Verdict, done: int, total: int) -> None:
         _say(2, f"check   {line(verdict, done, total)}")
@@ -84,13 +78,15 @@ def _write(
     derivations: dict[str, dict[str, Any]],
     verdicts: Sequence[Verdict],
 ) -> None:
-    pictures = {name: (folder / f"{name}.svg").read_bytes() for name in FIGURES}
+    pictures = {f"{name}.png": (folder / f"{name}.svg").read_bytes() for name in FIGURES}
+    if content.real_model is not None and content.real_model.picture is not None:
+        pictures["bridge/final_norm.png"] = content.real_model.picture
     checks = as_json(verdicts, seed=content.seed, examples=content.examples)
     for name, data in (("derivations.json", derivations), ("checks.json", checks)):
-        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / name).write_text(text + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown_page(content), encoding="utf-8")
-    (folder / "report.html").write_text(html_page(content, pictures), encoding="utf-8")
+        write_json(folder / name, data)
+    text = report(content)
+    write_text(folder / "report.md", text)
+    write_text(folder / "report.html", html_page(content, text, pictures))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

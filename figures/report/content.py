@@ -1,23 +1,30 @@
 """What the report says, as frozen records: no formatting, no computing.
 
 A *statement* joins what is known under one id: the law with its derivation, the verdicts of the
-checks on it, the false readings that were refuted, and the figures that show it.
+checks on it, the false readings that were refuted, and the figures that show it. `Content` is the
+whole, and the numbers counted from it.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.real_model import RealModel
 from steering_strength.proofs_check.verdict import Verdict
+from steering_strength.theory.errors import OutputError
 from steering_strength.theory.laws import Law
 from steering_strength.theory.laws.assumptions import ASSUMPTIONS
 
-__all__ = ["FAMILY_TITLES", "Content", "Reading", "Statement", "Tally", "assemble"]
+__all__ = [
+    "FAMILY_TITLES", "STEP_STATUSES", "Content", "Reading", "RealModel", "Statement", "assemble",
+    "read_real_model", "tally",
+]  # fmt: skip
 
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
@@ -36,23 +43,75 @@ _OTHER = "Further statements"
 FAMILY_TITLES = tuple(dict.fromkeys([*_FAMILIES.values(), _OTHER]))
 """What families of statements there are, in reading order."""
 
+STEP_STATUSES = ("proved", "proved with rules", "assumed", "unknown", "refuted")
+"""What may be known of a step, the strongest first."""
+
+Record = Mapping[str, Any]
+
+
+def tally(statuses: Iterable[str]) -> dict[str, int]:
+    """How many steps have each status, the strongest first.
+
+    Raises
+    ------
+    ValueError
+        A status is none of `STEP_STATUSES`: an error, and no success.
+    """
+    found = Counter(map(str, statuses))
+    if beyond := set(found) - set(STEP_STATUSES):
+        raise ValueError(f"statuses {sorted(beyond)} go beyond {', '.join(STEP_STATUSES)}")
+    return {name: found[name] for name in STEP_STATUSES if found[name]}
+
 
 @dataclass(frozen=True)
-class Tally:
-    """Steps of a derivation, or verdicts, by status."""
+class RealModel:
+    """What ``make bridge`` found on one language model.
 
-    proved: int = 0
-    assumed: int = 0
-    unknown: int = 0
+    Attributes
+    ----------
+    model, concept, measured : mapping
+        As the bridge wrote them: name, width, vocabulary; texts; numbers.
+    verdicts : tuple of Verdict
+        Method "real-model".
+    picture : bytes or None
+        The figure as PNG.
+    """
 
-    @classmethod
-    def of(cls, statuses: Iterable[str]) -> Tally:
-        """Count; a status that is none of the three is an error, not a success."""
-        found = [str(status) for status in statuses]
-        counts = {name: found.count(name) for name in ("proved", "assumed", "unknown")}
-        if sum(counts.values()) != len(found):
-            raise ValueError(f"statuses {sorted(set(found))} go beyond {sorted(counts)}")
-        return cls(**counts)
+    model: Record
+    concept: Record
+    measured: Record
+    verdicts: tuple[Verdict, ...]
+    picture: bytes | None
+
+
+def read_real_model(folder: Path, stem: str = "final_norm") -> RealModel | None:
+    """The bridge's result in `folder`, or None if there is none: the report runs no model.
+
+    Raises
+    ------
+    OutputError
+        There is a file, but not one that the bridge wrote whole.
+    """
+    path, image = folder / f"{stem}.json", folder / f"{stem}.png"
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parts = {name: dict(content[name]) for name in ("model", "concept", "measured")}
+        verdicts = tuple(
+            Verdict(**{**entry, "expected": {"true": True, "false": False}[entry["expected"]]})
+            for entry in content["results"]
+        )
+        # What the report says of it, so that a missing number is found here.
+        _ = [parts["model"][key] for key in ("name", "blocks", "width", "vocabulary", "dtype")]
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{path} is no result of the bridge ({type(error).__name__}: {error})",
+            remedy="run make bridge again, or move the file away",
+        ) from error
+    return RealModel(
+        **parts, verdicts=verdicts, picture=image.read_bytes() if image.is_file() else None
+    )
 
 
 @dataclass(frozen=True)
@@ -74,13 +133,18 @@ class Reading:
     id: str
     claim: str
     truth: str
-    law: Mapping[str, Any] | None
+    law: Record | None
     verdicts: tuple[Verdict, ...]
 
     @property
     def disproved(self) -> bool:
         """Whether a derivation refutes it."""
         return self.law is not None and self.law["status"] != "unknown"
+
+    @property
+    def anchor(self) -> str:
+        """Where it is described on its page."""
+        return "reading-" + self.id.replace("/", "-")
 
 
 @dataclass(frozen=True)
@@ -92,8 +156,6 @@ class Statement:
     id, title, source, family : str
     law : dict or None
         The derivation as plain data (`theory.laws.page.record`); None if there is only a check.
-    tally : Tally
-        Steps of the derivation by status.
     verdicts : tuple of Verdict
         Of the statement itself, and of true claims close to it.
     readings : tuple of Verdict
@@ -108,16 +170,25 @@ class Statement:
     title: str
     source: str
     family: str
-    law: Mapping[str, Any] | None
-    tally: Tally
+    law: Record | None
     verdicts: tuple[Verdict, ...]
     readings: tuple[Verdict, ...]
-    claims: tuple[Mapping[str, Any], ...]
+    claims: tuple[Record, ...]
     figures: tuple[str, ...]
 
-    def verdict(self, method: str) -> Verdict | None:
-        """The verdict by one method, if that method was used."""
-        return next((v for v in self.verdicts if v.method == method), None)
+    @property
+    def steps(self) -> dict[str, int]:
+        """Steps of the derivation by status."""
+        return tally(step["status"] for step in (self.law["steps"] if self.law else ()))
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a step, a check or a refutation is undecided."""
+        return (
+            "unknown" in self.steps
+            or any(v.status == "unknown" for v in (*self.verdicts, *self.readings))
+            or any(claim["status"] == "unknown" for claim in self.claims)
+        )
 
     @property
     def false_readings(self) -> tuple[Reading, ...]:
@@ -126,7 +197,13 @@ class Statement:
         # The verdict on a derivation says no more than the derivation itself.
         searched = [v for v in self.readings if v.method != "symbolic" or v.id not in laws]
         names = dict.fromkeys([*laws, *(v.id for v in searched)])
-        return tuple(_reading(n, laws.get(n), [v for v in searched if v.id == n]) for n in names)
+        found = ((laws.get(n), tuple(v for v in searched if v.id == n), n) for n in names)
+        return tuple(
+            Reading(n, law["paper"], law["sharper"], law, verdicts)
+            if law
+            else Reading(n, verdicts[0].claim, "", None, verdicts)
+            for law, verdicts, n in found
+        )
 
 
 @dataclass(frozen=True)
@@ -140,7 +217,7 @@ class Content:
     principles : tuple of dict
         The named theorems that derivations appeal to: name, statement, reference, used_by.
     assumptions : tuple of dict
-        The paper's assumptions: name, statement, source, used_by.
+        The paper's assumptions, likewise.
     seed, examples : int
         They repeat the run.
     versions : mapping
@@ -151,8 +228,8 @@ class Content:
     """
 
     statements: tuple[Statement, ...]
-    principles: tuple[Mapping[str, Any], ...]
-    assumptions: tuple[Mapping[str, Any], ...]
+    principles: tuple[Record, ...]
+    assumptions: tuple[Record, ...]
     seed: int
     examples: int
     versions: Mapping[str, str]
@@ -173,16 +250,6 @@ class Content:
         return tuple(reading for s in self.statements for reading in s.false_readings)
 
     @property
-    def steps(self) -> Tally:
-        """All steps of all derivations."""
-        tallies = [statement.tally for statement in self.statements]
-        return Tally(
-            sum(t.proved for t in tallies),
-            sum(t.assumed for t in tallies),
-            sum(t.unknown for t in tallies),
-        )
-
-    @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """All verdicts, of statements and of false readings."""
         return tuple(v for s in self.statements for v in (*s.verdicts, *s.readings))
@@ -195,19 +262,23 @@ class Content:
     @property
     def unknown(self) -> tuple[str, ...]:
         """Ids of statements with an undecided step or check."""
-        return tuple(
-            s.id
-            for s in self.statements
-            if s.tally.unknown
-            or any(v.status == "unknown" for v in (*s.verdicts, *s.readings))
-            or any(claim["status"] == "unknown" for claim in s.claims)
-        )
+        return tuple(s.id for s in self.statements if s.unknown)
+
+    @property
+    def homes(self) -> dict[str, str]:
+        """Where a figure is shown: at the first statement it names; elsewhere it is linked."""
+        ids = {s.id for s in self.statements}
+        return {
+            figure.name: next((name for name in figure.laws if name in ids), "")
+            for figure in FIGURES.values()
+            if figure.name != "overview"
+        }
 
 
 def assemble(
-    derivations: Mapping[str, Mapping[str, Any]],
+    derivations: Mapping[str, Record],
     verdicts: Sequence[Verdict],
-    claims: Sequence[Mapping[str, Any]] = (),
+    claims: Sequence[Record] = (),
     *,
     seed: int,
     examples: int,
@@ -218,29 +289,31 @@ def assemble(
     """Join derivations, verdicts and figures by id; other ids follow those of the laws.
 
     `derivations` are laws as plain data (`theory.laws.page.record`), by id in reading order;
-    `claims` are false readings in the same form, named ``id.reading``; a check of a claim close
-    to a statement is named ``id/reading``.
+    `claims` are false readings in the same form; a check of a claim close to a statement is named
+    ``id/reading``, like the false reading it may be.
     """
     family = _families()
-    checked = dict.fromkeys(v.id.split("/")[0] for v in verdicts)
+    checked = dict.fromkeys(v.id.partition("/")[0] for v in verdicts)
     statements = [
         _statement(name, derivations.get(name), verdicts, claims, family.get(name, _OTHER))
         for name in dict.fromkeys([*derivations, *checked])
     ]
-    statements.sort(key=lambda s: _rank(s.family))  # stable: order within a family
-    assumptions = {a.name: (a.statement, a.source) for a in ASSUMPTIONS}
+    statements.sort(key=lambda s: FAMILY_TITLES.index(s.family))  # stable: order within a family
+    laws = derivations.values()
     principles = {
         entry["name"]: (entry["statement"], entry["reference"])
-        for law in derivations.values()
+        for law in laws
         for entry in law["assumed"]
     }
-    laws = derivations.values()
     return Content(
         statements=tuple(statements),
         principles=_used(
             principles, {law["id"]: [entry["name"] for entry in law["assumed"]] for law in laws}
         ),
-        assumptions=_used(assumptions, {law["id"]: law["assumptions"] for law in laws}),
+        assumptions=_used(
+            {a.name: (a.statement, a.source) for a in ASSUMPTIONS},
+            {law["id"]: law["assumptions"] for law in laws},
+        ),
         seed=seed,
         examples=examples,
         versions=versions,
@@ -251,9 +324,9 @@ def assemble(
 
 def _statement(
     name: str,
-    law: Mapping[str, Any] | None,
+    law: Record | None,
     verdicts: Sequence[Verdict],
-    claims: Sequence[Mapping[str, Any]],
+    claims: Sequence[Record],
     family: str,
 ) -> Statement:
     close = tuple(v for v in verdicts if v.id.partition("/")[0] == name)
@@ -265,21 +338,10 @@ def _statement(
         source=law["source"] if law else "",
         family=family,
         law=law,
-        tally=Tally.of(step["status"] for step in law["steps"]) if law else Tally(),
         verdicts=own,
         readings=readings,
         claims=tuple(claim for claim in claims if claim["id"].partition("/")[0] == name),
         figures=tuple(f.name for f in FIGURES.values() if name in f.laws),
-    )
-
-
-def _reading(name: str, law: Mapping[str, Any] | None, verdicts: Sequence[Verdict]) -> Reading:
-    return Reading(
-        id=name,
-        claim=law["paper"] if law else verdicts[0].claim,
-        truth=law["sharper"] if law else "",
-        law=law,
-        verdicts=tuple(verdicts),
     )
 
 
@@ -297,13 +359,9 @@ def _families() -> dict[str, str]:
     return found
 
 
-def _rank(family: str) -> int:
-    return FAMILY_TITLES.index(family)
-
-
 def _used(
     known: Mapping[str, tuple[str, str]], uses: Mapping[str, Sequence[str]]
-) -> tuple[Mapping[str, Any], ...]:
+) -> tuple[Record, ...]:
     """What is used at all, by name, with the ids of the laws that use it."""
     entries = (
         {

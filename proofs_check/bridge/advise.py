@@ -26,7 +26,6 @@ from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import Apply, SteeringVector
 from steering_strength.theory.advice import PopulationAdvice, advise
-from steering_strength.theory.engine.validation import as_sign
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
@@ -49,26 +48,16 @@ def advise_model(
     **demands: Any,
 ) -> PopulationAdvice:
     """`theory.advise` on the model's curves; see `SteeredModel.advise`."""
-    found = curves(model, vector, batch)
-    side = as_sign(sign)
-    asked: list[tuple[str, tuple[Any, ...]]] = []
-    if cross_entropy is not None:
-        asked.append(("cross_entropy_root", (cross_entropy, side)))
-    if reverse_kl is not None:
-        asked.append(("reverse_kl_root", (reverse_kl, side)))
-    measured = [curve for curve in found if isinstance(curve, MeasuredCurve)]
-    solve_together([(curve, *question) for curve in measured for question in asked])
-    advice: PopulationAdvice = advise(  # type: ignore[assignment]
-        found,
+    return advise(
+        curves(model, vector, batch),
         tokens,
         level=level,
         cross_entropy=cross_entropy,
         reverse_kl=reverse_kl,
-        sign=side,
+        sign=sign,
         name=model.token_text,
         **demands,
     )
-    return advice
 
 
 def samples(

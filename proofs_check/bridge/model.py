@@ -225,7 +225,9 @@ class SteeredModel:
         module = self.structure.wide_norm or self.final_norm
         weight = next(module.parameters(), None)
         dtype = self.dtype if self.structure.wide_norm is None else torch.float32
-        device = self.device if weight is None else weight.device
+        device = self.device
+        if weight is not None and weight.device.type != "meta":
+            device = weight.device
         with torch.no_grad():
             out = module(torch.as_tensor(x).to(device=device, dtype=dtype)[None, None])
         return np.asarray(out[0, 0].double().cpu().numpy())

@@ -205,10 +205,11 @@ class Steered:
         self._vector, self._alpha, self._positions = vector, alpha, positions
         self._prompt = 0  # length of the prompt that is being continued
         self._seen: torch.Tensor | None = None
+        self._cache: Any = None
         self.fired = 0
 
     def __enter__(self) -> Steered:
-        self.fired = 0
+        self.fired, self._prompt, self._seen, self._cache = 0, 0, None, None
         self._handles = [self._module.register_forward_hook(self._add)]
         ruled = isinstance(self._positions, str) and self._positions != "all"
         if self._root is not None and ruled:
@@ -238,14 +239,18 @@ class Steered:
             (kwargs[n] for n in ("cache", "past_key_values", "cache_params") if kwargs.get(n)
              is not None), None,
         )  # fmt: skip
-        filled = getattr(cache, "get_seq_length", lambda: 1 if self._seen is not None else 0)
-        before, self._seen = self._seen, ids
-        if cache is not None and filled() > 0:
-            return
+        before, seen = self._seen, self._cache
+        self._seen, self._cache = ids, cache
+        if cache is not None:
+            try:
+                filled = cache.get_seq_length() > 0
+            except (AttributeError, ValueError):  # a state-space model's has no length
+                filled = before is not None and (seen is None or seen is cache)
+            if filled:
+                return
         longer = before is not None and before.shape[1] + 1 == ids.shape[1]
         if not (longer and before is not None and torch.equal(ids[:, :-1], before)):
             self._prompt = ids.shape[1]
-            self._seen = ids
 
     def _add(self, _module: Any, _args: Any, output: Any) -> Any:
         self.fired += 1

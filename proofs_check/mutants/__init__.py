@@ -1,7 +1,7 @@
 """Wrong laws that the checks must refute: the measure of what a verdict of "passed" is worth.
 
-The one idea: every closed form that a check compares with the oracle is a field of
-`proofs_check.formulas.Formulas`, so a wrong one can take its place, and nothing else changes. Each
+The one idea: the wrong formula is put into the shipped code, in the place of the right one, for as
+long as the trial lasts (`proofs_check.patch`), and nothing else changes. Each
 mutant is one mistake that somebody could make: a missing 1/q, an arithmetic for a geometric mean,
 a tie tolerance, a dropped bias, a variance by subtraction. The check of its statement must find an
 instance on which the wrong formula and the oracle part, and shrink it. A mutant that only raises
@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.mutants import (
     concept,
     cross_entropy,
@@ -31,7 +31,7 @@ from steering_strength.proofs_check.mutants.mutant import Mutant, Trial, try_mut
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.theory.errors import UnknownNameError
 
-__all__ = ["MUTANTS", "Mutant", "Trial", "confront", "select_mutants", "try_mutant"]
+__all__ = ["MUTANTS", "Mutant", "Trial", "confront", "select_mutants", "trial", "try_mutant"]
 
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
@@ -62,7 +62,13 @@ def select_mutants(names: Iterable[str] | None = None) -> tuple[str, ...]:
     return tuple(n for n, each in MUTANTS.items() if n in wanted or each.check in wanted)
 
 
-def confront(name: str, case: Any) -> Meeting:
+def trial(name: str, *, seed: int, shrink: int = 150) -> Trial:
+    """Try the mutant of that name; a name can be sent to another process, a mutant cannot."""
+    return try_mutant(MUTANTS[name], seed=seed, shrink=shrink)
+
+
+def confront(name: str, case: Any) -> Comparison:
     """The disagreement of one mutant with the oracle on one instance."""
     subject = MUTANTS[select_mutants([name])[0]]
-    return CHECKS[subject.check].measure(case, subject.formulas)
+    with subject.in_place():
+        return CHECKS[subject.check].measure(case)

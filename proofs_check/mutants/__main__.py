@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from steering_strength.proofs_check.executors import on_cores
-from steering_strength.proofs_check.mutants import Trial, select_mutants
-from steering_strength.proofs_check.mutants.trials import trial
+from steering_strength.proofs_check.mutants import Trial, select_mutants, trial
 from steering_strength.theory.command_line import Parser, at_least, say
 from steering_strength.theory.errors import SteeringError
 

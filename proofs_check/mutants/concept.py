@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
-from steering_strength.proofs_check.formulas import Floats, Tokens, restricted
-from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.proofs_check.mutants.mutant import RIGHT, Mutant, mutant
 from steering_strength.theory import TiltedFamily
 
 __all__ = ["MUTANTS"]
+
+Floats = NDArray[np.float64]
+Tokens = Sequence[int]
 
 
 def _start(family: TiltedFamily, tokens: Tokens) -> float:
@@ -35,7 +38,7 @@ def against_overall_mean(family: TiltedFamily, tokens: Tokens, alpha: float) -> 
     """F (1 - F)(mu_C - E[M]): the overall mean for that of the complement."""
     log_odds = float(RIGHT.concept_log_odds(family, list(tokens), alpha))
     spread = 1.0 / (2.0 + np.exp(min(log_odds, 700.0)) + np.exp(min(-log_odds, 700.0)))
-    return float(spread * (restricted(family, tokens).mean(alpha) - family.mean(alpha)))
+    return float(spread * (family.conditional(tokens).mean(alpha) - family.mean(alpha)))
 
 
 def with_flat_means(family: TiltedFamily, tokens: Tokens, alpha: float) -> float:
@@ -49,7 +52,7 @@ def with_flat_means(family: TiltedFamily, tokens: Tokens, alpha: float) -> float
 def with_untilted_means(family: TiltedFamily, tokens: Tokens, alpha: float) -> float:
     """The conditional means do not move with alpha."""
     right = RIGHT.concept_slope(family, tokens, alpha)
-    inside, outside = restricted(family, tokens), restricted(family, _outside(family, tokens))
+    inside, outside = family.conditional(tokens), family.conditional(_outside(family, tokens))
     moving = float(inside.mean(alpha) - outside.mean(alpha))
     still = float(inside.mean(0.0) - outside.mean(0.0))
     return right * still / moving if moving else right
@@ -57,7 +60,7 @@ def with_untilted_means(family: TiltedFamily, tokens: Tokens, alpha: float) -> f
 
 def linear_nu(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
     """nu is linearised: its slope at 0 times alpha."""
-    inside, outside = restricted(family, tokens), restricted(family, _outside(family, tokens))
+    inside, outside = family.conditional(tokens), family.conditional(_outside(family, tokens))
     slope = float(inside.mean(0.0) - outside.mean(0.0))
     return np.asarray(_start(family, tokens) + np.asarray(alpha) * slope)
 
@@ -119,7 +122,7 @@ def by_two_sums(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
 
 def back_to_start(family: TiltedFamily, tokens: Tokens, sign: int) -> float:
     """A concept without extremal tokens returns to where it came from."""
-    right = RIGHT.concept_limit(family, tokens, sign)
+    right = RIGHT.concept_increase_limit(family, tokens, sign)
     gone = not np.isfinite(RIGHT.limit(family, sign)[list(tokens)]).any()
     return 0.0 if gone else right
 
@@ -198,11 +201,11 @@ MUTANTS: tuple[Mutant, ...] = (
         for wrong in (full_logit, dropped_r_prime, not_per_token, centred_tanh, by_two_sums)
     ),
     *(
-        mutant("concept-limit", concept_limit=wrong)
+        mutant("concept-limit", concept_increase_limit=wrong)
         for wrong in (back_to_start, always_gone, all_or_nothing)
     ),
     *(
-        mutant("concept-monotone", falls_by_levels=wrong)
+        mutant("concept-monotone", concept_falls=wrong)
         for wrong in (by_means, by_tops, even_if_constant)
     ),
     *(

@@ -6,13 +6,15 @@ from math import factorial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
-from steering_strength.proofs_check.formulas import Floats
-from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.proofs_check.mutants.mutant import RIGHT, Mutant, mutant
 from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.theory.engine import Root
 
 __all__ = ["MUTANTS"]
+
+Floats = NDArray[np.float64]
 
 
 def _variances(data: ConceptDataset, log_odds: Floats) -> Floats:
@@ -120,40 +122,40 @@ def difference_of_means(family: TiltedFamily, alpha: Any) -> Floats:
     return np.asarray(RIGHT.reverse_kl(family, alpha) + RIGHT.cross_entropy_increase(family, alpha))
 
 
-def quadratic_is_bound(x: float) -> tuple[float, float]:
+def quadratic_is_bound(x: Any) -> tuple[Any, Any]:
     """The quadratic law bounds Delta CE from above."""
     return RIGHT.envelope(x)[0], 1.0
 
 
-def quadratic_is_floor(x: float) -> tuple[float, float]:
+def quadratic_is_floor(x: Any) -> tuple[Any, Any]:
     """The quadratic law bounds Delta CE from below."""
     return 1.0, RIGHT.envelope(x)[1]
 
 
-def half_range(x: float) -> tuple[float, float]:
+def half_range(x: Any) -> tuple[Any, Any]:
     """The envelopes with half the range of M."""
     return RIGHT.envelope(0.5 * x)
 
 
-def symmetric(x: float) -> tuple[float, float]:
+def symmetric(x: Any) -> tuple[Any, Any]:
     """The lower bound is one over the upper."""
     upper = RIGHT.envelope(x)[1]
     return 1.0 / upper, upper
 
 
-def first_order(x: float) -> tuple[float, float]:
+def first_order(x: Any) -> tuple[Any, Any]:
     """1 +- x/3: the envelopes to first order in x."""
     return 1.0 - x / 3.0, 1.0 + x / 3.0
 
 
-def gronwall(x: float) -> tuple[float, float]:
+def gronwall(x: Any) -> tuple[Any, Any]:
     """e^-x and e^x: bounds on K'' taken for bounds on Delta CE, true but not sharp."""
-    return float(np.exp(-x)), float(np.exp(min(x, 700.0)))
+    return np.exp(-x), np.exp(np.minimum(x, 700.0))
 
 
-def sixteenth(spread: float, alpha: float) -> float:
+def sixteenth(spread: float, alpha: Floats) -> Floats:
     """alpha^2 R^2 / 16 for the global bound."""
-    return 0.5 * RIGHT.global_bound(spread, alpha)
+    return np.asarray(0.5 * RIGHT.hoeffding(spread, alpha))
 
 
 def moments(family: TiltedFamily, order: int) -> Floats:
@@ -182,51 +184,49 @@ def gaussian(family: TiltedFamily, order: int) -> Floats:
     return np.where(np.arange(2, order + 1) == 2, right, 0.0)
 
 
-def minus(model: Floats, labels: Floats, weights: Floats, log_odds: Floats) -> float:
+def minus(data: ConceptDataset, log_odds: Any, model: Any) -> float:
     """E_data[M] - E_model[M]."""
-    return -RIGHT.linear_coefficient(model, labels, weights, log_odds)
+    return -float(RIGHT.linear_coefficient(data, log_odds, model))
 
 
-def flat_weights(model: Floats, labels: Floats, weights: Floats, log_odds: Floats) -> float:
+def flat_weights(data: ConceptDataset, log_odds: Any, model: Any) -> float:
     """The contexts unweighted."""
-    return RIGHT.linear_coefficient(
-        model, labels, np.full_like(weights, 1.0 / len(weights)), log_odds
-    )
+    flat = ConceptDataset(data.probabilities, data.token_concept, data.context_concept)
+    return float(RIGHT.linear_coefficient(flat, log_odds, model))
 
 
-def zero(model: Floats, labels: Floats, weights: Floats, log_odds: Floats) -> float:
+def zero(data: ConceptDataset, log_odds: Any, model: Any) -> float:
     """No linear term, whatever the model."""
     return 0.0
 
 
-def no_offset(data: ConceptDataset, log_odds: Floats, alpha: float) -> tuple[float, float]:
+def no_offset(data: ConceptDataset, log_odds: Floats, sign: int) -> tuple[float, float]:
     """The lower line without log p(argmax M): the asymptote through 0."""
-    return (RIGHT.asymptote(data, log_odds, alpha)[1],) * 2
+    return RIGHT.asymptote(data, log_odds, sign)[0], 0.0
 
 
-def counted_offset(data: ConceptDataset, log_odds: Floats, alpha: float) -> tuple[float, float]:
+def counted_offset(data: ConceptDataset, log_odds: Floats, sign: int) -> tuple[float, float]:
     """The offset of the asymptote from the number of tied tokens instead of their probability."""
-    side = np.sign(alpha) * log_odds
-    upper = RIGHT.asymptote(data, log_odds, alpha)[1]
-    return upper + float(np.log(np.mean(side == side.max()))), upper
+    side = sign * log_odds
+    return RIGHT.asymptote(data, log_odds, sign)[0], float(np.log(np.mean(side == side.max())))
 
 
-def range_slope(data: ConceptDataset, log_odds: Floats, alpha: float) -> tuple[float, float]:
+def range_slope(data: ConceptDataset, log_odds: Floats, sign: int) -> tuple[float, float]:
     """sigma = max M - min M: the steepest a single context could be."""
-    lower, upper = RIGHT.asymptote(data, log_odds, alpha)
-    steep = abs(alpha) * float(np.ptp(log_odds))
-    return lower - upper + steep, steep
+    return float(np.ptp(log_odds)), RIGHT.asymptote(data, log_odds, sign)[1]
 
 
-def from_quadratic(family: TiltedFamily, budget: float, sign: int) -> float:
+def from_quadratic(family: TiltedFamily, budget: float, sign: int) -> Root:
     """alpha = sqrt(2 budget / Var): the seed taken for the answer."""
     variance = float(family.variance(0.0))
-    return float(sign * (np.sqrt(2.0 * budget / variance) if variance else np.inf))
+    alpha = float(sign * (np.sqrt(2.0 * budget / variance) if variance else np.inf))
+    return Root(alpha, alpha, alpha)
 
 
-def for_reverse(family: TiltedFamily, budget: float, sign: int) -> float:
+def for_reverse(family: TiltedFamily, budget: float, sign: int) -> Root:
     """The same alpha whatever the sign."""
-    return abs(RIGHT.alpha_for_cross_entropy(family, budget, 1)) * sign
+    alpha = abs(RIGHT.cross_entropy_root(family, budget, 1).alpha) * sign
+    return Root(alpha, alpha, alpha)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -254,7 +254,7 @@ MUTANTS: tuple[Mutant, ...] = (
             gronwall,
         )
     ),
-    mutant("ce-radius", global_bound=sixteenth),
+    mutant("ce-radius", hoeffding=sixteenth),
     *(
         mutant("ce-cumulants", taylor=wrong)
         for wrong in (moments, without_factorial, even_orders, gaussian)
@@ -264,6 +264,6 @@ MUTANTS: tuple[Mutant, ...] = (
         mutant("ce-asymptote", asymptote=wrong)
         for wrong in (no_offset, counted_offset, range_slope)
     ),
-    mutant("advise-budget", alpha_for_cross_entropy=from_quadratic),
-    mutant("advise-budget", alpha_for_cross_entropy=for_reverse),
+    mutant("advise-budget", cross_entropy_root=from_quadratic),
+    mutant("advise-budget", cross_entropy_root=for_reverse),
 )

@@ -1,21 +1,108 @@
-"""A mutant: the project's formulas with one of them made wrong, and the trial it must not pass."""
+"""A mutant: one shipped formula made wrong, and the trial it must not pass."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from fractions import Fraction
 from pprint import pformat
+from types import SimpleNamespace
 from typing import Any
 
-from steering_strength.proofs_check.formulas import FORMULAS, Formulas
+from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
-from steering_strength.proofs_check.meeting import Meeting
+from steering_strength.proofs_check.patch import replaced
 from steering_strength.proofs_check.registry import CHECKS
-from steering_strength.proofs_check.search import Finding, search, shards
-from steering_strength.theory import LAWS, ConceptDataset
+from steering_strength.proofs_check.search import Outcome, search, shards
+from steering_strength.theory import (
+    LAWS,
+    ConceptDataset,
+    NormedSteering,
+    TiltedFamily,
+    UnconstrainedFeatures,
+    laws,
+)
+from steering_strength.theory.engine import cross_entropy, peaks, transformer
+from steering_strength.theory.engine.transformer import LastBlock
+from steering_strength.theory.model import peak_sign
 
-__all__ = ["PATIENCE", "Mutant", "Trial", "WrongLaw", "mutant", "try_mutant", "wrong_law"]
+__all__ = [
+    "PATIENCE",
+    "RIGHT",
+    "TARGETS",
+    "Mutant",
+    "Trial",
+    "WrongLaw",
+    "mutant",
+    "try_mutant",
+    "wrong_law",
+]
+
+TARGETS: dict[str, tuple[Any, str]] = {
+    **{
+        name: (TiltedFamily, name)
+        for name in (
+            "log_probability",
+            "probability_increase",
+            "cgf",
+            "mean",
+            "variance",
+            "slope",
+            "peaks",
+            "peak_log_probability",
+            "rising",
+            "falling",
+            "peak_signs",
+            "limit",
+            "limit_distance",
+            "concept_slope",
+            "concept_log_odds",
+            "concept_increase",
+            "concept_increase_limit",
+            "concept_falls",
+            "extrema_bound",
+            "cross_entropy_increase",
+            "reverse_kl",
+            "taylor",
+            "cross_entropy_root",
+        )
+    },
+    **{
+        name: (ConceptDataset, name)
+        for name in (
+            "log_odds",
+            "separated_log_odds",
+            "closeness",
+            "quadratic",
+            "linear_coefficient",
+        )
+    },
+    "dataset_cross_entropy": (ConceptDataset, "cross_entropy_increase"),
+    "asymptote": (ConceptDataset, "cross_entropy_asymptote"),
+    "shifted_logits": (UnconstrainedFeatures, "shifted_logits"),
+    "two_level_peak": (peaks, "two_level_peak"),
+    "weighted_margin": (peak_sign, "weighted_margin"),
+    "envelope": (cross_entropy, "envelope"),
+    "hoeffding": (cross_entropy, "hoeffding"),
+    "norm_limit": (NormedSteering, "limit"),
+    "norm_output": (NormedSteering, "output"),
+    "norm_projection": (transformer, "_projected"),
+    "norm_rate": (NormedSteering, "rate"),
+    "norm_bound": (NormedSteering, "bound"),
+    "last_block": (NormedSteering, "last_block"),
+    "last_block_logits": (LastBlock, "logits"),
+    "last_block_turn": (LastBlock, "stationary"),
+    "readout_family": (transformer, "readout_family"),
+    "local_divergence": (transformer, "local_divergence"),
+    "local_cross_entropy": (transformer, "local_cross_entropy"),
+}
+"""What mutants call a shipped formula -> the class or module it is a name of, and that name."""
+
+RIGHT: Any = SimpleNamespace(
+    **{name: getattr(owner, attribute) for name, (owner, attribute) in TARGETS.items()}
+)
+"""The shipped formulas as they were imported: what a wrong one may call while it is in place."""
 
 PATIENCE = 2000
 """Instances after which a mutant counts as a survivor."""
@@ -32,14 +119,22 @@ class Mutant:
         The check that must notice.
     error : str
         What is wrong, in one line.
-    formulas : Formulas
-        The project's formulas with the wrong one among them.
+    owner, attribute : object, str
+        The class or module and the name in it that is replaced.
+    wrong : object
+        What takes its place.
     """
 
     name: str
     check: str
     error: str
-    formulas: Formulas
+    owner: Any
+    attribute: str
+    wrong: Any
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """The wrong formula in the shipped code, for as long as the `with` lasts."""
+        return replaced(self.owner, self.attribute, self.wrong)
 
 
 @dataclass(frozen=True)
@@ -74,16 +169,19 @@ class Trial:
 
 
 def mutant(check: str, **wrong: Callable[..., Any]) -> Mutant:
-    """A mutant from one field of `Formulas` and the function to put there.
+    """A mutant from one name of `TARGETS` and the function to put there.
 
     Name and error are the function's own name and docstring.
     """
     ((field, function),) = wrong.items()
+    owner, attribute = TARGETS[field]
     return Mutant(
         name=f"{field}:{function.__name__}".replace("_", "-"),
         check=check,
         error=" ".join((function.__doc__ or "").split()),
-        formulas=replace(FORMULAS, **{field: function}),
+        owner=owner,
+        attribute=attribute,
+        wrong=function,
     )
 
 
@@ -106,7 +204,9 @@ def wrong_law(name: str, error: str, change: Callable[[Any], Any]) -> Mutant:
         name=f"law:{name}:{error.split(':')[0].lower().replace(' ', '-')}",
         check=name,
         error=error,
-        formulas=replace(FORMULAS, law=lambda other: wrong if other == name else LAWS[other]),
+        owner=laws,
+        attribute="LAWS",
+        wrong={**LAWS, name: wrong},
     )
 
 
@@ -143,16 +243,17 @@ def _shows_on_paper_example(subject: Mutant) -> bool | None:
     for context in (0, 1, 2):
         for alpha in (1.0, -2.0, 5.0):
             try:
-                meeting = check.measure(convert(paper_example(alpha, context)), subject.formulas)
+                with subject.in_place():
+                    comparison = check.measure(convert(paper_example(alpha, context)))
             except Exception:  # a wrong formula may do anything, this included
                 return True
-            if not meeting.agrees:
+            if not comparison.agrees:
                 return True
     return False
 
 
-def _code(subject: Mutant, finding: Finding) -> str:
-    case = pformat(finding.case, width=96).replace("Fraction(", "F(")
+def _code(subject: Mutant, outcome: Outcome) -> str:
+    case = pformat(outcome.case, width=96).replace("Fraction(", "F(")
     return (
         "from fractions import Fraction as F\n"
         "from proofs_check.instances import *\n"
@@ -166,29 +267,23 @@ def try_mutant(subject: Mutant, *, seed: int, shrink: int = 150) -> Trial:
     """Search for the instance that refutes the mutant."""
     check = CHECKS[subject.check]
     count, seconds = 0, 0.0
-    finding = Finding(0, 0.0)
+    outcome = Outcome(0, 0.0)
     for shard, examples in enumerate(shards(PATIENCE)):
-        finding = search(
-            check,
-            examples=examples,
-            seed=seed,
-            shard=shard,
-            formulas=subject.formulas,
-            shrink=shrink,
-        )
-        count += finding.examples
-        seconds += finding.seconds
-        if finding.case is not None:
+        with subject.in_place():
+            outcome = search(check, examples=examples, seed=seed, shard=shard, shrink=shrink)
+        count += outcome.examples
+        seconds += outcome.seconds
+        if outcome.case is not None:
             break
-    meeting: Meeting = finding.meeting or Meeting(0.0, "no instance refutes it")
+    comparison: Comparison = outcome.comparison or Comparison(0.0, "no instance refutes it")
     return Trial(
         name=subject.name,
         check=subject.check,
         error=subject.error,
-        killed=finding.case is not None and not finding.crashed,
+        killed=outcome.case is not None and not outcome.crashed,
         examples=count,
-        what=meeting.what,
-        code=_code(subject, finding) if finding.case is not None else "",
+        what=comparison.what,
+        code=_code(subject, outcome) if outcome.case is not None else "",
         on_paper_example=_shows_on_paper_example(subject),
         seconds=seconds,
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
-from steering_strength.proofs_check.formulas import Floats, Tokens
-from steering_strength.proofs_check.instances import WeightedCase
-from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.proofs_check.mutants.mutant import RIGHT, Mutant, mutant
 from steering_strength.theory import ConceptDataset, TiltedFamily
 
 __all__ = ["MUTANTS"]
+
+Floats = NDArray[np.float64]
+Tokens = Sequence[int]
 
 
 def negated(family: TiltedFamily) -> Floats:
@@ -77,19 +80,19 @@ def height_one(family: TiltedFamily) -> Floats:
     return np.zeros_like(family.log_p)
 
 
-def exchanged(p_minus: float, p_plus: float, s: float, t: float) -> float:
-    """s and t exchanged."""
-    return RIGHT.two_value_peak(p_minus, p_plus, t, s)
+def exchanged(below: float, above: float, down: float, up: float) -> float:
+    """The two distances exchanged."""
+    return float(RIGHT.two_level_peak(below, above, up, down))
 
 
-def masses_only(p_minus: float, p_plus: float, s: float, t: float) -> float:
+def masses_only(below: float, above: float, down: float, up: float) -> float:
     """log(P_-/P_+)/(s + t): the distances left out of the logarithm."""
-    return float(np.log(p_minus / p_plus)) / (s + t)
+    return float(np.log(below / above)) / (up + down)
 
 
-def over_larger(p_minus: float, p_plus: float, s: float, t: float) -> float:
-    """Divided by max(s, t) instead of s + t."""
-    return RIGHT.two_value_peak(p_minus, p_plus, s, t) * (s + t) / max(s, t)
+def over_larger(below: float, above: float, down: float, up: float) -> float:
+    """Divided by the larger distance instead of their sum."""
+    return float(RIGHT.two_level_peak(below, above, down, up) * (up + down) / max(up, down))
 
 
 def first_of_ties(family: TiltedFamily) -> NDArray[np.bool_]:
@@ -154,20 +157,17 @@ def farther_to_positive(
     return -RIGHT.closeness(data, context, positive, negative)
 
 
-def ignoring_own_concept(case: WeightedCase) -> tuple[float, float]:
+def ignoring_own_concept(*weights: Any, own: int, negative_share: Any, **rest: Any) -> float:
     """eps* without the terms of Q_D: as if no negative context were in the concept of c_j."""
-    negatives = tuple(c for c in case.negatives if c != case.own)
-    level = float(np.log((1.0 - case.epsilon) * (case.concepts - 1) / case.epsilon))
-    if not negatives:
-        return level, RIGHT.weighted_margin(case)[1]
-    changed = WeightedCase(**{**vars(case), "negatives": negatives})
-    return RIGHT.weighted_margin(changed)
+    share = np.array(negative_share, dtype=np.float64)
+    share[own] = 0.0
+    share = share / share.sum() if share.any() else share
+    return float(RIGHT.weighted_margin(*weights, own=own, negative_share=share, **rest))
 
 
-def unweighted_lambda(case: WeightedCase) -> tuple[float, float]:
+def unweighted_lambda(*, gamma: Any, omega: Any, **rest: Any) -> float:
     """gamma and omega exchanged in the divergences."""
-    changed = WeightedCase(**{**vars(case), "gamma": case.omega, "omega": case.gamma})
-    return RIGHT.weighted_margin(changed)
+    return float(RIGHT.weighted_margin(gamma=omega, omega=gamma, **rest))
 
 
 def uniform_among_ties(family: TiltedFamily, sign: int) -> Floats:
@@ -208,18 +208,19 @@ def ignoring_support(family: TiltedFamily, sign: int) -> Floats:
         return np.asarray(kept - total if np.isfinite(total) else np.full_like(kept, -np.inf))
 
 
-def without_share(family: TiltedFamily, alpha: float) -> float:
+def without_share(family: TiltedFamily, alpha: Any) -> Floats:
     """Total variation R instead of R/(P_A + R)."""
-    right = RIGHT.distance_to_limit(family, alpha)
-    with np.errstate(under="ignore"):
-        kept = np.exp(family.log_p)[np.isfinite(RIGHT.limit(family, 1 if alpha > 0 else -1))].sum()
-    return float(right / (1.0 - right) * kept) if right < 1.0 else right
+    right = RIGHT.limit_distance(family, alpha)
+    with np.errstate(under="ignore", divide="ignore", invalid="ignore"):
+        side = RIGHT.limit(family, 1 if alpha > 0 else -1)
+        kept = np.exp(family.log_p)[np.isfinite(side)].sum()
+        return np.asarray(np.where(right < 1.0, right / (1.0 - right) * kept, right))
 
 
-def algebraic(family: TiltedFamily, alpha: float) -> float:
+def algebraic(family: TiltedFamily, alpha: Any) -> Floats:
     """The distance falls like 1/|alpha|, as it does under a norm."""
-    right = RIGHT.distance_to_limit(family, 1.0 if alpha > 0 else -1.0)
-    return float(right / max(abs(alpha), 1.0))
+    right = RIGHT.limit_distance(family, np.where(np.asarray(alpha) > 0, 1.0, -1.0))
+    return np.asarray(right / np.maximum(np.abs(alpha), 1.0))
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -240,12 +241,12 @@ MUTANTS: tuple[Mutant, ...] = (
         mutant("peak", peak_log_probability=wrong)
         for wrong in (minus_legendre, unsteered_height, height_one)
     ),
-    *(mutant("peak", two_value_peak=wrong) for wrong in (exchanged, masses_only, over_larger)),
+    *(mutant("peak", two_level_peak=wrong) for wrong in (exchanged, masses_only, over_larger)),
     *(
-        mutant("monotone", rises_forever=wrong)
+        mutant("monotone", rising=wrong)
         for wrong in (first_of_ties, all_positive, even_if_constant)
     ),
-    *(mutant("monotone", falls_forever=wrong) for wrong in (near_ties_too, below_mean)),
+    *(mutant("monotone", falling=wrong) for wrong in (near_ties_too, below_mean)),
     *(
         mutant("peak-sign", peak_signs=wrong)
         for wrong in (sign_of_log_odds, against_flat_mean, against_middle)
@@ -265,5 +266,5 @@ MUTANTS: tuple[Mutant, ...] = (
             ignoring_support,
         )
     ),
-    *(mutant("limit", distance_to_limit=wrong) for wrong in (without_share, algebraic)),
+    *(mutant("limit", limit_distance=wrong) for wrong in (without_share, algebraic)),
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
-from steering_strength.proofs_check.formulas import Floats, Tokens
-from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
-from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.proofs_check.mutants.mutant import RIGHT, Mutant, mutant
+from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
 
 __all__ = ["MUTANTS"]
+
+Floats = NDArray[np.float64]
+Tokens = Sequence[int]
 
 Rows = tuple[Floats, Floats]
 
@@ -184,42 +187,56 @@ def logistic_slope(family: TiltedFamily, alpha: float) -> Floats:
     return np.asarray(p * (1.0 - p) * family.log_odds)
 
 
-def summed_logits(
-    logits: Floats, positive: Tokens, negative: Tokens, context: int, alpha: float
-) -> Floats:
+def summed_logits(ufm: UnconstrainedFeatures, positive: Any, negative: Any, alpha: Any) -> Floats:
     """Sums instead of means over P and N."""
-    return RIGHT.shifted_logits(logits, positive, negative, context, alpha * len(positive))
+    return np.asarray(
+        RIGHT.shifted_logits(ufm, positive, negative, len(positive) * np.asarray(alpha))
+    )
 
 
 def forgetful_logits(
-    logits: Floats, positive: Tokens, negative: Tokens, context: int, alpha: float
+    ufm: UnconstrainedFeatures, positive: Any, negative: Any, alpha: Any
 ) -> Floats:
     """The context's own logits are replaced by those of the first positive context."""
-    return RIGHT.shifted_logits(logits, positive, negative, positive[0], alpha)
+    right = RIGHT.shifted_logits(ufm, positive, negative, alpha)
+    return np.repeat(right[:, positive[0]][:, None], right.shape[1], axis=1)
 
 
 def unit_vector_logits(
-    logits: Floats, positive: Tokens, negative: Tokens, context: int, alpha: float
+    ufm: UnconstrainedFeatures, positive: Any, negative: Any, alpha: Any
 ) -> Floats:
     """The direction of steering is normalised first."""
-    shift = RIGHT.shifted_logits(logits, positive, negative, context, 1.0) - logits[context]
-    size = float(np.linalg.norm(shift)) or 1.0
-    return np.asarray(logits[context] + alpha * shift / size)
+    start, end = RIGHT.shifted_logits(ufm, positive, negative, [0.0, 1.0])
+    size = float(np.linalg.norm((end - start)[0])) or 1.0
+    return np.asarray(start + np.multiply.outer(np.asarray(alpha), (end - start) / size))
 
 
-def same_everywhere_outside(log_ratio: Floats, in_target: Any, share: Floats) -> Floats:
+def _with_share(
+    data: ConceptDataset, positive: Any, negative: Any, change: Callable[[Floats], Floats]
+) -> Floats:
+    """M by concept with another factor for the share of N outside T."""
+    share = data.steering_sets(positive, negative).negative_share[data.token_concept]
+    in_target = data.token_concept == data.context_concept[positive[0]]
+    same = data.context_concept[:, None] == data.token_concept[None, :]
+    tokens = np.arange(data.vocabulary_size)
+    inside, outside = (data.probabilities[m.argmax(axis=0), tokens] for m in (same, ~same))
+    ratio = np.log(inside / outside)
+    return np.asarray(np.where(in_target, ratio, -change(share) * ratio))
+
+
+def same_everywhere_outside(data: ConceptDataset, positive: Any, negative: Any) -> Floats:
     """Outside T, M = -log(a/b) whatever N holds: the share q_z/q is missing."""
-    return np.where(in_target, log_ratio, -log_ratio)
+    return _with_share(data, positive, negative, np.ones_like)
 
 
-def share_in_target(log_ratio: Floats, in_target: Any, share: Floats) -> Floats:
+def share_in_target(data: ConceptDataset, positive: Any, negative: Any) -> Floats:
     """Outside T, all of N counts where some of it does: the share is rounded up to 1."""
-    return np.where(in_target, log_ratio, -np.ceil(share) * log_ratio)
+    return _with_share(data, positive, negative, np.ceil)
 
 
-def never_zero(log_ratio: Floats, in_target: Any, share: Floats) -> Floats:
+def never_zero(data: ConceptDataset, positive: Any, negative: Any) -> Floats:
     """Outside T, M stays negative even where N misses the concept."""
-    return np.where(in_target, log_ratio, -np.maximum(share, 0.5) * log_ratio)
+    return _with_share(data, positive, negative, lambda share: np.maximum(share, 0.5))
 
 
 MUTANTS: tuple[Mutant, ...] = (

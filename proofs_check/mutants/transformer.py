@@ -2,189 +2,152 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steering_strength.proofs_check.formulas import FORMULAS as RIGHT
-from steering_strength.proofs_check.formulas import Floats
-from steering_strength.proofs_check.instances import NormCase, ReadoutCase
-from steering_strength.proofs_check.mutants.mutant import Mutant, mutant
+from steering_strength.proofs_check.mutants.mutant import RIGHT, Mutant, mutant
 from steering_strength.theory import NormedSteering, TiltedFamily
+from steering_strength.theory.engine import LastBlock
 
 __all__ = ["MUTANTS"]
 
-
-@dataclass(frozen=True)
-class _Wrong:
-    """A `NormedSteering` with other limits."""
-
-    right: Any
-    ends: dict[int, Floats]
-
-    def output(self, alpha: Any) -> Floats:
-        return np.asarray(self.right.output(alpha))
-
-    def limit(self, sign: int) -> Floats:
-        return self.ends[sign]
+Floats = NDArray[np.float64]
 
 
-def _directly(case: NormCase, x: Floats, eps: float) -> Floats:
-    _, _, gain, bias, _ = case.arrays()
-    x = x - x.mean() if case.kind == "layer" else x
+def _directly(norm: NormedSteering, x: Floats, eps: float) -> Floats:
+    x = x - x.mean() if norm.kind == "layer" else x
     with np.errstate(invalid="ignore"):
-        return np.asarray(gain * x / np.sqrt(np.mean(x**2) + eps) + bias)
+        return np.asarray(norm._gain * x / np.sqrt(np.mean(x**2) + eps) + norm._bias)
 
 
-def eps_of_v(case: NormCase) -> _Wrong:
+def eps_of_v(norm: NormedSteering, sign: int) -> Floats:
     """The limit is LN_eps(+-v), with the eps of the model."""
-    v = np.array(case.v)
-    return _Wrong(RIGHT.normed(case), {s: _directly(case, s * v, case.eps) for s in (-1, 1)})
+    return _directly(norm, sign * norm.v, norm.eps)
 
 
-def odd_limit(case: NormCase) -> _Wrong:
+def odd_limit(norm: NormedSteering, sign: int) -> Floats:
     """The limit at -inf is minus that at +inf: the bias changes sign."""
-    end = RIGHT.normed(case).limit(1)
-    return _Wrong(RIGHT.normed(case), {1: end, -1: -end})
+    return np.asarray(sign * RIGHT.norm_limit(norm, 1))
 
 
-def gainless(case: NormCase) -> _Wrong:
+def gainless(norm: NormedSteering, sign: int) -> Floats:
     """The gain is forgotten in the limit."""
-    plain = RIGHT.normed(replace(case, gain=(1.0,) * len(case.h)))
-    return _Wrong(RIGHT.normed(case), {s: plain.limit(s) for s in (-1, 1)})
+    return np.asarray(RIGHT.norm_limit(replace(norm, gain=np.ones_like(norm.h)), sign))
 
 
-def unit_length(case: NormCase) -> _Wrong:
+def unit_length(norm: NormedSteering, sign: int) -> Floats:
     """v/|v| for v/rms(v): the factor sqrt(d) is missing."""
-    right = RIGHT.normed(case)
-    bias = np.array(case.bias)
-    root = np.sqrt(len(case.h))
-    return _Wrong(right, {s: (right.limit(s) - bias) / root + bias for s in (-1, 1)})
+    limit = RIGHT.norm_limit(norm, sign)
+    return np.asarray((limit - norm._bias) / np.sqrt(norm.h.size) + norm._bias)
 
 
-def without_centring(case: NormCase) -> NormedSteering:
-    """LayerNorm without its centring."""
-    return RIGHT.normed(replace(case, kind="rms"))
-
-
-def always_centred(case: NormCase) -> NormedSteering:
-    """RMSNorm with the centring of LayerNorm."""
-    return RIGHT.normed(replace(case, kind="layer"))
-
-
-def without_eps(case: NormCase) -> NormedSteering:
-    """eps is ignored at finite alpha."""
-    return RIGHT.normed(replace(case, eps=0.0))
-
-
-def visible_constant(case: NormCase) -> _Wrong:
+def visible_constant(norm: NormedSteering, sign: int) -> Floats:
     """Where v vanishes under the norm the output still forgets h: LN(v) = bias."""
-    bias = np.array(case.bias)
-    return _Wrong(RIGHT.normed(case), {1: bias, -1: bias})
+    return np.asarray(norm._bias)
 
 
-def quadratic_rate(case: NormCase) -> Floats:
+def without_centring(kind: str, vector: Floats) -> Floats:
+    """LayerNorm without its centring."""
+    return np.asarray(RIGHT.norm_projection("rms", vector))
+
+
+def always_centred(kind: str, vector: Floats) -> Floats:
+    """RMSNorm with the centring of LayerNorm."""
+    return np.asarray(RIGHT.norm_projection("layer", vector))
+
+
+def without_eps(norm: NormedSteering, alpha: Any) -> Floats:
+    """eps is ignored at finite alpha."""
+    return np.asarray(RIGHT.norm_output(replace(norm, eps=0.0), alpha))
+
+
+def quadratic_rate(norm: NormedSteering) -> Floats:
     """The approach is of order 1/alpha^2: no 1/alpha term."""
-    return np.zeros(len(case.h))
+    return np.zeros(norm.h.size)
 
 
-def whole_h(case: NormCase) -> Floats:
+def whole_h(norm: NormedSteering) -> Floats:
     """All of P h counts in the 1/alpha term, not only what is across v."""
-    h, v, gain, _, _ = case.arrays()
-    centre = 1.0 if case.kind == "layer" else 0.0
-    Ph, Pv = h - centre * h.mean(), v - centre * v.mean()
-    return np.asarray(gain * np.sqrt(len(h)) / np.linalg.norm(Pv) * Ph)
+    size = np.sqrt(norm.h.size) / np.linalg.norm(norm._direction)
+    return np.asarray(norm._gain * size * norm._residual)
 
 
-def rate_without_root(case: NormCase) -> Floats:
+def rate_without_root(norm: NormedSteering) -> Floats:
     """sqrt(d) is missing in the 1/alpha term."""
-    return RIGHT.norm_rate(case) / np.sqrt(len(case.h))
+    return np.asarray(RIGHT.norm_rate(norm) / np.sqrt(norm.h.size))
 
 
-def faster_bound(case: NormCase, alpha: float) -> float:
+def faster_bound(norm: NormedSteering, alpha: Any) -> Floats:
     """The distance to the limit falls like 1/alpha^2."""
-    return RIGHT.norm_bound(case, alpha) / max(abs(alpha), 1.0)
+    return np.asarray(RIGHT.norm_bound(norm, alpha) / np.maximum(np.abs(alpha), 1.0))
 
 
-def half_bound(case: NormCase, alpha: float) -> float:
+def half_bound(norm: NormedSteering, alpha: Any) -> Floats:
     """|h|/(|alpha||v|) without 2 sqrt(d): the bound for unit vectors near the limit."""
-    return RIGHT.norm_bound(case, alpha) / (2.0 * np.sqrt(len(case.h)))
+    return np.asarray(RIGHT.norm_bound(norm, alpha) / (2.0 * np.sqrt(norm.h.size)))
 
 
-def logits_without_eps(case: NormCase, alpha: float) -> Floats:
+def logits_without_eps(norm: NormedSteering, W: Any, bias: Any = None) -> LastBlock:
     """eps is left out of Q."""
-    return RIGHT.last_block_logits(replace(case, eps=0.0), alpha)
+    block: LastBlock = RIGHT.last_block(norm, W, bias)
+    return replace(block, C=block.C - norm.eps)
 
 
-def logits_without_bias(case: NormCase, alpha: float) -> Floats:
+def logits_without_bias(norm: NormedSteering, W: Any, bias: Any = None) -> LastBlock:
     """The norm's bias is not unembedded."""
-    return RIGHT.last_block_logits(replace(case, bias=(0.0,) * len(case.h)), alpha)
+    return replace(RIGHT.last_block(norm, W, bias), offset=None)
 
 
-def without_cross_term(case: NormCase, alpha: float) -> Floats:
+def without_cross_term(block: LastBlock, alpha: Any) -> Floats:
     """Q = A alpha^2 + C: h and v taken as orthogonal."""
-    h, v, gain, bias, W = case.arrays()
-    centre = 1.0 if case.kind == "layer" else 0.0
-    x, y = h - centre * h.mean(), v - centre * v.mean()
-    Q = np.mean(y**2) * alpha**2 + np.mean(x**2) + case.eps
-    return np.asarray(W @ (gain * (x + alpha * y)) / np.sqrt(Q) + W @ bias)
+    return np.asarray(RIGHT.last_block_logits(replace(block, B=0.0), alpha))
 
 
-def fixed_norm(case: NormCase, alpha: float) -> Floats:
+def fixed_norm(block: LastBlock, alpha: Any) -> Floats:
     """The norm's scalar is frozen at alpha = 0: logits linear in alpha, as without a norm."""
-    h, v, gain, bias, W = case.arrays()
-    centre = 1.0 if case.kind == "layer" else 0.0
-    x, y = h - centre * h.mean(), v - centre * v.mean()
-    size = np.sqrt(np.mean(x**2) + case.eps)
-    return np.asarray(W @ (gain * (x + alpha * y)) / (size or 1.0) + W @ bias)
+    linear = block.a + np.multiply.outer(np.asarray(alpha), block.b)
+    return np.asarray(linear / (np.sqrt(block.C) or 1.0) + block._offset)
 
 
-def mirrored_turn(case: NormCase) -> Floats:
+def mirrored_turn(block: LastBlock) -> Floats:
     """The stationary point with the wrong sign."""
-    return -RIGHT.last_block_turn(case)
+    return np.asarray(-RIGHT.last_block_turn(block))
 
 
-def turn_of_norm(case: NormCase) -> Floats:
+def turn_of_norm(block: LastBlock) -> Floats:
     """Every logit turns where the norm is smallest, at -B/A."""
-    h, v, _, _, W = case.arrays()
-    centre = 1.0 if case.kind == "layer" else 0.0
-    x, y = h - centre * h.mean(), v - centre * v.mean()
-    return np.full(len(W), -float(x @ y) / float(y @ y))
+    return np.full(block.size, -block.B / block.A)
 
 
-def _readout(case: ReadoutCase) -> tuple[Floats, Floats]:
-    logits = np.array(case.states) @ np.array(case.W).T + np.array(case.bias)
-    log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return logits, log_p
+def _normalised(*tables: Any) -> list[Floats]:
+    return [t - np.logaddexp.reduce(t, axis=-1, keepdims=True) for t in map(np.asarray, tables)]
 
 
-def equal_sizes(case: ReadoutCase) -> TiltedFamily:
+def equal_sizes(logits: Floats, positive: Floats, negative: Floats) -> TiltedFamily:
     """Sums over P and N, both divided by |P|."""
-    _, log_p = _readout(case)
-    inside, outside = log_p[list(case.positive)], log_p[list(case.negative)]
-    return TiltedFamily(log_p[case.context], (inside.sum(0) - outside.sum(0)) / len(inside))
+    log_p, inside, outside = _normalised(logits, positive, negative)
+    return TiltedFamily(log_p, (inside.sum(0) - outside.sum(0)) / len(inside))
 
 
-def of_mean_probability(case: ReadoutCase) -> TiltedFamily:
+def of_mean_probability(logits: Floats, positive: Floats, negative: Floats) -> TiltedFamily:
     """The log-ratio of mean probabilities for the mean of log-ratios."""
-    p = np.exp(_readout(case)[1])
-    inside, outside = p[list(case.positive)].mean(0), p[list(case.negative)].mean(0)
-    return TiltedFamily(_readout(case)[1][case.context], np.log(inside / outside))
+    log_p, inside, outside = _normalised(logits, positive, negative)
+    return TiltedFamily(log_p, np.log(np.exp(inside).mean(0) / np.exp(outside).mean(0)))
 
 
-def biased_direction(case: ReadoutCase) -> TiltedFamily:
-    """The bias of the unembedding is added to the log-odds: W v + bias."""
-    logits, log_p = _readout(case)
-    shift = logits[list(case.positive)].mean(0) - logits[list(case.negative)].mean(0)
-    return TiltedFamily(log_p[case.context], shift + np.array(case.bias))
+def negatives_twice(logits: Floats, positive: Floats, negative: Floats) -> TiltedFamily:
+    """N is taken off twice."""
+    log_p, inside, outside = _normalised(logits, positive, negative)
+    return TiltedFamily(log_p, inside.mean(0) - 2.0 * outside.mean(0))
 
 
-def of_all_texts(case: ReadoutCase) -> TiltedFamily:
+def of_all_texts(logits: Floats, positive: Floats, negative: Floats) -> TiltedFamily:
     """N is replaced by all texts, as in mean-centred steering vectors."""
-    _, log_p = _readout(case)
-    M = log_p[list(case.positive)].mean(axis=0) - log_p.mean(axis=0)
-    return TiltedFamily(log_p[case.context], M)
+    log_p, inside, outside = _normalised(logits, positive, negative)
+    return TiltedFamily(log_p, inside.mean(0) - np.concatenate((inside, outside)).mean(0))
 
 
 def full_variance(log_p: Floats, slope: Floats) -> float:
@@ -218,31 +181,26 @@ def variance_of_data(
 
 MUTANTS: tuple[Mutant, ...] = (
     *(
-        mutant("norm-limit", normed=wrong)
-        for wrong in (
-            eps_of_v,
-            odd_limit,
-            gainless,
-            unit_length,
-            without_centring,
-            always_centred,
-            without_eps,
-        )
+        mutant("norm-limit", norm_limit=wrong)
+        for wrong in (eps_of_v, odd_limit, gainless, unit_length)
     ),
-    mutant("norm-limit/invisible", normed=visible_constant),
+    mutant("norm-limit", norm_projection=without_centring),
+    mutant("norm-limit", norm_projection=always_centred),
+    mutant("norm-limit", norm_output=without_eps),
+    mutant("norm-limit/invisible", norm_limit=visible_constant),
     *(
         mutant("norm-limit", norm_rate=wrong)
         for wrong in (quadratic_rate, whole_h, rate_without_root)
     ),
     *(mutant("norm-limit", norm_bound=wrong) for wrong in (faster_bound, half_bound)),
-    *(
-        mutant("last-block", last_block_logits=wrong)
-        for wrong in (logits_without_eps, logits_without_bias, without_cross_term, fixed_norm)
-    ),
+    mutant("last-block", last_block=logits_without_eps),
+    mutant("last-block", last_block=logits_without_bias),
+    mutant("last-block", last_block_logits=without_cross_term),
+    mutant("last-block", last_block_logits=fixed_norm),
     *(mutant("last-block", last_block_turn=wrong) for wrong in (mirrored_turn, turn_of_norm)),
     *(
         mutant("final-norm", readout_family=wrong)
-        for wrong in (equal_sizes, of_mean_probability, biased_direction, of_all_texts)
+        for wrong in (equal_sizes, of_mean_probability, negatives_twice, of_all_texts)
     ),
     *(mutant("local", local_divergence=wrong) for wrong in (full_variance, local_moment)),
     *(

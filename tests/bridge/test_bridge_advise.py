@@ -18,6 +18,7 @@ from steering_strength.proofs_check.bridge.__main__ import main
 from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
 from steering_strength.proofs_check.bridge._old.encoding import encode
 from steering_strength.proofs_check.bridge._old.hooks import Steered
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
 from steering_strength.proofs_check.bridge.advisor.export import AdvisedAlpha, export_vector
 from steering_strength.proofs_check.bridge.advisor.layers import rank_layers, ranking_text
 from steering_strength.proofs_check.bridge.advisor.model import advise_model
@@ -27,7 +28,6 @@ from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
 from steering_strength.proofs_check.bridge.steering.importing import import_vector
 from steering_strength.proofs_check.bridge.steering.making import difference_vectors
 from steering_strength.proofs_check.bridge.steering.vectors import load_vector
-from steering_strength.theory.advice.demand import Demand
 from steering_strength.theory.errors import ShapeError
 
 pytestmark = pytest.mark.bridge

@@ -1,17 +1,17 @@
-"""Sites are found by structure in every architecture, and a nonlinear read-out is refused."""
+"""What is found in a model, on which terms it is refused, and that it may be anywhere."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
-from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.theory.errors import AssumptionError
+from steering_strength.proofs_check.bridge.model import SteeredModel
+from steering_strength.theory.errors import AssumptionError, ShapeError, UnknownNameError
 
 from .conftest import random_model
 
@@ -20,47 +20,61 @@ pytestmark = pytest.mark.bridge
 SITES = {
     "gpt2": ("transformer.ln_f", "transformer.h.0"),
     "llama": ("model.norm", "model.layers.0"),
-    "mistral": ("model.norm", "model.layers.0"),
-    "qwen3": ("model.norm", "model.layers.0"),
+    "opt": ("model.decoder.final_layer_norm", "model.decoder.layers.0"),
     "gemma3": ("model.norm", "model.layers.0"),
     "granite": ("model.norm", "model.layers.0"),
     "neox": ("gpt_neox.final_layer_norm", "gpt_neox.layers.0"),
+    "mamba": ("backbone.norm_f", "backbone.layers.0"),
 }
+CUDA = [pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="GPU"))]
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("kind", sorted(SITES))
-def test_sites_are_found_without_names(kind: str, dtype: str) -> None:
-    anatomy = inspect_model(random_model(kind, dtype))
+def test_sites_are_found_without_names(steered: Any, kind: str, dtype: str) -> None:
+    model = steered(kind, dtype)
     norm, first_block = SITES[kind]
-    assert anatomy.final_norm_name == norm
-    assert anatomy.block_names[0] == first_block
-    assert len(anatomy.blocks) == 3
-    assert (anatomy.width, anatomy.vocabulary) == (32, 64)
+    assert model.final_norm_name == norm
+    assert model.block_names[0] == first_block
+    assert len(model.blocks) == 3
+    assert (model.width, model.vocabulary) == (32, 64)
+    assert model.dtype == getattr(torch, dtype)
+    assert model.structure.not_affine is None
+    assert model.structure.plain
+    # Nothing was converted or hooked.
+    assert {p.dtype for p in model.hf_model.parameters()} == {model.dtype}
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.hf_model.modules())
+    # The final norm of 16-bit states is recomputed in float32, from a copy.
+    assert (model.structure.wide_norm is None) == (dtype in ("float64", "float32"))
 
 
-def test_a_constant_logit_scale_is_measured() -> None:
-    assert inspect_model(random_model("granite")).logit_scale == pytest.approx(1 / 6, rel=1e-14)
-    assert inspect_model(random_model("llama")).logit_scale == pytest.approx(1, rel=1e-14)
+def test_a_constant_logit_scale_is_measured(steered: Any) -> None:
+    assert steered("granite").logit_scale == pytest.approx(1 / 6, rel=1e-14)
+    assert steered("llama").logit_scale == 1.0
 
 
 @pytest.mark.parametrize("kind", ["gemma2", "gemma3"])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_a_soft_cap_is_refused_and_its_absence_accepted(kind: str, dtype: str) -> None:
-    capped = random_model(kind, dtype, final_logit_softcapping=30.0)
-    with pytest.raises(AssumptionError, match=r"soft-cap 30.*choose a model") as caught:
-        inspect_model(capped)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_soft_cap_is_refused_at_the_final_norm_only(
+    steered: Any, concept: Any, kind: str, dtype: str
+) -> None:
+    capped = steered(kind, dtype, final_logit_softcapping=30.0)
+    vector = capped.vector(concept.positive, concept.neutral)
+    with pytest.raises(AssumptionError, match="soft-cap 30") as caught:
+        capped.at("final_norm", vector, "the day was")
     assert caught.value.assumption == "affine unembedding"
-    assert inspect_model(random_model(kind, dtype, final_logit_softcapping=None)).logit_scale == 1
+    at_block = capped.vector(concept.positive, concept.neutral, 1)
+    assert np.isfinite(capped.at(1, at_block, "the day was").log_probability(1.0)).all()
+    assert steered(kind, dtype, final_logit_softcapping=None).structure.not_affine is None
 
 
 @pytest.mark.parametrize("scale", [0.02, 1e-4])
-def test_a_soft_cap_is_refused_even_where_the_logits_are_tiny(scale: float) -> None:
+def test_a_soft_cap_is_found_even_where_the_logits_are_tiny(steered: Any, scale: float) -> None:
     # Logits of 1e-3 pass through tanh(x / 30) unchanged to float32: only the far probe sees it.
-    capped = random_model("gemma2", "float32", initializer_range=scale)
-    capped.model.norm.weight.data.fill_(-0.999)
-    with pytest.raises(AssumptionError, match="soft-cap"):
-        inspect_model(capped)
+    hf_model = random_model("gemma2", "float32", initializer_range=scale)
+    hf_model.model.norm.weight.data.fill_(-0.999)
+    model = SteeredModel(hf_model, steered("llama").tokenizer)
+    assert "soft-cap" in str(model.structure.not_affine)
 
 
 class _Bent(torch.nn.Module):
@@ -75,72 +89,109 @@ class _Bent(torch.nn.Module):
         return torch.asinh(self.inner(hidden))
 
 
-def test_an_unembedding_that_is_itself_nonlinear_is_refused() -> None:
-    model = random_model("llama")
-    model.set_output_embeddings(_Bent(model.get_output_embeddings()))
-    with pytest.raises(AssumptionError, match="shift of 64 nats"):
-        inspect_model(model)
+def test_an_unembedding_that_is_itself_nonlinear_is_read_through_the_model(tokenizer: Any) -> None:
+    hf_model = random_model("llama")
+    hf_model.set_output_embeddings(_Bent(hf_model.get_output_embeddings()))
+    model = SteeredModel(hf_model, tokenizer)
+    assert "shift of 64 nats" in str(model.structure.not_affine)
+    ids = model.encode("the day was").ids
+    expected = torch.log_softmax(hf_model(input_ids=ids).logits[0, -1], -1).numpy()
+    np.testing.assert_allclose(model.log_probability("the day was")[0], expected, atol=1e-6)
 
 
-def test_a_model_in_training_mode_is_refused() -> None:
-    model = random_model("gpt2", embd_pdrop=0.5)
-    inspect_model(model)
-    model.train()
-    with pytest.raises(ModelError, match=r"model\.eval"):
-        inspect_model(model)
-
-
-def test_a_model_without_unembedding_is_refused() -> None:
+def test_what_is_no_causal_model_is_refused_by_its_name(tokenizer: Any) -> None:
+    with pytest.raises(ModelError, match=r"BertLMHeadModel is not causal.*is_decoder"):
+        SteeredModel(random_model("bert"), tokenizer)
+    # The same with a causal mask is one, though its final norm comes after the choice of positions.
+    causal = SteeredModel(random_model("bert", is_decoder=True), tokenizer)
+    assert causal.log_probability(["the day", "a child is never"]).shape == (2, 64)
     with pytest.raises(ModelError, match="no output embeddings"):
-        inspect_model(random_model("llama").model)
+        SteeredModel(random_model("llama").model, tokenizer)
+    training = random_model("gpt2", embd_pdrop=0.5)
+    training.train()
+    with pytest.raises(ModelError, match=r"model\.eval"):
+        SteeredModel(training, tokenizer)
+    broken = random_model("llama")
+    broken.model.layers[1].mlp.down_proj.weight.data[0, 0] = float("nan")
+    with pytest.raises(ModelError, match="NaN logits"):
+        SteeredModel(broken, tokenizer)
+    with pytest.raises(ModelError, match=r"forward pass of MixtralForCausalLM fails.*float32"):
+        SteeredModel(random_model("mixtral", "float64"), tokenizer)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1.5, -3.0])
-def test_the_hook_adds_exactly_alpha_v_where_it_should(alpha: float) -> None:
-    model = random_model("llama")
-    anatomy = inspect_model(model)
-    ids = torch.randint(0, 64, (2, 5), generator=torch.Generator().manual_seed(3))
-    vector = torch.arange(32, dtype=torch.float64)
-    mask = torch.tensor([[False, True, True, False, True]] * 2)
-    block = anatomy.blocks[1]
-    with torch.no_grad():
-        with Captured(block) as before:
-            model(ids)
-        with Steered(block, vector, alpha, mask) as steering, Captured(block) as after:
-            model(ids)
-    assert steering.fired == 1
-    expected = before.value + alpha * vector * mask[:, :, None]
-    assert torch.equal(after.value, expected)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_dynamic_int8_works_at_blocks_and_is_named_at_the_final_norm(
+    tokenizer: Any, concept: Any
+) -> None:
+    small = torch.ao.quantization.quantize_dynamic(
+        random_model("llama", "float32"), {torch.nn.Linear}, dtype=torch.qint8
+    )
+    model = SteeredModel(small, tokenizer, name="int8")
+    vector = model.vector(concept.positive, concept.neutral)
+    with pytest.raises(AssumptionError, match="quantised"):
+        model.at("final_norm", vector, "the day was")
+    assert model.floor > 1e-6
+    curve = model.at(1, model.vector(concept.positive, concept.neutral, 1), "the day was")
+    assert curve.cross_entropy_root(0.2, 1).alpha > 0
 
 
-def test_one_alpha_per_row() -> None:
-    model = random_model("gpt2")
-    site = inspect_model(model).final_norm
-    ids = torch.randint(0, 64, (1, 5), generator=torch.Generator().manual_seed(3))
-    vector = torch.linspace(-1, 1, 32, dtype=torch.float64)
-    alphas = torch.tensor([-2.0, 0.0, 7.0], dtype=torch.float64)
-    with torch.no_grad():
-        with Steered(site, vector, alphas):
-            together = model(ids.expand(3, -1)).logits
-        for row, alpha in enumerate(alphas.tolist()):
-            with Steered(site, vector, alpha):
-                alone = model(ids).logits[0]
-            torch.testing.assert_close(together[row], alone, rtol=0, atol=1e-12)
+def test_sites_that_do_not_exist(steered: Any) -> None:
+    model = steered("llama")
+    with pytest.raises(ShapeError, match="block 3, the model has 3"):
+        model.site(3)
+    with pytest.raises(UnknownNameError, match="final_norm"):
+        model.site("middle")
+    assert model.site("block_out 1") == model.site(1)
 
 
-def test_a_hook_that_never_fires_is_an_error() -> None:
-    from steering_strength.proofs_check.bridge.errors import SelfCheckError
+@pytest.mark.parametrize("device", ["offloaded", *CUDA])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma2"])
+def test_the_model_may_be_elsewhere(steered: Any, concept: Any, kind: str, device: str) -> None:
+    """Weights on another device, or brought in module by module by accelerate: same numbers."""
+    here = steered(kind, "float32")
+    moved = random_model(kind, "float32")
+    if device == "offloaded":
+        accelerate = pytest.importorskip("accelerate")
+        accelerate.cpu_offload(moved)
+        assert {p.device.type for p in moved.parameters()} == {"meta"}
+    else:
+        moved.to(device)
+    there = SteeredModel(moved, here.tokenizer, name=kind)
+    for site in (0, 2, "final_norm"):
+        if kind == "gemma2" and site == "final_norm":
+            continue
+        vector = here.vector(concept.positive, concept.neutral, site)
+        again = there.vector(concept.positive, concept.neutral, site)
+        np.testing.assert_allclose(again.values, vector.values, atol=1e-4)
+        one = here.at(site, vector, concept.contexts[0])
+        other = there.at(site, vector.values, concept.contexts[0])
+        np.testing.assert_allclose(
+            other.log_probability([-1.0, 0.0, 2.0]),
+            one.log_probability([-1.0, 0.0, 2.0]),
+            atol=1e-3,
+        )
+        with there.steered(again, 1.0):
+            assert np.isfinite(there.log_probability(concept.contexts)).all()
+    rows = there.continued("the day was", 2, 3, seed=1)
+    assert rows.tolist() == here.continued("the day was", 2, 3, seed=1).tolist()
 
-    unused = torch.nn.Linear(2, 2)
-    model = random_model("gpt2")
-    with (
-        pytest.raises(SelfCheckError, match="never fired"),
-        Steered(unused, torch.zeros(2), 1.0),
-        torch.no_grad(),
-    ):
-        model(torch.zeros((1, 2), dtype=torch.int64))
-    with Captured(unused) as state, pytest.raises(SelfCheckError, match="never fired"):
-        _ = state.value
-    # An error raised inside is not replaced by the hook's own complaint.
-    with pytest.raises(KeyError), Steered(unused, torch.zeros(2), 1.0):
-        raise KeyError
+
+def test_the_floor_tells_precisions_apart(steered: Any) -> None:
+    wide, middle, narrow = (
+        steered("llama", dtype).floor for dtype in ("float64", "float32", "bfloat16")
+    )
+    assert wide < 1e-15
+    assert wide < middle < 1e-10
+    assert 1e-6 < narrow < 1e-2
+
+
+def test_sixteen_bits_meet_the_budgets_their_floor_allows(steered: Any, concept: Any) -> None:
+    exact, coarse = steered("llama", "float32"), steered("llama", "bfloat16")
+    vector = exact.vector(concept.positive, concept.neutral, 1)
+    budget = 2 * coarse.smallest_budget
+    for text in concept.contexts:
+        truth = exact.at(1, vector, text)
+        found = coarse.at(1, vector.values, text).cross_entropy_root(budget, 1)
+        # The weights were rounded too: a tenth of the budget, as the floor promises.
+        spent = float(truth.cross_entropy_increase(found.alpha))
+        assert spent == pytest.approx(budget, rel=0.15)

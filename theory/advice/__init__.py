@@ -1,34 +1,32 @@
 """Which alpha? The paper's open question, answered with its own laws.
 
 The one idea: all that a user asks of a strength is a level of some function of alpha, the price
-Delta CE, the effect F_T, a token's peak, and each of those levels is a certified root. Where the
+Delta CE, the effect F_T, a token's peak, and each of those levels is a bracketed root. Where the
 logits are linear in the steered state (the Unconstrained Features Model, any causal language model
-at the output of its final norm) no forward pass per alpha is needed at all.
+at the output of its final norm) no forward pass per alpha is needed at all, and every root is
+certified.
 
 Three instances: at most one nat of Delta CE (`cross_entropy=1`); the target tokens at half of the
 probability or more (`level=0.5`); as strong as possible before a target token turns down
 (`before_peak="rising"`). Any number of them at once gives a window [low, high], which may be empty
 and says so.
 
-Reading order: `demand` (what is asked), `window` (the shape of the answer), `context` and `ends`
-(one context), `crossing` and `guarantee` (what is searched for, what is certain without a search),
-`population` (many contexts), `joint` (several vectors), `scan` (curves with a closed form that are
-no tilting), `units` (other libraries' knobs).
+Reading order: `demand` (what is asked), `curve` (of whom), `window` (the shape of the answer),
+`context` (one context), `population` and `average` (many), `scanned` (closed forms that are no
+tilting), `joint` (several vectors), `summary` (in words), `units` (other libraries' knobs).
 """
 
 from __future__ import annotations
 
-from steering_strength.theory.advice.api import advise
-from steering_strength.theory.advice.context import ContextAdvice
+from steering_strength.theory.advice.advise import advise
+from steering_strength.theory.advice.context import ContextAdvice, Guarantee
+from steering_strength.theory.advice.curve import SteeredCurve
 from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.ends import PeakEnds
-from steering_strength.theory.advice.guarantee import Guarantee
 from steering_strength.theory.advice.joint import BudgetEllipse, JointFamily
-from steering_strength.theory.advice.plateau import Plateau
 from steering_strength.theory.advice.population import PopulationAdvice
+from steering_strength.theory.advice.scanned import ScannedCurve
 from steering_strength.theory.advice.units import Equivalent, equivalents
 from steering_strength.theory.advice.window import End, Point, Window
-from steering_strength.theory.advice.words import advice_text
 
 __all__ = [
     "BudgetEllipse",
@@ -38,12 +36,11 @@ __all__ = [
     "Equivalent",
     "Guarantee",
     "JointFamily",
-    "PeakEnds",
-    "Plateau",
     "Point",
     "PopulationAdvice",
+    "ScannedCurve",
+    "SteeredCurve",
     "Window",
-    "advice_text",
     "advise",
     "equivalents",
 ]

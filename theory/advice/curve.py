@@ -1,31 +1,38 @@
 """What advice asks of a steered context, whoever answers: a law, a file, or a model that is run.
 
-`TiltedFamily` answers in closed form and every root is certified. A model steered at a block below
-its final norm answers by measuring, and its brackets are what was measured. Advice is written once
-against these questions and cannot tell the two apart but by `method`.
+`TiltedFamily` answers in closed form and every root is certified. `ScannedCurve` has a closed form
+that is no tilting. A model steered at a block below its final norm answers by measuring, and its
+brackets are what was measured. Advice is written once against these questions.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.inverse import Root
 
-__all__ = ["Method", "SteeredCurve"]
+__all__ = ["Method", "Question", "SteeredCurve", "ask_together"]
 
 Floats = NDArray[np.float64]
-Method = Literal["closed form", "measured"]
+Method = Literal["closed form", "scanned", "measured"]
+Question = tuple["SteeredCurve", str, tuple[Any, ...]]
 
 
+@runtime_checkable
 class SteeredCurve(Protocol):
     """One context under one steering vector, at every strength alpha (units of the vector).
 
-    Roots are on the side of `sign` and carry it: `alpha` is signed, `lower <= alpha <= upper` is
-    the bracket in which the quantity crosses. A root that was not found is infinite and says why in
-    `reason`; a measured one then says up to which alpha it was looked for, and does not say never.
+    Roots are on the side of `sign` and carry it: `alpha` is signed, and what is asked for happens
+    in the bracket `lower <= alpha <= upper`. A root that was not found is infinite and says why in
+    `reason`. If its bracket is infinite too, that is a proof: never. A bracket with one finite end
+    says up to which strength it was looked for.
+
+    A curve remembers what it measured. Where many curves can share the work, their class has a
+    function `together` that takes questions and answers them at the price of the longest.
     """
 
     @property
@@ -42,7 +49,7 @@ class SteeredCurve(Protocol):
 
     @property
     def log_odds(self) -> Floats:
-        """M, shape (V,), in nats per unit alpha; measured: d logits/d alpha at 0 (`local`)."""
+        """M, shape (V,), in nats per unit alpha; no tilting: d logits/d alpha at 0 (`local`)."""
 
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """log p_alpha(z), shape (A, V)."""
@@ -60,10 +67,10 @@ class SteeredCurve(Protocol):
         """Log-probabilities as alpha -> sign * inf, shape (V,)."""
 
     def cross_entropy_root(self, budget: float, sign: int) -> Root:
-        """Where KL(p || p_alpha) first exceeds `budget` nats."""
+        """Where KL(p || p_alpha) first exceeds `budget` nats; alpha keeps it."""
 
     def reverse_kl_root(self, budget: float, sign: int) -> Root:
-        """Where KL(p_alpha || p) first exceeds `budget` nats."""
+        """Where KL(p_alpha || p) first exceeds `budget` nats; alpha keeps it."""
 
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Root:
         """Where F_C first reaches the probability `level`; 0 if it is there already."""
@@ -71,13 +78,12 @@ class SteeredCurve(Protocol):
     def concept_loss_root(
         self, tokens: ArrayLike, level: float, start: float, sign: int = 1
     ) -> Root:
-        """Where beyond `start` F_C falls below `level` again."""
+        """Where beyond `start` F_C falls below `level` again; alpha still is at the level."""
 
     def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Root:
         """Where F_C is largest on that side, infinite with an empty reason if in the limit.
 
-        `lower` and `upper` bracket the maximum; a reason says that it was only looked for up to
-        `upper`.
+        A reason says that something higher is not excluded.
         """
 
     def peak_root(self, token: int, sign: int = 1) -> Root:
@@ -85,3 +91,14 @@ class SteeredCurve(Protocol):
 
     def limit_root(self, tolerance: float, sign: int) -> Root:
         """Beyond which alpha p_alpha stays within `tolerance` of `limit` in total variation."""
+
+
+def ask_together(questions: Sequence[Question]) -> None:
+    """Let curves that can share work find their answers at once; others are asked one by one."""
+    shared: dict[Callable[[Sequence[Question]], None], list[Question]] = {}
+    for question in questions:
+        together = getattr(type(question[0]), "together", None)
+        if together is not None:
+            shared.setdefault(together, []).append(question)
+    for together, asked in shared.items():
+        together(asked)

@@ -36,8 +36,9 @@ class Demand:
         No target token may be past its peak: none at all, or none of those that rise at alpha = 0.
     sign : {+1, -1}
         Steer along v or against it.
-    plateau : float
-        Total variation to the limit from which on more strength counts as changing nothing.
+    plateau : float or None
+        Total variation to the limit from which on more strength counts as changing nothing; None
+        not to ask.
     """
 
     target: NDArray[np.bool_] | None
@@ -46,7 +47,7 @@ class Demand:
     reverse_kl: float | None
     before_peak: BeforePeak
     sign: int
-    plateau: float
+    plateau: float | None
 
     @classmethod
     def of(
@@ -76,6 +77,8 @@ class Demand:
         if before_peak not in BEFORE_PEAK:
             raise UnknownNameError("rule before_peak", str(before_peak), BEFORE_PEAK)
         target = None if tokens is None else as_tokens(tokens, size, single=True)
+        if target is not None:
+            target.flags.writeable = False
         wanted = [
             name
             for name, asked in (("level", level is not None), ("before_peak", before_peak != "no"))
@@ -103,15 +106,20 @@ class Demand:
             _finite_budget(reverse_kl, "reverse_kl"),
             before_peak,
             as_sign(sign),
-            as_level(plateau, "plateau"),
+            None if plateau is None else as_level(plateau, "plateau"),
         )
 
     @property
-    def log_odds_level(self) -> float:
-        """logit of `level`; raises BudgetError if there is none."""
-        if self.level is None:
-            raise BudgetError("no level was demanded", remedy="give level, between 0 and 1")
-        return math.log(self.level) - math.log1p(-self.level)
+    def tokens(self) -> tuple[int, ...]:
+        """The target as indices."""
+        return () if self.target is None else tuple(np.flatnonzero(self.target).tolist())
+
+    @property
+    def limits(self) -> bool:
+        """Whether something besides the level was demanded: a far end."""
+        return not (self.cross_entropy is None and self.reverse_kl is None) or (
+            self.before_peak != "no"
+        )
 
 
 def _finite_budget(budget: Any, name: str) -> float | None:

@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.advice.crossing import concept_slope
 from steering_strength.theory.engine import TiltedFamily
-from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.inverse import Root, bisect, never
 from steering_strength.theory.engine.validation import as_budget, as_sign, as_tokens, as_vector
 from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError
 
@@ -78,17 +77,20 @@ class JointFamily:
     covariance: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        table = np.asarray(self.log_odds, dtype=np.float64)
-        if table.ndim != 2 or table.shape[0] == 0:
+        if np.ndim(self.log_odds) != 2 or len(self.log_odds) == 0:
             raise ShapeError(
-                f"log_odds has shape {table.shape}", remedy="give one row per vector, (k, V)"
+                f"log_odds has shape {np.shape(self.log_odds)}",
+                remedy="give one row per vector, (k, V)",
             )
-        families = [TiltedFamily(np.asarray(self.log_p), row) for row in table]
+        families = [TiltedFamily(self.log_p, row) for row in self.log_odds]
+        table = np.stack([family.log_odds for family in families])
         p = np.exp(families[0].log_p)
         kept = p > 0.0
         weight = p[kept] / p[kept].sum()
         centred = table[:, kept] - (table[:, kept] @ weight)[:, None]
         covariance = (centred * weight) @ centred.T
+        for array in (table, covariance):
+            array.flags.writeable = False
         object.__setattr__(self, "log_p", families[0].log_p)
         object.__setattr__(self, "log_odds", table)
         object.__setattr__(self, "covariance", covariance)
@@ -185,19 +187,14 @@ class JointFamily:
 
         values = self.log_odds[vector][self.log_p > -np.inf]
         spread = float(np.ptp(values))
-        if spread == 0.0:
-            return Root(side * math.inf, side * math.inf, side * math.inf, "M is constant")
+        if spread <= 4.0 * np.finfo(np.float64).eps * float(np.abs(values).max()):
+            return never(side, "M is constant: steering moves nothing")
         low, high = 0.0, 1.0 / spread
         while not reached(high):
             low, high = high, 2.0 * high
             if high > 1e300:
-                words = "the joint budget is never spent on this side"
-                return Root(side * math.inf, side * math.inf, side * math.inf, words)
-        while True:
-            middle = low + 0.5 * (high - low)
-            if not low < middle < high:
-                break
-            low, high = (low, middle) if reached(middle) else (middle, high)
+                return never(side, "|alpha| would exceed 1e+300")
+        low, high = bisect(reached, low, high)
         lower, upper = sorted((side * low, side * high))
         return Root(side * low, lower, upper)
 
@@ -213,8 +210,8 @@ class JointFamily:
             No vector moves F_T at the origin.
         """
         target = as_tokens(tokens, self.log_p.size, single=True)
-        gradient = np.array([concept_slope(TiltedFamily(self.log_p, row), target)
-                             for row in self.log_odds])  # fmt: skip
+        families = [TiltedFamily(self.log_p, row) for row in self.log_odds]
+        gradient = np.array([float(f.concept_slope(target, 0.0)) for f in families])
         mix = np.linalg.pinv(self.covariance, hermitian=True) @ gradient
         top = float(np.abs(mix).max())
         if not top > 0.0:

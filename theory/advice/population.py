@@ -9,41 +9,38 @@ a dataset (arXiv:2602.02712, Def. 3.7).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory.advice.average import (
-    average_concept,
-    average_concept_root,
-    average_price_root,
-)
-from steering_strength.theory.advice.context import ContextAdvice, advise_family
+from steering_strength.theory.advice.average import average_ends, average_point
+from steering_strength.theory.advice.context import ContextAdvice, advise_contexts
+from steering_strength.theory.advice.curve import SteeredCurve
 from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.ends import Namer, numbered
-from steering_strength.theory.advice.window import End, Window, intersect, nats, number
+from steering_strength.theory.advice.summary import in_notebook, population_summary
+from steering_strength.theory.advice.window import (
+    End,
+    Namer,
+    Point,
+    Status,
+    Window,
+    intersect,
+    nats,
+    number,
+    numbered,
+)
 from steering_strength.theory.engine import TiltedFamily
 
-__all__ = ["AveragePoint", "PopulationAdvice", "advise_families", "gathered", "weighted_quantile"]
+__all__ = ["PopulationAdvice", "advise_population", "weighted_quantile"]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class AveragePoint:
-    """What one alpha does on average: F_T (nan without a target), and both divergences in nats."""
-
-    alpha: float
-    concept: float
-    cross_entropy: float
-    reverse_kl: float
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PopulationAdvice:
-    """Which alpha to use for a population of contexts.
+    """Which alpha to use for a population of contexts; `print` it for a summary.
 
     Attributes
     ----------
@@ -58,9 +55,9 @@ class PopulationAdvice:
     worst : Window
         From the largest low end to the smallest high end: good for every single context.
     average : Window or None
-        The same demands on averages over the contexts; None where only single contexts were
-        measured. A peak is a demand on tokens, not on averages, and is left out.
-    low, high : AveragePoint or None
+        The same demands on averages over the contexts; None unless every context is a tilting. A
+        peak is a demand on tokens, not on averages, and is left out.
+    low, high : Point or None
         Averages at both ends of `average`.
     best, share : float
         The strongest alpha that lies inside most windows, and the weight of the contexts it serves.
@@ -73,8 +70,8 @@ class PopulationAdvice:
     window: Window
     worst: Window
     average: Window | None
-    low: AveragePoint | None
-    high: AveragePoint | None
+    low: Point | None
+    high: Point | None
     best: float
     share: float
 
@@ -88,55 +85,72 @@ class PopulationAdvice:
         """The high end of every context, signed, (m,)."""
         return np.array([advice.window.high.alpha for advice in self.contexts])
 
+    def summary(
+        self,
+        *,
+        norm: float = math.nan,
+        residual_norm: float = math.nan,
+        max_activation: float = math.nan,
+    ) -> str:
+        """Return at most 30 lines: the verdicts, and the windows of the first contexts.
 
-def advise_families(
-    families: Sequence[TiltedFamily],
+        Parameters
+        ----------
+        norm, residual_norm, max_activation : float
+            |v|, the median |h| at the site, the concept's largest activation: what is known.
+        """
+        return population_summary(self, norm, residual_norm, max_activation)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        words = f"{self.window.status}: {self.window.words}"
+        return f"PopulationAdvice({len(self.contexts)} contexts, {words})"
+
+    def _repr_html_(self) -> str:
+        return in_notebook(self.summary())
+
+
+def advise_population(
+    curves: Sequence[SteeredCurve],
     weights: Floats,
     demand: Demand,
     quantile: float,
     name: Namer = numbered,
 ) -> PopulationAdvice:
     """Advise on each context, then on all of them; see `theory.advice.advise`."""
-    contexts = tuple(advise_family(family, demand, name) for family in families)
-    ahead = list(families)
-    if demand.sign < 0:
-        ahead = [TiltedFamily(family.log_p, -family.log_odds) for family in families]
-    lows, highs = _average_ends(ahead, weights, demand)
-    low, high = intersect(demand.sign, lows, highs)
-    points = [_average(ahead, weights, demand, end.alpha) for end in (low, high)]
-    average = _average_verdict(demand, low, high, points)
-    return gathered(contexts, weights, demand, quantile, average, *points)
-
-
-def gathered(
-    contexts: Sequence[ContextAdvice],
-    weights: Floats,
-    demand: Demand,
-    quantile: float,
-    average: Window | None = None,
-    low: AveragePoint | None = None,
-    high: AveragePoint | None = None,
-) -> PopulationAdvice:
-    """Put the advice of single contexts together; what is known of averages is passed on."""
-    sign = demand.sign
+    contexts, sign = advise_contexts(curves, demand, name), demand.sign
+    average = low_point = high_point = None
+    families = [
+        curve
+        if advice.window.status != "unmoved"
+        else TiltedFamily(curve.log_p, np.zeros(curve.size))
+        for curve, advice in zip(curves, contexts, strict=True)
+        if isinstance(curve, TiltedFamily)
+    ]
+    moved = any(advice.window.status != "unmoved" for advice in contexts)
+    if len(families) == len(curves) and moved:
+        low, high = intersect(sign, *average_ends(families, weights, demand))
+        low_point, high_point = (
+            average_point(families, weights, demand, end.alpha) for end in (low, high)
+        )
+        average = _average_verdict(demand, low, high, low_point, high_point)
     ends = [[sign * getattr(a.window, side).alpha for a in contexts] for side in ("low", "high")]
     strengths = np.array(ends, dtype=np.float64)
+    # A context without a window has no ends to offer: it is served by no alpha.
+    served = np.array([advice.window.status != "unsettled" for advice in contexts])
+    strengths[0, ~served], strengths[1, ~served] = math.inf, 0.0
     at_share = (
         weighted_quantile(strengths[0], weights, quantile),
         weighted_quantile(strengths[1], weights, quantile, from_above=True),
     )
-    percent = f"{100 * quantile:.4g} %"
-    window = _shared(demand, contexts, strengths, at_share, f"{percent} of them")
-    worst = _shared(
-        demand,
-        contexts,
-        strengths,
-        (float(strengths[0].max()), float(strengths[1].min())),
-        "all of them",
-    )
+    window = _shared(demand, contexts, strengths, at_share, f"{100 * quantile:.4g} % of them")
+    extremes = float(strengths[0].max()), float(strengths[1].min())
+    worst = _shared(demand, contexts, strengths, extremes, "all of them")
     best, share = _best(strengths, weights)
     return PopulationAdvice(
-        demand, tuple(contexts), weights, quantile, window, worst, average, low, high,
+        demand, contexts, weights, quantile, window, worst, average, low_point, high_point,
         sign * best + 0.0, share,
     )  # fmt: skip
 
@@ -167,22 +181,23 @@ def _shared(
     if all(advice.window.status == "unmoved" for advice in contexts):
         return contexts[0].window
     found = []
-    for side, strength in zip(("low", "high"), ends, strict=True):
-        row = strengths[0 if side == "low" else 1]
-        which = int(np.argmin(np.abs(np.where(row == strength, 0.0, 1.0))))
+    for side, row, strength in zip(("low", "high"), strengths, ends, strict=True):
+        which = int(np.argmax(row == strength))
         end: End = getattr(contexts[which].window, side)
         words = f"{end.words} in context {which}"
         found.append(End(end.alpha, end.demand, words, end.lower, end.upper))
     low, high = found
-    sign = demand.sign
-    if math.isinf(low.alpha):
+    lost = [advice.window.status for advice in contexts]
+    if math.isinf(ends[0]):
         missing = int(np.isinf(strengths[0]).sum())
-        words = (
-            f"no alpha serves {whom}: {missing} of {len(contexts)} contexts never reach"
-            f" F_T = {number(demand.level or math.nan)}"
-        )
-        return Window("never", low, high, words)
-    if sign * low.alpha > sign * high.alpha or (high.alpha == 0.0 and high.demand != "none"):
+        status: Status = "unsettled" if "unsettled" in lost else "never"
+        if status == "unsettled":
+            why = "have an end that was not found by measuring"
+        else:
+            why = f"never reach F_T = {number(demand.level or math.nan)}"
+        words = f"no alpha serves {whom}: {missing} of {len(contexts)} contexts {why}"
+        return Window(status, low, high, words)
+    if ends[0] > ends[1] or (ends[1] == 0.0 and high.demand != "none"):
         gap = abs(low.alpha - high.alpha)
         words = (
             f"no alpha serves {whom}: it would have to reach {number(low.alpha)} ({low.words})"
@@ -207,77 +222,14 @@ def _best(strengths: Floats, weights: Floats) -> tuple[float, float]:
     return best, share
 
 
-def _average_ends(
-    families: Sequence[TiltedFamily], weights: Floats, demand: Demand
-) -> tuple[list[End], list[End]]:
-    lows, highs, sign = [], [], demand.sign
-
-    def end(root: object, name: str, words: str) -> End:
-        alpha, lower, upper = (getattr(root, field) for field in ("alpha", "lower", "upper"))
-        ends = sorted((sign * lower + 0.0, sign * upper + 0.0))
-        return End(sign * alpha + 0.0, name, words, *ends)
-
-    if demand.level is not None and demand.target is not None:
-        root = average_concept_root(families, weights, demand.target, demand.level)
-        words = f"the average F_T reaches {number(demand.level)}"
-        if not root.reached:
-            words = f"the average F_T never reaches {number(demand.level)}: {root.reason}"
-        lows.append(end(root, "level", words))
-    if demand.cross_entropy is not None:
-        budget = demand.cross_entropy
-        roots = [family.cross_entropy_root(budget, 1) for family in families]
-        unbounded = math.inf if any(root.reached for root in roots) else 0.0
-        root = average_price_root(families, weights, _price, roots, unbounded, budget)
-        highs.append(end(root, "cross_entropy", f"average Delta CE = {nats(budget)}"))
-    if demand.reverse_kl is not None:
-        budget = demand.reverse_kl
-        roots = [family.reverse_kl_root(budget, 1) for family in families]
-        most = float(weights @ [_most_reverse(family) for family in families])
-        root = average_price_root(families, weights, _reverse, roots, most, budget)
-        words = f"average KL(p_alpha || p) = {nats(budget)}"
-        highs.append(end(root, "reverse_kl", words if root.reached else f"{words}: {root.reason}"))
-    return lows, highs
-
-
-def _price(family: TiltedFamily, alpha: float) -> float:
-    return float(family.cross_entropy_increase(alpha))
-
-
-def _reverse(family: TiltedFamily, alpha: float) -> float:
-    return float(family.reverse_kl(alpha))
-
-
-def _most_reverse(family: TiltedFamily) -> float:
-    """-log p(argmax M): the supremum of KL(p_alpha || p); 0 where M is constant."""
-    support = family.log_p > -np.inf
-    values = family.log_odds[support]
-    share = float(np.logaddexp.reduce(family.log_p[support][values == values.max()]))
-    return max(-share, 0.0)
-
-
-def _average(
-    families: Sequence[TiltedFamily], weights: Floats, demand: Demand, alpha: float
-) -> AveragePoint:
-    strength = abs(alpha)
-    if math.isinf(strength):
-        return AveragePoint(alpha, math.nan, math.inf, math.nan)
-
-    def mean(function: Callable[[TiltedFamily, float], float]) -> float:
-        return float(weights @ [function(family, strength) for family in families])
-
-    target = demand.target
-    concept = math.nan if target is None else average_concept(families, weights, target, strength)
-    return AveragePoint(alpha, concept, mean(_price), mean(_reverse))
-
-
-def _average_verdict(demand: Demand, low: End, high: End, points: list[AveragePoint]) -> Window:
+def _average_verdict(demand: Demand, low: End, high: End, near: Point, far: Point) -> Window:
     if math.isinf(low.alpha):
         return Window("never", low, high, low.words)
     if demand.sign * low.alpha > demand.sign * high.alpha:
         words = (
             f"empty on average: {low.words} at alpha = {number(low.alpha)}, at a price of"
-            f" {nats(points[0].cross_entropy)}, but {high.words} at {number(high.alpha)},"
-            f" where the average F_T is {number(points[1].concept)}"
+            f" {nats(near.cross_entropy)}, but {high.words} at {number(high.alpha)},"
+            f" where the average F_T is {number(far.concept)}"
         )
         return Window("empty", low, high, words)
     words = f"alpha from {number(low.alpha)} ({low.words}) to {number(high.alpha)} ({high.words})"

@@ -8,15 +8,14 @@ the log-probabilities, in nats, and alpha |v| / median |h|, how long the push is
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from steering_strength.theory.errors import BudgetError
 
 __all__ = ["Equivalent", "equivalents"]
 
 
-@dataclass(frozen=True)
-class Equivalent:
+class Equivalent(NamedTuple):
     """The coefficient that another tool needs for the same push, and what that assumes.
 
     `coefficient` is nan where the tool's unit needs a number that was not given; `assumes` says

@@ -33,6 +33,7 @@ __all__ = [
     "bounds",
     "cross_entropy_increase",
     "envelope",
+    "hoeffding",
     "log_normaliser",
     "quadratic_radius",
     "reverse_kl",
@@ -266,7 +267,13 @@ def bounds(variance: float, spread: float, alpha: Vector) -> tuple[Vector, Vecto
     # A variance that has underflowed, all weight on one level of M, says nothing from above.
     known = np.isfinite(upper) & (variance > 0.0)
     above = np.where(known, quadratic * np.where(known, upper, 1.0), np.inf)
-    return quadratic * lower, np.minimum(above, x * x / 8.0)
+    return quadratic * lower, np.minimum(above, hoeffding(spread, alpha))
+
+
+def hoeffding(spread: float, alpha: Vector) -> Vector:
+    """Return alpha^2 (max M - min M)^2 / 8 >= Delta CE, shape (A,): Hoeffding's lemma."""
+    result: Vector = (np.abs(alpha) * spread) ** 2 / 8.0
+    return result
 
 
 def asymptote(measure: Measure, sign: int) -> tuple[float, float]:

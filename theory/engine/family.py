@@ -292,6 +292,13 @@ class TiltedFamily:
         table = peaks.peak_table(self._measure)
         return self._spread(table.per_token(table.alpha), np.nan)
 
+    def peak_signs(self) -> Floats:
+        """Return whether each token peaks at positive or negative alpha, shape (V,): +1, -1, or 0.
+
+        The sign of M(z) - E_p[M]: which tokens rise at alpha = 0, without a root (`peak-sign`).
+        """
+        return self._spread(peaks.peak_signs(self._measure), 0.0)
+
     def peak_brackets(self) -> Floats:
         """Return (lower, upper) around each peak, shape (V, 2): K' - M(z) changes sign inside."""
         table = peaks.peak_table(self._measure)

@@ -21,6 +21,7 @@ __all__ = [
     "falling",
     "peak_log_probability",
     "peak_of_level",
+    "peak_signs",
     "peak_table",
     "rising",
     "two_level_peak",
@@ -137,6 +138,12 @@ def rising(measure: Measure) -> NDArray[np.bool_]:
 def falling(measure: Measure) -> NDArray[np.bool_]:
     """Return which tokens fall at every alpha, shape (n,): those at min M, unless M is constant."""
     return np.asarray((measure.log_odds == measure.low) & (not measure.constant))
+
+
+def peak_signs(measure: Measure) -> Vector:
+    """Return the sign of each token's peak, shape (n,): that of M - E_p[M]; 0 at a peak at 0."""
+    signs: Vector = np.sign(measure.centred) * (not measure.constant)
+    return signs
 
 
 def two_level_peak(below: float, above: float, down: float, up: float) -> float:

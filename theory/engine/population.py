@@ -26,6 +26,7 @@ from steering_strength.theory.engine.validation import (
     as_sign,
     as_tokens,
     as_vector,
+    as_weights,
     normalisation_tolerance,
 )
 from steering_strength.theory.errors import ProbabilityError, ShapeError
@@ -88,7 +89,7 @@ class TiltedPopulation:
         bound = normalisation_tolerance(table.dtype, table.shape[1])
         for rows in blocks(table.shape[0], _BLOCK // table.shape[1]):
             _check_rows(np.asarray(table[rows], dtype=np.float64), rows.start, infinite, bound)
-        weights = _as_weights(self.weights, table.shape[0])
+        weights = as_weights(self.weights, table.shape[0])
         for name, array in (("log_odds", log_odds), ("weights", weights)):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
@@ -249,20 +250,3 @@ def _check_rows(rows: Floats, first: int, infinite: NDArray[np.bool_], bound: fl
             f"log_odds is not finite at token {z}, which has p > 0 in context {first + j}",
             remedy="M must be finite on the support of every context: smooth P and N",
         )
-
-
-def _as_weights(weights: ArrayLike | None, count: int) -> Floats:
-    if weights is None:
-        return np.full(count, 1.0 / count)
-    vector = as_vector("weights", weights)
-    if vector.size != count:
-        raise ShapeError(
-            f"weights has shape {vector.shape}", remedy=f"give one per context, ({count},)"
-        )
-    bound = normalisation_tolerance(vector.dtype, count)
-    if not (vector > 0.0).all() or not abs(float(vector.sum()) - 1.0) <= bound:
-        raise ProbabilityError(
-            f"weights sum to {vector.sum():.6g} and their smallest is {vector.min():.6g}",
-            remedy="give positive weights that sum to 1",
-        )
-    return vector

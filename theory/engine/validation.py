@@ -34,6 +34,7 @@ __all__ = [
     "as_sign",
     "as_tokens",
     "as_vector",
+    "as_weights",
     "normalisation_tolerance",
 ]
 
@@ -280,3 +281,27 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
     mask = np.zeros(size, dtype=np.bool_)
     mask[index] = True
     return mask
+
+
+def as_weights(weights: ArrayLike | None, count: int) -> Vector:
+    """Return probabilities of `count` contexts, shape (m,), uniform by default.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError
+        Another number of them, or they are not positive with sum 1.
+    """
+    if weights is None:
+        return np.full(count, 1.0 / count)
+    vector = as_vector("weights", weights)
+    if vector.size != count:
+        raise ShapeError(
+            f"weights has shape {vector.shape}", remedy=f"give one per context, ({count},)"
+        )
+    bound = normalisation_tolerance(vector.dtype, count)
+    if not (vector > 0.0).all() or not abs(float(vector.sum()) - 1.0) <= bound:
+        raise ProbabilityError(
+            f"weights sum to {vector.sum():.6g} and their smallest is {vector.min():.6g}",
+            remedy="give positive weights that sum to 1",
+        )
+    return vector

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steering_strength.proofs_check.bridge.advisor._old_advice import PopulationAdvice, advice_text
+from steering_strength.proofs_check.bridge.advisor._old_advice.api import as_weights
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.ends import Namer
+from steering_strength.proofs_check.bridge.advisor._old_advice.population import advise_families
 from steering_strength.proofs_check.bridge.advisor.export import require_ending
 from steering_strength.proofs_check.bridge.advisor.input import read_input, target_tokens
 from steering_strength.proofs_check.bridge.advisor.options import parse
 from steering_strength.proofs_check.bridge.errors import CurveError, VectorError
 from steering_strength.proofs_check.bridge.progress import Clock
-from steering_strength.theory.advice import PopulationAdvice, advice_text
-from steering_strength.theory.advice.api import as_weights
-from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.ends import Namer
-from steering_strength.theory.advice.population import advise_families
 from steering_strength.theory.command_line import say
 from steering_strength.theory.engine.validation import as_level
 from steering_strength.theory.errors import BudgetError, OutputError, SteeringError
@@ -132,11 +132,14 @@ def _from_file(options: Namespace) -> int:
         first = families[0]
         drawn = {
             "context_0": curves(
-                advice.contexts[0], first.log_probability, peaks=first.peaks(), name=given.name
+                advice.contexts[0],  # type: ignore[arg-type]
+                first.log_probability,
+                peaks=first.peaks(),
+                name=given.name,
             )
         }
         if len(families) > 1:
-            drawn["population"] = population_curves(advice, families)
+            drawn["population"] = population_curves(advice, families)  # type: ignore[arg-type]
         paths = write_advice(advice, Path(options.out), drawn, {"data": str(options.data)})
         say("written: " + ", ".join(str(path) for path in paths))
     return 0 if usable(advice) else 1

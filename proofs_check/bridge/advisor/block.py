@@ -17,6 +17,16 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import log_softmax
 
+from steering_strength.proofs_check.bridge.advisor._old_advice.context import ContextAdvice, verdict
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.ends import (
+    Namer,
+    numbered,
+    peak_end,
+    peak_ends,
+)
+from steering_strength.proofs_check.bridge.advisor._old_advice.plateau import Plateau
+from steering_strength.proofs_check.bridge.advisor._old_advice.window import End, intersect, number
 from steering_strength.proofs_check.bridge.advisor.measured import (
     CLOSE,
     CORRECTIONS,
@@ -28,11 +38,6 @@ from steering_strength.proofs_check.bridge.advisor.measured import (
 )
 from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
 from steering_strength.proofs_check.bridge.advisor.search import Search
-from steering_strength.theory.advice.context import ContextAdvice, verdict
-from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.ends import Namer, numbered, peak_end, peak_ends
-from steering_strength.theory.advice.plateau import Plateau
-from steering_strength.theory.advice.window import End, intersect, number
 
 __all__ = ["Local", "advise_block", "differentiate"]
 

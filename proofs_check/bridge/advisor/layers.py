@@ -19,13 +19,13 @@ from scipy.stats import spearmanr
 from steering_strength.proofs_check.bridge._old.anatomy import Anatomy
 from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
 from steering_strength.proofs_check.bridge._old.models import LoadedModel
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
 from steering_strength.proofs_check.bridge.advisor.block import advise_block, differentiate
 from steering_strength.proofs_check.bridge.advisor.model import Spent
 from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
 from steering_strength.proofs_check.bridge.progress import Progress, silent
 from steering_strength.proofs_check.bridge.sites import Apply
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
-from steering_strength.theory.advice.demand import Demand
 
 __all__ = ["LayerRank", "rank_layers", "ranking_text"]
 

@@ -13,12 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
+from steering_strength.proofs_check.bridge.advisor._old_advice.crossing import Supremum
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.scan import point_of
+from steering_strength.proofs_check.bridge.advisor._old_advice.window import (
+    End,
+    Point,
+    nats,
+    number,
+)
 from steering_strength.proofs_check.bridge.advisor.search import Search
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.advice.crossing import Supremum
-from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.scan import point_of
-from steering_strength.theory.advice.window import End, Point, nats, number
 
 __all__ = [
     "CLOSE",

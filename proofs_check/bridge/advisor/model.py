@@ -22,6 +22,17 @@ from steering_strength.proofs_check.bridge._old.encoding import TokenBatch
 from steering_strength.proofs_check.bridge._old.models import LoadedModel
 from steering_strength.proofs_check.bridge._old.norms import FinalNorm, identify_norm
 from steering_strength.proofs_check.bridge._old.upper import Cost, Upper, read_out
+from steering_strength.proofs_check.bridge.advisor._old_advice.api import as_weights
+from steering_strength.proofs_check.bridge.advisor._old_advice.context import ContextAdvice
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.ends import Namer, numbered
+from steering_strength.proofs_check.bridge.advisor._old_advice.plateau import Plateau, likeliest
+from steering_strength.proofs_check.bridge.advisor._old_advice.population import (
+    PopulationAdvice,
+    advise_families,
+    gathered,
+)
+from steering_strength.proofs_check.bridge.advisor._old_advice.scan import advise_curve
 from steering_strength.proofs_check.bridge.advisor.block import advise_block
 from steering_strength.proofs_check.bridge.advisor.rows import HeldContexts
 from steering_strength.proofs_check.bridge.errors import ModelError
@@ -32,13 +43,6 @@ from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Apply
 from steering_strength.proofs_check.bridge.steering.making import read_states
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.advice.api import as_weights
-from steering_strength.theory.advice.context import ContextAdvice
-from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.ends import Namer, numbered
-from steering_strength.theory.advice.plateau import Plateau, likeliest
-from steering_strength.theory.advice.population import PopulationAdvice, advise_families, gathered
-from steering_strength.theory.advice.scan import advise_curve
 
 __all__ = ["ModelAdvice", "Spent", "advise_model", "direction", "last_block_grid"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import BEFORE_PEAK
 from steering_strength.proofs_check.bridge.sites import APPLY_RULES, READ_RULES
-from steering_strength.theory.advice.demand import BEFORE_PEAK
 from steering_strength.theory.command_line import Parser, at_least
 
 __all__ = ["parse"]

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from steering_strength.proofs_check.bridge._old.anatomy import Anatomy, inspect_model
 from steering_strength.proofs_check.bridge._old.encoding import TokenBatch, encode, word_tokens
 from steering_strength.proofs_check.bridge._old.models import LoadedModel, load_model
+from steering_strength.proofs_check.bridge.advisor._old_advice.demand import Demand
+from steering_strength.proofs_check.bridge.advisor._old_advice.ends import Namer
+from steering_strength.proofs_check.bridge.advisor._old_advice.window import number
 from steering_strength.proofs_check.bridge.advisor.advise import (
     advised_alpha,
     demands_of,
@@ -38,9 +41,6 @@ from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Read, Site
 from steering_strength.proofs_check.bridge.steering.importing import import_vector
 from steering_strength.proofs_check.bridge.steering.making import difference_vectors, tokenizer_hash
 from steering_strength.proofs_check.bridge.steering.vectors import SteeringVector
-from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.ends import Namer
-from steering_strength.theory.advice.window import number
 from steering_strength.theory.command_line import say
 from steering_strength.theory.engine.validation import as_level
 from steering_strength.theory.errors import ShapeError, SteeringSetError
@@ -253,10 +253,19 @@ def _drawn(found: ModelAdvice, name: Namer) -> dict[str, Any]:
         grid = first.demand.sign * np.linspace(0.0, far, _DRAWN)
     peaks = found.families[0].peaks() if found.families else None
     drawn: dict[str, Any] = {
-        "context_0": curves(first, found.curves[0], peaks=peaks, name=name, alpha=grid)
+        "context_0": curves(
+            first,  # type: ignore[arg-type]
+            found.curves[0],
+            peaks=peaks,
+            name=name,
+            alpha=grid,
+        )
     }
     if len(found.families) > 1:
-        drawn["population"] = population_curves(found.advice, found.families)
+        drawn["population"] = population_curves(
+            found.advice,  # type: ignore[arg-type]
+            found.families,
+        )
     return drawn
 
 

@@ -1,0 +1,123 @@
+"""What the user asks for: a price that may be paid, an effect that must be reached, a side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
+from steering_strength.theory.errors import BudgetError, ShapeError, UnknownNameError
+
+__all__ = ["BEFORE_PEAK", "BeforePeak", "Demand"]
+
+BeforePeak = Literal["no", "rising", "any"]
+BEFORE_PEAK: tuple[BeforePeak, ...] = ("no", "rising", "any")
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """The demands on alpha, checked: at least one of the four, all of them on one side of 0.
+
+    Attributes
+    ----------
+    target : (V,) bool or None
+        T, the tokens whose total probability F_T is the wanted effect.
+    level : float or None
+        F_T must be at least this: the lower end.
+    cross_entropy : float or None
+        Delta CE = KL(p || p_alpha) may be at most this many nats: an upper end.
+    reverse_kl : float or None
+        KL(p_alpha || p) may be at most this many nats: an upper end.
+    before_peak : {"no", "rising", "any"}
+        No target token may be past its peak: none at all, or none of those that rise at alpha = 0.
+    sign : {+1, -1}
+        Steer along v or against it.
+    plateau : float
+        Total variation to the limit from which on more strength counts as changing nothing.
+    """
+
+    target: NDArray[np.bool_] | None
+    level: float | None
+    cross_entropy: float | None
+    reverse_kl: float | None
+    before_peak: BeforePeak
+    sign: int
+    plateau: float
+
+    @classmethod
+    def of(
+        cls,
+        size: int,
+        tokens: ArrayLike | None,
+        *,
+        level: Any,
+        cross_entropy: Any,
+        reverse_kl: Any,
+        before_peak: Any,
+        sign: Any,
+        plateau: Any,
+    ) -> Demand:
+        """Check everything for a vocabulary of `size` tokens.
+
+        Raises
+        ------
+        BudgetError
+            Nothing is demanded, a budget is negative, NaN or infinite, or a level is not strictly
+            between 0 and 1.
+        ShapeError
+            A target is needed and missing, empty, all of the vocabulary, or outside of it.
+        AlphaError, UnknownNameError
+            For another sign or another rule about peaks.
+        """
+        if before_peak not in BEFORE_PEAK:
+            raise UnknownNameError("rule before_peak", str(before_peak), BEFORE_PEAK)
+        target = None if tokens is None else as_tokens(tokens, size, single=True)
+        wanted = [
+            name
+            for name, asked in (("level", level is not None), ("before_peak", before_peak != "no"))
+            if asked
+        ]
+        if target is None and wanted:
+            raise ShapeError(
+                f"{' and '.join(wanted)} needs target tokens, none are given",
+                remedy="give tokens: indices or a boolean mask, shape (V,)",
+            )
+        if target is not None and target.all():
+            raise ShapeError(
+                f"all {size} tokens are targets, so F_T = 1 at every alpha",
+                remedy="leave at least one token out of the target",
+            )
+        if not wanted and cross_entropy is None and reverse_kl is None:
+            raise BudgetError(
+                "nothing is demanded of alpha",
+                remedy="give cross_entropy or reverse_kl (nats), level (0 to 1), or before_peak",
+            )
+        return cls(
+            target,
+            None if level is None else as_level(level),
+            _finite_budget(cross_entropy, "cross_entropy"),
+            _finite_budget(reverse_kl, "reverse_kl"),
+            before_peak,
+            as_sign(sign),
+            as_level(plateau, "plateau"),
+        )
+
+    @property
+    def log_odds_level(self) -> float:
+        """logit of `level`; raises BudgetError if there is none."""
+        if self.level is None:
+            raise BudgetError("no level was demanded", remedy="give level, between 0 and 1")
+        return math.log(self.level) - math.log1p(-self.level)
+
+
+def _finite_budget(budget: Any, name: str) -> float | None:
+    if budget is None:
+        return None
+    value = as_budget(budget, name)
+    if value == math.inf:
+        raise BudgetError(f"{name} is infinite", remedy="leave it out to spend without a limit")
+    return value

@@ -1,0 +1,143 @@
+"""Where the derivations meet: every value against the oracle, each within its own tolerance.
+
+A `Value` is what one derivation (law, engine, simulation) says about a quantity, with the error
+it may make and must not exceed. `meet` puts all sides on one quantity next to the oracle's
+number and returns a `Comparison`: the worst disagreement, in units of its tolerance. Up to 1 they
+agree. NaN, an infinity where a number was due, a wrong shape: infinitely wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+
+__all__ = ["AGREED", "EPS", "LAW", "Comparison", "Value", "claim", "compare", "not_above", "worst"]
+
+EPS = 2.0**-52
+"""Spacing of doubles at 1; a correctly rounded operation errs by half of it, relatively."""
+
+LAW = 1e-30
+"""Relative tolerance of a law against the oracle: evaluations with 120 digits, of which a second
+derivative taken as a difference quotient keeps 60 and naive sums lose some again."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What one derivation says.
+
+    Attributes
+    ----------
+    name : str
+        "engine", "law", "simulation", ...
+    value : array_like
+        Any shape; floats or numbers of `oracles.precise`.
+    tolerance : array_like
+        Absolute, one for all or one each.
+    """
+
+    name: str
+    value: Any
+    tolerance: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome of an assertion.
+
+    Attributes
+    ----------
+    error : float
+        The worst disagreement in units of its tolerance; at most 1 if all agree.
+    what : str
+        Who disagreed most about what, with both numbers.
+    undecided : bool
+        Nothing is known (of a certificate at every precision); never counts as agreement.
+    """
+
+    error: float
+    what: str = ""
+    undecided: bool = False
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every value is within its tolerance."""
+        return self.error <= 1.0
+
+
+AGREED = Comparison(0.0)
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return [item for part in value for item in _flat(part)]
+    if isinstance(value, np.ndarray):
+        return [float(item) for item in value.ravel()]
+    return [value]
+
+
+def _units(value: Number, reference: Number, tolerance: Number) -> float:
+    """|value - reference| / tolerance; equal infinities agree, NaN agrees only with NaN."""
+    if CTX.isnan(value) or CTX.isnan(reference):
+        return 0.0 if CTX.isnan(value) and CTX.isnan(reference) else float("inf")
+    if value == reference:
+        return 0.0
+    if CTX.isinf(value) or CTX.isinf(reference) or not tolerance > 0:
+        return float("inf")
+    return float(abs(value - reference) / tolerance)
+
+
+def compare(quantity: str, reference: Any, *sides: Value) -> Comparison:
+    """All sides on one quantity against the oracle's number(s)."""
+    expected = [number(x) for x in _flat(reference)]
+    result = AGREED
+    for value in sides:
+        said = [number(x) for x in _flat(value.value)]
+        allowed = [number(x) for x in _flat(value.tolerance)]
+        if len(said) != len(expected):
+            return Comparison(
+                float("inf"),
+                f"{quantity}: {value.name} gives {len(said)} values for {len(expected)}",
+            )
+        if len(allowed) == 1:
+            allowed *= len(said)
+        for i, (x, y, t) in enumerate(zip(said, expected, allowed, strict=True)):
+            units = _units(x, y, t)
+            if units > result.error:
+                place = f"[{i}]" if len(expected) > 1 else ""
+                result = Comparison(
+                    units,
+                    f"{quantity}{place}: {value.name} {CTX.nstr(x, 12)}, oracle {CTX.nstr(y, 12)}, "
+                    f"tolerance {CTX.nstr(t, 3)}",
+                )
+    return result
+
+
+def claim(statement: str, holds: bool) -> Comparison:
+    """A statement that is true or false, with no tolerance in between."""
+    return AGREED if holds else Comparison(float("inf"), f"false: {statement}")
+
+
+def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Comparison:
+    """`low` <= `high`, one by one; an excess is measured in units of `tolerance`."""
+    result = AGREED
+    lows, highs, allowed = (_flat(x) for x in (low, high, tolerance))
+    size = max(len(lows), len(highs))
+    columns: list[Sequence[Any]] = [x * size if len(x) == 1 else x for x in (lows, highs, allowed)]
+    for a, b, t in zip(*columns, strict=True):
+        x, y = number(a), number(b)
+        if x <= y:
+            continue
+        units = _units(x, y, number(t))
+        if units > result.error:
+            result = Comparison(units, f"{quantity}: {CTX.nstr(x, 12)} > {CTX.nstr(y, 12)}")
+    return result
+
+
+def worst(comparisons: Iterable[Comparison]) -> Comparison:
+    """The one with the largest error: the conjunction of several assertions."""
+    return max(comparisons, key=lambda comparison: comparison.error, default=AGREED)

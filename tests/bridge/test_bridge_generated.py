@@ -1,0 +1,129 @@
+"""Generated text: predicted costs are measured ones, targets are met, budgets are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from steering_strength.proofs_check.bridge.generated import (
+    KLBudget,
+    advise_trajectories,
+    repeated,
+    roll_out,
+    token_costs,
+)
+from steering_strength.proofs_check.bridge.generated import _predictor as predictor
+from steering_strength.theory.errors import AssumptionError, BudgetError
+
+pytestmark = pytest.mark.bridge
+
+
+@pytest.fixture(scope="module")
+def model(steered: Any) -> Any:
+    return steered("llama", "float64", eos_token_id=None, bos_token_id=0)
+
+
+@pytest.mark.parametrize("site", ["final_norm", 1])
+def test_costs_of_unsteered_texts_are_predicted(model: Any, concept: Any, site: Any) -> None:
+    vector = model.vector(concept.positive, concept.neutral, site)
+    texts, prompts = roll_out(model, concept.contexts, 6)
+    predicted = predictor(model, vector, texts, prompts)
+    for alpha in (0.05, -0.05):
+        costs, measured = predicted(alpha), token_costs(model, vector, alpha, texts, prompts)
+        close = 1e-9 if site == "final_norm" else 0.25
+        np.testing.assert_allclose(costs.forward.sum(), measured.forward.sum(), rtol=close)
+        np.testing.assert_allclose(costs.reverse.sum(), measured.reverse.sum(), rtol=close)
+        np.testing.assert_allclose(costs.surprise, measured.surprise, atol=1e-6)
+        assert costs.text.tolist() == measured.text.tolist() == sorted(measured.text.tolist())
+
+
+def test_costs_are_divergences_of_the_hooked_distributions(model: Any, concept: Any) -> None:
+    vector = model.vector(concept.positive, concept.neutral, 1)
+    texts, prompts = roll_out(model, concept.contexts[:2], 5, vector, 0.4)
+    costs = token_costs(model, vector, 0.4, texts, prompts)
+    at = 0
+    for j, prompt in enumerate(prompts):
+        row = texts.row(j)
+        for place in range(prompt, row.ids.shape[1]):
+            ids = row.ids[:, :place]
+            base = torch.log_softmax(model.forward(ids).logits[0, -1], -1)
+            with model.steered(vector, 0.4):
+                moved = torch.log_softmax(model.forward(ids).logits[0, -1], -1)
+            # Greedy: the token is the steered model's likeliest.
+            assert int(moved.argmax()) == int(row.ids[0, place])
+            assert costs.forward[at] == pytest.approx(float(base.exp() @ (base - moved)), rel=1e-4)
+            assert costs.reverse[at] == pytest.approx(float(moved.exp() @ (moved - base)), rel=1e-4)
+            at += 1
+    assert at == costs.forward.size
+
+
+@pytest.mark.parametrize("percentile", [None, 0.95])
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_targets_per_token(model: Any, concept: Any, direction: Any, percentile: Any) -> None:
+    target = 0.05
+    at_norm = model.vector(concept.positive, concept.neutral)
+    options = {"percentile": percentile, "direction": direction, "length": 8}
+    found = advise_trajectories(model, at_norm, concept.contexts, target, **options)
+    # At the final norm nothing steered is generated, and the texts measure what was predicted.
+    assert found.rollouts == 0
+    texts, prompts = roll_out(model, concept.contexts, 8)
+    measured = token_costs(model, at_norm, found.alpha, texts, prompts)
+    assert measured.statistic(direction, percentile) == pytest.approx(target, rel=1e-3)
+    at_block = model.vector(concept.positive, concept.neutral, 1)
+    found = advise_trajectories(model, at_block, concept.contexts, target, sign=-1, **options)
+    assert found.alpha < 0
+    assert 1 <= found.rollouts <= 2
+    low, high = found.interval
+    assert low <= found.achieved <= high or percentile is not None
+    assert found.settled == (low <= target <= high)
+    assert ("NOT SETTLED" in str(found)) != found.settled
+
+
+def test_targets_that_make_no_sense(model: Any, concept: Any) -> None:
+    vector = model.vector(concept.positive, concept.neutral)
+    for target in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(BudgetError):
+            advise_trajectories(model, vector, concept.contexts[:1], target, length=3)
+
+
+def test_a_decoder_that_spends_so_much_and_no_more(model: Any, concept: Any, steered: Any) -> None:
+    from transformers import LogitsProcessorList
+
+    vector = model.vector(concept.positive, concept.neutral)
+    budget = KLBudget(model, vector, 0.2)
+    prompt = torch.tensor([[0, 2, 6, 30], [0, 3, 7, 31]])
+    made = model.hf_model.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        max_new_tokens=4,
+        do_sample=False,
+        pad_token_id=63,
+        logits_processor=LogitsProcessorList([budget]),
+    )
+    assert len(budget.alphas) == len(budget.costs) == 4
+    for step, alphas in enumerate(budget.alphas):
+        ids = made[:, : 4 + step]
+        with model.steered(vector, alphas):
+            moved = torch.log_softmax(model.forward(ids).logits[:, -1], -1)
+        base = torch.log_softmax(model.forward(ids).logits[:, -1], -1)
+        spent = (base.exp() * (base - moved)).sum(-1).numpy()
+        np.testing.assert_allclose(spent, 0.2, rtol=1e-6)
+        np.testing.assert_allclose(budget.costs[step], spent, rtol=1e-6)
+        assert moved.argmax(-1).tolist() == made[:, 4 + step].tolist()
+    assert np.ptp(np.concatenate(budget.alphas)) > 0  # it adapts
+    capped = KLBudget(model, vector, 50.0, largest=0.5)
+    capped(prompt, model.forward(prompt).logits[:, -1])
+    assert capped.alphas[0].max() == 0.5
+    gemma = steered("gemma2")
+    with pytest.raises(AssumptionError, match="soft-cap"):
+        KLBudget(gemma, gemma.vector(concept.positive, concept.neutral), 0.2)
+
+
+def test_repetition() -> None:
+    assert repeated([1, 2, 3, 4, 5]) == 0.0
+    assert repeated([1, 2, 3, 1, 2, 3, 1, 2, 3]) == pytest.approx(4 / 7)
+    assert repeated([1, 2]) == 0.0

@@ -1,0 +1,149 @@
+"""One function for users: `advise`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from numpy.typing import ArrayLike
+
+from steering_strength.theory.advice.context import ContextAdvice, advise_contexts
+from steering_strength.theory.advice.curve import SteeredCurve
+from steering_strength.theory.advice.demand import BeforePeak, Demand
+from steering_strength.theory.advice.population import PopulationAdvice, advise_population
+from steering_strength.theory.advice.window import Namer, numbered
+from steering_strength.theory.engine import TiltedPopulation
+from steering_strength.theory.engine.validation import as_level, as_weights
+from steering_strength.theory.errors import ShapeError
+
+__all__ = ["advise"]
+
+
+@overload
+def advise(
+    source: SteeredCurve,
+    tokens: ArrayLike | None = None,
+    *,
+    level: float | None = None,
+    cross_entropy: float | None = None,
+    reverse_kl: float | None = None,
+    before_peak: BeforePeak = "no",
+    sign: int = 1,
+    weights: None = None,
+    quantile: float = 0.9,
+    plateau: float | None = 0.01,
+    name: Namer = numbered,
+) -> ContextAdvice: ...
+
+
+@overload
+def advise(
+    source: TiltedPopulation | Sequence[SteeredCurve],
+    tokens: ArrayLike | None = None,
+    *,
+    level: float | None = None,
+    cross_entropy: float | None = None,
+    reverse_kl: float | None = None,
+    before_peak: BeforePeak = "no",
+    sign: int = 1,
+    weights: ArrayLike | None = None,
+    quantile: float = 0.9,
+    plateau: float | None = 0.01,
+    name: Namer = numbered,
+) -> PopulationAdvice: ...
+
+
+def advise(
+    source: Any,
+    tokens: ArrayLike | None = None,
+    *,
+    level: float | None = None,
+    cross_entropy: float | None = None,
+    reverse_kl: float | None = None,
+    before_peak: BeforePeak = "no",
+    sign: int = 1,
+    weights: ArrayLike | None = None,
+    quantile: float = 0.9,
+    plateau: float | None = 0.01,
+    name: Namer = numbered,
+) -> ContextAdvice | PopulationAdvice:
+    """Return the window of alpha that meets the demands, why it ends where it does, and its price.
+
+    Parameters
+    ----------
+    source : SteeredCurve, TiltedPopulation, or a sequence of SteeredCurve
+        One context, or several: a `TiltedFamily`, a `ScannedCurve`, or a steered model's curve.
+    tokens : array_like, optional
+        T, the wanted tokens: indices or a mask, shape (V,).
+    level : float, optional
+        F_T, the probability of T, must be at least this.
+    cross_entropy, reverse_kl : float, optional
+        At most that many nats of KL(p || p_alpha) = Delta CE, of KL(p_alpha || p).
+    before_peak : {"no", "rising", "any"}
+        No target token may be past its peak: of those that rise at alpha = 0 (if none does, the
+        window is empty), or of all.
+    sign : {+1, -1}
+        Steer along v or against it; the alphas returned carry the sign.
+    weights : array_like, (m,), optional
+        Probabilities of the contexts, uniform by default; a TiltedPopulation has its own.
+    quantile : float
+        The share of the contexts that a window for many has to serve.
+    plateau : float, optional
+        Total variation to the limit from which on more strength counts as changing nothing; None
+        not to ask, which saves measurements.
+    name : function
+        From a token's index to what it is called in the words of the answer.
+
+    Returns
+    -------
+    ContextAdvice or PopulationAdvice
+        Frozen; `print` it for a summary.
+
+    Raises
+    ------
+    BudgetError
+        Nothing is demanded, or a number is out of range.
+    ShapeError
+        No context, contexts of different vocabularies, or unusable target tokens.
+    ProbabilityError
+        The weights are no probabilities.
+    """
+    curves = _curves(source)
+    demand = Demand.of(
+        curves[0].size,
+        tokens,
+        level=level,
+        cross_entropy=cross_entropy,
+        reverse_kl=reverse_kl,
+        before_peak=before_peak,
+        sign=sign,
+        plateau=plateau,
+    )
+    share = 1.0 if quantile == 1.0 else as_level(quantile, "quantile")
+    if isinstance(source, TiltedPopulation) and weights is None:
+        weights = source.weights
+    elif curves[0] is source:
+        if weights is not None:
+            raise ShapeError("weights for one context", remedy="leave them out")
+        return advise_contexts(curves, demand, name)[0]
+    return advise_population(curves, as_weights(weights, len(curves)), demand, share, name)
+
+
+def _curves(source: Any) -> list[SteeredCurve]:
+    if isinstance(source, TiltedPopulation):
+        return [source.family(j) for j in range(source.shape[0])]
+    if isinstance(source, SteeredCurve):
+        return [source]
+    curves = list(source) if isinstance(source, Sequence) else []
+    if not curves or not all(isinstance(curve, SteeredCurve) for curve in curves):
+        raise ShapeError(
+            f"{len(curves)} contexts of type {type(source).__name__}",
+            remedy="give a TiltedFamily, several curves in a list, or a TiltedPopulation",
+        )
+    for j, curve in enumerate(curves):
+        if curve.size != curves[0].size:
+            raise ShapeError(
+                f"context {j} has V = {curve.size}, context 0 has V = {curves[0].size}",
+                remedy="use one vocabulary",
+            )
+    return curves

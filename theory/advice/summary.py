@@ -1,0 +1,196 @@
+"""The advice as a person reads it, top-down: the verdict, why, what it costs; at most 30 lines."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from steering_strength.theory.advice.units import equivalents
+from steering_strength.theory.advice.window import Point, Window, nats, number
+
+if TYPE_CHECKING:
+    from steering_strength.theory.advice.context import ContextAdvice
+    from steering_strength.theory.advice.population import PopulationAdvice
+
+__all__ = ["context_summary", "in_notebook", "population_summary"]
+
+Name = Callable[[int], str]
+
+# Lines of a summary, whatever there is to say.
+_LINES = 30
+_SHOWN = 4
+
+
+def context_summary(
+    advice: ContextAdvice, norm: float, residual_norm: float, max_activation: float
+) -> str:
+    """One context in full; see `ContextAdvice.summary`."""
+    window, names = advice.window, dict(advice.names)
+
+    def name(token: int) -> str:
+        return names.get(token, f"token {token}")
+
+    lines = [window.words, f"  holds for {advice.holds}"]
+    points = [("alpha = 0", advice.start)]
+    if window.status != "unmoved":
+        if math.isfinite(advice.low.alpha) and advice.low.alpha != 0.0:
+            points.append(("low end", advice.low))
+        if advice.high.alpha != 0.0:
+            points.append(("high end", advice.high))
+    lines += [f"  {title:<9} {_point(point, name)}" for title, point in points]
+    lines += [f"  caution: {caution}" for caution in advice.cautions]
+    low, high = window.low.alpha, window.high.alpha
+    lines.append(
+        f"  sd(M) = {number(advice.sd)} nats per unit alpha"
+        + _range(window, ", so alpha sd(M) is", advice.sd, " nats")
+    )
+    lines += _certain(advice)
+    if advice.first_peak is not None and advice.last_peak is not None:
+        (first, at), (last, where) = advice.first_peak, advice.last_peak
+        lines.append(
+            f"  first target token to turn down: {name(first)} at {number(at)}; last other one:"
+            f" {name(last)} at {number(where)}"
+        )
+    if advice.plateau is not None and advice.limit is not None:
+        found = math.isfinite(advice.plateau.alpha)
+        begin = f"beyond alpha = {number(advice.plateau.alpha)} " if found else ""
+        lines.append(f"  plateau: {begin}{advice.plateau.words}: {_tokens(advice.limit, name)}")
+    lines += _lengths(window, norm, residual_norm)
+    used = high if math.isfinite(high) else low
+    return _joined(lines, _conventions(used, norm, residual_norm, max_activation))
+
+
+def population_summary(
+    advice: PopulationAdvice, norm: float, residual_norm: float, max_activation: float
+) -> str:
+    """Many contexts: the verdicts and a table; see `PopulationAdvice.summary`."""
+    lines = [
+        f"{len(advice.contexts)} contexts: {advice.window.words}",
+        f"holds for {advice.contexts[0].holds}",
+    ]
+    if advice.worst.words != advice.window.words:
+        lines.append(f"every context: {advice.worst.words}")
+    if advice.average is not None:
+        lines.append(f"on average: {advice.average.words}")
+        for title, point in (("low end", advice.low), ("high end", advice.high)):
+            if point is not None and math.isfinite(point.alpha) and point.alpha != 0.0:
+                lines.append(
+                    f"  {title:<9} average {_effect(point)}Delta CE {nats(point.cross_entropy)},"
+                    f" reverse KL {number(point.reverse_kl)}"
+                )
+    lines.append(
+        f"one alpha for most: {number(advice.best)} lies in the windows of"
+        f" {100 * advice.share:.3g} % of the contexts"
+        if advice.share > 0.0
+        else "there is no context in which some alpha meets all demands"
+    )
+    sd = sorted(context.sd for context in advice.contexts)
+    lines.append(
+        f"sd(M) from {number(sd[0])} to {number(sd[-1])} nats per unit alpha (median"
+        f" {number(sd[len(sd) // 2])})"
+    )
+    lines += [line.strip() for line in _lengths(advice.window, norm, residual_norm)]
+    far = [abs(context.plateau.alpha) for context in advice.contexts if context.plateau]
+    if far and math.isfinite(max(far)):
+        lines.append(f"plateau: nothing changes any more beyond |alpha| = {number(max(far))}")
+    low, high = advice.window.low.alpha, advice.window.high.alpha
+    used = high if math.isfinite(high) else low
+    units = _conventions(used, norm, residual_norm, max_activation)
+    room = _LINES - len(lines) - len(units) - 2
+    lines.append(f"{'context':>7}  {'low':>9}  {'high':>9}  {'F_T(0)':>9}  {'F_T(high)':>9}  "
+                 f"{'sd(M)':>7}  why")  # fmt: skip
+    for j, context in enumerate(advice.contexts[:room]):
+        window = context.window
+        why = f"{window.low.demand}, {window.high.demand}" if window.usable else window.status
+        lines.append(
+            f"{j:>7}  {_cell(window.low.alpha)}  {_cell(window.high.alpha)}"
+            f"  {_cell(context.start.concept)}  {_cell(context.high.concept)}"
+            f"  {context.sd:>7.3g}  {why}"
+        )
+    if len(advice.contexts) > room:
+        lines.append(f"{'..':>7}  and {len(advice.contexts) - room} more, in .contexts")
+    return _joined(lines, units)
+
+
+def in_notebook(text: str) -> str:
+    """A summary as HTML."""
+    return f"<pre>{html.escape(text)}</pre>"
+
+
+def _joined(lines: list[str], units: list[str]) -> str:
+    room = _LINES - len(units)
+    if len(lines) > room:
+        lines = [*lines[: room - 1], "  .."]
+    return "\n".join([*lines, *units])
+
+
+def _certain(advice: ContextAdvice) -> list[str]:
+    certain, budget = advice.guarantee, advice.demand.cross_entropy
+    if certain is None or budget is None:
+        return []
+    words = (
+        f"  certain from sd(M) and the range of M ({number(advice.spread)}) alone: within the"
+        f" budget up to |alpha| = {number(certain.within)}, beyond it from"
+        f" {number(certain.beyond)}; the quadratic law to 10 % up to {number(certain.radius)}"
+    )
+    found = [abs(end.alpha) for end in advice.ends if end.demand == "cross_entropy"]
+    if found and certain.radius < found[0] < math.inf:
+        law = 0.5 * (advice.sd * found[0]) ** 2 / budget
+        words += f" (the budget lies outside, where that law is off by a factor of {number(law)})"
+    return [words]
+
+
+def _point(point: Point, name: Name) -> str:
+    if math.isinf(point.alpha):
+        return f"no limit; p_alpha tends to {_tokens(point, name)}"
+    if point.alpha == 0.0:
+        return f"{_effect(point)}likeliest: {_tokens(point, name)}"
+    return (
+        f"{_effect(point)}Delta CE {nats(point.cross_entropy)}, reverse KL"
+        f" {number(point.reverse_kl)}, total variation {number(point.total_variation)};"
+        f" likeliest: {_tokens(point, name)}"
+    )
+
+
+def _effect(point: Point) -> str:
+    return "" if math.isnan(point.concept) else f"F_T {number(point.concept)}, "
+
+
+def _tokens(point: Point, name: Name) -> str:
+    return ", ".join(f"{name(z)} {100 * p:.3g} %" for z, p in point.tokens[:_SHOWN])
+
+
+def _range(window: Window, words: str, factor: float, unit: str) -> str:
+    """A usable window in another unit, as far as it is finite."""
+    low, high = window.low.alpha * factor, window.high.alpha * factor
+    if not window.usable or math.isnan(factor):
+        return ""
+    if not math.isfinite(high):
+        return f"{words} {number(low)}{unit} or more"
+    return f"{words} {number(low)} to {number(high)}{unit}"
+
+
+def _lengths(window: Window, norm: float, residual_norm: float) -> list[str]:
+    push = _range(window, "the push alpha |v| is", norm / residual_norm, " median state lengths")
+    return [f"  |v| = {number(norm)}, median state {number(residual_norm)}: {push}"] if push else []
+
+
+def _conventions(
+    alpha: float, norm: float, residual_norm: float, max_activation: float
+) -> list[str]:
+    """The same push in other libraries' units; nothing where |v| is not known."""
+    if math.isnan(norm) or not math.isfinite(alpha):
+        return []
+    rows = equivalents(alpha, norm, residual_norm, max_activation)
+    return [
+        f"in other libraries, alpha = {number(alpha)} is",
+        *(f"  {row.convention:<34}{_cell(row.coefficient)}   {row.assumes}" for row in rows),
+    ]
+
+
+def _cell(value: float) -> str:
+    if math.isinf(value):
+        return f"{'inf' if value > 0 else '-inf':>9}"
+    return f"{'-' if math.isnan(value) else f'{value:.4g}':>9}"
