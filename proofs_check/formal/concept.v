@@ -16,10 +16,10 @@ Context {T : Type}.
 Variable vocab : list T.
 Variables p M : T -> R.
 
-(** Probability of a concept, its partition function, its conditional mean log-odds, and the gain
-    in probability of an average token of it. *)
+(** Probability of a concept, its weight in the partition function, its conditional mean log-odds,
+    and the gain in probability of an average token of it. *)
 Definition F (C : T -> bool) (alpha : R) : R := Sum (filter C vocab) (tilted vocab p M alpha).
-Definition S (C : T -> bool) (alpha : R) : R :=
+Definition weight (C : T -> bool) (alpha : R) : R :=
   Sum (filter C vocab) (fun z => p z * exp (alpha * M z)).
 Definition mu (C : T -> bool) (alpha : R) : R :=
   Sum (filter C vocab) (fun z => tilted vocab p M alpha z * M z) / F C alpha.
@@ -42,7 +42,7 @@ Proof.
   intros y Hy; apply filter_In in Hy; now apply tilted_pos.
 Qed.
 
-Lemma S_pos C alpha : inhabited C -> 0 < S C alpha.
+Lemma weight_pos C alpha : inhabited C -> 0 < weight C alpha.
 Proof.
   intros [z [Hz HC]]; apply Sum_pos; [now apply (In_filter_nonempty _ _ z)|].
   intros y Hy; apply filter_In in Hy; apply Rmult_lt_0_compat; [now apply p_pos|apply exp_pos].
@@ -54,12 +54,12 @@ Proof. intros [z [Hz HC]]; apply length_pos; now apply (In_filter_nonempty _ _ z
 Lemma F_total C alpha : F C alpha + F (outside C) alpha = 1.
 Proof. unfold F; rewrite <- Sum_split; now apply tilted_total. Qed.
 
-Lemma F_ratio C alpha : F C alpha = S C alpha / Z vocab p M alpha.
+Lemma F_ratio C alpha : F C alpha = weight C alpha / Z vocab p M alpha.
 Proof.
-  unfold F, S; rewrite <- Sum_div; apply Sum_ext; intros; now apply tilted_ratio.
+  unfold F, weight; rewrite <- Sum_div; apply Sum_ext; intros; now apply tilted_ratio.
 Qed.
 
-Lemma Z_concept C alpha : Z vocab p M alpha = S C alpha + S (outside C) alpha.
+Lemma Z_concept C alpha : Z vocab p M alpha = weight C alpha + weight (outside C) alpha.
 Proof. apply Sum_split. Qed.
 
 Lemma F_0 C : F C 0 = Sum (filter C vocab) p.
@@ -105,38 +105,39 @@ Proof.
   - unfold mu; generalize (F_pos C alpha (proj1 HC)); intros; field; lra.
 Qed.
 
-(** The conditional mean is the slope of the logarithm of the partition function. *)
-Lemma mu_partition C alpha :
+(** The conditional mean is the slope of the logarithm of the weight. *)
+Lemma mu_weight C alpha :
   inhabited C ->
-  mu C alpha = Sum (filter C vocab) (fun z => p z * (M z * exp (alpha * M z))) / S C alpha.
+  mu C alpha = Sum (filter C vocab) (fun z => p z * (M z * exp (alpha * M z))) / weight C alpha.
 Proof.
-  intros HC; generalize (Z_pos vocab p M p_pos p_total alpha) (S_pos C alpha HC); intros.
+  intros HC; generalize (Z_pos vocab p M p_pos p_total alpha) (weight_pos C alpha HC); intros.
   unfold mu; rewrite F_ratio.
   rewrite (Sum_ext _ _ (fun z => p z * (M z * exp (alpha * M z)) / Z vocab p M alpha))
     by (intros; rewrite tilted_ratio by easy; field; lra).
   rewrite Sum_div; field; lra.
 Qed.
 
-Lemma ln_S_derive C alpha : inhabited C -> is_derive (fun a => ln (S C a)) alpha (mu C alpha).
+Lemma ln_weight_derive C alpha :
+  inhabited C -> is_derive (fun a => ln (weight C a)) alpha (mu C alpha).
 Proof.
   intros HC; eapply is_derive_value.
-  - apply (is_derive_comp ln (S C)); [apply is_derive_ln; now apply S_pos|].
+  - apply (is_derive_comp ln (weight C)); [apply is_derive_ln; now apply weight_pos|].
     apply (is_derive_Sum _ (fun z a => p z * exp (a * M z))
              (fun z a => p z * (M z * exp (a * M z)))).
     intros z _; apply @is_derive_scal, is_derive_exp_scal.
-  - rewrite mu_partition by easy; unfold scal; simpl; unfold mult; simpl; reflexivity.
+  - rewrite mu_weight by easy; unfold scal; simpl; unfold mult; simpl; reflexivity.
 Qed.
 
 Lemma mu_continuous C alpha : inhabited C -> continuous (mu C) alpha.
 Proof.
   intros HC; apply (continuous_ext
-    (fun a => Sum (filter C vocab) (fun z => p z * (M z * exp (a * M z))) * / S C a)).
-  - intros a; now rewrite mu_partition.
+    (fun a => Sum (filter C vocab) (fun z => p z * (M z * exp (a * M z))) * / weight C a)).
+  - intros a; now rewrite mu_weight.
   - apply continuity_pt_filterlim, continuity_pt_mult.
     + eapply derive_continuity, (is_derive_Sum _ (fun z a => p z * (M z * exp (a * M z)))
                (fun z a => p z * (M z * (M z * exp (a * M z))))).
       intros z _; do 2 apply @is_derive_scal; apply is_derive_exp_scal.
-    + apply continuity_pt_inv; [|apply Rgt_not_eq; now apply S_pos].
+    + apply continuity_pt_inv; [|apply Rgt_not_eq; now apply weight_pos].
       eapply derive_continuity, (is_derive_Sum _ (fun z a => p z * exp (a * M z))
                (fun z a => p z * (M z * exp (a * M z)))).
       intros z _; apply @is_derive_scal, is_derive_exp_scal.
@@ -152,29 +153,30 @@ Definition nu (C : T -> bool) (alpha : R) : R :=
 Definition logit (C : T -> bool) : R := ln (F C 0 / (1 - F C 0)).
 
 (** [concept-tanh] Def. 3.5.  The integral that defines nu exists and has a closed form: the gain in
-    log-odds of the concept, a difference of two logarithms of partition functions. *)
+    log-odds of the concept, a difference of the logarithms of two weights. *)
 Theorem concept_tanh_integral C alpha :
   proper C ->
   is_RInt (fun a => mu C a - mu (outside C) a) 0 alpha
-    (ln (S C alpha) - ln (S (outside C) alpha) - (ln (S C 0) - ln (S (outside C) 0))).
+    (ln (weight C alpha) - ln (weight (outside C) alpha)
+     - (ln (weight C 0) - ln (weight (outside C) 0))).
 Proof.
   intros [HC HO].
-  apply (is_RInt_derive (fun a => ln (S C a) - ln (S (outside C) a))
+  apply (is_RInt_derive (fun a => ln (weight C a) - ln (weight (outside C) a))
            (fun a => mu C a - mu (outside C) a)).
-  - intros a _; apply @is_derive_minus; now apply ln_S_derive.
+  - intros a _; apply @is_derive_minus; now apply ln_weight_derive.
   - intros a _; apply @continuous_minus; now apply mu_continuous.
 Qed.
 
 (** [concept-tanh] Def. 3.5, closed form.  Shifted by the log-odds of the unsteered concept, nu is
-    the logarithm of a ratio of partition functions: no integral is left. *)
+    the logarithm of a ratio of weights: no integral is left. *)
 Theorem concept_tanh_closed C alpha :
-  proper C -> nu C alpha + logit C = ln (S C alpha) - ln (S (outside C) alpha).
+  proper C -> nu C alpha + logit C = ln (weight C alpha) - ln (weight (outside C) alpha).
 Proof.
   intros HC; assert (H := concept_tanh_integral C alpha HC).
   unfold nu; rewrite (is_RInt_unique _ _ _ _ H); unfold logit.
   replace (1 - F C 0) with (F (outside C) 0) by (rewrite <- (F_total C 0); ring).
   rewrite !F_ratio, Z_0 by easy; unfold Rdiv; rewrite Rinv_1, !Rmult_1_r.
-  destruct HC as [HC HO]; generalize (S_pos C 0 HC) (S_pos (outside C) 0 HO); intros.
+  destruct HC as [HC HO]; generalize (weight_pos C 0 HC) (weight_pos (outside C) 0 HO); intros.
   rewrite ln_mult, ln_Rinv by (try apply Rinv_0_lt_compat; easy); ring.
 Qed.
 
@@ -194,7 +196,7 @@ Lemma F_tanh C alpha :
   proper C -> tanh ((nu C alpha + logit C) / 2) = 2 * F C alpha - 1.
 Proof.
   intros HC; rewrite concept_tanh_closed by easy; destruct HC as [HC HO].
-  generalize (S_pos C alpha HC) (S_pos (outside C) alpha HO); intros.
+  generalize (weight_pos C alpha HC) (weight_pos (outside C) alpha HO); intros.
   rewrite tanh_half, F_ratio, (Z_concept C) by easy; field; lra.
 Qed.
 

@@ -297,3 +297,21 @@ Proof.
 Qed.
 
 End Population.
+
+(** [ce-cumulants] Sharpens Thm 3.8, the cubic term.  The third cumulant has either sign: for two
+    tokens it is positive exactly when the favoured one is the rarer, so the increase is not even in
+    the strength and its quadratic is neither an upper nor a lower bound. *)
+Theorem ce_cumulants_either_sign (theta : R) :
+  0 < theta < 1 ->
+  let p (favoured : bool) := if favoured then theta else 1 - theta in
+  let M (favoured : bool) := if favoured then 1 else 0 in
+  Derive_n (K [true; false] p M) 3 0 = theta * (1 - theta) * (1 - 2 * theta).
+Proof.
+  intros Ht p M.
+  assert (Hp : forall z, In z [true; false] -> 0 < p z) by (intros [|] _; unfold p; lra).
+  assert (Hp1 : Sum [true; false] p = 1) by (unfold p; simpl; ring).
+  rewrite Derive_n_K_three by auto; unfold central.
+  assert (Hmean : mean [true; false] p M 0 = theta)
+    by (unfold mean; rewrite E_0 by auto; unfold p, M; simpl; ring).
+  rewrite Hmean, E_0 by auto; unfold p, M; simpl; ring.
+Qed.

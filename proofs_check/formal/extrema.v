@@ -3,7 +3,7 @@
     What it means that the interior extrema of a curve are exactly the points of a list, and how
     many there are at most when the slope changes sign a bounded number of times. *)
 
-From Coq Require Import Reals List Bool Sorted Classical Lra Lia.
+From Coq Require Import Reals List Bool Sorted FinFun Classical Lra Lia.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis variation.
 Import ListNotations.
@@ -20,6 +20,91 @@ Fixpoint zigzag (f : R -> R) (s : R) (x : Rbar) (l : list R) : Prop :=
   | [] => moves s f (fun a => Rbar_le x a)
   | e :: l => Rbar_lt x e /\ moves s f (fun a => Rbar_le x a /\ a <= e) /\ zigzag f (- s) e l
   end.
+
+(** ** What a zigzag says about local extrema *)
+
+(** A strict local maximum or minimum. *)
+Definition local_extremum (f : R -> R) (e : R) : Prop :=
+  exists s d, 0 < d /\ forall x, x <> e -> Rabs (x - e) < d -> 0 < s * (f e - f x).
+
+Lemma room (x : Rbar) (e : R) :
+  Rbar_lt x e -> exists d, 0 < d /\ forall y, Rabs (y - e) < d -> Rbar_le x y.
+Proof.
+  destruct x as [x| |]; intros Hx; [|easy|exists 1; split; [lra|easy]].
+  simpl in Hx; exists (e - x); split; [lra|]; intros y Hy; apply Rabs_def2 in Hy; simpl; lra.
+Qed.
+
+Lemma no_extremum_inside f s (I : R -> Prop) e d :
+  moves s f I -> 0 < d -> (forall y, Rabs (y - e) < d -> I y) -> ~ local_extremum f e.
+Proof.
+  intros Hm Hd HI (t & d' & Hd' & Ht); set (h := Rmin d d' / 2).
+  assert (Hh : 0 < h /\ h < d /\ h < d').
+  { assert (0 < Rmin d d') by now apply Rmin_glb_lt.
+    generalize (Rmin_l d d') (Rmin_r d d'); unfold h; lra. }
+  assert (Hright : Rabs (e + h - e) = h) by (rewrite Rabs_right; lra).
+  assert (Hleft : Rabs (e - h - e) = h) by (rewrite Rabs_left; lra).
+  assert (Hme : Rabs (e - e) < d) by (replace (e - e) with 0 by ring; rewrite Rabs_R0; lra).
+  assert (T1 := Ht (e + h) ltac:(lra) ltac:(lra)); assert (T2 := Ht (e - h) ltac:(lra) ltac:(lra)).
+  assert (M1 := Hm e (e + h) (HI e Hme) (HI (e + h) ltac:(lra)) ltac:(lra)).
+  assert (M2 := Hm (e - h) e (HI (e - h) ltac:(lra)) (HI e Hme) ltac:(lra)).
+  set (u := f (e + h) - f e) in *; set (w := f e - f (e - h)) in *.
+  replace (f e - f (e + h)) with (- u) in T1 by (unfold u; ring).
+  assert (P1 := Rmult_lt_0_compat _ _ T1 T2); assert (P2 := Rmult_lt_0_compat _ _ M1 M2).
+  replace (t * - u * (t * w)) with (- (t * t) * (u * w)) in P1 by ring.
+  replace (s * u * (s * w)) with (s * s * (u * w)) in P2 by ring.
+  assert (Hs := Rle_0_sqr s); assert (Htt := Rle_0_sqr t); unfold Rsqr in *.
+  destruct (Rle_dec 0 (u * w)) as [Huw|Huw].
+  - assert (0 <= t * t * (u * w)) by now apply Rmult_le_pos.
+    lra.
+  - assert (0 <= s * s * - (u * w)) by (apply Rmult_le_pos; lra); lra.
+Qed.
+
+Lemma zigzag_beyond f (l : list R) : forall s (x : Rbar) (e : R),
+  zigzag f s x l -> In e l -> Rbar_lt x e.
+Proof.
+  induction l as [|e' l IH]; intros s x e Hz He; [easy|]; destruct Hz as (Hx & _ & Hz).
+  destruct He as [<-|He]; [easy|].
+  eapply Rbar_lt_trans; [exact Hx|now apply (IH (- s) (Finite e') e)].
+Qed.
+
+Lemma zigzag_ascending f (l : list R) : forall s (x : Rbar),
+  zigzag f s x l -> StronglySorted Rlt l.
+Proof.
+  induction l as [|e l IH]; intros s x Hz; constructor; destruct Hz as (_ & _ & Hz);
+    [now apply (IH (- s) (Finite e))|].
+  apply Forall_forall; intros a Ha; exact (zigzag_beyond f l (- s) (Finite e) a Hz Ha).
+Qed.
+
+(** The points of a zigzag are the strict local extrema of the curve, all of them and no other. *)
+Lemma zigzag_extrema f (l : list R) : forall s (x : Rbar) (e : R),
+  zigzag f s x l -> Rbar_lt x e -> (In e l <-> local_extremum f e).
+Proof.
+  induction l as [|e' l IH]; intros s x e Hz Hx; destruct (room x e Hx) as (d & Hd & Hroom).
+  - split; [easy|]; intros He; exfalso; revert He.
+    now apply (no_extremum_inside f s _ e d Hz).
+  - assert (Hafter := fun a => zigzag_beyond f l (- s) e' a (proj2 (proj2 Hz))).
+    destruct Hz as (Hx' & Hm & Hz); destruct (Rtotal_order e e') as [Hlt|[->|Hgt]].
+    + split.
+      * intros [->|He]; [lra|]; specialize (Hafter e He); simpl in Hafter; lra.
+      * intros He; exfalso; revert He.
+        apply (no_extremum_inside f s _ e (Rmin d (e' - e)) Hm); [apply Rmin_glb_lt; lra|].
+        intros y Hy; assert (H1 := Rmin_l d (e' - e)); assert (H2 := Rmin_r d (e' - e)).
+        split; [apply Hroom; lra|apply Rabs_def2 in Hy; lra].
+    + split; [|now left]; intros _.
+      assert (Hnext : exists d', 0 < d'
+        /\ forall y, e' < y -> y < e' + d' -> 0 < - s * (f y - f e')).
+      { destruct l as [|e2 l].
+        - exists 1; split; [lra|]; intros y Hy _; apply Hz; simpl; lra.
+        - destruct Hz as (He2 & Hm2 & _); simpl in He2; exists (e2 - e'); split; [lra|].
+          intros y Hy Hy2; apply Hm2; simpl; lra. }
+      destruct Hnext as (d' & Hd' & Hnext); exists s, (Rmin d d'); split; [now apply Rmin_glb_lt|].
+      intros y Hne Hy; assert (H1 := Rmin_l d d'); assert (H2 := Rmin_r d d').
+      assert (Hy' := Rabs_def2 _ _ Hy); destruct (Rlt_dec y e') as [Hlt|Hge].
+      * apply Hm; [split; [apply Hroom|]|split; [now apply Rbar_lt_le|]|]; lra.
+      * specialize (Hnext y ltac:(lra) ltac:(lra)); lra.
+    + rewrite <- (IH (- s) (Finite e') e Hz Hgt); split; [|now right].
+      intros [E|He]; [lra|easy].
+Qed.
 
 (** At most [n] zeros. *)
 Definition few_zeros (f : R -> R) (n : nat) : Prop :=
@@ -229,3 +314,343 @@ Proof.
 Qed.
 
 End Extrema.
+
+(** ** Parity of sign changes *)
+
+(** The last nonzero entry of a list, or [s] if there is none. *)
+Fixpoint final (s : R) (l : list R) : R :=
+  match l with
+  | [] => s
+  | x :: l => if Req_EM_T x 0 then final s l else final x l
+  end.
+
+Lemma final_nonzero l : forall s, s <> 0 -> final s l <> 0.
+Proof. induction l as [|x l IH]; intros s Hs; simpl; [easy|]; destruct (Req_EM_T x 0); auto. Qed.
+
+Lemma final_zeros l s : (forall x, In x l -> x = 0) -> final s l = s.
+Proof.
+  induction l as [|x l IH]; intros H; simpl; [easy|].
+  destruct (Req_EM_T x 0) as [|n]; [apply IH; intros; apply H; now right|].
+  elim n; apply H; now left.
+Qed.
+
+Lemma product_nonzero x y : x <> 0 -> y <> 0 -> x * y <> 0.
+Proof. intros Hx Hy; now apply Rmult_integral_contrapositive. Qed.
+
+(** The number of sign changes is even when the list ends on the side from which it comes. *)
+Lemma changes_parity l : forall s, s <> 0 ->
+  Nat.even (changes s l) = (if Rlt_dec 0 (s * final s l) then true else false).
+Proof.
+  induction l as [|x l IH]; intros s Hs.
+  - simpl; assert (0 < s * s) by now apply Rsqr_pos_lt.
+    destruct (Rlt_dec 0 (s * s)); easy.
+  - cbn [changes final]; destruct (Req_EM_T x 0) as [|Hx]; [now apply IH|].
+    assert (Hf := final_nonzero l x Hx); set (e := final x l) in *.
+    assert (Hsx := product_nonzero s x Hs Hx); assert (Hxe := product_nonzero x e Hx Hf).
+    assert (Hse := product_nonzero s e Hs Hf); specialize (IH x Hx); fold e in IH.
+    assert (Hsq : 0 < x * x) by now apply Rsqr_pos_lt.
+    assert (Hprod : (s * x) * (x * e) = (x * x) * (s * e)) by ring.
+    destruct (Rlt_dec (s * x) 0) as [H1|H1].
+    + rewrite Nat.add_1_l, Nat.even_succ, <- Nat.negb_even, IH.
+      destruct (Rlt_dec 0 (x * e)) as [H2|H2], (Rlt_dec 0 (s * e)) as [H3|H3]; try easy; exfalso.
+      * assert (0 < (x * x) * (s * e)) by now apply Rmult_lt_0_compat.
+        assert (0 < (- (s * x)) * (x * e)) by (apply Rmult_lt_0_compat; lra); lra.
+      * assert (0 < (- (s * x)) * (- (x * e))) by (apply Rmult_lt_0_compat; lra).
+        assert (0 < (x * x) * (- (s * e))) by (apply Rmult_lt_0_compat; lra); lra.
+    + rewrite Nat.add_0_l, IH.
+      destruct (Rlt_dec 0 (x * e)) as [H2|H2], (Rlt_dec 0 (s * e)) as [H3|H3]; try easy; exfalso.
+      * assert (0 < (s * x) * (x * e)) by (apply Rmult_lt_0_compat; lra).
+        assert (0 < (x * x) * (- (s * e))) by (apply Rmult_lt_0_compat; lra); lra.
+      * assert (0 < (s * x) * (- (x * e))) by (apply Rmult_lt_0_compat; lra).
+        assert (0 < (x * x) * (s * e)) by now apply Rmult_lt_0_compat; lra.
+        lra.
+Qed.
+
+Lemma differences_constant (r : R -> R) l v :
+  (forall n, In n l -> r n = v) -> forall x, In x (differences (map r l)) -> x = 0.
+Proof.
+  induction l as [|m l IH]; intros Hr x Hx; [easy|]; destruct l as [|m2 l]; [easy|].
+  change (In x ((r m2 - r m) :: differences (map r (m2 :: l)))) in Hx; destruct Hx as [<-|Hx].
+  - rewrite !Hr by (simpl; auto); ring.
+  - apply IH; [|easy]; intros n Hn; apply Hr; now right.
+Qed.
+
+(** The first value of a profile that differs from its start decides the first direction. *)
+Lemma first_difference (r : R -> R) (l : list R) : forall m,
+  StronglySorted Rlt (m :: l) ->
+  (forall n, In n (m :: l) -> r n = r m)
+  \/ exists f, In f l /\ r f <> r m /\ (forall n, In n (m :: l) -> n < f -> r n = r m)
+     /\ forall s, 0 < s * (r f - r m) ->
+        changes s (differences (map r (m :: l))) = turns (map r (m :: l)).
+Proof.
+  induction l as [|m2 l IH]; intros m Hs; [left; now intros n [<-|[]]|].
+  assert (Hm := ascending_head m _ Hs); apply StronglySorted_inv in Hs; destruct Hs as [Hs _].
+  assert (Hm2 := ascending_head m2 _ Hs).
+  assert (Hstep : forall s, changes s (differences (map r (m :: m2 :: l)))
+                  = changes s ((r m2 - r m) :: differences (map r (m2 :: l)))) by easy.
+  unfold turns, sign_changes; destruct (Req_EM_T (r m2) (r m)) as [E|E].
+  - destruct (IH m2 Hs) as [Hc|(f & Hf & Hne & Hlow & Hcount)].
+    + left; intros n [<-|Hn]; [easy|]; now rewrite (Hc n Hn).
+    + right; exists f; split; [now right|]; rewrite <- E; split; [easy|split].
+      * intros n [<-|Hn]; [easy|auto].
+      * intros s Hpos; rewrite (Hstep s), (Hstep 0); cbn [changes].
+        destruct (Req_EM_T (r m2 - r m) 0); [|lra].
+        now apply Hcount.
+  - right; exists m2; split; [now left|]; split; [easy|split].
+    + intros n [<-|[<-|Hn]] Hlt; [easy|lra|specialize (Hm2 n Hn); lra].
+    + intros s Hpos; rewrite (Hstep s), (Hstep 0); cbn [changes].
+      destruct (Req_EM_T (r m2 - r m) 0), (Rlt_dec (s * (r m2 - r m)) 0),
+        (Rlt_dec (0 * (r m2 - r m)) 0); lra || easy.
+Qed.
+
+(** The last value that differs from the end decides the last direction. *)
+Lemma last_difference (r : R -> R) (l : list R) : forall m,
+  StronglySorted Rlt (m :: l) ->
+  (forall n, In n (m :: l) -> r n = r m)
+  \/ exists f v, In f (m :: l) /\ r f <> v /\ (exists n, In n l /\ f < n)
+     /\ (forall n, In n (m :: l) -> f < n -> r n = v)
+     /\ forall s, final s (differences (map r (m :: l))) = v - r f.
+Proof.
+  induction l as [|m2 l IH]; intros m Hs; [left; now intros n [<-|[]]|].
+  assert (Hm := ascending_head m _ Hs); apply StronglySorted_inv in Hs; destruct Hs as [Hs _].
+  assert (Hstep : forall s, final s (differences (map r (m :: m2 :: l)))
+                  = final s ((r m2 - r m) :: differences (map r (m2 :: l)))) by easy.
+  destruct (IH m2 Hs) as [Hc|(f & v & Hf & Hne & (n & Hn & Hfn) & Hhigh & Hfin)].
+  - destruct (Req_EM_T (r m2) (r m)) as [E|E].
+    + left; intros n [<-|Hn]; [easy|]; now rewrite (Hc n Hn).
+    + right; exists m, (r m2); split; [now left|split; [congruence|split; [|split]]].
+      * exists m2; split; [now left|apply Hm; now left].
+      * intros n [<-|Hn] Hlt; [lra|auto].
+      * intros s; rewrite Hstep; cbn [final]; destruct (Req_EM_T (r m2 - r m) 0); [lra|].
+        apply final_zeros; now apply (differences_constant r _ (r m2)).
+  - right; exists f, v; split; [now right|split; [easy|split; [|split]]].
+    + exists n; split; [now right|easy].
+    + intros x [<-|Hx] Hlt; [specialize (Hm f Hf); lra|auto].
+    + intros s; rewrite Hstep; cbn [final]; destruct (Req_EM_T (r m2 - r m) 0); apply Hfin.
+Qed.
+
+(** ** Ratios of sums of exponentials *)
+
+Lemma ratio_slope_few_zeros l : forall q r,
+  StronglySorted Rlt l -> (forall m, In m l -> 0 < q m) ->
+  (exists m n, In m l /\ In n l /\ r m <> r n) -> exists k, few_zeros (ratio_slope l q r) k.
+Proof.
+  induction l as [|m l IH]; intros q r Hl Hq (x & y & Hx & Hy & Hne); [easy|].
+  destruct l as [|m2 l]; [destruct Hx as [<-|[]], Hy as [<-|[]]; easy|].
+  destruct (ratio_step m m2 l q r Hl Hq) as (q' & g & dg & Hq' & Hg & Hd & Hdg & Hlim).
+  apply StronglySorted_inv in Hl; destruct Hl as [Hl _].
+  assert (Hzero : forall k, few_zeros g k -> few_zeros (ratio_slope (m :: m2 :: l) q r) k).
+  { intros k Hk xs Hs H0; apply Hk; [easy|]; intros a Ha.
+    apply (aligned_zero _ _ (Hg a)); auto. }
+  destruct (classic (exists a b, In a (m2 :: l) /\ In b (m2 :: l) /\ r a <> r b)) as [Hv|Hc].
+  - destruct (IH q' r Hl Hq' Hv) as [k Hk]; exists (S k); apply Hzero.
+    apply (few_zeros_rolle g dg k Hd); intros xs Hs H0; apply Hk; [easy|]; intros a Ha.
+    apply (aligned_zero _ _ (Hdg a)); auto.
+  - assert (Hconst : forall a b, In a (m2 :: l) -> In b (m2 :: l) -> r a = r b).
+    { intros a b Ha Hb; destruct (Req_dec (r a) (r b)); [easy|]; elim Hc; now exists a, b. }
+    assert (Hjump : q m * (r m2 - r m) <> 0).
+    { assert (0 < q m) by (apply Hq; now left); apply product_nonzero; [lra|].
+      intros E; apply Hne; assert (Hm2 : In m2 (m2 :: l)) by now left.
+      destruct Hx as [<-|Hx], Hy as [<-|Hy];
+        rewrite ?(Hconst _ m2 Hx Hm2), ?(Hconst _ m2 Hy Hm2); lra. }
+    exists 0%nat; apply Hzero; intros xs Hs H0; destruct xs as [|a xs]; [easy|exfalso].
+    specialize (H0 a (or_introl eq_refl)).
+    destruct (derivative_before g dg _ a Hd Hlim) as (c & _ & Hac); [lra|].
+    assert (E : dg c = 0)
+      by (apply (aligned_zero _ _ (Hdg c)); apply ratio_slope_constant; exact Hconst).
+    apply (aligned_zero _ _ Hac) in E; lra.
+Qed.
+
+Lemma ratio_slope_continuous l q r x :
+  l <> [] -> (forall m, In m l -> 0 < q m) -> continuity_pt (ratio_slope l q r) x.
+Proof.
+  intros Hl Hq; assert (H := exponential_sum_pos l q x Hl Hq).
+  assert (Hc : forall c, continuity_pt (exponential_sum l c) x)
+    by (intros; eapply derive_continuity, exponential_sum_derive).
+  apply (continuity_pt_ext (fun x => (exponential_sum l (fun m => q m * r m * m) x
+      * exponential_sum l q x - exponential_sum l (fun m => q m * r m) x
+      * exponential_sum l (fun m => q m * m) x)
+      / (exponential_sum l q x * exponential_sum l q x))).
+  - intros a; unfold ratio_slope; f_equal; ring.
+  - apply continuity_pt_div; [| |apply product_nonzero; lra].
+    + apply continuity_pt_minus; apply continuity_pt_mult; apply Hc.
+    + apply continuity_pt_mult; apply Hc.
+Qed.
+
+(** At plus infinity the largest exponent with a coefficient is all that counts. *)
+Lemma exponential_sum_top l c top :
+  NoDup l -> In top l -> (forall n, In n l -> top < n -> c n = 0) ->
+  is_lim (fun x => exp (- x * top) * exponential_sum l c x) p_infty (c top).
+Proof.
+  intros Hl Ht Hc.
+  apply (is_lim_ext (fun x => Sum l (fun n => c n * exp (- x * (top - n))))).
+  - intros x; unfold exponential_sum; rewrite <- Sum_scal; apply Sum_ext; intros n _.
+    replace (- x * (top - n)) with (- x * top + x * n) by ring; rewrite exp_plus; ring.
+  - rewrite <- (Sum_select l top c Hl Ht).
+    apply (is_lim_Sum l (fun n x => c n * exp (- x * (top - n)))); intros n Hn.
+    destruct (Req_EM_T top n) as [<-|Hne].
+    + apply (is_lim_ext (fun _ => c top)); [|apply is_lim_const]; intros x.
+      replace (- x * (top - top)) with 0 by ring; rewrite exp_0; ring.
+    + destruct (Rlt_dec top n) as [Hlt|Hge].
+      * apply (is_lim_ext (fun _ => 0)); [|apply is_lim_const]; intros x.
+        rewrite (Hc n Hn Hlt); ring.
+      * eapply is_lim_value; [apply is_lim_scal, is_lim_decay; lra|ring].
+Qed.
+
+(** If from [f] on, excluded, the values are all [v], the ratio ends in the direction from [r f]
+    to [v]. *)
+Lemma ratio_end (l : list R) (q r : R -> R) (top f v t B : R) :
+  NoDup l -> (forall n, In n l -> 0 < q n) ->
+  In top l -> (forall n, In n l -> n <= top) -> In f l -> f < top ->
+  (forall n, In n l -> f < n -> r n = v) -> r f <> v ->
+  moves t (ratio l q r) (fun a => B <= a) -> 0 < t * (v - r f).
+Proof.
+  intros Hl Hq Htop Hmax Hf Hft Hv Hne Hm.
+  assert (Hz : forall x, 0 < exponential_sum l q x)
+    by (intros; apply exponential_sum_pos; [now destruct l|easy]).
+  set (w := r f - v); assert (Hw : w <> 0) by (unfold w; lra).
+  assert (Hlim : is_lim (fun x => w * (ratio l q r x - v)) p_infty 0).
+  { replace 0 with (w * (v - v)) by ring; apply is_lim_scal, is_lim_minus'; [|apply is_lim_const].
+    apply (is_lim_ext (fun x => (exp (- x * top) * exponential_sum l (fun n => q n * r n) x)
+                                / (exp (- x * top) * exponential_sum l q x))).
+    - intros x; assert (He := exp_pos (- x * top)); specialize (Hz x); unfold ratio; field; lra.
+    - assert (Hqt := Hq top Htop).
+      eapply is_lim_value; [apply is_lim_quotient|].
+      + apply (exponential_sum_top l (fun n => q n * r n) top); [easy|easy|].
+        intros n Hn Hlt; specialize (Hmax n Hn); lra.
+      + apply (exponential_sum_top l q top); [easy|easy|].
+        intros n Hn Hlt; specialize (Hmax n Hn); lra.
+      + lra.
+      + rewrite (Hv top Htop Hft); simpl; field; lra. }
+  assert (Hsign : exists A, forall x, A < x -> 0 < w * (ratio l q r x - v)).
+  { assert (Htail := exponential_sum_top l (fun n => q n * (r n - v)) f Hl Hf
+      ltac:(intros n Hn Hlt; cbv beta; rewrite (Hv n Hn Hlt); ring)).
+    apply (is_lim_scal _ w) in Htail; apply is_lim_spec in Htail.
+    assert (Hpos : 0 < w * (q f * (r f - v))).
+    { fold w; replace (w * (q f * w)) with (q f * (w * w)) by ring.
+      apply Rmult_lt_0_compat; [auto|now apply Rsqr_pos_lt]. }
+    destruct (Htail (mkposreal _ Hpos)) as [A HA]; exists A; intros x Hx.
+    specialize (HA x Hx); simpl in HA; apply Rabs_def2 in HA; destruct HA as [_ HA].
+    assert (Hx0 : 0 < w * (exp (- x * f) * exponential_sum l (fun n => q n * (r n - v)) x)) by lra.
+    replace (exponential_sum l (fun n => q n * (r n - v)) x)
+      with ((ratio l q r x - v) * exponential_sum l q x) in Hx0.
+    - assert (He := exp_pos (- x * f)); specialize (Hz x).
+      apply (Rmult_lt_reg_r (exp (- x * f) * exponential_sum l q x));
+        [now apply Rmult_lt_0_compat|lra].
+    - specialize (Hz x); unfold ratio.
+      replace (exponential_sum l (fun n => q n * (r n - v)) x)
+        with (exponential_sum l (fun n => q n * r n) x - v * exponential_sum l q x); [field; lra|].
+      unfold exponential_sum; rewrite <- Sum_scal, <- Sum_minus; apply Sum_ext; intros; ring. }
+  destruct Hsign as [A HA]; set (a := Rmax A B + 1).
+  assert (Ha : A < a /\ B <= a) by (generalize (Rmax_l A B) (Rmax_r A B); unfold a; lra).
+  specialize (HA a (proj1 Ha)); apply is_lim_spec in Hlim.
+  destruct (Hlim (mkposreal _ HA)) as [D HD]; set (b := Rmax D a + 1).
+  assert (Hb : D < b /\ a < b) by (generalize (Rmax_l D a) (Rmax_r D a); unfold b; lra).
+  specialize (HD b (proj1 Hb)); simpl in HD; apply Rabs_def2 in HD.
+  assert (Hab := Hm a b (proj2 Ha) ltac:(lra) (proj2 Hb)).
+  (* the ratio comes closer to [v] between [a] and [b] *)
+  assert (Hback : w * (ratio l q r b - ratio l q r a) < 0) by lra.
+  set (d := ratio l q r b - ratio l q r a) in *.
+  assert (Hd : d <> 0) by (intros E; rewrite E in Hback; lra).
+  assert (Hdd : 0 < d * d) by now apply Rsqr_pos_lt.
+  apply (Rmult_lt_reg_r (d * d)); [easy|]; rewrite Rmult_0_l.
+  replace (t * (v - r f) * (d * d)) with ((t * d) * (- (w * d))) by (unfold w; ring).
+  apply Rmult_lt_0_compat; lra.
+Qed.
+
+(** The same at the other end, seen backwards. *)
+Lemma ratio_start (l : list R) (q r : R -> R) (bottom f v s B : R) :
+  NoDup l -> (forall n, In n l -> 0 < q n) ->
+  In bottom l -> (forall n, In n l -> bottom <= n) -> In f l -> bottom < f ->
+  (forall n, In n l -> n < f -> r n = v) -> r f <> v ->
+  moves s (ratio l q r) (fun a => a <= B) -> 0 < s * (r f - v).
+Proof.
+  intros Hl Hq Hbot Hmin Hf Hbf Hv Hne Hm.
+  set (l' := map Ropp l); set (q' := fun n => q (- n)); set (r' := fun n => r (- n)).
+  assert (Hin : forall n, In n l' <-> In (- n) l).
+  { intros n; unfold l'; rewrite in_map_iff; split.
+    - intros [x [<- Hx]]; now rewrite Ropp_involutive.
+    - intros Hn; exists (- n); split; [apply Ropp_involutive|easy]. }
+  assert (Hflip : forall x, ratio l' q' r' x = ratio l q r (- x)).
+  { intros x; unfold ratio, exponential_sum, l', q', r'; rewrite !Sum_map.
+    unfold Rdiv; f_equal; [|apply f_equal]; apply Sum_ext; intros n _;
+      rewrite Ropp_involutive; do 2 f_equal; ring. }
+  assert (H : 0 < - s * (v - r' (- f))).
+  { apply (ratio_end l' q' r' (- bottom) (- f) v (- s) (- B)).
+    - apply Injective_map_NoDup; [|easy]; intros a b E; lra.
+    - intros n Hn; apply Hq, Hin, Hn.
+    - apply Hin; now rewrite Ropp_involutive.
+    - intros n Hn; apply Hin in Hn; specialize (Hmin _ Hn); lra.
+    - apply Hin; now rewrite Ropp_involutive.
+    - lra.
+    - intros n Hn Hlt; apply Hv; [now apply Hin|lra].
+    - unfold r'; now rewrite Ropp_involutive.
+    - intros a b Ha Hb Hab; rewrite !Hflip.
+      assert (H := Hm (- b) (- a) ltac:(lra) ltac:(lra) ltac:(lra)); lra. }
+  unfold r' in H; rewrite Ropp_involutive in H; lra.
+Qed.
+
+Lemma list_top (l : list R) : l <> [] -> exists top, In top l /\ forall n, In n l -> n <= top.
+Proof.
+  induction l as [|m l IH]; intros H; [easy|]; destruct l as [|m2 l].
+  - exists m; split; [now left|intros n [<-|[]]; lra].
+  - destruct IH as (top & Ht & Hmax); [easy|]; destruct (Rle_dec m top) as [Hle|Hgt].
+    + exists top; split; [now right|intros n [<-|Hn]; auto].
+    + exists m; split; [now left|intros n [<-|Hn]; [lra|specialize (Hmax n Hn); lra]].
+Qed.
+
+Lemma changes_le_from_zero l s : (changes s l <= S (changes 0 l))%nat.
+Proof.
+  induction l as [|x l IH]; cbn [changes]; [lia|].
+  destruct (Req_EM_T x 0); [easy|]; destruct (Rlt_dec (s * x) 0), (Rlt_dec (0 * x) 0); lia.
+Qed.
+
+Lemma power_of_sign n : (-1) ^ n = if Nat.even n then 1 else -1.
+Proof.
+  induction n as [|n IH]; [easy|]; rewrite Nat.even_succ, <- Nat.negb_even; simpl pow.
+  rewrite IH; destruct (Nat.even n); simpl; ring.
+Qed.
+
+(** The extrema of a ratio: finitely many, at most as many as the turns of its values along the
+    levels, and of the same parity. *)
+Lemma ratio_extrema (l : list R) (q r : R -> R) :
+  StronglySorted Rlt l -> (forall n, In n l -> 0 < q n) ->
+  (exists m n, In m l /\ In n l /\ r m <> r n) ->
+  exists s points, (s = 1 \/ s = -1) /\ zigzag (ratio l q r) s m_infty points
+    /\ (length points <= turns (map r l))%nat
+    /\ Nat.even (length points) = Nat.even (turns (map r l)).
+Proof.
+  intros Hl Hq Hvary.
+  assert (Hne : l <> []) by (destruct Hvary as (m & _ & Hm & _); now destruct l).
+  assert (Hd : forall x, is_derive (ratio l q r) x (ratio_slope l q r x))
+    by (intros; now apply ratio_derive).
+  destruct (ratio_slope_few_zeros l q r Hl Hq Hvary) as [k Hk].
+  destruct (zeros_listed _ _ Hk) as (zeros & Hzeros & Hall).
+  destruct (zigzag_exists (ratio l q r) (ratio_slope l q r) Hd
+    (fun x => ratio_slope_continuous l q r x Hne Hq) zeros m_infty) as (s & points & Hs & Hz);
+    [easy|easy|now apply StronglySorted_Sorted|intros; auto|].
+  exists s, points; split; [easy|split; [easy|split]].
+  - destruct (zigzag_runs (ratio l q r) (ratio_slope l q r) Hd points s m_infty)
+      as (xs & Hxs & _ & H); [easy|destruct Hs; lra|easy|].
+    generalize (ratio_slope_changes l q r (- s) xs Hl Hq Hxs).
+    generalize (changes_le_from_zero (differences (map r l)) (- s)).
+    unfold turns, sign_changes; lia.
+  - assert (Hdup := ascending_NoDup l Hl); destruct (list_top l Hne) as (top & Htop & Hmax).
+    destruct (zigzag_start _ s points Hz) as [B HB].
+    destruct (zigzag_end _ points s m_infty ltac:(easy) Hz) as [B' HB'].
+    destruct l as [|m l]; [easy|]; assert (Hm := ascending_head m l Hl).
+    assert (Hnot : ~ forall n, In n (m :: l) -> r n = r m).
+    { intros H; destruct Hvary as (a & b & Ha & Hb & Hab); apply Hab; now rewrite (H a), (H b). }
+    destruct (first_difference r l m Hl) as [|(f & Hf & Hfm & Hlow & Hcount)]; [easy|].
+    destruct (last_difference r l m Hl) as [|(g & v & Hg & Hgv & (n & Hn & Hgn) & Hhigh & Hfin)];
+      [easy|].
+    assert (Hstart : 0 < s * (r f - r m)).
+    { apply (ratio_start (m :: l) q r m f (r m) s B); auto; [now left| |now right].
+      intros x [<-|Hx]; [lra|specialize (Hm x Hx); lra]. }
+    assert (Hend : 0 < s * (-1) ^ length points * (v - r g)).
+    { apply (ratio_end (m :: l) q r top g v _ B'); auto.
+      assert (n <= top) by (apply Hmax; now right); lra. }
+    rewrite <- (Hcount s Hstart), changes_parity by (destruct Hs; lra); rewrite Hfin.
+    rewrite power_of_sign in Hend.
+    destruct (Nat.even (length points)), (Rlt_dec 0 (s * (v - r g))); try easy; lra.
+Qed.

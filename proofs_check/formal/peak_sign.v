@@ -206,7 +206,8 @@ Definition threshold (eps : R) : R :=
 
 Lemma target_listed : In target concepts.
 Proof.
-  destruct P as [|i l] eqn:E; [easy|]; rewrite <- (P_inside i (or_introl eq_refl)); apply theme_listed.
+  destruct P as [|i l] eqn:E; [easy|].
+  rewrite <- (P_inside i (or_introl eq_refl)); apply theme_listed.
 Qed.
 
 Lemma n_ge_2 : 2 <= n.
@@ -531,7 +532,8 @@ Proof.
       eapply derive_continuity, scaled_derive; lra.
     - replace (x * (threshold x / x)) with (threshold x) by (field; lra); lra.
     - replace (y * (threshold y / y)) with (threshold y) by (field; lra); lra.
-    - split; [easy|]; replace (r * (threshold r / r)) with (threshold r) in Er by (field; lra); lra. }
+    - split; [easy|].
+      replace (r * (threshold r / r)) with (threshold r) in Er by (field; lra); lra. }
   destruct Hroot as [r [Hr Er]].
   assert (Hra : admissible r).
   { destruct (proj2 Hr) as [H| ->]; [apply (admissible_less r y); [lra|easy]|easy]. }
@@ -682,6 +684,91 @@ Proof.
     unfold threshold, slant; rewrite Hd, Hl, Hk, Sum_zero by (intros; rewrite Hk; ring).
     pose proof (Rmult_lt_0_compat _ _ HL (bracket_pos eps Hr)).
     replace ((0 - 0) / (n - 1)) with 0 by (field; lra); lra.
+Qed.
+
+(** ** A sufficient eps in closed form *)
+
+(** What Assumption 1 gives on average over a concept. *)
+Lemma kappa_le_level eps C : admissible eps -> In C concepts -> kappa C <= level eps.
+Proof.
+  intros He HC; enough (0 <= level eps - kappa C) by lra.
+  rewrite <- within_kappa by easy; apply Sum_nonneg; intros z Hz; apply in_within in Hz.
+  destruct Hz as [Hz _]; apply Rmult_le_pos; [now apply Rlt_le, omega_pos|].
+  rewrite <- ln_values by (apply He || easy).
+  destruct (structured eps He j z Hz) as [[Hb Ha] _]; rewrite <- ln_1; apply ln_le; [lra|].
+  apply Rmult_le_reg_r with (outside_value eps z); [easy|]; field_simplify; lra.
+Qed.
+
+(** The bound of App. B.3, which forgets how the contexts to avoid are spread. *)
+Lemma threshold_lower eps : admissible eps ->
+  level eps + lambda - eps / (n - 1) * level eps <= threshold eps.
+Proof.
+  intros He; pose proof (proj1 He) as Hr; pose proof n_ge_2 as Hn; pose proof Q_range as HQ.
+  destruct (below_1 eps Hr) as [Hen He1]; pose proof (level_pos eps Hr) as HL.
+  assert (Hrest : Sum elsewhere (fun C => Q C * kappa C) <= level eps).
+  { apply Rle_trans with (Sum elsewhere (fun C => Q C * level eps)).
+    - apply Sum_le; intros C HC; apply in_elsewhere in HC; destruct HC as [HC _].
+      apply Rmult_le_compat_l; [apply Q_nonneg|now apply kappa_le_level].
+    - rewrite Sum_scal_r; pose proof Q_total as Ht; rewrite Sum_concepts, Q_target in Ht; nra. }
+  assert (Hkappa : 0 <= kappa target).
+  { apply divergence_nonneg; auto using omega_total, gamma_total, target_listed;
+      intros z Hz; apply in_within in Hz; destruct Hz; auto. }
+  assert (H1 : 0 <= Q D * level eps * ((n - 1 - eps * n) / (n - 1))).
+  { apply Rmult_le_pos; [apply Rmult_le_pos; lra|].
+    apply Rlt_le, Rdiv_lt_0_compat; lra. }
+  assert (H2 : 0 <= eps / (n - 1)
+    * (level eps + kappa target - Sum elsewhere (fun C => Q C * kappa C))).
+  { apply Rmult_le_pos; [|lra]; apply Rlt_le, Rdiv_lt_0_compat; lra. }
+  assert (H3 : 0 <= Q D * (1 - eps) * delta)
+    by (apply Rmult_le_pos; [apply Rmult_le_pos; lra|apply delta_nonneg]).
+  unfold threshold, slant.
+  replace (level eps * (1 + Q D - Q D * eps * n / (n - 1)))
+    with (level eps + Q D * level eps * ((n - 1 - eps * n) / (n - 1))) by (field; lra).
+  replace (eps * ((kappa target - Sum elsewhere (fun C => Q C * kappa C)) / (n - 1)))
+    with (eps / (n - 1) * (level eps + kappa target - Sum elsewhere (fun C => Q C * kappa C))
+          - eps / (n - 1) * level eps) by (field; lra).
+  lra.
+Qed.
+
+(** [peak-sign] Remark 3.4, weighted family, a sufficient eps in closed form.  With c = - min log
+    (gamma/omega) > 0 and w = W(c exp(-c)), W the function of Lambert, every admissible eps below
+    (G-1)/(G-1+c/w) puts all target peaks at positive strength. *)
+Theorem peak_sign_lambert eps w :
+  admissible eps -> lambda < 0 -> 0 < w -> w * exp w = - lambda * exp lambda ->
+  eps < (n - 1) / (n - 1 + - lambda / w) -> 0 < threshold eps.
+Proof.
+  intros He Hlambda Hw HW Heps; pose proof (proj1 He) as Hr; pose proof n_ge_2 as Hn.
+  set (c := - lambda) in *; assert (Hc : 0 < c) by (unfold c; lra).
+  assert (Hcw : 0 < c / w) by now apply Rdiv_lt_0_compat.
+  assert (Hexp : exp (w + c) = c / w).
+  { replace lambda with (- c) in HW by (unfold c; ring); rewrite exp_Ropp in HW.
+    pose proof (exp_pos c); rewrite exp_plus; apply Rmult_eq_reg_r with w; [|lra].
+    replace (exp w * exp c * w) with (w * exp w * exp c) by ring; rewrite HW; field; lra. }
+  assert (Hq : c / w * w = c) by (field; lra); set (q := c / w) in *; clearbody q.
+  assert (Hsmall : eps * (n - 1 + q) < n - 1).
+  { replace (n - 1) with ((n - 1) / (n - 1 + q) * (n - 1 + q)) at 2 by (field; lra).
+    apply Rmult_lt_compat_r; [lra|easy]. }
+  assert (HL : w + c < level eps).
+  { rewrite <- (ln_exp (w + c)), Hexp; apply ln_increasing; [easy|].
+    apply Rmult_lt_reg_r with eps; [lra|].
+    unfold Rdiv; rewrite Rmult_assoc, Rinv_l by lra; lra. }
+  assert (Hshare : eps / (n - 1) < w / (w + c)).
+  { apply Rmult_lt_reg_r with ((n - 1) * (w + c)); [apply Rmult_lt_0_compat; lra|].
+    replace (eps / (n - 1) * ((n - 1) * (w + c))) with (eps * (w + c)) by (field; lra).
+    replace (w / (w + c) * ((n - 1) * (w + c))) with (w * (n - 1)) by (field; lra).
+    apply Rle_lt_trans with (w * (eps * (n - 1 + q))); [|apply Rmult_lt_compat_l; lra].
+    replace (w * (eps * (n - 1 + q))) with (eps * (w * (n - 1) + c)) by (rewrite <- Hq; ring).
+    apply Rmult_le_compat_l; [lra|]; assert (0 <= w * (n - 2)) by (apply Rmult_le_pos; lra); lra. }
+  apply Rlt_le_trans with (2 := threshold_lower eps He).
+  replace (level eps + lambda - eps / (n - 1) * level eps)
+    with (level eps * (1 - eps / (n - 1)) - c) by (unfold c; ring).
+  assert (Hpart : 1 - w / (w + c) = c / (w + c)) by (field; lra).
+  assert (0 < c / (w + c)) by (apply Rdiv_lt_0_compat; lra).
+  apply Rlt_trans with (level eps * (c / (w + c)) - c).
+  - enough (c < level eps * (c / (w + c))) by lra.
+    apply Rmult_lt_reg_r with (w + c); [lra|].
+    replace (level eps * (c / (w + c)) * (w + c)) with (level eps * c) by (field; lra); nra.
+  - rewrite <- Hpart; apply Rplus_lt_compat_r, Rmult_lt_compat_l; lra.
 Qed.
 
 End Weighted.

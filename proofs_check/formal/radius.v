@@ -488,7 +488,7 @@ Proof.
 Qed.
 
 Lemma two_tokens_limit (x : R) :
-  0 < x ->
+  x <> 0 ->
   is_lim (fun theta => (ln (1 - theta + theta * exp x) - x * theta)
                        / (/ 2 * (theta * (1 - theta)) * x ^ 2)) 0
     (2 * (exp x - 1 - x) / x ^ 2).
@@ -513,13 +513,14 @@ Proof.
     apply lim_mult; [exact Hf|apply lim_inv].
     + apply lim_mult; [apply lim_mult; [apply is_lim_const|]|apply is_lim_const].
       apply is_lim_minus'; [apply is_lim_const|apply is_lim_id].
-    + rewrite Rminus_0_r, Rmult_1_r; assert (0 < x ^ 2) by now apply pow_lt. lra.
+    + rewrite Rminus_0_r, Rmult_1_r; assert (0 < x ^ 2) by now apply pow2_gt_0. lra.
 Qed.
 
-(** [ce-radius] Sharpens Thm 3.8, sharpness.  The upper envelope cannot be improved at any x: two
-    tokens, the favoured one with probability theta, approach it as theta tends to 0. *)
+(** [ce-radius] Sharpens Thm 3.8, sharpness.  Neither bound on the ratio can be improved: two tokens
+    whose log-odds differ by 1, the favoured one with probability theta, approach the upper bound
+    at every strength x > 0 and the lower one at every x < 0, as theta tends to 0. *)
 Theorem ce_radius_sharp (x : R) :
-  0 < x ->
+  x <> 0 ->
   let p theta (_ : unit) (favoured : bool) := if favoured then theta else 1 - theta in
   let M (favoured : bool) := if favoured then 1 else 0 in
   filterlim (fun theta =>

@@ -300,3 +300,26 @@ Proof.
     split; split; [exists near|exists high|exists near|exists high];
       (split; [simpl; tauto|]); rewrite HM; unfold dataset; simpl; lra.
 Qed.
+
+(** Off-concept probabilities that depend on the context. *)
+Definition uneven (j : topic) (z : word) : R :=
+  match j, z with
+  | wanted, (low | high) => 3 / 10 | wanted, (near | far) => 2 / 10
+  | avoided, near => 7 / 10 | avoided, _ => 1 / 10
+  | neutral, far => 7 / 10 | neutral, _ => 1 / 10
+  end.
+
+(** [sign-separation] Lemma B.4, what it needs.  The common off-concept level is necessary: in this
+    dataset every token is most probable in the contexts of its own concept, and yet a token outside
+    the target concept has positive log-odds. *)
+Theorem sign_separation_common_level :
+  (forall j, Sum words (uneven j) = 1)
+  /\ (forall j j' z, j = home_of z -> j' <> home_of z -> 0 < uneven j' z < uneven j z)
+  /\ home_of far <> wanted /\ 0 < log_odds uneven [wanted] [avoided] far.
+Proof.
+  split; [|split; [|split; [easy|]]].
+  - intros j; unfold words, Sum, uneven; simpl; destruct j; simpl; field.
+  - intros j j' z -> Hj; destruct z, j'; simpl in *; lra || easy.
+  - unfold log_odds, average; simpl.
+    assert (ln (1 / 10) < ln (2 / 10)) by (apply ln_increasing; lra); lra.
+Qed.

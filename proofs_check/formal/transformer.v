@@ -376,7 +376,7 @@ Qed.
 
 (** ** A bound at every strength, for a norm without [eps] *)
 
-Definition size x : R := sqrt (Sum coords (fun k => x k ^ 2)).
+Definition magnitude x : R := sqrt (Sum coords (fun k => x k ^ 2)).
 
 Lemma cauchy_schwarz x y : 0 < mean_square y ->
   mean_product x y ^ 2 <= mean_square x * mean_square y.
@@ -422,9 +422,9 @@ Proof.
   - replace c with 0 by nra; rewrite Rinv_0; field_simplify; [nra|lra].
 Qed.
 
-Lemma size_mean_square x : size x = sqrt (INR (length coords)) * sqrt (mean_square x).
+Lemma magnitude_mean_square x : magnitude x = sqrt (INR (length coords)) * sqrt (mean_square x).
 Proof.
-  rewrite <- sqrt_mult_alt by apply pos_INR; unfold size, mean_square, average; f_equal.
+  rewrite <- sqrt_mult_alt by apply pos_INR; unfold magnitude, mean_square, average; f_equal.
   destruct coords as [|k l]; [simpl; lra|]; field; apply Rgt_not_eq, length_pos; discriminate.
 Qed.
 
@@ -459,10 +459,10 @@ Qed.
     twice |h + R| / (|alpha| |v|), in units of the norm's own scale, of its limit. *)
 Theorem norm_limit_bound h v alpha largest :
   visible n v -> alpha <> 0 -> (forall k, In k coords -> Rabs (gain k) <= largest) ->
-  size (fun k => normed n 0 gain bias (moved h alpha v) k
+  magnitude (fun k => normed n 0 gain bias (moved h alpha v) k
                  - normed n 0 gain bias (fun i => sign alpha * v i) k)
-  <= 2 * sqrt (INR (length coords)) * largest * size (seen n h)
-     / (Rabs alpha * size (seen n v)).
+  <= 2 * sqrt (INR (length coords)) * largest * magnitude (seen n h)
+     / (Rabs alpha * magnitude (seen n v)).
 Proof.
   intros Hv Ha Hgain; set (u := seen n v); set (y := fun i => alpha * u i).
   set (x := fun i => seen n h i + y i).
@@ -471,7 +471,7 @@ Proof.
   assert (Hy0 : 0 < mean_square y) by (rewrite Hy; apply Rmult_lt_0_compat; [nra|easy]).
   assert (Hlargest : 0 <= largest).
   { destruct Hv as [k [Hk _]]; eapply Rle_trans; [apply Rabs_pos|now apply (Hgain k)]. }
-  rewrite !size_mean_square; set (d := INR (length coords)).
+  rewrite !magnitude_mean_square; set (d := INR (length coords)).
   assert (Hd : 0 < sqrt d).
   { apply sqrt_lt_R0, length_pos; intros E; destruct Hv as [k [Hk _]]; now rewrite E in Hk. }
   assert (Hsu : 0 < sqrt (mean_square u)) by now apply sqrt_lt_R0.
@@ -675,5 +675,12 @@ Proof.
     rewrite !average_const by easy; f_equal; [|ring].
     apply Sum_ext; intros; now rewrite !Hmean.
 Qed.
+
+(** [final-norm] Sharpens Lemma B.3, reach.  The probabilities of any model are positive and have
+    total one, which is all that the laws of tilting ask: each of them holds at this site with no
+    free parameter. *)
+Theorem final_norm_distribution (h : coordinate -> R) :
+  vocab <> [] -> (forall z, In z vocab -> 0 < model h z) /\ Sum vocab (model h) = 1.
+Proof. intros H; split; [intros z Hz; now apply model_pos|now apply model_total]. Qed.
 
 End Unembedding.

@@ -37,7 +37,7 @@ Proof.
   destruct (Req_EM_T m n) as [->|]; simpl; intuition.
 Qed.
 
-Lemma insert_length m l : ~ In m l -> length (insert m l) = Datatypes.S (length l).
+Lemma insert_length m l : ~ In m l -> length (insert m l) = S (length l).
 Proof.
   induction l as [|n l IH]; intros H; simpl; [easy|].
   destruct (Rlt_dec m n); [easy|]; destruct (Req_EM_T m n) as [->|].
@@ -140,6 +140,17 @@ Proof.
   elim n; apply H; now left.
 Qed.
 
+Lemma changes_one_side t l : t <> 0 -> (forall x, In x l -> 0 <= t * x) -> changes t l = 0%nat.
+Proof.
+  revert t; induction l as [|x l IH]; intros t Ht H; [easy|]; cbn [changes].
+  assert (Hx := H x (or_introl eq_refl)); destruct (Req_EM_T x 0) as [|Hne].
+  - apply IH; [easy|]; intros; apply H; now right.
+  - destruct (Rlt_dec (t * x) 0); [lra|]; apply IH; [easy|]; intros y Hy.
+    assert (Hty := H y (or_intror Hy)); assert (Hsq : 0 < t * t) by now apply Rsqr_pos_lt.
+    apply (Rmult_le_reg_l (t * t)); [easy|]; rewrite Rmult_0_r.
+    replace (t * t * (x * y)) with (t * x * (t * y)) by ring; now apply Rmult_le_pos.
+Qed.
+
 (** Being on one side is transitive through a nonzero value. *)
 Lemma one_side x y z : y <> 0 -> 0 <= x * y -> 0 <= y * z -> 0 <= x * z.
 Proof.
@@ -217,6 +228,56 @@ Proof.
       destruct (Rlt_dec (s * s) 0); [lra|]; intros H; specialize (H (Rle_refl 0)); lia.
   - generalize (changes_through s v l Hv) (changes_increments l v v v Hv Hv (Hsq v)).
     specialize (Hsq v); destruct (Rlt_dec (v * v) 0); [lra|lia].
+Qed.
+
+(** A nonnegative sequence turns at most twice for each nonzero entry, less one: it has to come from
+    zero, or to go back to it, around each. *)
+Definition nonzero (l : list R) : list R :=
+  filter (fun x => if Req_EM_T x 0 then false else true) l.
+
+Lemma changes_nonzero l : forall v d,
+  (forall x, In x (v :: l) -> 0 <= x) -> v <> 0 \/ d <= 0 ->
+  (changes d (differences (v :: l))
+   <= 2 * length (nonzero l) + (if Rlt_dec 0 d then 1 else 0))%nat.
+Proof.
+  induction l as [|y l IH]; intros v d Hpos Hvd; [simpl; lia|].
+  assert (Hv := Hpos v (or_introl eq_refl)); assert (Hy := Hpos y (or_intror (or_introl eq_refl))).
+  assert (Hrest : forall x, In x (y :: l) -> 0 <= x) by (intros; apply Hpos; now right).
+  change (differences (v :: y :: l)) with ((y - v) :: differences (y :: l)).
+  cbn [changes nonzero filter]; fold (nonzero l).
+  destruct (Req_EM_T (y - v) 0) as [E|E].
+  - assert (Hyd : y <> 0 \/ d <= 0) by (destruct Hvd; [left|right]; lra).
+    specialize (IH y d Hrest Hyd); destruct (Req_EM_T y 0); simpl length; lia.
+  - assert (Hcase : y <> 0 \/ y - v <= 0) by (destruct (Req_dec y 0); [right|left]; lra).
+    specialize (IH y (y - v) Hrest Hcase).
+    destruct (Req_EM_T y 0) as [E0|E0]; simpl length; destruct (Rlt_dec 0 (y - v)) as [Hup|Hdown];
+      destruct (Rlt_dec (d * (y - v)) 0) as [Hsign|]; try lia; try (exfalso; lra).
+    destruct (Rlt_dec 0 d) as [|Hd]; [lia|exfalso].
+    assert (0 <= (- d) * (- (y - v))) by (apply Rmult_le_pos; lra); lra.
+Qed.
+
+Lemma turns_nonzero l :
+  (forall x, In x l -> 0 <= x) -> nonzero l <> [] ->
+  (turns l <= 2 * length (nonzero l) - 1)%nat.
+Proof.
+  unfold turns, sign_changes; intros Hpos Hne; induction l as [|v l IH]; [easy|].
+  destruct (Req_EM_T v 0) as [Hv|Hv].
+  - destruct l as [|y l]; [simpl; lia|].
+    assert (Hrest : forall x, In x (y :: l) -> 0 <= x) by (intros; apply Hpos; now right).
+    assert (Hy := Hrest y (or_introl eq_refl)).
+    assert (Hskip : nonzero (v :: y :: l) = nonzero (y :: l))
+      by (unfold nonzero; simpl; destruct (Req_EM_T v 0); easy).
+    rewrite Hskip in *.
+    change (differences (v :: y :: l)) with ((y - v) :: differences (y :: l)).
+    cbn [changes]; destruct (Req_EM_T (y - v) 0) as [E|E]; [now apply IH|].
+    assert (Hup : y <> 0) by lra; assert (H := changes_nonzero l y (y - v) Hrest (or_introl Hup)).
+    assert (Hlen : length (nonzero (y :: l)) = S (length (nonzero l)))
+      by (unfold nonzero; simpl; destruct (Req_EM_T y 0); easy).
+    rewrite Hlen; destruct (Rlt_dec (0 * (y - v)) 0), (Rlt_dec 0 (y - v)); lia || lra.
+  - assert (H := changes_nonzero l v 0 Hpos (or_introl Hv)).
+    assert (Hlen : length (nonzero (v :: l)) = S (length (nonzero l)))
+      by (unfold nonzero; simpl; destruct (Req_EM_T v 0); easy).
+    rewrite Hlen; destruct (Rlt_dec 0 0); lia || lra.
 Qed.
 
 (** ** One step of Rolle *)
