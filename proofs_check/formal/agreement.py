@@ -159,9 +159,14 @@ transitivity (gain vocab p M C alpha).
 - unfold gain; rewrite F_0 by easy.
   print (filter C vocab) (fun y => tilted alpha y - p y) by (algebra alpha).
   rewrite Sum_minus; unfold concept.F; field; lra.
-- rewrite concept_tanh by easy; rewrite <- F_0 with (vocab := vocab) (M := M) by easy.
-  reals.
-  admit.""",
+- rewrite concept_tanh by easy.
+  assert (Hl : logit vocab p M C
+               = ln (/ (1 + - 1 * Sum (filter C vocab) p) * Sum (filter C vocab) p)).
+  { unfold logit; rewrite F_0 by easy; f_equal; unfold Rdiv, Rminus.
+    rewrite Rmult_comm; do 3 f_equal; ring. }
+  rewrite <- Hl; match goal with |- context [tanh (?u + ?v)] =>
+    replace (u + v) with ((nu vocab p M C alpha + logit vocab p M C) / 2) by (rewrite Hi; lra) end.
+  replace (1 / 2 * logit vocab p M C) with (logit vocab p M C / 2) by field; field; lra.""",
     ),
     "concept-monotone": (
         "forall alpha,",
@@ -186,7 +191,8 @@ assert (Hm : mean alpha = m + E vocab p M alpha w).
 change (Sum vocab (fun z => tilted alpha z * M z)) with (mean alpha).
 change (Sum vocab (fun z => tilted alpha z * w z)) with (E vocab p M alpha w).
 unfold central, Var, E at 1 2; rewrite <- !Sum_scal, <- Sum_plus; apply Sum_ext; intros y Hy.
-replace (E vocab p M alpha w) with (mean alpha - m) by lra; rewrite (Hw y Hy); algebra alpha.""",
+replace (E vocab p M alpha w) with (mean alpha - m) by lra.
+replace (w y) with (M y - m) by (rewrite Hw by easy; ring); algebra alpha.""",
     ),
 }
 
@@ -267,7 +273,7 @@ exists (- (tilted alpha z * (M z - mean vocab p M alpha)) / tilted alpha z ^ 2);
   { rewrite Hlevel; apply mean_lt; [easy|easy|apply Hm|].
     destruct (filter (outside A) vocab) as [|y l] eqn:E; [easy|]; exists y.
     assert (Hy : In y (filter (outside A) vocab)) by (rewrite E; now left).
-    split; [now apply filter_In in Hy|]; rewrite Hoff by now left; generalize (d_pos y); lra. }
+    split; [now apply filter_In in Hy|]; rewrite Hoff by (now left); generalize (d_pos y); lra. }
   assert (0 < tilted alpha z * (M z - mean vocab p M alpha) / tilted alpha z ^ 2); [|lra].
   apply Rdiv_lt_0_compat; [apply Rmult_lt_0_compat; lra|now apply pow_lt].""",
     ),
@@ -350,8 +356,14 @@ intros; transitivity (logits coords W (fun k => H k j + alpha *
   print N (fun i => Sum coords (fun k => W z k * H k i)) by (apply Sum_ext; intros; ring).
   ring.""",
     ),
-    "tilting": ("forall alpha shift (b : J -> R) x,", "intros alpha shift b x; shifted alpha shift b x."),
-    "final-norm": ("forall alpha shift (b : J -> R) x,", "intros alpha shift b x; shifted alpha shift b x."),
+    "tilting": (
+        "forall alpha shift (b : J -> R) x,",
+        "intros alpha shift b x; shifted alpha shift b x.",
+    ),
+    "final-norm": (
+        "forall alpha shift (b : J -> R) x,",
+        "intros alpha shift b x; shifted alpha shift b x.",
+    ),
     "sign-separation": (
         "forall a_z b_z z, 0 < b_z < a_z ->",
         """\
@@ -377,7 +389,7 @@ destruct (sign_separation_printed bool_dec [z] (fun _ => true) fst
 transitivity (mean vocab p M 0).
 - unfold mean; rewrite E_0 by auto; apply Sum_ext; intros; unfold log_odds, average, Rdiv; ring.
 - rewrite (peak_sign_divergences vocab q P N q_pos q_total P_not_empty N_not_empty).
-  unfold distance_to, average, Rdiv; ring.""",
+  unfold distance_to, average, divergence, Rdiv; ring.""",
     ),
 }
 
@@ -488,7 +500,35 @@ _LOGITS_LAWS: Mapping[str, tuple[str, str]] = {
     "local": (
         "forall alpha,",
         """\
-admit.""",
+intros alpha Hr d2 H2 d1 H1.
+assert (Hd2 : forall y a, is_derive (d1 y) a (d2 y a)).
+{ intros y a; apply (is_derive_ext (Derive (ell y))); [|apply H2].
+  intros; apply is_derive_unique, H1. }
+set (l := fun (_ : unit) z a => ell z a); set (M := fun (_ : unit) z a => d1 z a).
+set (bend := fun (_ : unit) z a => d2 z a).
+assert (Hl : forall u z a, is_derive (l u z) a (M u z a)) by (intros; apply H1).
+assert (HM : forall u z a, is_derive (M u z) a (bend u z a)) by (intros; apply Hd2).
+apply (is_derive_n_ext (fun a => any_block.cross_entropy vocab l tt a r
+                                 + Sum vocab (fun z => r z * ln (r z)))).
+- intros a; unfold any_block.cross_entropy; rewrite <- Sum_plus; apply Sum_ext; intros z Hz.
+  assert (Ht : 0 < Sum vocab (fun y => exp (ell y a))) by now apply partition_pos.
+  unfold any_block.at_strength, softmax; rewrite ln_div by (apply exp_pos || easy).
+  rewrite !ln_mult by (repeat apply Rmult_lt_0_compat; try apply exp_pos; auto).
+  unfold l; rewrite !ln_exp; ring.
+- apply (is_derive_ext (fun a => any_block.local_mean vocab l M tt a
+                                 - any_block.data_mean vocab r (fun z => M tt z a))).
+  + intros a; symmetry; apply is_derive_unique; eapply is_derive_value.
+    * apply @is_derive_plus; [|apply is_derive_const].
+      now apply (any_block.cross_entropy_slope vocab l M).
+    * apply Rplus_0_r.
+  + eapply is_derive_value; [now apply (any_block.cross_entropy_curvature vocab l M bend)|].
+    unfold any_block.local_variance, any_block.expected, any_block.data_mean, any_block.local_mean.
+    unfold any_block.expected, any_block.at_strength, softmax, l, M, bend, Rdiv; reals.
+    print vocab (fun z => exp (ell z alpha) * / Sum vocab (fun y => exp (ell y alpha)) * d1 z alpha)
+      by ring.
+    unfold Rminus; rewrite Rplus_assoc; apply f_equal2.
+    * apply Sum_ext; intros; ring.
+    * rewrite <- Sum_opp, <- Sum_plus; apply Sum_ext; intros; ring.""",
     ),
 }
 
@@ -517,8 +557,9 @@ intros x Hx; eapply is_lim_ext_loc;
   assert (Hq := mean_square_moved coords h t v); unfold moved in Hq; rewrite Hq.
   replace (A * t ^ 2 + 2 * B * t + mean_square coords h + eps)
     with (t ^ 2 * (A + 2 * B * / t + C * / t ^ 2)) by (field; lra).
-  rewrite sqrt_mult_alt, sqrt_pow2 by nra.
-  unfold Rdiv; rewrite Rinv_mult; field; lra.
+  rewrite sqrt_mult_alt, sqrt_pow2 by (apply pow2_ge_0 || lra).
+  unfold Rdiv; rewrite Rmult_1_l, Rinv_mult; generalize (/ sqrt (A + 2 * B * / t + C * / t ^ 2)).
+  intros; field; lra.
 - intros k _; apply lim_bounded_over with (Rabs (h k)); intros; lra.
 - unfold Rdiv; now rewrite Rmult_1_l.""",
     ),
