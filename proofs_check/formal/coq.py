@@ -103,7 +103,7 @@ def accept(progress: Callable[[str], None] = lambda line: None) -> Mapping[str, 
 
 
 def disagreements() -> Mapping[str, str]:
-    """The laws whose identity, printed from SymPy, is not the library's: id -> what Coq says.
+    """The laws whose key formula, printed from SymPy, is not the library's: id -> what Coq says.
 
     Raises
     ------
