@@ -55,7 +55,6 @@ class Hooked:
 
     def __call__(self, rows: NDArray[np.intp], alphas: Floats) -> Floats:
         import torch
-
         from steering_strength.proofs_check.bridge._old.hooks import Captured, Steered
         from steering_strength.proofs_check.bridge._old.upper import read_out
 
@@ -150,7 +149,6 @@ class Bench:
         self, name: str, concept: str, contexts: int, layers: Sequence[int] | None
     ) -> None:
         import torch
-
         from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
         from steering_strength.proofs_check.bridge._old.encoding import encode
         from steering_strength.proofs_check.bridge._old.models import load_model

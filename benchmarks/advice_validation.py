@@ -113,7 +113,6 @@ def _run(options: argparse.Namespace) -> int:
     quiet()
     require()
     import torch
-
     from steering_strength.proofs_check.bridge._old.anatomy import inspect_model
     from steering_strength.proofs_check.bridge._old.encoding import encode
     from steering_strength.proofs_check.bridge._old.models import load_model
@@ -126,6 +125,7 @@ def _run(options: argparse.Namespace) -> int:
     from steering_strength.proofs_check.bridge.concept_texts import load_concept
     from steering_strength.proofs_check.bridge.sites import FINAL_NORM, Site
     from steering_strength.proofs_check.bridge.steering.making import difference_vectors
+
     from steering_strength.theory.files import output_folder
 
     folder = output_folder(options.out)

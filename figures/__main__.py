@@ -1,6 +1,7 @@
 """``python -m figures [NAMES] [--out DIR] [--format pdf,png,svg]``: pictures and their data.
 
-``python -m figures explore`` writes the interactive page (`figures.explorer`).
+``python -m figures explore`` writes the interactive page (`figures.explorer`), and ``python -m
+figures real DIR`` draws what was measured on a language model (`figures.real_model`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from steering_strength.figures.explorer.page import main as explore
 from steering_strength.figures.gallery import FIGURES, Figure, find
+from steering_strength.figures.real_model import main as real
 from steering_strength.figures.store import FORMATS, parse_formats
 from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
@@ -43,19 +45,19 @@ _REAL = re.compile(r"fig(?:ure)?[ ._]?(?:[67]|A[._]?\d+)", re.IGNORECASE)
 
 def _find(name: str) -> Figure:
     """The figure of that name; a mistake may also have meant the command `explore`."""
-    if name == "explore":
+    if name in ("explore", "real"):
         raise SteeringError(
-            "explore is a command, no figure", remedy="write it first: python -m figures explore"
+            f"{name} is a command, no figure", remedy=f"write it first: python -m figures {name}"
         )
     if _REAL.fullmatch(name):
         raise SteeringError(
             f"{name} of the paper shows a language model, not the theory alone",
-            remedy="draw it on one with python -m proofs_check.bridge figures",
+            remedy="measure it: python -m proofs_check.bridge figures, then python -m figures real",
         )
     if name == "all":
         raise SteeringError("'all' is no figure", remedy="without a name all of them are drawn")
     if name not in FIGURES:
-        raise UnknownNameError("figure", name, [*FIGURES, "explore"])
+        raise UnknownNameError("figure", name, [*FIGURES, "explore", "real"])
     return find(name)
 
 
@@ -74,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["explore"]:
         return explore(words[1:])
+    if words[:1] == ["real"]:
+        return real(words[1:])
     options = _arguments(words)
     try:
         chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]

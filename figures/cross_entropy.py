@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, FloatArray, paper_example
 from steering_strength.figures.style import (
-    BLACK,
-    BLUE,
     GREEN,
+    GREY,
+    INK,
     LAW,
     SIMULATION,
     label_at,
@@ -95,16 +95,16 @@ def curves(
 
 
 def draw(record: CrossEntropyCurves, ax: Axes, *, explain: bool = True) -> dict[str, list[Artist]]:
-    """Blue the exact law, black the quadratic, rings the simulation, green the guarantee.
+    """Solid the exact law, dashed the quadratic, rings the simulation, green the guarantee.
 
     Without `explain`, for a small panel, the guarantee is left out and labels are short.
     """
     top = 1.12 * float(max(record.law.max(), record.quadratic.max()))
-    (exact,) = ax.plot(record.alpha, record.law, color=BLUE, **LAW)
+    (exact,) = ax.plot(record.alpha, record.law, color=INK, **LAW)
     (quadratic,) = ax.plot(
-        record.alpha, record.quadratic, color=BLACK, linewidth=1.3, linestyle=(0, (5, 3)), zorder=3
+        record.alpha, record.quadratic, color=GREY, linewidth=1.3, linestyle=(0, (5, 3)), zorder=3
     )
-    (rings,) = ax.plot(record.alpha, record.simulated, markevery=20, color=BLUE, **SIMULATION)
+    (rings,) = ax.plot(record.alpha, record.simulated, markevery=20, color=INK, **SIMULATION)
     strength_axis(ax, record.alpha)
     ax.set_ylim(-0.03 * top, top)
     artists: dict[str, list[Artist]] = {
@@ -127,8 +127,8 @@ def _name_curves(record: CrossEntropyCurves, ax: Axes) -> None:
 
     right = float(record.alpha[-1])
     law, quadratic = at(record.law, 0.8 * right), at(record.quadratic, 0.5 * right)
-    label_at(ax, "exact law", law, (-8, 0), color=BLUE, ha="right", bbox=None)
-    label_at(ax, "quadratic", quadratic, (7, -7), color=BLACK, ha="left", bbox=None)
+    label_at(ax, "exact law", law, (-8, 0), color=INK, ha="right", bbox=None)
+    label_at(ax, "quadratic", quadratic, (7, -7), color=GREY, ha="left", bbox=None)
 
 
 def _guarantee(record: CrossEntropyCurves, ax: Axes, top: float) -> Artist:

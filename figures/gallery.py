@@ -160,7 +160,7 @@ FIGURES: dict[str, Figure] = {
             name="fig5",
             title="Cross-entropy: the exact law and its quadratic",
             caption=(
-                "Blue: the exact law, a Kullback-Leibler divergence. Dashed: the quadratic of "
+                "Solid: the exact law, a Kullback-Leibler divergence. Dashed: the quadratic of "
                 "Thm 3.8. Green: where the range of the log-odds alone guarantees the curve to "
                 "lie, and the radius within which the quadratic is guaranteed to 10 %."
             ),

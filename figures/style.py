@@ -2,8 +2,8 @@
 
 Colours are those of Okabe and Ito, distinguishable with every common form of colour
 blindness; **the target concept is blue, other concepts are orange, amber, plum and grey in their
-order** (`concept_colours`; as in the paper, off-target is warm), and green is kept for what is
-guaranteed or advised. A law is always a line
+order** (`concept_colours`; as in the paper, off-target is warm), green is kept for what is
+guaranteed or advised, and prices, which belong to no concept, are drawn in ink. A law is a line
 and a simulation always a ring on it, so a reader can tell derivation from experiment
 without a legend. Matplotlib's defaults are restored before the style is laid over them:
 a private `matplotlibrc` changes nothing, and the bundled DejaVu fonts need no installation.
@@ -25,7 +25,6 @@ from numpy.typing import ArrayLike
 
 __all__ = [
     "AMBER",
-    "BLACK",
     "BLUE",
     "GREEN",
     "GREY",
@@ -46,7 +45,6 @@ __all__ = [
     "style",
 ]
 
-BLACK = "#000000"
 BLUE = "#0072B2"  # target
 ORANGE = "#D55E00"  # off-target
 AMBER = "#B37400"  # a second off-target concept: the palette's orange, darkened to 3.9:1 on white

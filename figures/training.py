@@ -17,7 +17,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import FloatArray, paper_smoothed
-from steering_strength.figures.style import BLUE, GREY, LAW, LIMIT, label_at
+from steering_strength.figures.style import GREY, INK, LAW, LIMIT, label_at
 from steering_strength.theory import UnconstrainedFeatures
 
 __all__ = ["TrainingCurve", "curves", "draw"]
@@ -90,7 +90,7 @@ def draw(record: TrainingCurve, axes: Sequence[Axes]) -> dict[str, list[Artist]]
     left, right = axes
     steps = np.arange(len(record.loss))
     artists: dict[str, list[Artist]] = {"loss": [], "entropy": [], "excess": []}
-    artists["loss"] += left.plot(steps, record.loss, color=BLUE, **LAW)
+    artists["loss"] += left.plot(steps, record.loss, color=INK, **LAW)
     artists["entropy"] += [left.axhline(record.entropy, color=GREY, **LIMIT)]
     first = float(record.loss[0])
     label_at(
@@ -104,7 +104,7 @@ def draw(record: TrainingCurve, axes: Sequence[Axes]) -> dict[str, list[Artist]]
     left.set_ylim(record.entropy - 0.12 * (first - record.entropy), None)
     left.set_ylabel("cross-entropy  (nats)")
     left.set_title("the loss falls to the entropy")
-    artists["excess"] += right.semilogy(steps, record.excess, color=BLUE, **LAW)
+    artists["excess"] += right.semilogy(steps, record.excess, color=INK, **LAW)
     right.set_ylabel("loss minus entropy  (nats)")
     right.set_title("what is left of it")
     worst, allowed = float(record.error.max()), float(record.bound.max())

@@ -133,14 +133,14 @@ def _prove(task: Task) -> Part:
     principles = ", ".join(principle.name for principle in law.principles())
     note = f"{statuses.count('proved')} of {len(statuses)} steps by the kernel"
     if principles:
-        note += f"; named principles: {principles}"
+        note += f"; by the rules: {principles}"
     if unknown:
         note += f"; unknown steps: {', '.join(map(str, unknown))}"
-    refuted = not law.expected and not unknown
-    held: Status = "proved with rules" if str(law.status()) == "proved with rules" else "proved"
+    found: Status = law.status().value
+    refuted = not law.expected and found == "refuted"
     return Part(
         task=task,
-        status="unknown" if unknown else held if law.expected else "refuted",
+        status=found,
         examples=len(statuses),
         max_error=None,
         counterexample="\n".join(
@@ -162,7 +162,7 @@ def _claim(task: Task) -> str:
     if task.method != "symbolic":
         return _check(task).claim
     law = DERIVATIONS[task.name]
-    return law.statement.text() if law.expected else law.paper
+    return law.claim.text() if law.expected else law.paper
 
 
 def _search(task: Task) -> Part:
@@ -212,7 +212,7 @@ def _formal(names: Sequence[str]) -> dict[str, Verdict]:
         return {}
     started = time.perf_counter()
     try:
-        answers, missing = coq.accept(), ""
+        answers, missing = coq.accept(ids=set(names)), ""
     except MissingExtraError as error:
         answers, missing = {}, error.problem
     seconds = (time.perf_counter() - started) / len(wanted)

@@ -28,15 +28,6 @@ __all__ = [
 if TYPE_CHECKING:
     import os
 
-__all__ = [
-    "Method",
-    "Status",
-    "Verdict",
-    "as_json",
-    "versions",
-    "write_json",
-]
-
 Method = Literal["symbolic", "formal", "certified", "property", "real-model"]
 Status = Literal[
     "proved",

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 
 from steering_strength.proofs_check.bridge.__main__ import main
-from steering_strength.proofs_check.bridge.advisor.advise import as_json
-from steering_strength.proofs_check.bridge.advisor.input import read_input, target_tokens
-from steering_strength.proofs_check.bridge.advisor.search import Search
+from steering_strength.proofs_check.bridge.data import plain, read_input
 from steering_strength.proofs_check.bridge.errors import CurveError
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import ProbabilityError, SteeringError
@@ -130,65 +128,22 @@ def test_files_that_cannot_be_read(tmp_path):
         read_input(tmp_path / "pickled.npz")
 
 
-def test_targets():
-    odds = np.array([0.0, np.nan, 3.0, 2.0, 1.0])
-    np.testing.assert_array_equal(target_tokens("1, 4", None, None, odds, TEXT), [1, 4])
-    np.testing.assert_array_equal(target_tokens(None, "JOY", None, odds, TEXT), [0, 1])
-    np.testing.assert_array_equal(target_tokens(None, None, 2, odds, TEXT), [2, 3])
-    assert target_tokens(None, None, None, odds, TEXT) is None
+def test_targets(npz, tables, tmp_path):
+    given = read_input(npz)
+    np.testing.assert_array_equal(given.tokens((1, 4), (), None), [1, 4])
+    np.testing.assert_array_equal(given.tokens(None, ("JOY",), None), [0, 1])
+    odds = given.families[0].log_odds
+    np.testing.assert_array_equal(given.tokens(None, (), 2), np.argsort(-odds)[:2])
+    assert given.tokens(None, (), None) is None
     for arguments, message in (
-        (("1", "joy", None), "--tokens and --words"),
-        (("x", None, None), "--tokens is 'x'"),
-        ((None, "fog", None), "no token spells"),
-        ((None, None, 5), "--largest is 5"),
+        ((None, ("fog",), None), "no token spells"),
+        ((None, (), 5), "--largest is 5"),
     ):
         with pytest.raises(CurveError, match=message):
-            target_tokens(*arguments, odds, TEXT)
+            given.tokens(*arguments)
+    np.savez(tmp_path / "bare.npz", **tables)
     with pytest.raises(CurveError, match="does not hold"):
-        target_tokens(None, "joy", None, odds, ())
-
-
-def run_search(curve, goal, rate, seed, rounds=5):
-    search = Search("cross_entropy", goal, rate, seed)
-    for used in range(1, rounds + 1):
-        alpha = search.propose()
-        search.record(alpha, curve(alpha))
-        if abs((search.nodes[-1][1] / goal) ** 2 - 1) <= 0.01:
-            return search, used
-    return search, rounds + 1
-
-
-@pytest.mark.parametrize("bend", [-0.2, 0.0, 0.3, 1.0])
-def test_the_search_needs_few_measurements(bend):
-    # y flattens (bend > 0) or steepens; the seed is that of the slope alone.
-    goal = 0.7
-
-    def curve(alpha):
-        return alpha / (1.0 + bend * alpha)
-
-    seed = min(goal, 4.0)
-    search, used = run_search(curve, goal, 1.0, seed)
-    assert used <= 3
-    found = search.nodes[-1][0]
-    assert found == pytest.approx(goal / (1 - bend * goal), rel=0.02)
-
-
-def test_the_search_stays_in_its_bracket_and_sees_a_fall():
-    def bump(alpha):
-        return alpha * math.exp(-alpha)
-
-    search, _ = run_search(bump, 0.2, 1.0, 5.0)
-    assert search.low < search.high < math.inf
-    assert bump(search.low) < 0.2 <= bump(search.high)
-    hopeless = Search("level", 1.0, 1.0, 1.5)
-    seen = []
-    while not hopeless.falling and len(seen) < 8:
-        seen.append(hopeless.propose())
-        hopeless.record(seen[-1], bump(seen[-1]))
-    # Inwards past the maximum at 1, and then it stops.
-    assert min(seen) < 1.0 < max(seen)
-    assert len(seen) <= 4
-    assert hopeless.high == math.inf
+        read_input(tmp_path / "bare.npz").tokens(None, ("joy",), None)
 
 
 def test_the_command_line_without_torch(npz, tmp_path):
@@ -211,16 +166,11 @@ sys.exit(main(["advise", "--data", {str(npz)!r}, "--words", "joy", "--level", "0
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode in (0, 1)
     assert "3 contexts: " in done.stdout
-    assert "0 forward passes" in done.stdout
     assert "AISteer360" in done.stdout
     names = sorted(path.name for path in out.iterdir())
-    assert names == [
-        "advice.json",
-        "advice_context_0.npz",
-        "advice_context_0.png",
-        "advice_population.npz",
-        "advice_population.png",
-    ]
+    assert names == ["advice.json", "advice.npz"]
+    with np.load(out / "advice.npz") as record:
+        assert record["effect"].shape == record["price"].shape == (25, 3)
     content = json.loads((out / "advice.json").read_text())
     assert content["advice"]["window"]["status"] == ("ok" if done.returncode == 0 else "empty")
     assert len(content["advice"]["contexts"]) == 3
@@ -256,10 +206,8 @@ def test_an_empty_window_is_exit_status_1(npz, capsys):
 
 
 def test_json_has_no_number_that_json_lacks():
-    found = as_json({"a": 1}["a"])
-    assert found == 1
-    assert as_json((math.inf, -math.inf, math.nan, 0.5)) == ["inf", "-inf", None, 0.5]
-    assert as_json(np.array([True, False, True])) == [0, 2]
+    assert plain((math.inf, -math.inf, math.nan, 0.5)) == ["inf", "-inf", None, 0.5]
+    assert plain(np.array([True, False, True])) == [0, 2]
 
 
 def test_a_distribution_that_is_none_is_refused(tmp_path):

@@ -220,7 +220,14 @@ class TestVerdictsAsJson:
                 "seconds",
             } <= set(entry)
             assert entry["method"] in {"symbolic", "certified", "property", "real-model"}
-            assert entry["status"] in {"proved", "certified", "passed", "refuted", "unknown"}
+            assert entry["status"] in {
+                "proved",
+                "proved with rules",
+                "certified",
+                "passed",
+                "refuted",
+                "unknown",
+            }
             assert entry["expected"] == ("false" if "/" in entry["id"] else "true")
             assert (entry["counterexample"] is not None) == (entry["status"] == "refuted")
         for run in runs:  # time is all that may differ

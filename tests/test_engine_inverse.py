@@ -187,3 +187,11 @@ def test_signs_and_tokens_are_checked():
         family.alpha_for_concept([0], 0.5, 0)
     with pytest.raises(ShapeError, match="mask"):
         family.alpha_for_concept(np.ones((2, 20), dtype=bool), 0.5)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_m_below_the_smallest_numbers_ends_in_an_answer(sign):
+    family = TiltedFamily(np.log([0.3, 0.3, 0.4]), np.array([-1.9, 5.9, 1.8]) * 1e-320)
+    for root in (family.limit_root(0.1, sign), family.concept_root([1], 0.99, sign)):
+        assert not root.reached
+        assert root.alpha == sign * np.inf

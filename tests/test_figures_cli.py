@@ -49,7 +49,7 @@ class _Empty:
     [
         (["fg3"], "unknown figure 'fg3'; did you mean fig3"),
         (["explor"], "unknown figure 'explor'; did you mean explore?"),
-        (["fig6"], "fig6 of the paper shows a language model, not the theory alone; draw it on"),
+        (["fig6"], "fig6 of the paper shows a language model, not the theory alone"),
         (["figA.10"], "figA.10 of the paper shows a language model"),
         (["figB2"], "unknown figure 'figB2'; did you mean"),
         (["all"], "'all' is no figure; without a name all of them are drawn"),

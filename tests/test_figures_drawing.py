@@ -12,9 +12,12 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
 from steering_strength.figures import concept, cross_entropy, dataset, peaks, store, training
@@ -236,6 +239,17 @@ def test_text_of_others_is_never_mathematics_and_has_its_glyphs(token, text):
         drawn = canvas.text(0.5, 0.5, f"{shown(token)} peaks at 1.50")
         canvas.draw_without_rendering()  # a missing glyph is a warning, and a warning an error
     assert not drawn._preprocess_math(drawn.get_text())[1]  # Matplotlib's own decision
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_any_text_can_stand_in_a_picture(token):
+    text = shown(token)
+    assert text.strip()
+    glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
+    assert all(ord(letter) in glyphs for letter in text)
+    drawn = Canvas().text(0.5, 0.5, f"{text} peaks")
+    assert not drawn._preprocess_math(drawn.get_text())[1]
 
 
 def test_hostile_names_are_drawn_everywhere():

@@ -13,8 +13,8 @@ from steering_strength.theory.laws import LAWS
 @pytest.mark.parametrize("name", LAWS)
 def test_every_formula_of_every_law_can_be_set(name):
     typesetter = Typesetter()
-    for step in LAWS[name].steps:
-        latex = step.latex()
+    for step in LAWS[name].record()["steps"]:
+        latex = step["latex"]
         if latex:
             html = typesetter.formula(latex, display=True)
             assert "<svg" in html, latex

@@ -83,7 +83,13 @@ class TestSums:
 
     def test_constants_are_counted(self):
         assert decide_equal(over(Integer(1)), V)
-        assert decide_equal(Sum(r, (z, n, V - 1)), (V - n) * r)
+        assert decide_equal(Sum(r, (z, n, V - 1)), (V - n) * r, (Sign(V - n),))
+
+    def test_a_range_is_counted_only_if_its_ends_are_in_order(self):
+        """For n = 3 and V = 1 the sum is empty, and V - n is -2."""
+        tail = Sum(r, (z, n, V - 1))
+        assert not decide_equal(tail, (V - n) * r)
+        assert decide_equal(tail, r * Sum(1, (x, n, V - 1)))  # the same count, whatever it is
 
     def test_the_index_itself_is_not_a_constant(self):
         assert not decide_equal(over(z), V * z)
@@ -147,11 +153,12 @@ class TestCapture:
 
     def test_a_parametrisation_holds_on_its_block_only(self):
         block = Let(M[y], r, y, Integer(0), n - 1)
-        split = Split(Integer(0), n, V - 1)
+        split, order = Split(Integer(0), n, V - 1), Sign(V - n)
         assert decide_equal(Sum(M[z], (z, 0, n - 1)), n * r, (block,))
         assert not decide_equal(over(M[z]), V * r, (block,))
         tail = Sum(M[z], (z, n, V - 1))
-        assert decide_equal(over(M[z]), n * r + tail, (split, block))
+        assert decide_equal(over(M[z]), n * r + tail, (split, order, block))
+        assert not decide_equal(over(M[z]), n * r + tail, (split, block))
 
 
 class TestDivision:

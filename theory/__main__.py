@@ -6,14 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from steering_strength import __version__
 from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import SteeringError, UnknownNameError
-
-if TYPE_CHECKING:
-    from steering_strength.theory.laws import Law
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,23 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _proved(law: Law) -> str:
-    """Proved outright, proved up to appeals to named principles, or unknown."""
-    appeals = law.prove().count("assumed")
-    if law.status() != "assumed":
-        return str(law.status())
-    return f"proved, {appeals} appeal{'s' * (appeals > 1)}"
-
-
-def _refuted(claim: Law) -> str:
-    """A false claim is refuted if the steps of its refutation are all proved."""
-    return "refuted" if claim.status() == "proved" else "unknown"
-
-
 def _run(arguments: argparse.Namespace) -> str:
     from steering_strength.theory.laws import CLAIMS, LAWS
-    from steering_strength.theory.laws.latex import latex_document
-    from steering_strength.theory.laws.page import record, text_page
+    from steering_strength.theory.laws.page import latex_document
 
     if arguments.command == "graph":
         from steering_strength.theory.laws.graph import dot, tree
@@ -74,14 +56,14 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.command == "list":
         if arguments.json:
             return json.dumps(
-                [{k: record(law)[k] for k in ("id", "title", "source", "status", "expected")}
+                [{k: law.record()[k] for k in ("id", "title", "source", "status", "expected")}
                  for law in (*LAWS.values(), *CLAIMS.values())],
                 indent=2, ensure_ascii=False)  # fmt: skip
         width = max(map(len, (*LAWS, *CLAIMS)))
         return "\n".join(
-            [f"{law.id:<{width}}  {_proved(law):<18}  {law.title}" for law in LAWS.values()]
+            [f"{law.id:<{width}}  {law.status()!s:<18}  {law.title}" for law in LAWS.values()]
             + ["", "claims that are false, refuted by an instance:"]
-            + [f"{c.id:<{width}}  {_refuted(c):<18}  {c.title}" for c in CLAIMS.values()]
+            + [f"{c.id:<{width}}  {c.status()!s:<18}  {c.title}" for c in CLAIMS.values()]
         )
     if (arguments.id is None) != arguments.all:
         raise SteeringError(
@@ -94,9 +76,9 @@ def _run(arguments: argparse.Namespace) -> str:
     if arguments.latex:
         return latex_document(*laws)
     if arguments.json:
-        records = [record(law) for law in laws]
+        records = [law.record() for law in laws]
         return json.dumps(records if arguments.all else records[0], indent=2, ensure_ascii=False)
-    return f"\n\n{'-' * 96}\n\n".join(text_page(law) for law in laws)
+    return f"\n\n{'-' * 96}\n\n".join(law.text() for law in laws)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,6 @@
   const record = explorer.decode(JSON.parse($("data").textContent));
   const state = { item: null, context: null, view: null, index: 0 };
   const shown = {};
-  const BLUE = record.blue;
   let timer = null;
 
   function fill(select, entries, chosen = 0) {
@@ -64,7 +63,7 @@
     const { item, context, view } = state, budget = record.budgets[Number($("budget").value)];
     for (const name of ["bars", "tokens", "concepts", "price"]) {
       const element = $(`plot-${name}`);
-      const picture = explorer[name](element, item, context, view, BLUE, budget);
+      const picture = explorer[name](element, item, context, view, budget);
       if (shown[name]) discard(shown[name]);
       element.replaceChildren();
       shown[name] = { ...picture, drawn: Promise.resolve(Bokeh.Plotting.show(picture.plot, element)) };

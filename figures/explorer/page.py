@@ -51,7 +51,6 @@ def page_record(found: Sequence[tuple[Case, tuple[ContextCurves, ...]]]) -> dict
         "levels": list(LEVELS),
         "level": LEVELS.index(0.5),
         "budget": BUDGETS.index(1.0),
-        "blue": BLUE,
         "cases": [_case(case, contexts) for case, contexts in found],
     }
 

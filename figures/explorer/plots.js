@@ -331,7 +331,7 @@ const explorer = {};
     } };
   };
 
-  explorer.price = (element, item, context, view, blue, budget) => {
+  explorer.price = (element, item, context, view, budget) => {
     // What costs several times the budget is of no interest, and would squeeze what does not.
     const top = Math.min(ends([view.cross_entropy], 0, 1e-12)[1], 3 * budget);
     const y = [-0.04 * top, 1.12 * top];
@@ -354,24 +354,24 @@ const explorer = {};
     lines.push(curve(plot, view, cut(view.asymptote), text("asymptote", view.asymptote),
       { line_color: "#6B6B6B", line_dash: { value: [1, 4] }, line_width: 1.4 }));
     if (several) lines.push(curve(plot, view, view.average, text("average over the contexts", view.average),
-      { line_color: "#8A8A8A", line_width: 1.6 }));
+      { line_color: "#A0A0A0", line_width: 1.4 }));
     lines.push(curve(plot, view, cut(view.quadratic), text("quadratic", view.quadratic),
-      { line_color: "#000000", line_dash: { value: [6, 4] }, line_width: 1.6 }));
+      { line_color: SOFT, line_dash: { value: [6, 4] }, line_width: 1.6 }));
     lines.push(curve(plot, view, view.cross_entropy, text("this context", view.cross_entropy),
-      { line_color: blue, line_width: 2.4 }));
+      { line_color: INK, line_width: 2.4 }));
     hover(plot, lines, [["curve", "@name"], ["α", "@alpha"], ["nats", "@nats"]]);
     const inside = (values, share) => {
       let best = -1;
       values.forEach((v, i) => { if (view.alpha[i] > 0 && v <= share * top) best = i; });
       return best;
     };
-    const wishes = [["exact", view.cross_entropy, 0.55, blue], ["quadratic", view.quadratic, 0.85, "#000000"],
+    const wishes = [["exact", view.cross_entropy, 0.55, INK], ["quadratic", view.quadratic, 0.85, SOFT],
       ...(several ? [["average", view.average, 0.3, SOFT]] : [])].map(([name, values, share, color]) => {
       const i = inside(values, share);
       return i < 0 ? null : { x: view.alpha[i], y: values[i], text: name, color };
     }).filter(Boolean);
     labels(plot, element, wishes, range(view), y);
-    const now = moving(plot, 2, ["#000000", blue]);
+    const now = moving(plot, 2, [SOFT, INK]);
     const here = rule(plot, "height", 0, { line_color: INK, level: "overlay" });
     return { plot, move(i) {
       here.location = view.alpha[i];

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,12 @@ __all__ = [
 
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
-    "separation": "Tilting",
-    "limits": "Tilting",
     "peaks": "Probability of the next token",
-    "peak_sign": "Probability of the next token",
+    "peaks_sign": "Probability of the next token",
     "concept": "Probability of a concept",
     "concept_shape": "Probability of a concept",
     "cross_entropy": "Cross-entropy",
-    "radius": "Cross-entropy",
+    "cross_entropy_radius": "Cross-entropy",
     "transformer": "Transformers",
     "advice": "Choosing the strength",
 }
@@ -98,8 +96,12 @@ def read_real_model(folder: Path, stem: str = "final_norm") -> RealModel | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         parts = {name: dict(content[name]) for name in ("model", "concept", "measured")}
+        names = [field.name for field in fields(Verdict)]
         verdicts = tuple(
-            Verdict(**{**entry, "expected": {"true": True, "false": False}[entry["expected"]]})
+            Verdict(
+                **{name: entry[name] for name in names if name != "expected"},
+                expected={"true": True, "false": False}[entry["expected"]],
+            )
             for entry in content["results"]
         )
         # What the report says of it, so that a missing number is found here.

@@ -524,7 +524,8 @@ def _count(number: int, noun: str) -> str:
 
 def plain(text: object) -> str:
     """Any text as Markdown that shows exactly this text."""
-    return re.sub(r"([\\`*_\[\]$~])", r"\\\1", escape(str(text), quote=False).replace("\n", " "))
+    line = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", escape(str(text), quote=False))
+    return re.sub(r"([\\`*_\[\]$~])", r"\\\1", line)
 
 
 def words(content: Content, text: str, *, link: bool = True) -> str:
@@ -534,7 +535,7 @@ def words(content: Content, text: str, *, link: bool = True) -> str:
     """
     ids = {s.id for s in content.statements} if link else set()
     out = []
-    for piece in re.split(r"(`[^`]*`|\$[^$]+\$)", text.replace("\n", " ")):
+    for piece in re.split(r"(`[^`]*`|\$[^$]+\$)", " ".join(text.split())):
         if piece[:1] == "$" and len(piece) > 1:
             out.append(piece)
         elif piece[:1] == "`" and len(piece) > 1:

@@ -14,15 +14,15 @@ Three instances: a token's peak (K'(alpha) = M(z)), the probability of a set of 
 law), the increase of the cross-entropy (K(alpha) - alpha K'(0)).
 
 Below the final norm nothing is linear any more; there the same statements are expansions or limits,
-and `law_report` says how far each of them carries at every block, and why not further.
+and `block_laws` says how far each of them carries at every block, and why not further.
 
-Reading order, and what may import what: `model` (where a model is steered, found by structure, and
-the intervention), `steering` (vectors, and the setting of a comparison), `curves` (measured by
-others), `measure` (predicted and measured at one site), `verdicts` (which law holds, and how far),
-`paper` (the paper's figures on this model), `advisor` (which alpha). Start with `model.anatomy`,
-`model.hooks`, `steering.setting`, `measure.final_norm` and `verdicts.judge`. torch and transformers
-are an optional extra: importing this package needs neither, `extra.require` names the command that
-installs them.
+Reading order: `model` is the noun, `SteeredModel`; `structure`, `norm`, `steer`, `prefix`, `texts`,
+`vectors`, `vector_files` are its parts. `local` differentiates, `curve` answers like a
+`TiltedFamily` at any site, `advise` and `generated` choose a strength. `laws` and `blocks` judge,
+`records` and `scores` measure the paper's figures, `read` judges curves of others, `tiny_gpt`
+trains a model here, `explore` and `data` are files; `options` and `jobs` are the command line.
+torch and transformers are an optional extra: importing this package needs neither,
+`extra.require` names the command that installs them.
 """
 
 from __future__ import annotations
@@ -31,42 +31,28 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "Anatomy": "_old.anatomy",
-    "ConceptTexts": "concept_texts",
-    "KeywordJudge": "measure.scoring",
-    "LoadedModel": "_old.models",
-    "Plan": "verdicts.laws",
-    "Setting": "steering.setting",
-    "Site": "sites",
+    "ConceptTexts": "texts",
+    "Curves": "read",
+    "KLBudget": "generated",
+    "KeywordJudge": "scores",
+    "LawReport": "laws",
+    "Site": "vectors",
     "SteeredModel": "model",
-    "SteeringVector": "steering.vectors",
-    "curve_rows": "curves.curve_laws",
-    "difference_of_means": "steering.making",
-    "import_vector": "steering.importing",
-    "inspect_model": "_old.anatomy",
-    "judged_curve": "measure.scoring",
-    "law_report": "verdicts.laws",
-    "load_concept": "concept_texts",
-    "load_model": "_old.models",
-    "load_vector": "steering.vectors",
-    "prepare": "steering.setting",
-    "read_curves": "curves.curve_files",
-    "save_vector": "steering.vectors",
-    "score_curve": "measure.scoring",
-    "sweep": "measure.final_norm",
-    "with_sampled_negatives": "steering.making",
+    "SteeringVector": "vectors",
+    "TrajectoryAdvice": "generated",
+    "advise_trajectories": "generated",
+    "block_laws": "blocks",
+    "final_norm_laws": "laws",
+    "import_vector": "vector_files",
+    "import_vectors": "vector_files",
+    "load_concept": "texts",
+    "paper_records": "records",
+    "save_vector": "vector_files",
 }
 
 __all__ = sorted(_HOME)
 
-_WITHOUT_TORCH = {
-    "concept_texts",
-    "curves.curve_files",
-    "curves.curve_laws",
-    "steering.importing",
-    "sites",
-    "steering.vectors",
-}
+_WITHOUT_TORCH = {"read", "texts", "vector_files", "vectors"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,86 +6,84 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts, load_concept
-from steering_strength.proofs_check.bridge.curves.curve_files import read_curves
-from steering_strength.proofs_check.bridge.curves.curve_laws import (
-    curve_rows,
-    curve_table,
-    curve_verdicts,
-)
-from steering_strength.proofs_check.bridge.extra import quiet, require
-from steering_strength.proofs_check.bridge.grid import alpha_grid
-from steering_strength.proofs_check.bridge.options import layers_of, parse
-from steering_strength.proofs_check.bridge.progress import Clock
-from steering_strength.proofs_check.verdict import write_json
+from steering_strength.proofs_check.bridge.options import checked, demands_of, numbers, parse
 from steering_strength.theory.command_line import say
-from steering_strength.theory.errors import ShapeError, SteeringError
-from steering_strength.theory.files import output_folder
+from steering_strength.theory.errors import SteeringError
 
 
 def _read(options: Namespace) -> int:
-    rows = [row for name in options.files for row in curve_rows(read_curves(Path(name)))]
-    say(curve_table(rows))
+    """Judge curves of others; torch is not needed."""
+    from steering_strength.proofs_check.bridge.read import Curves
+    from steering_strength.proofs_check.verdict import write_json
+
+    curves = [Curves.read(Path(name)) for name in options.files]
+    verdicts = [verdict for one in curves for verdict in one.judge()]
+    for verdict in verdicts:
+        say(f"{verdict.id}: {verdict.status}\n    {verdict.note}")
+    for one in curves:
+        if one.silence():
+            say(one.silence())
     if options.json:
-        write_json(Path(options.json), curve_verdicts(rows), seed=0, examples=len(options.files))
+        write_json(Path(options.json), verdicts, seed=0, examples=len(options.files))
     return 0
 
 
-def _checked(options: Namespace) -> ConceptTexts:
-    """Refuse bad options before half a minute is spent on loading a model."""
-    if "alphas" in options:
-        alpha_grid(options.alpha_max, options.alphas)
-    layers_of(getattr(options, "layers", None))
-    for name in ("vector", "json"):
-        path = getattr(options, name, None)
-        if name == "json" and path:
-            output_folder(str(Path(path).parent))
-        elif path and not Path(path).is_file():
-            raise ShapeError(f"no file {path}", remedy="check the path given with --vector")
+def _advise_from_file(options: Namespace) -> int:
+    """The final norm, from log-probabilities alone; torch is not needed."""
+    from steering_strength.proofs_check.bridge.data import read_input
+    from steering_strength.theory.advice import advise
+
+    given = read_input(Path(options.data))
+    families = list(given.families[: options.contexts])
+    weights = None if given.weights is None else given.weights[: options.contexts]
     words = tuple(word.strip() for word in (options.words or "").split(",") if word.strip())
-    concept = load_concept(options.concept, words)
-    context = getattr(options, "context", 0)
-    if not 0 <= context < len(concept.contexts):
-        raise ShapeError(
-            f"context {context} of {len(concept.contexts)}",
-            remedy=f"give --context between 0 and {len(concept.contexts) - 1}",
-        )
-    return concept
+    target = given.tokens(numbers(options.tokens, "--tokens"), words, options.largest)
+    found: Any = advise(
+        families, target, quantile=options.quantile, name=given.name,
+        weights=None if weights is None else weights / weights.sum(), **demands_of(options),
+    )  # fmt: skip
+    for note in given.notes:
+        say(f"note: {note}")
+    shown = found.contexts[0] if len(found.contexts) == 1 else found
+    units = {"norm": given.norm, "residual_norm": given.residual_norm}
+    activation = float("nan") if options.max_activation is None else options.max_activation
+    say(shown.summary(max_activation=activation, **units))
+    if options.out:
+        from steering_strength.proofs_check.bridge.data import advice_record, plain, write_arrays
+        from steering_strength.theory.files import write_json
+
+        folder = Path(options.out)
+        content = plain({"data": options.data, **units, "advice": found})
+        paths = [
+            write_json(folder / "advice.json", content),
+            write_arrays(folder / "advice.npz", advice_record(found, families[:4])),
+        ]
+        say("written: " + ", ".join(str(path) for path in paths))
+    return 0 if found.window.usable else 1
 
 
 def _run(options: Namespace) -> int:
     if options.job == "read":
         return _read(options)
-    concept = None if options.job == "train" else _checked(options)
-    single = options.job == "explore-data"
-    target = Path(options.out)
-    if single and target.suffix != ".npz":
-        target = target / "explore.npz"
-    folder = output_folder(str(target.parent if single else target))
-    clock = Clock()
-    clock("loading torch and transformers")
+    if options.job == "advise" and options.data:
+        return _advise_from_file(options)
+    from steering_strength.proofs_check.bridge.extra import quiet, require
+
     quiet()
     require()
     # Only now: everything there imports torch.
-    from steering_strength.proofs_check.bridge.commands import run
+    from steering_strength.proofs_check.bridge.jobs import run
 
-    done = run(options, concept, target if single else folder, clock)
-    say(done.text)
-    say("\nwritten: " + ", ".join(str(path) for path in done.paths))
-    return 0 if done.holds else 1
+    return run(options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one job; 0 if the exact statements hold, 1 if not, 2 for bad input."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["advise"]:
-        from steering_strength.proofs_check.bridge.advisor.advise import main as advise
-
-        return advise(given[1:])
-    options = parse(given)
+    """Run one job; 0 if no exact statement failed, 1 if one did, 2 for bad input."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(options)
+        return _run(checked(options))
     except SteeringError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -94,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
             raise
         print(
-            "error: the memory is used up; use --dtype float32, fewer --contexts or --windows, or"
+            "error: the memory is used up; use --dtype bfloat16, fewer --contexts or --windows, or"
             " a smaller model",
             file=sys.stderr,
         )

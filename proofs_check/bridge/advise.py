@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.curve import (
-    MeasuredCurve,
-    curves,
-    derivatives,
-    solve_together,
-)
+from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves, solve_together
+from steering_strength.proofs_check.bridge.local import derivatives
 from steering_strength.proofs_check.bridge.steer import Held
+from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
-from steering_strength.proofs_check.bridge.vectors import Apply, SteeringVector
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
 from steering_strength.theory.advice import PopulationAdvice, advise
 
 if TYPE_CHECKING:
@@ -39,25 +36,33 @@ def advise_model(
     model: SteeredModel,
     vector: SteeringVector,
     batch: TokenBatch,
+    tokens: ArrayLike | None = None,
     *,
-    tokens: ArrayLike | None,
-    level: float | None,
-    cross_entropy: float | None,
-    reverse_kl: float | None,
-    sign: int,
+    cross_entropy: float | None = None,
+    reverse_kl: float | None = None,
     **demands: Any,
 ) -> PopulationAdvice:
-    """`theory.advise` on the model's curves; see `SteeredModel.advise`."""
-    return advise(
+    """`theory.advise` on the model's curves, and a word about its precision."""
+    if vector.site == FINAL_NORM and demands.get("plateau") is None:
+        demands["plateau"] = 0.01  # a closed form: it costs nothing
+    demands.setdefault("plateau", None)
+    found = advise(
         curves(model, vector, batch),
         tokens,
-        level=level,
         cross_entropy=cross_entropy,
         reverse_kl=reverse_kl,
-        sign=sign,
         name=model.token_text,
         **demands,
     )
+    least = min((b for b in (cross_entropy, reverse_kl) if b), default=math.inf)
+    if precision(model.dtype) < 1e-5 or least >= model.smallest_budget:
+        return found
+    words = (
+        f"rounding alone makes {model.floor:.2g} nats in this precision: a budget of {least:g} is"
+        f" met within about {100 * math.sqrt(model.floor / least):.0f} %"
+    )
+    warned = [replace(one, cautions=(words, *one.cautions)) for one in found.contexts]
+    return replace(found, contexts=tuple(warned))
 
 
 def samples(

@@ -1,10 +1,10 @@
 """Steered curves of a model: what `theory.advice` asks, answered where the model is steered.
 
 At the output of the final norm each context is a `TiltedFamily`, exact. At the last block its
-logits are known in closed form (`last-block`). At any other block nothing is linear: one derivative
-at alpha = 0 (`local`) seeds every search, each distribution that is measured serves all searches of
-its context, and an answer is a strength that was measured between two that were. What was not found
-says up to where it was looked for, never "never".
+logits are known in closed form (`last-block`), a `ScannedCurve`. At any other block nothing is
+linear: one derivative at alpha = 0 (`local`) seeds every search, each distribution that is measured
+serves all searches of its context, and an answer is a strength that was measured between two that
+were. What was not found says up to where it was looked for, never "never".
 
 The searches are generators: they yield the strengths they want measured and return a `Root`. So one
 curve can be asked alone, and the searches of many contexts can share forward passes
@@ -16,38 +16,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_softmax, logsumexp
+from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.steer import Held, vector_tensor
+from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block
+from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
 from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice import ScannedCurve
 from steering_strength.theory.advice.curve import Method
-from steering_strength.theory.engine import LastBlock
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = ["Local", "MeasuredCurve", "curves", "derivatives", "last_block", "solve_together"]
+__all__ = ["MeasuredCurve", "curves", "solve_together"]
 
 Floats = NDArray[np.float64]
 Search = Generator[list[float], None, Root]
 Curve = Callable[[float], float]
 
-# A step of this share of the states' median length: truncation and float32 rounding both stay below
-# 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
-_STEP, _WIDE_STEP, _STEPS = 3e-3, 5e-2, 3
 # A budget is kept, and spent to this share; a level is reached, and exceeded by this in its logit.
 _CLOSE, _OVER = 0.01, 0.01
 # Width of a measured bracket, relative.
@@ -60,72 +56,8 @@ _NEAR, _FAR, _SCAN = 0.02, 256.0, 15
 # R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
 _RATIO = {1e-12: 1e6, 1e-5: 1e3}
 _NODES = 3
+_LOST = (1.2, 1.5, 2.0, 3.0, 5.0)  # times the start: where a level is mostly lost
 _ROWS = 1 << 24  # numbers of remembered log-probabilities, 128 MiB
-
-
-@dataclass(frozen=True, eq=False)
-class Local:
-    """First and second derivative of one context's logits along v, at alpha = 0.
-
-    Parameters
-    ----------
-    log_p : numpy.ndarray
-        Shape (V,), unsteered.
-    slope, bend : numpy.ndarray
-        Shape (V,): M_loc in nats per unit alpha, and l'' in nats per unit alpha squared.
-    step : float
-        The alpha of the difference.
-    """
-
-    log_p: Floats
-    slope: Floats
-    bend: Floats
-    step: float
-
-    @property
-    def variance(self) -> float:
-        """Var_p(M_loc): KL(p || p_alpha) is half of it times alpha^2, to second order."""
-        p = np.exp(self.log_p)
-        return float(p @ (self.slope - p @ self.slope) ** 2)
-
-    def family(self) -> TiltedFamily:
-        """The tilted family that agrees with the model to first order."""
-        return TiltedFamily(self.log_p, self.slope)
-
-
-def derivatives(held: Held, vector: SteeringVector) -> list[Local]:
-    """Central differences of every context's last logits, both steps of all of them in one pass.
-
-    The step is a share of the states' length. Where that turns out to move the logits too far (the
-    relative truncation is a third of the step squared, in units of sd(M)) or, in 16 bits, too
-    little to be seen above rounding, another pass takes a step that balances the two.
-    """
-    model = held.model
-    coarse = precision(model.dtype) > 1e-5
-    steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / vector.norm
-    found = _differences(held, vector, steps)
-    aim = max((3.0 * model.floor) ** 0.25, 0.01) if coarse else 0.01
-    for _ in range(_STEPS):
-        moved = steps * np.sqrt([one.variance for one in found])
-        if not (
-            (moved > max(2.0 * aim, 0.1)) | (coarse & (moved < 0.5 * aim) & (moved > 0.0))
-        ).any():
-            break
-        steps = steps * np.clip(aim / np.maximum(moved, 1e-300), 1e-3, _STRETCH)
-        found = _differences(held, vector, steps)
-    return found
-
-
-def _differences(held: Held, vector: SteeringVector, steps: Floats) -> list[Local]:
-    everyone = list(range(held.count))
-    logits = held.logits(everyone * 2, np.concatenate((-steps, steps)), vector).numpy()
-    base = held.model.read_out(held.base).numpy()
-    found = []
-    for j, step in enumerate(steps.tolist()):
-        low, middle, high = logits[j], base[j], logits[held.count + j]
-        slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
-        found.append(Local(log_softmax(middle), slope, bend, step))
-    return found
 
 
 def curves(model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> list[Any]:
@@ -145,65 +77,21 @@ def curves(model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> li
     if vector.site.layer == len(model.blocks) - 1 and model.structure.not_affine is None:
         try:
             states = model.states(batch, vector.site).numpy()
-            return [_closed(last_block(model, h, vector)) for h in states]
+            return [ScannedCurve.last_block(last_block(model, h, vector)) for h in states]
         except ModelError:
             pass  # an unknown norm has no closed form; measuring works with any
-    source = _Measured(Held(model, batch, vector.site, apply=apply), vector)
+    source = Measured(Held(model, batch, vector.site, apply=apply), vector)
     return [MeasuredCurve(source, j, local) for j, local in enumerate(source.locals)]
 
 
-def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> LastBlock:
-    """The closed form at the last block for one residual h, (d,), of the last position.
-
-    Raises
-    ------
-    ModelError
-        The final norm is neither an RMSNorm nor a LayerNorm.
-    """
-    norm = model.norm
-    residual = np.asarray(h, dtype=np.float64)
-    v = vector_tensor(vector).numpy()
-    ph, pv = norm.centred(residual), norm.centred(v)
-    states = np.stack([norm.gain * ph, norm.gain * pv, np.zeros_like(ph), norm.bias])
-    a, b, zero, offset = model.read_out(torch.as_tensor(states)).numpy()
-    return LastBlock(
-        a=a - zero,
-        b=b - zero,
-        offset=offset,
-        A=float(np.mean(pv**2)),
-        B=float(np.mean(ph * pv)),
-        C=float(np.mean(ph**2) + norm.eps),
-    )
-
-
-class Source(Protocol):
-    """Where the distributions of a group of contexts come from."""
-
-    method: Method
-    exact: bool  # values are as good as closed forms: search to rounding
-    noise: float  # of a log-probability, nats
-
-    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
-        """Log-probabilities, (n, V), of (context, signed alpha) rows."""
-
-    def limit(self, context: int, sign: int) -> Floats:
-        """Log-probabilities far out, (V,)."""
-
-    def settled(self, context: int, tolerance: float, sign: int) -> float:
-        """A guess of the strength beyond which the limit is met within `tolerance`."""
-
-    def scale(self, context: int) -> float:
-        """The strength at which alpha v is as long as a state."""
-
-
 class MeasuredCurve:
-    """One context of a `Source`, answering `theory.advice.curve.SteeredCurve`.
+    """One context of `Measured` ones, answering `theory.advice.curve.SteeredCurve`.
 
     Every distribution is remembered and serves all questions; a root is where a measured quantity
     is at its level, between a measured strength below and a measured one above.
     """
 
-    def __init__(self, source: Source, context: int, local: Local) -> None:
+    def __init__(self, source: Measured, context: int, local: Local) -> None:
         self._source, self._context = source, context
         self.local = local
         self._p = np.exp(local.log_p)
@@ -215,7 +103,7 @@ class MeasuredCurve:
     @property
     def method(self) -> Method:
         """How answers come about."""
-        return self._source.method
+        return "measured"
 
     @property
     def size(self) -> int:
@@ -300,6 +188,11 @@ class MeasuredCurve:
         """Beyond which alpha p_alpha was within `tolerance` of `limit`, in total variation."""
         return self.solve("limit_root", tolerance, sign)
 
+    @staticmethod
+    def together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) -> None:
+        """Answer questions about many curves: contexts of one model share forward passes."""
+        solve_together(asked)
+
     def solve(self, question: str, *arguments: Any) -> Root:
         """Ask one question; its answer is remembered."""
         solve_together([(self, question, arguments)])
@@ -351,9 +244,8 @@ class MeasuredCurve:
         """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
         scale = self._source.scale(self._context)
         near = max(_NEAR * scale, 1.1 * start)
-        count = 4 * _SCAN if self._source.exact else _SCAN
         far = max(_FAR * scale, _STRETCH * near)
-        return [sign * float(a) for a in np.geomspace(near, far, count)]
+        return [sign * float(a) for a in np.geomspace(near, far, _SCAN)]
 
     def _budget(self, budget: float, sign: int, which: int) -> Search:
         goal, side = as_budget(budget, "budget"), as_sign(sign)
@@ -405,9 +297,10 @@ class MeasuredCurve:
         def below(strength: float) -> bool:
             return _logit(self._row(side * strength), mask) < goal
 
-        beyond = [s for s in self._strengths(side) if s > abs(start)]
-        if not any(map(below, beyond)):
-            yield self._scan(side, abs(start))
+        near = [side * abs(start) * factor for factor in _LOST] if start else []
+        for wanted in (near, self._scan(side, abs(start))):
+            if not any(below(s) for s in self._strengths(side) if s > abs(start)):
+                yield wanted
         ordered = [s for s in self._strengths(side) if s > abs(start)]
         first = next((i for i, s in enumerate(ordered) if below(s)), None)
         if first is None:
@@ -453,7 +346,7 @@ class MeasuredCurve:
         if falls is None:
             return self._unfound(side, "it still rises at", self._strengths(side)[-1])
         low, best, high = falls
-        while not self._narrow(low, high, 1e6 if self._source.exact else 4.0):
+        while not self._narrow(low, high, 4.0):
             yield [side * 0.5 * (low + best), side * 0.5 * (best + high)]
             ordered = sorted({low, 0.5 * (low + best), best, 0.5 * (best + high), high})
             at = max(range(1, len(ordered) - 1), key=lambda i: y(ordered[i]))
@@ -492,8 +385,7 @@ class MeasuredCurve:
         scanned, tries, inside = not rate > 0.0, 0, 0
         if scanned:
             yield self._scan(side)
-        rounds = 2 * _ROUNDS if self._source.exact else _ROUNDS
-        for _ in range(rounds):
+        for _ in range(_ROUNDS):
             ordered = self._strengths(side)
             at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
             if at is not None:
@@ -545,8 +437,7 @@ class MeasuredCurve:
         return low, best, high
 
     def _narrow(self, low: float, high: float, factor: float = 1.0) -> bool:
-        width = 1e-12 if self._source.exact else _WIDTH
-        return high - low <= factor * width * high
+        return high - low <= factor * _WIDTH * high
 
     def _inside(
         self, y: Curve, goal: float, rate: float, side: int, ends: tuple[float, float],
@@ -555,8 +446,6 @@ class MeasuredCurve:
         """The next strength in a bracket: get one end close, then the other near it."""
         low, high = ends
         middle = 0.5 * (low + high)
-        if self._source.exact:
-            return middle
         if under < 1.0:
             aim = 0.5 * (1.0 + under) if y(low) < under * goal else 1.5 - 0.5 * under
         else:
@@ -621,15 +510,8 @@ def solve_together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) 
         running = going
 
 
-# How `theory.advice` finds it: many contexts share each round's forward pass.
-MeasuredCurve.together = staticmethod(solve_together)  # type: ignore[attr-defined]
-
-
-class _Measured:
+class Measured:
     """Contexts held at a block: every distribution is a forward pass above it."""
-
-    method: Method = "measured"
-    exact = False
 
     def __init__(self, held: Held, vector: SteeringVector) -> None:
         self._held, self._vector = held, vector
@@ -700,33 +582,6 @@ class _Measured:
                 lengths = np.linalg.norm(found, axis=1)
             self._remainders[sign] = found
         return np.asarray(self._remainders[sign][context])
-
-
-class _Closed:
-    """The last block of one context: every distribution in closed form."""
-
-    method: Method = "closed form"
-    exact, noise = True, 0.0
-
-    def __init__(self, form: LastBlock) -> None:
-        self._form = form
-
-    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
-        return np.asarray(self._form.log_probability(np.array([alpha for _, alpha in wanted])))
-
-    def scale(self, _context: int) -> float:
-        return math.sqrt(self._form.C / self._form.A) if self._form.A > 0.0 else 1.0
-
-    def limit(self, _context: int, sign: int) -> Floats:
-        return np.asarray(self._form.limit(sign))
-
-    def settled(self, context: int, _tolerance: float, _sign: int) -> float:
-        return self.scale(context)
-
-
-def _closed(form: LastBlock) -> MeasuredCurve:
-    slope, log_p = form.slope(0.0), form.log_probability(0.0)
-    return MeasuredCurve(_Closed(form), 0, Local(log_p, slope, np.zeros_like(slope), 0.0))
 
 
 def _logit(log_q: Floats, mask: NDArray[np.bool_]) -> float:

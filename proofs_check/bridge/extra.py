@@ -19,19 +19,13 @@ _REQUIRED = ("torch", "transformers")
 
 
 def require(*extra_modules: str) -> None:
-    """Import torch, transformers and `extra_modules`; afterwards nothing asks the network.
+    """Import torch, transformers and `extra_modules`.
 
     Raises
     ------
     MissingExtraError
         A module is absent; the message holds the command that installs it.
     """
-    # transformers reads these once, at import. A validation that can be repeated must not
-    # depend on what a server answers today, and a missing file must be an error, not a download.
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["TRANSFORMERS_OFFLINE"] = "1"
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     for name in (*_REQUIRED, *extra_modules):
         try:
             importlib.import_module(name)
@@ -44,10 +38,16 @@ def require(*extra_modules: str) -> None:
 
 
 def quiet() -> None:
-    """Silence the progress bars and notices of the loaders; call before `require`.
+    """No network, no progress bars, no notices of the loaders; call before `require`.
 
-    For the command line only: a library must not change what its caller sees of tqdm.
+    For the command line only: a library must not change its caller's downloads or tqdm.
     """
+    # transformers reads these once, at import. A validation that can be repeated must not
+    # depend on what a server answers today, and a missing file must be an error, not a download.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ["TQDM_DISABLE"] = "1"  # the GGUF reader's own bar, out of transformers' reach
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"

@@ -7,7 +7,7 @@ from texts, steered curves that answer like a `TiltedFamily`, advice, steered ge
     model = SteeredModel(hf_model, tokenizer)
     vector = model.vector(positive, negative, site=15)
     advice = model.advise(vector, contexts, cross_entropy=0.5)
-    with model.steered(vector, advice.alpha):
+    with model.steered(vector, advice.window.advised):
         hf_model.generate(...)
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
@@ -62,7 +62,8 @@ from steering_strength.proofs_check.bridge.vectors import (
 )
 
 if TYPE_CHECKING:
-    from steering_strength.proofs_check.bridge.curve import Local
+    from steering_strength.proofs_check.bridge.generated import TrajectoryAdvice
+    from steering_strength.proofs_check.bridge.local import Local
     from steering_strength.theory.advice import PopulationAdvice
 
 __all__ = ["SteeredModel"]
@@ -342,7 +343,11 @@ class SteeredModel:
             yield wide if self.logit_scale == 1.0 else wide.mul(self.logit_scale)
 
     def _through_the_module(self, states: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.unembedding(states.to(self.dtype))
+        weight = getattr(self.unembedding, "weight", None)
+        device = self.device
+        if isinstance(weight, torch.Tensor) and weight.device.type != "meta":
+            device = weight.device
+        logits: torch.Tensor = self.unembedding(states.to(device=device, dtype=self.dtype))
         return logits
 
     def _through_the_model(self, states: torch.Tensor) -> torch.Tensor:
@@ -583,11 +588,26 @@ class SteeredModel:
         self, site: Where, vector: SteeringVector | ArrayLike, contexts: Contexts
     ) -> list[Local]:
         """First and second derivative of each context's logits at alpha = 0, one pass for all."""
-        from steering_strength.proofs_check.bridge.curve import derivatives
+        from steering_strength.proofs_check.bridge.local import derivatives
 
         fitting = self.fitting(vector, site)
         apply: Apply = "last" if fitting.apply == "last" else "all"
         return derivatives(self.hold(contexts, fitting.site, apply), fitting)
+
+    @overload
+    def advise(
+        self,
+        vector: SteeringVector | ArrayLike,
+        contexts: Contexts,
+        *,
+        per_token: float,
+        **how: Any,
+    ) -> TrajectoryAdvice: ...
+
+    @overload
+    def advise(
+        self, vector: SteeringVector | ArrayLike, contexts: Contexts, **demands: Any
+    ) -> PopulationAdvice: ...
 
     def advise(
         self,
@@ -597,36 +617,38 @@ class SteeredModel:
         site: Where | None = None,
         tokens: ArrayLike | None = None,
         words: Sequence[str] | None = None,
-        level: float | None = None,
-        cross_entropy: float | None = None,
-        reverse_kl: float | None = None,
-        before_peak: Literal["no", "rising", "any"] = "no",
-        sign: int = 1,
-        weights: ArrayLike | None = None,
-        quantile: float = 0.9,
-        plateau: float = 0.01,
-    ) -> PopulationAdvice:
+        per_token: float | None = None,
+        **demands: Any,
+    ) -> PopulationAdvice | TrajectoryAdvice:
         """Which alpha: the window that meets the demands on every context and on most of them.
 
-        `words` are turned into the tokens that spell them. All else as in `theory.advise`.
+        Parameters
+        ----------
+        vector : SteeringVector, or array (d,) with `site`
+        contexts : str, chat, or several of them
+        tokens, words : optional
+            The target: token ids, or words that are turned into the tokens that spell them.
+        per_token : float, optional
+            Nats per generated token, instead of budgets of the next token. With `percentile`,
+            `direction`, `length`, ... of `generated.advise_trajectories`.
+        demands
+            `level`, `cross_entropy`, `reverse_kl`, `before_peak`, `sign`, `weights`, `quantile`,
+            `plateau`: as in `theory.advise`, but that the plateau, which costs passes at a block,
+            is only asked there if given.
+
+        Returns
+        -------
+        PopulationAdvice, or TrajectoryAdvice for `per_token`
+            Print it; steer at `advice.window.advised`, or at `advice.alpha`.
         """
         from steering_strength.proofs_check.bridge.advise import advise_model
+        from steering_strength.proofs_check.bridge.generated import advise_trajectories
 
+        fitting = self.fitting(vector, site)
+        if per_token is not None:
+            return advise_trajectories(self, fitting, contexts, per_token, **demands)
         target = tokens if words is None else self.tokens(words)
-        return advise_model(
-            self,
-            self.fitting(vector, site),
-            self.encode(contexts),
-            tokens=target,
-            level=level,
-            cross_entropy=cross_entropy,
-            reverse_kl=reverse_kl,
-            before_peak=before_peak,
-            sign=sign,
-            weights=weights,
-            quantile=quantile,
-            plateau=plateau,
-        )
+        return advise_model(self, fitting, self.encode(contexts), target, **demands)
 
     def continued(
         self,

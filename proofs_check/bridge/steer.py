@@ -10,7 +10,6 @@ is used, and given up if the two disagree.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
@@ -21,6 +20,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.prefix import SharedPrefix
 from steering_strength.proofs_check.bridge.structure import first_tensor, precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import Apply, Site
@@ -473,74 +473,11 @@ class Held:
 
         return forward
 
-    def _prefix(self, context: int) -> _SharedPrefix:
-        known: dict[int, _SharedPrefix] = self.__dict__.setdefault("_prefixes", {})
+    def _prefix(self, context: int) -> SharedPrefix:
+        known: dict[int, SharedPrefix] = self.__dict__.setdefault("_prefixes", {})
         if context not in known:
-            known[context] = _SharedPrefix(self, context)
+            known[context] = SharedPrefix(self, context)
         return known[context]
-
-
-class _SharedPrefix:
-    """One context steered at its last position: keys and values of the prefix serve all alphas.
-
-    Nothing before the last token depends on alpha, so one token goes through the blocks above the
-    site for every strength.
-
-    Raises
-    ------
-    ModelError
-        The context is a single token, or the model's cache cannot be shared this way.
-    """
-
-    def __init__(self, held: Held, context: int) -> None:
-        model = held.model
-        if model.shares_prefix.get(held.site) is False:
-            raise ModelError("the cache cannot be shared", remedy="run the whole text")
-        self._held, self._model = held, model
-        batch = held.batch.row(context)
-        if batch.ids.shape[1] < 2:
-            raise ModelError("the context is one token", remedy="run the whole text")
-        self._token = batch.ids[:, -1:]
-        try:
-            out = model.forward(batch.ids[:, :-1], use_cache=True, last_only=True)
-            self._cache = _shared(model.forward.cache_of(out))
-        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-            model.shares_prefix[held.site] = False
-            raise ModelError(f"no cache: {error}", remedy="run the whole text") from error
-        held._cost.add(1, batch.ids.shape[1] - 1, 1.0)
-        self._state = held.residual[context : context + 1, batch.ids.shape[1] - 1 :][:, :1]
-        if held.site not in model.shares_prefix:
-            model.shares_prefix[held.site] = True
-            model.shares_prefix[held.site] = self._agrees(context)
-        if not model.shares_prefix[held.site]:
-            raise ModelError("the cache cannot be shared", remedy="run the whole text")
-
-    def normed(self, vector: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
-        """Normed last-position states, (A, d)."""
-        held, found = self._held, []
-        for piece in strengths.split(held._texts(1)):
-            count = piece.numel()
-            steered = added(self._state.expand(count, -1, -1), vector, piece)
-            with Normed(self._model) as out, held.replaced(steered):
-                self._model.forward(
-                    self._token.expand(count, -1), cache=self._cache, use_cache=True
-                )
-            held._cost.add(count, 1, held._share)
-            found.append(out.value[:, -1])
-        return torch.cat(found)
-
-    def _agrees(self, context: int) -> bool:
-        """Against the whole text steered at its last position, at two strengths."""
-        held = self._held
-        vector = _alternating(self._model.width)
-        alphas = torch.tensor([0.0, held.lengths[context] / self._model.width**0.5])
-        batch, states = held._steered([context, context], alphas, vector)
-        expected = held._above(batch, states)[:, int(batch.last[0])]
-        try:
-            shared = self.normed(vector, alphas)
-        except (AttributeError, TypeError, ValueError, RuntimeError):
-            return False
-        return _agree(shared, expected, self._model.dtype)
 
 
 def skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
@@ -553,20 +490,20 @@ def skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
     ids = batch.ids[:1, :length]
     short = TokenBatch(ids, torch.ones_like(ids), torch.tensor([length - 1]))
     held = Held(model, short, site, cost=Cost(), verify=False)
-    vector = _alternating(model.width)
+    vector = alternating(model.width)
     alpha = held.lengths[0] / model.width**0.5
     shortcut = held.last_normed([0], [alpha], vector)
     with Normed(model) as out, Steered(site.module(model), vector, float(alpha)):
         model.forward(ids, last_only=True)
-    return _agree(shortcut, out.value[:, -1], model.dtype)
+    return agree(shortcut, out.value[:, -1], model.dtype)
 
 
-def _agree(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> bool:
+def agree(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> bool:
     allowed = max(_SAME, 8 * precision(dtype)) * float(other.norm(dim=-1).max())
     return float((one - other).abs().max()) <= allowed
 
 
-def _alternating(width: int) -> torch.Tensor:
+def alternating(width: int) -> torch.Tensor:
     vector = torch.ones(width, dtype=torch.float64)
     vector[::2] = -1.0
     return vector
@@ -582,34 +519,3 @@ def vector_tensor(vector: Any) -> torch.Tensor:
 def _first_coordinate(hidden: torch.Tensor) -> torch.Tensor:
     """In place of logits that nobody reads: something of the right number of axes."""
     return hidden[..., :1]
-
-
-def _shared(cache: Any) -> Any:
-    """A cache that answers any number of rows with one prefix, and never grows.
-
-    Its layers hold the prefix once; what they return is that prefix, seen by every row, and the new
-    token's keys and values. Nothing is written back, so the next alphas find what these found.
-    """
-    layers = getattr(cache, "layers", None)
-    if not layers or not all(isinstance(getattr(x, "keys", None), torch.Tensor) for x in layers):
-        raise TypeError(f"a cache of type {type(cache).__name__} has no layers of keys and values")
-    twin = copy.copy(cache)
-    twin.layers = [_sharing(layer) for layer in layers]
-    return twin
-
-
-def _sharing(layer: Any) -> Any:
-    twin = copy.copy(layer)
-
-    def update(
-        keys: torch.Tensor, values: torch.Tensor, *_args: Any, **_kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return _behind(layer.keys, keys), _behind(layer.values, values)
-
-    twin.update = update
-    return twin
-
-
-def _behind(prefix: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    """The prefix, (1, H, T, d), for every row of `new`, (R, H, 1, d), with `new` behind it."""
-    return torch.cat([prefix.expand(new.shape[0], *prefix.shape[1:]), new], dim=-2)

@@ -366,7 +366,7 @@ def _logit_scale(
 ) -> tuple[float, str | None]:
     if logits.shape != read.shape:
         return 1.0, f"the unembedding returns {read.shape[-1]} values, the model {logits.shape[-1]}"
-    one, other = logits.double(), read.to(logits.device).double()
+    one, other = logits.cpu().double(), read.cpu().double()
     scale = float((one * other).sum() / (other * other).sum())
     error = float((one - scale * other).abs().max())
     eps = max(precision(dtype), precision(logits.dtype))
@@ -391,9 +391,9 @@ def _bent(
 
     def steered(alpha: float) -> torch.Tensor:
         with replaced_output(site.module, hidden + alpha * direction):
-            return forward(ids).logits.double()
+            return forward(ids).logits.cpu().double()
 
-    base = logits.double()
+    base = logits.cpu().double()
     unit = float((steered(1.0) - base).abs().max())
     if not unit > 0:
         raise ModelError(

@@ -174,7 +174,7 @@ def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[
     if not found:
         raise SteeringSetError(
             f"no single token of this model spells any of the concept's words: {', '.join(words)}",
-            remedy="name common words of the concept, such as --words happy,glad,smile",
+            remedy="name common words of the concept, such as happy, glad, smile",
         )
     if len(found) >= vocabulary:
         raise ModelError(

@@ -1,21 +1,22 @@
 """Coq's own answer: which theorems are accepted, as what, and on which axioms.
 
-Nothing is written into the project: the files are compiled in a folder of the user's cache that is
-named after their content and Coq's version, so the same library is compiled once. Only the axioms
+Nothing is written into the project: what is compiled lies in the user's cache, named after its
+content, what it builds on and Coq's version, so the same library is compiled once. Only the axioms
 of Coq's classical real numbers are allowed; a theorem that needs another one does not count.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import textwrap
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from typing import NamedTuple
 from steering_strength.proofs_check.formal.agreement import AGREEMENTS, agreement_file
 from steering_strength.proofs_check.formal.library import FOLDER, Theorem, files, theorems
 from steering_strength.theory.errors import MissingExtraError, SteeringError
+from steering_strength.theory.files import write_json
 
 __all__ = ["ALLOWED", "REMEDY", "Acceptance", "accept", "coqc", "disagreements", "recheck"]
 
@@ -42,7 +44,6 @@ REMEDY = (
 )
 
 _MARK = "=== statement ==="
-_UNFINISHED = ".compiling-"
 
 _TIMEOUT = 600.0
 """Seconds for one file; the longest takes a few."""
@@ -82,24 +83,28 @@ def coqc() -> str:
     return found
 
 
-def accept(progress: Callable[[str], None] = lambda line: None) -> Mapping[str, Acceptance]:
-    """Compile the library and ask Coq for every headline: name -> `Acceptance`.
+def accept(
+    progress: Callable[[str], None] = lambda line: None, ids: Container[str] | None = None
+) -> Mapping[str, Acceptance]:
+    """Let Coq check the headlines of these statements, of all by default: name -> `Acceptance`.
+
+    Only the files that they need are compiled, each once.
 
     Raises
     ------
     MissingExtraError
         Coq or Coquelicot is not installed.
     """
-    folder, broken = _compiled(coqc(), progress)
-    good = [t for t in theorems() if t.file not in broken]
-    answers = _asked(folder, good)
-    result = {}
-    for theorem in theorems():
-        if theorem.file in broken:
-            result[theorem.name] = Acceptance("", frozenset(), broken[theorem.file])
-        else:
-            result[theorem.name] = answers[theorem.name]
-    return result
+    wanted = [theorem for theorem in theorems() if ids is None or theorem.id in ids]
+    with _library([theorem.file for theorem in wanted], progress) as (folder, broken):
+        good = [theorem for theorem in wanted if theorem.file not in broken]
+        answers = _remembered(folder, good)
+    return {
+        theorem.name: answers[theorem.name]
+        if theorem.file not in broken
+        else Acceptance("", frozenset(), broken[theorem.file])
+        for theorem in wanted
+    }
 
 
 def disagreements() -> Mapping[str, str]:
@@ -112,12 +117,12 @@ def disagreements() -> Mapping[str, str]:
     SteeringError
         The library itself does not compile.
     """
-    folder, broken = _compiled(coqc(), lambda line: None)
-    if broken:
-        raise SteeringError(f"{', '.join(broken)} do not compile", remedy="see proofs_check.formal")
-    if not _problem(folder, agreement_file()):
-        return {}
-    found = {name: _problem(folder, agreement_file(name)) for name in AGREEMENTS}
+    with _library(_named(agreement_file()), lambda line: None) as (folder, broken):
+        if broken:
+            raise _broken(broken)
+        if not _problem(folder, agreement_file()):
+            return {}
+        found = {name: _problem(folder, agreement_file(name)) for name in AGREEMENTS}
     return {name: problem for name, problem in found.items() if problem}
 
 
@@ -133,20 +138,25 @@ def recheck(progress: Callable[[str], None] = lambda line: None) -> str:
     SteeringError
         It rejects the library.
     """
-    folder, broken = _compiled(coqc(), progress)
     checker = shutil.which("coqchk")
     if checker is None:
         raise MissingExtraError("coqchk is not on PATH", remedy=REMEDY)
-    if broken:
-        raise SteeringError(f"{', '.join(broken)} do not compile", remedy="see proofs_check.formal")
     names = [f"SteeringStrength.{name.removesuffix('.v')}" for name in files()]
-    done = subprocess.run(
-        [checker, "-silent", "-o", "-Q", str(folder), "SteeringStrength", *names],
-        capture_output=True, text=True, timeout=_TIMEOUT, check=False,
-    )  # fmt: skip
+    with _library(files(), progress) as (folder, broken):
+        if broken:
+            raise _broken(broken)
+        done = subprocess.run(
+            [checker, "-silent", "-o", "-Q", str(folder), "SteeringStrength", *names],
+            capture_output=True, text=True, timeout=_TIMEOUT, check=False,
+        )  # fmt: skip
     if done.returncode != 0:
         raise SteeringError(f"coqchk: {done.stderr[-500:]}", remedy="mend the proof it names")
     return done.stdout + done.stderr
+
+
+def _broken(broken: Mapping[str, str]) -> SteeringError:
+    name, problem = next(iter(broken.items()))
+    return SteeringError(f"{name} does not compile: {problem}", remedy="mend the proof it names")
 
 
 def _cache() -> Path:
@@ -154,48 +164,71 @@ def _cache() -> Path:
     return Path(base) / "steering-strength" / "formal"
 
 
-def _compiled(compiler: str, progress: Callable[[str], None]) -> tuple[Path, dict[str, str]]:
-    """The folder with the compiled library, and what is wrong with each file that is not in it."""
-    version = subprocess.run([compiler, "--print-version"], capture_output=True, check=False).stdout
-    content = hashlib.sha256(version)
-    for name in files():
-        content.update(name.encode() + (FOLDER / name).read_bytes())
-    folder = _cache() / content.hexdigest()[:16]
-    if folder.is_dir():
-        return folder, {}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder.parent)
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_UNFINISHED))
+@contextmanager
+def _library(
+    names: Iterable[str], progress: Callable[[str], None]
+) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with these files and all they need, compiled; what is wrong with those that are not.
+
+    A compiled file is kept in the cache under the hash of all that it depends on.
+    """
+    compiler, cache = coqc(), _cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    needed = set().union(*({name, *_required(name)} for name in names))
     broken: dict[str, str] = {}
-    for name in files():
-        missing = next((other for other in _required(name) if other in broken), None)
-        if missing:
-            broken[name] = f"it needs {missing}, which does not compile"
-            continue
-        progress(f"coqc {name}")
-        problem = _compile(compiler, name, work)
-        if problem:
-            broken[name] = problem
-    if broken:
-        return work, broken
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        for name in (name for name in files() if name in needed):
+            missing = next((other for other in _required(name) if other in broken), None)
+            if missing:
+                broken[name] = f"it needs {missing}, which does not compile"
+                continue
+            kept, made = cache / f"{_key(name)}.vo", (folder / name).with_suffix(".vo")
+            if not kept.is_file():
+                progress(f"coqc {name}")
+                problem = _compile(compiler, name, folder)
+                if problem:
+                    broken[name] = problem
+                    continue
+                _keep(made, kept)
+            # Of two runs at a time the first one's file counts: what builds on it has to fit it.
+            shutil.copyfile(kept, made)
+        yield folder, broken
+
+
+def _keep(made: Path, kept: Path) -> None:
+    """Put a file into the cache, whole, unless there is one."""
+    whole = kept.with_name(f".{os.getpid()}-{kept.name}")
+    shutil.copyfile(made, whole)
     try:
-        work.rename(folder)
-    except OSError:  # another run was faster; its folder has the same content
-        shutil.rmtree(work, ignore_errors=True)
-    return folder, {}
+        whole.rename(kept)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
-def _sweep(base: Path) -> None:
-    """Remove what an interrupted or rejected run left here an hour ago or earlier."""
-    for stale in base.glob(f"{_UNFINISHED}*"):
-        if time.time() - stale.stat().st_mtime > 3600.0:
-            shutil.rmtree(stale, ignore_errors=True)
+@cache
+def _version() -> bytes:
+    return subprocess.run([coqc(), "--print-version"], capture_output=True, check=False).stdout
 
 
-def _required(name: str) -> list[str]:
-    text = (FOLDER / name).read_text(encoding="utf-8")
-    words = " ".join(re.findall(r"From SteeringStrength Require[^.]*", text)).split()
-    return [other for other in files() if other.removesuffix(".v") in words and other != name]
+def _key(name: str) -> str:
+    content = hashlib.sha256(_version())
+    for each in (*_required(name), name):
+        content.update(each.encode() + (FOLDER / each).read_bytes())
+    return content.hexdigest()[:24]
+
+
+def _required(name: str) -> tuple[str, ...]:
+    """The files that a file builds on, directly or not, in the order of the library."""
+    direct = _named((FOLDER / name).read_text(encoding="utf-8"))
+    found = set(direct).union(*(_required(other) for other in direct))
+    return tuple(other for other in files() if other in found)
+
+
+def _named(code: str) -> list[str]:
+    """The files of the library that a text imports."""
+    words = " ".join(re.findall(r"From SteeringStrength Require[^.]*", code)).split()
+    return [name for name in files() if name.removesuffix(".v") in words]
 
 
 def _compile(compiler: str, name: str, folder: Path) -> str:
@@ -208,6 +241,26 @@ def _compile(compiler: str, name: str, folder: Path) -> str:
     if done.returncode == 0:
         return ""
     return " ".join(done.stderr.split())[:500] or f"coqc ended with {done.returncode}"
+
+
+def _remembered(folder: Path, asked: list[Theorem]) -> dict[str, Acceptance]:
+    """Coq's answers, from the cache where the file and all it depends on are what they were."""
+    answers: dict[str, Acceptance] = {}
+    stores = {name: _cache() / f"{_key(name)}.json" for name in {t.file for t in asked}}
+    for store in stores.values():
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            for name, known in json.loads(store.read_text(encoding="utf-8")).items():
+                axioms = frozenset(known["axioms"])
+                answers[name] = Acceptance(known["statement"], axioms, known["problem"])
+    missing = {theorem.file for theorem in asked if theorem.name not in answers}
+    # All the headlines of a file together, so that what is kept of it is complete.
+    fresh = [theorem for theorem in theorems() if theorem.file in missing]
+    answers |= _asked(folder, fresh)
+    for name in missing:
+        own = [theorem.name for theorem in fresh if theorem.file == name]
+        data = {n: {**answers[n]._asdict(), "axioms": sorted(answers[n].axioms)} for n in own}
+        write_json(stores[name], data)
+    return answers
 
 
 def _asked(folder: Path, asked: list[Theorem]) -> dict[str, Acceptance]:

@@ -49,10 +49,12 @@ _NAMES: Mapping[str, str] = {
 _ELEMENTS = ("P", "N", "m")
 """Arrays that number elements of a list, which there need no numbers."""
 
-_NOT_EMPTY: Mapping[str, str] = {
+_SIZES: Mapping[str, str] = {
     "V - |A|": "filter (outside A) vocab <> nil",
     "V - |C|": "filter (outside C) vocab <> nil",
+    "V - |A| - |C|": "forall y, In y (filter C vocab) -> A y = false",
 }
+"""Numbers of tokens that are positive, or not negative: what that says of the lists."""
 
 
 class Printer:
@@ -127,8 +129,8 @@ class Printer:
             return f"(forall {name}, {held} -> {equation}) ->\n  "
         if isinstance(hypothesis, Fact):
             claim = f"{self.term(hypothesis.lhs)} = {self.term(hypothesis.rhs)}"
-        elif str(hypothesis.expr) in _NOT_EMPTY:
-            claim = _NOT_EMPTY[str(hypothesis.expr)]
+        elif str(hypothesis.expr) in _SIZES:
+            claim = _SIZES[str(hypothesis.expr)]
         else:
             sign = "<" if hypothesis.strict else "<="
             claim = f"0 {sign} {self.term(hypothesis.expr)}"
@@ -145,7 +147,9 @@ class Printer:
                 name += "'"
             names[index] = name
         term = self.term(expr.function, names)
-        entry = isinstance(expr.function, Indexed)
+        entry = isinstance(expr.function, Indexed) and not any(
+            index in expr.function.indices[:-1] for index, _, _ in expr.limits
+        )
         for index, low, high in expr.limits:
             function, _, last = term[1:-1].rpartition(" ")
             if entry and last == names[index]:  # `Sum vocab p`

@@ -239,9 +239,14 @@ Ltac from_top HA Hoff Hm Hmass Hrest :=
 
 """
 
+_LETTERS = """\
+(forall y, In y (filter A vocab) -> M y = m) ->
+  (forall y, In y (filter (outside A) vocab) -> M y = m + - 1 * d y) ->"""
+"""What the letters m and d stand for, where the printed formula has no M."""
+
 _LEVELS_LAWS: Mapping[str, tuple[str, str]] = {
     "limit": (
-        "forall z, In z (filter A vocab) ->",
+        f"forall z, In z (filter A vocab) -> {_LETTERS}",
         """\
 intros z Hz HA Hoff _; from_top HA Hoff Hm Hmass Hrest.
 assert (Hlevel := HA z Hz); apply filter_In in Hz; destruct Hz as [Hz _].
@@ -271,10 +276,13 @@ exists (- (tilted alpha z * (M z - mean vocab p M alpha)) / tilted alpha z ^ 2);
   apply Rdiv_lt_0_compat; [apply Rmult_lt_0_compat; lra|now apply pow_lt].""",
     ),
     "concept-limit": (
-        "filter C vocab <> nil ->",
+        f"filter C vocab <> nil -> {_LETTERS}",
         """\
-intros HC HA Hoff HMC _; from_top HA Hoff Hm Hmass Hrest.
+intros HC HA Hoff _ Hapart; from_top HA Hoff Hm Hmass Hrest.
 assert (Hs : 0 < size vocab C) by now apply length_pos.
+assert (HMC : forall y, In y (filter C vocab) -> M y = m + - 1 * d y).
+{ intros y Hy; apply Hoff, filter_In; unfold outside; rewrite Hapart by easy.
+  now apply filter_In in Hy. }
 apply (is_lim_ext (gain vocab p M C)).
 - intros a; unfold gain; rewrite F_0 by easy; rewrite Hrest.
   unfold F; rewrite (Sum_ext _ _ (fun y => p y * exp (- 1 * a * d y) / (mass + rest a))).

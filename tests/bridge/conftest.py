@@ -143,7 +143,7 @@ def tokenizer() -> Any:
 @pytest.fixture(scope="session")
 def concept() -> Any:
     """|P| = 5, |N| = 7 of unequal lengths: nothing is paired."""
-    from steering_strength.proofs_check.bridge.concept_texts import ConceptTexts
+    from steering_strength.proofs_check.bridge.texts import ConceptTexts
 
     return ConceptTexts(
         name="cheer",
@@ -166,18 +166,6 @@ def concept() -> Any:
         contexts=("the day was", "a child is never", "the garden", "very cold rain and a sad"),
         words=("joy", "happy", "glad"),
     )
-
-
-@pytest.fixture(scope="session")
-def load_random(tokenizer: Any) -> Any:
-    """A function: kind, dtype -> LoadedModel."""
-    from steering_strength.proofs_check.bridge._old.models import LoadedModel, fingerprint
-
-    def load(kind: str, dtype: str = "float64", **changes: Any) -> Any:
-        model = random_model(kind, dtype, **changes)
-        return LoadedModel(model, tokenizer, kind, f"random {kind}", fingerprint(model))
-
-    return load
 
 
 @pytest.fixture(scope="session")
@@ -213,9 +201,10 @@ def concept_file(concept: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="session")
 def smollm2() -> Any:
-    """SmolLM2-135M-Instruct in float64: half a minute, so once a session."""
-    from steering_strength.proofs_check.bridge._old.models import load_model
+    """SmolLM2-135M-Instruct: half a minute to load, so once a session."""
     from steering_strength.proofs_check.bridge.extra import require
 
     require()
-    return load_model("smollm2")
+    from steering_strength.proofs_check.bridge.model import SteeredModel
+
+    return SteeredModel.load("smollm2")

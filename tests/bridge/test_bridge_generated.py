@@ -83,6 +83,13 @@ def test_targets_per_token(model: Any, concept: Any, direction: Any, percentile:
     assert ("NOT SETTLED" in str(found)) != found.settled
 
 
+def test_advice_per_generated_token_is_an_option_of_advise(model: Any, concept: Any) -> None:
+    vector = model.vector(concept.positive, concept.neutral)
+    found = model.advise(vector, concept.contexts, per_token=0.05, percentile=0.9, length=6)
+    direct = advise_trajectories(model, vector, concept.contexts, 0.05, percentile=0.9, length=6)
+    assert found.alpha == direct.alpha > 0
+
+
 def test_targets_that_make_no_sense(model: Any, concept: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral)
     for target in (0.0, -1.0, float("inf"), float("nan")):

@@ -10,14 +10,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge._old.encoding import encode, word_tokens
-from steering_strength.proofs_check.bridge.concept_texts import (
+from steering_strength.proofs_check.bridge.texts import (
     ConceptTexts,
+    encode,
+    library_text,
     load_concept,
     packaged_concepts,
+    text_windows,
+    word_tokens,
 )
-from steering_strength.proofs_check.bridge.grid import alpha_grid
-from steering_strength.theory.errors import AlphaError, SteeringSetError, UnknownNameError
+from steering_strength.theory.errors import SteeringSetError, UnknownNameError
 
 pytestmark = pytest.mark.bridge
 
@@ -94,28 +96,65 @@ def test_bos_is_put_in_front_once(tokenizer: Any) -> None:
     assert batch.mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     alone = batch.row(0)
     assert alone.ids.shape == (1, 3)
-    assert torch.equal(torch.cat([c.ids for c in batch.chunks(1)]), batch.ids)
+    assert [c.ids.shape[1] for c in batch.chunks(1)] == [3, 5]
 
 
 def test_empty_and_overlong_texts_are_refused(tokenizer: Any) -> None:
-    assert encode(tokenizer, ["the sun"], max_length=3).rows == 1
+    assert encode(tokenizer, ["the sun"], longest=3).rows == 1
     with pytest.raises(SteeringSetError, match="0 tokens"):
         encode(tokenizer, [" "])
     with pytest.raises(SteeringSetError, match="has 3 tokens, the model reads 2"):
-        encode(tokenizer, ["the sun"], max_length=2)
+        encode(tokenizer, ["the sun"], longest=2)
 
 
 def test_words_become_tokens(tokenizer: Any) -> None:
     tokens = word_tokens(tokenizer, ["joy", " happy", "SUN"], 64)
     assert {tokenizer.decode([t]) for t in tokens} == {"joy", "happy"}
-    with pytest.raises(SteeringSetError, match=r"xylophone.*--words"):
+    with pytest.raises(SteeringSetError, match="xylophone"):
         word_tokens(tokenizer, ["xylophone"], 64)
 
 
-def test_alpha_grids() -> None:
-    grid = alpha_grid(8.0, 33)
-    assert grid[16] == 0.0
-    assert (grid == -grid[::-1]).all()
-    for reach, count in ((0.0, 33), (float("nan"), 33), (float("inf"), 33), (8, 32), (8, 3)):
-        with pytest.raises(AlphaError):
-            alpha_grid(reach, count)
+CHAT = [{"role": "system", "content": "sun"}, {"role": "user", "content": "the day"}]
+
+
+def test_chats_go_through_the_tokenizers_own_template(tokenizer: Any, steered: Any) -> None:
+    import copy
+
+    with pytest.raises(SteeringSetError, match="no chat template"):
+        encode(tokenizer, [CHAT])
+    templated = copy.deepcopy(tokenizer)
+    templated.chat_template = (
+        "{% for m in messages %}{{ m['content'] }} {% endfor %}"
+        "{% if add_generation_prompt %}so{% endif %}"
+    )
+    # The template decides on every token: no BOS is added to what it rendered.
+    ids = templated("sun the day so", add_special_tokens=False)["input_ids"]
+    assert encode(templated, [CHAT]).ids.tolist() == [ids]
+    model = steered("llama")
+    model.tokenizer = templated
+    assert model.encode(CHAT).rows == 1
+    assert model.encode([CHAT, "the day", CHAT]).rows == 3
+    assert not isinstance(model.at("final_norm", model.vector(["joy"], ["sad"]), CHAT), list)
+
+
+def test_several_lines_are_one_text(tokenizer: Any) -> None:
+    batch = encode(tokenizer, ["the day\nthe sun", "a"])
+    assert batch.rows == 2
+    assert batch.padded
+    one = batch.row(1)
+    assert (one.ids.shape[1], one.padded) == (2, False)
+    assert batch.take([1, 1]).ids.shape == (2, 2)
+
+
+def test_there_is_always_text() -> None:
+    paragraphs = library_text()
+    assert len(paragraphs) > 100
+    assert len(set(paragraphs)) == len(paragraphs)
+
+
+def test_windows_begin_with_bos(tokenizer: Any) -> None:
+    batch = text_windows(tokenizer, 3, 10)
+    assert batch.ids.shape == (3, 11)
+    assert (batch.ids[:, 0] == tokenizer.bos_token_id).all()
+    with pytest.raises(SteeringSetError, match="fewer or shorter"):
+        text_windows(tokenizer, 3, 100_000)

@@ -184,7 +184,9 @@ def _shared(
     for side, row, strength in zip(("low", "high"), strengths, ends, strict=True):
         which = int(np.argmax(row == strength))
         end: End = getattr(contexts[which].window, side)
-        words = f"{end.words} in context {which}"
+        words = end.words
+        if end.demand not in ("start", "none"):
+            words += f" in context {which}"
         found.append(End(end.alpha, end.demand, words, end.lower, end.upper))
     low, high = found
     lost = [advice.window.status for advice in contexts]
@@ -196,6 +198,9 @@ def _shared(
         else:
             why = f"never reach F_T = {number(demand.level or math.nan)}"
         words = f"no alpha serves {whom}: {missing} of {len(contexts)} contexts {why}"
+        if status == "unsettled":
+            first = lost.index("unsettled")
+            words += f"; context {first}: {contexts[first].window.words}"
         return Window(status, low, high, words)
     if ends[0] > ends[1] or (ends[1] == 0.0 and high.demand != "none"):
         gap = abs(low.alpha - high.alpha)

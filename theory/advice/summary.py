@@ -137,7 +137,8 @@ def _certain(advice: ContextAdvice) -> list[str]:
     )
     found = [abs(end.alpha) for end in advice.ends if end.demand == "cross_entropy"]
     if found and certain.radius < found[0] < math.inf:
-        law = 0.5 * (advice.sd * found[0]) ** 2 / budget
+        strength = advice.sd * found[0]
+        law = 0.5 * strength * (strength / budget)
         words += f" (the budget lies outside, where that law is off by a factor of {number(law)})"
     return [words]
 

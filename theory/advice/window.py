@@ -145,7 +145,7 @@ class Window:
 
 def intersect(sign: int, lows: Sequence[End], highs: Sequence[End]) -> tuple[End, End]:
     """Return the binding ends: the low one farthest from 0, the high one nearest to it."""
-    start = End(0.0, "start", "nothing is asked that alpha = 0 does not give", 0.0, 0.0)
+    start = End(0.0, "start", "no demand asks for more than alpha = 0", 0.0, 0.0)
     beyond = sign * math.inf
     free = End(beyond, "none", "no demand limits alpha on this side", beyond, beyond)
     low = max([*lows, start], key=lambda end: sign * end.alpha)

@@ -272,7 +272,10 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
         return _exactly(0.0)
     if max(inside.high, outside.high) == min(inside.low, outside.low):
         return never(sign, "M is constant: steering moves nothing")
-    step = 1.0 / (max(inside.high, outside.high) - min(inside.low, outside.low))
+    spread = max(inside.high, outside.high) - min(inside.low, outside.low)
+    if spread < 1.0 / _LARGEST:
+        return never(sign, f"|alpha| would exceed {_LARGEST:g}")
+    step = 1.0 / spread
     slope_in, slope_out = means(at)
     while at < _LARGEST:
         ahead = at + step

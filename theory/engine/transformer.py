@@ -8,7 +8,7 @@ alone is left, at eps = 0 whatever eps was: |alpha| drowns it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -375,31 +375,44 @@ def readout_family(logits: ArrayLike, positive: ArrayLike, negative: ArrayLike) 
     return TiltedFamily.from_tables(normalised(logits), inside, outside)
 
 
-def local_divergence(log_p: ArrayLike, slope: ArrayLike) -> float:
-    """Return the coefficient of alpha^2 in KL(p || p_alpha): Var_p(M_loc) / 2 (`local`).
+def local_divergence(log_p: ArrayLike, slope: ArrayLike) -> Any:
+    """Return the coefficient of alpha^2 in KL(p || p_alpha): Var_p(M_loc) / 2 (`local`), (...).
 
-    `slope` is M_loc, d logits / d alpha at 0 of any layer, shape (V,).
+    A centred sum for each row: a `TiltedFamily` would sort the vocabulary for every position of a
+    text.
+
+    Parameters
+    ----------
+    log_p, slope : array_like, (..., V)
+        Log-probabilities, and M_loc, d logits / d alpha at 0 of any layer.
     """
-    return 0.5 * float(TiltedFamily(np.asarray(log_p), np.asarray(slope)).variance(0.0))
+    rows = np.atleast_2d(np.asarray(log_p, dtype=np.float64))
+    p = np.exp(np.stack([as_log_probabilities(row) for row in rows.reshape(-1, rows.shape[-1])]))
+    first = np.asarray(slope, dtype=np.float64)
+    odds = first.reshape(p.shape)
+    centred = odds - np.sum(p * odds, axis=-1, keepdims=True)
+    half = 0.5 * np.sum(p * centred**2, axis=-1)
+    return float(half[0]) if first.ndim == 1 else half.reshape(first.shape[:-1])
 
 
 def local_cross_entropy(
     log_p: ArrayLike, labels: ArrayLike, slope: ArrayLike, bend: ArrayLike
-) -> tuple[float, float]:
-    """Return slope and curvature at 0 of the cross-entropy on text, one context (`local`).
+) -> tuple[Any, Any]:
+    """Return slope and curvature at 0 of the cross-entropy on text (`local`), (...) each.
 
     E_model[M_loc] - E_data[M_loc], and Var_model(M_loc) + E_model[l''] - E_data[l''].
 
     Parameters
     ----------
-    log_p : array_like, (V,)
+    log_p : array_like, (..., V)
         The model's.
-    labels : array_like, (V,)
+    labels : array_like, (..., V)
         Probabilities of the next token in the data.
-    slope, bend : array_like, (V,)
+    slope, bend : array_like, (..., V)
         First and second derivative of the logits in alpha.
     """
-    excess = np.exp(as_log_probabilities(log_p)) - as_vector("labels", labels)
-    variance = 2.0 * local_divergence(log_p, slope)
-    first, second = as_vector("slope", slope), as_vector("bend", bend)
-    return float(excess @ first), variance + float(excess @ second)
+    first, second = (np.asarray(values, dtype=np.float64) for values in (slope, bend))
+    excess = np.exp(np.asarray(log_p)) - np.asarray(labels)
+    variance = 2.0 * local_divergence(log_p, first)
+    rise, turn = np.sum(excess * first, axis=-1), variance + np.sum(excess * second, axis=-1)
+    return (float(rise), float(turn)) if first.ndim == 1 else (rise, turn)

@@ -1,8 +1,9 @@
 """The laws of steering strength as SymPy objects: `LAWS` maps an id to its derivation.
 
 Reading order: `assumptions` (what may be assumed, and the named principles), `symbols` (the
-paper's notation), `kernel` (what decides a step), `law` (steps and laws), then one module per
-family: `tilting`, `peaks`, `limits`, `concept`, `cross_entropy`, `transformer`.
+paper's notation), `kernel` (what decides a step), `claims` and `rules` (what is claimed, and what
+follows), `law`, then one stem per family: `tilting`, `peaks`, `concept`, `cross_entropy`,
+`transformer`.
 """
 
 from __future__ import annotations
@@ -15,37 +16,61 @@ from steering_strength.theory.laws import (
     concept,
     concept_shape,
     cross_entropy,
+    cross_entropy_radius,
     errata,
-    limits,
-    peak_sign,
     peaks,
-    radius,
-    separation,
+    peaks_sign,
     tilting,
     transformer,
 )
-from steering_strength.theory.laws.law import (
-    Appeal,
+from steering_strength.theory.laws.claims import (
+    All,
+    AtMost,
+    Between,
+    Case,
+    Claim,
+    Convex,
+    Crosses,
+    Expansion,
     Identity,
+    Iff,
     Inequality,
-    Law,
     LawError,
     Limit,
+    Monotone,
+    OnePeak,
     Status,
-    Step,
 )
+from steering_strength.theory.laws.instances import Instance
+from steering_strength.theory.laws.kernel import Bounded, Fact, Let, Sign, Split
+from steering_strength.theory.laws.law import Law
 
 __all__ = [
     "CLAIMS",
     "LAWS",
-    "Appeal",
+    "All",
+    "AtMost",
+    "Between",
+    "Bounded",
+    "Case",
+    "Claim",
+    "Convex",
+    "Crosses",
+    "Expansion",
+    "Fact",
     "Identity",
+    "Iff",
     "Inequality",
+    "Instance",
     "Law",
     "LawError",
+    "Let",
     "Limit",
+    "Monotone",
+    "OnePeak",
+    "Sign",
+    "Split",
     "Status",
-    "Step",
 ]
 
 
@@ -74,14 +99,14 @@ LAWS = _collect(
     (
         tilting.STEERING_SHIFT,
         tilting.TILTING,
-        separation.SIGN_SEPARATION,
+        tilting.SIGN_SEPARATION,
         tilting.SLOPE,
         tilting.MEAN_SLOPE,
-        limits.LIMIT,
+        tilting.LIMIT,
         peaks.PEAK,
         peaks.MONOTONE,
         peaks.PEAK_ORDER,
-        peak_sign.PEAK_SIGN,
+        peaks_sign.PEAK_SIGN,
         concept.CONCEPT_ODE,
         concept.CONCEPT_TANH,
         concept.CONCEPT_MONOTONE,
@@ -90,7 +115,7 @@ LAWS = _collect(
         cross_entropy.CE_EXACT,
         cross_entropy.CE_QUADRATIC,
         cross_entropy.CE_CUMULANTS,
-        radius.CE_RADIUS,
+        cross_entropy_radius.CE_RADIUS,
         cross_entropy.CE_LINEAR,
         cross_entropy.CE_ASYMPTOTE,
         transformer.NORM_LIMIT,

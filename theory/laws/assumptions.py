@@ -1,8 +1,9 @@
-"""What a law may assume, and the analytic principles it may appeal to, each by name.
+"""What a law may assume, and the analytic principles its rules rest on, each by name.
 
 Assumptions are the paper's (arXiv:2602.02712, Sec. 2 and 3); a law lists those it uses, and a
 law that lists none holds for any positive p and any real M. Principles are theorems of analysis
-that SymPy does not prove; a step that appeals to one has the status `assumed`.
+that the kernel does not prove; each is applied by a rule of `theory.laws.rules` to claims of a
+checked form, and a step that comes out of one has the status `proved with rules`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ ASSUMPTIONS = (ASSUMPTION_1, ASSUMPTION_2, LINEAR_LOGITS)
 
 @dataclass(frozen=True)
 class Principle:
-    """A theorem that is appealed to by name: what it says and a place to read it."""
+    """A theorem that a rule applies: what it says and a place to read it."""
 
     name: str
     statement: str
@@ -68,53 +69,85 @@ PRINCIPLES = {
     p.name: p
     for p in (
         Principle(
-            "intermediate value theorem",
-            "A continuous strictly increasing function that tends to a at -∞ and to b at +∞ takes "
-            "every value strictly between a and b exactly once.",
-            f"{_RUDIN}, Thm 4.23",
-        ),
-        Principle(
-            "single crossing",
-            "A differentiable function on an interval whose derivative is negative wherever the "
-            "function is zero has at most one zero, is positive before it and negative after it.",
-            f"{_RUDIN}, Thm 4.23: between two zeros crossed downwards one is crossed upwards",
-        ),
-        Principle(
             "sign of the derivative",
-            "A differentiable function with a positive (negative, non-negative, non-positive) "
-            "derivative on an interval is strictly increasing (strictly decreasing, "
-            "non-decreasing, non-increasing) there.",
+            "If f' > 0 (<, >=, <=) on an interval, f strictly increases (strictly decreases, does "
+            "not decrease, does not increase) there.",
             f"{_RUDIN}, Thm 5.11",
         ),
         Principle(
+            "convexity",
+            "If f'' >= 0 on an interval, f is convex there; strictly if f'' > 0.",
+            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1.4",
+        ),
+        Principle(
             "strict convexity",
-            "A twice differentiable function on the line with a positive second derivative that "
-            "tends to +∞ at both ends has exactly one stationary point; it strictly falls before "
-            "it and strictly rises after it.",
-            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1",
+            "A strictly convex differentiable function on the line that tends to +∞ at both ends "
+            "strictly falls to exactly one minimum and strictly rises after it.",
+            f"{_RUDIN}, Thms 4.16 and 5.11: f' strictly increases and changes sign",
         ),
         Principle(
             "reciprocal",
-            "If 1/f is positive and strictly falls (rises) on an interval, then f strictly rises "
-            "(falls) there.",
+            "If f > 0 and 1/f strictly falls (rises) on an interval, then f strictly rises (falls) "
+            "there.",
             "order reversal of x -> 1/x on the positive half-line",
         ),
         Principle(
-            "inverse of an increasing function",
-            "The inverse of a continuous strictly increasing function is strictly increasing: it "
-            "preserves and reflects the order of its arguments.",
+            "affine image",
+            "If h = a f + c with a > 0 and c constant, h rises and falls where f does.",
             "order of the real line",
         ),
         Principle(
-            "relabelling",
-            "Tokens may be renumbered, so that those of a given set come first, and M may be "
-            "replaced by -M together with α by -α: nothing here depends on either.",
-            "a finite sum does not depend on the order of its terms, nor α M on the two signs",
+            "instance",
+            "What is claimed for all values of a variable holds at each of them.",
+            "first-order logic",
         ),
         Principle(
-            "vanishing sum",
-            "A finite sum of non-negative terms is zero only if every term is.",
+            "equals for equals",
+            "What is claimed of g holds of f if f = g under the same hypotheses.",
+            "equality",
+        ),
+        Principle(
+            "stationary point",
+            "A differentiable f > 0 with one peak and f' = f (a - b) has its peak where a = b.",
+            f"{_RUDIN}, Thm 5.8",
+        ),
+        Principle(
+            "order of the logarithm",
+            "0 < a <= b implies log a <= log b, and log(f/c) is largest where f > 0 is.",
+            "the logarithm increases",
+        ),
+        Principle(
+            "order of an increasing function",
+            "If f strictly increases, f(a) = u and f(b) = w, then a < b if and only if u < w.",
             "order of the real line",
+        ),
+        Principle(
+            "two cases",
+            "If exactly one of two cases holds, f > c in the first and f <= c in the second, then "
+            "the first holds if and only if f > c.",
+            "propositional logic",
+        ),
+        Principle(
+            "both bounds",
+            "a <= f and f <= b is a <= f <= b.",
+            "propositional logic",
+        ),
+        Principle(
+            "zero of a quotient",
+            "If f = n/g with g > 0, f vanishes exactly where n does.",
+            "arithmetic of real numbers",
+        ),
+        Principle(
+            "detachment",
+            "From `A if and only if B` and one of A, B follows the other.",
+            "propositional logic",
+        ),
+        Principle(
+            "single crossing",
+            "If g is differentiable on an interval of positive x and x g' - g < 0 there, then g' < "
+            "0 wherever g = 0; so g has at most one zero there, is positive before it and negative "
+            "after it.",
+            f"{_RUDIN}, Thm 4.23: between two zeros crossed downwards one is crossed upwards",
         ),
         Principle(
             "Taylor's theorem",
@@ -123,78 +156,41 @@ PRINCIPLES = {
             f"{_RUDIN}, Thm 5.15",
         ),
         Principle(
-            "integration of inequalities",
-            "If f(0) = g(0), f'(0) = g'(0) and f'' <= g'' on an interval around 0, then f <= g "
-            "there.",
-            f"{_RUDIN}, Thm 5.11 applied twice to g - f",
+            "a convex function lies above its tangents",
+            "If f is convex and differentiable, f(0) = 0 and f'(0) = 0, then f >= 0.",
+            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1.3",
         ),
         Principle(
-            "Grönwall's inequality",
-            "If f > 0 and |f'| <= R f on the line, then f(0) e^(-R|α|) <= f(α) <= f(0) e^(R|α|).",
-            "the derivative of log f lies in [-R, R]",
-        ),
-        Principle(
-            "fundamental theorem of calculus",
-            "A continuously differentiable function is its value at 0 plus the integral of its "
-            "derivative.",
-            f"{_RUDIN}, Thm 6.21",
-        ),
-        Principle(
-            "squeeze",
-            "If a function lies between two functions with a common limit, it has that limit.",
-            "order of limits",
-        ),
-        Principle(
-            "Rolle's theorem",
-            "If a differentiable function changes sign n times, its derivative changes sign at "
-            "least n - 1 times: it is negative somewhere between a positive value and a later "
-            "negative one, and positive in the opposite case.",
+            "mean value inequality",
+            "If f is differentiable, f(0) = 0 and |f'| <= R, then |f(α)| <= R |α|.",
             f"{_RUDIN}, Thm 5.10",
         ),
         Principle(
-            "total positivity",
-            "The minors of the matrix e^(α_j m_l), α_j and m_l increasing, are positive; and a "
-            "matrix whose minors on adjacent rows and any columns are all positive has no other "
-            "minor that is not (Fekete).",
-            f"{_KARLIN}, Ch. 1 and 2",
+            "Grönwall's inequality",
+            "If f >= 0 and |f'| <= R f on the half-line α >= 0, then "
+            "f(0) e^(-R α) <= f(α) <= f(0) e^(R α).",
+            "e^(R α) f does not decrease, e^(-R α) f does not increase",
+        ),
+        Principle(
+            "integration of inequalities",
+            "If l'' <= f'' <= u'' for α >= 0, and l, f, u and their slopes vanish at 0, then "
+            "l <= f <= u for α >= 0.",
+            f"{_RUDIN}, Thm 5.11 applied twice to the differences",
+        ),
+        Principle(
+            "fundamental theorem of calculus",
+            "A continuously differentiable function that vanishes at 0 is the integral of its "
+            "derivative from 0.",
+            f"{_RUDIN}, Thm 6.21",
         ),
         Principle(
             "variation diminishing",
-            "If no minor of the matrix w_l(α_j), l and α_j increasing, is negative, then "
-            "Σ_l c_l w_l(α) changes sign in α at most as often as (c_l) does in l.",
-            f"{_KARLIN}, Ch. 5",
-        ),
-        Principle(
-            "induction",
-            "A statement that holds for 0 sign changes, and for n whenever it holds for n - 1, "
-            "holds for every number of sign changes.",
-            "Peano's axioms",
-        ),
-        Principle(
-            "counting turns",
-            "A function whose slope has the same sign near both ends has an even number of "
-            "interior "
-            "extrema, and an odd number otherwise; between two peaks of a sequence lies one "
-            "valley.",
-            "elementary; spelled out in the step that uses it",
-        ),
-        Principle(
-            "triangle inequality",
-            "|a - b| <= |a - c| + |c - b|, and the length of a vector is at most the sum of the "
-            "lengths of its parts.",
-            "Euclidean norm",
-        ),
-        Principle(
-            "continuity on a compact set",
-            "A continuous function is bounded on a bounded closed set, and its value at a limit is "
-            "the limit of its values.",
-            f"{_RUDIN}, Thm 4.15",
-        ),
-        Principle(
-            "Gibbs' inequality",
-            "Σ_z p_z log(p_z/q_z) >= 0 for probability vectors p and q > 0, with equality only for "
-            "p = q.",
-            "T. M. Cover and J. A. Thomas, Elements of Information Theory, Thm 2.6.3",
+            "If g_l > 0 and m_0 < m_1 < ... are constant, F(α) = Σ_l r_l g_l e^(α m_l) / Σ_l g_l "
+            "e^(α m_l) has a derivative that changes sign at most as often as the sequence of "
+            "steps r_(l+1) - r_l.",
+            f"{_KARLIN}, Ch. 1, 2 and 5: F' = Σ_i (r_(i+1) - r_i) d/dα P_α(l > i) by summation by "
+            "parts; the matrix e^(α_j m_l) is strictly totally positive, hence so are its "
+            "normalised tails, and by row differences and Fekete's lemma the kernel of the sum",
         ),
     )
 }

@@ -7,15 +7,22 @@ any p > 0 and any M.
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, Function, IndexedBase, Integer, Sum, Symbol, exp, log, tanh
+from sympy import Derivative, Expr, Function, IndexedBase, Integer, Sum, Symbol, exp, log, oo, tanh
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let, Sign, Split
-from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from steering_strength.theory.laws.limits import NOT_ALL, mass, rest
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.rules import (
+    affine,
+    antiderivative,
+    bounded_growth,
+    derivative_sign,
+    substituted,
+)
 from steering_strength.theory.laws.symbols import M, V, Z, alpha, p, tilted, x, y
-from steering_strength.theory.laws.tilting import gap, s
+from steering_strength.theory.laws.tilting import NOT_ALL, bottom, gap, mass, rest, s, top
 
 __all__ = ["CONCEPT_LIMIT", "CONCEPT_MONOTONE", "CONCEPT_ODE", "CONCEPT_TANH"]
 
@@ -124,6 +131,50 @@ _tanh = Identity(
     reason="tanh(x) = 2/(1 + e^(-2x)) - 1 at x = logit F(α)/2 and at x = logit F(0)/2",
     given=CONCEPT,
 )
+_nu_slope = Identity(
+    Derivative(nu(alpha), alpha),
+    mu_in(alpha) - mu_out(alpha),
+    reason="so this ν is an antiderivative of μ_C - μ_C̄ ...",
+    given=CONCEPT,
+)
+_nu_zero = Identity(nu(Integer(0)), Integer(0), reason="... that vanishes at 0", given=CONCEPT)
+NU = antiderivative(_nu_slope, _nu_zero, reason="ν is the integral of the paper")
+R = Symbol("R", positive=True)  # max M - min M
+low = Symbol("n", real=True)  # min M
+height = IndexedBase("h", nonnegative=True)  # M_y = min M + h_y, h_y <= R
+_RANGE = (
+    *CONCEPT,
+    Let(M[y], low + height[y], y, Integer(0), size - 1),
+    Let(M[y], low + height[y], y, size, V - 1),
+    Sign(R - height[y], for_all=(y,)),
+)
+
+
+def _spread(inner: Expr, outer: Expr) -> Expr:
+    weights = inside(tilted(y, alpha)), outside(tilted(y, alpha))
+    return inside(tilted(y, alpha) * inner) / weights[0] + (
+        outside(tilted(y, alpha) * outer) / weights[1]
+    )
+
+
+_up = Inequality(
+    Derivative(nu(alpha), alpha),
+    R,
+    relation="<=",
+    form=-_spread(R - height[y], height[y]),
+    reason="M_y = n + h_y with n = min M and 0 <= h_y <= R = max M - min M: both conditional means "
+    "lie between n and n + R",
+    given=_RANGE,
+)
+_down = Inequality(
+    Derivative(nu(alpha), alpha),
+    -R,
+    relation=">=",
+    form=_spread(height[y], R - height[y]),
+    reason="the other side",
+    given=_RANGE,
+)
+NU_BOUND = bounded_growth(_nu_zero, _up, _down, reason="App. B.4")
 CONCEPT_TANH = Law(
     id="concept-tanh",
     title="The probability of a concept follows a tanh law",
@@ -135,6 +186,7 @@ CONCEPT_TANH = Law(
     "no integral, no Assumption 1, any set C.",
     assumptions=(),
     statement=_tanh,
+    headline=(_tanh, NU, NU_BOUND),
     steps=(
         Identity(
             Derivative(_sigmoid, alpha),
@@ -147,18 +199,12 @@ CONCEPT_TANH = Law(
             reason="the odds of C are S_C : S_C̄",
             given=CONCEPT,
         ),
-        Identity(
-            Derivative(nu(alpha), alpha),
-            mu_in(alpha) - mu_out(alpha),
-            reason="so this ν is an antiderivative of μ_C - μ_C̄ ...",
-            given=CONCEPT,
-        ),
-        Identity(nu(Integer(0)), Integer(0), reason="... that vanishes at 0", given=CONCEPT),
-        Appeal(
-            principle="fundamental theorem of calculus",
-            conclusion="ν(α) is the paper's integral of μ_C - μ_C̄ from 0 to α",
-            premises=(3, 4),
-        ),
+        _nu_slope,
+        _nu_zero,
+        NU,
+        _up,
+        _down,
+        NU_BOUND,
         Identity(nu(alpha) + r(), log_odds(alpha), reason="by (2) at α and at 0", given=CONCEPT),
         _tanh,
     ),
@@ -186,52 +232,104 @@ _covariance = Identity(
     reason="compare every token of C with every token outside",
     given=CONCEPT,
 )
-weight = IndexedBase("q", positive=True)
+_shift = Identity(
+    increase(alpha),
+    F(alpha) / size - F(Integer(0)) / size,
+    reason="Δp(C|α) is the gain of F_C per token of C",
+    given=CONCEPT,
+)
+_C, _OUT = (Integer(0), size - 1), (size, V - 1)
 
 
 def _pair_sum(difference: Expr) -> Sum:
-    return inside(outside(weight[x] * weight[y] * difference, y), x)
+    return inside(outside(tilted(x, alpha) * tilted(y, alpha) * difference, y), x)
 
 
+_target = Inequality(
+    Derivative(F(alpha), alpha),
+    Integer(0),
+    form=_pair_sum(t[x] + w[y]),
+    reason="C = T: M_x = t_x > 0 in T and M_y = -w_y <= 0 outside (`sign-separation`)",
+    given=(*CONCEPT, Let(M[y], t[y], y, *_C), Let(M[y], -w[y], y, *_OUT)),
+)
+_F_rises = derivative_sign(_target)
+TARGET_RISES = affine(_shift, _F_rises, reason="the target concept gains at every strength")
+_LOW = (*CONCEPT, Let(M[y], c - u[y], y, *_C), Let(M[y], c + w[y], y, *_OUT))
+_low = Inequality(
+    Derivative(F(alpha), alpha),
+    Integer(0),
+    relation="<=",
+    form=_pair_sum(-u[x] - w[y]),
+    reason="max_C M <= c <= min outside: M_x = c - u_x in C and M_y = c + w_y outside",
+    given=_LOW,
+)
+_F_falls = derivative_sign(_low)
+LOW_FALLS = affine(_shift, _F_falls, reason="a concept at the bottom of M loses")
+_below = Symbol("|B|", integer=True, positive=True)  # B: the tokens of C with M < c, first
+_strictly = Inequality(
+    Derivative(F(alpha), alpha),
+    Integer(0),
+    relation="<",
+    form=-Sum(outside(tilted(x, alpha) * tilted(y, alpha) * (t[x] + w[y]), y), (x, 0, _below - 1))
+    - Sum(outside(tilted(x, alpha) * tilted(y, alpha) * (u[x] + w[y]), y), (x, _below, size - 1)),
+    reason="strictly if some token of C lies below c: these, B, are numbered first",
+    given=(
+        Split(Integer(0), size, V - 1),
+        PROPER,
+        Split(Integer(0), _below, size - 1),
+        Sign(size - _below),
+        Let(M[y], c - t[y], y, Integer(0), _below - 1),
+        Let(M[y], c - u[y], y, _below, size - 1),
+        Let(M[y], c + w[y], y, *_OUT),
+    ),
+)
+_strictly_2 = Inequality(
+    Derivative(F(alpha), alpha),
+    Integer(0),
+    relation="<",
+    form=-inside(
+        Sum(tilted(x, alpha) * tilted(y, alpha) * (u[x] + t[y]), (y, size, size + _below - 1)), x
+    )
+    - inside(
+        Sum(tilted(x, alpha) * tilted(y, alpha) * (u[x] + w[y]), (y, size + _below, V - 1)), x
+    ),
+    reason="or if some token outside lies above c: these, B, come first outside; if neither, M is "
+    "constant",
+    given=(
+        Split(Integer(0), size, V - 1),
+        Split(size, size + _below, V - 1),
+        PROPER,
+        Sign(V - size - _below),
+        Let(M[y], c - u[y], y, *_C),
+        Let(M[y], c + t[y], y, size, size + _below - 1),
+        Let(M[y], c + w[y], y, size + _below, V - 1),
+    ),
+)
+STRICTLY = tuple(map(derivative_sign, (_strictly, _strictly_2)))
 CONCEPT_MONOTONE = Law(
     id="concept-monotone",
     title="The target concept gains; a concept at the bottom of M loses",
     source="arXiv:2602.02712, Thm 3.6 (target increases; max_C M <= min outside decreases)",
     paper="Δp(T|α) is increasing; if max_C M <= min_(C complement) M, then Δp(C|α) is decreasing.",
     sharper="F' is a sum over pairs of a token in C and one outside, each with the sign of M_x - "
-    "M_y. "
-    "Assumption 1 enters only through `sign-separation` for T; the decrease needs none, and is "
-    "strict unless M is constant.",
+    "M_y. Assumption 1 enters only through `sign-separation` for T; the decrease needs none, and "
+    "is strict unless M is constant.",
     assumptions=(ASSUMPTION_1,),
     statement=_covariance,
+    headline=(TARGET_RISES, LOW_FALLS, *STRICTLY),
     steps=(
         _covariance,
-        Inequality(
-            _pair_sum(t[x] + w[y]),
-            Integer(0),
-            reason="C = T: M_x = t_x > 0 in T and M_y = -w_y <= 0 outside (`sign-separation`); "
-            "q stands for the steered probabilities",
-            given=(PROPER,),
-        ),
-        Inequality(
-            _pair_sum(-u[x] - w[y]),
-            Integer(0),
-            relation="<=",
-            reason="max_C M <= c <= min outside: M_x = c - u_x in C and M_y = c + w_y outside",
-            given=(PROPER,),
-        ),
-        Appeal(
-            principle="vanishing sum",
-            conclusion="the second sum is zero only if every u_x and w_y is, that is if M is "
-            "constant",
-            premises=(3,),
-        ),
-        Appeal(
-            principle="sign of the derivative",
-            conclusion="Δp(T|α) strictly increases; Δp(C|α) decreases if max_C M <= min outside, "
-            "strictly unless M is constant",
-            premises=(1, 2, 3, 4),
-        ),
+        _shift,
+        _target,
+        _F_rises,
+        TARGET_RISES,
+        _low,
+        _F_falls,
+        LOW_FALLS,
+        _strictly,
+        STRICTLY[0],
+        _strictly_2,
+        STRICTLY[1],
     ),
     builds_on=("concept-ode",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
@@ -256,20 +354,55 @@ F_away = define(
     text="F_C({0})",
     latex="F_C({0})",
 )
-_away = (
-    Split(Integer(0), A_of, V - 1),
-    Let(M[y], Symbol("m", real=True), y, Integer(0), A_of - 1),
-    Let(M[y], Symbol("m", real=True) - gap[y], y, A_of, V - 1),
-    Let(M[y], Symbol("m", real=True) - gap[y], y, A_of, A_of + C_of - 1),
-    NOT_ALL,
+_ORDER = (Split(Integer(0), A_of, V - 1), NOT_ALL, Sign(V - A_of - C_of))
+
+
+def _blocks(end: Expr, sign: int) -> tuple[Let | Split | Sign, ...]:
+    """A first, then C, then the rest: M_y = `end` on A, at distance d_y from it elsewhere."""
+    away = end - sign * gap[y]
+    return (
+        *_ORDER,
+        Let(M[y], end, y, Integer(0), A_of - 1),
+        Let(M[y], away, y, A_of, V - 1),
+        Let(M[y], away, y, A_of, A_of + C_of - 1),
+    )
+
+
+gain = define(
+    "gain",
+    (alpha,),
+    (_in_concept(p[y] * exp(alpha * M[y])) / Z(alpha) - _in_concept(p[y])) / C_of,
+    text="Δp(C|{0})",
+    latex=r"\Delta p(C\,|\,{0})",
 )
 _vanishes = Limit(
     (F_away(alpha) - _in_concept(p[y])) / C_of,
     -_in_concept(p[y]) / C_of,
     variable=alpha,
     reason="every d_y > 0 in C, and the denominator tends to P_A > 0",
-    given=_away,
+    given=_ORDER,
 )
+_gain_right = Identity(
+    gain(alpha),
+    (F_away(alpha) - _in_concept(p[y])) / C_of,
+    reason="number A = argmax M first and C next, write M_y = m - d_y off A, divide by e^(α m)",
+    given=_blocks(top, 1),
+)
+_gain_left = Identity(
+    gain(alpha),
+    (F_away(-alpha) - _in_concept(p[y])) / C_of,
+    reason="the other end: A = argmin M, M_y = n + d_y off A",
+    given=_blocks(bottom, -1),
+)
+_vanishes_left = Limit(
+    (F_away(-alpha) - _in_concept(p[y])) / C_of,
+    -_in_concept(p[y]) / C_of,
+    variable=alpha,
+    end=-oo,
+    reason="as before",
+    given=_ORDER,
+)
+DIES = (substituted(_gain_right, _vanishes), substituted(_gain_left, _vanishes_left))
 CONCEPT_LIMIT = Law(
     id="concept-limit",
     title="A concept without extremal tokens dies out at both ends",
@@ -278,25 +411,20 @@ CONCEPT_LIMIT = Law(
     sharper="F_C(α) → 0 exponentially, for any p and M. The formula of the paper is right.",
     assumptions=(),
     statement=_vanishes,
+    headline=DIES,
     steps=(
-        Identity(
-            _in_concept(p[y] * exp(alpha * M[y])) / Z(alpha),
-            F_away(alpha),
-            reason="number A = argmax M first and C next, write M_y = m - d_y off A, divide by "
-            "e^(α m)",
-            given=_away,
-        ),
+        _gain_right,
         _vanishes,
+        DIES[0],
+        _gain_left,
+        _vanishes_left,
+        DIES[1],
         Inequality(
             -_in_concept(p[y]) / C_of,
             Integer(0),
             relation="<",
             reason="the limit is not the unsteered value: the concept loses all it had",
-        ),
-        Appeal(
-            principle="relabelling",
-            conclusion="Δp(C|α) → -F_C(0)/|C| as α → ∞; with -M for M the same as α → -∞",
-            premises=(1, 2),
+            given=_ORDER,
         ),
     ),
     builds_on=("limit",),

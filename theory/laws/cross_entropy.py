@@ -10,12 +10,13 @@ from __future__ import annotations
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
+from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact
-from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from steering_strength.theory.laws.limits import NOT_ALL, mass, rest
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.rules import convexity, logarithm, substituted, tangent, taylor
 from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, y, z
-from steering_strength.theory.laws.tilting import AT_MAXIMUM, gap, s
+from steering_strength.theory.laws.tilting import AT_MAXIMUM, NOT_ALL, gap, mass, rest, s
 
 __all__ = [
     "CE_ASYMPTOTE",
@@ -110,6 +111,35 @@ _exact = Identity(
     reason="log p_(j,α)(z) = log p_(j,z) + α M_z - K_j(α), and every row sums to 1",
     given=(ROWS,),
 )
+_divergences = Identity(
+    increase(alpha),
+    contexts(forward_kl(j, alpha)),
+    reason="the increase is the mean divergence of p_(j,α) from p_j",
+    given=(ROWS,),
+)
+_curved = Inequality(
+    Derivative(increase(alpha), (alpha, 2)),
+    Integer(0),
+    relation=">=",
+    form=contexts(variance_j(j, alpha)),
+    reason="the second derivative is a mean of variances",
+    given=(ROWS,),
+)
+CONVEX = convexity(_curved)
+_start = Identity(increase(Integer(0)), Integer(0), reason="ΔCE(0) = 0", given=(ROWS,))
+_slope = Identity(
+    Derivative(increase(alpha), alpha),
+    contexts(mean_j(j, alpha) - mean_0(j)),
+    reason="differentiate, and K_j' = E_(j,α)[M] (`mean-slope`)",
+    given=(ROWS,),
+)
+_flat = Identity(
+    contexts(mean_j(j, Integer(0)) - mean_0(j)),
+    Integer(0),
+    reason="ΔCE'(0) = 0: no linear term",
+    given=(ROWS,),
+)
+NOT_NEGATIVE = tangent(CONVEX, _start, _slope, _flat, reason="so ΔCE is never negative")
 CE_EXACT = Law(
     id="ce-exact",
     title="The cross-entropy increase is a mean divergence, at every strength",
@@ -119,37 +149,28 @@ CE_EXACT = Law(
     "negative, convex. The reverse divergence is α K_j' - K_j.",
     assumptions=(ASSUMPTION_2,),
     statement=_exact,
+    headline=(_exact, _divergences, CONVEX, NOT_NEGATIVE),
     steps=(
         _exact,
         Identity(
             Kj(j, alpha) - alpha * mean_0(j),
             forward_kl(j, alpha),
-            reason="the same for one context: the increase is the divergence of p_(j,α) from p_j",
+            reason="the same for one context",
             given=(ROWS,),
         ),
+        _divergences,
         Identity(
             mean_j(j, Integer(0)),
             mean_0(j),
             reason="K_j'(0) is the mean of M under p_j (`mean-slope` at α = 0)",
             given=(ROWS,),
         ),
-        Identity(
-            Derivative(increase(alpha), (alpha, 2)),
-            contexts(variance_j(j, alpha)),
-            reason="the linear term drops out (`mean-slope` for every context)",
-            given=(ROWS,),
-        ),
-        Inequality(
-            contexts(variance_j(j, alpha)),
-            Integer(0),
-            relation=">=",
-            reason="a mean of variances, so ΔCE is convex",
-        ),
-        Appeal(
-            principle="Gibbs' inequality",
-            conclusion="ΔCE(α) >= 0, with equality only if no p_j moves: α = 0 or M constant",
-            premises=(1, 2),
-        ),
+        _curved,
+        CONVEX,
+        _start,
+        _slope,
+        _flat,
+        NOT_NEGATIVE,
         Identity(
             reverse_kl(j, alpha),
             alpha * mean_j(j, alpha) - Kj(j, alpha),
@@ -163,17 +184,18 @@ CE_EXACT = Law(
 # -- ce-quadratic and ce-cumulants ---------------------------------------------------------
 
 _second = Identity(
-    define(
-        "curvature",
-        (),
-        contexts(variance_j(j, Integer(0))),
-        text="ΔCE''(0)",
-        latex=r"\Delta\mathrm{{CE}}''(0)",
-    )(),
+    contexts(variance_j(j, Integer(0))),
     contexts(variance_0(j)),
-    reason="the tilted variance at α = 0 is the variance under p_j",
+    reason="ΔCE''(0): the tilted variance at α = 0 is the variance under p_j",
     given=(ROWS,),
 )
+_curvature = Identity(
+    Derivative(increase(alpha), (alpha, 2)),
+    contexts(variance_j(j, alpha)),
+    reason="differentiate again (`mean-slope`)",
+    given=(ROWS,),
+)
+QUADRATIC = taylor(_start, (_slope, _flat), (_curvature, _second))
 CE_QUADRATIC = Law(
     id="ce-quadratic",
     title="The cross-entropy grows quadratically near 0",
@@ -182,49 +204,23 @@ CE_QUADRATIC = Law(
     sharper="The second order of `ce-exact`; the o(α²) is bounded in `ce-radius`.",
     assumptions=(ASSUMPTION_2,),
     statement=_second,
-    steps=(
-        Identity(
-            contexts(Kj(j, Integer(0))),
-            Integer(0),
-            reason="ΔCE(0) = 0: K_j(0) = log Σ_z p_(j,z) = 0",
-            given=(ROWS,),
-        ),
-        Identity(
-            Derivative(increase(alpha), alpha),
-            contexts(mean_j(j, alpha) - mean_0(j)),
-            reason="differentiate `ce-exact`",
-            given=(ROWS,),
-        ),
-        Identity(
-            contexts(mean_j(j, Integer(0)) - mean_0(j)),
-            Integer(0),
-            reason="ΔCE'(0) = 0: no linear term",
-            given=(ROWS,),
-        ),
-        Identity(
-            Derivative(increase(alpha), (alpha, 2)),
-            contexts(variance_j(j, alpha)),
-            reason="differentiate again (`mean-slope`)",
-            given=(ROWS,),
-        ),
-        _second,
-        Appeal(
-            principle="Taylor's theorem",
-            conclusion="ΔCE(α) = ½ Σ_j π_j Var_j[M] α² + o(α²)",
-            premises=(1, 3, 5),
-        ),
-    ),
+    headline=(QUADRATIC,),
+    steps=(_start, _slope, _flat, _curvature, _second, QUADRATIC),
     builds_on=("ce-exact", "mean-slope"),
     twin="steering_strength.theory.model.dataset.ConceptDataset.cross_entropy_increase",
     care="The coefficient is the pi-weighted mean of the variances within contexts, not the "
-    "variance "
-    "of the pooled distribution.",
+    "variance of the pooled distribution.",
 )
 
 
 def _central(order: int) -> Expr:
     """Central moment of M under p_(j,α)."""
     return over_tokens(tilt(j, y, alpha) * (M[y] - mean_j(j, alpha)) ** order, y)
+
+
+def _central_0(order: int) -> Expr:
+    """Central moment of M under p_j."""
+    return over_tokens(pc[j, y] * (M[y] - mean_0(j)) ** order, y)
 
 
 _higher = Identity(
@@ -234,38 +230,55 @@ _higher = Identity(
     "the second on agree: they are cumulants by definition",
     given=(ROWS,),
 )
+_third = Identity(
+    Derivative(contexts(variance_j(j, alpha)), alpha),
+    contexts(_central(3)),
+    reason="the third cumulant is the third central moment",
+    given=(ROWS,),
+)
+_third_0 = Identity(
+    contexts(_central(3)).xreplace({alpha: Integer(0)}),
+    contexts(_central_0(3)),
+    reason="at α = 0",
+    given=(ROWS,),
+)
+_fourth = Identity(
+    Derivative(contexts(_central(3)), alpha),
+    contexts(_central(4) - 3 * variance_j(j, alpha) ** 2),
+    reason="the fourth is the fourth central moment minus three squared variances",
+    given=(ROWS,),
+)
+_fourth_0 = Identity(
+    contexts(_central(4) - 3 * variance_j(j, alpha) ** 2).xreplace({alpha: Integer(0)}),
+    contexts(_central_0(4) - 3 * variance_0(j) ** 2),
+    reason="at α = 0",
+    given=(ROWS,),
+)
+CUMULANTS = taylor(
+    _start, (_slope, _flat), (_curvature, _second), (_third, _third_0), (_fourth, _fourth_0)
+)
 CE_CUMULANTS = Law(
     id="ce-cumulants",
     title="The Taylor coefficients are cumulants",
     source="sharpens arXiv:2602.02712, Thm 3.8",
     paper="Second order only.",
     sharper="ΔCE(α) = Σ_j π_j (κ_2 α²/2 + κ_3 α³/6 + κ_4 α⁴/24 + ...), κ_n the cumulants of M "
-    "under "
-    "p_j. The cubic term has either sign, so ΔCE is not even.",
+    "under p_j; written out to the fourth. The cubic term has either sign, so ΔCE is not even.",
     assumptions=(ASSUMPTION_2,),
     statement=_higher,
+    headline=(_higher, CUMULANTS),
     steps=(
         _higher,
-        Identity(
-            Derivative(Kj(j, alpha), (alpha, 2)),
-            variance_j(j, alpha),
-            reason="the second cumulant is the variance",
-        ),
-        Identity(
-            Derivative(Kj(j, alpha), (alpha, 3)),
-            _central(3),
-            reason="the third cumulant is the third central moment",
-        ),
-        Identity(
-            Derivative(Kj(j, alpha), (alpha, 4)),
-            _central(4) - 3 * variance_j(j, alpha) ** 2,
-            reason="the fourth is the fourth central moment minus three squared variances",
-        ),
-        Appeal(
-            principle="Taylor's theorem",
-            conclusion="the coefficient of αⁿ is Σ_j π_j κ_n/n! for n >= 2, at α = 0",
-            premises=(1, 2, 3, 4),
-        ),
+        _start,
+        _slope,
+        _flat,
+        _curvature,
+        _second,
+        _third,
+        _third_0,
+        _fourth,
+        _fourth_0,
+        CUMULANTS,
     ),
     builds_on=("ce-exact",),
     twin="steering_strength.theory.engine.family.TiltedFamily.cumulants",
@@ -295,6 +308,12 @@ _linear = Identity(
     reason="differentiate -Σ_z r_(j,z) log p_(j,α)(z); p_j is the model, r_j the data",
     given=(DATA_ROWS,),
 )
+_linear_0 = Identity(
+    contexts(mean_j(j, Integer(0)) - mean_data(j)),
+    contexts(mean_0(j) - mean_data(j)),
+    reason="at α = 0 the tilted mean is the model's: this is the slope at 0",
+    given=(ROWS,),
+)
 CE_LINEAR = Law(
     id="ce-linear",
     title="A slope at 0 measures miscalibration along v",
@@ -305,14 +324,10 @@ CE_LINEAR = Law(
     "small step one way lowers the cross-entropy.",
     assumptions=(),
     statement=_linear,
+    headline=(_linear, _linear_0),
     steps=(
         _linear,
-        Identity(
-            mean_j(j, Integer(0)),
-            mean_0(j),
-            reason="at α = 0 the tilted mean is the model's",
-            given=(ROWS,),
-        ),
+        _linear_0,
         Identity(
             Derivative(data_entropy(alpha), (alpha, 2)),
             contexts(variance_j(j, alpha)),
@@ -342,6 +357,51 @@ _linear_growth = Identity(
     "R_A(α) = Σ_(y∉A) p_y e^(-α d_y)",
     given=(*AT_MAXIMUM, OFF_A),
 )
+_single = define(
+    "single",
+    (alpha,),
+    log(over_tokens(p[y] * exp(alpha * M[y]), y)) - alpha * over_tokens(p[y] * M[y], y),
+    text="δ({0})",
+    latex=r"\delta({0})",
+)
+_over = (*AT_MAXIMUM, OFF_A)
+_forward_excess = Identity(
+    _single(forward) - forward * sigma(),
+    log(mass() + rest(forward)),
+    reason="δ(α) is the increase of one context, K(α) - α E[M], here for α >= 0",
+    given=_over,
+)
+_at_most_one = Inequality(
+    mass() + rest(forward),
+    Integer(1),
+    relation="<=",
+    form=-Sum(p[y] * (1 - exp(-forward * gap[y])), (y, s, V - 1)),
+    reason="all probabilities sum to 1",
+    given=(OFF_A, NOT_ALL),
+)
+_mass_positive = Inequality(
+    mass() + rest(forward), Integer(0), reason="positive terms", given=(NOT_ALL,)
+)
+_log_bound = logarithm(_at_most_one, _mass_positive)
+BELOW = substituted(_forward_excess, _log_bound, reason="the increase is at most α σ for α >= 0")
+_gap = Identity(
+    _single(alpha) - alpha * sigma() - log(mass()),
+    log(1 + rest(alpha) / mass()),
+    reason="distance from the lower line",
+    given=_over,
+)
+_gap_positive = Inequality(
+    log(1 + rest(alpha) / mass()), Integer(0), reason="R_A > 0", given=(NOT_ALL,)
+)
+ABOVE = substituted(_gap, _gap_positive, reason="the increase stays above the lower line")
+_gap_closes = Limit(
+    log(1 + rest(alpha) / mass()),
+    Integer(0),
+    variable=alpha,
+    reason="R_A vanishes",
+    given=(NOT_ALL,),
+)
+ASYMPTOTE = substituted(_gap, _gap_closes, reason="the lower line is the asymptote")
 CE_ASYMPTOTE = Law(
     id="ce-asymptote",
     title="The cross-entropy grows linearly far out",
@@ -352,40 +412,19 @@ CE_ASYMPTOTE = Law(
     "no plateau: that comes from the final norm (`norm-limit`).",
     assumptions=(ASSUMPTION_2,),
     statement=_linear_growth,
+    headline=(BELOW, ABOVE, ASYMPTOTE),
     steps=(
         _linear_growth,
-        Identity(
-            1 - (mass() + Sum(p[y] * exp(-forward * gap[y]), (y, s, V - 1))),
-            Sum(p[y] * (1 - exp(-forward * gap[y])), (y, s, V - 1)),
-            reason="all probabilities sum to 1",
-            given=(OFF_A, NOT_ALL),
-        ),
-        Inequality(
-            Sum(p[y] * (1 - exp(-forward * gap[y])), (y, s, V - 1)),
-            Integer(0),
-            relation=">=",
-            reason="so P_A + R_A(α) <= 1 for α >= 0: the increase is at most α σ",
-            given=(NOT_ALL,),
-        ),
-        Identity(
-            log(mass() + rest(alpha)) - log(mass()),
-            log(1 + rest(alpha) / mass()),
-            reason="distance from the lower line",
-            given=(NOT_ALL,),
-        ),
-        Inequality(
-            log(1 + rest(alpha) / mass()),
-            Integer(0),
-            reason="R_A > 0: the increase stays above the lower line",
-            given=(NOT_ALL,),
-        ),
-        Limit(
-            log(1 + rest(alpha) / mass()),
-            Integer(0),
-            variable=alpha,
-            reason="R_A vanishes: the lower line is the asymptote",
-            given=(NOT_ALL,),
-        ),
+        _forward_excess,
+        _at_most_one,
+        _mass_positive,
+        _log_bound,
+        BELOW,
+        _gap,
+        _gap_positive,
+        ABOVE,
+        _gap_closes,
+        ASYMPTOTE,
     ),
     builds_on=("ce-exact", "limit"),
     twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from sympy import Derivative, Expr, Integer, Rational, Sum, Symbol, exp, log, sqrt
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let
-from steering_strength.theory.laws.law import Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.separation import b
 from steering_strength.theory.laws.symbols import alpha, x, z
-from steering_strength.theory.laws.tilting import d, i, k, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.tilting import b_z, d, i, k, odds, pN, pP, q_N, q_P
 from steering_strength.theory.laws.transformer import h
 
 __all__ = ["CLAIMS"]
@@ -35,8 +35,8 @@ _strict = Identity(
     Integer(0),
     reason="a token whose concept does not occur in N: q_z = 0, and P and N both give b_z",
     given=(
-        Let(pP[i, z], b, i, Integer(0), q_P - 1),
-        Let(pN[i, z], b, i, Integer(0), q_N - 1),
+        Let(pP[i, z], b_z, i, Integer(0), q_P - 1),
+        Let(pN[i, z], b_z, i, Integer(0), q_N - 1),
     ),
 )
 STRICT = Law(
@@ -96,6 +96,35 @@ UNIFORM_SHARE = Law(
     expected=False,
 )
 
+_a, _b = Rational(19, 60), Rational(1, 120)  # smoothed, V = 9, ε = 1/20: a and b
+_step = Symbol("L", positive=True)  # log(a/b): M is L in T, -L in the concept of N, else 0
+_off_target = Limit(
+    _b * exp(-_step * alpha) / (3 * _a + 3 * _b * exp(-_step * alpha)
+    + 3 * _b * exp(-2 * _step * alpha)) - _b,
+    -_b,
+    variable=alpha,
+    reason="three concepts of three tokens, ε = 1/20: a = 19/60, b = 1/120; the context in T, z in "
+    "the concept of neither P nor N, so M(z) = 0; divided by e^(L α)",
+)  # fmt: skip
+PRINTED_SIGNS = Law(
+    id="limit/printed-signs",
+    title="Off-target tokens lose a_z in the limit where the context lies in T",
+    source="arXiv:2602.02712, App. B.1, Eq. 8 and 9",
+    paper="For z outside T the limit of Δp(z|α) at +∞ is -a_z where c_j lies in T, and -b_z where "
+    "it does not.",
+    sharper="It is -p(z|c_j): -b_z where c_j lies in T, -a_z where c_j shares the concept of z. "
+    "The split by `c_j in T` is right for z in T only.",
+    assumptions=(ASSUMPTION_1,),
+    statement=_off_target,
+    steps=(
+        _off_target,
+        Inequality(-_b, -_a, reason="-1/120, not -19/60 as printed"),
+    ),
+    builds_on=("limit",),
+    twin="steering_strength.theory.engine.family.TiltedFamily.limit",
+    expected=False,
+)
+
 # -- peak-sign -----------------------------------------------------------------------------
 
 _T = ((7, 19), (12, 1))  # (b_z, g_z) of the two target tokens; gaps sum to 20 in every concept
@@ -133,6 +162,39 @@ EVERY_EPSILON = Law(
         ),
         _late,
     ),
+    builds_on=("peak-sign",),
+    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
+    expected=False,
+)
+
+_own = _number(
+    "E[M] in T",
+    r"\mathbb{{E}}[M]",
+    Rational(8, 12) * log(8)
+    + Rational(2, 12) * log(2)
+    - Rational(1, 12) * log(8)
+    - Rational(1, 12) * log(2),
+)
+_own_peak = Inequality(
+    log(2),
+    _own,
+    relation="<",
+    reason="two concepts of two tokens, over 12: b = (1, 1) and a = (8, 2) in both, N in the other "
+    "concept, the context in T, p = (8, 2, 1, 1)/12. By `peak-sign` the second target token, with "
+    "M = log 2, peaks at negative strength",
+)
+ANY_CONTEXT = Law(
+    id="peak-sign/any-context",
+    title="Target peaks are at positive strength for every context, ε small",
+    source="arXiv:2602.02712, Remark 3.4 as printed in the main text",
+    paper="In the weighted family, with ε small enough, peaks of target tokens are positive, "
+    "whatever the context c_j.",
+    sharper="c_j must lie outside T. In T the mean log-odds are close to those of the likeliest "
+    "target tokens, and exceed the least of them by KL(γ_T ‖ ω_T) - min_T log(γ/ω) as ε tends to "
+    "0: its peak is at negative strength for every small ε.",
+    assumptions=(ASSUMPTION_1,),
+    statement=_own_peak,
+    steps=(_own_peak,),
     builds_on=("peak-sign",),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     expected=False,
@@ -204,10 +266,11 @@ def _sequence(
     gaps: Sequence[int],
     context: str,
     path: Sequence[tuple[int, str, int]],
+    name: str = "F_C",
 ) -> tuple[Inequality, ...]:
     def at(strength: int) -> Expr:
         value = _concept_probability(labels, off, gaps, context, strength)
-        return _number(f"F_C({strength})", f"F_C({strength})", value)
+        return _number(f"{name}({strength})", f"{name}({strength})", value)
 
     return tuple(
         Inequality(at(first), at(second), relation=relation, reason="a comparison of two rationals")
@@ -223,7 +286,12 @@ _two_bumps = _sequence(
     [(-20, "<", -10), (-10, ">", -6), (-6, "<", -2), (-2, ">", 0)],
 )
 _falls_rises_falls = _sequence(
-    "TCCDD", (1, 3, 1, 2, 1), (2, 1, 1, 1, 1), "C", [(-20, ">", -8), (-8, "<", -2), (-2, ">", 0)]
+    "TCCDD",
+    (1, 3, 1, 2, 1),
+    (2, 1, 1, 1, 1),
+    "C",
+    [(-20, ">", -8), (-8, "<", -2), (-2, ">", 0)],
+    "F'_C",
 )
 _equal_sizes = _sequence(
     "TTCCDD",
@@ -231,6 +299,7 @@ _equal_sizes = _sequence(
     (8, 1, 3, 6, 1, 8),
     "C",
     [(-40, ">", -10), (-10, "<", -4), (-4, ">", 0)],
+    "F''_C",
 )
 THREE_BEHAVIOURS = Law(
     id="concept-shape/three-behaviours",
@@ -323,14 +392,54 @@ CONSTANT_VECTOR = Law(
     expected=False,
 )
 
+# -- ce-linear -----------------------------------------------------------------------------
+
+_steered = _number(
+    "CE(log 2)",
+    r"\mathrm{{CE}}(\log 2)",
+    -Rational(2, 3) * log(Rational(2, 3)) - Rational(1, 3) * log(Rational(1, 3)),
+)
+_better = Inequality(
+    _steered,
+    log(2),
+    relation="<",
+    reason="two tokens, the model says (1/2, 1/2), the data (2/3, 1/3), M = (1, 0): steered by "
+    "log 2 the model is (2/3, 1/3), and its cross-entropy is below the log 2 it starts from",
+)
+ALWAYS_DEGRADES = Law(
+    id="ce-linear/always-degrades",
+    title="Steering necessarily degrades global performance",
+    source="arXiv:2602.02712, prose on Thm 3.8",
+    paper="Every steering strength other than 0 raises the cross-entropy.",
+    sharper="Only if the model is calibrated along v, as under Assumption 2; else small steps one "
+    "way lower it (`ce-linear`).",
+    assumptions=(),
+    statement=_better,
+    steps=(
+        Identity(
+            Rational(1, 2) * exp(alpha) / (Rational(1, 2) * exp(alpha) + Rational(1, 2))
+            - Rational(2, 3),
+            Rational(1, 3) - 1 / (exp(alpha) + 1),
+            reason="the slope of the cross-entropy, E_α[M] - E_data[M]: -1/6 at α = 0",
+        ),
+        _better,
+    ),
+    builds_on=("ce-linear",),
+    twin="steering_strength.theory.engine.family.TiltedFamily.mean",
+    expected=False,
+)
+
 CLAIMS = (
     STRICT,
     CONTEXT_DEPENDENT_B,
     UNIFORM_SHARE,
+    PRINTED_SIGNS,
     EVERY_EPSILON,
+    ANY_CONTEXT,
     NECESSARY,
     RETURNS,
     THREE_BEHAVIOURS,
     EPSILON,
     CONSTANT_VECTOR,
+    ALWAYS_DEGRADES,
 )

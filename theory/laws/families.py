@@ -17,8 +17,8 @@ from sympy import Expr, Integer, Rational, Symbol, lambdify, log
 from steering_strength.theory.errors import AssumptionError, UnknownNameError
 from steering_strength.theory.laws.kernel import Sign, decide_equal
 from steering_strength.theory.laws.notation import unfold
-from steering_strength.theory.laws.peak_sign import Q_D, G, delta_D, lam, margin, rest
 from steering_strength.theory.laws.peaks import down, explicit, mass_down, mass_up, up
+from steering_strength.theory.laws.peaks_sign import Q_D, G, delta_D, lam, margin, rest
 
 __all__ = ["Smoothed", "epsilon_threshold", "two_level_peak"]
 

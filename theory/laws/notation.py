@@ -8,12 +8,13 @@ a free symbol of a body by a sum around the name.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sympy import Derivative, Expr, Function, Symbol
 
 from steering_strength.theory.laws.kernel.binding import bound_indices, rename_bound
+from steering_strength.theory.laws.kernel.signs import real
 from steering_strength.theory.laws.printing import tex, text
 
 __all__ = ["Named", "define", "unfold"]
@@ -53,12 +54,20 @@ class Named(Function):
         return rename_bound(self.body).xreplace(arguments)
 
     @property
-    def hidden(self) -> set[Symbol]:
+    def hidden(self) -> frozenset[Symbol]:
         """The free symbols of the body that are no parameters."""
-        return set(self.body.free_symbols) - set(self.parameters)
+        return _hidden(type(self))  # type: ignore[arg-type]  # SymPy classes hash by identity
 
-    def _eval_is_real(self) -> bool:
-        return True
+    @property
+    def free_symbols(self) -> set[Any]:
+        """Those of the arguments, and those the definition hides: what `self` depends on."""
+        return super().free_symbols | self.hidden
+
+    def _eval_is_real(self) -> bool | None:
+        return _is_real(self) or None
+
+    def _eval_derivative(self, s: Any) -> None:
+        """Stay unevaluated: what depends on `s` is known to the definition only."""
 
     def _sympystr(self, printer: Any) -> str:
         return text(self)
@@ -92,6 +101,7 @@ def define(
     return type(name, (Named,), members)
 
 
+@lru_cache(maxsize=8192)
 def unfold(expr: Expr) -> Expr:
     """Replace every named quantity by its definition, down to sums over the vocabulary."""
     while names := expr.atoms(Named):
@@ -107,6 +117,16 @@ def unfold(expr: Expr) -> Expr:
 def _instance(n: Named) -> Expr:
     # Sharing bound indices between equal instances is safe: none can occur inside itself.
     return n._instantiate()
+
+
+@cache
+def _hidden(quantity: type[Named]) -> frozenset[Symbol]:
+    return frozenset(quantity.body.free_symbols) - frozenset(quantity.parameters)
+
+
+@cache
+def _is_real(n: Named) -> bool:
+    return real(unfold(n))
 
 
 def _contains_name(n: Named) -> bool:

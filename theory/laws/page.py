@@ -1,187 +1,254 @@
-"""A law as a page: given, to show, steps with reasons, what was assumed.
+"""A law as a page, from the plain data of `Law.record`: for the terminal, or as LaTeX.
 
-`text_page` is for the terminal, `record` for a program, and `theory.laws.latex` for a document.
+A page carries all that a referee needs: the headline, what is assumed throughout, every step with
+its own hypotheses and its status, and each rule of analysis that is assumed, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
-from sympy import Expr
+__all__ = ["latex_document", "latex_page", "prose", "record", "text_page", "verdict"]
 
-from steering_strength.theory.laws.assumptions import ASSUMPTIONS
-from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Split
-from steering_strength.theory.laws.law import Appeal, Law, Status, Step, why_unknown
-from steering_strength.theory.laws.notation import Named
-from steering_strength.theory.laws.printing import block, tex, text
-
-__all__ = ["MARK", "assumes", "because", "notation", "record", "text_page", "verdict"]
-
+Record = Mapping[str, Any]
 _WIDTH = 96
-MARK = {Status.PROVED: "proved", Status.ASSUMED: "assumed", Status.UNKNOWN: "UNKNOWN"}
+THROUGHOUT = "p_z > 0 for every token z = 0 .. V - 1, M_z and α real, sizes whole numbers >= 1"
+_RULES = "proved with rules"
 
 
-def because(step: Step) -> str:
-    """The reason of a step, with the principle and the premises of an appeal."""
-    if not isinstance(step, Appeal):
-        return step.reason
-    premises = ", ".join(f"({n})" for n in step.premises)
-    words = f"{step.principle}{f', from {premises}' if premises else ''}"
-    return f"{words}; {step.reason}" if step.reason else words
+def record(law: Any) -> dict[str, Any]:
+    """The law as plain data for JSON: everything the page shows, SymPy forms included."""
+    found: dict[str, Any] = law.record()
+    return found
 
 
-def _given(g: Given, show: Callable[[Expr], str]) -> str:
-    """A hypothesis of a step as a formula."""
-    match g:
-        case Fact():
-            return f"{show(g.lhs)} = {show(g.rhs)}"
-        case Let():
-            where = block(g.index, g.lower, g.upper)
-            return f"{show(g.entry)} = {show(g.value)}{f' for {where}' if where else ''}"
-        case Sign():
-            return f"{show(g.expr)} {'>' if g.strict else '≥'} 0"
-        case Split():
-            return ""
+def verdict(law: Record) -> str:
+    """One sentence: what was decided by the kernel, what by rules, what is unknown."""
+    statuses = [s["status"] for s in law["steps"]]
+    words = f"{law['status']}: {statuses.count('proved')} of {len(statuses)} steps by the kernel"
+    if _RULES in statuses:
+        names = ", ".join(p["name"] for p in law["assumed"])
+        words += f", {statuses.count(_RULES)} by rules from them: {names}"
+    for status in ("unknown", "refuted"):
+        if status in statuses and law["status"] == status:
+            words += f"; {statuses.count(status)} {status}, so the law is not proved"
+    return words + "."
 
 
-def given_text(step: Step) -> str:
-    """The hypotheses of a step on one line; empty if it has none."""
-    return "; ".join(filter(None, (_given(g, text) for g in step.given)))
-
-
-def notation(law: Law) -> list[Named]:
-    """The named quantities of a derivation, in order of first use, once each."""
-    found: dict[type, Named] = {}
-    pending = [e for s in law.steps for e in (s.lhs, s.rhs) if e is not None]
-    while pending:
-        for n in sorted(pending.pop(0).atoms(Named), key=str):
-            if type(n) not in found:
-                found[type(n)] = type(n)(*n.parameters)
-                pending.append(n.body)
-    return [n for n in found.values() if text(n) != text(n.body)]
+def assumes(law: Record) -> str:
+    """The assumptions a law uses, on one line."""
+    return ", ".join(law["assumptions"]) or "none on the data or the model"
 
 
 def _paragraph(label: str, words: str) -> str:
     return fill(words, _WIDTH, initial_indent=f"{label:<10}", subsequent_indent=" " * 10)
 
 
-def verdict(law: Law) -> str:
-    """One sentence: what was decided by the kernel, what was assumed, what is unknown."""
-    statuses = law.prove()
-    count = {s: statuses.count(s) for s in Status}
-    words = f"{count[Status.PROVED]} of {len(statuses)} steps proved by the kernel"
-    if count[Status.ASSUMED]:
-        names = ", ".join(p.name for p in law.principles())
-        words += f", {count[Status.ASSUMED]} by appeal to: {names}"
-    if count[Status.UNKNOWN]:
-        words += f"; {count[Status.UNKNOWN]} UNKNOWN, so the law is not proved"
-    return words + "."
+def _indented(words: str, by: int = 9, hang: int = 0) -> str:
+    return fill(words, _WIDTH, initial_indent=" " * by, subsequent_indent=" " * (by + hang))
 
 
-def text_page(law: Law) -> str:
+def text_page(law: Record) -> str:
     """The derivation as plain text, one step after the other with its status."""
-    unused = ", ".join(a.name for a in ASSUMPTIONS if a not in law.assumptions)
-    lines = [f"{law.id}: {law.title}", law.source, ""]
-    if not law.expected:
-        lines += [_paragraph("Claim", f"{law.paper} This is FALSE; the steps refute it."), ""]
+    false = law["expected"] == "false"
+    lines = [f"{law['id']}: {law['title']}", law["source"], ""]
+    if false:
+        lines += [_paragraph("Claim", f"{law['paper']} This is FALSE; the steps refute it."), ""]
     else:
-        lines += [_paragraph("Paper", law.paper)]
-    lines += [_paragraph("Here", law.sharper)]
-    lines += [_paragraph("Assumes", assumes(law))]
-    if unused and law.expected:
-        lines += [_paragraph("Not used", unused)]
-    if law.builds_on:
-        lines += [_paragraph("Builds on", ", ".join(law.builds_on))]
-    lines += ["", _paragraph("To show", law.statement.text())]
-    for number, n in enumerate(notation(law)):
-        label = "where" if number == 0 else ""
-        lines.append(_paragraph(label, f"{text(n)} = {text(n.body)}"))
+        lines += [_paragraph("Paper", law["paper"])]
+    lines += [_paragraph("Here", law["sharper"]), _paragraph("Assumes", assumes(law))]
+    lines += [_paragraph("Always", THROUGHOUT)]
+    if law["not_used"] and not false:
+        lines += [_paragraph("Not used", ", ".join(law["not_used"]))]
+    if law["builds_on"]:
+        lines += [_paragraph("Builds on", ", ".join(law["builds_on"]))]
     lines.append("")
-    for number, (step, status) in enumerate(zip(law.steps, law.prove(), strict=True), start=1):
-        head = f"({number})"
-        if isinstance(step, Appeal) and step.lhs is None:
-            lines.append(
-                fill(step.text(), _WIDTH, initial_indent=f"{head:>5}  ", subsequent_indent=" " * 7)
-            )
+    for k, part in enumerate(law["claim"]):
+        label = "" if k else "Refuted by" if false else "To show"
+        lines.append(_paragraph(label, f"{part['text']}  ({part['step']})"))
+    if law["statement"]["text"] not in [p["text"] for p in law["claim"]]:
+        lines.append(_paragraph("Key", law["statement"]["text"]))
+    for number, n in enumerate(law["notation"]):
+        lines.append(_paragraph("" if number else "where", n["text"]))
+    lines.append("")
+    for step in law["steps"]:
+        head = f"({step['number']})"
+        words = step["text"]
+        if step["latex"]:
+            lines.append(f"{head:>5}  {words}")
         else:
-            lines.append(f"{head:>5}  {step.text()}")
-        if isinstance(step, Appeal) and step.lhs is not None and step.conclusion:
             lines.append(
-                fill(step.conclusion, _WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7)
+                fill(words, _WIDTH, initial_indent=f"{head:>5}  ", subsequent_indent=" " * 7)
             )
-        if given := given_text(step):
-            lines.append(
-                fill(f"given {given}", _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 15)
-            )
-        reason = f"[{MARK[status]}] {because(step)}"
-        lines.append(fill(reason, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9))
-        if status == Status.UNKNOWN:
-            lines.append(" " * 9 + f"the kernel says: {why_unknown(step)}")
+        if step["form"]:
+            lines.append(_indented(f"difference = {step['form']}", hang=13))
+        if step["given"]:
+            lines.append(_indented(f"given {step['given']}", hang=6))
+        lines.append(_indented(f"[{step['status']}] {step['reason']}"))
+        if step["why"]:
+            lines.append(_indented(f"why: {step['why']}", hang=5))
     lines += ["", _paragraph("Concluded", verdict(law))]
-    if law.principles():
+    if law["assumed"]:
         lines.append("")
-        for principle in law.principles():
-            words = f"{principle.name}: {principle.statement} ({principle.reference})"
-            lines.append(_paragraph("Assumed", words))
-    if law.care:
-        lines += ["", _paragraph("Care", law.care)]
+        for p in law["assumed"]:
+            lines.append(_paragraph("Rule", f"{p['name']}: {p['statement']} ({p['reference']})"))
+    if law["care"]:
+        lines += ["", _paragraph("Care", law["care"])]
     return "\n".join(lines)
 
 
-def assumes(law: Law) -> str:
-    """The assumptions a law uses, on one line."""
-    return ", ".join(a.name for a in law.assumptions) or "only p > 0 and real M"
+_MATH = {
+    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon",
+    "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "ω": r"\omega", "π": r"\pi",
+    "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "θ": r"\theta", "φ": r"\varphi", "ξ": r"\xi",
+    "Δ": r"\Delta", "Σ": r"\sum", "Π": r"\prod", "ℓ": r"\ell", "∞": r"\infty", "→": r"\to",
+    "≥": r"\geq", "≤": r"\leq", "≠": r"\neq", "∈": r"\in", "∉": r"\notin", "±": r"\pm",
+    "·": r"\cdot", "√": r"\surd", "½": r"\tfrac{1}{2}", "²": "^{2}", "³": "^{3}", "⁴": "^{4}",
+    "⁻¹": "^{-1}", "⁽ⁿ⁾": "^{(n)}", "ⁿ": "^{n}", "<=": r"\leq", ">=": r"\geq", "->": r"\to",
+    "ᵀ": r"^{\top}", "‖": r"\|",
+    "ℝ": r"\mathbb{R}", "∖": r"\setminus",
+    "∪": r"\cup", "∅": r"\emptyset", "<": "<", ">": ">", "|": "|", "=": "=",
+    "\u0304": r"^{\mathsf{c}}",
+}  # fmt: skip
+_TEXT = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "ö": r"\"o",
+         "^": r"\^{}", "~": r"\~{}"}  # fmt: skip
+# a letter (with a bar or primes) that carries a subscript or a superscript
+_SCRIPTED = re.compile(r"(?<![A-Za-z])[A-Za-zα-ωΔΣΠℓ]\u0304?'*(?=[_^⁽⁻ⁿᵀ²³⁴])")
+_SCRIPT = re.compile(r"[_^](?:\(|[A-Za-z0-9α-ω]+)|⁻¹|⁽ⁿ⁾|[ⁿᵀ²³⁴]")
+_SYMBOL = re.compile("|".join(sorted(map(re.escape, _MATH), key=len, reverse=True)))
 
 
-def record(law: Law) -> dict[str, Any]:
-    """The law as plain data for JSON: everything the page shows, SymPy forms included."""
-    steps = []
-    for number, (step, status) in enumerate(zip(law.steps, law.prove(), strict=True), start=1):
-        entry: dict[str, Any] = {
-            "number": number,
-            "kind": type(step).__name__.lower(),
-            "status": str(status),
-            "text": step.text(),
-            "latex": step.latex(),
-            "given": given_text(step),
-            "reason": because(step),
-        }
-        if isinstance(step, Appeal):
-            entry |= {
-                "principle": step.principle,
-                "premises": list(step.premises),
-                "conclusion": step.conclusion,
-            }
-        steps.append(entry)
-    return {
-        "id": law.id,
-        "title": law.title,
-        "source": law.source,
-        "expected": str(law.expected).lower(),
-        "paper": law.paper,
-        "sharper": law.sharper,
-        "care": law.care,
-        "assumptions": [a.name for a in law.assumptions],
-        "not_used": [a.name for a in ASSUMPTIONS if a not in law.assumptions],
-        "builds_on": list(law.builds_on),
-        "numeric_twin": law.twin,
-        "statement": {
-            "text": law.statement.text(),
-            "latex": law.statement.latex(),
-            "relation": law.relation,
-            "lhs": str(law.lhs),
-            "rhs": str(law.rhs),
-        },
-        "notation": [
-            {"text": f"{text(n)} = {text(n.body)}", "latex": f"{tex(n)} = {tex(n.body)}"}
-            for n in notation(law)
-        ],
-        "status": str(law.status()),
-        "steps": steps,
-        "assumed": [
-            {"name": p.name, "statement": p.statement, "reference": p.reference}
-            for p in law.principles()
-        ],
-    }
+def prose(words: str) -> str:
+    """Unicode prose as LaTeX text, with letters that carry scripts set as mathematics."""
+    out, at = [], 0
+    for start in _SCRIPTED.finditer(words):
+        if start.start() < at:
+            continue
+        end = _end_of_scripts(words, start.end())
+        out += [_plain(words[at : start.start()]), f"${_mathematics(words[start.start() : end])}$"]
+        at = end
+    return "".join([*out, _plain(words[at:])])
+
+
+def _end_of_scripts(words: str, at: int) -> int:
+    while script := _SCRIPT.match(words, at):
+        at = script.end()
+        if script.group().endswith("("):
+            at = _closing(words, at) + 1
+    return at
+
+
+def _closing(words: str, at: int) -> int:
+    """Index of the parenthesis that closes the one before `at`; the end if there is none."""
+    depth = 1
+    for k in range(at, len(words)):
+        depth += {"(": 1, ")": -1}.get(words[k], 0)
+        if depth == 0:
+            return k
+    return len(words) - 1
+
+
+def _mathematics(formula: str) -> str:
+    r"""A formula of letters, scripts and parentheses: `e^(α M_z)` as `e^{\alpha M_{z}}`."""
+    out, k = [], 0
+    while k < len(formula):
+        c = formula[k]
+        if c in "_^" and k + 1 < len(formula):
+            if formula[k + 1] == "(":
+                close = _closing(formula, k + 2)
+                out.append(f"{c}{{{_mathematics(formula[k + 2 : close])}}}")
+                k = close + 1
+                continue
+            script = re.match(r"[A-Za-z0-9α-ω]+", formula[k + 1 :])
+            if script:
+                inner = _mathematics(script.group())
+                plain = len(script.group()) > 2 and script.group().isalpha()
+                out.append(f"{c}{{{rf'{chr(92)}mathrm{{{inner}}}' if plain else inner}}}")
+                k += 1 + script.end()
+                continue
+        symbol = _SYMBOL.match(formula, k)
+        latex = _MATH[symbol.group()] if symbol else c
+        k += len(symbol.group()) if symbol else 1
+        # a command must be kept apart from a letter that follows it
+        apart = latex.startswith(chr(92)) and formula[k : k + 1].isalpha()
+        out.append(f"{latex} " if apart else latex)
+    return "".join(out)
+
+
+def _plain(words: str) -> str:
+    """Text without scripts: single symbols become one-letter formulas."""
+    out, at = [], 0
+    for symbol in _SYMBOL.finditer(words):
+        out += [_escaped(words[at : symbol.start()]), f"${_MATH[symbol.group()]}$"]
+        at = symbol.end()
+    return "".join([*out, _escaped(words[at:])])
+
+
+def _escaped(words: str) -> str:
+    return "".join(_TEXT.get(c, c) for c in words)
+
+
+_ONE_LINE = 120  # characters of LaTeX that fit on a line of a page, roughly
+
+
+def _display(latex: str) -> str:
+    """A displayed formula; a long one is broken at its relation."""
+    if len(latex) <= _ONE_LINE:
+        return rf"\[ {latex} \]"
+    depth = 0
+    for at, c in enumerate(latex):
+        depth += {"{": 1, "}": -1}.get(c, 0)
+        if (
+            depth == 0
+            and at > 20
+            and re.match(r"(?: = | > | < | \\geq | \\leq | \\to )", latex[at:])
+        ):
+            return rf"\begin{{multline*}} {latex[:at]} \\ {latex[at:]} \end{{multline*}}"
+    return rf"\[ {latex} \]"
+
+
+def latex_page(law: Record) -> str:
+    """Statement and derivation as LaTeX; needs only the `amsmath` and `amssymb` packages."""
+    definitions = "; ".join(f"${n['latex']}$" for n in law["notation"])
+    lines = [
+        rf"\subsection*{{{prose(law['title'])} (\texttt{{{law['id']}}})}}",
+        rf"{prose(law['source'])}.",
+        "",
+        rf"\paragraph{{Paper.}} {prose(law['paper'])}",
+        rf"\paragraph{{Here.}} {prose(law['sharper'])}",
+        rf"\paragraph{{Assumes.}} {prose(assumes(law))}. Throughout: {prose(THROUGHOUT)}.",
+        r"\paragraph{To show.}" if law["expected"] == "true" else r"\paragraph{Refuted by.}",
+    ]
+    lines += [rf"${part['latex']}$ ({part['step']})." for part in law["claim"]]
+    if law["statement"]["latex"] not in [p["latex"] for p in law["claim"]]:
+        lines.append(rf"\paragraph{{Key.}} {_display(law['statement']['latex'])}")
+    lines += [rf"where {definitions}." if definitions else "", r"\begin{enumerate}"]
+    for step in law["steps"]:
+        formula = _display(step["latex"]) if step["latex"] else f"${step['words']}$."
+        form = f" Difference: ${step['form_latex']}$." if step["form_latex"] else ""
+        given = ", ".join(f"${g}$" for g in step["given_latex"])
+        given = f" Given {given}." if given else ""
+        because = prose(step["reason"])
+        lines.append(rf"\item {formula}{form}{given} \emph{{{step['status']}}}: {because}.")
+    lines += [r"\end{enumerate}", rf"\paragraph{{Concluded.}} {prose(verdict(law))}"]
+    for p in law["assumed"]:
+        lines.append(
+            rf"\paragraph{{Rule.}} {prose(p['name'])}: {prose(p['statement'])} "
+            rf"({prose(p['reference'])}.)"
+        )
+    if law["care"]:
+        lines.append(rf"\paragraph{{Care.}} {prose(law['care'])}")
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def latex_document(*laws: Any) -> str:
+    """A document that compiles as it stands."""
+    body = "\n".join(law.latex() for law in laws)
+    return (
+        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\usepackage[T1]{fontenc}\n"
+        "\\usepackage[margin=2cm]{geometry}\n"
+        f"\\begin{{document}}\n{body}\\end{{document}}\n"
+    )

@@ -10,10 +10,21 @@ from __future__ import annotations
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
+from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
-from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
-from steering_strength.theory.laws.limits import tilted_at
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.rules import (
+    affine,
+    at_peak,
+    convexity,
+    derivative_sign,
+    detached,
+    largest,
+    reciprocal,
+    reflected,
+    valley,
+)
 from steering_strength.theory.laws.symbols import (
     K,
     M,
@@ -23,12 +34,21 @@ from steering_strength.theory.laws.symbols import (
     over_tokens,
     p,
     tilted,
-    variance,
     x,
     y,
     z,
 )
-from steering_strength.theory.laws.tilting import AT_MAXIMUM, gap, s, top
+from steering_strength.theory.laws.tilting import (
+    AT_MAXIMUM,
+    AT_MINIMUM,
+    MEAN_RISES,
+    MEAN_SLOPE,
+    bottom,
+    gap,
+    s,
+    tilted_at,
+    top,
+)
 
 __all__ = ["MONOTONE", "PEAK", "PEAK_ORDER"]
 
@@ -39,13 +59,18 @@ below = Symbol("|L|", integer=True, positive=True)  # L: tokens with M_y = M_z -
 u = IndexedBase("u", positive=True)
 w = IndexedBase("w", positive=True)
 m_z = M[z]
-_BLOCKS = (
+_SIZES = (
     Split(Integer(0), level, V - 1),
     Split(level, level + above, V - 1),
+    Sign(V - level - above, strict=True),
+    Sign(z),
+    Sign(level - 1 - z),
+)
+_BLOCKS = (
+    *_SIZES,
     Let(M[y], m_z, y, Integer(0), level - 1),
     Let(M[y], m_z + u[y], y, level, level + above - 1),
     Let(M[y], m_z - w[y], y, level + above, V - 1),
-    Sign(V - level - above, strict=True),
 )
 
 
@@ -58,7 +83,7 @@ def _in_blocks(of_level: Expr, of_above: Expr, of_below: Expr) -> Expr:
     )
 
 
-reciprocal = define(
+_reciprocal = define(
     "reciprocal",
     (z, alpha),
     _in_blocks(p[y], p[y] * exp(alpha * u[y]), p[y] * exp(-alpha * w[y])) / p[z],
@@ -68,6 +93,11 @@ reciprocal = define(
 star = Symbol("alpha_z", real=True)  # the peak of token z
 AT_PEAK = Fact(
     over_tokens(p[y] * exp(star * M[y]) * M[y], y), M[z] * over_tokens(p[y] * exp(star * M[y]), y)
+)
+star_x = Symbol("alpha_x", real=True)  # the peak of token x
+AT_X = Fact(
+    over_tokens(p[y] * exp(star_x * M[y]) * M[y], y),
+    M[x] * over_tokens(p[y] * exp(star_x * M[y]), y),
 )
 divergence = define(
     "divergence",
@@ -84,8 +114,8 @@ explicit = define(
     "explicit",
     (),
     log(mass_down * down / (mass_up * up)) / (up + down),
-    text="α_z",
-    latex=r"\alpha_{{z}}",
+    text="α_*",
+    latex=r"\alpha_*",
 )
 _others = define(
     "others",
@@ -98,7 +128,82 @@ _others = define(
 _stationary = Identity(
     Derivative(tilted(z, alpha), alpha),
     tilted(z, alpha) * (M[z] - Derivative(K(alpha), alpha)),
-    reason="`slope` with `mean-slope`; p_α(z) > 0, so the slope vanishes where K'(α) = M_z",
+    reason="`slope` with `mean-slope`",
+)
+_slope = Identity(
+    Derivative(tilted(z, alpha), alpha),
+    tilted(z, alpha) * (M[z] - mean(alpha)),
+    reason="`slope`, in terms of the mean",
+)
+_form = Identity(
+    1 / tilted(z, alpha),
+    _reciprocal(z, alpha),
+    reason="divide by p_z e^(α M_z); E holds the tokens level with z, U those above it by u_y > 0, "
+    "L those below it by w_y > 0; z is interior, so U and L are not empty",
+    given=_BLOCKS,
+)
+_curved = Inequality(
+    Derivative(_reciprocal(z, alpha), (alpha, 2)),
+    Integer(0),
+    form=(
+        Sum(p[y] * u[y] ** 2 * exp(alpha * u[y]), (y, level, level + above - 1))
+        + Sum(p[y] * w[y] ** 2 * exp(-alpha * w[y]), (y, level + above, V - 1))
+    )
+    / p[z],
+    reason="differentiate twice: positive terms, at least two of them",
+    given=_SIZES,
+)
+_right = Limit(
+    _reciprocal(z, alpha),
+    oo,
+    variable=alpha,
+    reason="the terms of U grow without bound, the others are bounded",
+    given=_SIZES,
+)
+_left = Limit(
+    _reciprocal(z, alpha),
+    oo,
+    variable=alpha,
+    end=-oo,
+    reason="the terms of L grow without bound, the others are bounded",
+    given=_SIZES,
+)
+_positive = Inequality(tilted(z, alpha), Integer(0), reason="a quotient of positive terms")
+_convex = convexity(_curved)
+_valley = valley(_convex, _right, _left)
+_one = reciprocal(_form, _valley, _positive)
+_at = at_peak(_one, _slope, _positive)
+delta_p = define(
+    "delta_p",
+    (z, alpha),
+    tilted(z, alpha) - tilted(z, Integer(0)),
+    text="Δp({0}|{1})",
+    latex=r"\Delta p({0}\,|\,{1})",
+)
+_shift = Identity(
+    delta_p(z, alpha),
+    tilted(z, alpha) - tilted(z, Integer(0)),
+    reason="Δp is p_α(z) minus its value at α = 0",
+)
+BUMP = affine(_shift, _at, reason="Δp has the shape of p_α(z)")
+_height = Identity(
+    log(tilted(z, alpha) / p[z]), alpha * M[z] - K(alpha), reason="from the tilting law"
+)
+here = Identity(mean(star), M[z], reason="let α_z be where the mean is M_z", given=(AT_PEAK,))
+_transform = largest(
+    _at,
+    _height,
+    here,
+    star,
+    reason="so the log-gain at the peak is the Legendre transform K*(M_z), the largest value of "
+    "α M_z - K(α)",
+)
+_there = Identity(mean(star_x), M[x], reason="another token x, with its peak α_x", given=(AT_X,))
+ORDER = reflected(
+    MEAN_RISES,
+    _there,
+    here,
+    reason="K' strictly increases: the peak is a strictly increasing function of M_z alone",
 )
 PEAK = Law(
     id="peak",
@@ -112,69 +217,24 @@ PEAK = Law(
     "increasing function of M(z) alone.",
     assumptions=(),
     statement=_stationary,
+    headline=(BUMP, ORDER),
     steps=(
         _stationary,
-        Identity(
-            1 / tilted(z, alpha),
-            reciprocal(z, alpha),
-            reason="divide by p_z e^(α M_z); E holds the tokens level with z, U those above it by "
-            "u_y > 0, L those below it by w_y > 0; z is interior, so U and L are not empty",
-            given=_BLOCKS,
-        ),
-        Identity(
-            Derivative(reciprocal(z, alpha), (alpha, 2)),
-            (
-                Sum(p[y] * u[y] ** 2 * exp(alpha * u[y]), (y, level, level + above - 1))
-                + Sum(p[y] * w[y] ** 2 * exp(-alpha * w[y]), (y, level + above, V - 1))
-            )
-            / p[z],
-            reason="differentiate twice",
-            given=_BLOCKS,
-        ),
-        Inequality(
-            Sum(p[y] * u[y] ** 2 * exp(alpha * u[y]), (y, level, level + above - 1))
-            + Sum(p[y] * w[y] ** 2 * exp(-alpha * w[y]), (y, level + above, V - 1)),
-            Integer(0),
-            reason="positive terms, at least two of them",
-            given=_BLOCKS,
-        ),
-        Limit(
-            reciprocal(z, alpha),
-            oo,
-            variable=alpha,
-            reason="the terms of U grow without bound, the others are bounded",
-            given=_BLOCKS,
-        ),
-        Limit(
-            reciprocal(z, alpha),
-            oo,
-            variable=alpha,
-            end=-oo,
-            reason="the terms of L grow without bound, the others are bounded",
-            given=_BLOCKS,
-        ),
-        Appeal(
-            principle="strict convexity",
-            conclusion="1/p_α(z) strictly falls to one minimum and strictly rises after it",
-            premises=(2, 3, 4, 5, 6),
-        ),
-        Appeal(
-            principle="reciprocal",
-            conclusion="p_α(z), hence Δp(z|α), strictly rises to one peak α_z and strictly falls "
-            "after it; by (1) the peak solves K'(α_z) = M_z",
-            premises=(1, 7),
-        ),
-        Identity(
-            log(tilted(z, star) / p[z]),
-            star * M[z] - K(star),
-            reason="height of the peak, from the tilting law",
-        ),
-        Identity(
-            Derivative(alpha * M[z] - K(alpha), alpha),
-            M[z] - mean(alpha),
-            reason="so the concave function α M_z - K(α) is largest at α_z: its value there is the "
-            "Legendre transform K*(M_z)",
-        ),
+        _slope,
+        _form,
+        _curved,
+        _right,
+        _left,
+        _positive,
+        _convex,
+        _valley,
+        _one,
+        _at,
+        _shift,
+        BUMP,
+        _height,
+        here,
+        _transform,
         Identity(
             divergence(star),
             star * M[z] - K(star),
@@ -182,30 +242,32 @@ PEAK = Law(
             given=(AT_PEAK,),
         ),
         Identity(
-            Derivative(_others(alpha), alpha),
-            exp(-alpha * down) * (mass_up * up * exp(alpha * (up + down)) - mass_down * down),
-            reason="if the other tokens sit at M_z + s with mass P_+ and at M_z - t with mass P_-, "
-            "then 1/p_α(z) is a constant plus R(α)/p_z",
+            _reciprocal(z, alpha),
+            (Sum(p[y], (y, 0, level - 1)) + _others(alpha)) / p[z],
+            reason="if U sits at M_z + s with mass P_+ and L at M_z - t with mass P_-",
+            given=(
+                *_SIZES,
+                Let(u[y], up, y, level, level + above - 1),
+                Let(w[y], down, y, level + above, V - 1),
+                Fact(Sum(p[y], (y, level, level + above - 1)), mass_up),
+                Fact(Sum(p[y], (y, level + above, V - 1)), mass_down),
+            ),
         ),
         Identity(
-            mass_up * up * exp(explicit() * (up + down)),
-            mass_down * down,
-            reason="so the peak is α_z = log(P_- t / (P_+ s)) / (s + t)",
+            Derivative(_others(alpha), alpha),
+            exp(-alpha * down) * (mass_up * up * exp(alpha * (up + down)) - mass_down * down),
+            reason="the slope of what moves",
         ),
-        Inequality(
-            variance(alpha),
+        Identity(
+            mass_up * up * exp(explicit() * (up + down)) - mass_down * down,
             Integer(0),
-            relation=">=",
-            reason="K' does not fall; it strictly rises, as M is not constant (`mean-slope`)",
+            reason="it vanishes at α_* = log(P_- t / (P_+ s)) / (s + t): the peak",
         ),
-        Appeal(
-            principle="inverse of an increasing function",
-            conclusion="α_z = (K')⁻¹(M_z) is a strictly increasing function of M_z: equal M, equal "
-            "peak; larger M, later peak",
-            premises=(8, 14),
-        ),
+        _there,
+        ORDER,
     ),
     builds_on=("tilting", "slope", "mean-slope"),
+    cites=(MEAN_SLOPE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care="V = 2 has no token between the extremes, and constant M has no peak at all.",
 )
@@ -226,6 +288,39 @@ _falls = Inequality(
     reason="positive terms with a minus sign; M is not constant, so there is at least one",
     given=AT_MAXIMUM,
 )
+_top_form = Identity(
+    1 / tilted_at(z, top),
+    _at_top(z, alpha),
+    reason="for a token with M_z = m = max M, divide by p_z e^(α m)",
+    given=AT_MAXIMUM,
+)
+_top_falls = derivative_sign(_falls)
+_top_positive = Inequality(tilted_at(z, top), Integer(0), reason="a quotient of positive terms")
+RISES = reciprocal(_top_form, _top_falls, _top_positive)
+_at_bottom = define(
+    "at_bottom",
+    (z, alpha),
+    (Sum(p[y], (y, 0, s - 1)) + Sum(p[y] * exp(alpha * gap[y]), (y, s, V - 1))) / p[z],
+    text="h_{0}({1})",
+    latex="h_{{{0}}}({1})",
+)
+_bottom_form = Identity(
+    1 / tilted_at(z, bottom),
+    _at_bottom(z, alpha),
+    reason="for a token with M_z = n = min M: A = argmin M, M_y = n + d_y off A",
+    given=AT_MINIMUM,
+)
+_climbs = Inequality(
+    Derivative(_at_bottom(z, alpha), alpha),
+    Integer(0),
+    reason="positive terms, at least one",
+    given=AT_MINIMUM,
+)
+_bottom_rises = derivative_sign(_climbs)
+_bottom_positive = Inequality(
+    tilted_at(z, bottom), Integer(0), reason="a quotient of positive terms"
+)
+FALLS = reciprocal(_bottom_form, _bottom_rises, _bottom_positive)
 MONOTONE = Law(
     id="monotone",
     title="Tokens at the extremes of M move one way only",
@@ -236,29 +331,18 @@ MONOTONE = Law(
     "line (peak +∞), tokens at min M strictly decrease (peak -∞).",
     assumptions=(),
     statement=_falls,
+    headline=(RISES, FALLS),
     steps=(
-        Identity(
-            1 / tilted_at(z, top),
-            _at_top(z, alpha),
-            reason="for a token with M_z = m = max M, divide by p_z e^(α m)",
-            given=AT_MAXIMUM,
-        ),
+        _top_form,
         _falls,
-        Appeal(
-            principle="sign of the derivative",
-            conclusion="1/p_α(z) strictly falls on the whole line",
-            premises=(1, 2),
-        ),
-        Appeal(
-            principle="reciprocal",
-            conclusion="p_α(z) strictly rises on the whole line for z at max M",
-            premises=(3,),
-        ),
-        Appeal(
-            principle="relabelling",
-            conclusion="with -α and -M: p_α(z) strictly falls on the whole line for z at min M",
-            premises=(4,),
-        ),
+        _top_falls,
+        _top_positive,
+        RISES,
+        _bottom_form,
+        _climbs,
+        _bottom_rises,
+        _bottom_positive,
+        FALLS,
     ),
     builds_on=("tilting",),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
@@ -266,22 +350,20 @@ MONOTONE = Law(
 
 # -- peak-order ----------------------------------------------------------------------------
 
-star_x = Symbol("alpha_x", real=True)  # the peak of token x
-_AT_BOTH = (
-    AT_PEAK,
-    Fact(
-        over_tokens(p[y] * exp(star_x * M[y]) * M[y], y),
-        M[x] * over_tokens(p[y] * exp(star_x * M[y]), y),
-    ),
-)
-tau = Symbol("tau", positive=True)  # M of a target token
-omega = Symbol("omega", nonnegative=True)  # minus M of an off-target token
 _means = Identity(
     mean(star) - mean(star_x),
     M[z] - M[x],
     reason="at its peak a token has the mean log-odds: K'(α_z) = M_z and K'(α_x) = M_x (`peak`)",
-    given=_AT_BOTH,
+    given=(AT_PEAK, AT_X),
 )
+_lower = Inequality(
+    M[x],
+    M[z],
+    relation="<",
+    reason="M_z > 0 for z in T and M_x <= 0 for x outside (`sign-separation`)",
+    given=(Sign(M[z], strict=True), Sign(-M[x])),
+)
+EARLIER = detached(ORDER, _lower, reason="the off-target token peaks first")
 PEAK_ORDER = Law(
     id="peak-order",
     title="Off-target tokens peak before target tokens",
@@ -291,27 +373,11 @@ PEAK_ORDER = Law(
     "put 0 between target and off-target tokens.",
     assumptions=(ASSUMPTION_1,),
     statement=_means,
-    steps=(
-        _means,
-        Inequality(
-            tau - (-omega),
-            Integer(0),
-            reason="positive: M_z = τ > 0 for z in T and M_x = -ω <= 0 for x outside "
-            "(`sign-separation`)",
-        ),
-        Identity(
-            Derivative(K(alpha), (alpha, 2)),
-            variance(alpha),
-            reason="K' strictly rises (`mean-slope`), since M takes the two values τ and -ω",
-        ),
-        Appeal(
-            principle="inverse of an increasing function",
-            conclusion="α_x = (K')⁻¹(M_x) < (K')⁻¹(M_z) = α_z where both are finite; an "
-            "off-target token at min M has peak -∞ and a target token at max M has peak +∞, which "
-            "keeps the order",
-            premises=(1, 2, 3),
-        ),
-    ),
+    headline=(EARLIER,),
+    steps=(_means, _lower, EARLIER),
     builds_on=("sign-separation", "mean-slope", "peak", "monotone"),
+    cites=(PEAK,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
+    care="For tokens that have a peak; an off-target token at min M has peak -∞ and a target token "
+    "at max M has peak +∞ (`monotone`), which keeps the order.",
 )

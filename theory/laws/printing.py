@@ -7,12 +7,19 @@ are written without limits. The LaTeX stays inside what matplotlib's mathtext ca
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from sympy import (
+    Abs,
     Add,
     Derivative,
     Expr,
+    Function,
     Indexed,
     Integer,
+    Integral,
+    KroneckerDelta,
     Mul,
     Pow,
     Product,
@@ -23,8 +30,11 @@ from sympy import (
     exp,
     oo,
 )
+from sympy.core.function import AppliedUndef
 
-__all__ = ["block", "tex", "text"]
+from steering_strength.theory.laws.kernel.facts import Bounded, Fact, Given, Let, Sign
+
+__all__ = ["domain", "hypothesis", "tex", "text"]
 
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ",
@@ -32,6 +42,7 @@ _GREEK = {
     "tau": "τ", "theta": "θ", "phi": "φ", "Delta": "Δ", "xi": "ξ", "ell": "ℓ",
 }  # fmt: skip
 _SUPERSCRIPT = {1: "", 2: "²", 3: "³", 4: "⁴"}
+_V = Symbol("V", integer=True, positive=True)  # the vocabulary, as in theory.laws.symbols
 # Precedences: a sum is looser than a product (or a big operator), which is looser than a power.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 
@@ -61,7 +72,8 @@ class _Printer:
     def _dispatch(self, e: Expr) -> tuple[str, int]:
         if hasattr(e, "text_form"):  # a Named quantity
             form = e.latex_form if self.latex else e.text_form
-            level = _SUM if self.latex else _PRODUCT
+            whole = form.endswith(("({0})", "({1})"))  # brackets of its own
+            level = _SUM if self.latex or whole else _PRODUCT
             return form.format(*(self.show(a, level) for a in e.args)), e.precedence
         if e in (oo, -oo):
             sign = "-" if e == -oo else ""
@@ -86,6 +98,19 @@ class _Printer:
             return self._big(e), _PRODUCT
         if isinstance(e, Derivative):
             return self._derivative(e), _PRODUCT
+        if isinstance(e, Abs):
+            inner = self.show(e.args[0])
+            return (rf"\left|{inner}\right|" if self.latex else f"|{inner}|"), _ATOM
+        if isinstance(e, KroneckerDelta):
+            inner = ",".join(self.show(a) for a in e.args)
+            return (rf"\delta_{{{inner}}}" if self.latex else f"δ_({inner})"), _ATOM
+        if isinstance(e, Integral):
+            ((t, low, high),) = e.limits
+            t, low, high = map(self.show, (t, low, high))
+            body = self.show(e.function, _PRODUCT)
+            if self.latex:
+                return rf"\int_{{{low}}}^{{{high}}} {body} \, d{t}", _PRODUCT
+            return f"∫_{low}^{high} {body} d{t}", _PRODUCT
         if e.is_Function:
             return self._function(e), _ATOM
         return (self._symbol(str(e)) if not self.latex else rf"\mathrm{{{e}}}"), _ATOM
@@ -171,8 +196,8 @@ class _Printer:
         return f"e^{inner}"
 
     def _function(self, e: Expr) -> str:
-        name = e.func.__name__
-        known = {"log", "tanh", "sinh", "cosh"}
+        name = {"Max": "max", "Min": "min"}.get(e.func.__name__, e.func.__name__)
+        known = {"log", "tanh", "sinh", "cosh", "max", "min"}
         inner = ", ".join(self.show(a) for a in e.args)
         if not self.latex:
             return f"{_GREEK.get(name, name)}({inner})"
@@ -188,27 +213,33 @@ class _Printer:
         return f"{' '.join(heads)} {self.show(e.function, _PRODUCT)}"
 
     def _range(self, index: Symbol, lower: Expr, upper: Expr, sign: str) -> str:
-        """The operator with its range: nothing for a whole set, `y ∈ A` for a block of size |A|."""
-        if lower == 0 and (upper + 1).is_Symbol and not _is_size(upper + 1):
-            i = self.show(index)
+        """The operator with its range: none for all tokens, `k < d` for 0 .. d - 1, `y ∈ A`."""
+        i, size = self.show(index), upper + 1
+        if lower == 0 and size == _V:
             return f"{sign}_{{{i}}}" if self.latex else f"{sign}_{i}"
         block = self.block(index, lower, upper)
+        if not block and lower == 0 and (size.is_Symbol or size.is_Indexed):
+            block = f"{i} < {self.show(size)}"
         if block:
             return f"{sign}_{{{block}}}" if self.latex else f"{sign}_({block})"
-        i, a, b = self.show(index), self.show(lower), self.show(upper)
+        a, b = self.show(lower), self.show(upper)
         return f"{sign}_{{{i}={a}}}^{{{b}}}" if self.latex else f"{sign}_({i}={a}..{b})"
 
     def block(self, index: Symbol, lower: Expr, upper: Expr) -> str:
-        """`y ∈ A` for the block of size |A|, `y ∉ A` for what comes after it; else empty."""
+        """`y ∈ A` for the first |A| tokens, `y ∈ U∖E` for the |U| after E, `y ∉ A` for the rest."""
         i, size, before = self.show(index), upper - lower + 1, Add.make_args(lower)
-        if _is_size(size):
+        if lower != 0 and not all(map(_is_size, before)):
+            return ""
+        names = [] if lower == 0 else sorted(b.name.strip("|") for b in before)
+        union = (r" \cup " if self.latex else "∪").join(names)
+        if _is_size(size) and size not in before:
             member = r" \in " if self.latex else "∈"
-            return f"{i}{member}{size.name.strip('|')}"
-        if all(map(_is_size, before)):
-            names = sorted(b.name.strip("|") for b in before)
-            union = r" \cup " if self.latex else "∪"
+            minus = r" \setminus " if self.latex else "∖"
+            union = f"({union})" if len(names) > 1 else union
+            return f"{i}{member}{size.name.strip('|')}{f'{minus}{union}' if names else ''}"
+        if names and upper == _V - 1:
             outside = r" \notin " if self.latex else "∉"
-            return f"{i}{outside}{union.join(names)}"
+            return f"{i}{outside}{union}"
         return ""
 
     def _derivative(self, e: Derivative) -> str:
@@ -232,9 +263,93 @@ def _is_size(e: Expr) -> bool:
     return bool(e.is_Symbol) and e.name.startswith("|")
 
 
-def block(index: Symbol, lower: Expr, upper: Expr, *, latex: bool = False) -> str:
-    """The range of an index in words, `y∈A`; empty for a range without a name."""
-    return _Printer(latex=latex).block(index, lower, upper)
+def domain(variable: Symbol, *, latex: bool = False) -> str:
+    """The values of a variable, as its assumptions say: `α ∈ ℝ`, `α ≥ 0`, `α > 0`."""
+    v = _Printer(latex=latex).show(variable)
+    if variable.is_positive:
+        return f"{v} > 0"
+    if variable.is_nonnegative:
+        return rf"{v} \geq 0" if latex else f"{v} ≥ 0"
+    return rf"{v} \in \mathbb{{R}}" if latex else f"{v} ∈ ℝ"
+
+
+def hypothesis(
+    given: Iterable[Given], expressions: Iterable[Expr], *, latex: bool = False
+) -> list[str]:
+    """Everything a claim assumes, each as a formula: hypotheses, ranges, signs of its symbols."""
+    p = _Printer(latex=latex)
+    given = list(given)
+    lines = [line for g in given for line in _given(g, p)]
+    every = [*expressions, *(e for g in given for e in g.expressions())]
+    return list(dict.fromkeys([*lines, *_signs(every, p)]))
+
+
+def _given(g: Given, p: _Printer) -> list[str]:
+    ge, le = (r"\geq", r"\leq") if p.latex else ("≥", "≤")
+    words = (lambda s: rf"\text{{{s}}}") if p.latex else (lambda s: s)
+
+    def for_all(indices: tuple[Symbol, ...]) -> str:
+        names = ", ".join(p.show(i) for i in indices)
+        return f"{words(' for all ')}{names}" if indices else ""
+
+    if isinstance(g, Fact):
+        return [f"{p.show(g.lhs)} = {p.show(g.rhs)}{for_all(g.for_all)}"]
+    if isinstance(g, Let):
+        where = p.block(g.index, g.lower, g.upper)
+        if not where:
+            i, low, high = p.show(g.index), p.show(g.lower), p.show(g.upper)
+            where = f"{low} {le} {i} {le} {high}"
+            if g.lower == 0 and g.upper == _V - 1:
+                where = f"{words('every token ')}{i}"
+        return [f"{p.show(g.entry)} = {p.show(g.value)}{words(' for ')}{where}"]
+    if isinstance(g, Bounded):
+        bar = "|"
+        each = for_all((g.variable, *g.for_all))
+        return [f"{bar}{p.show(g.expr)}{bar} {le} {p.show(g.bound)}{each}"]
+    if isinstance(g, Sign):
+        return [f"{p.show(g.expr)} {'>' if g.strict else ge} 0{for_all(g.for_all)}"]
+    chain = [g.lower, g.at, g.upper + 1]
+    return [f" {le} ".join(map(p.show, chain))]
+
+
+def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
+    """The assumptions that symbols carry, beyond p > 0, real M and α, and whole sizes >= 1."""
+    ge = r"\geq" if p.latex else "≥"
+    symbols: set[Any] = set()
+    arrays: dict[Any, Indexed] = {}
+    pending = list(expressions)
+    while pending:
+        e = pending.pop()
+        for n in e.atoms(AppliedUndef, Indexed):
+            if isinstance(n, Indexed):
+                arrays.setdefault(n.base, n)
+            elif hasattr(n, "body"):
+                pending.append(n.body)
+        symbols |= {s for s in e.free_symbols if isinstance(s, Symbol)}
+        pending += [n.body for n in e.atoms(Function) if hasattr(n, "parameters")]
+    labels = {b.label for b in arrays}
+    parameters = {
+        s
+        for e in expressions
+        for n in e.atoms(Function)
+        if hasattr(n, "parameters")
+        for s in n.parameters
+    }
+    quantities = [
+        (s, s)
+        for s in symbols - labels - parameters
+        | (symbols & parameters & {s for e in expressions for s in e.free_symbols})
+    ]
+    quantities += [(n, n.base.label) for n in arrays.values()]
+    found = []
+    for shown, about in sorted(quantities, key=lambda q: str(q[0])):
+        if about.name in {"p", "M", "V"} or (about.is_integer and isinstance(shown, Symbol)):
+            continue
+        if about.is_positive:
+            found.append(f"{p.show(shown)} > 0")
+        elif about.is_nonnegative:
+            found.append(f"{p.show(shown)} {ge} 0")
+    return found
 
 
 def _weight(f: Expr) -> tuple[int, object]:

@@ -27,6 +27,7 @@ from steering_strength.theory.laws.notation import define
 
 __all__ = [
     "NORMALISED",
+    "TOKENS",
     "K",
     "M",
     "V",
@@ -47,6 +48,8 @@ alpha = Symbol("alpha", real=True)
 beta = Symbol("beta", real=True)
 V = Symbol("V", integer=True, positive=True)
 x, y, z = (Symbol(n, integer=True) for n in "xyz")
+TOKENS = (x, y, z)
+"""Where one of them is free in a claim, the claim is about every token: 0 <= x <= V - 1."""
 p = IndexedBase("p", positive=True)
 M = IndexedBase("M", real=True)
 

@@ -1,18 +1,36 @@
-"""Steering is exponential tilting: Lemmas B.2, B.3, B.5 and Eq. 10, step by step.
+"""Steering is exponential tilting: Lemmas B.2 to B.5, Eq. 10 and Prop. B.1, step by step.
 
-From the linearity of the logits in the steered state to the cumulant generating function K and
-its first two derivatives. Nothing here needs Assumption 1; `steering-shift` and `tilting` need
-logits that are linear in the state, the rest holds for any p > 0 and any real M.
+From the linearity of the logits in the steered state to the cumulant generating function K, its
+first two derivatives and the limits of large strength. `steering-shift` and `tilting` need logits
+that are linear in the state; only `sign-separation` needs Assumption 1; the rest holds for any
+p > 0 and any real M.
 """
 
 from __future__ import annotations
 
-from sympy import Derivative, IndexedBase, Integer, Product, Sum, Symbol, exp, log
+from functools import cache
 
-from steering_strength.theory.laws.assumptions import ASSUMPTION_2, LINEAR_LOGITS
+from sympy import (
+    Derivative,
+    Expr,
+    IndexedBase,
+    Integer,
+    Product,
+    Rational,
+    Sum,
+    Symbol,
+    exp,
+    log,
+    oo,
+)
+
+from steering_strength.theory.laws.assumptions import ASSUMPTION_1, ASSUMPTION_2, LINEAR_LOGITS
+from steering_strength.theory.laws.claims import Case, Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let, Sign, Split
-from steering_strength.theory.laws.law import Appeal, Identity, Inequality, Law, Limit
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.printing import tex, text
+from steering_strength.theory.laws.rules import by_cases, derivative_sign, substituted
 from steering_strength.theory.laws.symbols import (
     K,
     M,
@@ -29,7 +47,7 @@ from steering_strength.theory.laws.symbols import (
     z,
 )
 
-__all__ = ["MEAN_SLOPE", "SLOPE", "STEERING_SHIFT", "TILTING"]
+__all__ = ["LIMIT", "MEAN_SLOPE", "SIGN_SEPARATION", "SLOPE", "STEERING_SHIFT", "TILTING"]
 
 # -- steering-shift ------------------------------------------------------------------------
 
@@ -215,23 +233,93 @@ SLOPE = Law(
 s = Symbol("|A|", integer=True, positive=True)  # A = argmax M, its tokens numbered first
 top = Symbol("m", real=True)  # max M
 gap = IndexedBase("d", positive=True)  # max M - M(y) > 0 off the maximum
+NOT_ALL = Sign(V - s, strict=True)  # some token lies outside A: M is not constant
 AT_MAXIMUM = (
     Split(Integer(0), s, V - 1),
     Let(M[y], top, y, Integer(0), s - 1),
     Let(M[y], top - gap[y], y, s, V - 1),
-    Sign(V - s, strict=True),
+    NOT_ALL,
 )
+bottom = Symbol("n", real=True)  # min M; here A = argmin M, and d_y = M(y) - min M
+AT_MINIMUM = (
+    Split(Integer(0), s, V - 1),
+    Let(M[y], bottom, y, Integer(0), s - 1),
+    Let(M[y], bottom + gap[y], y, s, V - 1),
+    NOT_ALL,
+)
+mass = define("P_A", (), Sum(p[y], (y, 0, s - 1)), text="P_A", latex="P_A")
+rest = define(
+    "R_A",
+    (alpha,),
+    Sum(p[y] * exp(-alpha * gap[y]), (y, s, V - 1)),
+    text="R_A({0})",
+    latex="R_A({0})",
+)
+
+
+def _off(term: Expr, index: Symbol = y) -> Sum:
+    """Sum over the tokens outside A."""
+    return Sum(term, (index, s, V - 1))
+
+
 _deficit = define(
     "deficit",
     (alpha,),
-    Sum(p[y] * gap[y] * exp(-alpha * gap[y]), (y, s, V - 1))
-    / (Sum(p[y], (y, 0, s - 1)) + Sum(p[y] * exp(-alpha * gap[y]), (y, s, V - 1))),
+    _off(p[y] * gap[y] * exp(-alpha * gap[y])) / (mass() + rest(alpha)),
     text="D({0})",
     latex="D({0})",
 )
 _mean_is_slope = Identity(
     Derivative(K(alpha), alpha), mean(alpha), reason="differentiate log Σ_z p_z e^(α M_z)"
 )
+_curvature = Identity(
+    Derivative(K(alpha), (alpha, 2)),
+    variance(alpha),
+    reason="differentiate again, and complete the square under the sum",
+)
+_spread = (
+    mass() * _off(p[y] * exp(-alpha * gap[y]) * gap[y] ** 2)
+    + _off(_off(p[x] * p[y] * exp(-alpha * (gap[x] + gap[y])) * (gap[x] - gap[y]) ** 2, y), x) / 2
+) / (mass() + rest(alpha)) ** 2
+_steeper = Inequality(
+    Derivative(mean(alpha), alpha),
+    Integer(0),
+    form=_spread,
+    reason="M is not constant: A = argmax M, numbered first, is not all; the slope is Var_α[M], "
+    "written out over pairs",
+    given=AT_MAXIMUM,
+)
+MEAN_RISES = derivative_sign(_steeper, reason="so K' strictly increases unless M is constant")
+_level = Symbol("m", real=True)
+_to_top = Limit(
+    _deficit(alpha),
+    Integer(0),
+    variable=alpha,
+    reason="every term of the numerator vanishes, the denominator stays above P_A",
+    given=(NOT_ALL,),
+)
+_from_bottom = Limit(
+    _deficit(-alpha),
+    Integer(0),
+    variable=alpha,
+    end=-oo,
+    reason="likewise",
+    given=(NOT_ALL,),
+)
+_below_top = Identity(
+    top - mean(alpha),
+    _deficit(alpha),
+    reason="write M_y = m - d_y off A, m = max M, and divide by e^(α m)",
+    given=AT_MAXIMUM,
+)
+_above_bottom = Identity(
+    mean(alpha) - bottom,
+    _deficit(-alpha),
+    reason="the same at the other end: A = argmin M, M_y = n + d_y off A, n = min M",
+    given=AT_MINIMUM,
+)
+MEAN_TO_TOP = substituted(_below_top, _to_top, reason="E_α[M] → max M as α → ∞")
+MEAN_TO_BOTTOM = substituted(_above_bottom, _from_bottom, reason="E_α[M] → min M as α → -∞")
 MEAN_SLOPE = Law(
     id="mean-slope",
     title="The mean log-odds is the slope of K, and its variance the curvature",
@@ -241,13 +329,10 @@ MEAN_SLOPE = Law(
     "and M, ties included; the distance of the mean to max M is explicit.",
     assumptions=(),
     statement=_mean_is_slope,
+    headline=(_mean_is_slope, _curvature, MEAN_RISES, MEAN_TO_TOP, MEAN_TO_BOTTOM),
     steps=(
         _mean_is_slope,
-        Identity(
-            Derivative(K(alpha), (alpha, 2)),
-            variance(alpha),
-            reason="differentiate again, and complete the square under the sum",
-        ),
+        _curvature,
         Inequality(variance(alpha), Integer(0), relation=">=", reason="a mean of squares"),
         Identity(
             variance(alpha),
@@ -255,30 +340,269 @@ MEAN_SLOPE = Law(
             / 2,
             reason="the variance is half the mean squared difference of two independent draws",
         ),
-        Appeal(
-            principle="vanishing sum",
-            conclusion="Var_α[M] > 0 for every α unless M is constant",
-            premises=(4,),
-        ),
         Identity(
-            top - mean(alpha),
-            _deficit(alpha),
-            reason="number the tokens with M = max M = m first (there are |A|), "
-            "write M_y = m - d_y for the others, and divide by e^(α m)",
-            given=AT_MAXIMUM,
-        ),
-        Limit(
-            _deficit(alpha),
+            variance(alpha),
             Integer(0),
-            variable=alpha,
-            reason="every term of the numerator vanishes, the denominator stays above p(argmax M)",
+            reason="zero for constant M = m",
+            given=(Let(M[y], _level, y, Integer(0), V - 1),),
         ),
-        Appeal(
-            principle="relabelling",
-            conclusion="E_α[M] → max M as α → ∞, and, with -M for M, E_α[M] → min M as α → -∞",
-            premises=(6, 7),
-        ),
+        _steeper,
+        MEAN_RISES,
+        _below_top,
+        _to_top,
+        MEAN_TO_TOP,
+        _above_bottom,
+        _from_bottom,
+        MEAN_TO_BOTTOM,
     ),
     builds_on=("tilting",),
     twin="steering_strength.theory.engine.family.TiltedFamily.variance",
+)
+
+
+# -- sign-separation -------------------------------------------------------------------------
+
+a_z, b_z = (Symbol(n, positive=True) for n in ("a_z", "b_z"))
+tau = Symbol("t", positive=True)  # a_z = b_z (1 + t)
+excess = IndexedBase("t", positive=True)  # a_(i,z) = b_z (1 + t_i), App. B.1
+q_z = Symbol("q_z", integer=True, nonnegative=True)  # contexts of N that share the concept of z
+
+_P, _N = (Integer(0), q_P - 1), (Integer(0), q_N - 1)
+TARGET = (Let(pP[i, z], a_z, i, *_P), Let(pN[i, z], b_z, i, *_N))
+OFF_TARGET = (
+    Sign(q_N - q_z),
+    Let(pP[i, z], b_z, i, *_P),
+    Split(Integer(0), q_z, q_N - 1),
+    Let(pN[i, z], a_z, i, Integer(0), q_z - 1),
+    Let(pN[i, z], b_z, i, q_z, q_N - 1),
+)
+_TARGET_B1 = (Let(pP[i, z], b_z * (1 + excess[i]), i, *_P), Let(pN[i, z], b_z, i, *_N))
+_OFF_TARGET_B1 = (
+    *OFF_TARGET[:3],
+    Let(pN[i, z], b_z * (1 + excess[i]), i, Integer(0), q_z - 1),
+    OFF_TARGET[4],
+)
+_in_target = Identity(
+    odds(z),
+    log(a_z / b_z),
+    reason="z in T: every context of P has probability a_z for z, every context of N has b_z",
+    given=TARGET,
+)
+_in_T = (Let(pP[i, z], b_z * (1 + tau), i, *_P), Let(pN[i, z], b_z, i, *_N))
+_outside_T = (
+    Sign(q_N - q_z),
+    Let(pP[i, z], b_z, i, *_P),
+    Split(Integer(0), q_z, q_N - 1),
+    Let(pN[i, z], b_z * (1 + tau), i, Integer(0), q_z - 1),
+    Let(pN[i, z], b_z, i, q_z, q_N - 1),
+)
+POSITIVE_IN_TARGET = Inequality(
+    odds(z),
+    Integer(0),
+    form=log(1 + tau),
+    reason="z in T: a_z > b_z, that is a_z = b_z (1 + t) with t > 0; P has a_z, N has b_z",
+    given=_in_T,
+)
+NOT_POSITIVE_OUTSIDE = Inequality(
+    odds(z),
+    Integer(0),
+    relation="<=",
+    form=-q_z / q_N * log(1 + tau),
+    reason="z outside T: P has b_z throughout; the q_z contexts of N that share the concept of z, "
+    "numbered first, have a_z, the others b_z; zero where q_z = 0",
+    given=_outside_T,
+)
+SEPARATES = by_cases(
+    Case("z is in T", _in_T, _outside_T),
+    POSITIVE_IN_TARGET,
+    NOT_POSITIVE_OUTSIDE,
+    reason="every token is in T or outside",
+)
+SIGN_SEPARATION = Law(
+    id="sign-separation",
+    title="The log-odds separate the target concept from the rest",
+    source="arXiv:2602.02712, Lemma B.4 and App. B.1",
+    paper="z is in T if and only if M(z) > 0.",
+    sharper="M = log(a_z/b_z) in T and -(q_z/q) log(a_z/b_z) outside, q_z <= q the number of "
+    "contexts of N that share the concept of z; in-concept probabilities may depend on the "
+    "context.",
+    assumptions=(ASSUMPTION_1,),
+    statement=_in_target,
+    headline=(SEPARATES,),
+    steps=(
+        _in_target,
+        Identity(
+            odds(z), -q_z / q_N * log(a_z / b_z), reason="z outside T, q_z <= q_N", given=OFF_TARGET
+        ),
+        POSITIVE_IN_TARGET,
+        NOT_POSITIVE_OUTSIDE,
+        SEPARATES,
+        Inequality(
+            odds(z),
+            Integer(0),
+            form=Sum(log(1 + excess[i]), (i, 0, q_P - 1)) / q_P,
+            reason="App. B.1: a_(i,z) = b_z (1 + t_i) may depend on the context; z in T",
+            given=_TARGET_B1,
+        ),
+        Inequality(
+            odds(z),
+            Integer(0),
+            relation="<=",
+            form=-Sum(log(1 + excess[i]), (i, 0, q_z - 1)) / q_N,
+            reason="the same outside T",
+            given=_OFF_TARGET_B1,
+        ),
+    ),
+    builds_on=("tilting",),
+    twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
+    care="M < 0 outside T is false: M = 0 for concepts that N does not contain. The law fails as "
+    "soon as the off-concept probability depends on the context.",
+)
+
+
+# -- limit ------------------------------------------------------------------------------------
+
+
+def _doubled(latex: str) -> str:
+    return latex.replace("{", "{{").replace("}", "}}")
+
+
+@cache
+def tilted_at(token: Symbol, odds: Expr) -> Expr:
+    """p_α of a token whose log-odds are `odds`: the tilting law with M written in."""
+    return define(
+        "tilted_at",
+        (z, alpha),
+        tilted(z, alpha).definition().xreplace({M[z]: odds.xreplace({token: z})}),
+        text=f"p_{{1}}({{0}}; M_{{0}} = {text(odds)})",
+        latex=rf"p_{{{{{{1}}}}}}({{0}}; M_{{{{{{0}}}}}} = {_doubled(tex(odds))})",
+    )(token, alpha)
+
+
+# The gap to the next level: d_y = delta + e_y with e_y >= 0 off the argmax.
+delta = Symbol("delta", positive=True)
+excess = IndexedBase("e", nonnegative=True)
+forward = Symbol("alpha", nonnegative=True)
+_next = Let(gap[y], delta + excess[y], y, s, V - 1)
+_slack = Sum(p[y] * exp(-forward * delta) * (1 - exp(-forward * excess[y])), (y, s, V - 1))
+
+_limit = Limit(
+    p[z] / (mass() + rest(alpha)),
+    p[z] / mass(),
+    variable=alpha,
+    reason="R_A vanishes term by term, as every d_y > 0, and P_A > 0",
+    given=(NOT_ALL,),
+)
+_on_A = Identity(
+    tilted_at(z, top),
+    p[z] / (mass() + rest(alpha)),
+    reason="the tilting law for a token of A, divided by e^(α m); m = max M, and M_y = m - d_y "
+    "off A",
+    given=AT_MAXIMUM,
+)
+_off_A = Identity(
+    tilted_at(x, top - gap[x]),
+    p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)),
+    reason="the same for a token outside A",
+    given=AT_MAXIMUM,
+)
+_vanishes = Limit(
+    p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)),
+    Integer(0),
+    variable=alpha,
+    reason="the numerator vanishes, the denominator tends to P_A > 0",
+    given=(NOT_ALL,),
+)
+_on_A_back = Identity(
+    tilted_at(z, bottom),
+    p[z] / (mass() + rest(-alpha)),
+    reason="the other end: now A = argmin M, n = min M, and M_y = n + d_y off A",
+    given=AT_MINIMUM,
+)
+_limit_back = Limit(
+    p[z] / (mass() + rest(-alpha)),
+    p[z] / mass(),
+    variable=alpha,
+    end=-oo,
+    reason="as before",
+    given=(NOT_ALL,),
+)
+_off_A_back = Identity(
+    tilted_at(x, bottom + gap[x]),
+    p[x] * exp(alpha * gap[x]) / (mass() + rest(-alpha)),
+    reason="the same for a token outside A",
+    given=AT_MINIMUM,
+)
+_vanishes_back = Limit(
+    p[x] * exp(alpha * gap[x]) / (mass() + rest(-alpha)),
+    Integer(0),
+    variable=alpha,
+    end=-oo,
+    reason="as before",
+    given=(NOT_ALL,),
+)
+_ENDS = tuple(
+    substituted(form, limit)
+    for form, limit in (
+        (_on_A, _limit),
+        (_off_A, _vanishes),
+        (_on_A_back, _limit_back),
+        (_off_A_back, _vanishes_back),
+    )
+)
+LIMIT = Law(
+    id="limit",
+    title="Large strength ends in an argmax, shared in proportion to p",
+    source="arXiv:2602.02712, Prop. B.1 and Eq. 5 to 7",
+    paper="Δp(z|c_j, α) → 1[z in argmax M] p(z)/p(argmax M) - p(z) as α → ∞, and with argmin as "
+    "α → -∞.",
+    sharper="Exact at every α: with A = argmax M, P_A = p(A) and R_A(α) = Σ_(y∉A) p_y e^(-α d_y), "
+    "the distance of a token in A from its limit is (p_z/P_A) R_A/(P_A + R_A), the total variation "
+    "is R_A/(P_A + R_A), at most (1 - P_A) e^(-α δ)/P_A with δ the gap to the next level.",
+    assumptions=(),
+    statement=_limit,
+    headline=_ENDS,
+    steps=(
+        _on_A,
+        _limit,
+        _ENDS[0],
+        _off_A,
+        _vanishes,
+        _ENDS[1],
+        _on_A_back,
+        _limit_back,
+        _ENDS[2],
+        _off_A_back,
+        _vanishes_back,
+        _ENDS[3],
+        Identity(
+            p[z] / mass() - p[z] / (mass() + rest(alpha)),
+            p[z] / mass() * rest(alpha) / (mass() + rest(alpha)),
+            reason="distance from the limit of a token of A, exact at every α",
+            given=(NOT_ALL,),
+        ),
+        Identity(
+            Rational(1, 2)
+            * (
+                Sum(p[z] / mass() - p[z] / (mass() + rest(alpha)), (z, 0, s - 1))
+                + Sum(p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)), (x, s, V - 1))
+            ),
+            rest(alpha) / (mass() + rest(alpha)),
+            reason="total variation: the mass missing on A is the mass still off A",
+            given=(NOT_ALL,),
+        ),
+        Inequality(
+            Sum(p[y], (y, s, V - 1)) * exp(-forward * delta),
+            rest(forward),
+            relation=">=",
+            form=_slack,
+            reason="let δ be the gap to the next level, so that d_y = δ + e_y with e_y >= 0 off A: "
+            "R_A(α) <= (1 - P_A) e^(-α δ) for α >= 0",
+            given=(NOT_ALL, _next),
+        ),
+    ),
+    builds_on=("tilting",),
+    twin="steering_strength.theory.engine.family.TiltedFamily.limit",
+    care="Ties share in proportion to p, not uniformly; and a near-tie (a gap of 2^-40) is no "
+    "tie: its limit is reached at α of the order of 2^40, but it is reached.",
 )

@@ -23,9 +23,11 @@ from sympy import (
 )
 
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
-from steering_strength.theory.laws.kernel import Fact, Sign
-from steering_strength.theory.laws.law import Appeal, Identity, Law, Limit
+from steering_strength.theory.laws.claims import Identity, Inequality, Limit
+from steering_strength.theory.laws.kernel import Bounded, Fact, Sign
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.rules import substituted, taylor, zero_where
 from steering_strength.theory.laws.symbols import alpha, over_tokens, p, x, y, z
 from steering_strength.theory.laws.tilting import (
     base,
@@ -111,14 +113,60 @@ _square = Identity(
 
 # -- norm-limit ----------------------------------------------------------------------------
 
-_up = (Sign(A * far**2 + 2 * B * far + C, strict=True),)
-_down = (Sign(A * far**2 - 2 * B * far + C, strict=True),)
+R = Function("R", real=True)  # R(k, alpha): what the later blocks add to coordinate k
+response = R(k, far)
+bound = Symbol("rho", positive=True)
+BOUNDED = Bounded(response, bound, far, (k,))
+_SEEN = Sign(Sum(v[k] ** 2, (k, 0, d - 1)), strict=True)  # the norm does not remove v
+
+
+def _state(sign: int, index: Symbol = k) -> Expr:
+    return h[index] + R(index, far) + sign * far * v[index]
+
+
+def _scaled(sign: int, index: Symbol = k) -> Expr:
+    return sign * v[index] + h[index] / far + R(index, far) / far
+
+
+def _length(sign: int) -> Expr:
+    return define(
+        f"length{sign}",
+        (alpha,),
+        _mean(_state(sign) ** 2).xreplace({far: alpha}) + eps,
+        text=f"q_{'+' if sign > 0 else '-'}({{0}})",
+        latex=f"q_{{{{{'+' if sign > 0 else '-'}}}}}({{0}})",
+    )(far)
+
+
+def _normed(sign: int) -> tuple[Identity, Limit, Limit]:
+    """Coordinate x of the normed state at strength `sign` times far, and its limit."""
+    length = _length(sign)
+    there = _scaled(sign, x) / sqrt(_mean(_scaled(sign) ** 2) + eps / far**2)
+    form = Identity(
+        _state(sign, x) / sqrt(length),
+        there,
+        reason="divide by α > 0; where the state does not vanish under the norm",
+        given=(
+            Sign(length, strict=True),
+            Sign(_mean(_scaled(sign) ** 2) + eps / far**2, strict=True),
+        ),
+    )
+    limit = Limit(
+        there,
+        sign * v[x] / sqrt(_MEAN_SQUARE()),
+        variable=far,
+        reason="h/α, R/α and ε/α² vanish, as R is bounded, and A = mean v² > 0",
+        given=(BOUNDED, _SEEN),
+    )
+    return form, limit, substituted(form, limit, reason="so the prompt is forgotten")
+
+
+_UP, _DOWN = _normed(1), _normed(-1)
 _near = (
     Sign(A + 2 * B * beta + C * beta**2, strict=True),
     Sign(A - 2 * B * beta + C * beta**2, strict=True),
 )
 _forward = (v[x] + h[x] / far) / sqrt(A + 2 * B / far + C / far**2)
-_backward = (-v[x] + h[x] / far) / sqrt(A - 2 * B / far + C / far**2)
 _correction = (h[x] - v[x] * B / A) / sqrt(A)
 
 
@@ -137,39 +185,53 @@ _to_direction = Limit(
     _forward,
     v[x] / sqrt(A),
     variable=far,
-    reason="h/α, B/α and C/α² vanish, ε with them, and A > 0",
+    reason="without later blocks: h/α, B/α and C/α² vanish, ε with them, and A > 0",
+)
+# two directions a, b of lengths X, Y: how far apart their unit vectors are
+X, Y = (Symbol(n, positive=True) for n in ("X", "Y"))
+side_a, side_b = (IndexedBase(n, real=True) for n in ("a", "b"))
+_LENGTHS = (
+    Fact(Sum(side_a[k] ** 2, (k, 0, d - 1)), X**2),
+    Fact(Sum(side_b[k] ** 2, (k, 0, d - 1)), Y**2),
+)
+
+
+def _all(term: Expr) -> Sum:
+    return Sum(term, (k, 0, d - 1))
+
+
+_apart = _all((side_a[k] / X - side_b[k] / Y) ** 2)
+_UNIT = Inequality(
+    4 * _all((side_a[k] - side_b[k]) ** 2) / Y**2,
+    _apart,
+    relation=">=",
+    form=_all((side_a[k] / X + side_b[k] / Y) ** 2) * (X - Y) ** 2 / Y**2
+    + _apart * (X**2 + 2 * X * Y) / Y**2,
+    reason="|a/|a| - b/|b||² <= 4 |a - b|²/|b|²; with a = h + αv and b = αv, at ε = 0, this is the "
+    "distance to the limit: at most 2 √d max|gain| |h|/(|α| |v|)",
+    given=_LENGTHS,
 )
 NORM_LIMIT = Law(
     id="norm-limit",
     title="Under a final norm, large strength forgets the prompt",
     source="arXiv:2602.02712, Prop. 4.1 and App. B.6",
     paper="y(α) → LN(±v) Wᵀ as α → ±∞.",
-    sharper="The limit is the norm of ±v at ε = 0. The approach is algebraic: "
-    "(1/|α|)(h - v B/A)/√A in front of the gain, the same map of h at both ends; h includes the "
-    "response R of the later blocks, whose limits at the two ends may differ; "
+    sharper="The limit is the norm of ±v at ε = 0, for every bounded response R(α) of the later "
+    "blocks, if A = mean v² > 0. Without later blocks the approach is algebraic: "
+    "(1/|α|)(h - v B/A)/√A in front of the gain, the same map of h at both ends, and "
     "|LN(h + αv) - LN(±v)| <= 2 √d max|gain| |h|/(|α| |v|).",
     assumptions=(),
     statement=_to_direction,
+    headline=(_UP[2], _DOWN[2], _UNIT),
     steps=(
+        *_UP,
+        *_DOWN,
         _square,
-        Identity(
-            (h[x] + far * v[x]) / sqrt(A * far**2 + 2 * B * far + C),
-            _forward,
-            reason="divide by α > 0",
-            given=_up,
-        ),
         _to_direction,
-        Identity(
-            (h[x] - far * v[x]) / sqrt(A * far**2 - 2 * B * far + C),
-            _backward,
-            reason="the other end: strength -α, α > 0",
-            given=_down,
-        ),
-        Limit(_backward, -v[x] / sqrt(A), variable=far, reason="as before"),
         Identity(
             Derivative(_approach(1), beta),
             _slope_of_approach(1),
-            reason="β = 1/α: the normed state as a function of β near 0",
+            reason="β = 1/α: the normed state as a function of β near 0, R = 0",
             given=_near,
         ),
         Identity(
@@ -197,24 +259,12 @@ NORM_LIMIT = Law(
                 Fact(Sum(h[k] * v[k], (k, 0, d - 1)), d * B),
             ),
         ),
-        Appeal(
-            principle="triangle inequality",
-            conclusion="at ε = 0, |x/|x| - y/|y|| <= 2 |x - y|/|y| with x = h + αv, y = αv gives "
-            "the "
-            "bound 2 √d max|gain| |h|/(|α| |v|) on the distance to the limit",
-            premises=(3, 5),
-        ),
-        Appeal(
-            principle="continuity on a compact set",
-            conclusion="later blocks read normalised states, which stay in a bounded closed set, "
-            "so "
-            "their response R(α) is bounded and h + R(α) may stand for h; gain, bias and W are "
-            "applied after the limit, so the bias keeps its sign",
-            premises=(3, 5),
-        ),
+        _UNIT,
     ),
     twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
-    care="With ε > 0 the limit is not LN_ε(±v). For LayerNorm and v constant across coordinates, "
+    care="The response is bounded because later blocks read normalised states; that it is, is a "
+    "hypothesis here. Gain, bias and W are applied after the limit, so the bias keeps its sign. "
+    "With ε > 0 the limit is not LN_ε(±v). For LayerNorm and v constant across coordinates, "
     "and for v = 0, A = 0 and the output stays LN(h). Far means |α| above |h + R|/|v|, which is "
     "several hundred and more in mid-depth blocks of small models.",
 )
@@ -233,6 +283,15 @@ _one_turn = Identity(
 )
 unembedding = IndexedBase("W", real=True)
 _norm = Symbol("Q", positive=True)
+_positive_power = Inequality(
+    _Q(alpha) ** Rational(3, 2), Integer(0), reason="Q > 0", given=(_positive,)
+)
+STATIONARY = zero_where(
+    _one_turn,
+    _positive_power,
+    reason="the slope vanishes where a linear function of α does: at most one stationary point, "
+    "α = (a B - b C)/(b B - a A), unless it vanishes everywhere",
+)
 LAST_BLOCK = Law(
     id="last-block",
     title="Steering the last block has a closed form",
@@ -242,6 +301,7 @@ LAST_BLOCK = Law(
     "one scalar. Each logit has at most one stationary point, α = (a B - b C)/(b B - a A).",
     assumptions=(),
     statement=_one_turn,
+    headline=(STATIONARY,),
     steps=(
         _square,
         Identity(
@@ -255,13 +315,8 @@ LAST_BLOCK = Law(
             "the bias of the norm adds a constant",
         ),
         _one_turn,
-        Identity(
-            Derivative(_Q(alpha) ** Rational(3, 2) * Derivative(_logit, alpha), (alpha, 2)),
-            Integer(0),
-            reason="so Q^(3/2) times the slope is linear in α: at most one stationary point, "
-            "at α = (a B - b C)/(b B - a A)",
-            given=(_positive,),
-        ),
+        _positive_power,
+        STATIONARY,
     ),
     builds_on=("norm-limit",),
     twin="steering_strength.theory.engine.transformer.NormedSteering.output",
@@ -308,43 +363,73 @@ from_fixed = define(
     latex=r"\mathrm{{KL}}(r\,\|\,p_{{{0}}})",
 )
 _second = Derivative(ell(y, alpha), (alpha, 2))
+_on_text = Identity(
+    Derivative(from_fixed(alpha), alpha),
+    over_tokens((model(y, alpha) - fixed[y]) * local_odds(y, alpha), y),
+    reason="r is any fixed distribution, for instance the data's",
+    given=(FIXED,),
+)
 _curvature = Identity(
     Derivative(from_fixed(alpha), (alpha, 2)),
     local_variance(alpha) + over_tokens((model(y, alpha) - fixed[y]) * _second, y),
     reason="differentiate again; M_α(z) = dℓ_z/dα",
     given=(FIXED,),
 )
+# the divergence from the model's own distribution at the strength o
+origin = Symbol("o", real=True)
+from_origin = define(
+    "from_origin",
+    (origin, alpha),
+    over_tokens(model(z, origin) * log(model(z, origin) / model(z, alpha))),
+    text="KL(p_{0}‖p_{1})",
+    latex=r"\mathrm{{KL}}(p_{{{0}}}\,\|\,p_{{{1}}})",
+)
+_first_order = Identity(
+    Derivative(from_origin(origin, alpha), alpha),
+    over_tokens((model(y, alpha) - model(y, origin)) * local_odds(y, alpha), y),
+    reason="the same with r = p_o",
+)
+_second_order = Identity(
+    Derivative(from_origin(origin, alpha), (alpha, 2)),
+    local_variance(alpha) + over_tokens((model(y, alpha) - model(y, origin)) * _second, y),
+    reason="and again",
+)
+_nothing = Identity(from_origin(origin, origin), Integer(0), reason="no divergence at α = o")
+_no_slope = Identity(
+    _first_order.rhs.xreplace({alpha: origin}), Integer(0), reason="the slope vanishes at α = o"
+)
+_fisher = Identity(
+    _second_order.rhs.xreplace({alpha: origin}),
+    local_variance(origin),
+    reason="so does the second term: what is left is the Fisher information along v",
+)
+FISHER = taylor(_nothing, (_first_order, _no_slope), (_second_order, _fisher), at=origin)
 LOCAL = Law(
     id="local",
     title="At any block the first strengths cost the Fisher information along v",
     source="sharpens arXiv:2602.02712, Thm 3.8 (any layer of any model)",
     paper="UFM only.",
-    sharper="With M = dℓ/dα at 0, one forward-mode derivative: KL(p_0‖p_α) = ½ α² Var_p(M) + "
-    "O(α³). "
+    sharper="With M = dℓ/dα at the unsteered strength o = 0, one forward-mode derivative: "
+    "KL(p_0‖p_α) = ½ α² Var_p(M) + o(α²). "
     "On text the slope of the cross-entropy at 0 is E_model[M] - E_data[M], and the curvature "
     "Var_model(M) + E_model[ℓ''] - E_data[ℓ''].",
     assumptions=(),
     statement=_curvature,
+    headline=(FISHER, _on_text, _curvature),
     steps=(
         Identity(
             Derivative(model(x, alpha), alpha),
             model(x, alpha) * (local_odds(x, alpha) - local_mean(alpha)),
             reason="`slope` for logits that are any smooth functions of α",
         ),
-        Identity(
-            Derivative(from_fixed(alpha), alpha),
-            over_tokens((model(y, alpha) - fixed[y]) * local_odds(y, alpha), y),
-            reason="r is any fixed distribution: the data's, or p at α = 0",
-            given=(FIXED,),
-        ),
+        _on_text,
         _curvature,
-        Appeal(
-            principle="Taylor's theorem",
-            conclusion="with r = p_0 the slope and the ℓ'' term vanish at α = 0: KL(p_0‖p_α) = "
-            "½ α² Var_p(M) + O(α³); with r the data they are the slope and curvature of the "
-            "cross-entropy on text",
-            premises=(2, 3),
-        ),
+        _first_order,
+        _second_order,
+        _nothing,
+        _no_slope,
+        _fisher,
+        FISHER,
     ),
     builds_on=("slope", "ce-linear"),
     twin="steering_strength.theory.engine.family.TiltedFamily.variance",

@@ -1,1 +1,1 @@
-"""Concepts that ship with the package: one JSON file each, read by `bridge.concept_texts`."""
+"""Concepts that ship with the package: one JSON file each, read by `bridge.texts`."""

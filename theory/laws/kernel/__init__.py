@@ -5,11 +5,20 @@ of symbolic length and under hypotheses of the forms in `facts`. None of them se
 rule does not settle is undecided, which a derivation shows as `unknown`.
 """
 
-from steering_strength.theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
+from steering_strength.theory.laws.kernel.facts import (
+    Bounded,
+    Fact,
+    Given,
+    Let,
+    Sign,
+    Split,
+    Undecided,
+)
 from steering_strength.theory.laws.kernel.limits import limit_at_infinity
 from steering_strength.theory.laws.kernel.normal_form import NormalForm, decide_equal, decide_sign
 
 __all__ = [
+    "Bounded",
     "Fact",
     "Given",
     "Let",

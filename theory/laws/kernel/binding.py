@@ -7,7 +7,7 @@ is not a fresh dummy goes through `substitute`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sympy import Basic, Derivative, Dummy, Expr, Product, Sum, Symbol
 
@@ -42,10 +42,19 @@ def substitute(e: Expr, replacements: Mapping[Expr, Expr]) -> Expr:
     return (rename_bound(e, caught) if caught else e).xreplace(dict(replacements))
 
 
-def differentiated(e: Expr) -> Expr:
-    """`e` with its derivatives taken; those of undefined functions stay as they are."""
+def differentiated(e: Expr, allow: Callable[[Derivative], None] | None = None) -> Expr:
+    """`e` with its derivatives taken; those of undefined functions stay as they are.
+
+    A bound index that also occurs in the variable, as in the derivative of a sum over `y` by
+    `M[y]`, is renamed first: the two are not the same. `allow` may refuse a derivative by raising.
+    """
 
     def take(d: Derivative) -> Expr:
-        return d.expr.diff(*d.variables) if isinstance(d.expr, Sum) else d.doit(deep=False)
+        if allow is not None:
+            allow(d)
+        mentioned = {s for v in d.variables for s in v.free_symbols}
+        caught = bound_indices(d.expr) & mentioned
+        inner = rename_bound(d.expr, caught) if caught else d.expr
+        return inner.diff(*d.variables)
 
     return e.replace(lambda d: isinstance(d, Derivative), take) if e.has(Derivative) else e

@@ -10,13 +10,14 @@ length, and taking limits term by term through a product is wrong.
 
 from __future__ import annotations
 
-from sympy import Add, Dummy, Expr, Mul, Pow, S, Sum, Symbol, exp, log, oo, tanh
+from sympy import Add, Dummy, Expr, Float, Mul, Pow, S, Sum, Symbol, exp, log, oo, tanh
 
-from steering_strength.theory.laws.kernel.facts import Sign, Undecided
+from steering_strength.theory.laws.kernel.facts import Bounded, Sign, Undecided
 from steering_strength.theory.laws.kernel.signs import (
     NEGATIVE,
     POSITIVE,
     finite_range,
+    order_of,
     real,
     sign_of,
 )
@@ -25,18 +26,22 @@ __all__ = ["limit_at_infinity"]
 
 
 def limit_at_infinity(
-    e: Expr, variable: Symbol, end: Expr = oo, signs: tuple[Sign, ...] = ()
+    e: Expr, variable: Symbol, end: Expr = oo, given: tuple[Sign | Bounded, ...] = ()
 ) -> Expr:
     """Limit of `e` as `variable -> end` (`oo` or `-oo`): an expression, `oo` or `-oo`."""
+    signs = tuple(g for g in given if isinstance(g, Sign))
+    bounded = [g for g in given if isinstance(g, Bounded) and not g.mentions(variable)]
     if variable.is_nonnegative if end == -oo else variable.is_nonpositive:
         raise Undecided(f"{variable} cannot tend to {end}")
+    if e.has(Float):
+        raise Undecided(f"floating-point numbers in {e}")
     if not e.has(variable):
         return e
     if e == variable:
         return end
 
     def inner(x: Expr) -> Expr:
-        return limit_at_infinity(x, variable, end, signs)
+        return limit_at_infinity(x, variable, end, given)
 
     if isinstance(e, Add):
         parts = [inner(a) for a in e.args]
@@ -47,6 +52,11 @@ def limit_at_infinity(
             raise Undecided(f"oo plus a term that may not be real in {e}")
         return infinite.pop() if infinite else Add(*parts)
     if isinstance(e, Mul):
+        free = [a for a in e.args if not _within(a, bounded, variable)]
+        if len(free) < len(e.args):  # a bounded factor times what vanishes
+            if inner(Mul(*free)) == 0:
+                return S.Zero
+            raise Undecided(f"a bounded factor may have no limit in {e}")
         return _product([inner(a) for a in e.args], signs, e)
     if isinstance(e, exp):
         x = inner(e.args[0])
@@ -66,6 +76,19 @@ def limit_at_infinity(
     if isinstance(e, Sum):
         return _sum(e, inner, variable, signs)
     raise Undecided(f"no limit rule for {e}")
+
+
+def _within(e: Expr, bounded: list[Bounded], variable: Symbol) -> bool:
+    """Whether `e` is a function given as bounded, at any values of its indices."""
+    for g in bounded:
+        if g.variable != variable or e.func != g.expr.func or len(e.args) != len(g.expr.args):
+            continue
+        pairs = list(zip(e.args, g.expr.args, strict=True))
+        if all(
+            a == b or (b in g.for_all and a.is_integer and not a.has(variable)) for a, b in pairs
+        ):
+            return True
+    return False
 
 
 def _product(parts: list[Expr], signs: tuple[Sign, ...], e: Expr) -> Expr:
@@ -105,7 +128,7 @@ def _sum(e: Sum, inner, variable: Symbol, signs: tuple[Sign, ...]) -> Expr:  # t
     summand = Sum(e.function, *others) if others else e.function
     term = inner(summand.xreplace({index: j}))
     if term in (oo, -oo):  # every term, without exception, tends there
-        if sign_of(upper - lower + 1, signs) != POSITIVE:
+        if order_of(upper - lower + 1, signs) != POSITIVE:
             raise Undecided(f"number of terms of {e}")
         return term
     return Sum(term.xreplace({j: index}), (index, lower, upper)) if term != 0 else S.Zero

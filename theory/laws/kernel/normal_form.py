@@ -19,6 +19,7 @@ from itertools import permutations
 from operator import mul
 
 from sympy import (
+    Abs,
     Add,
     Derivative,
     Dummy,
@@ -26,7 +27,11 @@ from sympy import (
     Float,
     Indexed,
     Integer,
+    KroneckerDelta,
+    Max,
+    Min,
     Mul,
+    Piecewise,
     Pow,
     Product,
     Rational,
@@ -34,13 +39,17 @@ from sympy import (
     Sum,
     Symbol,
     cancel,
+    ceiling,
     cosh,
     default_sort_key,
     exp,
     expand,
     factor_terms,
+    floor,
     fraction,
     log,
+    preorder_traversal,
+    sign,
     sinh,
     tanh,
     together,
@@ -48,12 +57,24 @@ from sympy import (
 
 from steering_strength.theory.laws.kernel.binding import differentiated, rename_bound, substitute
 from steering_strength.theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
-from steering_strength.theory.laws.kernel.signs import POSITIVE, finite_range, sign_of
+from steering_strength.theory.laws.kernel.signs import (
+    NEGATIVE,
+    NONNEGATIVE,
+    POSITIVE,
+    ZERO,
+    finite_range,
+    ordered,
+    real,
+    sign_of,
+    without_extremes,
+)
 
 __all__ = ["NormalForm", "decide_equal", "decide_sign"]
 
 # Canonical names of bound indices. Dummies equal only themselves, so no user symbol can clash.
 _BOUND = tuple(Dummy(f"i{k}", integer=True) for k in range(12))
+# Functions with a corner or a jump: no derivative without knowing on which side one is.
+_ANGULAR = (Abs, Max, Min, sign, Piecewise, floor, ceiling)
 _MAX_FLATTEN = 4  # sums over more indices at once stay nested: 4! orders are tried
 
 
@@ -63,11 +84,13 @@ class NormalForm:
     def __init__(self, given: tuple[Given, ...] = ()) -> None:
         self._symbol: dict[Expr, Symbol] = {}
         self._atom: dict[Symbol, Expr] = {}
+        self._free: dict[Symbol, frozenset[Symbol]] = {}
         self._roots: dict[Symbol, tuple[int, Expr]] = {}
         self._facts = [g for g in given if isinstance(g, Fact)]
         self._splits = {(g.lower, g.upper): g.at for g in given if isinstance(g, Split)}
         self._lets = [g for g in given if isinstance(g, Let)]
-        self._signs = tuple(g for g in given if isinstance(g, Sign))
+        signs = tuple(g for g in given if isinstance(g, Sign))
+        self._signs = (*signs, *(c for g in signs if (c := _canonical_sign(g)) is not None))
         self._known: dict[Expr, Expr] = {}
         self._instances: dict[tuple[int, tuple[Expr, ...]], Expr] = {}
         self._in_use: set[tuple[int, tuple[Expr, ...]]] = set()
@@ -95,9 +118,15 @@ class NormalForm:
 
     def sign(self, expr: Expr) -> str:
         """Sign of `expr`: as it stands, else of its normal form; raises `Undecided`."""
+        weak = None
         try:
-            return sign_of(expr, self._signs)
+            weak = sign_of(expr, self._signs)
+            if weak in {POSITIVE, NEGATIVE, ZERO} or not expr.has(Sum):
+                return weak
+            return sign_of(self.canonical(expr), self._signs)
         except Undecided:
+            if weak is not None:
+                return weak
             return sign_of(self.canonical(expr), self._signs)
 
     # -- rewriting ---------------------------------------------------------------------
@@ -129,8 +158,12 @@ class NormalForm:
             return self.ratio(e.rewrite(exp))
         if isinstance(e, Sum):
             return self._sum(e)
+        if isinstance(e, Max | Min):
+            return self.ratio(without_extremes(e, self._signs))
+        if isinstance(e, Abs):
+            return self._absolute(e.args[0])
         if isinstance(e, Derivative):
-            done = differentiated(e)
+            done = differentiated(e, self._differentiable)
             if isinstance(done, Derivative):  # of an undefined function: an atom
                 return self._new(done)
             return self.ratio(done)
@@ -138,11 +171,46 @@ class NormalForm:
             return self._new(e.func(*(self.restore(self.ratio(a)) for a in e.args)))
         raise Undecided(f"no rule for {type(e).__name__}: {e}")
 
+    def _differentiable(self, d: Derivative) -> None:
+        """Refuse a derivative that may not exist where the formula for it says it does."""
+        if any(v.is_integer for v in d.variables):
+            raise Undecided(f"a derivative by an integer: {d}")
+        moved = {s for v in d.variables for s in v.free_symbols}
+        for node in preorder_traversal(d.expr):
+            if not isinstance(node, Expr) or not node.free_symbols & moved:
+                continue
+            if isinstance(node, _ANGULAR):
+                raise Undecided(f"{node} may not be differentiable; give its sign, or its cases")
+            if isinstance(node, log) and self.sign(node.args[0]) != POSITIVE:
+                raise Undecided(f"logarithm of {node.args[0]}, which may not be positive")
+            fractional = isinstance(node, Pow) and not node.exp.is_Integer
+            if fractional and not isinstance(node, exp) and self.sign(node.base) != POSITIVE:
+                raise Undecided(f"a power of {node.base}, which may not be positive")
+
+    def _absolute(self, x: Expr) -> Expr:
+        """|x| by its sign, else the root of x**2."""
+        try:
+            code = self.sign(x)
+        except Undecided:
+            code = ""
+        if code in {POSITIVE, NONNEGATIVE, ZERO}:
+            return self.ratio(x)
+        if code in {NEGATIVE, "0-"}:
+            return -self.ratio(x)
+        if not real(x, self._signs):
+            raise Undecided(f"the absolute value of {x}, which may not be real")
+        inside = self.canonical(x)
+        inside = -inside if inside.could_extract_minus_sign() else inside
+        symbol = self._new(Abs(inside))
+        self._roots[symbol] = (2, self.ratio(inside) ** 2)
+        return symbol
+
     def _new(self, atom: Expr) -> Symbol:
         """The symbol that stands for a canonical atom."""
         if atom not in self._symbol:
             symbol = Dummy("a", positive=True if atom.is_positive else None)
             self._symbol[atom], self._atom[symbol] = symbol, atom
+            self._free[symbol] = frozenset(atom.free_symbols)
         return self._symbol[atom]
 
     def _pow(self, base: Expr, exponent: Expr) -> Expr:
@@ -194,16 +262,25 @@ class NormalForm:
         numerator, denominator = fraction(together(self.ratio(argument)))
         factors = [(f, 1) for f in Mul.make_args(factor_terms(numerator))]
         factors += [(f, -1) for f in Mul.make_args(factor_terms(denominator))]
+        unknown = []
         for f, direction in factors:
             base, n = f.as_base_exp()
             raw = self.restore(base)
-            if sign_of(raw, self._signs) != POSITIVE:
-                raise Undecided(f"logarithm of a product with the factor {raw}")
+            if not self._positive(raw):
+                unknown.append(raw)
+                if len(unknown) > 1 or n != 1:  # one factor takes its sign from the whole
+                    raise Undecided(f"logarithm of a product with the factor {raw}")
             if isinstance(raw, exp):
                 total += direction * n * self.ratio(raw.args[0])
             elif base != 1:
                 total += direction * n * self._new(log(self.restore(expand(base))))
         return total
+
+    def _positive(self, raw: Expr) -> bool:
+        try:
+            return sign_of(raw, self._signs) == POSITIVE
+        except Undecided:
+            return False
 
     # -- sums --------------------------------------------------------------------------
 
@@ -215,6 +292,8 @@ class NormalForm:
             at = self._splits[lower, upper]
             if at in (lower, upper + 1):
                 raise Undecided(f"a split of {lower} .. {upper} at its end")
+            if not (ordered(lower, at, self._signs) and ordered(at, upper + 1, self._signs)):
+                raise Undecided(f"a split of {lower} .. {upper} before {at}: give their order")
             return self.ratio(Sum(summand, (index, lower, at - 1))) + self.ratio(
                 Sum(summand, (index, at, upper))
             )
@@ -222,7 +301,7 @@ class NormalForm:
         body = summand.xreplace({index: j})
         for let in self._lets:
             if (let.lower, let.upper) == (lower, upper):
-                body = _parametrised(body, let, j)
+                body = self._parametrised(body, let, j)
         numerator, denominator = fraction(together(self.ratio(body)))
         free, bound = S.One, S.One
         for f in Mul.make_args(denominator):
@@ -238,16 +317,52 @@ class NormalForm:
                     inside *= f
                 else:
                     outside *= f
-            total += outside * self._sum_atom(inside / bound, j, lower, upper)
+            picked = self._picked(inside / bound, j, lower, upper)
+            if picked is None:
+                picked = self._sum_atom(inside / bound, j, lower, upper)
+            total += outside * picked
         return total / free
 
+    def _parametrised(self, body: Expr, let: Let, j: Symbol) -> Expr:
+        """`body` with the entry at the index `j` replaced; derivatives are taken before."""
+        entry, value = (e.xreplace({let.index: j}) for e in (let.entry, rename_bound(let.value)))
+        body = differentiated(body, self._differentiable)
+        moved = entry.free_symbols | value.free_symbols
+        if any(v.free_symbols & moved for d in body.atoms(Derivative) for v in d.variables):
+            raise Undecided(f"a derivative by what {let.entry} = {let.value} depends on")
+        return substitute(body, {entry: value})
+
     def _depends(self, f: Expr, j: Symbol) -> bool:
-        return any(j == s or j in self._atom.get(s, S.One).free_symbols for s in f.free_symbols)
+        free = f.free_symbols
+        return j in free or any(j in self._free[s] for s in free if s in self._free)
+
+    def _picked(self, monomial: Expr, j: Symbol, lower: Expr, upper: Expr) -> Expr | None:
+        """The one term that a factor KroneckerDelta(j, t) leaves of a sum over j.
+
+        None if there is no such factor, or it is not known whether t is in the range.
+        """
+        for f in Mul.make_args(monomial):
+            base = f.as_base_exp()[0]
+            raw = self._atom.get(base, base) if base.is_Symbol else base
+            if not isinstance(raw, KroneckerDelta) or j not in raw.args:
+                continue
+            (t,) = (a for a in raw.args if a != j) if len(set(raw.args)) == 2 else (None,)
+            if t is None or j in t.free_symbols:
+                continue
+            if ordered(lower, t, self._signs) and ordered(t, upper, self._signs):
+                rest = self.restore(monomial / f)
+                return self.ratio(substitute(rest, {j: t}))
+            if ordered(t, lower - 1, self._signs) or ordered(upper + 1, t, self._signs):
+                return S.Zero
+        return None
 
     def _sum_atom(self, monomial: Expr, j: Symbol, lower: Expr, upper: Expr) -> Expr:
         """`Sum(monomial, (j, lower, upper))` for a product of factors that all depend on j."""
         if not self._depends(monomial, j):
-            return (upper - lower + 1) * monomial
+            # an empty range has no terms, however far its ends lie apart
+            if ordered(lower, upper + 1, self._signs):
+                return self.ratio(upper - lower + 1) * monomial
+            return self._new(Sum(S.One, (_BOUND[0], lower, upper))) * monomial
         limits, factors = [(j, lower, upper)], []
         for f in Mul.make_args(monomial):
             base, n = f.as_base_exp()
@@ -283,16 +398,6 @@ class NormalForm:
         return self._new(atom)
 
 
-def _parametrised(body: Expr, let: Let, j: Symbol) -> Expr:
-    """`body` with the entry at the index `j` replaced; derivatives are taken before."""
-    entry, value = (e.xreplace({let.index: j}) for e in (let.entry, rename_bound(let.value)))
-    body = differentiated(body)
-    moved = entry.free_symbols | value.free_symbols
-    if any(v.free_symbols & moved for d in body.atoms(Derivative) for v in d.variables):
-        raise Undecided(f"a derivative by what {let.entry} = {let.value} depends on")
-    return substitute(body, {entry: value})
-
-
 def _independent(e: Sum, j: Symbol) -> bool:
     """Whether no range of `e` depends on `j` or on another index of `e`."""
     indices = {j, *(limit[0] for limit in e.limits)}
@@ -317,16 +422,32 @@ def _canonical_sum(body: Expr, limits: list[tuple[Symbol, Expr, Expr]]) -> Sum:
 
 def decide_equal(lhs: Expr, rhs: Expr, given: tuple[Given, ...] = ()) -> bool:
     """Whether `lhs = rhs` is proved under `given`; `False` means undecided, never refuted."""
-    if lhs.has(Float) or rhs.has(Float):  # rounded before the kernel sees them
-        return False
+    if lhs.has(Float) or rhs.has(Float) or _rounded(given):
+        return False  # rounded before the kernel sees them
     try:
         return NormalForm(given).is_zero(lhs - rhs)
-    except Undecided:
+    except (Undecided, RecursionError):
         return False
 
 
 def decide_sign(expr: Expr, given: tuple[Given, ...] = ()) -> str:
     """Sign of `expr` under `given`: one of the codes of `theory.laws.kernel.signs`."""
-    if expr.has(Float):
-        raise Undecided(f"floating-point numbers in {expr}")
+    if expr.has(Float) or _rounded(given):
+        raise Undecided(f"floating-point numbers in {expr} or its hypotheses")
+    if not real(expr, tuple(g for g in given if isinstance(g, Sign))):
+        raise Undecided(f"{expr} may not be real, and only real numbers have an order")
     return NormalForm(given).sign(expr)
+
+
+def _rounded(given: tuple[Given, ...]) -> bool:
+    return any(e.has(Float) for g in given for e in g.expressions())
+
+
+def _canonical_sign(g: Sign) -> Sign | None:
+    """The sign of the normal form, so that it is known under whatever names of bound indices."""
+    if g.for_all or not g.expr.has(Sum):
+        return None
+    try:
+        return Sign(NormalForm().canonical(g.expr), strict=g.strict)
+    except Undecided:
+        return None

@@ -9,7 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import permutations
 
-from sympy import Add, Derivative, Dummy, Expr, Mul, Pow, Sum, Symbol, cosh, exp, expand, log
+from sympy import (
+    Abs,
+    Add,
+    Derivative,
+    Dummy,
+    Expr,
+    Max,
+    Min,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+    cosh,
+    exp,
+    expand,
+    log,
+)
 
 from steering_strength.theory.laws.kernel.binding import substitute
 from steering_strength.theory.laws.kernel.facts import Sign, Undecided
@@ -22,8 +38,11 @@ __all__ = [
     "POSITIVE",
     "ZERO",
     "finite_range",
+    "order_of",
+    "ordered",
     "real",
     "sign_of",
+    "without_extremes",
 ]
 
 POSITIVE, NONNEGATIVE, NEGATIVE, NONPOSITIVE, ZERO, NONZERO = "+", "0+", "-", "0-", "0", "!0"
@@ -40,9 +59,18 @@ def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
                 return code if e == known else _FLIP[code]
     if not e.free_symbols and not e.has(Sum):
         return _assumed(e)  # a number: SymPy evaluates it to as many digits as the sign needs
+    if e.has(Max, Min):
+        return sign_of(without_extremes(e, signs), signs)
+    if isinstance(e, Abs):
+        return _absolute(e.args[0], signs)
     if isinstance(e, Add):
         return _add(e, signs)
     if isinstance(e, Mul):
+        for rule in signs:  # e = known * rest, with the sign of `known` given
+            for known in _instances(rule, e):
+                if isinstance(known, Mul) and set(known.args) < set(e.args):
+                    code = POSITIVE if rule.strict else NONNEGATIVE
+                    return _mul([code, sign_of(e / known, signs)])
         return _mul([sign_of(f, signs) for f in e.args])
     if isinstance(e, exp | cosh):
         if not real(e.args[0], signs):
@@ -72,12 +100,43 @@ def finite_range(lower: Expr, upper: Expr) -> None:
         raise Undecided(f"the range {lower} .. {upper}, which may not be finite or whole")
 
 
+def order_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
+    """Sign of a number of terms: by structure, or as a given sign plus what structure decides.
+
+    With `V - n - k > 0` given and `k` positive, `V - n` is positive: their difference is `k`.
+    """
+    e = expand(e)
+    try:
+        return sign_of(e, signs)
+    except Undecided:
+        for rule in signs:
+            if rule.for_all:
+                continue
+            try:
+                rest = sign_of(expand(e - rule.expr), signs)
+            except Undecided:
+                continue
+            if rest in {POSITIVE, NONNEGATIVE, ZERO}:
+                return POSITIVE if rule.strict or rest == POSITIVE else NONNEGATIVE
+        raise
+
+
+def ordered(first: Expr, last: Expr, signs: tuple[Sign, ...] = ()) -> bool:
+    """Whether `first <= last` is shown."""
+    try:
+        return order_of(last - first, signs) in {POSITIVE, NONNEGATIVE, ZERO}
+    except Undecided:
+        return False
+
+
 def real(e: Expr, signs: tuple[Sign, ...] = ()) -> bool:
     """Whether structure shows that `e` is a real number."""
     if e.is_real:
         return True
-    if isinstance(e, Add | Mul):
+    if isinstance(e, Add | Mul | Max | Min):
         return all(real(a, signs) for a in e.args)
+    if isinstance(e, Abs):
+        return True
     if isinstance(e, Sum):
         return real(e.function, signs)
     if isinstance(e, exp | cosh):
@@ -117,6 +176,56 @@ def _assumed(e: Expr) -> str:
     raise Undecided(f"sign of {e}")
 
 
+def without_extremes(e: Expr, signs: tuple[Sign, ...] = ()) -> Expr:
+    """`e` with max(a, b) = (a + b + |a - b|)/2 and min(a, b) = (a + b - |a - b|)/2 put in."""
+
+    def two(a: Expr, b: Expr, direction: int) -> Expr:
+        if not (real(a, signs) and real(b, signs)):
+            raise Undecided(f"{a} or {b}, which may not be real, in {e}")
+        return (a + b + direction * Abs(a - b)) / 2
+
+    def all_of(m: Expr) -> Expr:
+        direction = 1 if isinstance(m, Max) else -1
+        total, *others = m.args
+        for other in others:
+            total = two(total, other, direction)
+        return total
+
+    return e.replace(lambda m: isinstance(m, Max | Min), all_of)
+
+
+def _absolute(x: Expr, signs: tuple[Sign, ...]) -> str:
+    try:
+        code = sign_of(x, signs)
+    except Undecided:
+        return NONNEGATIVE
+    return {ZERO: ZERO, POSITIVE: POSITIVE, NEGATIVE: POSITIVE, NONZERO: POSITIVE}.get(
+        code, NONNEGATIVE
+    )
+
+
+def _with_absolute(e: Add, signs: tuple[Sign, ...]) -> str:
+    """Sign of a sum with a term c |u|: c |u| is the larger of c u and -c u, or the smaller."""
+    for term in e.args:
+        c, factor = term.as_coeff_Mul()
+        if not isinstance(factor, Abs) or not real(factor.args[0], signs):
+            continue
+        codes = []
+        for side in (factor.args[0], -factor.args[0]):
+            try:
+                codes.append(sign_of(expand(e - term + c * side), signs))
+            except Undecided:
+                codes.append("")
+        # c > 0: e is the larger of the two, c < 0: the smaller
+        low, high = (POSITIVE, NONNEGATIVE), (NEGATIVE, NONPOSITIVE)
+        up, down = (any, all) if c > 0 else (all, any)
+        if up(code in {*low, ZERO} for code in codes):
+            return POSITIVE if up(code == POSITIVE for code in codes) else NONNEGATIVE
+        if down(code in {*high, ZERO} for code in codes):
+            return NEGATIVE if down(code == NEGATIVE for code in codes) else NONPOSITIVE
+    raise Undecided(f"sign of the sum {e}")
+
+
 def _add(e: Add, signs: tuple[Sign, ...]) -> str:
     # 1 - exp(x) has the sign of -x, and exp(x) - 1 that of x
     one, rest = e.as_coeff_Add()
@@ -127,10 +236,16 @@ def _add(e: Add, signs: tuple[Sign, ...]) -> str:
             return inner if one == -1 else _FLIP[inner]
     for rule in signs:  # e = known + rest, with the sign of `known` given
         for known in _instances(rule, e):
-            if isinstance(known, Add) and set(known.args) < set(e.args):
-                code = POSITIVE if rule.strict else NONNEGATIVE
-                return _join({code, sign_of(e - known, signs)}, e)
-    return _join({sign_of(a, signs) for a in e.args}, e)
+            code = POSITIVE if rule.strict else NONNEGATIVE
+            for part, sign in ((known, code), (-known, _FLIP[code])):
+                if isinstance(part, Add) and set(part.args) < set(e.args):
+                    return _join({sign, sign_of(e - part, signs)}, e)
+    try:
+        return _join({sign_of(a, signs) for a in e.args}, e)
+    except Undecided:
+        if any(a.has(Abs) for a in e.args):
+            return _with_absolute(e, signs)
+        raise
 
 
 def _join(codes: set[str], e: Expr) -> str:
@@ -163,7 +278,7 @@ def _pow(e: Pow, signs: tuple[Sign, ...]) -> str:
         try:
             code = sign_of(base, signs)
         except Undecided:
-            if base.is_real and n > 0:
+            if real(base, signs) and n > 0:
                 return NONNEGATIVE
             raise
         if code in {POSITIVE, NEGATIVE, NONZERO}:
@@ -185,7 +300,7 @@ def _sum(e: Sum, signs: tuple[Sign, ...]) -> str:
     *inner, (index, lower, upper) = e.limits
     finite_range(lower, upper)
     summand = Sum(e.function, *inner) if inner else e.function
-    count = sign_of(expand(upper - lower + 1), signs)
+    count = order_of(upper - lower + 1, signs)
     code = sign_of(summand.xreplace({index: Dummy("j", integer=True)}), signs)
     if code == NONZERO:
         raise Undecided(f"terms of both signs may cancel in {e}")

@@ -1,1 +1,0 @@
-"""Curves measured by others, read and judged without torch."""

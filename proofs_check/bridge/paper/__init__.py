@@ -1,1 +1,0 @@
-"""The paper's real-model figures on the model at hand, each with the curve that theory predicts."""

@@ -1,0 +1,567 @@
+"""Curves measured by others, read and judged by what they can decide. No torch, no pickle here.
+
+| file | what is used | what it is |
+| --- | --- | --- |
+| `layer_<i>_ctx_<j>.npz` | alphas, probs_alphamax, token_alphamax | next-token probabilities |
+| `layer_<i>_cross_entropy.npz` | alphas, cross_entropy | nats per token |
+| `layer_<i>_behavior.npz` | alphas, mean_all | share of generations that show the concept |
+| any other npz, CSV, JSON lines | alpha, and effect, ce, kl or ppl | one value for each alpha |
+
+The first three are those of the paper's own tool; the arrays of Python objects in them (token
+strings) are never loaded. A CSV may have a byte-order mark, semicolons and decimal commas, as
+spreadsheets write it. Names of columns are taken in any case, and by their usual synonyms.
+
+Each verdict names the statement, what the curve shows, and how surely. The samples are all there
+is: where they are too sparse to decide, the status is `unknown` and says what would decide it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
+
+from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.proofs_check.verdict import Status, Verdict
+from steering_strength.theory.errors import ShapeError
+
+__all__ = ["Curves", "count_shapes", "shape_of"]
+
+Floats = NDArray[np.float64]
+
+# Columns and arrays by the names people give them; the first is ours.
+_SYNONYMS = {
+    "alpha": ("alpha", "alphas", "strength", "coefficient", "coeff", "multiplier"),
+    "effect": ("effect", "mean_all", "concept", "concept_probability"),
+    "cross_entropy": ("cross_entropy", "ce", "loss", "nll"),
+    "perplexity": ("perplexity", "ppl"),
+    "kl": ("kl", "kl_divergence"),
+}
+_DECIDES = {
+    "token probabilities": "tilting, peak",
+    "effect": "concept-monotone, concept-tanh",
+    "cross_entropy": "ce-quadratic, ce-linear, norm-limit",
+    "kl": "ce-exact",
+}
+_REMEDY = "name the columns alpha and one or more of effect, cross_entropy (ce), kl, perplexity"
+
+# In probability: smaller retreats of a curve are noise.
+_SHAPE = 1e-3
+# Curvature is fitted where the curve has moved by at most this: beyond it a polynomial of degree
+# six no longer absorbs the higher orders.
+_NEAR = 0.5
+_FEWEST = 7
+# Ratios of the likeliest tokens: files hold float32, and a tenth of a nat is a visible difference.
+_TOKENS, _LIKELY, _TINY, _RATIO_NATS = 8, 1e-4, 1e-12, 0.1
+# The part of each end that decides between a plateau and growth.
+_END = 0.2
+
+
+def shape_of(values: ArrayLike, tolerance: float) -> tuple[str, tuple[int, ...]]:
+    """Classify one curve sampled on increasing alphas, and locate its turns.
+
+    A turn counts when the curve retreats from its last extremum by more than `tolerance`, in the
+    units of `values` (A,). Thm 3.3 of arXiv:2602.02712 allows a token to rise, fall or bump.
+
+    Returns
+    -------
+    name : str
+        "flat", "rise", "fall", "bump" (rise, then fall), "dip", or "multi" for more turns.
+    turns : tuple of int
+        Indices of the interior extrema, in order.
+
+    Raises
+    ------
+    ShapeError
+        Fewer than two points, a NaN, or a negative tolerance.
+    """
+    curve: Floats = np.asarray(values, dtype=np.float64)
+    if curve.ndim != 1 or curve.size < 2 or np.isnan(curve).any():
+        raise ShapeError(
+            f"a curve of shape {curve.shape} with {int(np.isnan(curve).sum())} NaN",
+            remedy="give at least two finite points on one axis",
+        )
+    if not tolerance >= 0:
+        raise ShapeError(f"the tolerance is {tolerance}", remedy="give a number, at least 0")
+    start = direction = extreme = lowest = highest = 0
+    turns: list[int] = []
+    for i, value in enumerate(curve):
+        if direction == 0:
+            lowest = i if value < curve[lowest] else lowest
+            highest = i if value > curve[highest] else highest
+            if value - curve[lowest] > tolerance:
+                direction, extreme = 1, i
+            elif curve[highest] - value > tolerance:
+                direction, extreme = -1, i
+            start = direction
+        elif direction * (value - curve[extreme]) >= 0:
+            extreme = i
+        elif direction * (curve[extreme] - value) > tolerance:
+            turns.append(extreme)
+            direction, extreme = -direction, i
+    if direction == 0:
+        return "flat", ()
+    names = {(0, 1): "rise", (0, -1): "fall", (1, 1): "bump", (1, -1): "dip"}
+    return names.get((len(turns), start), "multi"), tuple(turns)
+
+
+def count_shapes(curves: Floats, tolerance: float) -> dict[str, int]:
+    """How many of the curves, (A, k), have each shape."""
+    found = Counter(shape_of(curve, tolerance)[0] for curve in curves.T)
+    return {name: found[name] for name in ("rise", "fall", "bump", "dip", "multi", "flat")}
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """What one file says about one sweep; absent parts are None.
+
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    alphas : numpy.ndarray
+        Shape (A,), in any order; sorted here.
+    probabilities : numpy.ndarray or None
+        Shape (A, k), next-token probabilities, in the file's order of tokens.
+    effect : numpy.ndarray or None
+        Shape (A,), probability of the concept.
+    cross_entropy : numpy.ndarray or None
+        Shape (A,), nats per token.
+    kl : numpy.ndarray or None
+        Shape (A,), KL(p_0 || p_alpha) in nats.
+
+    Raises
+    ------
+    CurveError
+        Too few alphas or one twice, a shape that does not fit, a value that is not finite, a
+        probability outside [0, 1], or a negative divergence.
+    """
+
+    name: str
+    alphas: Floats
+    probabilities: Floats | None = None
+    effect: Floats | None = None
+    cross_entropy: Floats | None = None
+    kl: Floats | None = None
+
+    def __post_init__(self) -> None:
+        count = self.alphas.size
+        if self.alphas.ndim != 1 or count < 5:
+            raise self._error(f"{count} values of alpha", "a sweep needs at least 5")
+        order = np.argsort(self.alphas, kind="stable")
+        for field in ("alphas", "probabilities", "effect", "cross_entropy", "kl"):
+            values = getattr(self, field)
+            if values is None:
+                continue
+            if values.shape[0] != count:
+                raise self._error(
+                    f"{field} has {values.shape[0]} rows for {count} alphas",
+                    "the file mixes two sweeps: export it again",
+                )
+            bad = int((~np.isfinite(values)).sum())
+            if bad:
+                raise self._error(
+                    f"{field} holds {bad} values that are not finite", "remove those alphas"
+                )
+            self._check_range(field, float(values.min()), float(values.max()))
+            object.__setattr__(self, field, values[order])
+        if not (np.diff(self.alphas) > 0).all():
+            raise self._error("an alpha occurs twice", "keep one value, or the mean, for each")
+
+    def _check_range(self, field: str, low: float, high: float) -> None:
+        if field in ("probabilities", "effect") and not (low >= -1e-9 and high <= 1 + 1e-6):
+            raise self._error(
+                f"{field} runs from {low:.3g} to {high:.3g}",
+                "give probabilities between 0 and 1 (not per cent, not differences)",
+            )
+        if field == "kl" and low < -1e-6:
+            raise self._error(f"kl is {low:.3g} somewhere", "a divergence is at least 0 nats")
+
+    def _error(self, problem: str, remedy: str) -> CurveError:
+        return CurveError(f"{self.name}: {problem}", remedy=remedy)
+
+    @classmethod
+    def read(cls, path: Path) -> Curves:
+        """Read a file by its ending: .npz, .csv, .tsv, .jsonl or .json.
+
+        Raises
+        ------
+        CurveError
+            It does not exist, cannot be read, or holds no known columns.
+        """
+        if not path.is_file():
+            raise CurveError(f"no file {path}", remedy="check the path")
+        readers = {
+            ".npz": _from_npz,
+            ".csv": _from_table,
+            ".tsv": _from_table,
+            ".jsonl": _from_json,
+            ".json": _from_json,
+        }
+        if path.suffix not in readers:
+            raise CurveError(
+                f"{path.name} is neither .npz, .csv, .tsv, .jsonl nor .json",
+                remedy="export the curves as one of them",
+            )
+        found = readers[path.suffix](path)
+        entropy = found.get("cross_entropy")
+        if entropy is None and "perplexity" in found:
+            perplexity = found["perplexity"]
+            if not perplexity.min() >= 1 - 1e-6:
+                raise CurveError(
+                    f"{path.name}: perplexity is {perplexity.min():.3g} somewhere",
+                    remedy="a perplexity is e to the cross-entropy in nats, at least 1",
+                )
+            entropy = np.log(perplexity)
+        return cls(
+            name=path.name,
+            alphas=found["alpha"],
+            probabilities=found.get("probs_alphamax"),
+            effect=found.get("effect"),
+            cross_entropy=entropy,
+            kl=found.get("kl"),
+        )
+
+    def judge(self) -> tuple[Verdict, ...]:
+        """Every statement that the parts of the file can decide, as verdicts `id@file`."""
+        found: list[Verdict] = []
+        if self.probabilities is not None:
+            found.append(self._tilting(self.probabilities))
+            found += self._tokens(self.probabilities)
+        if self.effect is not None:
+            found += [self._rises(self.effect), self._sigmoid(self.effect)]
+        if self.cross_entropy is not None:
+            found.append(self._curvature(self.cross_entropy))
+            for end, sign in (("+inf", 1), ("-inf", -1)):
+                found += self._end(self.cross_entropy, end, sign)
+        if self.kl is not None:
+            found.append(self._convex(self.kl))
+        return tuple(found)
+
+    def silence(self) -> str:
+        """What the file does not hold, and the statements about which it therefore says nothing."""
+        parts = (self.probabilities, self.effect, self.cross_entropy, self.kl)
+        absent = [
+            f"{name} ({laws})"
+            for (name, laws), part in zip(_DECIDES.items(), parts, strict=True)
+            if part is None
+        ]
+        return f"{self.name} holds no {', no '.join(absent)}" if absent else ""
+
+    def _verdict(self, statement: str, status: Status, shown: str) -> Verdict:
+        return Verdict(
+            id=f"{statement}@{self.name}",
+            method="real-model",
+            status=status,
+            expected=True,
+            claim=statement,
+            examples=1,
+            max_error=None,
+            counterexample=None,
+            seconds=0.0,
+            note=shown,
+        )
+
+    def _tilting(self, p: Floats) -> Verdict:
+        """Under tilting, log p(y) - log p(z) is a straight line in alpha, for any two tokens.
+
+        Its slope, M(y) - M(z), is read off next to alpha = 0; how far the line carries is measured.
+        """
+        middle = int(np.abs(self.alphas).argmin())
+        likely = np.argsort(-p[middle], kind="stable")[:_TOKENS]
+        likely = likely[p[middle, likely] >= _LIKELY]
+        statement = "tilting (ratios of tokens)"
+        if likely.size < 2 or not 0 < middle < self.alphas.size - 1:
+            return self._verdict(
+                statement,
+                "unknown",
+                f"{likely.size} tokens with p >= {_LIKELY:g} at alpha = 0, or no alpha on one side:"
+                " ratios of two are needed on both",
+            )
+        # What a file in float32 calls 0 has no ratio; such alphas say nothing about that token.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_p = np.log(np.where(p[:, likely] >= _TINY, p[:, likely], np.nan))
+        ratio = log_p[:, 1:] - log_p[:, :1]
+        x = self.alphas - self.alphas[middle]
+        slope = (ratio[middle + 1] - ratio[middle - 1]) / (x[middle + 1] - x[middle - 1])
+        error = np.abs(ratio - ratio[middle] - slope * x[:, None])
+        worst = np.where(np.isnan(error), 0.0, error).max(axis=1)
+        off = worst > _RATIO_NATS
+        reach = float(np.abs(x).max())
+        if off.any():
+            reach = float(np.abs(x[~off])[np.abs(x[~off]) < np.abs(x[off]).min()].max())
+        return self._verdict(
+            statement,
+            "refuted" if off.any() else "passed",
+            f"log p(y)/p(z) of the {likely.size} likeliest tokens is a line within"
+            f" {_RATIO_NATS:g} nat up to |alpha| = {reach:.3g}"
+            + (f", off by {worst.max():.2g} at worst: M changes with alpha" if off.any() else ""),
+        )
+
+    def _tokens(self, p: Floats) -> list[Verdict]:
+        found = []
+        for label, sign in (("alpha >= 0", 1), ("alpha <= 0", -1)):
+            side = sign * self.alphas >= 0
+            if side.sum() < 5:
+                continue
+            for count in sorted({min(8, p.shape[1]), p.shape[1]}):
+                shapes = count_shapes(p[side][:, :count], _SHAPE)
+                allowed = count - shapes["dip"] - shapes["multi"]
+                listed = ", ".join(f"{n} {name}" for name, n in shapes.items() if n)
+                found.append(
+                    self._verdict(
+                        f"peak ({label}, first {count})",
+                        "passed" if allowed == count else "refuted",
+                        f"{allowed} of {count} bump, rise or fall ({listed};"
+                        f" turns of at most {_SHAPE:g} ignored)",
+                    )
+                )
+        return found
+
+    def _rises(self, f: Floats) -> Verdict:
+        name, turns = shape_of(f, _SHAPE)
+        places = ", ".join(f"{self.alphas[i]:g}" for i in turns)
+        return self._verdict(
+            "concept-monotone",
+            "passed" if name == "rise" else "refuted",
+            name + (f", turns at alpha = {places}" if turns else ""),
+        )
+
+    def _sigmoid(self, f: Floats) -> Verdict:
+        statement = "concept-tanh, linear nu"
+        inside = (f > 0.02) & (f < 0.98)
+        if inside.sum() < _FEWEST:
+            return self._verdict(
+                statement,
+                "unknown",
+                f"{int(inside.sum())} points between 0.02 and 0.98, {_FEWEST} are needed",
+            )
+        x, y = self.alphas[inside], logit(f[inside])
+        slope, offset = np.polyfit(x, y, 1)
+        # A flat curve is a line, and has no variance to explain.
+        spread = float(y.var())
+        share = 1 - float((y - (slope * x + offset)).var()) / spread if spread > 0 else 1.0
+        return self._verdict(
+            statement,
+            "passed" if share >= 0.95 else "refuted",
+            f"logit = {offset:+.3g} {slope:+.3g} alpha explains {share:.1%} of its variance"
+            f" on {int(inside.sum())} points (holds from 95 %)",
+        )
+
+    def _around_zero(self, values: Floats) -> tuple[slice, str]:
+        """Where a curve has moved by at most half a nat, or what is missing there."""
+        middle = int(np.abs(self.alphas).argmin())
+        risen = np.abs(values - values[middle]) > _NEAR
+        right = np.flatnonzero(risen[middle:])
+        left = np.flatnonzero(risen[: middle + 1][::-1])
+        first = middle - (int(left[0]) - 1 if left.size else middle)
+        last = middle + (int(right[0]) - 1 if right.size else values.size - 1 - middle)
+        count = last + 1 - first
+        enough = count >= _FEWEST and first < middle < last
+        problem = (
+            f"{count} alphas within {_NEAR:g} nat of the unsteered value, {_FEWEST} are needed on"
+            " both sides: sample more densely near 0"
+        )
+        return slice(first, last + 1), "" if enough else problem
+
+    def _curvature(self, entropy: Floats) -> Verdict:
+        """Fit polynomials around 0; slope and curvature with their uncertainty."""
+        statement = "ce-quadratic, ce-linear"
+        near, problem = self._around_zero(entropy)
+        if problem:
+            return self._verdict(statement, "unknown", problem)
+        slope, slope_error, bend, bend_error = _derivatives(self.alphas[near], entropy[near])
+        sure: Status = "unknown"
+        if abs(bend) > bend_error:
+            sure = "passed" if bend > 0 else "refuted"
+        return self._verdict(
+            statement,
+            sure,
+            f"curvature {bend:.4g} +- {bend_error:.2g}, slope {slope:+.4g} +- {slope_error:.2g}"
+            f" nats per unit alpha on {near.stop - near.start} points to |alpha| ="
+            f" {np.abs(self.alphas[near]).max():g};"
+            + (
+                " a slope that is not zero measures miscalibration"
+                if abs(slope) > slope_error
+                else " no slope beyond its error"
+            ),
+        )
+
+    def _convex(self, kl: Floats) -> Verdict:
+        """KL(p_0 || p_alpha) = K(alpha) - alpha K'(0): zero at 0, convex, half Var(M) alpha^2."""
+        rises = np.diff(kl) / np.diff(self.alphas)
+        # Thousandths of the largest slope are what four printed digits leave.
+        slack = 1e-3 * float(np.abs(rises).max())
+        back = np.flatnonzero(np.diff(rises) < -slack)
+        shown = "convex, lowest at alpha = 0"
+        lowest = float(self.alphas[int(kl.argmin())])
+        if lowest != self.alphas[int(np.abs(self.alphas).argmin())]:
+            shown = f"lowest at alpha = {lowest:g}, not at the alpha nearest to 0"
+        elif back.size:
+            shown = (
+                f"bends down at {back.size} alphas, first at {self.alphas[back[0] + 1]:g}:"
+                " M changes with alpha, or it is the reverse divergence"
+            )
+        holds = shown.startswith("convex")
+        near, problem = self._around_zero(kl)
+        if not problem:
+            _, _, bend, error = _derivatives(self.alphas[near], kl[near])
+            shown += f"; Var(M) = {bend:.4g} +- {error:.2g} from its curvature at 0"
+        return self._verdict("ce-exact (convexity of KL)", "passed" if holds else "refuted", shown)
+
+    def _end(self, entropy: Floats, name: str, sign: int) -> list[Verdict]:
+        side = sign * self.alphas >= 0
+        x, y = np.abs(self.alphas[side]), entropy[side]
+        order = np.argsort(x)
+        x, y = x[order], y[order]
+        far = x >= (1 - _END) * x[-1] if x.size else x > 0
+        if x.size < 2 * _FEWEST or far.sum() < 3:
+            return []
+        steepest = float(np.max(np.abs(np.diff(y) / np.diff(x))))
+        last = float(np.polyfit(x[far], y[far], 1)[0])
+        flat = abs(last) <= 0.05 * steepest
+        return [
+            self._verdict(
+                f"norm-limit (plateau at {name})",
+                "passed" if flat else "unknown",
+                f"slope over the last {_END:.0%} {last:.3g} nats per unit alpha, steepest"
+                f" {steepest:.3g}: "
+                + ("a plateau" if flat else "still moving: a plateau, if any, lies further out"),
+            )
+        ]
+
+
+def _derivatives(x: Floats, y: Floats) -> tuple[float, float, float, float]:
+    """Slope and curvature at 0 with their errors: two standard errors and two more orders."""
+    scale = float(np.abs(x).max())
+    low, high = min(4, x.size - 4), min(6, x.size - 2)
+    slope, slope_error, bend, bend_error = _at_zero(x / scale, y, high)
+    other_slope, _, other_bend, _ = _at_zero(x / scale, y, low)
+    return (
+        slope / scale,
+        (2 * slope_error + abs(slope - other_slope)) / scale,
+        bend / scale**2,
+        (2 * bend_error + abs(bend - other_bend)) / scale**2,
+    )
+
+
+def _at_zero(x: Floats, y: Floats, degree: int) -> tuple[float, float, float, float]:
+    """First and second derivative at 0 of a least-squares polynomial, with standard errors."""
+    design = np.vander(x, degree + 1, increasing=True)
+    fit, *_ = np.linalg.lstsq(design, y, rcond=None)
+    spread = float(((y - design @ fit) ** 2).sum() / (y.size - degree - 1))
+    errors = np.sqrt(np.diag(spread * np.linalg.pinv(design.T @ design)))
+    return float(fit[1]), float(errors[1]), 2 * float(fit[2]), 2 * float(errors[2])
+
+
+def _from_npz(path: Path) -> dict[str, Floats]:
+    wanted = {"probs_alphamax", *(name for names in _SYNONYMS.values() for name in names)}
+    try:
+        # Opened here, because np.load leaves the file of a damaged archive open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            held = list(arrays.files)
+            found = {
+                name: np.asarray(arrays[name], dtype=np.float64)
+                for name in held
+                if _plain(name) in wanted
+            }
+    except (OSError, ValueError, KeyError, AttributeError, EOFError, BadZipFile) as error:
+        raise CurveError(
+            f"cannot read {path.name}: {error}", remedy="give an npz file of plain arrays"
+        ) from error
+    return _known(path, held, found)
+
+
+def _from_table(path: Path) -> dict[str, Floats]:
+    try:
+        # A spreadsheet puts a byte-order mark in front; utf-8-sig takes a file with or without.
+        text = path.read_text(encoding="utf-8-sig")
+        head = text.partition("\n")[0]
+        separator = max(";\t,", key=head.count)
+        table = [
+            row
+            for row in csv.reader(text.splitlines(), delimiter=separator)
+            if any(cell.strip() for cell in row)
+        ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CurveError(
+            f"cannot read {path.name}: {error}", remedy="give a UTF-8 table"
+        ) from error
+    if len(table) < 2:
+        raise CurveError(f"{path.name} has {len(table)} lines", remedy="a header and rows")
+    header = [cell.strip() for cell in table[0]]
+    # Where semicolons separate, a comma is a decimal point.
+    swap = separator != ","
+    rows = [
+        {
+            name: cell.replace(",", ".") if swap else cell
+            for name, cell in zip(header, row, strict=False)
+        }
+        for row in table[1:]
+    ]
+    return _columns(path, header, rows, first_line=2)
+
+
+def _from_json(path: Path) -> dict[str, Floats]:
+    remedy = "give one JSON object for each alpha, a line each or in a list"
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip()
+        lines = [line for line in text.splitlines() if line.strip()]
+        rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise CurveError(f"cannot read {path.name}: {error}", remedy=remedy) from error
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise CurveError(f"{path.name} holds no rows of names and numbers", remedy=remedy)
+    return _columns(path, list(rows[0]), rows, first_line=1)
+
+
+def _columns(
+    path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]], *, first_line: int
+) -> dict[str, Floats]:
+    known = {name for names in _SYNONYMS.values() for name in names}
+    found = {
+        name: np.array(
+            [_number(row.get(name, ""), path, i) for i, row in enumerate(rows, start=first_line)]
+        )
+        for name in header
+        if _plain(name) in known
+    }
+    return _known(path, header, found)
+
+
+def _known(path: Path, held: Sequence[str], found: Mapping[str, Floats]) -> dict[str, Floats]:
+    """What was found, under our own names."""
+    mine = {_plain(name): values for name, values in found.items()}
+    named = {
+        ours: next(mine[name] for name in names if name in mine)
+        for ours, names in _SYNONYMS.items()
+        if any(name in mine for name in names)
+    }
+    if "probs_alphamax" in mine:
+        named["probs_alphamax"] = mine["probs_alphamax"]
+    if "alpha" not in named or len(named) == 1:
+        raise CurveError(f"{path.name} holds {', '.join(held) or 'nothing'}", remedy=_REMEDY)
+    return named
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _number(cell: Any, path: Path, line: int) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        raise CurveError(
+            f"{path.name}, line {line}: {str(cell)!r} is not a number",
+            remedy="leave out rows without a measurement",
+        ) from None

@@ -1,1 +1,0 @@
-"""Steering vectors: made from texts, imported, stored, and the setting they belong to."""

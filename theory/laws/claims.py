@@ -1,0 +1,839 @@
+"""Claims: what a law says and what its steps say, as objects that can be decided and evaluated.
+
+Three forms are decided by the kernel: `Identity`, `Inequality`, `Limit`. The others speak of a
+whole function, `Monotone`, `Convex`, `OnePeak`, `Crosses`, `Between`, `Iff`, `Expansion`,
+`AtMost`, and come out of a rule of analysis (`theory.laws.rules`) applied to claims before them.
+Every claim has a status and a meaning on an instance: `claim.holds(instance)` is True, False, or
+None where that instance cannot tell.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from mpmath import mp, mpf
+from sympy import Derivative, Expr, Indexed, IndexedBase, KroneckerDelta, S, Symbol, oo, sympify
+
+from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.laws.assumptions import Principle
+from steering_strength.theory.laws.instances import (
+    DIGITS,
+    Instance,
+    NoValueError,
+    compare,
+    draw,
+    mp_of,
+    near,
+    satisfied,
+)
+from steering_strength.theory.laws.kernel import (
+    Bounded,
+    Given,
+    NormalForm,
+    Sign,
+    Undecided,
+    decide_equal,
+    decide_sign,
+    limit_at_infinity,
+)
+from steering_strength.theory.laws.kernel.signs import real
+from steering_strength.theory.laws.notation import Named, unfold
+from steering_strength.theory.laws.printing import domain, hypothesis, tex, text
+from steering_strength.theory.laws.symbols import TOKENS, V
+
+__all__ = [
+    "All",
+    "AtMost",
+    "Between",
+    "Case",
+    "Claim",
+    "Convex",
+    "Crosses",
+    "Expansion",
+    "Identity",
+    "Iff",
+    "Inequality",
+    "LawError",
+    "Limit",
+    "Monotone",
+    "OnePeak",
+    "Status",
+]
+
+
+class LawError(SteeringError):
+    """A claim or a law is put together wrongly: a premise of the wrong form, an unknown name."""
+
+
+class Status(StrEnum):
+    """What is known of a claim or of a law; only the first two count as proved."""
+
+    PROVED = "proved"
+    WITH_RULES = "proved with rules"
+    UNKNOWN = "unknown"
+    REFUTED = "refuted"
+
+
+_ACCEPTED = {  # sign of lhs - rhs that proves the relation
+    ">": {"+"},
+    ">=": {"+", "0+", "0"},
+    "<": {"-"},
+    "<=": {"-", "0-", "0"},
+    "!=": {"+", "-", "!0"},
+}
+_SIGNS = {">=": ("≥", r"\geq"), "<=": ("≤", r"\leq"), "!=": ("≠", r"\neq"), "->": ("→", r"\to")}
+
+
+@dataclass(frozen=True)
+class Claim(ABC):
+    """One assertion under hypotheses; `reason` explains it and proves nothing.
+
+    Attributes
+    ----------
+    reason : str
+        Why it holds, for the reader.
+    given : tuple
+        The hypotheses, in the forms of `theory.laws.kernel.facts`.
+    by, premises
+        The rule that produced it and the claims the rule was applied to; None if the kernel is
+        to decide it.
+    """
+
+    reason: str = field(default="", kw_only=True)
+    given: tuple[Given, ...] = field(default=(), kw_only=True)
+    by: Principle | None = field(default=None, kw_only=True)
+    premises: tuple[Claim, ...] = field(default=(), kw_only=True)
+
+    # -- status ------------------------------------------------------------------------
+
+    def decide(self) -> Status:
+        """The status of this claim; never raises on a well-formed one."""
+        return _decide(self)
+
+    def _decided(self) -> Status:
+        if self.by is not None:
+            found = {p.decide() for p in self.premises}
+            return Status.WITH_RULES if found <= {"proved", "proved with rules"} else Status.UNKNOWN
+        given = self.hypotheses()
+        if given and next(draw((), given, tries=200), None) is None:
+            return Status.UNKNOWN  # from hypotheses that nothing satisfies everything follows
+        try:
+            if self._prove(tuple(g.map(unfold) for g in given)):
+                return Status.PROVED
+        except (Undecided, RecursionError):
+            pass
+        return Status.REFUTED if self.counterexample() is not None else Status.UNKNOWN
+
+    def _prove(self, given: tuple[Given, ...]) -> bool:
+        """Whether the kernel proves it under unfolded hypotheses; may raise Undecided."""
+        return False
+
+    def counterexample(self) -> Any:
+        """The smallest instance found on which the hypotheses hold and the claim does not."""
+        best, size = None, 0
+        for instance in draw(self.expressions(), self.hypotheses(), tries=48):
+            if self._test(instance) is False:
+                length = len(instance.code())
+                if best is None or length < size:
+                    best, size = instance, length
+        return best
+
+    def why(self) -> str:
+        """Why it has no proof: the counterexample, or what the kernel could not decide."""
+        status = self.decide()
+        if status == Status.REFUTED:
+            instance = self.counterexample()
+            values = ", ".join(
+                f"{text(e)} = {_shown(instance, e)}"
+                for e in self.expressions()
+                if e.is_finite is not False
+            )
+            return f"false at {instance.code()}: {values}"
+        if status == Status.UNKNOWN:
+            given = self.hypotheses()
+            if given and next(draw((), given, tries=200), None) is None:
+                return "no instance was found that satisfies the hypotheses together"
+            if self.by is not None:
+                return "; ".join(p.why() for p in self.premises if p.decide() == Status.UNKNOWN)
+            return self._hint(tuple(g.map(unfold) for g in given))
+        return f"it is {status}"
+
+    def _hint(self, given: tuple[Given, ...]) -> str:
+        return (
+            f"a claim of the form {type(self).__name__} is proved by a rule from other claims "
+            "(theory.laws.rules); the kernel decides Identity, Inequality and Limit"
+        )
+
+    # -- meaning -----------------------------------------------------------------------
+
+    def holds(self, instance: Any) -> bool | None:
+        """Whether it holds on an instance (anything with `numbers` and `arrays` by name).
+
+        None where the hypotheses fail there, a value is missing, or numbers cannot tell.
+        """
+        if not hasattr(instance, "value"):
+            instance = Instance(instance.numbers, instance.arrays)
+        if satisfied(instance, self.hypotheses()) is not True:
+            return None
+        return self._test(instance)
+
+    def _test(self, instance: Any) -> bool | None:
+        with mp.workdps(DIGITS):
+            try:
+                return self._evaluate(instance)
+            except NoValueError:
+                return None
+
+    @abstractmethod
+    def _evaluate(self, instance: Any) -> bool | None:
+        """The meaning on an instance on which the hypotheses hold."""
+
+    def expressions(self) -> tuple[Expr, ...]:
+        """Every expression in it."""
+        return self._expressions()
+
+    @abstractmethod
+    def _expressions(self) -> tuple[Expr, ...]: ...
+
+    # -- hypotheses and print ----------------------------------------------------------
+
+    def hypotheses(self) -> tuple[Given, ...]:
+        """`given`, and that every free token index is one of 0 .. V - 1."""
+        return (*self.given, *_inside(self))
+
+    def free(self) -> set[Any]:
+        """The free symbols of its expressions and hypotheses, names unfolded."""
+        every = (*self.expressions(), *(e for g in self.given for e in g.expressions()))
+        return set().union(*(unfold(e).free_symbols for e in every))
+
+    def assumed(self, *, latex: bool = False) -> list[str]:
+        """Everything it assumes, each as a formula: for-alls, signs, ranges, hypotheses."""
+        free = set().union(*(e.free_symbols for e in self.expressions()))
+        tokens = ", ".join((tex if latex else text)(t) for t in TOKENS if t in free)
+        every = rf"\text{{every token }}{tokens}" if latex else f"every token {tokens}"
+        lines = hypothesis(self.given, self.expressions(), latex=latex)
+        return [every, *lines] if tokens else lines
+
+    def text(self) -> str:
+        """The assertion as one line of Unicode."""
+        return self._text()
+
+    def latex(self) -> str:
+        """The assertion in LaTeX mathematics, without delimiters."""
+        return self._latex()
+
+    @abstractmethod
+    def _text(self) -> str: ...
+
+    @abstractmethod
+    def _latex(self) -> str: ...
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    def deduced(self, rule: Principle, premises: tuple[Claim, ...], reason: str) -> Any:
+        """The claim as the conclusion of a rule, under the hypotheses of its premises."""
+        given = tuple(dict.fromkeys(g for p in premises for g in p.given))
+        return replace(self, by=rule, premises=premises, given=given, reason=reason)
+
+
+def _shown(instance: Any, e: Expr) -> str:
+    v = instance.value(e)
+    return str(v) if isinstance(v, Fraction) else str(mp.nstr(v, 15))
+
+
+def _inside(claim: Claim) -> tuple[Sign, ...]:
+    """Where an entry is differentiated by, that its free token indices are tokens."""
+    if not any(
+        e.has(KroneckerDelta)
+        or any(isinstance(v, Indexed) for d in e.atoms(Derivative) for v in d.variables)
+        for e in claim.expressions()
+    ):
+        return ()
+    free = claim.free()
+    tokens = [t for t in TOKENS if t in free and V in free]
+    return tuple(s for t in tokens for s in (Sign(t), Sign(V - 1 - t)))
+
+
+@lru_cache(maxsize=8192)
+def _decide(claim: Claim) -> Status:
+    return claim._decided()
+
+
+def _sympified(claim: Any, *names: str) -> None:
+    for name in names:
+        object.__setattr__(claim, name, sympify(getattr(claim, name)))
+
+
+class _Relation(Claim):
+    """`lhs relation rhs`."""
+
+    if TYPE_CHECKING:
+        lhs: Any
+        rhs: Any
+
+        @property
+        def relation(self) -> Any: ...
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.lhs, self.rhs)
+
+    def _side(self, show: Callable[[Expr], str], k: int) -> str:
+        sign = _SIGNS.get(self.relation, (self.relation, self.relation))[k]
+        return f"{show(self.lhs)} {sign} {show(self.rhs)}"
+
+    def _text(self) -> str:
+        return self._side(text, 0)
+
+    def _latex(self) -> str:
+        return self._side(tex, 1)
+
+
+@final
+@dataclass(frozen=True)
+class Identity(_Relation):
+    """`lhs = rhs` for all values of the symbols: decided by the normal form."""
+
+    lhs: Any
+    rhs: Any
+    relation: ClassVar[Any] = "="
+
+    def __post_init__(self) -> None:
+        _sympified(self, "lhs", "rhs")
+
+    def _prove(self, given: tuple[Given, ...]) -> bool:
+        return decide_equal(unfold(self.lhs), unfold(self.rhs), given)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        return near(instance.value(self.lhs), instance.value(self.rhs))
+
+    def _hint(self, given: tuple[Given, ...]) -> str:
+        form = NormalForm(given)
+        difference = unfold(self.lhs) - unfold(self.rhs)
+        try:
+            form.is_zero(difference)
+            left = form.canonical(difference)
+        except (Undecided, RecursionError) as reason:
+            return f"the kernel stops at: {reason}"
+        return f"no instance refutes it, but its normal form does not vanish: {text(left)}"
+
+
+@final
+@dataclass(frozen=True)
+class Inequality(_Relation):
+    """`lhs relation rhs` with relation >, >=, <, <= or != : decided by signs.
+
+    `form`, if given, is another form of `lhs - rhs` whose sign shows in its structure: the kernel
+    proves that they are equal, and takes the sign of `form`.
+    """
+
+    lhs: Any
+    rhs: Any
+    relation: str = field(default=">", kw_only=True)
+    form: Expr | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.relation not in _ACCEPTED:
+            raise LawError(
+                f"relation {self.relation!r} is no inequality", remedy="use >, >=, <, <= or !="
+            )
+        _sympified(self, "lhs", "rhs")
+
+    def _prove(self, given: tuple[Given, ...]) -> bool:
+        left, right = unfold(self.lhs), unfold(self.rhs)
+        signs = tuple(g for g in given if isinstance(g, Sign))
+        if not (real(left, signs) and real(right, signs)):
+            raise Undecided(f"{text(self.lhs)} or {text(self.rhs)} may not be real")
+        wanted = left - right
+        if self.form is not None:
+            if not decide_equal(wanted, unfold(self.form), given):
+                raise Undecided(f"the difference is not shown to equal {text(self.form)}")
+            wanted = unfold(self.form)
+        return decide_sign(wanted, given) in _ACCEPTED[self.relation]
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        a, b = instance.value(self.lhs), instance.value(self.rhs)
+        order = compare(a, b)
+        if order == 0 and not (isinstance(a, Fraction) and isinstance(b, Fraction)):
+            return True if self.relation in {">=", "<="} else None
+        return {
+            ">": order > 0, ">=": order >= 0, "<": order < 0, "<=": order <= 0, "!=": order != 0,
+        }[self.relation]  # fmt: skip
+
+    def _hint(self, given: tuple[Given, ...]) -> str:
+        try:
+            self._prove(given)
+            what = "its sign is not the one claimed, but no instance refutes it"
+        except (Undecided, RecursionError) as reason:
+            what = f"the kernel stops at: {reason}"
+        return (
+            f"{what}. It decides sums of terms that each have the sign: give such a form of "
+            f"the difference, `form=...`, for instance a sum of squares with positive weights"
+        )
+
+
+_EXPONENTIAL = 1200
+
+
+@final
+@dataclass(frozen=True)
+class Limit(_Relation):
+    """`lhs -> rhs` as `variable -> end`: decided by the strict algebra of limits."""
+
+    lhs: Any
+    rhs: Any
+    variable: Symbol = field(kw_only=True)
+    end: Expr = field(default=oo, kw_only=True)
+    relation: ClassVar[str] = "->"
+
+    def __post_init__(self) -> None:
+        _sympified(self, "lhs", "rhs", "end")
+
+    def _prove(self, given: tuple[Given, ...]) -> bool:
+        signs = tuple(g for g in given if isinstance(g, Sign | Bounded))
+        wanted = unfold(self.rhs)
+        moving = [g for g in given if not isinstance(g, Bounded) and g.mentions(self.variable)]
+        if self.variable in wanted.free_symbols or moving:
+            raise Undecided(f"neither the limit nor a hypothesis may move with {self.variable}")
+        found = limit_at_infinity(unfold(self.lhs), self.variable, self.end, signs)
+        if found in (oo, -oo) or wanted in (oo, -oo):
+            return bool(found == wanted)
+        return decide_equal(found, wanted, given)
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.lhs,) if self.rhs.is_infinite else (self.lhs, self.rhs)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        side = 1 if self.end == oo else -1
+
+        def at(strength: int, digits: int = DIGITS) -> Any:
+            there = instance.with_number(self.variable.name, Fraction(side * strength))
+            return mp_of(there.value(self.lhs, digits))
+
+        if self.rhs.is_infinite:
+            up = 1 if self.rhs == oo else -1
+            near_end, end = up * at(10**3), up * at(10**9)
+            return True if end > 1000 and end > near_end else None
+        wanted = mp_of(instance.value(self.rhs))
+        scale = 1 + abs(wanted)
+        with mp.workdps(_EXPONENTIAL):  # differences of size e^(-256 d) are not lost
+            before, close = at(128, _EXPONENTIAL), at(256, _EXPONENTIAL)
+            if abs(close - wanted) <= mpf(10) ** -6 * scale:
+                return True
+            settled = abs(close - before) <= mpf(10) ** -8 * scale
+        if settled and abs(close - wanted) > mpf(10) ** -3 * scale:
+            return False
+        return True if abs(at(10**9) - wanted) <= mpf(10) ** -6 * scale else None
+
+    def _hint(self, given: tuple[Given, ...]) -> str:
+        try:
+            self._prove(given)
+        except (Undecided, RecursionError) as reason:
+            return (
+                f"the kernel stops at: {reason}. Bring it to a determinate form first: divide "
+                "by what dominates, as an Identity of its own"
+            )
+        return "the limit that is found is not shown to equal the one claimed"
+
+    def _text(self) -> str:
+        return f"{super()._text()} as {text(self.variable)} → {text(self.end)}"
+
+    def _latex(self) -> str:
+        return rf"{super()._latex()} \quad ({tex(self.variable)} \to {tex(self.end)})"
+
+
+# -- claims about a whole function -----------------------------------------------------------
+
+_GRID = [Fraction(k, 4) for k in range(-40, 41)] + [
+    Fraction(s * 2**k) for k in range(4, 9) for s in (1, -1)
+]
+
+
+def _values(instance: Any, f: Expr, variable: Symbol) -> list[tuple[Fraction, Any]]:
+    """(strength, value) over a grid of the variable's domain, in order."""
+    found = []
+    for t in sorted(set(_GRID)):
+        if (variable.is_positive and t <= 0) or (variable.is_nonnegative and t < 0):
+            continue
+        try:
+            found.append((t, mp_of(instance.with_number(variable.name, t).value(f))))
+        except NoValueError:
+            continue  # outside the domain
+    return found
+
+
+def _moves(values: list[tuple[Fraction, Any]]) -> Iterator[int]:
+    """+1, -1 per step of a grid; a step below the digits carried says nothing."""
+    for (_, a), (_, b) in pairwise(values):
+        if not near(a, b):
+            yield 1 if b > a else -1
+
+
+@dataclass(frozen=True)
+class _OfFunction(Claim):
+    """A claim about the function `f` of `variable`, on the domain that its assumptions say."""
+
+    f: Expr
+    variable: Symbol
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f,)
+
+    def _on(self, *, latex: bool) -> str:
+        return domain(self.variable, latex=latex)
+
+
+@final
+@dataclass(frozen=True)
+class Monotone(_OfFunction):
+    """`f` increases (or decreases) in `variable`, strictly or not, on its domain."""
+
+    increasing: bool = field(default=True, kw_only=True)
+    strict: bool = field(default=True, kw_only=True)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        moves = set(_moves(_values(instance, self.f, self.variable)))
+        wrong = -1 if self.increasing else 1
+        return False if wrong in moves else True if moves else (None if self.strict else True)
+
+    def _verb(self) -> str:
+        verb = "increases" if self.increasing else "decreases"
+        return f"strictly {verb}" if self.strict else verb
+
+    def _text(self) -> str:
+        return f"{text(self.f)} {self._verb()} in {self._on(latex=False)}"
+
+    def _latex(self) -> str:
+        return rf"{tex(self.f)} \text{{ {self._verb()} in }} {self._on(latex=True)}"
+
+
+@final
+@dataclass(frozen=True)
+class Convex(_OfFunction):
+    """`f` is convex in `variable`, strictly or not."""
+
+    strict: bool = field(default=True, kw_only=True)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        values = [v for t, v in _values(instance, self.f, self.variable) if abs(t) <= 10]
+        bends = [
+            (a + c) / 2 - b
+            for a, b, c in zip(values, values[1:], values[2:], strict=False)
+            if not near((a + c) / 2, b)
+        ]
+        return all(v > 0 for v in bends) if bends else (None if self.strict else True)
+
+    def _text(self) -> str:
+        kind = "strictly convex" if self.strict else "convex"
+        return f"{text(self.f)} is {kind} in {self._on(latex=False)}"
+
+    def _latex(self) -> str:
+        kind = "strictly convex" if self.strict else "convex"
+        return rf"{tex(self.f)} \text{{ is {kind} in }} {self._on(latex=True)}"
+
+
+@final
+@dataclass(frozen=True)
+class OnePeak(_OfFunction):
+    """`f` strictly rises to exactly one peak and strictly falls after it (or the reverse).
+
+    `solves`, if known, is a pair (a, b): the place of the peak is where a = b.
+    """
+
+    valley: bool = field(default=False, kw_only=True)
+    solves: tuple[Expr, Expr] | None = field(default=None, kw_only=True)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        moves = list(_moves(_values(instance, self.f, self.variable)))
+        turns = [b for a, b in zip([None, *moves], moves, strict=False) if a != b]
+        first = -1 if self.valley else 1
+        if turns in ([first], [-first]):
+            return None  # the peak may lie beyond the grid
+        return turns == [first, -first] if turns else None
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, *(self.solves or ()))
+
+    def _text(self) -> str:
+        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
+        where = f", where {text(self.solves[0])} = {text(self.solves[1])}," if self.solves else ""
+        return (
+            f"{text(self.f)} strictly {ways[0]} to exactly one {ways[1]}{where} and strictly "
+            f"{ways[2]} after it, {self._on(latex=False)}"
+        )
+
+    def _latex(self) -> str:
+        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
+        where = (
+            rf" \text{{, where }} {tex(self.solves[0])} = {tex(self.solves[1])} \text{{,}}"
+            if self.solves
+            else ""
+        )
+        return (
+            rf"{tex(self.f)} \text{{ strictly {ways[0]} to exactly one {ways[1]}}}{where}"
+            rf" \text{{ and strictly {ways[2]} after it, }} {self._on(latex=True)}"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Crosses(_OfFunction):
+    """`f` is positive up to at most one zero and negative after it, where hypotheses hold."""
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        low, high = Fraction(1, 200), Fraction(199, 200)
+        points = [low + (high - low) * Fraction(k, 60) for k in range(61)]
+        signs = []
+        for t in points:
+            at = instance.with_number(self.variable.name, t)
+            if satisfied(at, self.given) is True:
+                v = at.value(self.f)
+                signs += [compare(v, Fraction(0)) > 0] if not near(v, Fraction(0)) else []
+        return signs == sorted(signs, reverse=True) if signs else None
+
+    def _text(self) -> str:
+        return (
+            f"{text(self.f)} has at most one zero, is positive before it and negative after it, "
+            f"on every interval of {text(self.variable)} where the hypotheses hold"
+        )
+
+    def _latex(self) -> str:
+        return (
+            rf"{tex(self.f)} \text{{ has at most one zero, is positive before it and negative "
+            rf"after it, on every interval of }} {tex(self.variable)} \text{{ where the "
+            r"hypotheses hold}"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Between(Claim):
+    """`lower <= f <= upper`."""
+
+    lower: Expr
+    f: Expr
+    upper: Expr
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.lower, self.f, self.upper)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        a, b, c = map(instance.value, self.expressions())
+        return compare(a, b) <= 0 and compare(b, c) <= 0
+
+    def _text(self) -> str:
+        return " ≤ ".join(map(text, self.expressions()))
+
+    def _latex(self) -> str:
+        return r" \leq ".join(map(tex, self.expressions()))
+
+
+@final
+@dataclass(frozen=True)
+class Case(Claim):
+    """One of two cases, by name: that of the hypotheses `when`, or else of `otherwise`."""
+
+    name: str
+    when: tuple[Given, ...]
+    otherwise: tuple[Given, ...]
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return ()
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        if satisfied(instance, self.when) is True:
+            return True
+        return False if satisfied(instance, self.otherwise) is True else None
+
+    def _words(self, latex: bool) -> list[str]:
+        return [", ".join(hypothesis(g, (), latex=latex)) for g in (self.when, self.otherwise)]
+
+    def _text(self) -> str:
+        when, otherwise = self._words(latex=False)
+        return f"{self.name} ({when}; else {otherwise})"
+
+    def _latex(self) -> str:
+        when, otherwise = self._words(latex=True)
+        return rf"\text{{{self.name}}}\ \left[{when}; \text{{ else }} {otherwise}\right]"
+
+
+@final
+@dataclass(frozen=True)
+class Iff(Claim):
+    """One claim holds if and only if the other does."""
+
+    left: Claim
+    right: Claim
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (*self.left.expressions(), *self.right.expressions())
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        a, b = self.left._test(instance), self.right._test(instance)
+        return None if a is None or b is None else a == b
+
+    def _text(self) -> str:
+        return f"{self.left.text()} if and only if {self.right.text()}"
+
+    def _latex(self) -> str:
+        return rf"{self.left.latex()} \iff {self.right.latex()}"
+
+
+@final
+@dataclass(frozen=True)
+class Expansion(_OfFunction):
+    """`f` is the polynomial in `variable - at` with these coefficients, plus o of its top power."""
+
+    coefficients: tuple[Expr, ...]
+    at: Any = S.Zero
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, *self.coefficients)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        n, errors = len(self.coefficients) - 1, []
+        there = mp_of(instance.value(self.at))
+        values = [mp_of(instance.value(c)) for c in self.coefficients]
+        for k in (3, 4):
+            t = mpf(10) ** -k
+            rest = mp_of(instance.with_number(self.variable.name, there + t).value(self.f))
+            rest -= mp.fsum(c * t**i for i, c in enumerate(values))
+            errors.append(abs(rest) / t**n)
+        return bool(errors[1] <= errors[0] / 5 + mpf(10) ** -20)
+
+    def _words(self, show: Callable[[Expr], str], raised: str) -> str:
+        v = self.variable if self.at == 0 else self.variable - self.at
+        base = show(v) if v.is_Symbol else f"({show(v)})"
+
+        def power(k: int) -> str:
+            return "1" if k == 0 else base if k == 1 else base + raised.format(k)
+
+        terms = []
+        for k, c in enumerate(self.coefficients):
+            if c == 0:
+                continue
+            shown = show(c) if not c.is_Add else f"({show(c)})"
+            terms.append(shown if k == 0 else power(k) if c == 1 else f"{shown} {power(k)}")
+        return f"{show(self.f)} = {' + '.join([*terms, f'o({power(len(self.coefficients) - 1)})'])}"
+
+    def _text(self) -> str:
+        return self._words(text, "^{}")
+
+    def _latex(self) -> str:
+        return self._words(tex, "^{{{}}}")
+
+
+@final
+@dataclass(frozen=True)
+class AtMost(_OfFunction):
+    """Sign changes of `f` over `variable` are no more than those of the sequence `term`.
+
+    `what` says how the count is read, for instance "interior extrema of F_C".
+    """
+
+    term: Expr
+    index: Symbol
+    upper: Expr  # the sequence runs over index = 0 .. upper
+    what: str = field(default="sign changes", kw_only=True)
+    parity: bool = field(default=False, kw_only=True)
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f,)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        signs = [
+            v > 0 for _, v in _values(instance, self.f, self.variable) if not near(v, Fraction(0))
+        ]
+        top = int(instance.value(self.upper))
+        steps = [
+            instance.value(self.term.xreplace({self.index: sympify(k)})) for k in range(top + 1)
+        ]
+        turns = [s > 0 for s in steps if s != 0]
+        return _changes(signs) <= _changes(turns)
+
+    def _words(self, show: Callable[[Expr], str], math: Callable[[str], str]) -> str:
+        sequence = math(f"({show(self.term)})_{{{show(self.index)}}}")
+        f, variable = math(show(self.f)), math(show(self.variable))
+        words = f"{f} changes sign in {variable} at most as often as {sequence}"
+        return words + (", and as often up to an even number" if self.parity else "")
+
+    def _text(self) -> str:
+        return self._words(text, lambda s: s.replace("{", "").replace("}", ""))
+
+    def _latex(self) -> str:
+        return rf"\text{{{self._words(tex, lambda s: f'${s}$')}}}"
+
+
+def _changes(signs: list[bool]) -> int:
+    return sum(a != b for a, b in pairwise(signs))
+
+
+@final
+@dataclass(frozen=True)
+class All(Claim):
+    """Several claims at once: a headline of more than one part."""
+
+    parts: tuple[Claim, ...]
+
+    def _decided(self) -> Status:
+        found = [p.decide() for p in self.parts]
+        for status in (Status.REFUTED, Status.UNKNOWN, Status.WITH_RULES):
+            if status in found:
+                return status
+        return Status.PROVED
+
+    def holds(self, instance: Any) -> bool | None:
+        """False if a part fails, True if none does and one holds, else None."""
+        found = [p.holds(instance) for p in self.parts]
+        return False if False in found else True if True in found else None
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        return self.holds(instance)
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return tuple(e for p in self.parts for e in p.expressions())
+
+    def _text(self) -> str:
+        return "; ".join(p.text() for p in self.parts)
+
+    def _latex(self) -> str:
+        return r";\quad ".join(p.latex() for p in self.parts)
+
+
+def changed(claim: Claim, f: Callable[[Expr], Expr]) -> Any:
+    """The same claim with `f` applied to every expression and hypothesis."""
+
+    def each(v: Any) -> Any:
+        if isinstance(v, Expr) and not isinstance(v, Symbol | IndexedBase):
+            return f(v)
+        if isinstance(v, Claim):
+            return changed(v, f)
+        if isinstance(v, tuple):
+            return tuple(
+                each(x) if isinstance(x, Expr | Claim) else x.map(f) if hasattr(x, "map") else x
+                for x in v
+            )
+        return v
+
+    skip = {"reason", "by", "premises"}
+    fields = {k: each(v) for k, v in vars(claim).items() if k not in skip}
+    return replace(claim, **fields)
+
+
+def names_in(claims: tuple[Claim, ...]) -> list[Named]:
+    """The named quantities of some claims, in order of first use, once each."""
+    found: dict[type, Named] = {}
+    pending = [e for c in claims for e in c.expressions()]
+    while pending:
+        for n in sorted(pending.pop(0).atoms(Named), key=str):
+            if type(n) not in found:
+                found[type(n)] = type(n)(*n.parameters)
+                pending.append(n.body)
+    return [n for n in found.values() if text(n) != text(n.body)]
