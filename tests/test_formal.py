@@ -136,7 +136,7 @@ def test_indices_of_the_same_name_are_told_apart() -> None:
     size, p = Symbol("V", integer=True, positive=True), IndexedBase("p")
     double = Sum(Sum(p[inner] * p[y] ** 2, (inner, 0, size - 1)), (y, 0, size - 1))
     assert Printer().term(double) == (
-        "(Sum vocab (fun y => (Sum vocab (fun y' => ((p y') * ((p y) ^ 2))))))"
+        "(Sum vocab (fun y' => (Sum vocab (fun y => ((p y) * ((p y') ^ 2))))))"
     )
 
 

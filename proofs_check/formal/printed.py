@@ -119,24 +119,33 @@ class Printer:
         return f"is_derive_n {function} {order} {v} {value}"
 
     def given(self, hypothesis: Given) -> str:
-        """A hypothesis of a step as a premise; empty for a cut of a range, which states nothing."""
+        """A hypothesis of a step as a premise; empty for a cut of a range, which states nothing.
+
+        Raises
+        ------
+        SteeringError
+            It is of a kind that has no translation.
+        """
+        names: list[str] = []
+        held = ""
         if isinstance(hypothesis, Split):
             return ""
         if isinstance(hypothesis, Let):
-            name = self.term(hypothesis.index)
-            equation = f"{self.term(hypothesis.entry)} = {self.term(hypothesis.value)}"
-            held = f"In {name} {range_of(hypothesis.lower, hypothesis.upper)}"
-            return f"(forall {name}, {held} -> {equation}) ->\n  "
-        if isinstance(hypothesis, Fact):
+            names = [self.term(hypothesis.index)]
+            held = f"In {names[0]} {range_of(hypothesis.lower, hypothesis.upper)} -> "
+            claim = f"{self.term(hypothesis.entry)} = {self.term(hypothesis.value)}"
+        elif isinstance(hypothesis, Fact):
+            names = [self.term(index) for index in hypothesis.for_all]
             claim = f"{self.term(hypothesis.lhs)} = {self.term(hypothesis.rhs)}"
-        elif str(hypothesis.expr) in _SIZES:
-            claim = _SIZES[str(hypothesis.expr)]
-        else:
+        elif isinstance(hypothesis, Sign):
+            names = [self.term(index) for index in hypothesis.for_all]
+            held = "".join(f"In {name} vocab -> " for name in names)
             sign = "<" if hypothesis.strict else "<="
-            claim = f"0 {sign} {self.term(hypothesis.expr)}"
-        names = " ".join(self.term(index) for index in hypothesis.for_all)
-        tokens = isinstance(hypothesis, Sign) and f"In {names} vocab -> " if names else ""
-        return f"({f'forall {names}, ' if names else ''}{tokens or ''}{claim}) ->\n  "
+            claim = _SIZES.get(str(hypothesis.expr)) or f"0 {sign} {self.term(hypothesis.expr)}"
+        else:
+            raise SteeringError(f"{hypothesis} has no form in Coq", remedy="extend Printer.given")
+        opening = f"forall {' '.join(names)}, " if names else ""
+        return f"({opening}{held}{claim}) ->\n  "
 
     def _sum(self, expr: Sum, bound: Mapping[Symbol, str]) -> str:
         names = dict(bound)
