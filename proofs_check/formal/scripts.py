@@ -374,17 +374,15 @@ intros a_z b_z z Hab HP HN.
 destruct (sign_separation_printed bool_dec [z] (fun _ => true) fst
   (fun (i : bool * J) _ => if fst i then a_z else b_z) (fun _ => a_z) (fun _ => b_z)) with
   (target := true) (P := map (pair true) P) (N := map (pair false) N) (z := z) as [H _].
-- intros [[|] i] y _; simpl; split; easy.
-- intros E; now apply map_eq_nil in E.
-- intros E; now apply map_eq_nil in E.
-- now left.
-- intros i Hi; apply in_map_iff in Hi; now destruct Hi as [k [<- _]].
-- intros i Hi; apply in_map_iff in Hi; now destruct Hi as [k [<- _]].
-- change (a_z * / b_z) with (a_z / b_z); rewrite <- H by easy.
-  unfold log_odds, average; rewrite !Sum_map, !map_length.
-  rewrite (Sum_ext P _ (fun _ => ln a_z)) by (intros; rewrite HP; easy).
-  rewrite (Sum_ext N _ (fun _ => ln b_z)) by (intros; rewrite HN; easy).
-  simpl; unfold Rdiv; ring.""",
+1: intros [[|] i] y _; simpl; split; easy.
+1-2: intros E; now apply map_eq_nil in E.
+1: now left.
+1-2: intros i Hi; apply in_map_iff in Hi; now destruct Hi as [k [<- _]].
+change (a_z * / b_z) with (a_z / b_z); rewrite <- H by easy.
+unfold log_odds, average; rewrite !Sum_map, !map_length.
+rewrite (Sum_ext P _ (fun _ => ln a_z)) by (intros; rewrite HP; easy).
+rewrite (Sum_ext N _ (fun _ => ln b_z)) by (intros; rewrite HN; easy).
+simpl; unfold Rdiv; ring.""",
     ),
     "peak-sign": (
         "",
