@@ -16,10 +16,10 @@ Three instances of the idea:
   fractions that can be checked by hand.
 
 Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
-(what is seen), `formulas` (what is on trial), `comparison` and `tolerance` (what agreement means),
-`check_tilting` and its siblings (the statements), `certified` (what ball arithmetic decides),
-`search`, `run` and `verdict` (the judgement). Then `mutants`, `errata` (with `tables` and
-`spelled`) and `conjectures`.
+(what is seen), `comparison` and `tolerance` (what agreement means), `check_tilting` and its
+siblings (the statements, and what ball arithmetic decides of them), `surface` (all that is judged),
+`search`, `run` and `verdict` (the judgement). Then `patch` and `mutants`, `errata` (with `tables`)
+and `conjectures`.
 """
 
 from __future__ import annotations

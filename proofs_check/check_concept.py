@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -65,6 +68,7 @@ def _slope(case: FamilyCase, alpha: Number) -> Number:
     "concept-ode",
     cases=any_families(),
     tolerance="F(1-F) to twice the error of the log-odds, each conditional mean to its own error",
+    judges=("TiltedFamily.concept_slope",),
 )
 def concept_ode(case: FamilyCase) -> Comparison:
     """F_C' = F_C (1 - F_C)(mu_C - mu_notC), mu the conditional means of M under p_alpha."""
@@ -99,6 +103,7 @@ def concept_ode(case: FamilyCase) -> Comparison:
     cases=any_families(),
     tolerance="the log-odds to the error of two log-sum-exps; Delta p(C) to that times F(1-F), and "
     "relatively to EPS (1 + |log p|) near alpha = 0",
+    judges=("TiltedFamily.concept_log_odds", "TiltedFamily.concept_increase"),
 )
 def concept_tanh(case: FamilyCase) -> Comparison:
     """Delta p(C|alpha) = (tanh((nu + r)/2) - tanh(r/2))/(2|C|), nu + r = log S_C - log S_notC."""
@@ -142,6 +147,7 @@ def concept_tanh(case: FamilyCase) -> Comparison:
     "concept-monotone",
     cases=st.one_of(concept_cases("1", wild=False), concept_cases("B.1", wild=False)),
     tolerance="F_C at alpha = n q as exact fractions; engine and simulation to their own errors",
+    judges=("TiltedFamily.concept_rises", "TiltedFamily.concept_falls"),
 )
 def concept_monotone(case: ConceptCase) -> Comparison:
     """F_T increases; F_C decreases where max_C M <= min_notC M (strictly unless M is constant)."""
@@ -158,6 +164,12 @@ def concept_monotone(case: ConceptCase) -> Comparison:
         tokens = case.dataset.tokens(concept)
         curve = exact.concept_curve(case.row, case.ratios, tokens, steps)
         moves = exact.signs_of_change(curve)
+        shares = _shares_by_level(case, tokens)
+        steps_of_rho = [b - a for a, b in pairwise(shares)]
+        exactly = all(d >= 0 for d in steps_of_rho), all(d <= 0 for d in steps_of_rho)
+        said = case.family.concept_rises(tokens), case.family.concept_falls(tokens)
+        if _levels_survive(case, tokens):
+            comparisons.append(claim(f"rho rises, falls: {exactly}, not {said}", said == exactly))
         if concept == case.target:
             comparisons.append(claim("F_T rises strictly", moves == [1]))
             direction = 1
@@ -182,10 +194,23 @@ def concept_monotone(case: ConceptCase) -> Comparison:
     return worst([*comparisons, compare("F_T'", slope, *symbolic)])
 
 
+def _levels_survive(case: ConceptCase, tokens: tuple[int, ...]) -> bool:
+    """Whether rounding M and log p changes neither the levels of M nor the order of their rho."""
+    rounded, shares = case.family.level_shares(tokens), _shares_by_level(case, tokens)
+    if rounded.size != len(shares):
+        return False
+    return all(abs(b - a) > Fraction(1, 10**9) or a == b in (0, 1) for a, b in pairwise(shares))
+
+
+def _shares_by_level(case: ConceptCase, tokens: tuple[int, ...]) -> list[Fraction]:
+    return exact.concept_levels(case.row, case.ratios, tokens)
+
+
 @check(
     "concept-limit",
     cases=any_families(),
     tolerance="the limit is a difference of shares, each to EPS (1 + |log p|)",
+    judges=("TiltedFamily.concept_limit", "TiltedFamily.concept_increase_limit"),
 )
 def concept_limit(case: FamilyCase) -> Comparison:
     """If C holds no extremal token, Delta p(C|alpha) -> -(1/|C|) sum_C p at both ends."""
@@ -199,6 +224,16 @@ def concept_limit(case: FamilyCase) -> Comparison:
         oracle = (CTX.fsum(end[z] for z in case.tokens) - before) / size
         allowed = SAFETY * EPS * limits.depth * (before + abs(oracle)) + UNDERFLOW
         formula = case.family.concept_increase_limit(case.tokens, sign)
+        inside, outside = (
+            CTX.fsum(end[z] for z in range(len(end)) if (z in case.tokens) == side)
+            for side in (True, False)
+        )
+        extreme = (max if sign > 0 else min)(case.M)
+        ties = [z in case.tokens for z, m in enumerate(case.M) if m == extreme]
+        log_odds = CTX.inf if all(ties) else CTX.log(inside / outside) if any(ties) else -CTX.inf
+        odds = case.family.concept_limit(case.tokens, sign)
+        width = 4 * SAFETY * EPS * limits.depth
+        comparisons.append(compare("limit of logit F", log_odds, Value("engine", odds, width)))
         comparisons.append(
             compare("limit of Delta p(C)", oracle, Value("formula", formula, allowed))
         )
@@ -224,6 +259,7 @@ def concept_limit(case: FamilyCase) -> Comparison:
     ),
     tolerance="turns of the curve are counted in 120 digits on a grid, turns of rho exactly",
     weight=0.5,
+    judges=("TiltedFamily.extrema_bound", "TiltedFamily.level_shares"),
 )
 def concept_shape(case: FamilyCase) -> Comparison:
     """F_C has at most as many extrema as rho has turns, with the same parity; so <= 2|C| - 1."""
@@ -231,8 +267,11 @@ def concept_shape(case: FamilyCase) -> Comparison:
         return AGREED
     seen = precise.curve_turns(case.p, case.M, case.tokens)
     bound = case.family.extrema_bound(case.tokens)
+    rho = exact.concept_levels(case.row, [Fraction(m) for m in case.log_odds], case.tokens)
+    allowed = SAFETY * EPS * tolerance(case).depth
     return worst(
         [
+            compare("rho", rho, Value("engine", case.family.level_shares(case.tokens), allowed)),
             claim(f"{seen} extrema seen, at most {bound}", seen <= bound),
             claim(f"{seen} extrema seen, parity of {bound}", (bound - seen) % 2 == 0),
             claim(
@@ -395,7 +434,7 @@ def concept_monotone_certificate(case: ConceptCase, balls: Balls) -> bool | None
     weight=0.3,
 )
 def concept_shape_certificate(case: FamilyCase | ConceptCase, balls: Balls) -> bool | None:
-    """Extrema isolated by interval halving; turns by exact fractions, and by the formula on trial.
+    """Extrema isolated by interval halving; turns by exact fractions, and by the engine.
 
     The formula knows M in float64 only: it is asked where M is given as floats.
     """

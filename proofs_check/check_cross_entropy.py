@@ -86,6 +86,7 @@ def _simulated(case: ConceptCase, alpha: float) -> tuple[float, float]:
     cases=DATASETS,
     tolerance="each variance to the error of M and of the weights; at x = |alpha| range(M) the "
     "quadratic law itself is off by x/3 (`ce-radius`)",
+    judges=("ConceptDataset.quadratic", "ConceptDataset.cross_entropy_increase"),
 )
 def ce_quadratic(case: ConceptCase) -> Comparison:
     """Delta CE(alpha) = alpha^2/2 sum_j pi_j Var_j(M) + o(alpha^2)."""
@@ -124,6 +125,11 @@ def ce_quadratic(case: ConceptCase) -> Comparison:
     cases=DATASETS,
     tolerance="d KL / d M(z) = alpha (p_alpha - p): the error of M acts through the total "
     "variation; relatively EPS (1 + |log p|)",
+    judges=(
+        "ConceptDataset.cross_entropy_increase",
+        "TiltedFamily.cross_entropy_increase",
+        "TiltedFamily.reverse_kl",
+    ),
 )
 def ce_exact(case: ConceptCase) -> Comparison:
     """Delta CE = sum_j pi_j (K_j - alpha K_j'(0)) = sum_j pi_j KL(p_j||p_j,alpha) >= 0, convex."""
@@ -178,6 +184,7 @@ def ce_exact(case: ConceptCase) -> Comparison:
     cases=any_families(),
     tolerance="in units of range(M)^n the n-th cumulant is at most the variance in size; it errs "
     "by 2^n times the error of a weight, and M - E[M] by EPS range(M)",
+    judges=("TiltedFamily.taylor",),
 )
 def ce_cumulants(case: FamilyCase) -> Comparison:
     """The coefficient of alpha^n in Delta CE is kappa_n / n!, for every n >= 2."""
@@ -239,6 +246,7 @@ def _by_differences(
     "ce-radius",
     cases=any_families(),
     tolerance="inequalities in 120 digits; the formulas of the bounds to 16 EPS of themselves",
+    judges=("envelope", "hoeffding"),
 )
 def ce_radius(case: FamilyCase) -> Comparison:
     """2(e^-x - 1 + x)/x^2 <= Delta CE / quadratic <= 2(e^x - 1 - x)/x^2, x = |alpha| range(M)."""
@@ -278,6 +286,7 @@ def ce_radius(case: FamilyCase) -> Comparison:
                 second**2 * (R**2 - 4 * second),
                 noise * R**3,
             ),
+            compare("alpha^2 R^2 / 8", x**2 / 8, Value("formula", cap, 4 * EPS * cap)),
             not_above("Delta CE <= alpha^2 R^2 / 8", increase, cap, 4 * EPS * cap),
             compare(
                 "R K'' - K'''", slack, *(Value(v.name, v.value, 1e-25 * R**3) for v in symbolic)
@@ -307,6 +316,7 @@ def _guarantees() -> list[Comparison]:
     "ce-linear",
     cases=concept_cases("none"),
     tolerance="two means of M, each to its own error",
+    judges=("ConceptDataset.linear_coefficient",),
 )
 def ce_linear(case: ConceptCase) -> Comparison:
     """Without Assumption 2, the slope of Delta CE at 0 is sum_j pi_j (E_model[M] - E_data[M])."""
@@ -366,6 +376,7 @@ def ce_linear(case: ConceptCase) -> Comparison:
     "ce-asymptote",
     cases=DATASETS,
     tolerance="sigma to the error of M, times |alpha|; log p to EPS (1 + |log p|)",
+    judges=("ConceptDataset.cross_entropy_asymptote",),
 )
 def ce_asymptote(case: ConceptCase) -> Comparison:
     """Delta CE is below alpha sigma, and above its asymptote alpha sigma + mean log p(argmax M)."""

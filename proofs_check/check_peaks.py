@@ -62,6 +62,7 @@ __all__ = ["CERTIFICATES", "CHECKS"]
     cases=any_families(),
     tolerance="K' - M(z) is known to the error of the weights times E|M - M(z)|, the root to that "
     "over K''. The simulated peak lies where the exact curve is within the noise of its top",
+    judges=("TiltedFamily.peaks", "TiltedFamily.peak_log_probability", "two_level_peak"),
 )
 def peak(case: FamilyCase) -> Comparison:
     """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z)."""
@@ -173,6 +174,7 @@ def _looked_up(
     cases=st.one_of(concept_cases("1"), concept_cases("B.1")),
     tolerance="the order is strict, and decided by one alpha at which one token falls while the "
     "other rises; simulated peaks are known to sqrt(2 noise / K'')",
+    judges=("TiltedFamily.peaks",),
 )
 def peak_order(case: ConceptCase) -> Comparison:
     """z in T, z' not in T: the peak of z' comes before the peak of z."""
@@ -247,6 +249,7 @@ def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
     cases=any_families(),
     tolerance="which tokens always rise, or always fall, is seen in 120 digits; the simulated "
     "curve may move the other way by its noise",
+    judges=("TiltedFamily.rising", "TiltedFamily.falling"),
 )
 def monotone(case: FamilyCase) -> Comparison:
     """Tokens at max M strictly increase for all alpha, tokens at min M strictly decrease."""
@@ -284,6 +287,7 @@ def monotone(case: FamilyCase) -> Comparison:
     "peak-sign",
     cases=st.one_of(concept_cases("1"), concept_cases("none")),
     tolerance="a sign is compared only where |M(z) - E_p[M]| exceeds the error of E_p[M]",
+    judges=("TiltedFamily.peak_signs", "TiltedFamily.peaks", "ConceptDataset.closeness"),
 )
 def peak_sign(case: ConceptCase) -> Comparison:
     """alpha_z > 0 iff M(z) > E_p[M], and E_p[M] = mean_N KL(p||p_i) - mean_P KL(p||p_i)."""
@@ -342,6 +346,7 @@ def _margin(case: WeightedCase) -> Number:
     "peak-sign/interval",
     cases=weighted_cases(),
     tolerance="signs in 120 digits; the closed form to EPS times its largest term",
+    judges=("weighted_margin",),
 )
 def peak_sign_interval(case: WeightedCase) -> Comparison:
     """In the weighted family, c_j outside T, the eps with positive target peaks form (0, eps*)."""
@@ -375,6 +380,7 @@ def every_eps(case: WeightedCase) -> Comparison:
     cases=family_cases(support=False),
     tolerance="log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the "
     "error of its exponents",
+    judges=("TiltedFamily.limit", "TiltedFamily.limit_distance"),
 )
 def limit(case: FamilyCase) -> Comparison:
     """p_alpha -> p restricted to argmax M (argmin at -inf), at total variation R/(P_A + R)."""

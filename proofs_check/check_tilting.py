@@ -55,6 +55,7 @@ ANY_ROWS = st.one_of(concept_cases("1"), concept_cases("B.1"), concept_cases("no
     cases=ANY_ROWS,
     tolerance="a float64 product of length d errs by d EPS |W_z||x|; `Simulation.noise` adds up "
     "what W, H, v and the difference of means contribute",
+    judges=("UnconstrainedFeatures.shifted_logits",),
 )
 def steering_shift(case: ConceptCase) -> Comparison:
     """Steered logits are l_j + (alpha/q)(sum_P l_i - sum_N l_i), l the unsteered logits."""
@@ -88,6 +89,12 @@ def steering_shift(case: ConceptCase) -> Comparison:
     cases=ANY_ROWS,
     tolerance="log p and M are known to EPS (1 + max|log p|), M times alpha; the simulation to its "
     "noise; law against oracle to 30 digits; exact fractions to 100",
+    judges=(
+        "ConceptDataset.log_odds",
+        "TiltedFamily.log_probability",
+        "TiltedFamily.cgf",
+        "TiltedFamily.probability_increase",
+    ),
 )
 def tilting(case: ConceptCase) -> Comparison:
     """p_alpha(z) = p(z|c_j) e^{alpha M(z)} / e^{K_j(alpha)}, and tilts compose."""
@@ -157,6 +164,7 @@ def _in_target(case: ConceptCase) -> list[bool]:
     "sign-separation",
     cases=st.one_of(concept_cases("1"), concept_cases("B.1")),
     tolerance="signs are decided by exact fractions; values of M to EPS (1 + max|log p|)",
+    judges=("ConceptDataset.log_odds", "ConceptDataset.separated_log_odds"),
 )
 def sign_separation(case: ConceptCase) -> Comparison:
     """Under Assumption 1, or with b common and a_{j,z} > b_z: z in T iff M(z) > 0; M by concept."""
@@ -177,6 +185,7 @@ def sign_separation(case: ConceptCase) -> Comparison:
     "slope",
     cases=family_cases(),
     tolerance="each weight to EPS (1 + |log p| + |alpha M|), times its leverage M - E[M]",
+    judges=("TiltedFamily.slope",),
 )
 def slope(case: FamilyCase) -> Comparison:
     """d p_alpha(z)/d alpha = p_alpha(z) (M(z) - E_alpha[M])."""
@@ -218,6 +227,7 @@ def slope(case: FamilyCase) -> Comparison:
     cases=family_cases(),
     tolerance="weights to EPS (1 + |log p| + |alpha M|) act through the standard deviation of M; "
     "E[M] itself rounds to EPS max|M|",
+    judges=("TiltedFamily.mean", "TiltedFamily.variance"),
 )
 def mean_slope(case: FamilyCase) -> Comparison:
     """K' = E_alpha[M], between min M and max M; K'' = Var_alpha[M] >= 0, 0 only for constant M."""

@@ -43,6 +43,9 @@ from steering_strength.proofs_check.strategies import (
 )
 from steering_strength.theory.engine import transformer
 
+SAFETY_OF_SOFTMAX = 64 * EPS
+"""Of a log-softmax of a handful of logits, besides that of the logits."""
+
 __all__ = ["CERTIFICATES", "CHECKS"]
 
 
@@ -76,6 +79,12 @@ def _rounding(case: NormCase, alpha: float) -> Number:
     cases=norm_cases(),
     tolerance="the direction of P v to EPS |v|/|P v|; at finite alpha the rounding of h + alpha v "
     "over what the norm leaves of it; expansions in 1/alpha are seen at alpha = 1e40",
+    judges=(
+        "NormedSteering.limit",
+        "NormedSteering.output",
+        "NormedSteering.rate",
+        "NormedSteering.bound",
+    ),
 )
 def norm_limit(case: NormCase) -> Comparison:
     """LN(h + alpha v) -> LN_0(+-v), the bias keeping its sign, at rate 1/|alpha| and no faster."""
@@ -126,6 +135,12 @@ def norm_limit(case: NormCase) -> Comparison:
         if not eps:
             distance = _length([a - b for a, b in zip(here, end, strict=True)])
             bound = number(float(normed.bound(alpha_here)))
+            reach = 2 * CTX.sqrt(len(h)) * _length(Ph) / _length(Pv) * max(map(abs, gain))
+            comparisons.append(
+                compare(
+                    "bound", reach / abs(alpha_here), Value("engine", bound, 1e-12 * bound * focus)
+                )
+            )
             comparisons.append(not_above("distance to the limit", distance, bound, 1e-13 * bound))
     d = len(h)
     A, B, C = (
@@ -154,6 +169,15 @@ def norm_limit(case: NormCase) -> Comparison:
     cases=norm_cases(),
     tolerance="logits to the rounding of the norm's output times |W|; the stationary point to the "
     "rounding of numerator and denominator over the denominator",
+    judges=(
+        "NormedSteering.last_block",
+        "LastBlock.size",
+        "LastBlock.logits",
+        "LastBlock.log_probability",
+        "LastBlock.slope",
+        "LastBlock.stationary",
+        "LastBlock.limit",
+    ),
 )
 def last_block(case: NormCase) -> Comparison:
     """Logits (a + alpha b)/sqrt(Q(alpha)) + const, each stationary at (aB - bC)/(bB - aA) only."""
@@ -178,6 +202,13 @@ def last_block(case: NormCase) -> Comparison:
         allowed = [a * lost for a in allowed]
         formula = case.last_block.logits(case.alpha)
         comparisons.append(compare("logits", logits(alpha), Value("formula", formula, allowed)))
+        oracle = [CTX.log(p) for p in precise.softmax(logits(alpha))]
+        twice = 2 * max(allowed) + SAFETY_OF_SOFTMAX
+        said = case.last_block.log_probability(case.alpha)
+        comparisons += [
+            compare("log p_alpha", oracle, Value("formula", said, twice)),
+            claim("V", case.last_block.size == len(W)),
+        ]
     Ph, Pv = _projected(case, h), _projected(case, v)
     d = len(h)
     A, B, C = (
@@ -185,6 +216,8 @@ def last_block(case: NormCase) -> Comparison:
         for pair in ((Pv, Pv), (Ph, Pv), (Ph, Ph))
     )
     C += eps
+    if A:
+        comparisons += _plateau(case, W, gain, bias, Pv)
     if A * C - B * B == 0:  # h is a multiple of v: the logits are steps, with nothing to look at
         return worst(comparisons)
     turns = case.last_block.stationary()
@@ -219,6 +252,13 @@ def last_block(case: NormCase) -> Comparison:
         Q = A * alpha**2 + 2 * B * alpha + C
         if Q > 0:
             slope = precise.derivative(partial(logit, z), alpha, span)
+            parts = size * (_length(Ph) * (A * abs(alpha) + abs(B)) + _length(Pv) * abs(B * alpha))
+            parts = (parts + size * _length(Pv) * C) / Q ** number("1.5")
+            found = case.last_block.slope(case.alpha)[z]
+            noisy = 64 * d * EPS * parts * _lost_squared(case, alpha)
+            comparisons.append(
+                compare("engine's slope of a logit", slope, Value("engine", found, noisy))
+            )
             sides = law_sides("last-block", binding, slope)
             scale = 1 + (abs(a) + abs(alpha * b)) * (abs(B) + abs(C) + A) / Q**2
             comparisons.append(
@@ -229,6 +269,28 @@ def last_block(case: NormCase) -> Comparison:
                 )
             )
     return worst(comparisons)
+
+
+def _plateau(
+    case: NormCase,
+    W: list[list[Number]],
+    gain: list[Number],
+    bias: list[Number],
+    direction: list[Number],
+) -> list[Comparison]:
+    """log p at alpha -> +-inf: the log-softmax of the unembedded norm of +-v."""
+    found = []
+    root = CTX.sqrt(CTX.fsum(x * x for x in direction) / len(direction))
+    focus = _length(numbers(case.v)) / _length(direction)
+    for sign in (-1, 1):
+        end = [g * sign * x / root + b for g, x, b in zip(gain, direction, bias, strict=True)]
+        oracle = [CTX.log(p) for p in precise.softmax(norms.logits(W, end))]
+        size = max(CTX.fsum(abs(w) for w in row) for row in W)
+        largest = max(gain) * CTX.sqrt(len(end)) * focus + max(abs(b) for b in bias)
+        allowed = 32 * len(end) * EPS * (1 + size * largest)
+        said = Value("engine", case.last_block.limit(sign), allowed)
+        found.append(compare(f"log p at {sign} inf", oracle, said))
+    return found
 
 
 def _lost_squared(case: NormCase, alpha: Number) -> Number:
@@ -243,6 +305,7 @@ def _lost_squared(case: NormCase, alpha: Number) -> Number:
     "final-norm",
     cases=readout_cases(),
     tolerance="logits are float64 products of length d: M and log p err by d EPS |W||h|",
+    judges=("readout_family",),
 )
 def final_norm(case: ReadoutCase) -> Comparison:
     """Steering the input of the unembedding tilts exactly, for any texts, bias, and |P| != |N|."""
@@ -294,6 +357,7 @@ def _smooth_logits(case: SmoothCase, j: int, alpha: Number) -> list[Number]:
     tolerance="derivatives of the logits are difference quotients good to 30 digits, rounded once; "
     "then a variance and two means in float64",
     weight=0.5,
+    judges=("local_divergence", "local_cross_entropy"),
 )
 def local(case: SmoothCase) -> Comparison:
     """At any layer KL(p_0||p_alpha) = alpha^2/2 Var_p(M_loc) + O(alpha^3); likewise CE on text."""
@@ -388,6 +452,7 @@ def constant_v(case: NormCase) -> Comparison:
     "norm-limit/invisible",
     cases=norm_cases(visible=False),
     tolerance="one division by a root of a mean of d squares",
+    judges=("NormedSteering.inert", "NormedSteering.limit"),
 )
 def invisible(case: NormCase) -> Comparison:
     """Where v vanishes under the norm (v = 0, constant under LayerNorm) the output stays LN(h)."""
@@ -400,6 +465,7 @@ def invisible(case: NormCase) -> Comparison:
         [
             compare("limit", stays, Value("far out", far, 1e-40 * (1 + abs(max(stays))))),
             *(compare("limit", stays, Value("engine", normed.limit(s), allowed)) for s in (-1, 1)),
+            claim("v is invisible", normed.inert),
             compare("output", stays, Value("engine", normed.output(case.alpha), allowed)),
         ]
     )

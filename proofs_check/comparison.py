@@ -16,7 +16,18 @@ import numpy as np
 
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 
-__all__ = ["AGREED", "EPS", "LAW", "Comparison", "Value", "claim", "compare", "not_above", "worst"]
+__all__ = [
+    "AGREED",
+    "EPS",
+    "LAW",
+    "Comparison",
+    "Value",
+    "claim",
+    "compare",
+    "equal",
+    "not_above",
+    "worst",
+]
 
 EPS = 2.0**-52
 """Spacing of doubles at 1; a correctly rounded operation errs by half of it, relatively."""
@@ -120,6 +131,11 @@ def compare(quantity: str, reference: Any, *sides: Value) -> Comparison:
 def claim(statement: str, holds: bool) -> Comparison:
     """A statement that is true or false, with no tolerance in between."""
     return AGREED if holds else Comparison(float("inf"), f"false: {statement}")
+
+
+def equal(quantity: str, expected: object, found: object) -> Comparison:
+    """Two things that must be the same bit by bit, with no tolerance."""
+    return claim(f"{quantity} is {found!r}, not {expected!r}", bool(np.all(expected == found)))
 
 
 def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Comparison:

@@ -9,6 +9,8 @@ from steering_strength.proofs_check import (
     check_advice,
     check_concept,
     check_cross_entropy,
+    check_engine,
+    check_model,
     check_peaks,
     check_tilting,
     check_transformer,
@@ -22,6 +24,8 @@ __all__ = ["CERTIFICATES", "CHECKS", "DERIVATIONS", "STATEMENTS", "select"]
 
 _STEMS = (
     check_tilting,
+    check_engine,
+    check_model,
     check_peaks,
     check_concept,
     check_cross_entropy,

@@ -219,10 +219,14 @@ class TestVerdictsAsJson:
                 "counterexample",
                 "seconds",
             } <= set(entry)
-            assert entry["method"] in {"symbolic", "certified", "property", "real-model"}
+            assert entry["method"] in {
+                "symbolic", "formal", "certified", "property", "real-model",
+            }  # fmt: skip
             assert entry["status"] in {
                 "proved",
                 "proved with rules",
+                "formal",
+                "unchecked",
                 "certified",
                 "passed",
                 "refuted",

@@ -117,6 +117,16 @@ class TestCode:
         )
         assert value == pytest.approx(float(FAMILY.variance(0.7)), abs=LAST_DIGITS)
 
+    def test_c_of_a_derivative_by_an_entry_and_of_any_name(self):
+        token = Symbol("x", integer=True)
+        source = c_function(Derivative(K(alpha), M[token]), "f", [alpha, p, M, V, token])
+        assert "== (" in source
+        assert "KroneckerDelta" not in source
+        size = Symbol("|A|", integer=True, positive=True)
+        block = c_function(Sum(p[z], (z, 0, size - 1)), "f", [p, size])
+        assert "int size_A" in block
+        assert "|" not in block
+
 
 class TestFamilies:
     data = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)

@@ -21,7 +21,7 @@ from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws, law_verdict
-from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block
+from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block, remainders
 from steering_strength.proofs_check.bridge.read import count_shapes
 from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
@@ -40,7 +40,6 @@ __all__ = [
     "block_laws",
     "budget_alphas",
     "plateau",
-    "remainder",
     "text_derivatives",
     "text_losses",
 ]
@@ -286,28 +285,10 @@ def _every_block(
     return report
 
 
-def remainder(held: Held, context: int, vector: SteeringVector, sign: int) -> Floats:
-    """h + R_inf at the last position, (d,): the final norm's input minus alpha v, far out.
-
-    Two passes: the first, from the length of h, finds how long h + R is; at early blocks it is
-    twenty times longer than h.
-    """
-    eps = precision(held.model.dtype)
-    ratio = 1e6 if eps < 1e-12 else 1e3 if eps < 1e-5 else 16.0
-    length, found = float(held.lengths[context]), np.zeros(0)
-    for _ in range(2):
-        alpha = sign * ratio * length / vector.norm
-        seen = held.norm_inputs([context], [alpha], vector)[0].double().cpu().numpy()
-        found = seen - alpha * vector.values
-        length = float(np.linalg.norm(found))
-    return found
-
-
 def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:
     """Log-probabilities at alpha -> -inf and +inf, (2, V): LN(-+v) W^T, whatever the prompt."""
-    steering = model.norm.steering(np.zeros(model.width), vector.values)
-    ends = np.stack([steering.limit(sign) for sign in (-1, 1)])
-    return model.log_softmax(torch.as_tensor(ends))
+    form = last_block(model, np.zeros(model.width), vector)
+    return np.stack([form.limit(sign) for sign in (-1, 1)])
 
 
 def text_losses(model: SteeredModel, states: torch.Tensor, ids: torch.Tensor) -> Floats:
@@ -470,9 +451,8 @@ class _Block:
             norm, limits = model.norm, np.exp(plateau(model, self.vector))
         except ModelError:
             return  # an unknown norm: no prediction
-        for j in range(self.held.count):
-            for sign, limit in zip((-1, 1), limits, strict=True):
-                rest = remainder(self.held, j, self.vector, sign)
+        for sign, limit in zip((-1, 1), limits, strict=True):
+            for j, rest in enumerate(remainders(self.held, self.vector, sign)):
                 length = float(np.linalg.norm(norm.centred(v)))
                 scale = float(np.linalg.norm(norm.centred(rest))) / length
                 strengths = sign * np.concatenate([[_PAPER], scale * _DISTANCES])

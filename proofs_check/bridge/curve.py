@@ -24,9 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block
+from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block, remainders
 from steering_strength.proofs_check.bridge.steer import Held
-from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
 from steering_strength.theory import TiltedFamily
@@ -53,8 +52,6 @@ _TRIES, _HALVINGS = 4, 12
 _ROUNDS = 24
 # Where a scan begins and ends, in lengths of a state: far beyond both, nothing changes any more.
 _NEAR, _FAR, _SCAN = 0.02, 256.0, 15
-# R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
-_RATIO = {1e-12: 1e6, 1e-5: 1e3}
 _NODES = 3
 _LOST = (1.2, 1.5, 2.0, 3.0, 5.0)  # times the start: where a level is mostly lost
 _ROWS = 1 << 24  # numbers of remembered log-probabilities, 128 MiB
@@ -564,23 +561,8 @@ class Measured:
         return high
 
     def _remainder(self, context: int, sign: int) -> Floats:
-        """h + R_inf at the last position, (d,): the final norm's input minus alpha v, far out.
-
-        Two passes for all contexts: the first, from the length of h, finds how long h + R is; at
-        early blocks it is twenty times longer than h.
-        """
         if sign not in self._remainders:
-            held, v = self._held, self._vector
-            eps = precision(held.model.dtype)
-            ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
-            lengths = held.lengths
-            everyone = list(range(held.count))
-            for _ in range(2):
-                alphas = sign * ratio * lengths / v.norm
-                seen = held.norm_inputs(everyone, alphas, v).double().cpu().numpy()
-                found = seen - alphas[:, None] * v.values
-                lengths = np.linalg.norm(found, axis=1)
-            self._remainders[sign] = found
+            self._remainders[sign] = remainders(self._held, self._vector, sign)
         return np.asarray(self._remainders[sign][context])
 
 

@@ -24,6 +24,7 @@ from steering_strength.proofs_check.bridge.advise import FACTORS, rank_layers, s
 from steering_strength.proofs_check.bridge.blocks import block_laws
 from steering_strength.proofs_check.bridge.data import advice_record, plain, write_arrays
 from steering_strength.proofs_check.bridge.explore import explore_record
+from steering_strength.proofs_check.bridge.generated import advise_trajectories
 from steering_strength.proofs_check.bridge.laws import (
     alpha_grid,
     columns,
@@ -211,6 +212,8 @@ def _advise(
     )  # fmt: skip
     own = model.fitting(own, contexts=concept.contexts)
     clock(f"{own.site.name}: |v| = {own.norm:.4g}; advising on {len(concept.contexts)} contexts")
+    if options.per_token is not None:
+        return _per_token(options, model, concept, own)
     target = _target(options, model, concept, own)
     before = model.cost.passes
     found = model.advise(
@@ -233,16 +236,44 @@ def _advise(
         paths.append(write_json(folder / "advice.json", plain({**about, "advice": found})))
         curves = model.at(own.site, own, concept.contexts[:_SHOWN])
         paths.append(write_arrays(folder / "advice.npz", advice_record(found, curves)))
-        if options.samples and math.isfinite(alpha):
-            paths.append(_sampled(options, model, own, concept, alpha, folder))
+    said = {"window": f"{found.window.low.alpha} to {found.window.high.alpha}"}
+    _shown_and_exported(options, model, own, concept, alpha, said, paths)
+    return 0 if found.window.usable else 1
+
+
+def _per_token(
+    options: Namespace, model: SteeredModel, concept: ConceptTexts, vector: SteeringVector
+) -> int:
+    """One alpha for a cost per generated token; 1 if it did not settle."""
+    found = advise_trajectories(
+        model, vector, concept.contexts, options.per_token,
+        percentile=options.percentile, direction=options.direction, sign=options.sign,
+        seed=options.seed,
+    )  # fmt: skip
+    say(str(found))
+    paths: list[Path] = []
+    if options.out:
+        about = {"site": vector.site.name, "concept": concept.name, "model": model.name}
+        path = Path(options.out) / "advice.json"
+        paths.append(write_json(path, plain({**about, "advice": found})))
+    alpha = found.alpha if found.settled else math.nan
+    said = {"per_token": repr(options.per_token), "direction": options.direction}
+    _shown_and_exported(options, model, vector, concept, alpha, said, paths)
+    return 0 if found.settled else 1
+
+
+def _shown_and_exported(
+    options: Namespace, model: SteeredModel, vector: SteeringVector, concept: ConceptTexts,
+    alpha: float, said: dict[str, str], paths: list[Path],
+) -> None:  # fmt: skip
+    if options.samples and math.isfinite(alpha):
+        paths.append(_sampled(options, model, vector, concept, alpha, Path(options.out)))
     # Last: it may have to say that there is nothing to export, and the rest is written by then.
     if options.export:
-        window = found.window
-        said = {"window": f"{window.low.alpha} to {window.high.alpha}", "concept": concept.name}
-        paths += save_vector(own, Path(options.export), alpha=alpha, said=said)
+        said = {**said, "concept": concept.name}
+        paths += save_vector(vector, Path(options.export), alpha=alpha, said=said)
     if paths:
         say("written: " + ", ".join(str(path) for path in paths))
-    return 0 if found.window.usable else 1
 
 
 def _advised(found: PopulationAdvice) -> float:

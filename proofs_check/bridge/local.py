@@ -23,7 +23,7 @@ from steering_strength.theory.engine import LastBlock
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = ["Local", "derivatives", "last_block"]
+__all__ = ["Local", "derivatives", "last_block", "remainders"]
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 # 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
 _STEP, _WIDE_STEP, _STEPS = 3e-3, 5e-2, 3
 _STRETCH = 4.0
+# R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
+_RATIO = {1e-12: 1e6, 1e-5: 1e3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,3 +122,20 @@ def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | Array
         B=float(np.mean(ph * pv)),
         C=float(np.mean(ph**2) + norm.eps),
     )
+
+
+def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
+    """h + R_inf at the last positions, (m, d): the final norm's input minus alpha v, far out.
+
+    Two passes for all contexts: the first, from the length of h, finds how long h + R is; at early
+    blocks it is twenty times longer than h.
+    """
+    eps = precision(held.model.dtype)
+    ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
+    lengths, everyone = held.lengths, list(range(held.count))
+    for _ in range(2):
+        alphas = sign * ratio * lengths / vector.norm
+        seen = held.norm_inputs(everyone, alphas, vector).double().cpu().numpy()
+        found = seen - alphas[:, None] * vector.values
+        lengths = np.linalg.norm(found, axis=1)
+    return np.asarray(found)

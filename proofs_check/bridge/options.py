@@ -59,6 +59,7 @@ examples:
   python -m proofs_check.bridge laws --model ./my-model --concept sentences.txt --words joy,happy
   python -m proofs_check.bridge laws --vector layer_6.pt --model ./my-model
   python -m proofs_check.bridge advise --site 15 --budget 1 --level 0.2
+  python -m proofs_check.bridge advise --per-token 0.3 --samples 30 --out DIR --export v.gguf
   python -m proofs_check.bridge advise --data logs.npz --largest 20 --level 0.5   (needs no torch)
   python -m proofs_check.bridge read layer_6_ctx_0.npz sweep.csv
 
@@ -143,6 +144,22 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--steps": {"type": at_least(1), "default": 500, "metavar": "N", "help": "of training"},
     "--budget": {"type": float, "metavar": "NATS", "help": "at most this KL(p || p_alpha)"},
     "--reverse-budget": {"type": float, "metavar": "NATS", "help": "at most this KL(p_alpha || p)"},
+    "--per-token": {
+        "type": float,
+        "metavar": "NATS",
+        "help": "instead: this cost per generated token, the mean over texts that go on from the"
+        " contexts",
+    },
+    "--percentile": {
+        "type": float,
+        "metavar": "Q",
+        "help": "with --per-token: of this quantile over all tokens, such as 0.95, not of the mean",
+    },
+    "--direction": {
+        "choices": ("forward", "reverse"),
+        "default": "forward",
+        "help": "with --per-token: KL(base || steered), or KL(steered || base)",
+    },
     "--level": {"type": float, "metavar": "F", "help": "at least this probability of the target"},
     "--before-peak": {
         "choices": BEFORE_PEAK,
@@ -187,9 +204,10 @@ _OWN = {
     "figures": f"{_TEXTS} --only --context --windows --judge --benchmark",
     "train": f"{_RUN} --json {_GRID} --context --steps",
     "explore-data": f"{_TEXTS} {_GRID} --contexts",
-    "advise": f"{_TEXTS} --vector --site --read --apply --data --budget --reverse-budget --level"
-    " --before-peak --sign --tokens --largest --quantile --context-texts --contexts"
-    " --max-activation --rank-layers --check-ranking --export --samples",
+    "advise": f"{_TEXTS} --vector --site --read --apply --data --budget --reverse-budget"
+    " --per-token --percentile --direction --level --before-peak --sign --tokens --largest"
+    " --quantile --context-texts --contexts --max-activation --rank-layers --check-ranking"
+    " --export --samples",
     "read": "--json",
 }
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -301,7 +319,9 @@ def _grid(options: argparse.Namespace) -> None:
 
 
 def _advice(options: argparse.Namespace) -> None:
-    if not options.rank_layers:
+    if options.per_token is not None:
+        _per_token(options)
+    elif not options.rank_layers:
         Demand.of(2, [0], plateau=0.01, **demands_of(options))
     elif options.rank_layers != "all":
         numbers(options.rank_layers, "--rank-layers")
@@ -323,6 +343,19 @@ def _advice(options: argparse.Namespace) -> None:
                     f"--{name.replace('_', '-')} needs a model, --data holds numbers only",
                     remedy="leave one of them out",
                 )
+
+
+def _per_token(options: argparse.Namespace) -> None:
+    """A cost per generated token stands alone: one alpha follows from it, not a window."""
+    for name in ("budget", "reverse_budget", "level", "data", "rank_layers"):
+        if getattr(options, name) is not None:
+            raise BudgetError(
+                f"--per-token and --{name.replace('_', '-')} were given", remedy="choose one"
+            )
+    if not 0 < options.per_token < float("inf"):
+        raise BudgetError(f"--per-token is {options.per_token}", remedy="give nats, above 0")
+    if options.percentile is not None and not 0 < options.percentile < 1:
+        raise BudgetError(f"--percentile is {options.percentile}", remedy="give 0.95 for the 95th")
 
 
 def demands_of(options: argparse.Namespace) -> dict[str, Any]:

@@ -25,12 +25,11 @@ from scipy.special import expit, logsumexp
 from steering_strength.proofs_check.bridge.blocks import (
     asinh_grid,
     plateau,
-    remainder,
     text_derivatives,
     text_losses,
 )
 from steering_strength.proofs_check.bridge.data import write_arrays
-from steering_strength.proofs_check.bridge.local import derivatives, last_block
+from steering_strength.proofs_check.bridge.local import derivatives, last_block, remainders
 from steering_strength.proofs_check.bridge.options import FIGURES
 from steering_strength.proofs_check.bridge.scores import Cloze, Score, benchmark_curve, judge_curve
 from steering_strength.proofs_check.bridge.texts import text_windows
@@ -321,7 +320,7 @@ def _panel(
     family = local.family()
     near = np.exp(np.stack([family.log_probability(float(a))[tokens] for a in alphas]))
     within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
-    rest = remainder(held, 0, vector, sign)
+    rest = remainders(held, vector, sign)[0]
     steering = model.norm.steering(rest, vector.values)
     scale = np.linalg.norm(model.norm.centred(rest)) / np.linalg.norm(
         model.norm.centred(vector.values)

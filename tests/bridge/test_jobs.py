@@ -103,6 +103,9 @@ def test_a_refuted_exact_statement_is_exit_code_1(
         ("advise", ["--budget=1", "--export=v.bin"], "v.bin"),
         ("advise", ["--budget=1", "--tokens=1", "--largest=2"], "choose one"),
         ("advise", ["--rank-layers=some"], "--rank-layers"),
+        ("advise", ["--per-token=0.1", "--budget=1"], "choose one"),
+        ("advise", ["--per-token=0"], "above 0"),
+        ("advise", ["--per-token=1", "--percentile=95"], "0.95 for the 95th"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -167,6 +170,24 @@ def test_advice_is_written_exported_and_drawn(
         said = json.loads(str(stored["metadata"]))
     assert 0 < float(said["alpha"]) < np.inf
     assert main(["laws", *given, f"--vector={export}", "--contexts=1", "--windows=2"]) == 0
+
+
+def test_a_cost_per_generated_token_is_one_command(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = tmp_path / "v.npy"
+    arguments = ["advise", *given, "--per-token=0.05", "--contexts=2", f"--export={export}"]
+    assert main([*arguments, "--samples=2"]) == 0
+    content = json.loads((tmp_path / "out" / "advice.json").read_text())
+    alpha = content["advice"]["alpha"]
+    assert content["advice"]["rollouts"] == 0
+    assert content["advice"]["achieved"] == pytest.approx(0.05, rel=0.05)
+    # A bare array holds alpha times the vector.
+    about = json.loads(export.with_suffix(".json").read_text())
+    norm = np.linalg.norm(np.load(export))
+    assert float(about["alpha"]) == pytest.approx(alpha)
+    assert norm == pytest.approx(alpha * float(about["norm"]))
+    assert "per generated token" in capsys.readouterr().out
 
 
 def test_sentences_alone_are_enough_with_sampled_negatives(

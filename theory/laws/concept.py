@@ -119,7 +119,7 @@ CONCEPT_ODE = Law(
         ),
     ),
     builds_on=("slope",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_slope",
 )
 
 _free_nu = Function("nu", real=True)(alpha)
@@ -332,7 +332,7 @@ CONCEPT_MONOTONE = Law(
         STRICTLY[1],
     ),
     builds_on=("concept-ode",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_rises",
     care="The condition max_C M <= min outside is sufficient, not necessary (`concept-shape`).",
 )
 
@@ -428,7 +428,7 @@ CONCEPT_LIMIT = Law(
         ),
     ),
     builds_on=("limit",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
+    twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase_limit",
     care='The prose of the paper says the probability "converges back to its unsteered value"; '
     "it converges to 0, and the increase to minus the unsteered value.",
 )

@@ -172,7 +172,7 @@ CONCEPT_SHAPE = Law(
         END,
     ),
     builds_on=("slope", "concept-ode", "concept-monotone"),
-    twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
+    twin="steering_strength.theory.engine.family.TiltedFamily.extrema_bound",
     care="Exactly three behaviours is false, also for equal concept sizes and inside the weighted "
     "family: a concept can bump twice, or fall, rise and fall. It is true if M is constant on each "
     "concept. That extrema and turns have the same parity, and are at most 2|C| - 1, follows by "

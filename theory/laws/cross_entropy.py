@@ -207,7 +207,7 @@ CE_QUADRATIC = Law(
     headline=(QUADRATIC,),
     steps=(_start, _slope, _flat, _curvature, _second, QUADRATIC),
     builds_on=("ce-exact", "mean-slope"),
-    twin="steering_strength.theory.model.dataset.ConceptDataset.cross_entropy_increase",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.quadratic",
     care="The coefficient is the pi-weighted mean of the variances within contexts, not the "
     "variance of the pooled distribution.",
 )
@@ -281,7 +281,7 @@ CE_CUMULANTS = Law(
         CUMULANTS,
     ),
     builds_on=("ce-exact",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.cumulants",
+    twin="steering_strength.theory.engine.family.TiltedFamily.taylor",
 )
 
 # -- ce-linear -----------------------------------------------------------------------------
@@ -336,7 +336,7 @@ CE_LINEAR = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.mean",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.linear_coefficient",
 )
 
 # -- ce-asymptote --------------------------------------------------------------------------
@@ -427,5 +427,5 @@ CE_ASYMPTOTE = Law(
         ASYMPTOTE,
     ),
     builds_on=("ce-exact", "limit"),
-    twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.cross_entropy_asymptote",
 )

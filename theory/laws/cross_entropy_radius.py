@@ -268,7 +268,7 @@ CE_RADIUS = Law(
     headline=(ENVELOPE, ENVELOPE_BACK, PARABOLA, PARABOLA_BACK),
     steps=tuple(dict.fromkeys(_STEPS)),
     builds_on=("ce-exact", "mean-slope", "ce-cumulants"),
-    twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",
+    twin="steering_strength.theory.engine.cross_entropy.envelope",
     care="The envelope is for the ratio to the quadratic; the quadratic itself is neither an upper "
     "nor a lower bound, as the cubic term has either sign.",
 )

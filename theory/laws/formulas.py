@@ -7,6 +7,7 @@ code is an oracle for small inputs, not the product: it does not work in log spa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from sympy import (
     Expr,
     Indexed,
     IndexedBase,
+    KroneckerDelta,
     Sum,
     Symbol,
     factorial,
@@ -117,7 +119,14 @@ class _C(C99CodePrinter):
         self.count = 0
 
     def _print_Indexed(self, e: Indexed) -> str:
-        return f"{e.base.label}[{']['.join(self._print(i) for i in e.indices)}]"
+        return f"{_c_name(e.base.label)}[{']['.join(self._print(i) for i in e.indices)}]"
+
+    def _print_Symbol(self, s: Symbol) -> str:
+        return _c_name(s)
+
+    def _print_KroneckerDelta(self, e: KroneckerDelta) -> str:
+        i, j = map(self._print, e.args)
+        return f"(({i}) == ({j}) ? 1.0 : 0.0)"
 
     def _print_Sum(self, e: Sum) -> str:
         name = f"sum{self.count}"
@@ -150,7 +159,15 @@ def c_function(expr: Expr, name: str, arguments: Sequence[Symbol | IndexedBase])
     return "#include <math.h>\n\n" + "\n".join(lines) + "\n"
 
 
+def _c_name(s: Expr) -> str:
+    """A symbol as a C identifier: `|A|` is `size_A`, `p^P` is `p_P`, `M'` is `M_prime`."""
+    name = str(s.name)
+    if name.startswith("|"):
+        name = f"size_{name.strip('|')}"
+    return re.sub(r"\W", "_", name.replace("'", "_prime"))
+
+
 def _c_parameter(a: Symbol | IndexedBase) -> str:
     if isinstance(a, IndexedBase):
-        return f"const double *{a.label}"
-    return f"{'int' if a.is_integer else 'double'} {a.name}"
+        return f"const double *{_c_name(a.label)}"
+    return f"{'int' if a.is_integer else 'double'} {_c_name(a)}"

@@ -345,7 +345,7 @@ MONOTONE = Law(
         FALLS,
     ),
     builds_on=("tilting",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
+    twin="steering_strength.theory.engine.family.TiltedFamily.rising",
 )
 
 # -- peak-order ----------------------------------------------------------------------------

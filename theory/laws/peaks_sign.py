@@ -276,7 +276,7 @@ PEAK_SIGN = Law(
         ),
     ),
     builds_on=("mean-slope", "peak", "sign-separation"),
-    twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
+    twin="steering_strength.theory.model.dataset.ConceptDataset.closeness",
     care="For all admissible ε is false: there are weighted datasets with three concepts where a "
     "target token peaks at a negative strength.",
 )

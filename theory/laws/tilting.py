@@ -99,7 +99,7 @@ STEERING_SHIFT = Law(
         ),
         _steered,
     ),
-    twin="steering_strength.theory.model.ufm.UnconstrainedFeatures.steered_log_probability",
+    twin="steering_strength.theory.model.ufm.UnconstrainedFeatures.shifted_logits",
 )
 
 # -- tilting -------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ SLOPE = Law(
         ),
     ),
     builds_on=("tilting",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.mean",
+    twin="steering_strength.theory.engine.family.TiltedFamily.slope",
 )
 
 s = Symbol("|A|", integer=True, positive=True)  # A = argmax M, its tokens numbered first
@@ -356,7 +356,7 @@ MEAN_SLOPE = Law(
         MEAN_TO_BOTTOM,
     ),
     builds_on=("tilting",),
-    twin="steering_strength.theory.engine.family.TiltedFamily.variance",
+    twin="steering_strength.theory.engine.family.TiltedFamily.mean",
 )
 
 

@@ -80,7 +80,7 @@ FINAL_NORM = Law(
         _shift_by_means,
     ),
     builds_on=("steering-shift", "tilting"),
-    twin="steering_strength.theory.engine.family.TiltedFamily.log_probability",
+    twin="steering_strength.theory.engine.transformer.readout_family",
     care="It fails where a soft-cap follows the unembedding. What needs Assumption 1, such as "
     "`sign-separation`, is to be measured on a real model, not assumed.",
 )
@@ -319,7 +319,7 @@ LAST_BLOCK = Law(
         STATIONARY,
     ),
     builds_on=("norm-limit",),
-    twin="steering_strength.theory.engine.transformer.NormedSteering.output",
+    twin="steering_strength.theory.engine.transformer.LastBlock.slope",
 )
 
 # -- local ---------------------------------------------------------------------------------
@@ -432,5 +432,5 @@ LOCAL = Law(
         FISHER,
     ),
     builds_on=("slope", "ce-linear"),
-    twin="steering_strength.theory.engine.family.TiltedFamily.variance",
+    twin="steering_strength.theory.engine.transformer.local_cross_entropy",
 )

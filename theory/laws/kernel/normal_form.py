@@ -272,6 +272,8 @@ class NormalForm:
                     raise Undecided(f"logarithm of a product with the factor {raw}")
             if isinstance(raw, exp):
                 total += direction * n * self.ratio(raw.args[0])
+            elif isinstance(raw, Pow) and base in self._roots:  # the logarithm of a root
+                total += direction * n * raw.exp * self._log(raw.base)
             elif base != 1:
                 total += direction * n * self._new(log(self.restore(expand(base))))
         return total

@@ -1,0 +1,144 @@
+"""Everything public that returns a number or a decision, and each made wrong on purpose.
+
+`surface()` reads the names off the classes and modules that users call, so that a new method is on
+the list by existing; every name must be in the `judges` of a check that refutes it once it is
+wrong.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from steering_strength.theory import (
+    ConceptDataset,
+    NormedSteering,
+    TiltedFamily,
+    UnconstrainedFeatures,
+    advice,
+)
+from steering_strength.theory.advice import JointFamily
+from steering_strength.theory.engine import (
+    LastBlock,
+    Root,
+    TiltedPopulation,
+    cross_entropy,
+    peaks,
+    transformer,
+)
+from steering_strength.theory.model import peak_sign
+
+__all__ = ["perturbed", "surface"]
+
+_CLASSES = (
+    TiltedFamily,
+    TiltedPopulation,
+    ConceptDataset,
+    UnconstrainedFeatures,
+    NormedSteering,
+    LastBlock,
+    JointFamily,
+)
+_FUNCTIONS = (
+    (advice, "advise"),
+    (cross_entropy, "envelope"),
+    (cross_entropy, "hoeffding"),
+    (cross_entropy, "quadratic_radius"),
+    (peaks, "two_level_peak"),
+    (transformer, "readout_family"),
+    (transformer, "local_divergence"),
+    (transformer, "local_cross_entropy"),
+    (peak_sign, "weighted_margin"),
+    (peak_sign, "weighted_threshold"),
+)
+# An upper bound that is a hundredth too large still is one: it is made too small instead.
+_BOUNDS = {"law_error_bound"}
+# Words, or nothing at all to be wrong about.
+_NO_NUMBERS = {"TiltedFamily.method", "save"}
+
+
+def surface() -> Mapping[str, tuple[Any, str]]:
+    """Name -> the class or module and the attribute in it; ``TiltedFamily.peaks``, ``advise``."""
+    found: dict[str, tuple[Any, str]] = {}
+    for owner in _CLASSES:
+        for base in owner.__mro__[-2::-1]:
+            for name, value in vars(base).items():
+                known = callable(value) or isinstance(value, property | classmethod | staticmethod)
+                if name.startswith("_") or not known or inspect.isclass(value):
+                    continue
+                title = f"{owner.__name__}.{name}"
+                if not {title, name} & _NO_NUMBERS:
+                    found[title] = (owner if name in vars(owner) else base, name)
+    return found | {name: (module, name) for module, name in _FUNCTIONS}
+
+
+def perturbed(owner: Any, name: str) -> Any:
+    """The same function or property with a result that is a little off, in whatever it returns."""
+    right = vars(owner)[name]
+    if isinstance(right, property):
+        getter = right.fget
+        if getter is None:
+            raise TypeError(f"{name} cannot be read")
+        return property(_wrapped(getter))
+    if isinstance(right, classmethod | staticmethod):
+        return type(right)(_wrapped(right.__func__))
+    return _wrapped(right, (lambda value: 0.01 * value) if name in _BOUNDS else _off)
+
+
+def _wrapped(function: Callable[..., Any], off: Callable[[Any], Any] | None = None) -> Any:
+    @functools.wraps(function)
+    def wrong(*args: Any, **options: Any) -> Any:
+        return (off or _off)(function(*args, **options))
+
+    return wrong
+
+
+def _off(value: Any) -> Any:
+    """Something of the same kind that is wrong: numbers by a hundredth, decisions reversed."""
+    if isinstance(value, bool | np.bool_):
+        return not value
+    if isinstance(value, int | np.integer):
+        return value + 1
+    if isinstance(value, float):
+        return value * 1.01 + 1e-3
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.bool_:
+            return ~value
+        if value.dtype.kind == "i":
+            return np.asarray(value)[::-1] if value.size > 1 else value + 1
+        return value * 1.01 + 1e-3 * np.arange(1.0, value.size + 1.0).reshape(value.shape)
+    if isinstance(value, Iterator):
+        return (_off(item) for item in value)
+    if isinstance(value, tuple):
+        return tuple(_off(item) for item in value) if value else (None,)
+    if isinstance(value, slice | str) or value is None:
+        return ValueError if value is None else value
+    if isinstance(value, Root):
+        return replace(value, alpha=value.alpha * 1.01 + 1e-3)
+    if isinstance(value, TiltedFamily):
+        wrong = value.log_odds * 1.01 + 1e-3 * np.arange(value.size)
+        return TiltedFamily(value.log_p, wrong, value.metadata)
+    if isinstance(value, ConceptDataset):
+        return _dataset_off(value)
+    if isinstance(value, UnconstrainedFeatures):
+        return UnconstrainedFeatures(value.W * 1.01, value.H, value.data, value.history)
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+        return replace(value, **{k: _off(v) for k, v in parts.items() if _changes(v)})
+    return value
+
+
+def _changes(value: Any) -> bool:
+    return not isinstance(value, str) and value is not None
+
+
+def _dataset_off(data: ConceptDataset) -> ConceptDataset:
+    mixed = 0.99 * data.probabilities + 0.01 * np.roll(data.probabilities, 1, axis=1)
+    return ConceptDataset(
+        mixed, data.token_concept, data.context_concept, data.context_weights, data.description
+    )

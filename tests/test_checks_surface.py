@@ -1,0 +1,94 @@
+"""Everything public that returns a number or a decision is judged, and really judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from steering_strength.proofs_check.mutants.mutant import WrongLaw
+from steering_strength.proofs_check.patch import replaced
+from steering_strength.proofs_check.registry import CHECKS
+from steering_strength.proofs_check.search import search
+from steering_strength.proofs_check.surface import perturbed, surface
+from steering_strength.theory import LAWS, ConceptDataset, TiltedFamily, laws
+from steering_strength.theory.engine import cross_entropy
+from steering_strength.theory.engine.family import cross_entropy as as_the_family_sees_it
+from steering_strength.theory.laws import Law
+
+SURFACE = surface()
+JUDGES = {name: [c for c in CHECKS.values() if name in c.judges] for name in SURFACE}
+# A few of every kind; the rest takes minutes.
+SAMPLE = {
+    "TiltedFamily.peaks", "TiltedFamily.cumulants", "TiltedFamily.concept_maximum",
+    "TiltedFamily.load", "TiltedPopulation.average_cross_entropy_root", "ConceptDataset.log_odds",
+    "ConceptDataset.from_counts", "UnconstrainedFeatures.loss", "LastBlock.stationary",
+    "JointFamily.interference", "advise", "envelope", "weighted_threshold",
+}  # fmt: skip
+EXAMPLES = 60
+# The others are an order of numbers, or a sign: their check decides it without the two sides.
+EVALUATED = set(LAWS) - {"sign-separation", "monotone", "peak-sign", "concept-shape"}
+
+
+def refuted(name: str) -> list[str]:
+    """The checks that notice that a result of `name` is a little off."""
+    owner, attribute = SURFACE[name]
+    found = []
+    with replaced(owner, attribute, perturbed(owner, attribute)):
+        for check in JUDGES[name]:
+            # Two of the checks train a model or fill a vocabulary: their first instance will do.
+            examples = max(1, round(EXAMPLES * min(check.weight, 1.0)))
+            if search(check, examples=examples, seed=0, shrink=0).case is not None:
+                found.append(check.id)
+    return found
+
+
+def test_every_public_number_is_on_the_list_of_a_check() -> None:
+    assert [name for name, checks in JUDGES.items() if not checks] == []
+    known = {name for check in CHECKS.values() for name in check.judges}
+    assert known <= set(SURFACE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.long) for name in SURFACE],
+)
+def test_a_check_refutes_what_it_lists_once_that_is_wrong(name: str) -> None:
+    assert refuted(name) == [check.id for check in JUDGES[name]]
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_a_law_and_its_numeric_twin_meet_the_same_oracle(law: Law) -> None:
+    """On the same instances: the twin is on the list of the law's own check, and so is the law."""
+    check = CHECKS[law.id]
+    twin = ".".join(law.twin.split(".")[-2:])
+    name = next(n for n in (twin, twin.rpartition(".")[2]) if n in SURFACE)
+    assert name in check.judges
+    assert search(check, examples=10, seed=1).case is None
+    owner, attribute = SURFACE[name]
+    with replaced(owner, attribute, perturbed(owner, attribute)):
+        assert search(check, examples=30, seed=1, shrink=0).case is not None
+    if law.id in EVALUATED:
+        with replaced(laws, "LAWS", {**LAWS, law.id: WrongLaw(law.lhs, law.rhs + 1)}):
+            assert search(check, examples=30, seed=1, shrink=0).case is not None
+
+
+def test_a_wrong_formula_reaches_callers_inside_and_is_put_back() -> None:
+    right = cross_entropy.hoeffding
+    with replaced(cross_entropy, "hoeffding", lambda spread, alpha: 0.0 * alpha):
+        assert as_the_family_sees_it.hoeffding is not right
+        family = TiltedFamily([-0.6931471805599453, -0.6931471805599453], [0.0, 1.0])
+        assert family.cross_entropy_bounds(1.0)[1] == 0.0
+    assert cross_entropy.hoeffding is right
+
+
+@pytest.mark.parametrize("wrong", [lambda self, P, N: -LOG_ODDS(self, P, N), lambda *_: 1 / 0])
+def test_with_wrong_log_odds_the_run_ends_in_refutations(wrong: object) -> None:
+    from steering_strength.proofs_check import run
+
+    with replaced(ConceptDataset, "log_odds", wrong):
+        verdicts = run(examples=2)
+    found = {v.id for v in verdicts if v.method == "property" and v.status == "refuted"}
+    assert {"tilting", "sign-separation", "peak-order", "ce-exact"} <= found
+    assert all(v.note for v in verdicts if v.id in found and v.expected and v.method == "property")
+
+
+LOG_ODDS = ConceptDataset.log_odds
