@@ -6,5 +6,7 @@ the axioms each of them rests on. The proofs need Coq 8.16 or newer and Coquelic
 ``python -m proofs_check.formal`` asks for by name and never installs.
 
 Reading order of the theorems: `tokens.v` (finite sums), `analysis.v` (real functions of one
-variable), `tilting.v`, and then one file per stem with the names of `theory.laws`.
+variable), `tilting.v`, and then one file per stem with the names of `theory.laws`. `agreement`
+prints the key formula of every law from its SymPy objects (`printed`) and has Coq prove it from
+the library's theorem (`scripts`).
 """

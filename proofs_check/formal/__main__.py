@@ -63,11 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     rejected = wrong
     for name, problem in drift.items():
         wrong += 1
-        say(f"{name:<32} the identity of the SymPy law is NOT the theorem's: {problem}")
+        say(f"{name:<32} the formula of the SymPy law is NOT the theorem's: {problem}")
     used = frozenset().union(*(answers[theorem.name].axioms for theorem in chosen))
     say(
         f"\n{len(chosen) - rejected} of {len(chosen)} theorems of {len({t.id for t in chosen})} "
-        f"statements accepted; {len(AGREEMENTS) - len(drift)} of {len(AGREEMENTS)} identities "
+        f"statements accepted; {len(AGREEMENTS) - len(drift)} of {len(AGREEMENTS)} formulas "
         f"printed from SymPy are theirs; axioms: {', '.join(sorted(used & ALLOWED)) or 'none'}"
     )
     return 1 if wrong else 0

@@ -45,9 +45,6 @@ REMEDY = (
 
 _MARK = "=== statement ==="
 
-_AGREED = ("tokens.v", "analysis.v", "tilting.v", "concept.v", "cross_entropy.v", "transformer.v")
-"""What the printed identities are proved from."""
-
 _TIMEOUT = 600.0
 """Seconds for one file; the longest takes a few."""
 
@@ -111,7 +108,7 @@ def accept(
 
 
 def disagreements() -> Mapping[str, str]:
-    """The laws whose identity, printed from SymPy, is not the library's: id -> what Coq says.
+    """The laws whose key formula, printed from SymPy, is not the library's: id -> what Coq says.
 
     Raises
     ------
@@ -120,7 +117,7 @@ def disagreements() -> Mapping[str, str]:
     SteeringError
         The library itself does not compile.
     """
-    with _library(_AGREED, lambda line: None) as (folder, broken):
+    with _library(_named(agreement_file()), lambda line: None) as (folder, broken):
         if broken:
             raise _broken(broken)
         if not _problem(folder, agreement_file()):
@@ -223,11 +220,15 @@ def _key(name: str) -> str:
 
 def _required(name: str) -> tuple[str, ...]:
     """The files that a file builds on, directly or not, in the order of the library."""
-    text = (FOLDER / name).read_text(encoding="utf-8")
-    words = " ".join(re.findall(r"From SteeringStrength Require[^.]*", text)).split()
-    direct = [other for other in files() if other.removesuffix(".v") in words and other != name]
+    direct = _named((FOLDER / name).read_text(encoding="utf-8"))
     found = set(direct).union(*(_required(other) for other in direct))
     return tuple(other for other in files() if other in found)
+
+
+def _named(code: str) -> list[str]:
+    """The files of the library that a text imports."""
+    words = " ".join(re.findall(r"From SteeringStrength Require[^.]*", code)).split()
+    return [name for name in files() if name.removesuffix(".v") in words]
 
 
 def _compile(compiler: str, name: str, folder: Path) -> str:
