@@ -68,8 +68,8 @@ LEGEND = """\
 rules of analysis take checked premises to the claim. **formal** accepted by the proof assistant
 Coq. **certified** for an instance, with rigorous error bounds. **passed** no disagreement on random
 instances, which is evidence and no proof; the error is in units of the check's own tolerance, so 1
-would fail. **refuted** a false claim, with a counterexample. **unknown** undecided; never counted as
-holding."""
+would fail. **refuted** a false claim, with a counterexample. **unknown** undecided; never counted
+as holding."""
 
 _NO_REAL_MODEL = """\
 Not run here. `make bridge` installs the optional extra (torch), steers SmolLM2-135M at the output
