@@ -300,7 +300,7 @@ def _loss(
     "sweet-spot",
     cases=concept_cases("1", wild=False),
     tolerance="F_T and Delta CE at the ends of the window, a millionth inside and outside",
-    weight=0.5,
+    weight=0.2,
     judges=("advise",),
 )
 def sweet_spot(case: ConceptCase) -> Comparison:
