@@ -343,6 +343,107 @@ def sweet_spot(case: ConceptCase) -> Comparison:
     return worst(comparisons)
 
 
+@check(
+    "sweet-spot/numbers",
+    cases=concept_cases("1", wild=False),
+    tolerance="a millionth of each number, or of 1: they are for a person to read",
+    weight=0.2,
+    judges=("advise",),
+)
+def what_advice_says(case: ConceptCase) -> Comparison:
+    """Guarantees hold, and what advice says of its ends and of averages is what happens there."""
+    level, budget = (1 + case.gauge % 9) / 10, 10.0 ** (case.gauge % 4 - 2)
+    sign = 1 if case.alpha >= 0 else -1
+    contexts = [case.at(j) for j in range(len(case.dataset.rows))]
+    tokens = list(case.tokens)
+    told = advice.advise(case.family, tokens, cross_entropy=budget, sign=sign)
+    variance = precise.variance(case.p, case.M, number(0))
+    spread = max(case.M) - min(case.M)
+    p = case.p
+    comparisons = [
+        _near("sd", CTX.sqrt(variance), told.sd),
+        _near("range", spread, told.spread),
+        *(_told(case, point) for point in (told.start, told.low, told.high)),
+    ]
+    centre = precise.mean(p, case.M, number(0))
+    slope = CTX.fsum(p[z] * (case.M[z] - centre) for z in tokens)
+    comparisons.append(_near("slope", slope, told.slope))
+    certain = told.guarantee
+    if certain is not None and isfinite(certain.beyond) and variance > 1e-6:
+        at = [number(sign * a) for a in (certain.within, certain.beyond, certain.quadratic)]
+        prices = [_price(case, a) for a in at]
+        quadratic = CTX.sqrt(2 * number(budget) / variance)
+        # Neither guarantee is a lazy one: the envelope meets the budget there.
+        x = certain.beyond * spread
+        floor = variance / spread**2 * (CTX.expm1(-x) + x)
+        x = certain.within * spread
+        ceiling = min(variance / spread**2 * (CTX.expm1(x) - x), x * x / 8)
+        x = certain.radius * spread
+        off = 2 * (CTX.expm1(x) - x) / x**2 - 1
+        comparisons += [
+            claim(f"{budget} nats are kept within {certain.within}", prices[0] <= budget),
+            claim(f"{budget} nats are spent beyond {certain.beyond}", prices[1] >= budget),
+            claim(
+                f"{prices[2] / budget} lies in {certain.factor}",
+                certain.factor[0] * (1 - 1e-9)
+                <= prices[2] / budget
+                <= certain.factor[1] * (1 + 1e-9),
+            ),
+            _near("quadratic alpha", quadratic, certain.quadratic),
+            _near("the envelope at beyond", number(budget), float(floor)),
+            _near("the envelope at within", number(budget), float(ceiling)),
+            claim(f"radius of 10 %: {off}", bool(abs(off - 0.1) < 1e-4)),
+        ]
+    many = advice.advise([c.family for c in contexts], tokens, cross_entropy=budget, level=level)
+    return worst([*comparisons, *_averages(contexts, many, level, budget)])
+
+
+def _near(name: str, expected: Number, found: float) -> Comparison:
+    return compare(name, expected, Value("advice", found, 1e-6 * max(1, abs(expected))))
+
+
+def _told(case: ConceptCase, point: advice.Point) -> Comparison:
+    """F_T and both divergences at one end."""
+    if not isfinite(point.alpha):
+        return claim("an end at infinity says nothing", True)
+    after = precise.tilted(case.p, case.M, number(point.alpha))
+    return worst(
+        [
+            _near("F_T", CTX.fsum(after[z] for z in case.tokens), point.concept),
+            _near("Delta CE", precise.kl(case.p, after), point.cross_entropy),
+            _near("reverse KL", precise.kl(after, case.p), point.reverse_kl),
+            _near("total variation", precise.total_variation(after, case.p), point.total_variation),
+        ]
+    )
+
+
+def _averages(
+    contexts: list[ConceptCase], many: advice.PopulationAdvice, level: float, budget: float
+) -> list[Comparison]:
+    """The window on average, with equal weights: where F_T and Delta CE cross their bounds."""
+    window = many.average
+    if window is None:
+        return [claim("an average window of tilted contexts", False)]
+
+    def reached(alpha: Number) -> Number:
+        curves = [CTX.fsum(precise.tilted(c.p, c.M, alpha)[z] for z in c.tokens) for c in contexts]
+        return CTX.fsum(curves) / len(contexts)
+
+    def spent(alpha: Number) -> Number:
+        return CTX.fsum(_price(c, alpha) for c in contexts) / len(contexts)
+
+    found = []
+    for name, curve, end, bound in (
+        ("average F_T", reached, window.low.alpha, level),
+        ("average Delta CE", spent, window.high.alpha, budget),
+    ):
+        if isfinite(end) and end > 0.0:
+            before, after = (number(end) * (1 + k * number("1e-6")) for k in (-1, 1))
+            crossed = curve(before) <= bound + 1e-12 and curve(after) >= bound - 1e-12
+            found.append(claim(f"{name} crosses {bound} at {end}", bool(crossed)))
+    return found
+
+
 def _price(case: ConceptCase, alpha: Number) -> Number:
     return precise.kl(case.p, precise.tilted(case.p, case.M, alpha))
 
@@ -519,6 +620,7 @@ CHECKS: tuple[Check, ...] = (
     advise_budget,
     advise_target,
     sweet_spot,
+    what_advice_says,
     limit_root,
     peak_roots,
     joint,
