@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 
 def _mutants(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it; warnings about the length of a counterexample are no error."""
@@ -12,6 +14,7 @@ def _mutants(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_every_wrong_law_is_refuted():
     """At least sixty mutants, each refuted; a survivor gives a non-zero exit status."""
     done = _mutants("--no-shrink")

@@ -80,6 +80,7 @@ def test_a_wrong_formula_reaches_callers_inside_and_is_put_back() -> None:
     assert cross_entropy.hoeffding is right
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wrong", [lambda self, P, N: -LOG_ODDS(self, P, N), lambda *_: 1 / 0])
 def test_with_wrong_log_odds_the_run_ends_in_refutations(wrong: object) -> None:
     from steering_strength.proofs_check import run
