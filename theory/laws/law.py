@@ -137,7 +137,7 @@ class Law:
         return tuple(dict.fromkeys(s.by for s in self.steps if s.by is not None))
 
     def premises(self, step: Claim) -> tuple[str, ...]:
-        """The premises of a step as a reader finds them: `(3)`, or `` `mean-slope` (2) ``."""
+        """The premises of a step as a reader finds them: its number, or a law's id and number."""
         return tuple(
             f"({self.steps.index(p) + 1})" if p in self.steps else str(self._cited(p))
             for p in step.premises

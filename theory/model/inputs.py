@@ -123,7 +123,7 @@ def concept_labels(name: str, value: ArrayLike, concepts: int | None = None) -> 
 
     Without `concepts`, G is one more than the largest label, each of 0..G-1 must occur and G
     must be at least 2 (the labels of the tokens). With `concepts`, labels only have to be below
-    it (the labels of the contexts). Errors are `ShapeError`s.
+    it (the labels of the contexts). Raises `ShapeError`.
     """
     raw = as_array(name, value)
     if raw.ndim != 1 or raw.size == 0 or raw.dtype.kind not in "iu":
