@@ -136,8 +136,7 @@ class Page:
 
     def _reference(self, twin: str) -> str:
         """Where the reference describes a function of the engine or of the model."""
-        package, _, name = re.sub(r"^(theory\.\w+)\.\w+\.", r"\1 ", twin).partition(" ")
-        return f"{self.up}api/theory.html#{package}.{name}"
+        return f"{self.up}api/theory.html#{twin}"
 
     def laws(self) -> str:
         """Every statement of the families that this page describes."""
