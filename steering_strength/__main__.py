@@ -107,16 +107,11 @@ def _draw_model(words: Sequence[str]) -> None:
     """Draw the records that a job on a model has written into its folder."""
     from steering_strength.theory.errors import SteeringError
 
-    try:
-        drawn = import_module("steering_strength.figures.real_model")
-    except ModuleNotFoundError:
-        return
-    bridge = import_module("steering_strength.proofs_check.bridge.options")
-    folder = bridge.folder_of(words)
+    folder = import_module("steering_strength.proofs_check.bridge.options").folder_of(words)
     if folder is None:
         return
     try:
-        paths = drawn.draw_folder(folder)
+        paths = import_module("steering_strength.figures.real_model").draw_folder(folder)
     except SteeringError as error:
         print(f"not drawn: {error}", file=sys.stderr)
         return

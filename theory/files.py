@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,9 +152,6 @@ def _mode(target: Path) -> int:
 
 def _sweep(folder: Path) -> None:
     """Remove what a killed run left behind an hour ago or earlier."""
-    import shutil
-    import time
-
     for stale in folder.glob(f"{_PREFIX}*"):
         if time.time() - stale.lstat().st_mtime > 3600.0:
             shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink()
