@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -239,9 +240,8 @@ def summary(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> str:
     unknown = [v.id for v in verdicts if v.status == "unknown"]
     if unknown:
         parts.append(f"unknown, which is not passed: {', '.join(unknown)}")
-    unchecked = sum(v.status == "unchecked" for v in verdicts)
-    if unchecked:
-        parts.append(f"unchecked: {unchecked} formal proofs ({_first_note(verdicts)})")
+    unchecked = Counter(v.note for v in verdicts if v.status == "unchecked")
+    parts += [f"unchecked: {count} formal proofs ({why})" for why, count in unchecked.items()]
     held = sum(v.expected and v.status not in ("refuted", "unknown", "unchecked") for v in verdicts)
     false = {v.id for v in verdicts if not v.expected}
     missed = {v.id for v in verdicts if not v.expected and not v.as_it_should_be}
@@ -250,7 +250,3 @@ def summary(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> str:
         f"seed {seed}, {examples} examples per check"
     )
     return "\n\n".join(part for part in parts if part)
-
-
-def _first_note(verdicts: Sequence[Verdict]) -> str:
-    return next(v.note for v in verdicts if v.status == "unchecked")
