@@ -13,9 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from steering_strength.figures.explorer.page import main as explore
+from steering_strength.figures.explorer.__main__ import main as explore
 from steering_strength.figures.gallery import FIGURES, Figure, find
-from steering_strength.figures.real_model import main as real
 from steering_strength.figures.store import FORMATS, parse_formats
 from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
@@ -71,13 +70,38 @@ def _refuse_picture(out: Path) -> None:
         )
 
 
+def _real(argv: Sequence[str]) -> int:
+    """``python -m figures real DIR``: draw what the bridge wrote; 0, or 2 for a mistake."""
+    parser = Parser(
+        prog="python -m figures real",
+        description="Draw the records that python -m proofs_check.bridge wrote into a folder.",
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path)
+    parser.add_argument("--format", default="png,pdf", help="comma-separated: pdf, png, svg")
+    options = parser.parse_args(list(argv))
+    from steering_strength.figures.real_model import draw_folder
+
+    try:
+        paths = draw_folder(options.folder, parse_formats(options.format))
+        if not paths:
+            raise SteeringError(
+                f"{options.folder} holds no record of a model",
+                remedy="write some with python -m proofs_check.bridge --out DIR",
+            )
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    say("\n".join(map(str, paths)))
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["explore"]:
         return explore(words[1:])
     if words[:1] == ["real"]:
-        return real(words[1:])
+        return _real(words[1:])
     options = _arguments(words)
     try:
         chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-import numpy as np
-from matplotlib.figure import Figure as Canvas
-
-from steering_strength.figures import concept, cross_entropy, dataset, overview, peaks, training
-from steering_strength.figures.store import save_arrays, save_picture
-from steering_strength.figures.style import PANEL, style
 from steering_strength.theory.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 __all__ = ["FIGURES", "Figure", "find"]
 
@@ -34,15 +30,18 @@ class Figure:
         Where the paper has it.
     laws : tuple of str
         Ids of the statements it draws; the report shows it at the first.
-    curves : callable
-        () -> frozen record of arrays with a `deviation` between law and simulation.
-    draw : callable
-        (record, Axes, or a row of Axes if there are several panels) -> artists by role.
+    stem : str
+        The module of `figures` with its `curves` and `draw`, imported when they are called.
+    strengths : tuple of float
+        Further arguments of that `curves`.
+    layout : mapping
+        Further arguments of that `draw`.
     model : str
         What the law is compared with: the interpolating simulation, or a trained model.
     panels : int
         Side by side.
     size : (width, height), inches
+        Default: one panel of the house style.
     """
 
     name: str
@@ -50,22 +49,46 @@ class Figure:
     caption: str
     source: str
     laws: tuple[str, ...]
-    curves: Callable[[], Any]
-    draw: Callable[[Any, Any], dict[str, list[Any]]]
+    stem: str
+    strengths: tuple[float, ...] = ()
+    layout: Mapping[str, Any] = field(default_factory=dict)
     model: str = "simulation"
     panels: int = 1
-    size: tuple[float, float] = PANEL
+    size: tuple[float, float] | None = None
+
+    def curves(self) -> Any:
+        """Compute a frozen record of arrays with a `deviation` between law and simulation."""
+        return self._module.curves(*self.strengths)
+
+    def draw(self, record: Any, axes: Any) -> dict[str, list[Any]]:
+        """Draw into Axes, or a row of them if there are several panels; artists by role."""
+        artists: dict[str, list[Any]] = self._module.draw(record, axes, **self.layout)
+        return artists
+
+    @property
+    def _module(self) -> Any:
+        return import_module(f"steering_strength.figures.{self.stem}")
 
     def canvas(self, record: Any) -> Canvas:
         """Draw a record in the house style."""
+        from matplotlib.figure import Figure as Canvas
+
+        from steering_strength.figures.style import PANEL, style
+
         with style():
-            canvas = Canvas(figsize=self.size)
+            canvas = Canvas(figsize=self.size or PANEL)
             axes = canvas.subplots(1, self.panels)
             self.draw(record, axes)
         return canvas
 
     def write(self, folder: Path, formats: tuple[str, ...]) -> Any:
         """Compute, draw and write ``NAME.npz`` and one picture per format; returns the record."""
+        import matplotlib
+        import numpy as np
+
+        from steering_strength.figures.store import save_arrays, save_picture
+        from steering_strength.figures.style import style
+
         record = self.curves()
         canvas = self.canvas(record)
         metadata = {
@@ -99,8 +122,7 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, Thm 3.3, 3.6 and 3.8",
             laws=("tilting", "peak", "concept-tanh", "ce-exact"),
-            curves=overview.curves,
-            draw=overview.draw,
+            stem="overview",
             panels=3,
             size=(10.6, 3.5),
         ),
@@ -114,8 +136,7 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, Fig. 2",
             laws=("sign-separation", "steering-shift"),
-            curves=dataset.curves,
-            draw=dataset.draw,
+            stem="dataset",
         ),
         Figure(
             name="fig3",
@@ -127,8 +148,9 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, Fig. 3",
             laws=("peak", "peak-order", "tilting", "limit"),
-            curves=partial(peaks.curves, 0.0, 60.0),
-            draw=partial(peaks.draw, shifts={"a": (36, 15), "b": (12, 11)}),
+            stem="peaks",
+            strengths=(0.0, 60.0),
+            layout={"shifts": {"a": (36, 15), "b": (12, 11)}},
         ),
         Figure(
             name="figB1",
@@ -140,8 +162,9 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, Fig. B.1",
             laws=("monotone", "peak", "limit"),
-            curves=partial(peaks.curves, -60.0, 0.0),
-            draw=partial(peaks.draw, shifts={"B": (-36, 12)}),
+            stem="peaks",
+            strengths=(-60.0, 0.0),
+            layout={"shifts": {"B": (-36, 12)}},
         ),
         Figure(
             name="fig4",
@@ -153,8 +176,7 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, Fig. 4",
             laws=("concept-tanh", "concept-monotone", "concept-limit"),
-            curves=concept.curves,
-            draw=concept.draw,
+            stem="concept",
         ),
         Figure(
             name="fig5",
@@ -166,8 +188,7 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, Fig. 5",
             laws=("ce-quadratic", "ce-exact", "ce-radius"),
-            curves=cross_entropy.curves,
-            draw=cross_entropy.draw,
+            stem="cross_entropy",
         ),
         Figure(
             name="training",
@@ -179,8 +200,7 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, App. B.1",
             laws=(),
-            curves=training.curves,
-            draw=training.draw,
+            stem="training",
             model="trained model",
             panels=2,
             size=(8.4, 3.6),

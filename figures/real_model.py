@@ -8,7 +8,6 @@ texts, contexts and layers are unpublished.
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,13 +21,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from steering_strength.figures.store import parse_formats, save_picture
+from steering_strength.figures.store import save_picture
 from steering_strength.figures.style import GREY, shown, style
-from steering_strength.theory.command_line import Parser, say
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import write_whole
 
-__all__ = ["COLOURS", "STEMS", "draw", "draw_folder", "main"]
+__all__ = ["COLOURS", "STEMS", "draw", "draw_folder"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -374,26 +372,3 @@ STEMS: dict[str, Callable[[Arrays, Figure], None]] = {
     "paper_judge": _score,
     "paper_benchmark": _score,
 }
-
-
-def main(argv: Sequence[str]) -> int:
-    """``python -m figures real DIR``: draw what the bridge wrote; 0, or 2 for a mistake."""
-    parser = Parser(
-        prog="python -m figures real",
-        description="Draw the records that python -m proofs_check.bridge wrote into a folder.",
-    )
-    parser.add_argument("folder", metavar="DIR", type=Path)
-    parser.add_argument("--format", default="png,pdf", help="comma-separated: pdf, png, svg")
-    options = parser.parse_args(list(argv))
-    try:
-        paths = draw_folder(options.folder, parse_formats(options.format))
-        if not paths:
-            raise SteeringError(
-                f"{options.folder} holds no record of a model",
-                remedy="write some with python -m proofs_check.bridge --out DIR",
-            )
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    say("\n".join(map(str, paths)))
-    return 0

@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from steering_strength.theory.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 __all__ = ["FORMATS", "arrays", "parse_formats", "save_arrays", "save_picture"]
 

@@ -17,18 +17,45 @@ Three instances of the idea:
 
 Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
 (what is seen), `comparison` and `tolerance` (what agreement means), `check_tilting` and its
-siblings (the statements, and what ball arithmetic decides of them), `surface` (all that is judged),
-`search`, `run` and `verdict` (the judgement). Then `patch` and `mutants`, `errata` (with `tables`)
-and `conjectures`.
+siblings (the statements, and what ball arithmetic decides of them), `surface` (all that is
+judged), `search`, `runner` and `verdict` (the judgement). Then `patch` and `mutants`, `errata`
+(with `tables`) and `conjectures`.
 """
 
 from __future__ import annotations
 
-from steering_strength.proofs_check.conjectures import Judgement, conjecture
-from steering_strength.proofs_check.run import reproduce, run
-from steering_strength.proofs_check.verdict import Verdict, as_json, write_json
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.conjectures import Judgement, conjecture
+    from steering_strength.proofs_check.runner import reproduce, run
+    from steering_strength.proofs_check.verdict import Verdict, as_json, write_json
 
 __all__ = ["Judgement", "Verdict", "as_json", "conjecture", "reproduce", "run", "write_json"]
+
+DEFAULT_EXAMPLES = 100
+"""Instances per check."""
+
+_HOME = {
+    "conjectures": ("Judgement", "conjecture"),
+    "runner": ("reproduce", "run"),
+    "verdict": ("Verdict", "as_json", "write_json"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"steering_strength.proofs_check.{module}"), name)
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted(set(__all__) | set(globals()))
+
 
 if __name__ == "proofs_check":  # in a checkout
     from steering_strength import _under_short_name

@@ -11,20 +11,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from steering_strength.proofs_check.executors import on_cores, on_joblib
-from steering_strength.proofs_check.run import DEFAULT_EXAMPLES, run
-from steering_strength.proofs_check.verdict import (
-    Verdict,
-    line,
-    summary,
-    table,
-    versions,
-    write_json,
-)
+from steering_strength.proofs_check import DEFAULT_EXAMPLES
 from steering_strength.theory import files
 from steering_strength.theory.command_line import Parser, at_least, say
 from steering_strength.theory.errors import SteeringError
+
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = ["main"]
 
@@ -80,6 +75,7 @@ def _errata(json_file: str | None) -> int:
     """Print the false readings with their counterexamples, and write them to a file if asked to."""
     from steering_strength.proofs_check.errata import ERRATA, as_records, find
     from steering_strength.proofs_check.errata import table as errata_table
+    from steering_strength.proofs_check.verdict import versions
 
     found = []
     for erratum in ERRATA:
@@ -92,6 +88,8 @@ def _errata(json_file: str | None) -> int:
 
 
 def _verdict(verdict: Verdict, done: int, total: int) -> None:
+    from steering_strength.proofs_check.verdict import line
+
     print(line(verdict, done, total), file=sys.stderr, flush=True)
 
 
@@ -137,6 +135,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # SymPy and Hypothesis take a second to import: not before they are needed.
+    from steering_strength.proofs_check.executors import on_cores, on_joblib
+    from steering_strength.proofs_check.runner import run
+    from steering_strength.proofs_check.verdict import summary, table, write_json
+
     executor = (
         on_joblib(options.jobs, options.backend) if options.backend else on_cores(options.jobs)
     )

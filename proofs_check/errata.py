@@ -22,7 +22,7 @@ from steering_strength.proofs_check.instances import ConceptCase, NormCase, Weig
 from steering_strength.proofs_check.oracles import exact
 from steering_strength.proofs_check.oracles.precise import CTX, number
 from steering_strength.proofs_check.registry import CHECKS
-from steering_strength.proofs_check.run import code
+from steering_strength.proofs_check.runner import code
 from steering_strength.proofs_check.search import Outcome
 from steering_strength.proofs_check.tables import (
     interleaved_tables,

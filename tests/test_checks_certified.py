@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 
 from steering_strength.proofs_check import certificate as seen
-from steering_strength.proofs_check import run
+from steering_strength.proofs_check import run, runner
 from steering_strength.proofs_check.balls import BALLS, Balls, FlintBalls, IntervalBalls, decide
 from steering_strength.proofs_check.certificate import Certificate
 from steering_strength.proofs_check.check import Check
@@ -22,7 +22,7 @@ from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.extrema import Levels, count_extrema, levels_of
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
 from steering_strength.proofs_check.law_values import NoValueError, in_balls, value
-from steering_strength.proofs_check.mutants import MUTANTS
+from steering_strength.proofs_check.mutants.registry import MUTANTS
 from steering_strength.proofs_check.registry import CERTIFICATES
 from steering_strength.proofs_check.search import search
 from steering_strength.proofs_check.strategies import family_cases
@@ -163,9 +163,7 @@ def test_what_is_undecided_is_unknown_and_never_certified(monkeypatch: pytest.Mo
         return Comparison(0.0, "undecided", undecided=True)
 
     ignorant = Check("slope", "nobody knows", family_cases(), measure, "none")
-    # The function `run` hides the module of the same name.
-    module = sys.modules["steering_strength.proofs_check.run"]
-    monkeypatch.setattr(module, "CERTIFIED", {"slope": ignorant})
+    monkeypatch.setattr(runner, "CERTIFIED", {"slope": ignorant})
     verdict = next(v for v in run(["slope"], examples=3) if v.method == "certified")
     assert verdict.status == "unknown"
     assert "undecided on 3 of 3" in verdict.note

@@ -14,7 +14,7 @@ import pytest
 from steering_strength.proofs_check import run
 from steering_strength.proofs_check.__main__ import main
 from steering_strength.proofs_check.executors import on_cores, on_joblib
-from steering_strength.proofs_check.run import Part, Task, execute
+from steering_strength.proofs_check.runner import Part, Task, execute
 from steering_strength.proofs_check.verdict import Verdict
 from steering_strength.theory.errors import SteeringError
 

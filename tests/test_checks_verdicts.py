@@ -13,7 +13,7 @@ import pytest
 import sympy as sp
 from hypothesis import strategies as st
 
-from steering_strength.proofs_check import Verdict, reproduce, run, write_json
+from steering_strength.proofs_check import Verdict, reproduce, run, runner, write_json
 from steering_strength.proofs_check import verdict as report
 from steering_strength.proofs_check.__main__ import main
 from steering_strength.proofs_check.check import Check
@@ -29,7 +29,7 @@ from steering_strength.proofs_check.comparison import (
 from steering_strength.proofs_check.instances import FamilyCase
 from steering_strength.proofs_check.law_values import NoValueError, value
 from steering_strength.proofs_check.oracles.precise import CTX
-from steering_strength.proofs_check.run import code
+from steering_strength.proofs_check.runner import code
 from steering_strength.proofs_check.search import search, shards
 from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
 
@@ -282,6 +282,6 @@ def test_an_interruption_is_one_line(
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(main.__globals__, "run", interrupted)
+    monkeypatch.setattr(runner, "run", interrupted)
     assert main(["slope"]) == 130
     assert capsys.readouterr().err == "interrupted; nothing was written\n"

@@ -15,6 +15,7 @@ import pytest
 
 import steering_strength.proofs_check.__main__ as checks
 from steering_strength.figures.report.__main__ import _arguments as report_arguments
+from steering_strength.proofs_check import runner
 from steering_strength.proofs_check.verdict import write_json
 from steering_strength.theory.errors import OutputError, UnknownNameError
 from steering_strength.theory.files import require_writable
@@ -170,7 +171,7 @@ class TestVerdictsAsJson:
         def work(*_: object, **__: object) -> None:
             raise AssertionError("the checks were run first")
 
-        monkeypatch.setattr(checks, "run", work)
+        monkeypatch.setattr(runner, "run", work)
         for path in self.unwritable(tmp_path):
             assert checks.main(["slope", "--json", str(path)]) == 2
             error = capsys.readouterr().err

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from steering_strength.figures.__main__ import main
-from steering_strength.figures.explorer import cases, page
+from steering_strength.figures.explorer import cases
 from steering_strength.figures.explorer.curves import SHOWN, curves
 from steering_strength.figures.explorer.files import CONTEXTS, open_case
 from steering_strength.theory import ConceptDataset, TiltedFamily
@@ -25,7 +25,7 @@ def family():
 @pytest.fixture
 def short(monkeypatch):
     """The menu without its longer entries: these tests are about the file."""
-    monkeypatch.setattr(page, "menu", lambda: (cases.tie(),))
+    monkeypatch.setattr(cases, "menu", lambda: (cases.tie(),))
 
 
 def model_arrays(**other):

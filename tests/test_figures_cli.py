@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from steering_strength.figures import gallery
+from steering_strength.figures import gallery, store
 from steering_strength.figures.__main__ import main
 from steering_strength.theory.errors import OutputError
 from steering_strength.theory.files import staged
@@ -102,7 +102,7 @@ def test_a_run_that_breaks_half_way_leaves_the_old_files_alone(tmp_path, capsys,
     def full_disk(canvas: object, path: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(gallery, "save_picture", full_disk)
+    monkeypatch.setattr(store, "save_picture", full_disk)
     assert main(["fig2", "--out", str(tmp_path), "--format", "png"]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

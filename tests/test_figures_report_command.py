@@ -9,6 +9,7 @@ import pytest
 
 import steering_strength.figures.report.__main__ as command
 from steering_strength.figures.gallery import FIGURES, Figure
+from steering_strength.figures.report import job
 from steering_strength.theory.laws import CLAIMS, LAWS
 from tests.report_content import SVG, VERDICTS, verdict
 
@@ -16,9 +17,9 @@ from tests.report_content import SVG, VERDICTS, verdict
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: LAWS[name] for name in ("steering-shift", "tilting", "slope")}
-    monkeypatch.setattr(command, "LAWS", few)
-    monkeypatch.setattr(command, "CLAIMS", {"limit/uniform-share": CLAIMS["limit/uniform-share"]})
-    monkeypatch.setattr(command, "_check", lambda examples, seed: VERDICTS[:3])
+    monkeypatch.setattr(job, "LAWS", few)
+    monkeypatch.setattr(job, "CLAIMS", {"limit/uniform-share": CLAIMS["limit/uniform-share"]})
+    monkeypatch.setattr(job, "_check", lambda examples, seed: VERDICTS[:3])
 
 
 @pytest.mark.usefixtures("quick")
@@ -43,7 +44,7 @@ def test_the_command_writes_everything_into_one_folder(tmp_path, capsys):
 @pytest.mark.usefixtures("quick")
 def test_the_command_fails_if_a_true_statement_is_refuted(tmp_path, capsys, monkeypatch):
     bad = (verdict("tilting", "refuted", counterexample="x = 1"),)
-    monkeypatch.setattr(command, "_check", lambda examples, seed: bad)
+    monkeypatch.setattr(job, "_check", lambda examples, seed: bad)
 
     def write(figure: Figure, folder: Path, formats: object) -> None:
         (folder / f"{figure.name}.svg").write_bytes(SVG)

@@ -18,7 +18,7 @@ from steering_strength.proofs_check.formal.agreement import AGREEMENTS, NOT_PRIN
 from steering_strength.proofs_check.formal.library import WITHOUT_THEOREM
 from steering_strength.proofs_check.formal.printed import Printer
 from steering_strength.proofs_check.registry import STATEMENTS
-from steering_strength.proofs_check.run import run
+from steering_strength.proofs_check.runner import run
 from steering_strength.theory.errors import MissingExtraError
 from steering_strength.theory.laws import LAWS, Law
 

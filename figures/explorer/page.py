@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -18,15 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from steering_strength.figures.explorer.cases import Case, menu
+from steering_strength.figures.explorer.cases import Case
 from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, ContextCurves, curves
-from steering_strength.figures.explorer.files import open_case
 from steering_strength.figures.style import AMBER, BLUE, ORANGE, PLUM, SLATE
-from steering_strength.theory.command_line import Parser, say
-from steering_strength.theory.errors import MissingExtraError, OutputError, SteeringError
+from steering_strength.theory.errors import MissingExtraError, OutputError
 from steering_strength.theory.files import output_folder, write_text
 
-__all__ = ["COLOURS", "INSTALL", "main", "page_record", "render", "to_json", "write"]
+__all__ = ["COLOURS", "INSTALL", "page_record", "render", "to_json", "write"]
 
 COLOURS = (
     (BLUE, "#00578A"),
@@ -173,37 +169,3 @@ def _library() -> str:
 
 def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 on success, 2 on a mistake in the arguments, the data or the page."""
-    parser = Parser(
-        prog="python -m figures explore",
-        description="Write one page, to be opened in a browser, with a slider for alpha.",
-        epilog="Your own numbers: TiltedFamily(...).save('mine.npz'), then --data mine.npz. "
-        "Example: python -m figures explore --out out/explorer.html",
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="FILE.npz",
-        help="open this as well, first in the menu: what TiltedFamily.save or "
-        "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge explore-data",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("out/explorer.html"),
-        metavar="PAGE.html",
-        help="the page (default: out/explorer.html)",
-    )
-    options = parser.parse_args(argv)
-    start = time.perf_counter()
-    try:
-        own = () if options.data is None else (open_case(options.data),)
-        size = write(options.out, (*own, *menu()))
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    say(f"{options.out}  {size / 1e6:.1f} MB  {time.perf_counter() - start:.1f} s")
-    return 0

@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from steering_strength.proofs_check.executors import on_cores
-from steering_strength.proofs_check.mutants import Trial, select_mutants, trial
 from steering_strength.theory.command_line import Parser, at_least, say
 from steering_strength.theory.errors import SteeringError
+
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.mutants.mutant import Trial
 
 __all__ = ["main"]
 
@@ -48,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--code", action="store_true", help="print each counterexample as code")
     parser.add_argument("--no-shrink", action="store_true", help="faster; counterexamples as found")
     options = parser.parse_args(argv)
+    from steering_strength.proofs_check.executors import on_cores
+    from steering_strength.proofs_check.mutants.registry import select_mutants, trial
+
     try:
         names = select_mutants(options.names or None)
         function = partial(trial, seed=options.seed, shrink=0 if options.no_shrink else 150)

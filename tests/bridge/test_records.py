@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.figures.__main__ import main as draw
 from steering_strength.figures.real_model import STEMS, draw_folder
-from steering_strength.figures.real_model import main as draw
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
 from steering_strength.proofs_check.bridge.options import FIGURES
 from steering_strength.proofs_check.bridge.records import adaptive_curve, paper_records
@@ -127,11 +127,11 @@ def test_cross_entropy_and_concept_meet_their_predictions(folder: Path) -> None:
 def test_drawing_says_what_it_cannot_draw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert draw([str(tmp_path)]) == 2
+    assert draw(["real", str(tmp_path)]) == 2
     np.savez(tmp_path / "laws.npz", model="x")
-    assert draw([str(tmp_path)]) == 2
+    assert draw(["real", str(tmp_path)]) == 2
     (tmp_path / "laws.npz").write_bytes(b"PK")
-    assert draw([str(tmp_path)]) == 2
+    assert draw(["real", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("error: ") == 3
     assert not list(tmp_path.glob("*.png"))
 

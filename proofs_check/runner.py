@@ -14,6 +14,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any, Literal
 
+from steering_strength.proofs_check import DEFAULT_EXAMPLES
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVATIONS, select
@@ -22,7 +23,6 @@ from steering_strength.proofs_check.verdict import Status, Verdict, Verdicts
 from steering_strength.theory.errors import MissingExtraError, SteeringError
 
 __all__ = [
-    "DEFAULT_EXAMPLES",
     "Executor",
     "Part",
     "Progress",
@@ -32,9 +32,6 @@ __all__ = [
     "reproduce",
     "run",
 ]
-
-DEFAULT_EXAMPLES = 100
-"""Instances per check; with all checks about a minute on two cores."""
 
 CERTIFIED: Mapping[str, Check] = MappingProxyType(
     {each.id: each.as_check() for each in CERTIFICATES}
