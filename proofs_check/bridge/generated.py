@@ -12,10 +12,10 @@ was the edge and 4 broke the text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,9 +26,14 @@ from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.engine import TiltedPopulation
+from steering_strength.theory.engine.sequences import (
+    Direction,
+    SampledTexts,
+    interval,
+    statistic,
+)
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign
-from steering_strength.theory.errors import BudgetError, UnknownNameError
+from steering_strength.theory.errors import BudgetError
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
@@ -40,13 +45,12 @@ __all__ = [
     "advise_trajectories",
     "repeated",
     "roll_out",
+    "sampled_texts",
     "token_costs",
 ]
 
 Floats = NDArray[np.float64]
-Direction = Literal["forward", "reverse"]
 
-_RESAMPLES, _INTERVAL = 400, (0.05, 0.95)
 _STEP = {True: 0.1, False: 0.01}  # of the central difference, in units of 1 / sd(M)
 _STRETCH = 2.0
 
@@ -72,17 +76,13 @@ class TokenCosts:
 
     def statistic(self, direction: Direction, percentile: float | None) -> float:
         """The mean per token, or a percentile pooled over all tokens."""
-        return _statistic(getattr(self, direction), percentile)
+        return float(statistic(getattr(self, direction), percentile))
 
     def interval(
         self, direction: Direction, percentile: float | None, seed: int = 0
     ) -> tuple[float, float]:
-        """Bootstrap interval of the statistic over tokens, 90 %."""
-        values, rng = getattr(self, direction), np.random.default_rng(seed)
-        drawn = values[rng.integers(0, values.size, (_RESAMPLES, values.size))]
-        found = [_statistic(row, percentile) for row in drawn]
-        low, high = np.quantile(found, _INTERVAL)
-        return float(low), float(high)
+        """Bootstrap interval of the statistic, 90 %."""
+        return interval(getattr(self, direction), self.text, percentile, seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,18 +249,15 @@ def advise_trajectories(
     if not 0.0 < goal < math.inf:
         raise BudgetError(f"per_token is {per_token}", remedy="give a positive number of nats")
     share = None if percentile is None else as_level(percentile, "percentile")
-    if direction not in ("forward", "reverse"):
-        raise UnknownNameError("direction", str(direction), ("forward", "reverse"))
     vector = model.fitting(vector)
     texts, prompts = roll_out(model, contexts, length, temperature=temperature, seed=seed)
-    predicted_costs = _predictor(model, vector, texts, prompts)
-
-    def statistic(strength: float) -> float:
-        return predicted_costs(side * strength).statistic(direction, share)
-
-    predicted = alpha = side * _where(statistic, goal)
+    unsteered = sampled_texts(model, vector, texts, prompts)
+    root = unsteered.root(goal, side, share, direction)
+    if not root.reached:
+        raise BudgetError(f"per_token is {goal:g}: {root.reason}", remedy="ask for less")
+    predicted = alpha = root.alpha
     exact = vector.site == FINAL_NORM
-    costs, used = predicted_costs(alpha), 0
+    costs, used = _priced(unsteered, alpha), 0
     while not exact and used < rollouts:
         steered, prompts = roll_out(
             model, contexts, length, vector, alpha, temperature=temperature, seed=seed
@@ -270,7 +267,8 @@ def advise_trajectories(
         if low <= goal <= high or used == rollouts:
             break
         # As a power of alpha: 2 near 0, less further out, by as much as the prediction says.
-        rise = statistic(1.1 * abs(alpha)) / statistic(abs(alpha))
+        near, far = unsteered.per_token([alpha, 1.1 * alpha], share, direction)
+        rise = float(far / near)
         power = min(max(math.log(rise) / math.log(1.1), 0.7), 2.0)
         found = costs.statistic(direction, share)
         alpha *= min((goal / found) ** (1.0 / power), _STRETCH)
@@ -354,10 +352,6 @@ def repeated(tokens: Sequence[int], size: int = 3) -> float:
     return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def _statistic(values: Floats, percentile: float | None) -> float:
-    return float(values.mean() if percentile is None else np.quantile(values, percentile))
-
-
 def _owners(texts: TokenBatch, prompts: Sequence[int]) -> NDArray[np.int64]:
     lengths = [int(last) + 1 - prompt for last, prompt in zip(texts.last, prompts, strict=True)]
     return np.repeat(np.arange(len(lengths)), lengths)
@@ -384,39 +378,29 @@ def _log_probability(
     return model.log_softmax(out.value[0, prompt - 1 : -1])
 
 
-def _predictor(
+def sampled_texts(
     model: SteeredModel, vector: SteeringVector, texts: TokenBatch, prompts: Sequence[int]
-) -> Callable[[float], TokenCosts]:
-    """Costs of unsteered texts at any alpha: exact at the final norm, to first order elsewhere."""
+) -> SampledTexts:
+    """Unsteered texts with M at every position: exact at the final norm, else the derivative."""
     rows = [_log_probability(model, texts.row(j), p) for j, p in enumerate(prompts)]
     chosen = np.concatenate([texts.row(j).ids[0, p:].numpy() for j, p in enumerate(prompts)])
     log_p, owners = np.concatenate(rows), _owners(texts, prompts)
-    surprise = -log_p[np.arange(chosen.size), chosen]
     if vector.site == FINAL_NORM:
         if model.structure.not_affine is not None:
             raise model.structure.not_affine
-        population = TiltedPopulation(log_p, model.direction(vector))
-
-        def exact(alpha: float) -> TokenCosts:
-            forward, reverse = population.cross_entropy_increase, population.reverse_kl
-            return TokenCosts(forward(alpha), reverse(alpha), surprise, owners)
-
-        return exact
+        return SampledTexts(log_p, model.direction(vector), chosen, owners)
     step = _STEP[precision(model.dtype) > 1e-5] / _spread(model, vector, texts, prompts)
     slopes = []
     for j, prompt in enumerate(prompts):
         ends = [_log_probability(model, texts.row(j), prompt, vector, a) for a in (-step, step)]
         slopes.append((ends[1] - ends[0]) / (2.0 * step))
-    families = [
-        TiltedFamily(row, odds) for row, odds in zip(log_p, np.concatenate(slopes), strict=True)
-    ]
+    return SampledTexts(log_p, np.concatenate(slopes), chosen, owners)
 
-    def local(alpha: float) -> TokenCosts:
-        forward = np.array([float(f.cross_entropy_increase(alpha)) for f in families])
-        reverse = np.array([float(f.reverse_kl(alpha)) for f in families])
-        return TokenCosts(forward, reverse, surprise, owners)
 
-    return local
+def _priced(texts: SampledTexts, alpha: float) -> TokenCosts:
+    surprise = -texts.log_p[np.arange(texts.tokens.size), texts.tokens]
+    forward, reverse = (texts.token_costs(alpha, d) for d in ("forward", "reverse"))
+    return TokenCosts(forward, reverse, surprise, texts.text)
 
 
 def _spread(
@@ -427,33 +411,3 @@ def _spread(
     prompt_ends = [first.row(j).ids[0, : prompts[j]].tolist() for j in range(first.rows)]
     found = model.derivative(vector.site, vector, pad(prompt_ends))
     return math.sqrt(float(np.mean([local.variance for local in found])))
-
-
-def _where(statistic: Callable[[float], float], goal: float) -> float:
-    """Where an increasing statistic reaches the goal, to 1e-4: far below the noise of any text."""
-    low, high, at_low, at_high = 0.0, 1.0, 0.0, statistic(1.0)
-    while at_high < goal:
-        low, at_low, high = high, at_high, 2.0 * high
-        at_high = statistic(high)
-        if high > 1e6:
-            raise BudgetError(
-                f"the cost per token stays at {at_high:.4g} nats, below {goal:g}",
-                remedy="ask for less",
-            )
-    while high - low > 1e-4 * high:
-        middle = 0.5 * (low + high)
-        # Costs are nearly a power of alpha: a straight line between logarithms, kept inside.
-        if at_low > 0.0:
-            share = math.log(goal / at_low) / math.log(at_high / at_low)
-            share = min(max(share, 0.05), 0.95)
-            middle = low * (high / low) ** share
-        elif at_high > 4.0 * goal:
-            middle = high * math.sqrt(goal / at_high)
-        found = statistic(middle)
-        if found < goal:
-            low, at_low = middle, found
-        else:
-            high, at_high = middle, found
-        if abs(found / goal - 1.0) < 1e-4:
-            return middle
-    return low

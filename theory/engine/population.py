@@ -31,7 +31,7 @@ from steering_strength.theory.engine.validation import (
 )
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 
-__all__ = ["TiltedPopulation"]
+__all__ = ["TiltedPopulation", "crossing"]
 
 Floats = NDArray[np.float64]
 Reduction = Callable[[Measure, Floats], Floats]
@@ -41,7 +41,6 @@ _BLOCK = 1 << 22
 # Strengths tried in one pass over the table when a root is looked for: they cost little more than
 # one. They divide the bracket evenly.
 _TRIED = 32
-_SHARES = np.arange(_TRIED) / _TRIED
 _LARGEST = 1e300
 
 
@@ -160,29 +159,17 @@ class TiltedPopulation:
         """
         goal, side = as_budget(budget), as_sign(sign)
 
-        def below(strengths: Floats) -> int:
-            """How many of the increasing strengths stay below the budget."""
-            reached = self.average_cross_entropy_increase(side * strengths) >= goal
-            return int(np.argmax(reached)) if reached.any() else reached.size
+        def reached(strengths: Floats) -> NDArray[np.bool_]:
+            found: NDArray[np.bool_] = self.average_cross_entropy_increase(side * strengths) >= goal
+            return found
 
         if goal == 0.0:
             return Root(0.0, 0.0, 0.0)
         if not self.variance(0.0).any():
             return never(side, "M is constant wherever p > 0: steering moves nothing")
-        # From alpha^2 R^2 / 8 >= Delta CE on, by factors of 4.
+        # From alpha^2 R^2 / 8 >= Delta CE on.
         spread = float(np.ptp(self.log_odds[np.isfinite(self.log_odds)]))
-        low = 0.999 * np.sqrt(8.0 * goal) / spread
-        while low < _LARGEST and below(np.array([4.0 * low])):
-            low *= 4.0
-        if not low < _LARGEST:
-            return never(side, f"|alpha| would exceed {_LARGEST:g}")
-        grid = np.linspace(low, 4.0 * low, _TRIED + 1)
-        while grid.size > 2:
-            first = below(grid[1:-1])
-            low, high = grid[first], grid[first + 1]
-            grid = np.unique(np.concatenate((low + (high - low) * _SHARES, [high])))
-        low, high = sorted((side * float(grid[0]), side * float(grid[1])))
-        return Root(side * float(grid[0]), low, high)
+        return crossing(reached, 0.999 * np.sqrt(8.0 * goal) / spread, side)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_(j,C)(alpha), shape (A, m): Thm 3.6; +-inf as in `TiltedFamily`."""
@@ -223,6 +210,37 @@ class TiltedPopulation:
         log_odds = np.where(np.isfinite(self.log_odds), self.log_odds, 0.0)
         for rows in blocks(self.shape[0], _BLOCK // self.shape[1]):
             yield rows, Shared.of(np.asarray(self.log_p[rows], np.float64), log_odds, alpha)
+
+
+def crossing(
+    reached: Callable[[Floats], NDArray[np.bool_]],
+    low: float,
+    side: int,
+    width: float = 0.0,
+    parts: int = _TRIED,
+) -> Root:
+    """Where an increasing quantity of |alpha|, not yet reached at `low`, is reached on that side.
+
+    `reached` judges several strengths at once. The bracket grows by factors of 4 and is cut in
+    `parts` until it is `width` wide, relatively, or its ends are neighbouring floats.
+    """
+
+    def below(strengths: Floats) -> int:
+        """How many of the increasing strengths stay below the level."""
+        found = reached(strengths)
+        return int(np.argmax(found)) if found.any() else found.size
+
+    while low < _LARGEST and below(np.array([4.0 * low])):
+        low *= 4.0
+    if not low < _LARGEST:
+        return never(side, f"|alpha| would exceed {_LARGEST:g}")
+    grid = np.linspace(low, 4.0 * low, parts + 1)
+    while grid.size > 2 and grid[-1] - grid[0] > width * grid[0]:
+        first = below(grid[1:-1])
+        low, high = grid[first], grid[first + 1]
+        grid = np.unique(np.concatenate((low + (high - low) * np.arange(parts) / parts, [high])))
+    low, high = sorted((side * float(grid[0]), side * float(grid[-1])))
+    return Root(side * float(grid[0]), low, high)
 
 
 def _check_rows(rows: Floats, first: int, infinite: NDArray[np.bool_], bound: float) -> None:
