@@ -40,13 +40,14 @@ def _advise_from_file(options: Namespace) -> int:
     weights = None if given.weights is None else given.weights[: options.contexts]
     words = tuple(word.strip() for word in (options.words or "").split(",") if word.strip())
     target = given.tokens(numbers(options.tokens, "--tokens"), words, options.largest)
-    found: Any = advise(
-        families, target, quantile=options.quantile, name=given.name,
-        weights=None if weights is None else weights / weights.sum(), **demands_of(options),
+    asked: Any = {**demands_of(options), "name": given.name, "texts": given.texts}
+    found = advise(
+        families, target, quantile=options.quantile,
+        weights=None if weights is None else weights / weights.sum(), **asked,
     )  # fmt: skip
     for note in given.notes:
         say(f"note: {note}")
-    shown = found.contexts[0] if len(found.contexts) == 1 else found
+    shown: Any = advise(families[0], target, **asked) if len(families) == 1 else found
     units = {"norm": given.norm, "residual_norm": given.residual_norm}
     activation = float("nan") if options.max_activation is None else options.max_activation
     say(shown.summary(max_activation=activation, **units))

@@ -47,6 +47,8 @@ class AdviceInput:
     ----------
     families : tuple of TiltedFamily
         One per context.
+    texts : pair of numpy.ndarray, or None
+        Log-probabilities of P and N, if the file has them and at least two of each.
     weights : numpy.ndarray or None
     token_text : tuple of str
         Empty where the file names no tokens.
@@ -57,6 +59,7 @@ class AdviceInput:
     """
 
     families: tuple[TiltedFamily, ...]
+    texts: tuple[Floats, Floats] | None
     weights: Floats | None
     token_text: tuple[str, ...]
     norm: float
@@ -188,14 +191,16 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
             remedy="add log_odds, or both log_p_positive and log_p_negative",
         )
     contexts = _normalised(np.atleast_2d(np.asarray(arrays["log_p"])), "log_p", notes)
+    texts = None
     if "log_odds" in arrays:
         log_odds = np.asarray(arrays["log_odds"], dtype=np.float64)
     else:
-        tables = [
+        positive, negative = (
             _normalised(np.atleast_2d(np.asarray(arrays[name])), name, notes)
             for name in ("log_p_positive", "log_p_negative")
-        ]
-        log_odds = log_odds_of_tables(*tables)
+        )
+        log_odds = log_odds_of_tables(positive, negative)
+        texts = (positive, negative) if min(len(positive), len(negative)) > 1 else None
     text = tuple(str(token) for token in np.asarray(arrays.get("token_text", ())).ravel())
     if text and len(text) != contexts.shape[1]:
         raise CurveError(
@@ -213,6 +218,7 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
     weights = arrays.get("weights")
     return AdviceInput(
         families=tuple(families),
+        texts=texts,
         weights=None if weights is None else np.asarray(weights, dtype=np.float64),
         token_text=text,
         norm=_number(path, arrays, "norm"),

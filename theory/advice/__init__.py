@@ -13,7 +13,8 @@ and says so.
 
 Reading order: `demand` (what is asked), `curve` (of whom), `window` (the shape of the answer),
 `context` (one context), `population` and `average` (many), `scanned` (closed forms that are no
-tilting), `joint` (several vectors), `summary` (in words), `units` (other libraries' knobs).
+tilting), `joint` (several vectors), `estimated` (how sure, given the texts), `summary` (in words),
+`units` (other libraries' knobs).
 """
 
 from __future__ import annotations

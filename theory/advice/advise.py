@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 from numpy.typing import ArrayLike
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 from steering_strength.theory.advice.context import ContextAdvice, advise_contexts
 from steering_strength.theory.advice.curve import SteeredCurve
 from steering_strength.theory.advice.demand import BeforePeak, Demand
+from steering_strength.theory.advice.estimated import Texts, of_window, shared
 from steering_strength.theory.advice.population import PopulationAdvice, advise_population
 from steering_strength.theory.advice.window import Namer, numbered
 from steering_strength.theory.engine import TiltedPopulation
@@ -33,6 +35,7 @@ def advise(
     quantile: float = 0.9,
     plateau: float | None = 0.01,
     name: Namer = numbered,
+    texts: Texts | None = None,
 ) -> ContextAdvice: ...
 
 
@@ -50,6 +53,7 @@ def advise(
     quantile: float = 0.9,
     plateau: float | None = 0.01,
     name: Namer = numbered,
+    texts: Texts | None = None,
 ) -> PopulationAdvice: ...
 
 
@@ -66,6 +70,7 @@ def advise(
     quantile: float = 0.9,
     plateau: float | None = 0.01,
     name: Namer = numbered,
+    texts: Texts | None = None,
 ) -> ContextAdvice | PopulationAdvice:
     """Return the window of alpha that meets the demands, why it ends where it does, and its price.
 
@@ -93,6 +98,9 @@ def advise(
         not to ask, which saves measurements.
     name : function
         From a token's index to what it is called in the words of the answer.
+    texts : (array_like, array_like), (|P|, V) and (|N|, V), optional
+        Log-probabilities of the texts that M comes from. The answer then says how sure its alpha
+        is: `estimate`, of one context, or of the average over several.
 
     Returns
     -------
@@ -106,7 +114,9 @@ def advise(
     ShapeError
         No context, contexts of different vocabularies, or unusable target tokens.
     ProbabilityError
-        The weights are no probabilities.
+        The weights are no probabilities, or a text has -inf where a context has p > 0.
+    SteeringSetError
+        M is not that of the texts, or one side has fewer than two.
     """
     curves = _curves(source)
     demand = Demand.of(
@@ -125,8 +135,18 @@ def advise(
     elif curves[0] is source:
         if weights is not None:
             raise ShapeError("weights for one context", remedy="leave them out")
-        return advise_contexts(curves, demand, name)[0]
-    return advise_population(curves, as_weights(weights, len(curves)), demand, share, name)
+        single = advise_contexts(curves, demand, name)[0]
+        if texts is None:
+            return single
+        peak = None if single.first_peak is None else single.first_peak[0]
+        sure = of_window(shared(curves, None), single.window, demand, texts, peak)
+        return replace(single, estimate=sure)
+    pi = as_weights(weights, len(curves))
+    several = advise_population(curves, pi, demand, share, name)
+    if texts is None:
+        return several
+    sure = of_window(shared(curves, pi), several.average, demand, texts)
+    return replace(several, estimate=sure)
 
 
 def _curves(source: Any) -> list[SteeredCurve]:

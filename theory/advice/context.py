@@ -29,6 +29,7 @@ from steering_strength.theory.advice.window import (
 )
 from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.cross_entropy import bounds, quadratic_radius
+from steering_strength.theory.engine.estimation import Estimate
 from steering_strength.theory.engine.inverse import Root, bisect
 
 __all__ = ["ContextAdvice", "Guarantee", "advise_contexts", "budget_guarantee"]
@@ -113,6 +114,8 @@ class ContextAdvice:
         What a user should know besides, each with its number.
     names : tuple of (int, str)
         The texts of the tokens that are mentioned.
+    estimate : Estimate or None
+        How sure `window.advised` is, where the texts of P and N are known.
     """
 
     demand: Demand
@@ -135,6 +138,7 @@ class ContextAdvice:
     limit: Point | None
     cautions: tuple[str, ...]
     names: tuple[tuple[int, str], ...]
+    estimate: Estimate | None = None
 
     def summary(
         self,

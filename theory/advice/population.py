@@ -32,6 +32,7 @@ from steering_strength.theory.advice.window import (
     numbered,
 )
 from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine.estimation import Estimate
 
 __all__ = ["PopulationAdvice", "advise_population", "weighted_quantile"]
 
@@ -61,6 +62,8 @@ class PopulationAdvice:
         Averages at both ends of `average`.
     best, share : float
         The strongest alpha that lies inside most windows, and the weight of the contexts it serves.
+    estimate : Estimate or None
+        How sure `average.advised` is, where the texts of P and N are known.
     """
 
     demand: Demand
@@ -74,6 +77,7 @@ class PopulationAdvice:
     high: Point | None
     best: float
     share: float
+    estimate: Estimate | None = None
 
     @property
     def lows(self) -> Floats:

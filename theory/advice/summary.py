@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from steering_strength.theory.advice.estimated import estimate_lines
 from steering_strength.theory.advice.units import equivalents
 from steering_strength.theory.advice.window import Point, Window, nats, number
 
@@ -41,6 +42,7 @@ def context_summary(
             points.append(("high end", advice.high))
     lines += [f"  {title:<9} {_point(point, name)}" for title, point in points]
     lines += [f"  caution: {caution}" for caution in advice.cautions]
+    lines += estimate_lines(advice.estimate)
     low, high = window.low.alpha, window.high.alpha
     lines.append(
         f"  sd(M) = {number(advice.sd)} nats per unit alpha"
@@ -80,6 +82,7 @@ def population_summary(
                     f"  {title:<9} average {_effect(point)}Delta CE {nats(point.cross_entropy)},"
                     f" reverse KL {number(point.reverse_kl)}"
                 )
+    lines += estimate_lines(advice.estimate)
     lines.append(
         f"one alpha for most: {number(advice.best)} lies in the windows of"
         f" {100 * advice.share:.3g} % of the contexts"
