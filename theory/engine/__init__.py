@@ -13,8 +13,8 @@ without cancellation, from which K, Delta p and the concept laws follow), `tilti
 `inverse`. Then the fast path for a whole vocabulary: `compression` (the tilted measure as 26
 moments), `panels` (K' from those, with a bound on its error), `walk` and `peaks` (its inverse),
 `sweep` (many alphas). `population` holds many contexts, `sequences` whole texts, `estimation` says
-how sure an alpha is that comes from finitely many texts, `construction` and `storage` bring families
-in and out, `validation` says what is accepted.
+how sure an alpha from finitely many texts is, `construction` and `storage` bring families in and
+out, `validation` says what is accepted.
 """
 
 from steering_strength.theory.engine.family import TiltedFamily
