@@ -21,6 +21,7 @@ from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVA
 from steering_strength.proofs_check.search import SHARD, Outcome, search, shards
 from steering_strength.proofs_check.verdict import Status, Verdict, Verdicts
 from steering_strength.theory.errors import MissingExtraError, SteeringError
+from steering_strength.theory.laws.prose import plain
 
 __all__ = [
     "Executor",
@@ -141,7 +142,7 @@ def _prove(task: Task) -> Part:
         examples=len(statuses),
         max_error=None,
         counterexample="\n".join(
-            [law.sharper, *(f"{step.text()}: {step.reason}" for step in law.steps)]
+            [plain(law.sharper), *(f"{s.text()}: {plain(s.reason)}" for s in law.steps)]
         )
         if refuted
         else None,
@@ -159,7 +160,7 @@ def _claim(task: Task) -> str:
     if task.method != "symbolic":
         return _check(task).claim
     law = DERIVATIONS[task.name]
-    return law.claim.text() if law.expected else law.paper
+    return law.claim.text() if law.expected else plain(law.paper)
 
 
 def _search(task: Task) -> Part:

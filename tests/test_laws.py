@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from mpmath import mp
@@ -26,8 +27,9 @@ from steering_strength.theory.laws.instances import Instance, draw, satisfied
 from steering_strength.theory.laws.kernel import Let
 from steering_strength.theory.laws.kernel.binding import rename_bound
 from steering_strength.theory.laws.notation import Named, define, unfold
-from steering_strength.theory.laws.page import latex_document, prose
+from steering_strength.theory.laws.page import latex_document
 from steering_strength.theory.laws.printing import tex, text
+from steering_strength.theory.laws.prose import latex, plain
 from steering_strength.theory.laws.rules import derivative_sign, instance, reflected, valley
 from steering_strength.theory.laws.symbols import (
     K,
@@ -394,16 +396,32 @@ class TestPages:
         assert Identity(alpha, alpha, given=given).assumed() == ["M_y - M_z ≥ 0 for all y, z"]
 
     @pytest.mark.parametrize(
-        ("words", "expected"),
+        ("words", "unicode"),
         [
-            ("of e^(α M_z) in", r"of $e^{\alpha M_{z}}$ in"),
-            ("Σ_(z∈C) p_z", r"$\sum_{z\in C}$ $p_{z}$"),
-            ("x <= y & z", r"x $\leq$ y \& z"),
-            ("(K')⁻¹(M_x)", r"(K')$^{-1}$($M_{x}$)"),
+            (r"of $e^{\alpha M_z}$ in", "of e^(α M_z) in"),
+            (r"$\sum_{z \in C} p_z \le 1$", "Σ_(z ∈ C) p_z ≤ 1"),
+            (r"$\tfrac{1}{2} \mathrm{Var}(M) \alpha^2$", "½ Var(M) α²"),
+            (r"$\frac{a + b}{c} \to \pm\infty$", "(a + b)/c → ±∞"),
+            (r"$\Delta p(z|\alpha)$, $S_{\bar C}$", "Δp(z|α), S_C\u0304"),
+            (r"$\sqrt{R^2 - 4 K''}$, $\varepsilon^*$", "√(R² - 4 K''), ε*"),
         ],
     )
-    def test_prose_is_typeset(self, words, expected):
-        assert prose(words) == expected
+    def test_prose_in_a_terminal(self, words, unicode):
+        assert plain(words) == unicode
+
+    def test_prose_in_latex_is_escaped_outside_of_formulas_only(self):
+        words = r"5 % of $a_z \le b$, as in `mean_slope`"
+        assert latex(words) == r"5 \% of $a_z \le b$, as in \texttt{mean\_slope}"
+
+    def test_all_prose_is_read_to_the_end(self):
+        """No formula of a law leaves LaTeX behind, and no mathematics is outside of dollars."""
+        for law in (*LAWS.values(), *CLAIMS.values()):
+            reasons = [s.reason for s in law.steps]
+            for words in (law.title, law.paper, law.sharper, law.care, *reasons):
+                assert words.count("$") % 2 == 0, words
+                assert not set(plain(words)) & set("\\${}"), words
+                outside = "".join(words.split("$")[::2])
+                assert not any("α" <= c <= "ω" or c in "^_" for c in re.sub("`.*?`", "", outside))
 
     def test_document(self):
         text = latex_document(*LAWS.values())

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> str:
     from steering_strength.theory.laws import CLAIMS, LAWS
     from steering_strength.theory.laws.page import latex_document
+    from steering_strength.theory.laws.prose import plain
 
     if arguments.command == "graph":
         from steering_strength.theory.laws.graph import dot, tree
@@ -61,9 +62,12 @@ def _run(arguments: argparse.Namespace) -> str:
                 indent=2, ensure_ascii=False)  # fmt: skip
         width = max(map(len, (*LAWS, *CLAIMS)))
         return "\n".join(
-            [f"{law.id:<{width}}  {law.status()!s:<18}  {law.title}" for law in LAWS.values()]
+            [
+                f"{law.id:<{width}}  {law.status()!s:<18}  {plain(law.title)}"
+                for law in LAWS.values()
+            ]
             + ["", "claims that are false, refuted by an instance:"]
-            + [f"{c.id:<{width}}  {c.status()!s:<18}  {c.title}" for c in CLAIMS.values()]
+            + [f"{c.id:<{width}}  {c.status()!s:<18}  {plain(c.title)}" for c in CLAIMS.values()]
         )
     if (arguments.id is None) != arguments.all:
         raise SteeringError(

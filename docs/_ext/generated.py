@@ -56,6 +56,7 @@ from steering_strength.proofs_check.verdict import versions
 from steering_strength.theory.laws import CLAIMS, LAWS
 from steering_strength.theory.laws.graph import tree
 from steering_strength.theory.laws.page import record
+from steering_strength.theory.laws.prose import plain
 
 LOG = logging.getLogger(__name__)
 EXAMPLES = 10
@@ -147,7 +148,7 @@ class Page:
 
     def _law(self, s: Statement) -> str:
         body = f"`{s.id}` {badges(s)}\n\n{statement_body(content(), s, files=False)}"
-        return f"({s.id})=\n## {_heading(s.title)}\n\n{self._html(body)}"
+        return f"({s.id})=\n## {_heading(plain(s.title))}\n\n{self._html(body)}"
 
     def sharper(self) -> str:
         """What the paper states and what holds beyond it, side by side."""
@@ -192,7 +193,7 @@ class Page:
 
     def _erratum(self, reading: Reading, found: Found | None) -> str:
         parts = [f"`{reading.id}` {refuted_by(reading)}"]
-        title = reading.claim.rstrip(".")
+        title = plain(reading.claim.rstrip("."))
         if found is not None:
             title = f"{found.erratum.where}: {found.erratum.reading}"
             lines = "\n".join(found.lines)

@@ -35,19 +35,19 @@ class Assumption:
 
 ASSUMPTION_1 = Assumption(
     "Assumption 1",
-    "p(z|c_j) = a_z if token z and context c_j share a concept, and b_z otherwise, "
-    "with 1 > a_z > b_z > 0",
+    "$p(z|c_j) = a_z$ if token $z$ and context $c_j$ share a concept, and $b_z$ otherwise, with $1 "
+    "> a_z > b_z > 0$",
     "arXiv:2602.02712, Sec. 2.1",
 )
 ASSUMPTION_2 = Assumption(
     "Assumption 2",
-    "the model is perfectly trained: softmax(W h_j) = p(.|c_j) for every context",
+    r"the model is perfectly trained: $\mathrm{softmax}(W h_j) = p(\cdot|c_j)$ for every context",
     "arXiv:2602.02712, Sec. 3.1",
 )
 LINEAR_LOGITS = Assumption(
     "Linear logits",
-    "the logits are an affine function W h + c of the steered state h, "
-    "as in the UFM or after the final norm of a transformer",
+    "the logits are an affine function $W h + c$ of the steered state $h$, as in the UFM or after "
+    "the final norm of a transformer",
     "arXiv:2602.02712, Def. 2.2",
 )
 ASSUMPTIONS = (ASSUMPTION_1, ASSUMPTION_2, LINEAR_LOGITS)
@@ -70,30 +70,30 @@ PRINCIPLES = {
     for p in (
         Principle(
             "sign of the derivative",
-            "If f' > 0 (<, >=, <=) on an interval, f strictly increases (strictly decreases, does "
-            "not decrease, does not increase) there.",
+            r"If $f' > 0$ ($<$, $\ge$, $\le$) on an interval, $f$ strictly increases (strictly "
+            r"decreases, does not decrease, does not increase) there.",
             f"{_RUDIN}, Thm 5.11",
         ),
         Principle(
             "convexity",
-            "If f'' >= 0 on an interval, f is convex there; strictly if f'' > 0.",
-            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1.4",
+            r"If $f'' \ge 0$ on an interval, $f$ is convex there; strictly if $f'' > 0$.",
+            "$S$. Boyd and $L$. Vandenberghe, Convex Optimization, Sec. 3.1.4",
         ),
         Principle(
             "strict convexity",
-            "A strictly convex differentiable function on the line that tends to +∞ at both ends "
-            "strictly falls to exactly one minimum and strictly rises after it.",
+            r"A strictly convex differentiable function on the line that tends to $+\infty$ at "
+            r"both ends strictly falls to exactly one minimum and strictly rises after it.",
             f"{_RUDIN}, Thms 4.16 and 5.11: f' strictly increases and changes sign",
         ),
         Principle(
             "reciprocal",
-            "If f > 0 and 1/f strictly falls (rises) on an interval, then f strictly rises (falls) "
-            "there.",
-            "order reversal of x -> 1/x on the positive half-line",
+            "If $f > 0$ and $1/f$ strictly falls (rises) on an interval, then $f$ strictly rises "
+            "(falls) there.",
+            r"order reversal of $x \to 1/x$ on the positive half-line",
         ),
         Principle(
             "affine image",
-            "If h = a f + c with a > 0 and c constant, h rises and falls where f does.",
+            "If $h = a f + c$ with $a > 0$ and $c$ constant, $h$ rises and falls where $f$ does.",
             "order of the real line",
         ),
         Principle(
@@ -103,78 +103,82 @@ PRINCIPLES = {
         ),
         Principle(
             "equals for equals",
-            "What is claimed of g holds of f if f = g under the same hypotheses.",
+            "What is claimed of $g$ holds of $f$ if $f = g$ under the same hypotheses.",
             "equality",
         ),
         Principle(
             "stationary point",
-            "A differentiable f > 0 with one peak and f' = f (a - b) has its peak where a = b.",
+            "A differentiable $f > 0$ with one peak and $f' = f (a - b)$ has its peak where $a = "
+            "b$.",
             f"{_RUDIN}, Thm 5.8",
         ),
         Principle(
             "order of the logarithm",
-            "0 < a <= b implies log a <= log b, and log(f/c) is largest where f > 0 is.",
+            r"$0 < a \le b$ implies $\log a \le \log b$, and $\log(f/c)$ is largest where $f > 0$ "
+            r"is.",
             "the logarithm increases",
         ),
         Principle(
             "order of an increasing function",
-            "If f strictly increases, f(a) = u and f(b) = w, then a < b if and only if u < w.",
+            "If $f$ strictly increases, $f(a) = u$ and $f(b) = w$, then $a < b$ if and only if $u "
+            "< w$.",
             "order of the real line",
         ),
         Principle(
             "two cases",
-            "If exactly one of two cases holds, f > c in the first and f <= c in the second, then "
-            "the first holds if and only if f > c.",
+            r"If exactly one of two cases holds, $f > c$ in the first and $f \le c$ in the second, "
+            r"then the first holds if and only if $f > c$.",
             "propositional logic",
         ),
         Principle(
             "both bounds",
-            "a <= f and f <= b is a <= f <= b.",
+            r"$a \le f$ and $f \le b$ is $a \le f \le b$.",
             "propositional logic",
         ),
         Principle(
             "zero of a quotient",
-            "If f = n/g with g > 0, f vanishes exactly where n does.",
+            "If $f = n/g$ with $g > 0$, $f$ vanishes exactly where $n$ does.",
             "arithmetic of real numbers",
         ),
         Principle(
             "detachment",
-            "From `A if and only if B` and one of A, B follows the other.",
+            "From `A if and only if B` and one of $A$, $B$ follows the other.",
             "propositional logic",
         ),
         Principle(
             "single crossing",
-            "If g is differentiable on an interval of positive x and x g' - g < 0 there, then g' < "
-            "0 wherever g = 0; so g has at most one zero there, is positive before it and negative "
-            "after it.",
+            "If $g$ is differentiable on an interval of positive $x$ and $x g' - g < 0$ there, "
+            "then $g' < 0$ wherever $g = 0$; so $g$ has at most one zero there, is positive before "
+            "it and negative after it.",
             f"{_RUDIN}, Thm 4.23: between two zeros crossed downwards one is crossed upwards",
         ),
         Principle(
             "Taylor's theorem",
-            "f(α) = f(0) + f'(0) α + f''(0) α²/2 + ... + f⁽ⁿ⁾(0) αⁿ/n! + o(αⁿ) for a function with "
-            "n derivatives at 0.",
+            r"$f(\alpha) = f(0) + f'(0) \alpha + f''(0) \alpha^2/2 + \dots + f^{(n)}(0) "
+            r"\alpha^n/n! + o(\alpha^n)$ for a function with $n$ derivatives at 0.",
             f"{_RUDIN}, Thm 5.15",
         ),
         Principle(
             "a convex function lies above its tangents",
-            "If f is convex and differentiable, f(0) = 0 and f'(0) = 0, then f >= 0.",
-            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1.3",
+            r"If $f$ is convex and differentiable, $f(0) = 0$ and $f'(0) = 0$, then $f \ge 0$.",
+            "$S$. Boyd and $L$. Vandenberghe, Convex Optimization, Sec. 3.1.3",
         ),
         Principle(
             "mean value inequality",
-            "If f is differentiable, f(0) = 0 and |f'| <= R, then |f(α)| <= R |α|.",
+            r"If $f$ is differentiable, $f(0) = 0$ and $|f'| \le R$, then $|f(\alpha)| \le R "
+            r"|\alpha|$.",
             f"{_RUDIN}, Thm 5.10",
         ),
         Principle(
             "Grönwall's inequality",
-            "If f >= 0 and |f'| <= R f on the half-line α >= 0, then "
-            "f(0) e^(-R α) <= f(α) <= f(0) e^(R α).",
-            "e^(R α) f does not decrease, e^(-R α) f does not increase",
+            r"If $f \ge 0$ and $|f'| \le R f$ on the half-line $\alpha \ge 0$, then $f(0) e^{-R "
+            r"\alpha} \le f(\alpha) \le f(0) e^{R \alpha}$.",
+            r"$e^{R \alpha} f$ does not decrease, $e^{-R \alpha} f$ does not increase",
         ),
         Principle(
             "integration of inequalities",
-            "If l'' <= f'' <= u'' for α >= 0, and l, f, u and their slopes vanish at 0, then "
-            "l <= f <= u for α >= 0.",
+            r"If $l'' \le f'' \le u''$ for $\alpha \ge 0$, and $l$, $f$, $u$ and their slopes "
+            r"vanish at 0, then $l \le f \le u$ for $\alpha \ge 0$.",
             f"{_RUDIN}, Thm 5.11 applied twice to the differences",
         ),
         Principle(
@@ -185,12 +189,11 @@ PRINCIPLES = {
         ),
         Principle(
             "variation diminishing",
-            "If g_l > 0 and m_0 < m_1 < ... are constant, F(α) = Σ_l r_l g_l e^(α m_l) / Σ_l g_l "
-            "e^(α m_l) has a derivative that changes sign at most as often as the sequence of "
-            "steps r_(l+1) - r_l.",
-            f"{_KARLIN}, Ch. 1, 2 and 5: F' = Σ_i (r_(i+1) - r_i) d/dα P_α(l > i) by summation by "
-            "parts; the matrix e^(α_j m_l) is strictly totally positive, hence so are its "
-            "normalised tails, and by row differences and Fekete's lemma the kernel of the sum",
+            r"If $g_l > 0$ and $m_0 < m_1 < \dots$ are constant, $F(\alpha) = \sum_l r_l g_l "
+            r"e^{\alpha m_l} / \sum_l g_l e^{\alpha m_l}$ has a derivative that changes sign at "
+            r"most as often as the sequence of steps $r_{l+1} - r_l$.",
+            f"{_KARLIN}, Ch. 1, 2 and 5: summation by parts; the kernel $e^{{\\alpha m}}$ is "
+            "strictly totally positive",
         ),
     )
 }

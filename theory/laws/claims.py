@@ -46,6 +46,7 @@ from steering_strength.theory.laws.kernel import (
 from steering_strength.theory.laws.kernel.signs import real
 from steering_strength.theory.laws.notation import Named, unfold
 from steering_strength.theory.laws.printing import domain, hypothesis, tex, text
+from steering_strength.theory.laws.prose import plain
 from steering_strength.theory.laws.symbols import TOKENS, V
 
 __all__ = [
@@ -657,7 +658,7 @@ class Case(Claim):
 
     def _text(self) -> str:
         when, otherwise = self._words(latex=False)
-        return f"{self.name} ({when}; else {otherwise})"
+        return f"{plain(self.name)} ({when}; else {otherwise})"
 
     def _latex(self) -> str:
         when, otherwise = self._words(latex=True)

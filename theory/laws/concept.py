@@ -92,29 +92,29 @@ increase = define(
 _ode = Identity(
     Derivative(F(alpha), alpha),
     F(alpha) * (1 - F(alpha)) * (mu_in(alpha) - mu_out(alpha)),
-    reason="`slope` summed over C, and the law of total expectation",
+    reason="`slope` summed over $C$, and the law of total expectation",
     given=CONCEPT,
 )
 CONCEPT_ODE = Law(
     id="concept-ode",
     title="The probability of a concept obeys a logistic equation",
     source="arXiv:2602.02712, Eq. 12 (App. B.4)",
-    paper="dF/dα = F (1 - F)(μ_C - μ_(C complement)), μ the conditional means of M.",
-    sharper="For any set C of tokens, any p > 0 and any M.",
+    paper=r"$dF/d\alpha = F (1 - F)(\mu_C - \mu_{\bar C})$, $\mu$ the conditional means of $M$.",
+    sharper="For any set $C$ of tokens, any $p > 0$ and any $M$.",
     assumptions=(),
     statement=_ode,
     steps=(
         Identity(
             F(alpha),
             S_in(alpha) / (S_in(alpha) + S_out(alpha)),
-            reason="the tilting law; the tokens of C are numbered first",
+            reason="the tilting law; the tokens of $C$ are numbered first",
             given=CONCEPT,
         ),
         _ode,
         Identity(
             Derivative(log_odds(alpha), alpha),
             mu_in(alpha) - mu_out(alpha),
-            reason="divide by F (1 - F)",
+            reason="divide by $F (1 - F)$",
             given=CONCEPT,
         ),
     ),
@@ -128,17 +128,18 @@ _sigmoid = 1 / (1 + exp(-_free_nu - _rho))
 _tanh = Identity(
     increase(alpha),
     (tanh((nu(alpha) + r()) / 2) - r_prime()) / (2 * size),
-    reason="tanh(x) = 2/(1 + e^(-2x)) - 1 at x = logit F(α)/2 and at x = logit F(0)/2",
+    reason=r"$\tanh(x) = 2/(1 + e^{-2x}) - 1$ at $x = \mathrm{logit}\, F(\alpha)/2$ and at $x = "
+    r"\mathrm{logit}\, F(0)/2$",
     given=CONCEPT,
 )
 _nu_slope = Identity(
     Derivative(nu(alpha), alpha),
     mu_in(alpha) - mu_out(alpha),
-    reason="so this ν is an antiderivative of μ_C - μ_C̄ ...",
+    reason=r"so this $\nu$ is an antiderivative of $\mu_C - \mu_{\bar C}$ ...",
     given=CONCEPT,
 )
 _nu_zero = Identity(nu(Integer(0)), Integer(0), reason="... that vanishes at 0", given=CONCEPT)
-NU = antiderivative(_nu_slope, _nu_zero, reason="ν is the integral of the paper")
+NU = antiderivative(_nu_slope, _nu_zero, reason=r"$\nu$ is the integral of the paper")
 R = Symbol("R", positive=True)  # max M - min M
 low = Symbol("n", real=True)  # min M
 height = IndexedBase("h", nonnegative=True)  # M_y = min M + h_y, h_y <= R
@@ -162,8 +163,8 @@ _up = Inequality(
     R,
     relation="<=",
     form=-_spread(R - height[y], height[y]),
-    reason="M_y = n + h_y with n = min M and 0 <= h_y <= R = max M - min M: both conditional means "
-    "lie between n and n + R",
+    reason=r"$M_y = n + h_y$ with $n = \min M$ and $0 \le h_y \le R = \max M - \min M$: both "
+    r"conditional means lie between $n$ and $n + R$",
     given=_RANGE,
 )
 _down = Inequality(
@@ -179,11 +180,12 @@ CONCEPT_TANH = Law(
     id="concept-tanh",
     title="The probability of a concept follows a tanh law",
     source="arXiv:2602.02712, Def. 3.5, Thm 3.6, App. B.4",
-    paper="Δp(C|α) = (tanh((ν(α) + r)/2) - r')/(2|C|), with ν(α) the integral of μ_C - μ_(C "
-    "complement) from 0 to α, r = logit F(0), r' = tanh(r/2).",
-    sharper="ν in closed form: ν(α) + r = log S_C(α) - log S_C̄(α), with S_C = Σ_(z∈C) p_z e^(α "
-    "M_z); "
-    "no integral, no Assumption 1, any set C.",
+    paper=r"$\Delta p(C|\alpha) = (\tanh((\nu(\alpha) + r)/2) - r')/(2|C|)$, with $\nu(\alpha)$ "
+    r"the integral of $\mu_C - \mu_{\bar C}$ from 0 to $\alpha$, $r = \mathrm{logit}\, F(0)$, $r' "
+    r"= \tanh(r/2)$.",
+    sharper=r"$\nu$ in closed form: $\nu(\alpha) + r = \log S_C(\alpha) - \log S_{\bar "
+    r"C}(\alpha)$, with $S_C = \sum_{z \in C} p_z e^{\alpha M_z}$; no integral, no Assumption 1, "
+    r"any set $C$.",
     assumptions=(),
     statement=_tanh,
     headline=(_tanh, NU, NU_BOUND),
@@ -191,12 +193,13 @@ CONCEPT_TANH = Law(
         Identity(
             Derivative(_sigmoid, alpha),
             _sigmoid * (1 - _sigmoid) * Derivative(_free_nu, alpha),
-            reason="whatever ν is, the sigmoid of ν(α) + r solves F' = F (1 - F) ν'",
+            reason=r"whatever $\nu$ is, the sigmoid of $\nu(\alpha) + r$ solves $F' = F (1 - F) "
+            r"\nu'$",
         ),
         Identity(
             log_odds(alpha),
             log(S_in(alpha)) - log(S_out(alpha)),
-            reason="the odds of C are S_C : S_C̄",
+            reason=r"the odds of $C$ are $S_C : S_{\bar C}$",
             given=CONCEPT,
         ),
         _nu_slope,
@@ -205,7 +208,9 @@ CONCEPT_TANH = Law(
         _up,
         _down,
         NU_BOUND,
-        Identity(nu(alpha) + r(), log_odds(alpha), reason="by (2) at α and at 0", given=CONCEPT),
+        Identity(
+            nu(alpha) + r(), log_odds(alpha), reason=r"by (2) at $\alpha$ and at 0", given=CONCEPT
+        ),
         _tanh,
     ),
     builds_on=("concept-ode",),
@@ -229,13 +234,13 @@ _pairs = define(
 _covariance = Identity(
     Derivative(F(alpha), alpha),
     _pairs(alpha),
-    reason="compare every token of C with every token outside",
+    reason="compare every token of $C$ with every token outside",
     given=CONCEPT,
 )
 _shift = Identity(
     increase(alpha),
     F(alpha) / size - F(Integer(0)) / size,
-    reason="Δp(C|α) is the gain of F_C per token of C",
+    reason=r"$\Delta p(C|\alpha)$ is the gain of $F_C$ per token of $C$",
     given=CONCEPT,
 )
 _C, _OUT = (Integer(0), size - 1), (size, V - 1)
@@ -249,7 +254,7 @@ _target = Inequality(
     Derivative(F(alpha), alpha),
     Integer(0),
     form=_pair_sum(t[x] + w[y]),
-    reason="C = T: M_x = t_x > 0 in T and M_y = -w_y <= 0 outside (`sign-separation`)",
+    reason=r"$C = T$: $M_x = t_x > 0$ in $T$ and $M_y = -w_y \le 0$ outside (`sign-separation`)",
     given=(*CONCEPT, Let(M[y], t[y], y, *_C), Let(M[y], -w[y], y, *_OUT)),
 )
 _F_rises = derivative_sign(_target)
@@ -260,11 +265,12 @@ _low = Inequality(
     Integer(0),
     relation="<=",
     form=_pair_sum(-u[x] - w[y]),
-    reason="max_C M <= c <= min outside: M_x = c - u_x in C and M_y = c + w_y outside",
+    reason=r"$\max_C M \le c \le \min_{\bar C} M$: $M_x = c - u_x$ in $C$ and $M_y = c + w_y$ "
+    r"outside",
     given=_LOW,
 )
 _F_falls = derivative_sign(_low)
-LOW_FALLS = affine(_shift, _F_falls, reason="a concept at the bottom of M loses")
+LOW_FALLS = affine(_shift, _F_falls, reason="a concept at the bottom of $M$ loses")
 _below = Symbol("|B|", integer=True, positive=True)  # B: the tokens of C with M < c, first
 _strictly = Inequality(
     Derivative(F(alpha), alpha),
@@ -272,7 +278,7 @@ _strictly = Inequality(
     relation="<",
     form=-Sum(outside(tilted(x, alpha) * tilted(y, alpha) * (t[x] + w[y]), y), (x, 0, _below - 1))
     - Sum(outside(tilted(x, alpha) * tilted(y, alpha) * (u[x] + w[y]), y), (x, _below, size - 1)),
-    reason="strictly if some token of C lies below c: these, B, are numbered first",
+    reason="strictly if some token of $C$ lies below $c$: these, $B$, are numbered first",
     given=(
         Split(Integer(0), size, V - 1),
         PROPER,
@@ -293,8 +299,8 @@ _strictly_2 = Inequality(
     - inside(
         Sum(tilted(x, alpha) * tilted(y, alpha) * (u[x] + w[y]), (y, size + _below, V - 1)), x
     ),
-    reason="or if some token outside lies above c: these, B, come first outside; if neither, M is "
-    "constant",
+    reason="or if some token outside lies above $c$: these, $B$, come first outside; if neither, "
+    "$M$ is constant",
     given=(
         Split(Integer(0), size, V - 1),
         Split(size, size + _below, V - 1),
@@ -308,12 +314,13 @@ _strictly_2 = Inequality(
 STRICTLY = tuple(map(derivative_sign, (_strictly, _strictly_2)))
 CONCEPT_MONOTONE = Law(
     id="concept-monotone",
-    title="The target concept gains; a concept at the bottom of M loses",
+    title="The target concept gains; a concept at the bottom of $M$ loses",
     source="arXiv:2602.02712, Thm 3.6 (target increases; max_C M <= min outside decreases)",
-    paper="Δp(T|α) is increasing; if max_C M <= min_(C complement) M, then Δp(C|α) is decreasing.",
-    sharper="F' is a sum over pairs of a token in C and one outside, each with the sign of M_x - "
-    "M_y. Assumption 1 enters only through `sign-separation` for T; the decrease needs none, and "
-    "is strict unless M is constant.",
+    paper=r"$\Delta p(T|\alpha)$ is increasing; if $\max_C M \le \min_{\bar C} M$, then $\Delta "
+    r"p(C|\alpha)$ is decreasing.",
+    sharper="$F'$ is a sum over pairs of a token in $C$ and one outside, each with the sign of "
+    "$M_x - M_y$. Assumption 1 enters only through `sign-separation` for $T$; the decrease needs "
+    "none, and is strict unless $M$ is constant.",
     assumptions=(ASSUMPTION_1,),
     statement=_covariance,
     headline=(TARGET_RISES, LOW_FALLS, *STRICTLY),
@@ -333,7 +340,8 @@ CONCEPT_MONOTONE = Law(
     ),
     builds_on=("concept-ode",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_rises",
-    care="The condition max_C M <= min outside is sufficient, not necessary (`concept-shape`).",
+    care=r"The condition $\max_C M \le \min_{\bar C} M$ is sufficient, not necessary "
+    r"(`concept-shape`).",
 )
 
 # -- concept-limit -------------------------------------------------------------------------
@@ -379,19 +387,20 @@ _vanishes = Limit(
     (F_away(alpha) - _in_concept(p[y])) / C_of,
     -_in_concept(p[y]) / C_of,
     variable=alpha,
-    reason="every d_y > 0 in C, and the denominator tends to P_A > 0",
+    reason="every $d_y > 0$ in $C$, and the denominator tends to $P_A > 0$",
     given=_ORDER,
 )
 _gain_right = Identity(
     gain(alpha),
     (F_away(alpha) - _in_concept(p[y])) / C_of,
-    reason="number A = argmax M first and C next, write M_y = m - d_y off A, divide by e^(α m)",
+    reason=r"number $A = \operatorname{argmax} M$ first and $C$ next, write $M_y = m - d_y$ off "
+    r"$A$, divide by $e^{\alpha m}$",
     given=_blocks(top, 1),
 )
 _gain_left = Identity(
     gain(alpha),
     (F_away(-alpha) - _in_concept(p[y])) / C_of,
-    reason="the other end: A = argmin M, M_y = n + d_y off A",
+    reason=r"the other end: $A = \operatorname{argmin} M$, $M_y = n + d_y$ off $A$",
     given=_blocks(bottom, -1),
 )
 _vanishes_left = Limit(
@@ -407,8 +416,10 @@ CONCEPT_LIMIT = Law(
     id="concept-limit",
     title="A concept without extremal tokens dies out at both ends",
     source="arXiv:2602.02712, Thm 3.6 (limits)",
-    paper="Δp(C|α) → -(1/|C|) Σ_(z∈C) p(z|c_j) as α → ±∞ if C holds no extremal token.",
-    sharper="F_C(α) → 0 exponentially, for any p and M. The formula of the paper is right.",
+    paper=r"$\Delta p(C|\alpha) \to -(1/|C|) \sum_{z \in C} p(z|c_j)$ as $\alpha \to \pm\infty$ if "
+    r"$C$ holds no extremal token.",
+    sharper=r"$F_C(\alpha) \to 0$ exponentially, for any $p$ and $M$. The formula of the paper is "
+    r"right.",
     assumptions=(),
     statement=_vanishes,
     headline=DIES,

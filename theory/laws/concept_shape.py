@@ -89,7 +89,7 @@ _inside_top = (
 _against_a_level = Identity(
     F(alpha) - c,
     levels((rho[l] - c) * g[l] * exp(alpha * level[l])) / mass(alpha),
-    reason="bring a constant c under the same sum; the denominator is positive",
+    reason="bring a constant $c$ under the same sum; the denominator is positive",
 )
 _pairs = levels(
     levels(
@@ -103,52 +103,53 @@ _pairs = levels(
 _definition = Identity(
     F(alpha),
     levels(rho[l] * g[l] * exp(alpha * level[l])) / levels(g[l] * exp(alpha * level[l])),
-    reason="group the tokens by level, m_0 < ... < m_(n-1), with probabilities g_l at α = 0 and "
-    "shares ρ_l of C: F_C is the expectation of ρ(M) under p_α",
+    reason=r"group the tokens by level, $m_0 < \dots < m_{n-1}$, with probabilities $g_l$ at "
+    r"$\alpha = 0$ and shares $\rho_l$ of $C$: $F_C$ is the expectation of $\rho(M)$ under "
+    r"$p_{\alpha}$",
     given=(RISING,),
 )
 TURNS = changes_of_sign(
-    _definition, reason="F_C has at most as many interior extrema as ρ has turns"
+    _definition, reason=r"$F_C$ has at most as many interior extrema as $\rho$ has turns"
 )
 _ordered = Inequality(
     Derivative(F(alpha), alpha),
     Integer(0),
     relation=">=",
     form=_pairs,
-    reason="monotone ρ: the slope is the covariance of ρ and M, in pair form; with 1 - ρ for ρ if "
-    "ρ falls",
+    reason=r"monotone $\rho$: the slope is the covariance of $\rho$ and $M$, in pair form; with $1 "
+    r"- \rho$ for $\rho$ if $\rho$ falls",
     given=(Sign((rho[l] - rho[k]) * (level[l] - level[k]), for_all=(l, k)),),
 )
-MONOTONE_SHARE = derivative_sign(_ordered, reason="F_C is monotone if ρ is")
+MONOTONE_SHARE = derivative_sign(_ordered, reason=r"$F_C$ is monotone if $\rho$ is")
 _close = Identity(
     exp(alpha * delta) * (_inside_top / _total_top - rho_top),
     _tail(alpha),
-    reason="near +∞: the top level T, the next level N at distance δ below it, the rest at "
-    "distance δ + e_l; divide by e^(α m_T)",
+    reason=r"near $+\infty$: the top level $T$, the next level $N$ at distance $\delta$ below it, "
+    r"the rest at distance $\delta + e_l$; divide by $e^{\alpha m_T}$",
 )
 _sign_at_end = Limit(
     _tail(alpha),
     (rho_next - rho_top) * next_mass / top_mass,
     variable=alpha,
     end=oo,
-    reason="the numerator and the denominator have limits, the latter g_T > 0",
+    reason="the numerator and the denominator have limits, the latter $g_T > 0$",
 )
 END = substituted(
     _close,
     _sign_at_end,
-    reason="so F_C → ρ(max M), from above if ρ_N > ρ_T and from below if ρ_N < ρ_T; if ρ_N = ρ_T, "
-    "take for N the next level where the share differs",
+    reason=r"so $F_C \to \rho(\max M)$, from above if $\rho_N > \rho_T$ and from below if $\rho_N "
+    r"< \rho_T$; if $\rho_N = \rho_T$, take for $N$ the next level where the share differs",
 )
 CONCEPT_SHAPE = Law(
     id="concept-shape",
-    title="A concept's probability turns no more often than its share across levels of M",
+    title="A concept's probability turns no more often than its share across levels of $M$",
     source="sharpens arXiv:2602.02712, Thm 3.6 (prose: three distinct behaviours)",
     paper="Three behaviours: the target rises, a concept without extremal tokens dies at both "
-    "ends, a concept at the bottom of M falls.",
-    sharper="Let ρ(m) be the share of C among the tokens with M = m. The number of interior "
-    "extrema of F_C is at most the number of turns of ρ; F_C tends to ρ(max M), from the side of "
-    "the next level; monotone ρ gives monotone F_C, a weaker condition than max_C M <= min "
-    "outside.",
+    "ends, a concept at the bottom of $M$ falls.",
+    sharper=r"Let $\rho(m)$ be the share of $C$ among the tokens with $M = m$. The number of "
+    r"interior extrema of $F_C$ is at most the number of turns of $\rho$; $F_C$ tends to "
+    r"$\rho(\max M)$, from the side of the next level; monotone $\rho$ gives monotone $F_C$, a "
+    r"weaker condition than $\max_C M \le \min_{\bar C} M$.",
     assumptions=(),
     statement=_against_a_level,
     headline=(TURNS, MONOTONE_SHARE, END),
@@ -158,8 +159,9 @@ CONCEPT_SHAPE = Law(
             / Sum(p[y] * exp(alpha * M[y]), (y, 0, V - 1)),
             Sum(p[y], (y, 0, size - 1))
             / (Sum(p[y], (y, 0, size - 1)) + Sum(p[y], (y, size, V - 1))),
-            reason="within the tokens of one level m, steering multiplies all by e^(α m): the "
-            "share ρ(m) of C does not depend on α (V counts the tokens of the level here)",
+            reason=r"within the tokens of one level $m$, steering multiplies all by $e^{\alpha "
+            r"m}$: the share $\rho(m)$ of $C$ does not depend on $\alpha$ ($V$ counts the tokens "
+            r"of the level here)",
             given=_ONE_LEVEL,
         ),
         _definition,
@@ -174,7 +176,7 @@ CONCEPT_SHAPE = Law(
     builds_on=("slope", "concept-ode", "concept-monotone"),
     twin="steering_strength.theory.engine.family.TiltedFamily.extrema_bound",
     care="Exactly three behaviours is false, also for equal concept sizes and inside the weighted "
-    "family: a concept can bump twice, or fall, rise and fall. It is true if M is constant on each "
-    "concept. That extrema and turns have the same parity, and are at most 2|C| - 1, follows by "
-    "counting signs from the two ends and is checked on instances, not derived here.",
+    "family: a concept can bump twice, or fall, rise and fall. It is true if $M$ is constant on "
+    "each concept. That extrema and turns have the same parity, and are at most $2|C| - 1$, "
+    "follows by counting signs from the two ends and is checked on instances, not derived here.",
 )

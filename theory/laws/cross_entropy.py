@@ -108,13 +108,14 @@ reverse_kl = define(
 _exact = Identity(
     increase(alpha),
     contexts(Kj(j, alpha) - alpha * mean_0(j)),
-    reason="log p_(j,α)(z) = log p_(j,z) + α M_z - K_j(α), and every row sums to 1",
+    reason=r"$\log p_{j,\alpha}(z) = \log p_{j,z} + \alpha M_z - K_j(\alpha)$, and every row sums "
+    r"to 1",
     given=(ROWS,),
 )
 _divergences = Identity(
     increase(alpha),
     contexts(forward_kl(j, alpha)),
-    reason="the increase is the mean divergence of p_(j,α) from p_j",
+    reason=r"the increase is the mean divergence of $p_{j,\alpha}$ from $p_j$",
     given=(ROWS,),
 )
 _curved = Inequality(
@@ -126,27 +127,33 @@ _curved = Inequality(
     given=(ROWS,),
 )
 CONVEX = convexity(_curved)
-_start = Identity(increase(Integer(0)), Integer(0), reason="ΔCE(0) = 0", given=(ROWS,))
+_start = Identity(
+    increase(Integer(0)), Integer(0), reason=r"$\Delta \mathrm{CE}(0) = 0$", given=(ROWS,)
+)
 _slope = Identity(
     Derivative(increase(alpha), alpha),
     contexts(mean_j(j, alpha) - mean_0(j)),
-    reason="differentiate, and K_j' = E_(j,α)[M] (`mean-slope`)",
+    reason=r"differentiate, and $K_j' = E_{j,\alpha}[M]$ (`mean-slope`)",
     given=(ROWS,),
 )
 _flat = Identity(
     contexts(mean_j(j, Integer(0)) - mean_0(j)),
     Integer(0),
-    reason="ΔCE'(0) = 0: no linear term",
+    reason=r"$\Delta \mathrm{CE}'(0) = 0$: no linear term",
     given=(ROWS,),
 )
-NOT_NEGATIVE = tangent(CONVEX, _start, _slope, _flat, reason="so ΔCE is never negative")
+NOT_NEGATIVE = tangent(
+    CONVEX, _start, _slope, _flat, reason=r"so $\Delta \mathrm{CE}$ is never negative"
+)
 CE_EXACT = Law(
     id="ce-exact",
     title="The cross-entropy increase is a mean divergence, at every strength",
     source="arXiv:2602.02712, Def. 3.7; the paper gives the second order, Thm 3.8",
-    paper="ΔCE(α) = ½ Σ_j π_j Var_j(M) α² + o(α²).",
-    sharper="ΔCE(α) = Σ_j π_j (K_j(α) - α K_j'(0)) = Σ_j π_j KL(p_j ‖ p_(j,α)) for every α: never "
-    "negative, convex. The reverse divergence is α K_j' - K_j.",
+    paper=r"$\Delta \mathrm{CE}(\alpha) = \tfrac{1}{2} \sum_j \pi_j \mathrm{Var}_j(M) \alpha^2 + "
+    r"o(\alpha^2)$.",
+    sharper=r"$\Delta \mathrm{CE}(\alpha) = \sum_j \pi_j (K_j(\alpha) - \alpha K_j'(0)) = \sum_j "
+    r"\pi_j \mathrm{KL}(p_j \| p_{j,\alpha})$ for every $\alpha$: never negative, convex. The "
+    r"reverse divergence is $\alpha K_j' - K_j$.",
     assumptions=(ASSUMPTION_2,),
     statement=_exact,
     headline=(_exact, _divergences, CONVEX, NOT_NEGATIVE),
@@ -162,7 +169,7 @@ CE_EXACT = Law(
         Identity(
             mean_j(j, Integer(0)),
             mean_0(j),
-            reason="K_j'(0) is the mean of M under p_j (`mean-slope` at α = 0)",
+            reason=r"$K_j'(0)$ is the mean of $M$ under $p_j$ (`mean-slope` at $\alpha = 0$)",
             given=(ROWS,),
         ),
         _curved,
@@ -174,7 +181,7 @@ CE_EXACT = Law(
         Identity(
             reverse_kl(j, alpha),
             alpha * mean_j(j, alpha) - Kj(j, alpha),
-            reason="the same computation under p_(j,α)",
+            reason=r"the same computation under $p_{j,\alpha}$",
         ),
     ),
     builds_on=("tilting", "mean-slope"),
@@ -186,7 +193,8 @@ CE_EXACT = Law(
 _second = Identity(
     contexts(variance_j(j, Integer(0))),
     contexts(variance_0(j)),
-    reason="ΔCE''(0): the tilted variance at α = 0 is the variance under p_j",
+    reason=r"$\Delta \mathrm{CE}''(0)$: the tilted variance at $\alpha = 0$ is the variance under "
+    r"$p_j$",
     given=(ROWS,),
 )
 _curvature = Identity(
@@ -200,8 +208,9 @@ CE_QUADRATIC = Law(
     id="ce-quadratic",
     title="The cross-entropy grows quadratically near 0",
     source="arXiv:2602.02712, Thm 3.8",
-    paper="ΔCE(α) = ½ Σ_j π_j Var_j(M(Z)) α² + o(α²).",
-    sharper="The second order of `ce-exact`; the o(α²) is bounded in `ce-radius`.",
+    paper=r"$\Delta \mathrm{CE}(\alpha) = \tfrac{1}{2} \sum_j \pi_j \mathrm{Var}_j(M(Z)) \alpha^2 "
+    r"+ o(\alpha^2)$.",
+    sharper=r"The second order of `ce-exact`; the $o(\alpha^2)$ is bounded in `ce-radius`.",
     assumptions=(ASSUMPTION_2,),
     statement=_second,
     headline=(QUADRATIC,),
@@ -226,8 +235,8 @@ def _central_0(order: int) -> Expr:
 _higher = Identity(
     Derivative(increase(alpha), (alpha, 2)),
     contexts(Derivative(Kj(j, alpha), (alpha, 2))),
-    reason="ΔCE and Σ_j π_j K_j differ by a linear function of α, so all derivatives from "
-    "the second on agree: they are cumulants by definition",
+    reason=r"$\Delta \mathrm{CE}$ and $\sum_j \pi_j K_j$ differ by a linear function of $\alpha$, "
+    r"so all derivatives from the second on agree: they are cumulants by definition",
     given=(ROWS,),
 )
 _third = Identity(
@@ -239,7 +248,7 @@ _third = Identity(
 _third_0 = Identity(
     contexts(_central(3)).xreplace({alpha: Integer(0)}),
     contexts(_central_0(3)),
-    reason="at α = 0",
+    reason=r"at $\alpha = 0$",
     given=(ROWS,),
 )
 _fourth = Identity(
@@ -251,7 +260,7 @@ _fourth = Identity(
 _fourth_0 = Identity(
     contexts(_central(4) - 3 * variance_j(j, alpha) ** 2).xreplace({alpha: Integer(0)}),
     contexts(_central_0(4) - 3 * variance_0(j) ** 2),
-    reason="at α = 0",
+    reason=r"at $\alpha = 0$",
     given=(ROWS,),
 )
 CUMULANTS = taylor(
@@ -262,8 +271,10 @@ CE_CUMULANTS = Law(
     title="The Taylor coefficients are cumulants",
     source="sharpens arXiv:2602.02712, Thm 3.8",
     paper="Second order only.",
-    sharper="ΔCE(α) = Σ_j π_j (κ_2 α²/2 + κ_3 α³/6 + κ_4 α⁴/24 + ...), κ_n the cumulants of M "
-    "under p_j; written out to the fourth. The cubic term has either sign, so ΔCE is not even.",
+    sharper=r"$\Delta \mathrm{CE}(\alpha) = \sum_j \pi_j (\kappa_2 \alpha^2/2 + \kappa_3 "
+    r"\alpha^3/6 + \kappa_4 \alpha^4/24 + \dots)$, $\kappa_n$ the cumulants of $M$ under $p_j$; "
+    r"written out to the fourth. The cubic term has either sign, so $\Delta \mathrm{CE}$ is not "
+    r"even.",
     assumptions=(ASSUMPTION_2,),
     statement=_higher,
     headline=(_higher, CUMULANTS),
@@ -305,23 +316,24 @@ mean_data = define(
 _linear = Identity(
     Derivative(data_entropy(alpha), alpha),
     contexts(mean_j(j, alpha) - mean_data(j)),
-    reason="differentiate -Σ_z r_(j,z) log p_(j,α)(z); p_j is the model, r_j the data",
+    reason=r"differentiate $-\sum_z r_{j,z} \log p_{j,\alpha}(z)$; $p_j$ is the model, $r_j$ the "
+    r"data",
     given=(DATA_ROWS,),
 )
 _linear_0 = Identity(
     contexts(mean_j(j, Integer(0)) - mean_data(j)),
     contexts(mean_0(j) - mean_data(j)),
-    reason="at α = 0 the tilted mean is the model's: this is the slope at 0",
+    reason=r"at $\alpha = 0$ the tilted mean is the model's: this is the slope at 0",
     given=(ROWS,),
 )
 CE_LINEAR = Law(
     id="ce-linear",
-    title="A slope at 0 measures miscalibration along v",
+    title="A slope at 0 measures miscalibration along $v$",
     source="sharpens arXiv:2602.02712, Thm 3.8 (drops Assumption 2)",
     paper="No linear term, for a perfectly trained model.",
-    sharper="For any model with linear logits the slope of the cross-entropy at 0 is "
-    "Σ_j π_j (E_model[M] - E_data[M]): zero for a calibrated model, either sign otherwise, so a "
-    "small step one way lowers the cross-entropy.",
+    sharper=r"For any model with linear logits the slope of the cross-entropy at 0 is $\sum_j "
+    r"\pi_j (E_{\mathrm{model}}[M] - E_{\mathrm{data}}[M])$: zero for a calibrated model, either "
+    r"sign otherwise, so a small step one way lowers the cross-entropy.",
     assumptions=(),
     statement=_linear,
     headline=(_linear, _linear_0),
@@ -353,8 +365,9 @@ OFF_A = Fact(Sum(p[y], (y, s, V - 1)), 1 - Sum(p[y], (y, 0, s - 1)))
 _linear_growth = Identity(
     log(over_tokens(p[y] * exp(alpha * M[y]), y)) - alpha * over_tokens(p[y] * M[y], y),
     alpha * sigma() + log(mass() + rest(alpha)),
-    reason="A = argmax M, M_y = m - d_y off A; σ = max M - E[M] = Σ_(y∉A) p_y d_y, P_A = p(A), "
-    "R_A(α) = Σ_(y∉A) p_y e^(-α d_y)",
+    reason=r"$A = \operatorname{argmax} M$, $M_y = m - d_y$ off $A$; $\sigma = \max M - E[M] = "
+    r"\sum_{y \notin A} p_y d_y$, $P_A = p(A)$, $R_A(\alpha) = \sum_{y \notin A} p_y e^{-\alpha "
+    r"d_y}$",
     given=(*AT_MAXIMUM, OFF_A),
 )
 _single = define(
@@ -368,7 +381,8 @@ _over = (*AT_MAXIMUM, OFF_A)
 _forward_excess = Identity(
     _single(forward) - forward * sigma(),
     log(mass() + rest(forward)),
-    reason="δ(α) is the increase of one context, K(α) - α E[M], here for α >= 0",
+    reason=r"$\delta(\alpha)$ is the increase of one context, $K(\alpha) - \alpha E[M]$, here for "
+    r"$\alpha \ge 0$",
     given=_over,
 )
 _at_most_one = Inequality(
@@ -383,7 +397,11 @@ _mass_positive = Inequality(
     mass() + rest(forward), Integer(0), reason="positive terms", given=(NOT_ALL,)
 )
 _log_bound = logarithm(_at_most_one, _mass_positive)
-BELOW = substituted(_forward_excess, _log_bound, reason="the increase is at most α σ for α >= 0")
+BELOW = substituted(
+    _forward_excess,
+    _log_bound,
+    reason=r"the increase is at most $\alpha \sigma$ for $\alpha \ge 0$",
+)
 _gap = Identity(
     _single(alpha) - alpha * sigma() - log(mass()),
     log(1 + rest(alpha) / mass()),
@@ -391,14 +409,14 @@ _gap = Identity(
     given=_over,
 )
 _gap_positive = Inequality(
-    log(1 + rest(alpha) / mass()), Integer(0), reason="R_A > 0", given=(NOT_ALL,)
+    log(1 + rest(alpha) / mass()), Integer(0), reason="$R_A > 0$", given=(NOT_ALL,)
 )
 ABOVE = substituted(_gap, _gap_positive, reason="the increase stays above the lower line")
 _gap_closes = Limit(
     log(1 + rest(alpha) / mass()),
     Integer(0),
     variable=alpha,
-    reason="R_A vanishes",
+    reason="$R_A$ vanishes",
     given=(NOT_ALL,),
 )
 ASYMPTOTE = substituted(_gap, _gap_closes, reason="the lower line is the asymptote")
@@ -407,9 +425,10 @@ CE_ASYMPTOTE = Law(
     title="The cross-entropy grows linearly far out",
     source="sharpens arXiv:2602.02712, Thm 3.8",
     paper="Local behaviour only; the plateau of Fig. 7 is explained by the final norm.",
-    sharper="For α > 0 the increase of one context lies between the lines α σ + log P_A and α σ, "
-    "σ = max M - E[M], and approaches the lower one. Weighted by π_j for a dataset. So a UFM has "
-    "no plateau: that comes from the final norm (`norm-limit`).",
+    sharper=r"For $\alpha > 0$ the increase of one context lies between the lines $\alpha \sigma + "
+    r"\log P_A$ and $\alpha \sigma$, $\sigma = \max M - E[M]$, and approaches the lower one. "
+    r"Weighted by $\pi_j$ for a dataset. So a UFM has no plateau: that comes from the final norm "
+    r"(`norm-limit`).",
     assumptions=(ASSUMPTION_2,),
     statement=_linear_growth,
     headline=(BELOW, ABOVE, ASYMPTOTE),

@@ -114,7 +114,7 @@ _capped_above = Inequality(
     Integer(0),
     relation=">=",
     form=over_tokens(tilted(y, alpha) * _spread * ((R - w[y]) + _mean_w), y),
-    reason="0 <= w_y <= R",
+    reason=r"$0 \le w_y \le R$",
     given=_RANGE,
 )
 _capped_below = Inequality(
@@ -122,7 +122,7 @@ _capped_below = Inequality(
     Integer(0),
     relation=">=",
     form=over_tokens(tilted(y, alpha) * _spread * (w[y] + _mean_rest), y),
-    reason="the other side: the slope of K'' is at most R K'' in size",
+    reason="the other side: the slope of $K''$ is at most $R K''$ in size",
     given=_RANGE,
 )
 _positive = Inequality(variance(alpha), Integer(0), relation=">=", reason="a mean of squares")
@@ -206,7 +206,7 @@ _capped = Identity(
         * ((R - w[y]) + over_tokens(tilted(x, alpha) * w[x], x)),
         y,
     ),
-    reason="K'' and K''' are the second and third central moments; write M_y = min M + w_y",
+    reason=r"$K''$ and $K'''$ are the second and third central moments; write $M_y = \min M + w_y$",
     given=_RANGE,
 )
 _lagrange = (
@@ -223,13 +223,15 @@ _STEPS = (
     Identity(
         Derivative(_two_levels, theta),
         _response(theta),
-        reason="sharp: let M = R with probability θ and 0 otherwise; how ΔCE grows with θ ...",
+        reason=r"sharp: let $M = R$ with probability $\theta$ and 0 otherwise; how $\Delta "
+        r"\mathrm{CE}$ grows with $\theta$ ...",
         given=(Sign(1 - theta + theta * exp(alpha * R), strict=True),),
     ),
     Identity(
         _response(Integer(0)),
         exp(R * alpha) - 1 - R * alpha,
-        reason="... at θ = 0: ΔCE is θ (e^x - 1 - x) + O(θ²), and the quadratic is θ x²/2 + O(θ²)",
+        reason=r"... at $\theta = 0$: $\Delta \mathrm{CE}$ is $\theta (e^x - 1 - x) + "
+        r"O(\theta^2)$, and the quadratic is $\theta x^2/2 + O(\theta^2)$",
     ),
     *_GLOBAL,
     PARABOLA,
@@ -240,8 +242,8 @@ _STEPS = (
         Integer(0),
         relation=">=",
         form=_lagrange,
-        reason="for X = M - E[M] on [-a, b], a + b = R: Cauchy-Schwarz in Lagrange's form, so "
-        "μ_3 <= μ_2 (b - μ_2/b)",
+        reason=r"for $X = M - E[M]$ on $[-a, b]$, $a + b = R$: Cauchy-Schwarz in Lagrange's form, "
+        r"so $\mu_3 \le \mu_2 (b - \mu_2/b)$",
         given=(*_CENTRED, Sign(b - X[y], for_all=(y,))),
     ),
     Inequality(
@@ -249,8 +251,8 @@ _STEPS = (
         (b - (a * b - tau) / b) ** 2,
         relation=">=",
         form=2 * tau + tau / b * ((a * b - tau) / b + a),
-        reason="μ_2 = a b - τ with τ = E[(b - X)(X + a)] >= 0 and μ_2 >= 0: so (b - μ_2/b)² <= R² "
-        "- 4 μ_2. With -M: the same for -μ_3",
+        reason=r"$\mu_2 = a b - \tau$ with $\tau = E[(b - X)(X + a)] \ge 0$ and $\mu_2 \ge 0$: so "
+        r"$(b - \mu_2/b)^2 \le R^2 - 4 \mu_2$. With $-M$: the same for $-\mu_3$",
         given=(Sign(a * b - tau),),
     ),
 )
@@ -258,11 +260,12 @@ CE_RADIUS = Law(
     id="ce-radius",
     title="The quadratic law holds within a radius that can be written down",
     source="sharpens arXiv:2602.02712, Thm 3.8",
-    paper="ΔCE(α) = ½ Var(M) α² + o(α²), without a radius.",
-    sharper="|K'''| <= R K'' with R = max M - min M, so with x = |α| R the ratio of ΔCE to its "
-    "quadratic lies between 2(e^(-x) - 1 + x)/x² and 2(e^x - 1 - x)/x², both sharp: within 1, 5, "
-    "10 % for x <= 0.0297, 0.1446, 0.2793. Globally ΔCE <= α² R²/8. Even |K'''| <= "
-    "K'' √(R² - 4 K'').",
+    paper=r"$\Delta \mathrm{CE}(\alpha) = \tfrac{1}{2} \mathrm{Var}(M) \alpha^2 + o(\alpha^2)$, "
+    r"without a radius.",
+    sharper=r"$|K'''| \le R K''$ with $R = \max M - \min M$, so with $x = |\alpha| R$ the ratio of "
+    r"$\Delta \mathrm{CE}$ to its quadratic lies between $2(e^{-x} - 1 + x)/x^2$ and $2(e^x - 1 - "
+    r"x)/x^2$, both sharp: within 1, 5, 10 % for $x \le 0.0297, 0.1446, 0.2793$. Globally $\Delta "
+    r"\mathrm{CE} \le \alpha^2 R^2/8$. Even $|K'''| \le K'' \sqrt{R^2 - 4 K''}$.",
     assumptions=(ASSUMPTION_2,),
     statement=_capped,
     headline=(ENVELOPE, ENVELOPE_BACK, PARABOLA, PARABOLA_BACK),

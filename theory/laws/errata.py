@@ -33,7 +33,8 @@ def _number(text: str, latex: str, value: Expr) -> Expr:
 _strict = Identity(
     odds(z),
     Integer(0),
-    reason="a token whose concept does not occur in N: q_z = 0, and P and N both give b_z",
+    reason="a token whose concept does not occur in $N$: $q_z = 0$, and $P$ and $N$ both give "
+    "$b_z$",
     given=(
         Let(pP[i, z], b_z, i, Integer(0), q_P - 1),
         Let(pN[i, z], b_z, i, Integer(0), q_N - 1),
@@ -41,10 +42,10 @@ _strict = Identity(
 )
 STRICT = Law(
     id="sign-separation/outside-negative",
-    title="M is negative outside the target",
+    title="$M$ is negative outside the target",
     source="a reading of arXiv:2602.02712, Lemma B.4",
-    paper="z outside T implies M(z) < 0.",
-    sharper="With three concepts and N in one of them, tokens of the third have M = 0.",
+    paper="$z$ outside $T$ implies $M(z) < 0$.",
+    sharper="With three concepts and $N$ in one of them, tokens of the third have $M = 0$.",
     assumptions=(ASSUMPTION_1,),
     statement=_strict,
     steps=(_strict,),
@@ -55,16 +56,16 @@ _context_b = Inequality(
     log(Rational(1, 10) / Rational(2, 10)),
     Integer(0),
     relation="<",
-    reason="one context each in P and N, z in T: p(z|P) = 1/10 is its in-concept value there, "
-    "p(z|N) = 2/10 its off-concept value elsewhere; 1/10 may exceed the off-concept value of its "
-    "own context and still be less",
+    reason="one context each in $P$ and $N$, $z$ in $T$: $p(z|P) = 1/10$ is its in-concept value "
+    "there, $p(z|N) = 2/10$ its off-concept value elsewhere; $1/10$ may exceed the off-concept "
+    "value of its own context and still be less",
 )
 CONTEXT_DEPENDENT_B = Law(
     id="sign-separation/any-rows",
     title="Sign separation survives off-concept probabilities that depend on the context",
     source="a reading of arXiv:2602.02712, App. B.1",
-    paper="a_(j,z) > b_(j,z) for every context is enough for z in T to imply M(z) > 0.",
-    sharper="It is not: M compares different contexts, so b must be common to all of them.",
+    paper="$a_{j,z} > b_{j,z}$ for every context is enough for $z$ in $T$ to imply $M(z) > 0$.",
+    sharper="It is not: $M$ compares different contexts, so $b$ must be common to all of them.",
     assumptions=(),
     statement=_context_b,
     steps=(_context_b,),
@@ -78,14 +79,14 @@ _shared = Limit(
     Rational(1, 2) / (Rational(3, 4) + Rational(1, 4) * exp(-alpha)),
     Rational(2, 3),
     variable=alpha,
-    reason="p = (1/2, 1/4, 1/4) and M = (1, 1, 0): the first token, divided by e^α",
+    reason=r"$p = (1/2, 1/4, 1/4)$ and $M = (1, 1, 0)$: the first token, divided by $e^{\alpha}$",
 )
 UNIFORM_SHARE = Law(
     id="limit/uniform-share",
-    title="Ties at max M share the limit equally",
+    title=r"Ties at $\max M$ share the limit equally",
     source="a reading of arXiv:2602.02712, Prop. B.1",
-    paper="If several tokens attain max M, each has the same probability in the limit.",
-    sharper="They share in proportion to p.",
+    paper=r"If several tokens attain $\max M$, each has the same probability in the limit.",
+    sharper="They share in proportion to $p$.",
     assumptions=(),
     statement=_shared,
     steps=(
@@ -103,17 +104,18 @@ _off_target = Limit(
     + 3 * _b * exp(-2 * _step * alpha)) - _b,
     -_b,
     variable=alpha,
-    reason="three concepts of three tokens, ε = 1/20: a = 19/60, b = 1/120; the context in T, z in "
-    "the concept of neither P nor N, so M(z) = 0; divided by e^(L α)",
+    reason=r"three concepts of three tokens, $\varepsilon = 1/20$: $a = 19/60$, $b = 1/120$; the "
+    r"context in $T$, $z$ in the concept of neither $P$ nor $N$, so $M(z) = 0$; divided by $e^{L "
+    r"\alpha}$",
 )  # fmt: skip
 PRINTED_SIGNS = Law(
     id="limit/printed-signs",
-    title="Off-target tokens lose a_z in the limit where the context lies in T",
+    title="Off-target tokens lose $a_z$ in the limit where the context lies in $T$",
     source="arXiv:2602.02712, App. B.1, Eq. 8 and 9",
-    paper="For z outside T the limit of Δp(z|α) at +∞ is -a_z where c_j lies in T, and -b_z where "
-    "it does not.",
-    sharper="It is -p(z|c_j): -b_z where c_j lies in T, -a_z where c_j shares the concept of z. "
-    "The split by `c_j in T` is right for z in T only.",
+    paper=r"For $z$ outside $T$ the limit of $\Delta p(z|\alpha)$ at $+\infty$ is $-a_z$ where "
+    r"$c_j$ lies in $T$, and $-b_z$ where it does not.",
+    sharper=r"It is $-p(z|c_j)$: $-b_z$ where $c_j$ lies in $T$, $-a_z$ where $c_j$ shares the "
+    r"concept of $z$. The split by $c_j \in T$ is right for $z$ in $T$ only.",
     assumptions=(ASSUMPTION_1,),
     statement=_off_target,
     steps=(
@@ -141,24 +143,25 @@ _late = Inequality(
     _z_odds,
     _average,
     relation="<",
-    reason="three concepts of two tokens, over 77: target b = (7, 12), a = (26, 13); the concept "
-    "of "
-    "N b = (1, 18), a = (20, 19); the third likewise, and the context lies in it. By `peak-sign` "
-    "the second target token peaks at negative strength",
+    reason="three concepts of two tokens, over 77: target $b = (7, 12)$, $a = (26, 13)$; the "
+    "concept of $N$ $b = (1, 18)$, $a = (20, 19)$; the third likewise, and the context lies in it. "
+    "By `peak-sign` the second target token peaks at negative strength",
 )
 EVERY_EPSILON = Law(
     id="peak-sign/every-eps",
-    title="Target peaks are at positive strength for every admissible ε",
+    title=r"Target peaks are at positive strength for every admissible $\varepsilon$",
     source="a reading of arXiv:2602.02712, Remark 3.4",
-    paper="With c_j outside T in the weighted family, peaks of target tokens are positive.",
-    sharper="Only for ε below the threshold of `peak-sign`; here ε = 38/77 < (G - 1)/G = 2/3.",
+    paper="With $c_j$ outside $T$ in the weighted family, peaks of target tokens are positive.",
+    sharper=r"Only for $\varepsilon$ below the threshold of `peak-sign`; here $\varepsilon = 38/77 "
+    r"< (G - 1)/G = 2/3$.",
     assumptions=(ASSUMPTION_1,),
     statement=_late,
     steps=(
         Identity(
             _number("Σ_T a", r"\sum_T a", Rational(26 + 13, _N_TOTAL)),
             1 - Rational(38, _N_TOTAL),
-            reason="a sums to 1 - ε and b to ε/(G - 1) = 19/77 in every concept: weighted family",
+            reason=r"a sums to $1 - \varepsilon$ and $b$ to $\varepsilon/(G - 1) = 19/77$ in every "
+            r"concept: weighted family",
         ),
         _late,
     ),
@@ -179,19 +182,20 @@ _own_peak = Inequality(
     log(2),
     _own,
     relation="<",
-    reason="two concepts of two tokens, over 12: b = (1, 1) and a = (8, 2) in both, N in the other "
-    "concept, the context in T, p = (8, 2, 1, 1)/12. By `peak-sign` the second target token, with "
-    "M = log 2, peaks at negative strength",
+    reason=r"two concepts of two tokens, over 12: $b = (1, 1)$ and $a = (8, 2)$ in both, $N$ in "
+    r"the other concept, the context in $T$, $p = (8, 2, 1, 1)/12$. By `peak-sign` the second "
+    r"target token, with $M = \log 2$, peaks at negative strength",
 )
 ANY_CONTEXT = Law(
     id="peak-sign/any-context",
-    title="Target peaks are at positive strength for every context, ε small",
+    title=r"Target peaks are at positive strength for every context, $\varepsilon$ small",
     source="arXiv:2602.02712, Remark 3.4 as printed in the main text",
-    paper="In the weighted family, with ε small enough, peaks of target tokens are positive, "
-    "whatever the context c_j.",
-    sharper="c_j must lie outside T. In T the mean log-odds are close to those of the likeliest "
-    "target tokens, and exceed the least of them by KL(γ_T ‖ ω_T) - min_T log(γ/ω) as ε tends to "
-    "0: its peak is at negative strength for every small ε.",
+    paper=r"In the weighted family, with $\varepsilon$ small enough, peaks of target tokens are "
+    r"positive, whatever the context $c_j$.",
+    sharper=r"$c_j$ must lie outside $T$. In $T$ the mean log-odds are close to those of the "
+    r"likeliest target tokens, and exceed the least of them by $\mathrm{KL}(\gamma_T \| \omega_T) "
+    r"- \min_T \log(\gamma/\omega)$ as $\varepsilon$ tends to 0: its peak is at negative strength "
+    r"for every small $\varepsilon$.",
     assumptions=(ASSUMPTION_1,),
     statement=_own_peak,
     steps=(_own_peak,),
@@ -213,30 +217,29 @@ _share = define(
 _decreasing = Inequality(
     (7 * t**14 + 128 * t**7 + 56 * t**6) / (3 * t**8 + 5 * t**7 + 8) ** 2,
     Integer(0),
-    reason="positive: F_C rises with t, so it strictly falls with α",
+    reason=r"positive: $F_C$ rises with $t$, so it strictly falls with $\alpha$",
 )
 NECESSARY = Law(
     id="concept-monotone/necessary",
-    title="A concept falls only if max_C M <= min outside",
+    title=r"A concept falls only if $\max_C M \le \min_{\bar C} M$",
     source="a reading of arXiv:2602.02712, Thm 3.6",
-    paper="Δp(C|α) is decreasing only if max_C M <= min outside C.",
-    sharper="Monotone shares across levels are enough (`concept-shape`). Over 16, c_j in T and N "
-    "half "
-    "in C, half in D: T has b = 1, a = 8; C has b = (2, 1), a = (8, 2); D has b = (1, 4), a = (4, "
-    "8).",
+    paper=r"$\Delta p(C|\alpha)$ is decreasing only if $\max_C M \le \min_{\bar C} M$.",
+    sharper="Monotone shares across levels are enough (`concept-shape`). Over 16, $c_j$ in $T$ and "
+    "$N$ half in $C$, half in $D$: $T$ has $b = 1$, $a = 8$; $C$ has $b = (2, 1)$, $a = (8, 2)$; "
+    "$D$ has $b = (1, 4)$, $a = (4, 8)$.",
     assumptions=(ASSUMPTION_1,),
     statement=_decreasing,
     steps=(
         Inequality(
             -log(2) / 2,
             -log(4) / 2,
-            reason="max_C M = -log(2)/2 exceeds min_D M = -log(4)/2: the condition fails",
+            reason=r"$\max_C M = -\log(2)/2$ exceeds $\min_D M = -\log(4)/2$: the condition fails",
         ),
         Identity(
             Derivative(_share(t), t),
             _decreasing.lhs,
-            reason="F_C with t = 2^(-α/2): e^(α M) is t² at the lower level, t at the upper, "
-            "t^(-6) in T",
+            reason=r"$F_C$ with $t = 2^{-\alpha/2}$: $e^{\alpha M}$ is $t^2$ at the lower level, "
+            r"$t$ at the upper, $t^{-6}$ in $T$",
         ),
         _decreasing,
     ),
@@ -306,12 +309,12 @@ THREE_BEHAVIOURS = Law(
     title="A concept's probability has exactly three behaviours",
     source="arXiv:2602.02712, prose after Thm 3.6",
     paper="Every concept rises, dies at both ends with one bump, or falls.",
-    sharper="Tokens T, C, C, D, D, N half in C and half in D, context in C. Over 22, b = (2, 4, "
-    "4, 3, "
-    "3) and gaps (6, 5, 1, 2, 4): C bumps twice. Over 10, b = (1, 3, 1, 2, 1) and gaps (2, 1, 1, "
-    "1, 1): C falls, rises and falls. So it does with tokens T, T, C, C, D, D over 21, b = (1, 3) "
-    "in each concept and gaps (8, 1), (3, 6), (1, 8): concepts of equal size, and the weighted "
-    "family with ε = 8/21, γ proportional to (9, 4), (4, 9), (2, 11) and ω to (1, 3).",
+    sharper=r"Tokens $T$, $C$, $C$, $D$, $D$, $N$ half in $C$ and half in $D$, context in $C$. "
+    r"Over 22, $b = (2, 4, 4, 3, 3)$ and gaps $(6, 5, 1, 2, 4)$: $C$ bumps twice. Over 10, $b = "
+    r"(1, 3, 1, 2, 1)$ and gaps $(2, 1, 1, 1, 1)$: $C$ falls, rises and falls. So it does with "
+    r"tokens $T$, $T$, $C$, $C$, $D$, $D$ over 21, $b = (1, 3)$ in each concept and gaps $(8, 1), "
+    r"(3, 6), (1, 8)$: concepts of equal size, and the weighted family with $\varepsilon = 8/21$, "
+    r"$\gamma$ proportional to $(9, 4), (4, 9), (2, 11)$ and $\omega$ to $(1, 3)$.",
     assumptions=(ASSUMPTION_1,),
     statement=_two_bumps[0],
     steps=(*_two_bumps, *_falls_rises_falls, *_equal_sizes),
@@ -323,17 +326,18 @@ _dies = Limit(
     exp(-alpha) / (1 + exp(-alpha) + exp(-2 * alpha)),
     Integer(0),
     variable=alpha,
-    reason="p = (1/3, 1/3, 1/3), M = (1, 0, -1), C the middle token, divided by e^α",
+    reason=r"$p = (1/3, 1/3, 1/3)$, $M = (1, 0, -1)$, $C$ the middle token, divided by "
+    r"$e^{\alpha}$",
 )
 RETURNS = Law(
     id="concept-limit/returns",
     title="A concept without extremal tokens converges back to its unsteered value",
     source="arXiv:2602.02712, prose after Thm 3.6",
-    paper="Δp(C'|α) converges back to its unsteered value.",
+    paper=r"$\Delta p(C'|\alpha)$ converges back to its unsteered value.",
     sharper="Its probability goes to 0; the displayed formula of Thm 3.6 is right.",
     assumptions=(),
     statement=_dies,
-    steps=(_dies, Inequality(Integer(0), Rational(1, 3), relation="<", reason="F_C(0) = 1/3")),
+    steps=(_dies, Inequality(Integer(0), Rational(1, 3), relation="<", reason="$F_C(0) = 1/3$")),
     builds_on=("concept-limit",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
     expected=False,
@@ -347,15 +351,18 @@ _eps_limit = Limit(
     1 / sqrt(1 + eps / far**2),
     Integer(1),
     variable=far,
-    reason="d = 1, v = 1, h = 0, divided by α: ε is washed out",
+    reason=r"$d = 1$, $v = 1$, $h = 0$, divided by $\alpha$: $\varepsilon$ is washed out",
 )
 EPSILON = Law(
     id="norm-limit/eps-of-v",
-    title="The limit of steering under a final norm is LN_ε(±v)",
+    title=r"The limit of steering under a final norm is $\mathrm{LN}_{\varepsilon}(\pm v)$",
     source="arXiv:2602.02712, Prop. 4.1, read with the norm of an implementation",
-    paper="LN_ε(h + αv) → LN_ε(±v) with the ε of the norm.",
-    sharper="The limit is the norm of ±v at ε = 0; LN_ε(±v) is shorter by the factor "
-    "√(1 + ε/mean v²), which is 1 only for |v| far above √(d ε).",
+    paper=r"$\mathrm{LN}_{\varepsilon}(h + \alpha v) \to \mathrm{LN}_{\varepsilon}(\pm v)$ with "
+    r"the $\varepsilon$ of the norm.",
+    sharper=r"The limit is the norm of $\pm v$ at $\varepsilon = 0$; "
+    r"$\mathrm{LN}_{\varepsilon}(\pm v)$ is shorter by the factor $\sqrt{1 + "
+    r"\varepsilon/\mathrm{mean}\, v^2}$, which is 1 only for $|v|$ far above $\sqrt{d "
+    r"\varepsilon}$.",
     assumptions=(),
     statement=_eps_limit,
     steps=(
@@ -364,7 +371,8 @@ EPSILON = Law(
             1 / (1 + eps),
             Integer(1),
             relation="<",
-            reason="LN_ε(v) is 1/√(1 + ε): its square is not 1",
+            reason=r"$\mathrm{LN}_{\varepsilon}(v)$ is $1/\sqrt{1 + \varepsilon}$: its square is "
+            r"not 1",
         ),
     ),
     builds_on=("norm-limit",),
@@ -375,15 +383,15 @@ _level = Symbol("c", real=True)
 _centred = Identity(
     (h[x] + alpha * _level) - Sum(h[k] + alpha * _level, (k, 0, d - 1)) / d,
     h[x] - Sum(h[k], (k, 0, d - 1)) / d,
-    reason="v = (c, ..., c): centring removes α altogether, so the output is LN(h) at every "
-    "strength and never forgets the prompt",
+    reason=r"$v = (c, \dots, c)$: centring removes $\alpha$ altogether, so the output is "
+    r"$\mathrm{LN}(h)$ at every strength and never forgets the prompt",
 )
 CONSTANT_VECTOR = Law(
     id="norm-limit/constant-v",
-    title="Under LayerNorm large strength forgets the prompt for every v",
+    title="Under LayerNorm large strength forgets the prompt for every $v$",
     source="arXiv:2602.02712, Prop. 4.1",
-    paper="y(α) → LN(±v) Wᵀ for every v.",
-    sharper="Not if v is constant across coordinates (or zero): LayerNorm does not see it.",
+    paper=r"$y(\alpha) \to \mathrm{LN}(\pm v) W^{\top}$ for every $v$.",
+    sharper="Not if $v$ is constant across coordinates (or zero): LayerNorm does not see it.",
     assumptions=(),
     statement=_centred,
     steps=(_centred,),
@@ -403,16 +411,17 @@ _better = Inequality(
     _steered,
     log(2),
     relation="<",
-    reason="two tokens, the model says (1/2, 1/2), the data (2/3, 1/3), M = (1, 0): steered by "
-    "log 2 the model is (2/3, 1/3), and its cross-entropy is below the log 2 it starts from",
+    reason=r"two tokens, the model says $(1/2, 1/2)$, the data $(2/3, 1/3)$, $M = (1, 0)$: steered "
+    r"by $\log 2$ the model is $(2/3, 1/3)$, and its cross-entropy is below the $\log 2$ it starts "
+    r"from",
 )
 ALWAYS_DEGRADES = Law(
     id="ce-linear/always-degrades",
     title="Steering necessarily degrades global performance",
     source="arXiv:2602.02712, prose on Thm 3.8",
     paper="Every steering strength other than 0 raises the cross-entropy.",
-    sharper="Only if the model is calibrated along v, as under Assumption 2; else small steps one "
-    "way lower it (`ce-linear`).",
+    sharper="Only if the model is calibrated along $v$, as under Assumption 2; else small steps "
+    "one way lower it (`ce-linear`).",
     assumptions=(),
     statement=_better,
     steps=(
@@ -420,7 +429,8 @@ ALWAYS_DEGRADES = Law(
             Rational(1, 2) * exp(alpha) / (Rational(1, 2) * exp(alpha) + Rational(1, 2))
             - Rational(2, 3),
             Rational(1, 3) - 1 / (exp(alpha) + 1),
-            reason="the slope of the cross-entropy, E_α[M] - E_data[M]: -1/6 at α = 0",
+            reason=r"the slope of the cross-entropy, $E_{\alpha}[M] - E_{\mathrm{data}}[M]$: "
+            r"$-1/6$ at $\alpha = 0$",
         ),
         _better,
     ),

@@ -12,6 +12,7 @@ from steering_strength.theory.laws.claims import Claim, LawError, Status, names_
 from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.page import latex_page, text_page
 from steering_strength.theory.laws.printing import tex, text
+from steering_strength.theory.laws.prose import plain
 
 __all__ = ["Law", "weakest"]
 
@@ -156,7 +157,7 @@ class Law:
 
     def __str__(self) -> str:
         parts = "; ".join(p.text() for p in (self.headline or (self.statement,)))
-        return f"{self.id}: {self.title} [{self.status()}]\n{parts}"
+        return f"{self.id}: {plain(self.title)} [{self.status()}]\n{parts}"
 
     def record(self) -> dict[str, Any]:
         """The law as plain data: everything that its page shows, SymPy forms included."""

@@ -11,11 +11,16 @@ from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
-__all__ = ["latex_document", "latex_page", "prose", "record", "text_page", "verdict"]
+from steering_strength.theory.laws.prose import latex, plain
+
+__all__ = ["latex_document", "latex_page", "record", "text_page", "verdict"]
 
 Record = Mapping[str, Any]
 _WIDTH = 96
-THROUGHOUT = "p_z > 0 for every token z = 0 .. V - 1, M_z and α real, sizes whole numbers >= 1"
+THROUGHOUT = (
+    r"$p_z > 0$ for every token $z = 0, \dots, V - 1$, $M_z$ and $\alpha$ real, "
+    r"sizes whole numbers $\ge 1$"
+)
 _RULES = "proved with rules"
 
 
@@ -44,17 +49,17 @@ def assumes(law: Record) -> str:
 
 
 def _paragraph(label: str, words: str) -> str:
-    return fill(words, _WIDTH, initial_indent=f"{label:<10}", subsequent_indent=" " * 10)
+    return fill(plain(words), _WIDTH, initial_indent=f"{label:<10}", subsequent_indent=" " * 10)
 
 
 def _indented(words: str, by: int = 9, hang: int = 0) -> str:
-    return fill(words, _WIDTH, initial_indent=" " * by, subsequent_indent=" " * (by + hang))
+    return fill(plain(words), _WIDTH, initial_indent=" " * by, subsequent_indent=" " * (by + hang))
 
 
 def text_page(law: Record) -> str:
     """The derivation as plain text, one step after the other with its status."""
     false = law["expected"] == "false"
-    lines = [f"{law['id']}: {law['title']}", law["source"], ""]
+    lines = [f"{law['id']}: {plain(law['title'])}", law["source"], ""]
     if false:
         lines += [_paragraph("Claim", f"{law['paper']} This is FALSE; the steps refute it."), ""]
     else:
@@ -100,97 +105,6 @@ def text_page(law: Record) -> str:
     return "\n".join(lines)
 
 
-_MATH = {
-    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon",
-    "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "ω": r"\omega", "π": r"\pi",
-    "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "θ": r"\theta", "φ": r"\varphi", "ξ": r"\xi",
-    "Δ": r"\Delta", "Σ": r"\sum", "Π": r"\prod", "ℓ": r"\ell", "∞": r"\infty", "→": r"\to",
-    "≥": r"\geq", "≤": r"\leq", "≠": r"\neq", "∈": r"\in", "∉": r"\notin", "±": r"\pm",
-    "·": r"\cdot", "√": r"\surd", "½": r"\tfrac{1}{2}", "²": "^{2}", "³": "^{3}", "⁴": "^{4}",
-    "⁻¹": "^{-1}", "⁽ⁿ⁾": "^{(n)}", "ⁿ": "^{n}", "<=": r"\leq", ">=": r"\geq", "->": r"\to",
-    "ᵀ": r"^{\top}", "‖": r"\|",
-    "ℝ": r"\mathbb{R}", "∖": r"\setminus",
-    "∪": r"\cup", "∅": r"\emptyset", "<": "<", ">": ">", "|": "|", "=": "=",
-    "\u0304": r"^{\mathsf{c}}",
-}  # fmt: skip
-_TEXT = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "ö": r"\"o",
-         "^": r"\^{}", "~": r"\~{}"}  # fmt: skip
-# a letter (with a bar or primes) that carries a subscript or a superscript
-_SCRIPTED = re.compile(r"(?<![A-Za-z])[A-Za-zα-ωΔΣΠℓ]\u0304?'*(?=[_^⁽⁻ⁿᵀ²³⁴])")
-_SCRIPT = re.compile(r"[_^](?:\(|[A-Za-z0-9α-ω]+)|⁻¹|⁽ⁿ⁾|[ⁿᵀ²³⁴]")
-_SYMBOL = re.compile("|".join(sorted(map(re.escape, _MATH), key=len, reverse=True)))
-
-
-def prose(words: str) -> str:
-    """Unicode prose as LaTeX text, with letters that carry scripts set as mathematics."""
-    out, at = [], 0
-    for start in _SCRIPTED.finditer(words):
-        if start.start() < at:
-            continue
-        end = _end_of_scripts(words, start.end())
-        out += [_plain(words[at : start.start()]), f"${_mathematics(words[start.start() : end])}$"]
-        at = end
-    return "".join([*out, _plain(words[at:])])
-
-
-def _end_of_scripts(words: str, at: int) -> int:
-    while script := _SCRIPT.match(words, at):
-        at = script.end()
-        if script.group().endswith("("):
-            at = _closing(words, at) + 1
-    return at
-
-
-def _closing(words: str, at: int) -> int:
-    """Index of the parenthesis that closes the one before `at`; the end if there is none."""
-    depth = 1
-    for k in range(at, len(words)):
-        depth += {"(": 1, ")": -1}.get(words[k], 0)
-        if depth == 0:
-            return k
-    return len(words) - 1
-
-
-def _mathematics(formula: str) -> str:
-    r"""A formula of letters, scripts and parentheses: `e^(α M_z)` as `e^{\alpha M_{z}}`."""
-    out, k = [], 0
-    while k < len(formula):
-        c = formula[k]
-        if c in "_^" and k + 1 < len(formula):
-            if formula[k + 1] == "(":
-                close = _closing(formula, k + 2)
-                out.append(f"{c}{{{_mathematics(formula[k + 2 : close])}}}")
-                k = close + 1
-                continue
-            script = re.match(r"[A-Za-z0-9α-ω]+", formula[k + 1 :])
-            if script:
-                inner = _mathematics(script.group())
-                plain = len(script.group()) > 2 and script.group().isalpha()
-                out.append(f"{c}{{{rf'{chr(92)}mathrm{{{inner}}}' if plain else inner}}}")
-                k += 1 + script.end()
-                continue
-        symbol = _SYMBOL.match(formula, k)
-        latex = _MATH[symbol.group()] if symbol else c
-        k += len(symbol.group()) if symbol else 1
-        # a command must be kept apart from a letter that follows it
-        apart = latex.startswith(chr(92)) and formula[k : k + 1].isalpha()
-        out.append(f"{latex} " if apart else latex)
-    return "".join(out)
-
-
-def _plain(words: str) -> str:
-    """Text without scripts: single symbols become one-letter formulas."""
-    out, at = [], 0
-    for symbol in _SYMBOL.finditer(words):
-        out += [_escaped(words[at : symbol.start()]), f"${_MATH[symbol.group()]}$"]
-        at = symbol.end()
-    return "".join([*out, _escaped(words[at:])])
-
-
-def _escaped(words: str) -> str:
-    return "".join(_TEXT.get(c, c) for c in words)
-
-
 _ONE_LINE = 120  # characters of LaTeX that fit on a line of a page, roughly
 
 
@@ -214,12 +128,12 @@ def latex_page(law: Record) -> str:
     """Statement and derivation as LaTeX; needs only the `amsmath` and `amssymb` packages."""
     definitions = "; ".join(f"${n['latex']}$" for n in law["notation"])
     lines = [
-        rf"\subsection*{{{prose(law['title'])} (\texttt{{{law['id']}}})}}",
-        rf"{prose(law['source'])}.",
+        rf"\subsection*{{{latex(law['title'])} (\texttt{{{law['id']}}})}}",
+        rf"{latex(law['source'])}.",
         "",
-        rf"\paragraph{{Paper.}} {prose(law['paper'])}",
-        rf"\paragraph{{Here.}} {prose(law['sharper'])}",
-        rf"\paragraph{{Assumes.}} {prose(assumes(law))}. Throughout: {prose(THROUGHOUT)}.",
+        rf"\paragraph{{Paper.}} {latex(law['paper'])}",
+        rf"\paragraph{{Here.}} {latex(law['sharper'])}",
+        rf"\paragraph{{Assumes.}} {latex(assumes(law))}. Throughout: {latex(THROUGHOUT)}.",
         r"\paragraph{To show.}" if law["expected"] == "true" else r"\paragraph{Refuted by.}",
     ]
     lines += [rf"${part['latex']}$ ({part['step']})." for part in law["claim"]]
@@ -231,16 +145,16 @@ def latex_page(law: Record) -> str:
         form = f" Difference: ${step['form_latex']}$." if step["form_latex"] else ""
         given = ", ".join(f"${g}$" for g in step["given_latex"])
         given = f" Given {given}." if given else ""
-        because = prose(step["reason"])
+        because = latex(step["reason"])
         lines.append(rf"\item {formula}{form}{given} \emph{{{step['status']}}}: {because}.")
-    lines += [r"\end{enumerate}", rf"\paragraph{{Concluded.}} {prose(verdict(law))}"]
+    lines += [r"\end{enumerate}", rf"\paragraph{{Concluded.}} {latex(verdict(law))}"]
     for p in law["assumed"]:
         lines.append(
-            rf"\paragraph{{Rule.}} {prose(p['name'])}: {prose(p['statement'])} "
-            rf"({prose(p['reference'])}.)"
+            rf"\paragraph{{Rule.}} {latex(p['name'])}: {latex(p['statement'])} "
+            rf"({latex(p['reference'])}.)"
         )
     if law["care"]:
-        lines.append(rf"\paragraph{{Care.}} {prose(law['care'])}")
+        lines.append(rf"\paragraph{{Care.}} {latex(law['care'])}")
     return "\n".join(line for line in lines if line) + "\n"
 
 

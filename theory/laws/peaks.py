@@ -138,8 +138,9 @@ _slope = Identity(
 _form = Identity(
     1 / tilted(z, alpha),
     _reciprocal(z, alpha),
-    reason="divide by p_z e^(α M_z); E holds the tokens level with z, U those above it by u_y > 0, "
-    "L those below it by w_y > 0; z is interior, so U and L are not empty",
+    reason=r"divide by $p_z e^{\alpha M_z}$; $E$ holds the tokens level with $z$, $U$ those above "
+    r"it by $u_y > 0$, $L$ those below it by $w_y > 0$; $z$ is interior, so $U$ and $L$ are not "
+    r"empty",
     given=_BLOCKS,
 )
 _curved = Inequality(
@@ -157,7 +158,7 @@ _right = Limit(
     _reciprocal(z, alpha),
     oo,
     variable=alpha,
-    reason="the terms of U grow without bound, the others are bounded",
+    reason="the terms of $U$ grow without bound, the others are bounded",
     given=_SIZES,
 )
 _left = Limit(
@@ -165,7 +166,7 @@ _left = Limit(
     oo,
     variable=alpha,
     end=-oo,
-    reason="the terms of L grow without bound, the others are bounded",
+    reason="the terms of $L$ grow without bound, the others are bounded",
     given=_SIZES,
 )
 _positive = Inequality(tilted(z, alpha), Integer(0), reason="a quotient of positive terms")
@@ -183,38 +184,42 @@ delta_p = define(
 _shift = Identity(
     delta_p(z, alpha),
     tilted(z, alpha) - tilted(z, Integer(0)),
-    reason="Δp is p_α(z) minus its value at α = 0",
+    reason=r"$\Delta p$ is $p_{\alpha}(z)$ minus its value at $\alpha = 0$",
 )
-BUMP = affine(_shift, _at, reason="Δp has the shape of p_α(z)")
+BUMP = affine(_shift, _at, reason=r"$\Delta p$ has the shape of $p_{\alpha}(z)$")
 _height = Identity(
     log(tilted(z, alpha) / p[z]), alpha * M[z] - K(alpha), reason="from the tilting law"
 )
-here = Identity(mean(star), M[z], reason="let α_z be where the mean is M_z", given=(AT_PEAK,))
+here = Identity(
+    mean(star), M[z], reason=r"let $\alpha_z$ be where the mean is $M_z$", given=(AT_PEAK,)
+)
 _transform = largest(
     _at,
     _height,
     here,
     star,
-    reason="so the log-gain at the peak is the Legendre transform K*(M_z), the largest value of "
-    "α M_z - K(α)",
+    reason=r"so the log-gain at the peak is the Legendre transform $K^*(M_z)$, the largest value "
+    r"of $\alpha M_z - K(\alpha)$",
 )
-_there = Identity(mean(star_x), M[x], reason="another token x, with its peak α_x", given=(AT_X,))
+_there = Identity(
+    mean(star_x), M[x], reason=r"another token $x$, with its peak $\alpha_x$", given=(AT_X,)
+)
 ORDER = reflected(
     MEAN_RISES,
     _there,
     here,
-    reason="K' strictly increases: the peak is a strictly increasing function of M_z alone",
+    reason="$K'$ strictly increases: the peak is a strictly increasing function of $M_z$ alone",
 )
 PEAK = Law(
     id="peak",
-    title="Every token between the extremes of M bumps exactly once",
+    title="Every token between the extremes of $M$ bumps exactly once",
     source="arXiv:2602.02712, Thm 3.3 (bump behaviour)",
-    paper="For z neither at max M nor at min M there is one α_(j,z) with Δp(z|c_j, α) strictly "
-    "increasing before and strictly decreasing after.",
-    sharper="No Assumption 1 or 2 is needed. The peak solves K'(α) = M(z); 1/p_α(z) is strictly "
-    "convex; the log of the gain at the peak is the Legendre transform of K at M(z), which is "
-    "KL(p_α* ‖ p); with two other levels of M the peak is explicit; the peak is a strictly "
-    "increasing function of M(z) alone.",
+    paper=r"For $z$ neither at $\max M$ nor at $\min M$ there is one $\alpha_{j,z}$ with $\Delta "
+    r"p(z|c_j, \alpha)$ strictly increasing before and strictly decreasing after.",
+    sharper=r"No Assumption 1 or 2 is needed. The peak solves $K'(\alpha) = M(z)$; "
+    r"$1/p_{\alpha}(z)$ is strictly convex; the log of the gain at the peak is the Legendre "
+    r"transform of $K$ at $M(z)$, which is $\mathrm{KL}(p_{\alpha_*} \| p)$; with two other levels "
+    r"of $M$ the peak is explicit; the peak is a strictly increasing function of $M(z)$ alone.",
     assumptions=(),
     statement=_stationary,
     headline=(BUMP, ORDER),
@@ -238,13 +243,15 @@ PEAK = Law(
         Identity(
             divergence(star),
             star * M[z] - K(star),
-            reason="at the peak E_α[M] = M_z: the log-gain is the divergence of p_α from p",
+            reason=r"at the peak $E_{\alpha}[M] = M_z$: the log-gain is the divergence of "
+            r"$p_{\alpha}$ from $p$",
             given=(AT_PEAK,),
         ),
         Identity(
             _reciprocal(z, alpha),
             (Sum(p[y], (y, 0, level - 1)) + _others(alpha)) / p[z],
-            reason="if U sits at M_z + s with mass P_+ and L at M_z - t with mass P_-",
+            reason="if $U$ sits at $M_z + s$ with mass $P_{+}$ and $L$ at $M_z - t$ with mass "
+            "$P_{-}$",
             given=(
                 *_SIZES,
                 Let(u[y], up, y, level, level + above - 1),
@@ -261,7 +268,7 @@ PEAK = Law(
         Identity(
             mass_up * up * exp(explicit() * (up + down)) - mass_down * down,
             Integer(0),
-            reason="it vanishes at α_* = log(P_- t / (P_+ s)) / (s + t): the peak",
+            reason=r"it vanishes at $\alpha_* = \log(P_{-} t / (P_{+} s)) / (s + t)$: the peak",
         ),
         _there,
         ORDER,
@@ -269,7 +276,7 @@ PEAK = Law(
     builds_on=("tilting", "slope", "mean-slope"),
     cites=(MEAN_SLOPE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
-    care="V = 2 has no token between the extremes, and constant M has no peak at all.",
+    care="$V = 2$ has no token between the extremes, and constant $M$ has no peak at all.",
 )
 
 # -- monotone ------------------------------------------------------------------------------
@@ -285,13 +292,13 @@ _falls = Inequality(
     Derivative(_at_top(z, alpha), alpha),
     Integer(0),
     relation="<",
-    reason="positive terms with a minus sign; M is not constant, so there is at least one",
+    reason="positive terms with a minus sign; $M$ is not constant, so there is at least one",
     given=AT_MAXIMUM,
 )
 _top_form = Identity(
     1 / tilted_at(z, top),
     _at_top(z, alpha),
-    reason="for a token with M_z = m = max M, divide by p_z e^(α m)",
+    reason=r"for a token with $M_z = m = \max M$, divide by $p_z e^{\alpha m}$",
     given=AT_MAXIMUM,
 )
 _top_falls = derivative_sign(_falls)
@@ -307,7 +314,8 @@ _at_bottom = define(
 _bottom_form = Identity(
     1 / tilted_at(z, bottom),
     _at_bottom(z, alpha),
-    reason="for a token with M_z = n = min M: A = argmin M, M_y = n + d_y off A",
+    reason=r"for a token with $M_z = n = \min M$: $A = \operatorname{argmin} M$, $M_y = n + d_y$ "
+    r"off $A$",
     given=AT_MINIMUM,
 )
 _climbs = Inequality(
@@ -323,12 +331,12 @@ _bottom_positive = Inequality(
 FALLS = reciprocal(_bottom_form, _bottom_rises, _bottom_positive)
 MONOTONE = Law(
     id="monotone",
-    title="Tokens at the extremes of M move one way only",
+    title="Tokens at the extremes of $M$ move one way only",
     source="arXiv:2602.02712, Thm 3.3 (monotonous behaviour)",
-    paper="Δp is strictly increasing for z in T at max M, strictly decreasing for z outside T at "
-    "min M.",
-    sharper="For any p and any non-constant M: tokens at max M strictly increase on the whole "
-    "line (peak +∞), tokens at min M strictly decrease (peak -∞).",
+    paper=r"$\Delta p$ is strictly increasing for $z$ in $T$ at $\max M$, strictly decreasing for "
+    r"$z$ outside $T$ at $\min M$.",
+    sharper=r"For any $p$ and any non-constant $M$: tokens at $\max M$ strictly increase on the "
+    r"whole line (peak $+\infty$), tokens at $\min M$ strictly decrease (peak $-\infty$).",
     assumptions=(),
     statement=_falls,
     headline=(RISES, FALLS),
@@ -353,14 +361,15 @@ MONOTONE = Law(
 _means = Identity(
     mean(star) - mean(star_x),
     M[z] - M[x],
-    reason="at its peak a token has the mean log-odds: K'(α_z) = M_z and K'(α_x) = M_x (`peak`)",
+    reason=r"at its peak a token has the mean log-odds: $K'(\alpha_z) = M_z$ and $K'(\alpha_x) = "
+    r"M_x$ (`peak`)",
     given=(AT_PEAK, AT_X),
 )
 _lower = Inequality(
     M[x],
     M[z],
     relation="<",
-    reason="M_z > 0 for z in T and M_x <= 0 for x outside (`sign-separation`)",
+    reason=r"$M_z > 0$ for $z$ in $T$ and $M_x \le 0$ for $x$ outside (`sign-separation`)",
     given=(Sign(M[z], strict=True), Sign(-M[x])),
 )
 EARLIER = detached(ORDER, _lower, reason="the off-target token peaks first")
@@ -368,9 +377,9 @@ PEAK_ORDER = Law(
     id="peak-order",
     title="Off-target tokens peak before target tokens",
     source="arXiv:2602.02712, Thm 3.3 (peak position)",
-    paper="α_(j,x) < α_(j,z) for z in T and x outside T.",
-    sharper="The order of peaks is the order of M, for every dataset; Assumption 1 only serves to "
-    "put 0 between target and off-target tokens.",
+    paper=r"$\alpha_{j,x} < \alpha_{j,z}$ for $z$ in $T$ and $x$ outside $T$.",
+    sharper="The order of peaks is the order of $M$, for every dataset; Assumption 1 only serves "
+    "to put 0 between target and off-target tokens.",
     assumptions=(ASSUMPTION_1,),
     statement=_means,
     headline=(EARLIER,),
@@ -378,6 +387,6 @@ PEAK_ORDER = Law(
     builds_on=("sign-separation", "mean-slope", "peak", "monotone"),
     cites=(PEAK,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
-    care="For tokens that have a peak; an off-target token at min M has peak -∞ and a target token "
-    "at max M has peak +∞ (`monotone`), which keeps the order.",
+    care=r"For tokens that have a peak; an off-target token at $\min M$ has peak $-\infty$ and a "
+    r"target token at $\max M$ has peak $+\infty$ (`monotone`), which keeps the order.",
 )

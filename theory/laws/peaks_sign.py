@@ -46,7 +46,7 @@ average_odds = define(
 _sign_criterion = Identity(
     average_odds(),
     kl_N() - kl_P(),
-    reason="M is a mean over P minus a mean over N of log p_i; add and subtract log p",
+    reason=r"$M$ is a mean over $P$ minus a mean over $N$ of $\log p_i$; add and subtract $\log p$",
 )
 
 # -- the weighted family, c_j in the concept D, D different from T ------------------------------
@@ -114,7 +114,8 @@ threshold = define(
 _margin = Identity(
     ell + lam - expected_odds(),
     threshold(),
-    reason="M_z = L + λ_z in T, -Q_C (L + λ) in the other concepts; b = ε ω/(G - 1), a = (1 - ε) γ",
+    reason=r"$M_z = L + \lambda_z$ in $T$, $-Q_C (L + \lambda)$ in the other concepts; $b = "
+    r"\varepsilon \omega/(G - 1)$, $a = (1 - \varepsilon) \gamma$",
     given=_FAMILY,
 )
 
@@ -140,7 +141,7 @@ _at_a_zero = -(1 + Q_D - Q_D * x * G / (G - 1)) / (1 - x) - _level * (1 + Q_D) -
 _turn = Identity(
     x * Derivative(margin(x), x) - margin(x),
     _at_a_zero,
-    reason="at a zero of g the right side is ε g'(ε)",
+    reason=r"at a zero of $g$ the right side is $\varepsilon g'(\varepsilon)$",
     given=_DOMAIN,
 )
 _downwards = Inequality(
@@ -151,10 +152,15 @@ _downwards = Inequality(
     - _level * Q_D
     - (_level + lam)
     - Q_D * delta_D,
-    reason="ε < (G - 1)/G makes L and the bracket positive, Assumption 1 says L + λ > 0",
+    reason=r"$\varepsilon < (G - 1)/G$ makes $L$ and the bracket positive, Assumption 1 says $L + "
+    r"\lambda > 0$",
     given=(*_DOMAIN, Sign(_level), Sign(_level + lam, strict=True)),
 )
-THRESHOLD = crossing(_turn, _downwards, reason="so the admissible ε form an interval (0, ε*)")
+THRESHOLD = crossing(
+    _turn,
+    _downwards,
+    reason=r"so the admissible $\varepsilon$ form an interval $(0, \varepsilon^*)$",
+)
 # g as a function of L, which tends to infinity as epsilon tends to 0
 _eps_of_level = (G - 1) / (G - 1 + exp(ell))
 _by_level = (
@@ -173,26 +179,27 @@ _same_concept = ell * (1 - G * eps / (G - 1)) + tau + eps * kappa_T / (G - 1) + 
 _zero = Identity(
     mean(Integer(0)),
     over_tokens(p[y] * M[y], y),
-    reason="at α = 0 the mean is E[M] under p",
+    reason=r"at $\alpha = 0$ the mean is $E[M]$ under $p$",
     given=(NORMALISED,),
 )
 CRITERION = reflected(
     MEAN_RISES,
     _zero,
     at_its_peak,
-    reason="K' strictly increases from K'(0) = E[M] to K'(α_z) = M_z",
+    reason=r"$K'$ strictly increases from $K'(0) = E[M]$ to $K'(\alpha_z) = M_z$",
 )
 PEAK_SIGN = Law(
     id="peak-sign",
     title="A peak is at positive strength if the token beats the mean log-odds",
     source="arXiv:2602.02712, Remark 3.4 and Eq. 11 (App. B.3)",
-    paper="For c_j outside T in the weighted family, peaks of target tokens are at α > 0 for ε "
-    "small enough.",
-    sharper="For every dataset α_z > 0 iff M(z) > E[M], and E[M] = mean_N KL(p‖p_i) - mean_P "
-    "KL(p‖p_i): the context decides by whether it is closer to N or to P. In the weighted family "
-    "all target peaks are positive iff g(ε) > 0, with λ = min_T log(γ/ω), and the admissible ε "
-    "form an interval (0, ε*). Every ε works if N lies in the concept of c_j, if γ = ω, or if "
-    "G = 2.",
+    paper=r"For $c_j$ outside $T$ in the weighted family, peaks of target tokens are at $\alpha > "
+    r"0$ for $\varepsilon$ small enough.",
+    sharper=r"For every dataset $\alpha_z > 0$ iff $M(z) > E[M]$, and $E[M] = \mathrm{mean}_N "
+    r"\mathrm{KL}(p \| p_i) - \mathrm{mean}_P \mathrm{KL}(p \| p_i)$: the context decides by "
+    r"whether it is closer to $N$ or to $P$. In the weighted family all target peaks are positive "
+    r"iff $g(\varepsilon) > 0$, with $\lambda = \min_T \log(\gamma/\omega)$, and the admissible "
+    r"$\varepsilon$ form an interval $(0, \varepsilon^*)$. Every $\varepsilon$ works if $N$ lies "
+    r"in the concept of $c_j$, if $\gamma = \omega$, or if $G = 2$.",
     assumptions=(ASSUMPTION_1,),
     statement=_sign_criterion,
     headline=(CRITERION, _sign_criterion, THRESHOLD),
@@ -204,7 +211,7 @@ PEAK_SIGN = Law(
         Identity(
             over_tokens(p[y] * M[y], y),
             average_odds(),
-            reason="this M is that of the difference of means",
+            reason="this $M$ is that of the difference of means",
             given=(Let(M[y], odds(y), y, Integer(0), V - 1),),
         ),
         _margin,
@@ -214,14 +221,15 @@ PEAK_SIGN = Law(
         Identity(
             margin(_eps_of_level),
             _by_level,
-            reason="g in terms of L: ε = (G - 1)/(G - 1 + e^L)",
+            reason=r"$g$ in terms of $L$: $\varepsilon = (G - 1)/(G - 1 + e^L)$",
             given=(Sign(G - 1, strict=True),),
         ),
         Limit(
             _by_level,
             oo,
             variable=ell,
-            reason="ε → 0 is L → ∞: g is positive for small ε",
+            reason=r"$\varepsilon \to 0$ is $L \to \infty$: $g$ is positive for small "
+            r"$\varepsilon$",
         ),
         Identity(
             ell * (2 - eps * G / (G - 1))
@@ -229,13 +237,13 @@ PEAK_SIGN = Law(
             + eps * kappa_T / (G - 1)
             + (1 - eps) * delta_D,
             _same_concept,
-            reason="N in the concept of c_j: Q_D = 1, no other concept, g is the left side",
+            reason="$N$ in the concept of $c_j$: $Q_D = 1$, no other concept, $g$ is the left side",
             given=(Sign(G - 1, strict=True),),
         ),
         Inequality(
             _same_concept,
             Integer(0),
-            reason="positive: every admissible ε works then; G = 2 is a case of it",
+            reason=r"positive: every admissible $\varepsilon$ works then; $G = 2$ is a case of it",
             given=(
                 Sign(G - 1, strict=True),
                 Sign(1 - eps, strict=True),
@@ -245,38 +253,41 @@ PEAK_SIGN = Law(
         Inequality(
             ell * (1 + Q_D * (1 - G * eps / (G - 1))),
             Integer(0),
-            reason="γ = ω: λ, κ and δ vanish, and g is this; every admissible ε works",
+            reason=r"$\gamma = \omega$: $\lambda$, $\kappa$ and $\delta$ vanish, and $g$ is this; "
+            r"every admissible $\varepsilon$ works",
             given=(Sign(G - 1, strict=True), Sign(1 - G * eps / (G - 1))),
         ),
         Identity(
             (1 / _eps_w - 1) * (G - 1),
             c / w,
-            reason="sufficient by Lambert's W: (1 - ε)(G - 1)/ε is (1/ε - 1)(G - 1); let λ = -c < "
-            "0 and w = W(c e^(-c)), that is "
-            "c/w = e^(w + c); at ε = (G - 1)/(G - 1 + c/w) this is e^L, so L = w + c ...",
+            reason=r"sufficient by Lambert's $W$: $(1 - \varepsilon)(G - 1)/\varepsilon$ is "
+            r"$(1/\varepsilon - 1)(G - 1)$; let $\lambda = -c < 0$ and $w = W(c e^{-c})$, that is "
+            r"$c/w = e^{w + c}$; at $\varepsilon = (G - 1)/(G - 1 + c/w)$ this is $e^L$, so $L = w "
+            r"+ c$ ...",
             given=_LAMBERT,
         ),
         Identity(
             (w + c) - c - (w + c) / (G - 1 + c / w),
             w * (G - 2) / (G - 1 + c / w),
-            reason="... where the paper's lower bound L + λ - ε L/(G - 1) has this value ...",
+            reason=r"... where the paper's lower bound $L + \lambda - \varepsilon L/(G - 1)$ has "
+            r"this value ...",
             given=_LAMBERT,
         ),
         Identity(
             Derivative(ell - c - ell / (G - 1 + exp(ell)), ell),
             (G - 2 + exp(ell)) / (G - 1 + exp(ell)) + ell * exp(ell) / (G - 1 + exp(ell)) ** 2,
-            reason="... and it grows with L, so every smaller ε works too",
+            reason=r"... and it grows with $L$, so every smaller $\varepsilon$ works too",
             given=_LAMBERT,
         ),
         Inequality(
             (G - 2 + exp(ell)) / (G - 1 + exp(ell)) + ell * exp(ell) / (G - 1 + exp(ell)) ** 2,
             Integer(0),
-            reason="G >= 2",
+            reason=r"$G \ge 2$",
             given=_LAMBERT,
         ),
     ),
     builds_on=("mean-slope", "peak", "sign-separation"),
     twin="steering_strength.theory.model.dataset.ConceptDataset.closeness",
-    care="For all admissible ε is false: there are weighted datasets with three concepts where a "
-    "target token peaks at a negative strength.",
+    care=r"For all admissible $\varepsilon$ is false: there are weighted datasets with three "
+    r"concepts where a target token peaks at a negative strength.",
 )

@@ -36,7 +36,7 @@ from steering_strength.theory.laws.kernel.facts import Bounded, Fact, Given, Let
 
 __all__ = ["domain", "hypothesis", "tex", "text"]
 
-_GREEK = {
+GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ",
     "lambda": "λ", "mu": "μ", "nu": "ν", "omega": "ω", "pi": "π", "rho": "ρ", "sigma": "σ",
     "tau": "τ", "theta": "θ", "phi": "φ", "Delta": "Δ", "xi": "ξ", "ell": "ℓ",
@@ -125,12 +125,12 @@ class _Printer:
         head, *subscript = name.removesuffix("bar").removesuffix("'").split("_", 1)
         if self.latex:
             head = (
-                rf"\{head}" if head in _GREEK else head if len(head) == 1 else rf"\mathrm{{{head}}}"
+                rf"\{head}" if head in GREEK else head if len(head) == 1 else rf"\mathrm{{{head}}}"
             )
             head = rf"\bar{{{head}}}" if bar else head
             tail = "".join(f"_{{{self._symbol(s)}}}" for s in subscript)
         else:
-            head = _GREEK.get(head, head) + ("\u0304" if bar else "")
+            head = GREEK.get(head, head) + ("\u0304" if bar else "")
             tail = "".join(f"_{self._symbol(s)}" for s in subscript)
         return head + ("'" if prime else "") + tail
 
@@ -200,7 +200,7 @@ class _Printer:
         known = {"log", "tanh", "sinh", "cosh", "max", "min"}
         inner = ", ".join(self.show(a) for a in e.args)
         if not self.latex:
-            return f"{_GREEK.get(name, name)}({inner})"
+            return f"{GREEK.get(name, name)}({inner})"
         return rf"{chr(92) + name if name in known else self._symbol(name)}\left({inner}\right)"
 
     # -- big operators -----------------------------------------------------------------

@@ -87,8 +87,9 @@ STEERING_SHIFT = Law(
     id="steering-shift",
     title="Steering shifts the logits by a difference of mean logits",
     source="arXiv:2602.02712, Lemma B.2 and Eq. 3",
-    paper="f_α(c_j) = ℓ_j + (α/q)(Σ_P ℓ_i - Σ_N ℓ_i), with |P| = |N| = q.",
-    sharper="The same with means over P and N of different sizes.",
+    paper=r"$f_{\alpha}(c_j) = \ell_j + (\alpha/q)(\sum_P \ell_i - \sum_N \ell_i)$, with $|P| = "
+    r"|N| = q$.",
+    sharper="The same with means over $P$ and $N$ of different sizes.",
     assumptions=(LINEAR_LOGITS,),
     statement=_steered,
     steps=(
@@ -146,43 +147,44 @@ base = define(
 _tilted = Identity(
     exp(steered_logit(x)) / over_tokens(exp(steered_logit(y)), y),
     p[x] * exp(alpha * odds(x)) / over_tokens(p[y] * exp(alpha * odds(y)), y),
-    reason="the shifts e^b and e^(α c) do not depend on the token and cancel",
+    reason=r"the shifts $e^b$ and $e^{\alpha c}$ do not depend on the token and cancel",
 )
 N1 = IndexedBase("M'", real=True)
 TILTING = Law(
     id="tilting",
     title="Steering is exponential tilting",
     source="arXiv:2602.02712, Lemma B.3, Def. 3.2",
-    paper="σ_z(f_α(c_j)) = p(z|c_j) e^(α M(z)) / Σ_y p(y|c_j) e^(α M(y)).",
-    sharper="P and N of different sizes; tilts compose: α then β is α + β, and the M of two "
-    "steering vectors add.",
+    paper=r"$\sigma_z(f_{\alpha}(c_j)) = p(z|c_j) e^{\alpha M(z)} / \sum_y p(y|c_j) e^{\alpha "
+    r"M(y)}$.",
+    sharper=r"$P$ and $N$ of different sizes; tilts compose: $\alpha$ then $\beta$ is $\alpha + "
+    r"\beta$, and the $M$ of two steering vectors add.",
     assumptions=(LINEAR_LOGITS, ASSUMPTION_2),
     statement=_tilted,
     steps=(
         Identity(
             ell[x],
             log(base(x)) + shift(),
-            reason="logits are log-probabilities up to a shift b of the context (softmax of ℓ is "
-            "p)",
+            reason=r"logits are log-probabilities up to a shift $b$ of the context (softmax of "
+            r"$\ell$ is $p$)",
         ),
         Identity(
             steered_logit(x),
             log(p[x]) + b + alpha * (odds(x) + mean_shift()),
-            reason="`steering-shift` with that form of the logits for every context; "
-            "c is the difference of the mean shifts over P and N",
+            reason="`steering-shift` with that form of the logits for every context; $c$ is the "
+            "difference of the mean shifts over $P$ and $N$",
         ),
         _tilted,
         Identity(
             (log(Product(pP[i, z], (i, 0, q - 1))) - log(Product(pN[i, z], (i, 0, q - 1)))) / q,
             Sum(log(pP[i, z]), (i, 0, q - 1)) / q - Sum(log(pN[i, z]), (i, 0, q - 1)) / q,
-            reason="for |P| = |N| = q this M is the log-odds of Def. 3.2",
+            reason="for $|P| = |N| = q$ this $M$ is the log-odds of Def. 3.2",
         ),
         Identity(
             tilted(x, alpha)
             * exp(beta * M[x])
             / over_tokens(tilted(y, alpha) * exp(beta * M[y]), y),
             tilted(x, alpha + beta),
-            reason="tilting by α and then by β is tilting by α + β",
+            reason=r"tilting by $\alpha$ and then by $\beta$ is tilting by $\alpha + \beta$",
         ),
         Identity(
             tilted(x, alpha)
@@ -209,8 +211,9 @@ SLOPE = Law(
     id="slope",
     title="A token gains while its log-odds exceed the mean",
     source="arXiv:2602.02712, Lemma B.5",
-    paper="d/dα Δp(z|c_j, α) = σ_z(f_α(c_j)) (M(z) - E[M(Z)]), Z ~ σ(f_α(c_j)).",
-    sharper="For any p > 0 and any M; the relative growth rate is M(z) - K'(α).",
+    paper=r"$d/d\alpha \Delta p(z|c_j, \alpha) = \sigma_z(f_{\alpha}(c_j)) (M(z) - E[M(Z)])$, $Z "
+    r"\sim \sigma(f_{\alpha}(c_j))$.",
+    sharper=r"For any $p > 0$ and any $M$; the relative growth rate is $M(z) - K'(\alpha)$.",
     assumptions=(),
     statement=_slope,
     steps=(
@@ -218,7 +221,7 @@ SLOPE = Law(
         Identity(
             Derivative(log(tilted(x, alpha)), alpha),
             M[x] - Derivative(K(alpha), alpha),
-            reason="log p_α(x) = log p_x + α M_x - K(α)",
+            reason=r"$\log p_{\alpha}(x) = \log p_x + \alpha M_x - K(\alpha)$",
         ),
         Identity(
             over_tokens(Derivative(tilted(x, alpha), alpha), x),
@@ -270,7 +273,9 @@ _deficit = define(
     latex="D({0})",
 )
 _mean_is_slope = Identity(
-    Derivative(K(alpha), alpha), mean(alpha), reason="differentiate log Σ_z p_z e^(α M_z)"
+    Derivative(K(alpha), alpha),
+    mean(alpha),
+    reason=r"differentiate $\log \sum_z p_z e^{\alpha M_z}$",
 )
 _curvature = Identity(
     Derivative(K(alpha), (alpha, 2)),
@@ -285,17 +290,17 @@ _steeper = Inequality(
     Derivative(mean(alpha), alpha),
     Integer(0),
     form=_spread,
-    reason="M is not constant: A = argmax M, numbered first, is not all; the slope is Var_α[M], "
-    "written out over pairs",
+    reason=r"$M$ is not constant: $A = \operatorname{argmax} M$, numbered first, is not all; the "
+    r"slope is $\mathrm{Var}_{\alpha}[M]$, written out over pairs",
     given=AT_MAXIMUM,
 )
-MEAN_RISES = derivative_sign(_steeper, reason="so K' strictly increases unless M is constant")
+MEAN_RISES = derivative_sign(_steeper, reason="so $K'$ strictly increases unless $M$ is constant")
 _level = Symbol("m", real=True)
 _to_top = Limit(
     _deficit(alpha),
     Integer(0),
     variable=alpha,
-    reason="every term of the numerator vanishes, the denominator stays above P_A",
+    reason="every term of the numerator vanishes, the denominator stays above $P_A$",
     given=(NOT_ALL,),
 )
 _from_bottom = Limit(
@@ -309,24 +314,31 @@ _from_bottom = Limit(
 _below_top = Identity(
     top - mean(alpha),
     _deficit(alpha),
-    reason="write M_y = m - d_y off A, m = max M, and divide by e^(α m)",
+    reason=r"write $M_y = m - d_y$ off $A$, $m = \max M$, and divide by $e^{\alpha m}$",
     given=AT_MAXIMUM,
 )
 _above_bottom = Identity(
     mean(alpha) - bottom,
     _deficit(-alpha),
-    reason="the same at the other end: A = argmin M, M_y = n + d_y off A, n = min M",
+    reason=r"the same at the other end: $A = \operatorname{argmin} M$, $M_y = n + d_y$ off $A$, $n "
+    r"= \min M$",
     given=AT_MINIMUM,
 )
-MEAN_TO_TOP = substituted(_below_top, _to_top, reason="E_α[M] → max M as α → ∞")
-MEAN_TO_BOTTOM = substituted(_above_bottom, _from_bottom, reason="E_α[M] → min M as α → -∞")
+MEAN_TO_TOP = substituted(
+    _below_top, _to_top, reason=r"$E_{\alpha}[M] \to \max M$ as $\alpha \to \infty$"
+)
+MEAN_TO_BOTTOM = substituted(
+    _above_bottom, _from_bottom, reason=r"$E_{\alpha}[M] \to \min M$ as $\alpha \to -\infty$"
+)
 MEAN_SLOPE = Law(
     id="mean-slope",
-    title="The mean log-odds is the slope of K, and its variance the curvature",
+    title="The mean log-odds is the slope of $K$, and its variance the curvature",
     source="arXiv:2602.02712, Eq. 10 and the limits after it (App. B.3)",
-    paper="d/dα E[M(Z)] = Var(M(Z)) > 0 unless M is constant; E[M(Z)] runs from min M to max M.",
-    sharper="K is the cumulant generating function of M: K' = E_α[M], K'' = Var_α[M], for any p "
-    "and M, ties included; the distance of the mean to max M is explicit.",
+    paper=r"$d/d\alpha E[M(Z)] = \mathrm{Var}(M(Z)) > 0$ unless $M$ is constant; $E[M(Z)]$ runs "
+    r"from $\min M$ to $\max M$.",
+    sharper=r"$K$ is the cumulant generating function of $M$: $K' = E_{\alpha}[M]$, $K'' = "
+    r"\mathrm{Var}_{\alpha}[M]$, for any $p$ and $M$, ties included; the distance of the mean to "
+    r"$\max M$ is explicit.",
     assumptions=(),
     statement=_mean_is_slope,
     headline=(_mean_is_slope, _curvature, MEAN_RISES, MEAN_TO_TOP, MEAN_TO_BOTTOM),
@@ -343,7 +355,7 @@ MEAN_SLOPE = Law(
         Identity(
             variance(alpha),
             Integer(0),
-            reason="zero for constant M = m",
+            reason="zero for constant $M = m$",
             given=(Let(M[y], _level, y, Integer(0), V - 1),),
         ),
         _steeper,
@@ -385,7 +397,8 @@ _OFF_TARGET_B1 = (
 _in_target = Identity(
     odds(z),
     log(a_z / b_z),
-    reason="z in T: every context of P has probability a_z for z, every context of N has b_z",
+    reason="$z$ in $T$: every context of $P$ has probability $a_z$ for $z$, every context of $N$ "
+    "has $b_z$",
     given=TARGET,
 )
 _in_T = (Let(pP[i, z], b_z * (1 + tau), i, *_P), Let(pN[i, z], b_z, i, *_N))
@@ -400,7 +413,8 @@ POSITIVE_IN_TARGET = Inequality(
     odds(z),
     Integer(0),
     form=log(1 + tau),
-    reason="z in T: a_z > b_z, that is a_z = b_z (1 + t) with t > 0; P has a_z, N has b_z",
+    reason="$z$ in $T$: $a_z > b_z$, that is $a_z = b_z (1 + t)$ with $t > 0$; $P$ has $a_z$, $N$ "
+    "has $b_z$",
     given=_in_T,
 )
 NOT_POSITIVE_OUTSIDE = Inequality(
@@ -408,31 +422,34 @@ NOT_POSITIVE_OUTSIDE = Inequality(
     Integer(0),
     relation="<=",
     form=-q_z / q_N * log(1 + tau),
-    reason="z outside T: P has b_z throughout; the q_z contexts of N that share the concept of z, "
-    "numbered first, have a_z, the others b_z; zero where q_z = 0",
+    reason="$z$ outside $T$: $P$ has $b_z$ throughout; the $q_z$ contexts of $N$ that share the "
+    "concept of $z$, numbered first, have $a_z$, the others $b_z$; zero where $q_z = 0$",
     given=_outside_T,
 )
 SEPARATES = by_cases(
-    Case("z is in T", _in_T, _outside_T),
+    Case("$z$ is in $T$", _in_T, _outside_T),
     POSITIVE_IN_TARGET,
     NOT_POSITIVE_OUTSIDE,
-    reason="every token is in T or outside",
+    reason="every token is in $T$ or outside",
 )
 SIGN_SEPARATION = Law(
     id="sign-separation",
     title="The log-odds separate the target concept from the rest",
     source="arXiv:2602.02712, Lemma B.4 and App. B.1",
-    paper="z is in T if and only if M(z) > 0.",
-    sharper="M = log(a_z/b_z) in T and -(q_z/q) log(a_z/b_z) outside, q_z <= q the number of "
-    "contexts of N that share the concept of z; in-concept probabilities may depend on the "
-    "context.",
+    paper="$z$ is in $T$ if and only if $M(z) > 0$.",
+    sharper=r"$M = \log(a_z/b_z)$ in $T$ and $-(q_z/q) \log(a_z/b_z)$ outside, $q_z \le q$ the "
+    r"number of contexts of $N$ that share the concept of $z$; in-concept probabilities may depend "
+    r"on the context.",
     assumptions=(ASSUMPTION_1,),
     statement=_in_target,
     headline=(SEPARATES,),
     steps=(
         _in_target,
         Identity(
-            odds(z), -q_z / q_N * log(a_z / b_z), reason="z outside T, q_z <= q_N", given=OFF_TARGET
+            odds(z),
+            -q_z / q_N * log(a_z / b_z),
+            reason=r"$z$ outside $T$, $q_z \le q_N$",
+            given=OFF_TARGET,
         ),
         POSITIVE_IN_TARGET,
         NOT_POSITIVE_OUTSIDE,
@@ -441,7 +458,7 @@ SIGN_SEPARATION = Law(
             odds(z),
             Integer(0),
             form=Sum(log(1 + excess[i]), (i, 0, q_P - 1)) / q_P,
-            reason="App. B.1: a_(i,z) = b_z (1 + t_i) may depend on the context; z in T",
+            reason="App. B.1: $a_{i,z} = b_z (1 + t_i)$ may depend on the context; $z$ in $T$",
             given=_TARGET_B1,
         ),
         Inequality(
@@ -449,14 +466,14 @@ SIGN_SEPARATION = Law(
             Integer(0),
             relation="<=",
             form=-Sum(log(1 + excess[i]), (i, 0, q_z - 1)) / q_N,
-            reason="the same outside T",
+            reason="the same outside $T$",
             given=_OFF_TARGET_B1,
         ),
     ),
     builds_on=("tilting",),
     twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
-    care="M < 0 outside T is false: M = 0 for concepts that N does not contain. The law fails as "
-    "soon as the off-concept probability depends on the context.",
+    care="$M < 0$ outside $T$ is false: $M = 0$ for concepts that $N$ does not contain. The law "
+    "fails as soon as the off-concept probability depends on the context.",
 )
 
 
@@ -490,14 +507,14 @@ _limit = Limit(
     p[z] / (mass() + rest(alpha)),
     p[z] / mass(),
     variable=alpha,
-    reason="R_A vanishes term by term, as every d_y > 0, and P_A > 0",
+    reason="$R_A$ vanishes term by term, as every $d_y > 0$, and $P_A > 0$",
     given=(NOT_ALL,),
 )
 _on_A = Identity(
     tilted_at(z, top),
     p[z] / (mass() + rest(alpha)),
-    reason="the tilting law for a token of A, divided by e^(α m); m = max M, and M_y = m - d_y "
-    "off A",
+    reason=r"the tilting law for a token of $A$, divided by $e^{\alpha m}$; $m = \max M$, and $M_y "
+    r"= m - d_y$ off $A$",
     given=AT_MAXIMUM,
 )
 _off_A = Identity(
@@ -510,13 +527,14 @@ _vanishes = Limit(
     p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)),
     Integer(0),
     variable=alpha,
-    reason="the numerator vanishes, the denominator tends to P_A > 0",
+    reason="the numerator vanishes, the denominator tends to $P_A > 0$",
     given=(NOT_ALL,),
 )
 _on_A_back = Identity(
     tilted_at(z, bottom),
     p[z] / (mass() + rest(-alpha)),
-    reason="the other end: now A = argmin M, n = min M, and M_y = n + d_y off A",
+    reason=r"the other end: now $A = \operatorname{argmin} M$, $n = \min M$, and $M_y = n + d_y$ "
+    r"off $A$",
     given=AT_MINIMUM,
 )
 _limit_back = Limit(
@@ -552,13 +570,15 @@ _ENDS = tuple(
 )
 LIMIT = Law(
     id="limit",
-    title="Large strength ends in an argmax, shared in proportion to p",
+    title="Large strength ends in an argmax, shared in proportion to $p$",
     source="arXiv:2602.02712, Prop. B.1 and Eq. 5 to 7",
-    paper="Δp(z|c_j, α) → 1[z in argmax M] p(z)/p(argmax M) - p(z) as α → ∞, and with argmin as "
-    "α → -∞.",
-    sharper="Exact at every α: with A = argmax M, P_A = p(A) and R_A(α) = Σ_(y∉A) p_y e^(-α d_y), "
-    "the distance of a token in A from its limit is (p_z/P_A) R_A/(P_A + R_A), the total variation "
-    "is R_A/(P_A + R_A), at most (1 - P_A) e^(-α δ)/P_A with δ the gap to the next level.",
+    paper=r"$\Delta p(z|c_j, \alpha) \to 1[z \in \operatorname{argmax} M] "
+    r"p(z)/p(\operatorname{argmax} M) - p(z)$ as $\alpha \to \infty$, and with "
+    r"$\operatorname{argmin} M$ as $\alpha \to -\infty$.",
+    sharper=r"Exact at every $\alpha$: with $A = \operatorname{argmax} M$, $P_A = p(A)$ and "
+    r"$R_A(\alpha) = \sum_{y \notin A} p_y e^{-\alpha d_y}$, the distance of a token in $A$ from "
+    r"its limit is $(p_z/P_A) R_A/(P_A + R_A)$, the total variation is $R_A/(P_A + R_A)$, at most "
+    r"$(1 - P_A) e^{-\alpha \delta}/P_A$ with $\delta$ the gap to the next level.",
     assumptions=(),
     statement=_limit,
     headline=_ENDS,
@@ -578,7 +598,7 @@ LIMIT = Law(
         Identity(
             p[z] / mass() - p[z] / (mass() + rest(alpha)),
             p[z] / mass() * rest(alpha) / (mass() + rest(alpha)),
-            reason="distance from the limit of a token of A, exact at every α",
+            reason=r"distance from the limit of a token of $A$, exact at every $\alpha$",
             given=(NOT_ALL,),
         ),
         Identity(
@@ -588,7 +608,7 @@ LIMIT = Law(
                 + Sum(p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)), (x, s, V - 1))
             ),
             rest(alpha) / (mass() + rest(alpha)),
-            reason="total variation: the mass missing on A is the mass still off A",
+            reason="total variation: the mass missing on A is the mass still off $A$",
             given=(NOT_ALL,),
         ),
         Inequality(
@@ -596,13 +616,14 @@ LIMIT = Law(
             rest(forward),
             relation=">=",
             form=_slack,
-            reason="let δ be the gap to the next level, so that d_y = δ + e_y with e_y >= 0 off A: "
-            "R_A(α) <= (1 - P_A) e^(-α δ) for α >= 0",
+            reason=r"let $\delta$ be the gap to the next level, so that $d_y = \delta + e_y$ with "
+            r"$e_y \ge 0$ off $A$: $R_A(\alpha) \le (1 - P_A) e^{-\alpha \delta}$ for $\alpha \ge "
+            r"0$",
             given=(NOT_ALL, _next),
         ),
     ),
     builds_on=("tilting",),
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
-    care="Ties share in proportion to p, not uniformly; and a near-tie (a gap of 2^-40) is no "
-    "tie: its limit is reached at α of the order of 2^40, but it is reached.",
+    care=r"Ties share in proportion to $p$, not uniformly; and a near-tie (a gap of $2^{-40}$) is "
+    r"no tie: its limit is reached at $\alpha$ of the order of $2^{40}$, but it is reached.",
 )

@@ -58,9 +58,10 @@ FINAL_NORM = Law(
     title="At the final norm the tilting law is exact on any language model",
     source="sharpens arXiv:2602.02712, Lemma B.3; the site is the input of the unembedding",
     paper="Proved for the UFM only.",
-    sharper="Steer the output of the final norm along a difference of mean normed states: the "
-    "logits are W h + c, so p_α(z) is p(z) e^(α M(z)) renormalised, with "
-    "M(z) = mean_P log p(z|.) - mean_N log p(z|.), for any texts and |P| different from |N|.",
+    sharper=r"Steer the output of the final norm along a difference of mean normed states: the "
+    r"logits are $W h + c$, so $p_{\alpha}(z)$ is $p(z) e^{\alpha M(z)}$ renormalised, with $M(z) "
+    r"= \mathrm{mean}_P \log p(z|\cdot) - \mathrm{mean}_N \log p(z|\cdot)$, for any texts and "
+    r"$|P|$ different from $|N|$.",
     assumptions=(LINEAR_LOGITS,),
     statement=_shift_by_means,
     steps=(
@@ -69,13 +70,13 @@ FINAL_NORM = Law(
             - Sum(log(pN[i, z]) + bN[i] - offset[z], (i, 0, q_N - 1)) / q_N,
             Sum(log(pP[i, z]) + bP[i], (i, 0, q_P - 1)) / q_P
             - Sum(log(pN[i, z]) + bN[i], (i, 0, q_N - 1)) / q_N,
-            reason="(W v)_z: logits of a text are its log-probabilities plus a shift of the text, "
-            "and W h is those minus the bias c_z, which cancels between P and N",
+            reason="$(W v)_z$: logits of a text are its log-probabilities plus a shift of the "
+            "text, and $W h$ is those minus the bias $c_z$, which cancels between $P$ and $N$",
         ),
         Identity(
             log(base(x)) + shift(),
             IndexedBase("ell", real=True)[x],
-            reason="likewise the logits of the steered prompt are log p_x + b",
+            reason=r"likewise the logits of the steered prompt are $\log p_x + b$",
         ),
         _shift_by_means,
     ),
@@ -108,7 +109,8 @@ _MEAN_H = define("h2", (), _mean(h[k] ** 2) + eps, text="C", latex="C")
 _square = Identity(
     _mean((h[k] + alpha * v[k]) ** 2) + eps,
     _MEAN_SQUARE() * alpha**2 + 2 * _MEAN_PRODUCT() * alpha + _MEAN_H(),
-    reason="expand; A = mean v², B = mean h v, C = mean h² + ε",
+    reason=r"expand; $A = \mathrm{mean}\, v^2$, $B = \mathrm{mean}\, h v$, $C = \mathrm{mean}\, "
+    r"h^2 + \varepsilon$",
 )
 
 # -- norm-limit ----------------------------------------------------------------------------
@@ -145,7 +147,7 @@ def _normed(sign: int) -> tuple[Identity, Limit, Limit]:
     form = Identity(
         _state(sign, x) / sqrt(length),
         there,
-        reason="divide by α > 0; where the state does not vanish under the norm",
+        reason=r"divide by $\alpha > 0$; where the state does not vanish under the norm",
         given=(
             Sign(length, strict=True),
             Sign(_mean(_scaled(sign) ** 2) + eps / far**2, strict=True),
@@ -155,7 +157,8 @@ def _normed(sign: int) -> tuple[Identity, Limit, Limit]:
         there,
         sign * v[x] / sqrt(_MEAN_SQUARE()),
         variable=far,
-        reason="h/α, R/α and ε/α² vanish, as R is bounded, and A = mean v² > 0",
+        reason=r"$h/\alpha$, $R/\alpha$ and $\varepsilon/\alpha^2$ vanish, as $R$ is bounded, and "
+        r"$A = \mathrm{mean}\, v^2 > 0$",
         given=(BOUNDED, _SEEN),
     )
     return form, limit, substituted(form, limit, reason="so the prompt is forgotten")
@@ -185,7 +188,8 @@ _to_direction = Limit(
     _forward,
     v[x] / sqrt(A),
     variable=far,
-    reason="without later blocks: h/α, B/α and C/α² vanish, ε with them, and A > 0",
+    reason=r"without later blocks: $h/\alpha$, $B/\alpha$ and $C/\alpha^2$ vanish, $\varepsilon$ "
+    r"with them, and $A > 0$",
 )
 # two directions a, b of lengths X, Y: how far apart their unit vectors are
 X, Y = (Symbol(n, positive=True) for n in ("X", "Y"))
@@ -207,19 +211,21 @@ _UNIT = Inequality(
     relation=">=",
     form=_all((side_a[k] / X + side_b[k] / Y) ** 2) * (X - Y) ** 2 / Y**2
     + _apart * (X**2 + 2 * X * Y) / Y**2,
-    reason="|a/|a| - b/|b||² <= 4 |a - b|²/|b|²; with a = h + αv and b = αv, at ε = 0, this is the "
-    "distance to the limit: at most 2 √d max|gain| |h|/(|α| |v|)",
+    reason=r"$|a/|a| - b/|b||^2 \le 4 |a - b|^2/|b|^2$; with $a = h + \alpha v$ and $b = \alpha "
+    r"v$, at $\varepsilon = 0$, this is the distance to the limit: at most $2 \sqrt{d} "
+    r"\max|\mathrm{gain}| |h|/(|\alpha| |v|)$",
     given=_LENGTHS,
 )
 NORM_LIMIT = Law(
     id="norm-limit",
     title="Under a final norm, large strength forgets the prompt",
     source="arXiv:2602.02712, Prop. 4.1 and App. B.6",
-    paper="y(α) → LN(±v) Wᵀ as α → ±∞.",
-    sharper="The limit is the norm of ±v at ε = 0, for every bounded response R(α) of the later "
-    "blocks, if A = mean v² > 0. Without later blocks the approach is algebraic: "
-    "(1/|α|)(h - v B/A)/√A in front of the gain, the same map of h at both ends, and "
-    "|LN(h + αv) - LN(±v)| <= 2 √d max|gain| |h|/(|α| |v|).",
+    paper=r"$y(\alpha) \to \mathrm{LN}(\pm v) W^{\top}$ as $\alpha \to \pm\infty$.",
+    sharper=r"The limit is the norm of $\pm v$ at $\varepsilon = 0$, for every bounded response "
+    r"$R(\alpha)$ of the later blocks, if $A = \mathrm{mean}\, v^2 > 0$. Without later blocks the "
+    r"approach is algebraic: $(1/|\alpha|)(h - v B/A)/\sqrt{A}$ in front of the gain, the same map "
+    r"of $h$ at both ends, and $|\mathrm{LN}(h + \alpha v) - \mathrm{LN}(\pm v)| \le 2 \sqrt{d} "
+    r"\max|\mathrm{gain}| |h|/(|\alpha| |v|)$.",
     assumptions=(),
     statement=_to_direction,
     headline=(_UP[2], _DOWN[2], _UNIT),
@@ -231,29 +237,29 @@ NORM_LIMIT = Law(
         Identity(
             Derivative(_approach(1), beta),
             _slope_of_approach(1),
-            reason="β = 1/α: the normed state as a function of β near 0, R = 0",
+            reason=r"$\beta = 1/\alpha$: the normed state as a function of $\beta$ near 0, $R = 0$",
             given=_near,
         ),
         Identity(
             _slope_of_approach(1).subs(beta, 0),
             _correction,
-            reason="its slope at β = 0: h without its component along v",
+            reason=r"its slope at $\beta = 0$: $h$ without its component along $v$",
         ),
         Identity(
             Derivative(_approach(-1), beta),
             _slope_of_approach(-1),
-            reason="the other end, β = -1/α",
+            reason=r"the other end, $\beta = -1/\alpha$",
             given=_near,
         ),
         Identity(
             _slope_of_approach(-1).subs(beta, 0),
             _correction,
-            reason="the same map of h at both ends",
+            reason="the same map of $h$ at both ends",
         ),
         Identity(
             _mean((h[k] - v[k] * B / A) * v[k]),
             Integer(0),
-            reason="it is orthogonal to v: (I - u uᵀ) h with u = v/|v|",
+            reason=r"it is orthogonal to $v$: $(I - u u^{\top}) h$ with $u = v/|v|$",
             given=(
                 Fact(Sum(v[k] ** 2, (k, 0, d - 1)), d * A),
                 Fact(Sum(h[k] * v[k], (k, 0, d - 1)), d * B),
@@ -262,11 +268,12 @@ NORM_LIMIT = Law(
         _UNIT,
     ),
     twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
-    care="The response is bounded because later blocks read normalised states; that it is, is a "
-    "hypothesis here. Gain, bias and W are applied after the limit, so the bias keeps its sign. "
-    "With ε > 0 the limit is not LN_ε(±v). For LayerNorm and v constant across coordinates, "
-    "and for v = 0, A = 0 and the output stays LN(h). Far means |α| above |h + R|/|v|, which is "
-    "several hundred and more in mid-depth blocks of small models.",
+    care=r"The response is bounded because later blocks read normalised states; that it is, is a "
+    r"hypothesis here. Gain, bias and $W$ are applied after the limit, so the bias keeps its sign. "
+    r"With $\varepsilon > 0$ the limit is not $\mathrm{LN}_{\varepsilon}(\pm v)$. For LayerNorm "
+    r"and $v$ constant across coordinates, and for $v = 0$, $A = 0$ and the output stays "
+    r"$\mathrm{LN}(h)$. Far means $|\alpha|$ above $|h + R|/|v|$, which is several hundred and "
+    r"more in mid-depth blocks of small models.",
 )
 
 # -- last-block ----------------------------------------------------------------------------
@@ -284,21 +291,22 @@ _one_turn = Identity(
 unembedding = IndexedBase("W", real=True)
 _norm = Symbol("Q", positive=True)
 _positive_power = Inequality(
-    _Q(alpha) ** Rational(3, 2), Integer(0), reason="Q > 0", given=(_positive,)
+    _Q(alpha) ** Rational(3, 2), Integer(0), reason="$Q > 0$", given=(_positive,)
 )
 STATIONARY = zero_where(
     _one_turn,
     _positive_power,
-    reason="the slope vanishes where a linear function of α does: at most one stationary point, "
-    "α = (a B - b C)/(b B - a A), unless it vanishes everywhere",
+    reason=r"the slope vanishes where a linear function of $\alpha$ does: at most one stationary "
+    r"point, $\alpha = (a B - b C)/(b B - a A)$, unless it vanishes everywhere",
 )
 LAST_BLOCK = Law(
     id="last-block",
     title="Steering the last block has a closed form",
     source="sharpens arXiv:2602.02712, Prop. 4.1 and Fig. A.9",
     paper="The limit only.",
-    sharper="Logits (a_z + α b_z)/√Q(α) + const with Q(α) = A α² + 2 B α + C: two unembeddings and "
-    "one scalar. Each logit has at most one stationary point, α = (a B - b C)/(b B - a A).",
+    sharper=r"Logits $(a_z + \alpha b_z)/\sqrt{Q(\alpha)} + \mathrm{const}$ with $Q(\alpha) = A "
+    r"\alpha^2 + 2 B \alpha + C$: two unembeddings and one scalar. Each logit has at most one "
+    r"stationary point, $\alpha = (a B - b C)/(b B - a A)$.",
     assumptions=(),
     statement=_one_turn,
     headline=(STATIONARY,),
@@ -311,8 +319,8 @@ LAST_BLOCK = Law(
                 + alpha * Sum(unembedding[z, k] * gain[k] * v[k], (k, 0, d - 1))
             )
             / sqrt(_norm),
-            reason="the unembedding is linear: a_z = W(gain h), b_z = W(gain v); "
-            "the bias of the norm adds a constant",
+            reason=r"the unembedding is linear: $a_z = W(\mathrm{gain}\, h)$, $b_z = "
+            r"W(\mathrm{gain}\, v)$; the bias of the norm adds a constant",
         ),
         _one_turn,
         _positive_power,
@@ -366,13 +374,13 @@ _second = Derivative(ell(y, alpha), (alpha, 2))
 _on_text = Identity(
     Derivative(from_fixed(alpha), alpha),
     over_tokens((model(y, alpha) - fixed[y]) * local_odds(y, alpha), y),
-    reason="r is any fixed distribution, for instance the data's",
+    reason="$r$ is any fixed distribution, for instance the data's",
     given=(FIXED,),
 )
 _curvature = Identity(
     Derivative(from_fixed(alpha), (alpha, 2)),
     local_variance(alpha) + over_tokens((model(y, alpha) - fixed[y]) * _second, y),
-    reason="differentiate again; M_α(z) = dℓ_z/dα",
+    reason=r"differentiate again; $M_{\alpha}(z) = d\ell_z/d\alpha$",
     given=(FIXED,),
 )
 # the divergence from the model's own distribution at the strength o
@@ -387,32 +395,37 @@ from_origin = define(
 _first_order = Identity(
     Derivative(from_origin(origin, alpha), alpha),
     over_tokens((model(y, alpha) - model(y, origin)) * local_odds(y, alpha), y),
-    reason="the same with r = p_o",
+    reason="the same with $r = p_o$",
 )
 _second_order = Identity(
     Derivative(from_origin(origin, alpha), (alpha, 2)),
     local_variance(alpha) + over_tokens((model(y, alpha) - model(y, origin)) * _second, y),
     reason="and again",
 )
-_nothing = Identity(from_origin(origin, origin), Integer(0), reason="no divergence at α = o")
+_nothing = Identity(
+    from_origin(origin, origin), Integer(0), reason=r"no divergence at $\alpha = o$"
+)
 _no_slope = Identity(
-    _first_order.rhs.xreplace({alpha: origin}), Integer(0), reason="the slope vanishes at α = o"
+    _first_order.rhs.xreplace({alpha: origin}),
+    Integer(0),
+    reason=r"the slope vanishes at $\alpha = o$",
 )
 _fisher = Identity(
     _second_order.rhs.xreplace({alpha: origin}),
     local_variance(origin),
-    reason="so does the second term: what is left is the Fisher information along v",
+    reason="so does the second term: what is left is the Fisher information along $v$",
 )
 FISHER = taylor(_nothing, (_first_order, _no_slope), (_second_order, _fisher), at=origin)
 LOCAL = Law(
     id="local",
-    title="At any block the first strengths cost the Fisher information along v",
+    title="At any block the first strengths cost the Fisher information along $v$",
     source="sharpens arXiv:2602.02712, Thm 3.8 (any layer of any model)",
     paper="UFM only.",
-    sharper="With M = dℓ/dα at the unsteered strength o = 0, one forward-mode derivative: "
-    "KL(p_0‖p_α) = ½ α² Var_p(M) + o(α²). "
-    "On text the slope of the cross-entropy at 0 is E_model[M] - E_data[M], and the curvature "
-    "Var_model(M) + E_model[ℓ''] - E_data[ℓ''].",
+    sharper=r"With $M = d\ell/d\alpha$ at the unsteered strength $o = 0$, one forward-mode "
+    r"derivative: $\mathrm{KL}(p_0 \| p_{\alpha}) = \tfrac{1}{2} \alpha^2 \mathrm{Var}_p(M) + "
+    r"o(\alpha^2)$. On text the slope of the cross-entropy at 0 is $E_{\mathrm{model}}[M] - "
+    r"E_{\mathrm{data}}[M]$, and the curvature $\mathrm{Var}_{\mathrm{model}}(M) + "
+    r"E_{\mathrm{model}}[\ell''] - E_{\mathrm{data}}[\ell'']$.",
     assumptions=(),
     statement=_curvature,
     headline=(FISHER, _on_text, _curvature),
@@ -420,7 +433,7 @@ LOCAL = Law(
         Identity(
             Derivative(model(x, alpha), alpha),
             model(x, alpha) * (local_odds(x, alpha) - local_mean(alpha)),
-            reason="`slope` for logits that are any smooth functions of α",
+            reason=r"`slope` for logits that are any smooth functions of $\alpha$",
         ),
         _on_text,
         _curvature,
