@@ -163,6 +163,27 @@ class Page:
         )
         return self._html(table(("statement", "the paper", "here"), rows))
 
+    def paper_to_code(self) -> str:
+        """Statements in the paper's order: law, number, checks, theorem, figure."""
+        proved: dict[str, list[str]] = {}
+        for theorem in theorems():
+            proved.setdefault(theorem.id, []).append(f"`{theorem.name}`")
+        rows = []
+        for s in sorted((s for s in content().statements if s.law), key=_place):
+            methods = dict.fromkeys(str(v.method) for v in s.verdicts)
+            rows.append(
+                (
+                    words(content(), s.source),
+                    f"[`{s.id}`](#{s.id})",
+                    f"`{s.law['numeric_twin']}`" if s.law else "",
+                    ", ".join(methods),
+                    ", ".join(proved.get(s.id, ())[:1]),
+                    ", ".join(f"[{name}](#figure-{name})" for name in s.figures),
+                )
+            )
+        head = ("in the paper", "law", "number", "checked", "theorem", "figure")
+        return self._html(table(head, rows))
+
     def summary(self) -> str:
         """What holds, by which method, on what."""
         return self._html(f"{LEGEND}\n\n{statements_table(content())}")
@@ -281,6 +302,14 @@ class Page:
         return _raw(
             f'<p><a href="{self.up}explorer.html"><b>Open the explorer</b></a>: {words}.</p>'
         )
+
+
+def _place(s: Statement) -> tuple[bool, list[int]]:
+    """Where the paper has it: appendices after sections, what goes beyond it last."""
+    number = re.search(r"(?:Thm|Prop\.|Lemma|Def\.|Remark|Cor\.|Sec\.|App\.) ([A-Z0-9.]+)", s.source)
+    parts = number[1].strip(".").split(".") if number else ["Z"]
+    order = [int(part) if part.isdigit() else 100 + ord(part[0]) for part in parts]
+    return s.source.startswith("beyond"), order
 
 
 def _rst(parts: list[str]) -> str:
