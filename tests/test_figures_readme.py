@@ -63,7 +63,7 @@ def test_the_readme_names_every_figure_and_how_its_picture_is_made():
     assert (ROOT / "figures" / "pictures" / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", ["CITATION.cff", "references.bib", "README.md"])
+@pytest.mark.parametrize("name", ["CITATION.cff", "theory/references.bib", "README.md"])
 def test_the_paper_is_cited(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "Towards Understanding Steering Strength" in text
@@ -73,7 +73,7 @@ def test_the_paper_is_cited(name):
 
 
 def test_bibliography_entries_are_complete_and_unique():
-    text = (ROOT / "references.bib").read_text(encoding="utf-8")
+    text = (ROOT / "theory/references.bib").read_text(encoding="utf-8")
     keys = re.findall(r"^@\w+\{(\w+),", text, re.M)
     assert len(keys) == len(set(keys)) >= 10
     for entry in re.split(r"^@", text, flags=re.M)[1:]:

@@ -23,6 +23,7 @@ from steering_strength.theory.laws.assumptions import ASSUMPTIONS
 
 __all__ = [
     "FAMILY_TITLES", "STEP_STATUSES", "Content", "Reading", "RealModel", "Statement", "assemble",
+    "families",
     "read_real_model", "tally",
 ]  # fmt: skip
 
@@ -294,7 +295,7 @@ def assemble(
     `claims` are false readings in the same form; a check of a claim close to a statement is named
     ``id/reading``, like the false reading it may be.
     """
-    family = _families()
+    family = families()
     checked = dict.fromkeys(v.id.partition("/")[0] for v in verdicts)
     statements = [
         _statement(name, derivations.get(name), verdicts, claims, family.get(name, _OTHER))
@@ -347,7 +348,7 @@ def _statement(
     )
 
 
-def _families() -> dict[str, str]:
+def families() -> dict[str, str]:
     """Which family a law belongs to: the title of the module it is written in."""
     found: dict[str, str] = {}
     for stem, title in _FAMILIES.items():
