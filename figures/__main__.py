@@ -1,7 +1,8 @@
 """``python -m figures [NAMES] [--out DIR] [--format pdf,png,svg]``: pictures and their data.
 
-``python -m figures explore`` writes the interactive page (`figures.explorer`), and ``python -m
-figures real DIR`` draws what was measured on a language model (`figures.real_model`).
+``python -m figures explore`` writes the interactive page (`figures.explorer`), ``python -m figures
+paper`` the companion paper (`figures.report.paper`), and ``python -m figures real DIR`` draws what
+was measured on a language model (`figures.real_model`).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _REAL = re.compile(r"fig(?:ure)?[ ._]?(?:[67]|A[._]?\d+)", re.IGNORECASE)
 
 def _find(name: str) -> Figure:
     """The figure of that name; a mistake may also have meant the command `explore`."""
-    if name in ("explore", "real"):
+    if name in ("explore", "real", "paper"):
         raise SteeringError(
             f"{name} is a command, no figure", remedy=f"write it first: python -m figures {name}"
         )
@@ -56,7 +57,7 @@ def _find(name: str) -> Figure:
     if name == "all":
         raise SteeringError("'all' is no figure", remedy="without a name all of them are drawn")
     if name not in FIGURES:
-        raise UnknownNameError("figure", name, [*FIGURES, "explore", "real"])
+        raise UnknownNameError("figure", name, [*FIGURES, "explore", "real", "paper"])
     return find(name)
 
 
@@ -95,6 +96,32 @@ def _real(argv: Sequence[str]) -> int:
     return 0
 
 
+def _paper(argv: Sequence[str]) -> int:
+    """``python -m figures paper``: the companion paper as LaTeX; 0, or 2 for a mistake."""
+    parser = Parser(
+        prog="python -m figures paper",
+        description="Write every statement with its proof, and the false readings with their "
+        "counterexamples, as one LaTeX file with its figures.",
+        epilog="Compile it with `latexmk -pdf steering-strength` in that folder (Debian: "
+        "texlive-latex-recommended, texlive-fonts-recommended, lmodern, latexmk).",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/paper"), metavar="DIR", help="folder (out/paper)"
+    )
+    options = parser.parse_args(list(argv))
+    from steering_strength.figures.report.paper import write
+
+    start = time.perf_counter()
+    try:
+        with staged(options.out) as stage:
+            name = write(stage).name
+    except SteeringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    say(f"{options.out / name}  {time.perf_counter() - start:.1f} s")
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -102,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return explore(words[1:])
     if words[:1] == ["real"]:
         return _real(words[1:])
+    if words[:1] == ["paper"]:
+        return _paper(words[1:])
     options = _arguments(words)
     try:
         chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]

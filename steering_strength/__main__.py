@@ -53,6 +53,10 @@ _COMMANDS = {
     "report": _Command(
         "figures.report", (), "python -m figures.report", "derive, check, draw, and write a report"
     ),
+    "paper": _Command(
+        "figures", ("paper",), "python -m figures paper",
+        "every statement and proof as one LaTeX file",
+    ),
     "model": _Command(
         "proofs_check.bridge", (), "python -m proofs_check.bridge",
         "the laws on a real language model, and which alpha to use there",

@@ -306,7 +306,9 @@ class Page:
 
 def _place(s: Statement) -> tuple[bool, list[int]]:
     """Where the paper has it: appendices after sections, what goes beyond it last."""
-    number = re.search(r"(?:Thm|Prop\.|Lemma|Def\.|Remark|Cor\.|Sec\.|App\.) ([A-Z0-9.]+)", s.source)
+    number = re.search(
+        r"(?:Thm|Prop\.|Lemma|Def\.|Remark|Cor\.|Sec\.|App\.) ([A-Z0-9.]+)", s.source
+    )
     parts = number[1].strip(".").split(".") if number else ["Z"]
     order = [int(part) if part.isdigit() else 100 + ord(part[0]) for part in parts]
     return s.source.startswith("beyond"), order
