@@ -34,7 +34,6 @@ _HOME = {
     "ConceptTexts": "texts",
     "Curves": "read",
     "KLBudget": "generated",
-    "KeywordJudge": "scores",
     "LawReport": "laws",
     "Site": "vectors",
     "SteeredModel": "model",
@@ -43,16 +42,16 @@ _HOME = {
     "advise_trajectories": "generated",
     "block_laws": "blocks",
     "final_norm_laws": "laws",
-    "import_vector": "vector_files",
-    "import_vectors": "vector_files",
+    "import_vector": "vectors",
+    "import_vectors": "vectors",
     "load_concept": "texts",
     "paper_records": "records",
-    "save_vector": "vector_files",
+    "save_vector": "vectors",
 }
 
 __all__ = sorted(_HOME)
 
-_WITHOUT_TORCH = {"read", "texts", "vector_files", "vectors"}
+_WITHOUT_TORCH = {"read", "texts", "vectors"}
 
 
 def __getattr__(name: str) -> Any:
@@ -61,7 +60,7 @@ def __getattr__(name: str) -> Any:
             f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
         )
     if _HOME[name] not in _WITHOUT_TORCH:
-        from steering_strength.proofs_check.bridge.extra import require
+        from steering_strength.proofs_check.bridge.errors import require
 
         require()
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from steering_strength.proofs_check.bridge.options import checked, demands_of, numbers, parse
+from steering_strength.proofs_check.bridge.data import read_input, write_advice
+from steering_strength.proofs_check.bridge.errors import quiet, require
+from steering_strength.proofs_check.bridge.options import checked, demands_of, parse
+from steering_strength.proofs_check.bridge.read import Curves
+from steering_strength.proofs_check.verdict import write_json
+from steering_strength.theory.advice import advise
 from steering_strength.theory.command_line import say
 from steering_strength.theory.errors import SteeringError
 
 
 def _read(options: Namespace) -> int:
-    """Judge curves of others; torch is not needed."""
-    from steering_strength.proofs_check.bridge.read import Curves
-    from steering_strength.proofs_check.verdict import write_json
-
+    """Judge curves of others."""
     curves = [Curves.read(Path(name)) for name in options.files]
     verdicts = [verdict for one in curves for verdict in one.judge()]
     for verdict in verdicts:
         say(f"{verdict.id}: {verdict.status}\n    {verdict.note}")
-    for one in curves:
-        if one.silence():
-            say(one.silence())
+    for silence in filter(None, (one.silence() for one in curves)):
+        say(silence)
     if options.json:
         write_json(Path(options.json), verdicts, seed=0, examples=len(options.files))
     return 0
 
 
 def _advise_from_file(options: Namespace) -> int:
-    """The final norm, from log-probabilities alone; torch is not needed."""
-    from steering_strength.proofs_check.bridge.data import read_input
-    from steering_strength.theory.advice import advise
-
+    """The final norm, from log-probabilities alone."""
     given = read_input(Path(options.data))
     families = list(given.families[: options.contexts])
     weights = None if given.weights is None else given.weights[: options.contexts]
-    words = tuple(word.strip() for word in (options.words or "").split(",") if word.strip())
-    target = given.tokens(numbers(options.tokens, "--tokens"), words, options.largest)
+    target = given.tokens(options.tokens, options.words, options.largest)
     asked: Any = {**demands_of(options), "name": given.name, "texts": given.texts}
     found = advise(
         families, target, quantile=options.quantile,
@@ -47,21 +46,13 @@ def _advise_from_file(options: Namespace) -> int:
     )  # fmt: skip
     for note in given.notes:
         say(f"note: {note}")
-    shown: Any = advise(families[0], target, **asked) if len(families) == 1 else found
     units = {"norm": given.norm, "residual_norm": given.residual_norm}
-    activation = float("nan") if options.max_activation is None else options.max_activation
-    say(shown.summary(max_activation=activation, **units))
+    shown: Any = advise(families[0], target, **asked) if len(families) == 1 else found
+    say(shown.summary(max_activation=options.max_activation or math.nan, **units))
     if options.out:
-        from steering_strength.proofs_check.bridge.data import advice_record, plain, write_arrays
-        from steering_strength.theory.files import write_json
-
-        folder = Path(options.out)
-        content = plain({"data": options.data, **units, "advice": found})
-        paths = [
-            write_json(folder / "advice.json", content),
-            write_arrays(folder / "advice.npz", advice_record(found, families[:4])),
-        ]
-        say("written: " + ", ".join(str(path) for path in paths))
+        about = {"data": options.data, **units}
+        paths = write_advice(Path(options.out), found, families[:4], about)
+        say("written: " + ", ".join(map(str, paths)))
     return 0 if found.window.usable else 1
 
 
@@ -70,14 +61,11 @@ def _run(options: Namespace) -> int:
         return _read(options)
     if options.job == "advise" and options.data:
         return _advise_from_file(options)
-    from steering_strength.proofs_check.bridge.extra import quiet, require
-
     quiet()
     require()
     # Only now: everything there imports torch.
-    from steering_strength.proofs_check.bridge.jobs import run
-
-    return run(options)
+    status: int = import_module("steering_strength.proofs_check.bridge.jobs").run(options)
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(checked(options))
     except SteeringError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
     except (MemoryError, RuntimeError) as error:
         # torch reports what the allocator refuses as a RuntimeError.
         if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
@@ -97,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             " a smaller model",
             file=sys.stderr,
         )
-        return 2
+    return 2
 
 
 if __name__ == "__main__":

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from scipy.special import expit
 
-from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves, solve_together
+from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves
+from steering_strength.proofs_check.bridge.errors import SelfCheckError
 from steering_strength.proofs_check.bridge.local import derivatives
-from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
-from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
 from steering_strength.theory.advice import PopulationAdvice, advise
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FACTORS = (0.0, 0.5, 1.0, 2.0)
 
 def advise_model(
     model: SteeredModel,
-    vector: SteeringVector,
+    vector: Any,
     batch: TokenBatch,
     tokens: ArrayLike | None = None,
     *,
@@ -43,17 +43,13 @@ def advise_model(
     **demands: Any,
 ) -> PopulationAdvice:
     """`theory.advise` on the model's curves, and a word about its precision."""
-    if vector.site == FINAL_NORM and demands.get("plateau") is None:
+    if getattr(vector, "site", None) == FINAL_NORM and demands.get("plateau") is None:
         demands["plateau"] = 0.01  # a closed form: it costs nothing
     demands.setdefault("plateau", None)
     found = advise(
-        curves(model, vector, batch),
-        tokens,
-        cross_entropy=cross_entropy,
-        reverse_kl=reverse_kl,
-        name=model.token_text,
-        **demands,
-    )
+        curves(model, vector, batch), tokens, cross_entropy=cross_entropy, reverse_kl=reverse_kl,
+        name=model.token_text, **demands,
+    )  # fmt: skip
     least = min((b for b in (cross_entropy, reverse_kl) if b), default=math.inf)
     if precision(model.dtype) < 1e-5 or least >= model.smallest_budget:
         return found
@@ -67,7 +63,7 @@ def advise_model(
 
 def samples(
     model: SteeredModel,
-    vector: SteeringVector,
+    vector: Any,
     context: Any,
     alphas: Sequence[float],
     length: int,
@@ -82,35 +78,25 @@ def samples(
     SelfCheckError
         The steering hook did not fire in some decoding step.
     """
-    with model.steered(vector, list(alphas), positions=None) as steering:
-        rows = model.continued(
-            context, len(alphas), length, temperature=temperature, seed=seed, steering=steering
+    batch = model.encode([context]).take([0] * len(alphas))
+    with model.steered(vector, list(alphas)) as steering:
+        texts, prompts = model.continued(batch, length, temperature=temperature, seed=seed)
+    new = [row[prompts[0] : last + 1] for row, last in zip(texts.ids, texts.last, strict=True)]
+    if steering.fired < max(map(len, new)):
+        raise SelfCheckError(
+            f"the steering hook fired {steering.fired} times for {max(map(len, new))} tokens",
+            remedy="the model decodes without passing through the site",
         )
     end = model.tokenizer.eos_token_id
-    texts = []
-    for new in rows[:, -length:].tolist():
-        cut = new.index(end) if end in new else len(new)
-        texts.append(str(model.tokenizer.decode(new[:cut])))
-    return tuple(texts)
+    return tuple(str(model.tokenizer.decode([z for z in row.tolist() if z != end])) for row in new)
 
 
-@dataclass(frozen=True)
-class LayerRank:
-    """One layer, averaged over the contexts.
+class LayerRank(NamedTuple):
+    """One layer, averaged over the contexts: what a nat of Delta CE buys there.
 
-    Parameters
-    ----------
-    site : str
-    gain : float
-        dF_T / dalpha over sd(M_loc): F_T bought per unit of alpha sd, or per sqrt(2 nat).
-    slope : float
-        dF_T / dalpha at 0, per unit alpha.
-    sd : float
-        sd(M_loc), nats per unit alpha.
-    predicted : float
-        The gain in F_T that the budget would buy if the origin were all, g sqrt(2 b / Var).
-    measured : float
-        What it buys, measured at the alpha of the budget; nan unless asked for.
+    `gain` is dF_T / dalpha over sd(M_loc), F_T bought per sqrt(2 nat); `slope` dF_T / dalpha at 0;
+    `sd` that of M_loc, nats per unit alpha; `predicted` the gain in F_T of the budget if the origin
+    were all, g sqrt(2 b / Var); `measured` what it is, nan unless asked for.
     """
 
     site: str
@@ -137,44 +123,30 @@ def rank_layers(
     budget b buys g sqrt(2 b / Var): layers are ranked by g / sd(M_loc), a number without the unit
     of v. It is a statement about the origin; what a finite budget buys is measured on request.
 
-    Parameters
-    ----------
-    vectors : sequence of SteeringVector
-        One per layer.
-    tokens : array_like
-        T: indices or a mask.
-    budget : float
-        Nats of Delta CE that `predicted` and `measured` spend.
+    `vectors` is one per layer, `tokens` T as indices or a mask, `budget` in nats of Delta CE.
     """
-    batch, found = model.encode(contexts), []
-    target: NDArray[np.bool_] = np.zeros(model.vocabulary, dtype=bool)
+    batch, found, target = model.encode(contexts), [], np.zeros(model.vocabulary, dtype=bool)
     target[np.asarray(tokens)] = True
     for vector in vectors:
-        bought = [math.nan] * batch.rows
         if measure:
             steered = curves(model, vector, batch)
             ready = [curve for curve in steered if isinstance(curve, MeasuredCurve)]
-            solve_together([(curve, "cross_entropy_root", (budget, sign)) for curve in ready])
-            bought = [_bought(curve, target, budget, sign) for curve in steered]
+            MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in ready])
             locals_ = [(curve.log_p, curve.log_odds) for curve in steered]
         else:
-            apply: Apply = "last" if vector.apply == "last" else "all"
-            held = Held(model, batch, vector.site, apply=apply)
+            steered = [None] * batch.rows
+            held = model.hold(batch, vector.site, vector.apply)
             locals_ = [(one.log_p, one.slope) for one in derivatives(held, vector)]
         rows = []
-        for (log_p, odds), gain in zip(locals_, bought, strict=True):
+        for (log_p, odds), curve in zip(locals_, steered, strict=True):
             p = np.exp(log_p)
-            centred = sign * (odds - p @ odds)
+            centred, gain = sign * (odds - p @ odds), math.nan
             slope, sd = float(p[target] @ centred[target]), math.sqrt(float(p @ centred**2))
+            if curve is not None and math.isfinite(
+                at := curve.cross_entropy_root(budget, sign).alpha
+            ):
+                before, after = expit(curve.concept_log_odds(target, np.array([0.0, at])))
+                gain = float(after - before)
             rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), gain))
         found.append(LayerRank(vector.site.name, *(float(x) for x in np.mean(rows, axis=0))))
     return tuple(sorted(found, key=lambda rank: -rank.gain))
-
-
-def _bought(curve: Any, target: NDArray[np.bool_], budget: float, sign: int) -> float:
-    root = curve.cross_entropy_root(budget, sign)
-    if not math.isfinite(root.alpha):
-        return math.nan
-    logits = curve.concept_log_odds(target, np.array([0.0, root.alpha]))
-    before, after = torch.sigmoid(torch.as_tensor(np.asarray(logits))).tolist()
-    return float(after - before)

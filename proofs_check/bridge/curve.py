@@ -24,10 +24,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block, remainders
-from steering_strength.proofs_check.bridge.steer import Held
+from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block
+from steering_strength.proofs_check.bridge.steer import Held, length
 from steering_strength.proofs_check.bridge.texts import TokenBatch
-from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, SteeringVector
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import ScannedCurve
 from steering_strength.theory.advice.curve import Method
@@ -37,7 +37,7 @@ from steering_strength.theory.engine.validation import as_budget, as_level, as_s
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = ["MeasuredCurve", "curves", "solve_together"]
+__all__ = ["MeasuredCurve", "curves", "measured_curves", "solve_together"]
 
 Floats = NDArray[np.float64]
 Search = Generator[list[float], None, Root]
@@ -57,27 +57,32 @@ _LOST = (1.2, 1.5, 2.0, 3.0, 5.0)  # times the start: where a level is mostly lo
 _ROWS = 1 << 24  # numbers of remembered log-probabilities, 128 MiB
 
 
-def curves(model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> list[Any]:
-    """The `SteeredCurve` of every context, at the vector's own site.
+def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:
+    """The `SteeredCurve` of every context, where the vector (or the vectors) belong.
 
     Raises
     ------
     AssumptionError
         At the final norm of a model whose logits are not affine there.
     """
-    apply: Apply = "last" if vector.apply == "last" else "all"
+    if not isinstance(vector, SteeringVector):
+        return list(measured_curves(model, vector, batch))
     if vector.site == FINAL_NORM:
         if model.structure.not_affine is not None:
             raise model.structure.not_affine
         odds = model.direction(vector)
         return [TiltedFamily(row, odds) for row in model.log_probability(batch)]
     if vector.site.layer == len(model.blocks) - 1 and model.structure.not_affine is None:
-        try:
+        with suppress(ModelError):  # an unknown norm has no closed form; measuring works with any
             states = model.states(batch, vector.site).numpy()
             return [ScannedCurve.last_block(last_block(model, h, vector)) for h in states]
-        except ModelError:
-            pass  # an unknown norm has no closed form; measuring works with any
-    source = Measured(Held(model, batch, vector.site, apply=apply), vector)
+    return list(measured_curves(model, vector, batch))
+
+
+def measured_curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[MeasuredCurve]:
+    """Curves that measure at any site: along one vector, or along several in order of depth."""
+    lowest = vector if isinstance(vector, SteeringVector) else vector[0]
+    source = Measured(Held(model, batch, lowest.site, apply=lowest.apply), vector)
     return [MeasuredCurve(source, j, local) for j, local in enumerate(source.locals)]
 
 
@@ -89,7 +94,7 @@ class MeasuredCurve:
     """
 
     def __init__(self, source: Measured, context: int, local: Local) -> None:
-        self._source, self._context = source, context
+        self.source, self._context = source, context
         self.local = local
         self._p = np.exp(local.log_p)
         self._rows: dict[float, Floats] = {0.0: local.log_p}
@@ -152,7 +157,7 @@ class MeasuredCurve:
         """Log-probabilities as alpha -> sign * inf, (V,): the norm's plateau (Prop. 4.1)."""
         side = as_sign(sign)
         if side not in self._limits:
-            self._limits[side] = self._source.limit(self._context, side)
+            self._limits[side] = self.source.limit(self._context, side)
         return self._limits[side]
 
     def cross_entropy_root(self, budget: float, sign: int) -> Root:
@@ -195,25 +200,12 @@ class MeasuredCurve:
         solve_together([(self, question, arguments)])
         return self._roots[(question, *arguments)]
 
-    def search(self, question: str, arguments: tuple[Any, ...]) -> Search:
-        """The search behind a question: yields signed alphas to measure, returns the root."""
-        asked: dict[str, Callable[..., Search]] = {
-            "cross_entropy_root": lambda budget, sign: self._budget(budget, sign, 0),
-            "reverse_kl_root": lambda budget, sign: self._budget(budget, sign, 1),
-            "concept_root": self._level,
-            "concept_loss_root": self._loss,
-            "concept_maximum": self._highest,
-            "peak_root": self._peak,
-            "limit_root": self._settling,
-        }
-        return asked[question](*arguments)
-
     def _ready(self, strengths: Floats) -> list[float]:
         wanted = [float(a) for a in np.atleast_1d(strengths)]
         missing = [a for a in dict.fromkeys(wanted) if a not in self._divergences]
         if missing:
             for alpha, row in zip(
-                missing, self._source.measure([(self._context, a) for a in missing]), strict=True
+                missing, self.source.measure([(self._context, a) for a in missing]), strict=True
             ):
                 self.record(alpha, row)
         return wanted
@@ -230,7 +222,7 @@ class MeasuredCurve:
 
     def _row(self, alpha: float) -> Floats:
         if alpha not in self._rows:
-            self.record(alpha, self._source.measure([(self._context, alpha)])[0])
+            self.record(alpha, self.source.measure([(self._context, alpha)])[0])
         return self._rows[alpha]
 
     def _strengths(self, sign: int) -> list[float]:
@@ -239,10 +231,18 @@ class MeasuredCurve:
 
     def _scan(self, sign: int, start: float = 0.0) -> list[float]:
         """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
-        scale = self._source.scale(self._context)
+        scale = self.source.scale(self._context)
         near = max(_NEAR * scale, 1.1 * start)
         far = max(_FAR * scale, _STRETCH * near)
         return [sign * float(a) for a in np.geomspace(near, far, _SCAN)]
+
+    # The search behind each question: it yields signed alphas to measure and returns the root.
+
+    def _cross_entropy_root(self, budget: float, sign: int) -> Search:
+        return self._budget(budget, sign, 0)
+
+    def _reverse_kl_root(self, budget: float, sign: int) -> Search:
+        return self._budget(budget, sign, 1)
 
     def _budget(self, budget: float, sign: int, which: int) -> Search:
         goal, side = as_budget(budget, "budget"), as_sign(sign)
@@ -263,7 +263,7 @@ class MeasuredCurve:
             return self._unfound(side, f"at most {y(best) ** 2:.4g} nats, at", best)
         return _root(side, *ends, inner=True)
 
-    def _level(self, tokens: tuple[int, ...], level: float, sign: int) -> Search:
+    def _concept_root(self, tokens: tuple[int, ...], level: float, sign: int) -> Search:
         mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
         value = as_level(level)
         start = _logit(self.local.log_p, mask)
@@ -285,7 +285,9 @@ class MeasuredCurve:
             return self._unfound(side, f"at most {expit(start + y(best)):.4g}, at", best)
         return _root(side, *ends, inner=False)
 
-    def _loss(self, tokens: tuple[int, ...], level: float, start: float, sign: int) -> Search:
+    def _concept_loss_root(
+        self, tokens: tuple[int, ...], level: float, start: float, sign: int
+    ) -> Search:
         mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
         value = as_level(level)
         goal = math.log(value) - math.log1p(-value)
@@ -309,7 +311,7 @@ class MeasuredCurve:
             low, high = (low, middle) if below(middle) else (middle, high)
         return _root(side, low, high, inner=True)
 
-    def _highest(self, tokens: tuple[int, ...], sign: int) -> Search:
+    def _concept_maximum(self, tokens: tuple[int, ...], sign: int) -> Search:
         mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
 
         @cache
@@ -324,7 +326,7 @@ class MeasuredCurve:
         far = self._strengths(side)[-1]
         return Root(side * best, lower, upper, f"looked for up to alpha = {side * far:.4g}")
 
-    def _peak(self, token: int, sign: int) -> Search:
+    def _peak_root(self, token: int, sign: int) -> Search:
         side = as_sign(sign)
         centred = self.local.slope - self._p @ self.local.slope
         if not side * centred[token] > 0.0:
@@ -336,10 +338,10 @@ class MeasuredCurve:
         seed = side * float(TiltedFamily(self.local.log_p, self.local.slope).peaks()[token])
         if 0.0 < seed < math.inf:
             yield [side * seed * factor for factor in (0.25, 0.5, 1.0, 2.0)]
-        falls = _first_fall(self._strengths(side), y, self._source.noise)
+        falls = _first_fall(self._strengths(side), y, self.source.noise)
         if falls is None:
             yield self._scan(side)
-            falls = _first_fall(self._strengths(side), y, self._source.noise)
+            falls = _first_fall(self._strengths(side), y, self.source.noise)
         if falls is None:
             return self._unfound(side, "it still rises at", self._strengths(side)[-1])
         low, best, high = falls
@@ -351,23 +353,30 @@ class MeasuredCurve:
         lower, upper = sorted((side * low, side * high))
         return Root(side * best, lower, upper)
 
-    def _settling(self, tolerance: float, sign: int) -> Search:
+    def _limit_root(self, tolerance: float, sign: int) -> Search:
         side, allowed = as_sign(sign), as_level(tolerance, "tolerance")
         goal = np.exp(self.limit(side))
 
         def distance(strength: float) -> float:
             return 0.5 * float(np.abs(np.exp(self._row(side * strength)) - goal).sum())
 
-        high, low = self._source.settled(self._context, allowed, side), 0.0
+        high = self.source.scale(self._context)
         for _ in range(_HALVINGS):
             yield [side * high]
             gap = distance(high)
             if gap <= allowed:
-                far = [s for s in self._strengths(side) if s < high and distance(s) > allowed]
-                return _root(side, far[-1], high, inner=False)
+                break
             # Far out the distance falls like 1 / alpha.
-            low, high = high, high * min(1.2 * gap / allowed, 8.0)
-        return self._unfound(side, f"still {distance(low):.3g} from the limit at", low)
+            high *= min(1.2 * gap / allowed, 8.0)
+        if gap > allowed:
+            return self._unfound(side, f"still {gap:.3g} from the limit at", high)
+        yield self._scan(side)
+        low = max(s for s in self._strengths(side) if s < high and distance(s) > allowed)
+        while not self._narrow(low, high, 5.0):
+            middle = math.sqrt(low * high) if low else 0.5 * high
+            yield [side * middle]
+            low, high = (middle, high) if distance(middle) > allowed else (low, middle)
+        return _root(side, low, high, inner=False)
 
     def _crossing(
         self, y: Curve, goal: float, rate: float, side: int, under: float, over: float
@@ -402,7 +411,7 @@ class MeasuredCurve:
                 guess = self._guess(y, goal, rate, ordered)
                 turned = len(ordered) > 1 and y(last) <= max(y(s) for s in ordered[:-1])
                 if guess > last and not turned:
-                    reach = _FAR * self._source.scale(self._context)
+                    reach = _FAR * self.source.scale(self._context)
                     limit = _STRETCH * last if last else min(guess, reach)
                     tries += 1
                     yield [side * min(guess, limit)]
@@ -484,7 +493,7 @@ class MeasuredCurve:
 def solve_together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) -> None:
     """Answer many questions; curves of one source share each round's forward pass."""
     running = [
-        (curve, (question, *arguments), curve.search(question, arguments))
+        (curve, (question, *arguments), getattr(curve, f"_{question}")(*arguments))
         for curve, question, arguments in asked
         if (question, *arguments) not in curve._roots
     ]
@@ -497,11 +506,11 @@ def solve_together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) 
                 curve._roots[key] = done.value
                 continue
             going.append((curve, key, search))
-            rows = missing.setdefault(id(curve._source), {})
+            rows = missing.setdefault(id(curve.source), {})
             rows |= {(curve._context, a): curve for a in wanted if a not in curve._divergences}
         for rows in missing.values():
             if rows:
-                source = next(iter(rows.values()))._source
+                source = next(iter(rows.values())).source
                 for (place, curve), row in zip(rows.items(), source.measure([*rows]), strict=True):
                     curve.record(place[1], row)
         running = going
@@ -510,60 +519,26 @@ def solve_together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) 
 class Measured:
     """Contexts held at a block: every distribution is a forward pass above it."""
 
-    def __init__(self, held: Held, vector: SteeringVector) -> None:
-        self._held, self._vector = held, vector
+    def __init__(self, held: Held, vector: Any) -> None:
+        self.held, self.vector = held, vector
         self.locals = derivatives(held, vector)
         # KL is half the variance of a change of log-probabilities.
         self.noise = 3.0 * math.sqrt(2.0 * held.model.floor)
-        self._remainders: dict[int, Floats] = {}
-        self._limits: dict[int, Floats] = {}
 
     def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
         contexts, alphas = zip(*wanted, strict=True)
-        normed = self._held.last_normed(contexts, np.array(alphas), self._vector)
-        return self._held.model.log_softmax(normed)
+        normed = self.held.last_normed(contexts, np.array(alphas), self.vector)
+        return self.held.model.log_softmax(normed)
 
     def scale(self, context: int) -> float:
-        return float(self._held.lengths[context]) / self._vector.norm
+        return float(self.held.lengths[context]) / length(self.vector)
 
     def limit(self, context: int, sign: int) -> Floats:
-        model = self._held.model
-        if sign not in self._limits and model.structure.not_affine is None:
+        model = self.held.model
+        if isinstance(self.vector, SteeringVector) and model.structure.not_affine is None:
             with suppress(ModelError):
-                form = last_block(model, np.zeros(model.width), self._vector)
-                self._limits[sign] = np.asarray(form.limit(sign))
-        if sign in self._limits:
-            return self._limits[sign]
+                return np.asarray(last_block(model, np.zeros(model.width), self.vector).limit(sign))
         return self.measure([(context, sign * 64.0 * _FAR * self.scale(context))])[0]
-
-    def settled(self, context: int, tolerance: float, sign: int) -> float:
-        """Where LN(h + R_inf + alpha v) comes within the tolerance of its limit (`norm-limit`)."""
-        model = self._held.model
-        start = _FAR * self.scale(context)
-        if model.structure.not_affine is not None:
-            return start
-        try:
-            form = last_block(model, self._remainder(context, sign), self._vector)
-        except ModelError:
-            return start
-        goal = np.exp(form.limit(sign))
-
-        def near(strength: float) -> bool:
-            row = form.log_probability(np.array([sign * strength]))[0]
-            return bool(0.5 * np.abs(np.exp(row) - goal).sum() <= tolerance)
-
-        low, high = start * 1e-6, start
-        while not near(high) and high < 1e9 * start:
-            high *= 4.0
-        for _ in range(16):
-            middle = math.sqrt(low * high)
-            low, high = (low, middle) if near(middle) else (middle, high)
-        return high
-
-    def _remainder(self, context: int, sign: int) -> Floats:
-        if sign not in self._remainders:
-            self._remainders[sign] = remainders(self._held, self._vector, sign)
-        return np.asarray(self._remainders[sign][context])
 
 
 def _logit(log_q: Floats, mask: NDArray[np.bool_]) -> float:

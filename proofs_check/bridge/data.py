@@ -1,11 +1,10 @@
-"""Log-probabilities from a file, for people without torch: all that the final norm needs.
+"""Numbers in and out, without torch: grids, tables, records, and log-probabilities from a file.
 
-A `.npz` holds `log_p`, (m, V), the contexts, and either `log_odds`, (V,), or both `log_p_positive`
-and `log_p_negative`; optional are `token_text`, (V,) strings, `weights`, (m,), and the numbers
-`norm` and `residual_norm`. A file written by `TiltedFamily.save` is one context.
-
-A `.csv` has the header `kind` and one column per token, and rows whose kind is `context`,
-`positive`, `negative` or `log_odds`; natural logarithms throughout. No torch here.
+A `.npz` for the advisor holds `log_p`, (m, V), the contexts, and either `log_odds`, (V,), or both
+`log_p_positive` and `log_p_negative`; optional are `token_text`, (V,) strings, `weights`, (m,), and
+the numbers `norm` and `residual_norm`. A file written by `TiltedFamily.save` is one context. A
+`.csv` has the header `kind` and one column per token, and rows whose kind is `context`, `positive`,
+`negative` or `log_odds`; natural logarithms throughout.
 """
 
 from __future__ import annotations
@@ -26,17 +25,64 @@ from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import PopulationAdvice
 from steering_strength.theory.engine.construction import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
-from steering_strength.theory.errors import SteeringError
-from steering_strength.theory.files import write_whole
+from steering_strength.theory.errors import AlphaError, SteeringError
+from steering_strength.theory.files import write_json, write_whole
 
-__all__ = ["AdviceInput", "advice_record", "plain", "read_input", "write_arrays"]
+__all__ = [
+    "AdviceInput", "alpha_grid", "asinh_grid", "columns", "plain", "read_input", "write_advice",
+    "write_arrays",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
 # Text files carry a few digits. What is off by more than this never was normalised.
 _ROUNDED = 1e-3
 _DRAWN = 25
-_KINDS = ("context", "positive", "negative", "log_odds")
+_KINDS = {
+    "context": "log_p", "positive": "log_p_positive", "negative": "log_p_negative",
+    "log_odds": "log_odds",
+}  # fmt: skip
+
+
+def alpha_grid(reach: float, count: int) -> Floats:
+    """`count` equally spaced alphas on [-reach, reach] with an exact 0 among them.
+
+    Raises
+    ------
+    AlphaError
+        `reach` is not positive and finite, or `count` is even or below 5.
+    """
+    if not (np.isfinite(reach) and reach > 0):
+        raise AlphaError(
+            f"the largest alpha is {reach}, a positive finite number is needed",
+            remedy="give for instance --alpha-max 8",
+        )
+    if count < 5 or count % 2 == 0:
+        raise AlphaError(
+            f"a grid of {count} alphas, an odd number of at least 5 is needed so that 0 is on it",
+            remedy=f"give --alphas {max(5, count + 1 - count % 2)}",
+        )
+    half = np.linspace(0.0, reach, count // 2 + 1)
+    return np.concatenate([-half[:0:-1], half])
+
+
+def asinh_grid(reach: float, half: int) -> Floats:
+    """2 half + 1 alphas on [-reach, reach], uniform in asinh(alpha), with an exact 0.
+
+    Dense where the distribution changes, geometric where it approaches its plateau.
+    """
+    positive = np.sinh(np.linspace(0.0, np.arcsinh(reach), half + 1))
+    positive[-1] = reach
+    return np.concatenate([-positive[:0:-1], positive])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns, two spaces apart; the last one is not padded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +126,17 @@ class AdviceInput:
         CurveError
             A word is no token, or the file names no tokens.
         """
-        log_odds = self.families[0].log_odds
+        odds = self.families[0].log_odds
         if ids:
             return np.array(ids, dtype=np.int64)
         if words:
+            wanted = {word.lower() for word in words}
+            found = [z for z, text in enumerate(self.token_text) if text.strip().lower() in wanted]
             if not self.token_text:
                 raise CurveError(
                     "--words needs the tokens' text, which the file does not hold",
                     remedy="add token_text to the file, or give --tokens",
                 )
-            wanted = {word.lower() for word in words}
-            found = [z for z, text in enumerate(self.token_text) if text.strip().lower() in wanted]
             if not found:
                 raise CurveError(
                     f"no token spells one of {', '.join(sorted(wanted))}",
@@ -99,9 +145,9 @@ class AdviceInput:
             return np.array(found)
         if largest is None:
             return None
-        if not 0 < largest < log_odds.size:
-            raise CurveError(f"--largest is {largest}", remedy=f"give 1 to {log_odds.size - 1}")
-        finite = np.where(np.isfinite(log_odds), log_odds, -np.inf)
+        if not largest < odds.size:
+            raise CurveError(f"--largest is {largest}", remedy=f"give 1 to {odds.size - 1}")
+        finite = np.where(np.isfinite(odds), odds, -np.inf)
         return np.argsort(-finite, kind="stable")[:largest].astype(np.int64)
 
 
@@ -117,11 +163,10 @@ def read_input(path: Path) -> AdviceInput:
     """
     if not path.is_file():
         raise CurveError(f"no file {path}", remedy="check the path given with --data")
-    if path.suffix == ".npz":
-        return _assembled(path, _from_npz(path))
-    if path.suffix == ".csv":
-        return _assembled(path, _from_csv(path))
-    raise CurveError(f"the ending {path.suffix!r} of {path}", remedy="give a .npz or .csv file")
+    readers = {".npz": _from_npz, ".csv": _from_csv}
+    if path.suffix not in readers:
+        raise CurveError(f"the ending {path.suffix!r} of {path}", remedy="give a .npz or .csv file")
+    return _assembled(path, readers[path.suffix](path))
 
 
 def _from_npz(path: Path) -> dict[str, Any]:
@@ -146,61 +191,46 @@ def _from_csv(path: Path) -> dict[str, Any]:
             f"{path} begins with {rows[0][:3] if rows else 'nothing'}",
             remedy="the header is `kind` and then one column per token",
         )
-    header = rows[0][1:]
-    found: dict[str, list[Floats]] = {kind: [] for kind in _KINDS}
-    for line, row in enumerate(rows[1:], start=2):
-        kind = row[0].strip()
-        if kind not in _KINDS:
+    header, found = rows[0][1:], dict[str, list[Any]]()
+    for line, (kind, *cells) in enumerate(rows[1:], start=2):
+        where = f"{path}, line {line}"
+        if kind.strip() not in _KINDS:
+            raise CurveError(f"{where}: kind {kind!r}", remedy=f"use {', '.join(_KINDS)}")
+        if len(cells) != len(header):
             raise CurveError(
-                f"{path}, line {line}: kind {kind!r}", remedy=f"use {', '.join(_KINDS)}"
-            )
-        if len(row) != len(header) + 1:
-            raise CurveError(
-                f"{path}, line {line} has {len(row) - 1} numbers, the header {len(header)} tokens",
+                f"{where} has {len(cells)} numbers, the header {len(header)} tokens",
                 remedy="give one number per token; -inf where a token is impossible",
             )
         try:
-            found[kind].append(np.array([float(cell) for cell in row[1:]]))
+            found.setdefault(_KINDS[kind.strip()], []).append([float(cell) for cell in cells])
         except ValueError as error:
-            raise CurveError(f"{path}, line {line}: {error}", remedy="give numbers") from error
-    names = {"context": "log_p", "positive": "log_p_positive", "negative": "log_p_negative"}
-    arrays: dict[str, Any] = {"token_text": np.array(header)}
-    for kind, table in found.items():
-        if kind == "log_odds" and len(table) > 1:
-            raise CurveError(f"{path} has {len(table)} rows log_odds", remedy="give one")
-        if table:
-            arrays[names.get(kind, kind)] = table[0] if kind == "log_odds" else np.stack(table)
-    return arrays
+            raise CurveError(f"{where}: {error}", remedy="give numbers") from error
+    odds = found.pop("log_odds", [])
+    if len(odds) > 1:
+        raise CurveError(f"{path} has {len(odds)} rows log_odds", remedy="give one")
+    arrays = {name: np.array(table) for name, table in found.items()}
+    return {**arrays, "token_text": np.array(header), **({"log_odds": odds[0]} if odds else {})}
 
 
 def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
-    notes: list[str] = []
     if "log_p" not in arrays:
         raise CurveError(
             f"{path} holds {', '.join(arrays) or 'nothing'}",
             remedy="log_p, the contexts' log-probabilities, shape (m, V), is needed",
         )
-    pair = [name in arrays for name in ("log_p_positive", "log_p_negative")]
-    if "log_odds" in arrays and any(pair):
+    sides = [name for name in ("log_p_positive", "log_p_negative") if name in arrays]
+    if "log_odds" in arrays and sides:
         raise CurveError(
             f"{path} holds log_odds and log-probabilities of P or N", remedy="leave one of them out"
         )
-    if "log_odds" not in arrays and not all(pair):
+    if "log_odds" not in arrays and len(sides) < 2:
         raise CurveError(
             f"{path} does not say what steering does",
             remedy="add log_odds, or both log_p_positive and log_p_negative",
         )
-    contexts = _normalised(np.atleast_2d(np.asarray(arrays["log_p"])), "log_p", notes)
-    texts = None
-    if "log_odds" in arrays:
-        log_odds = np.asarray(arrays["log_odds"], dtype=np.float64)
-    else:
-        positive, negative = (
-            _normalised(np.atleast_2d(np.asarray(arrays[name])), name, notes)
-            for name in ("log_p_positive", "log_p_negative")
-        )
-        log_odds = log_odds_of_tables(positive, negative)
-        texts = (positive, negative) if min(len(positive), len(negative)) > 1 else None
+    notes: list[str] = []
+    contexts, *tables = (_normalised(arrays[name], name, notes) for name in ("log_p", *sides))
+    odds = log_odds_of_tables(*tables) if tables else np.asarray(arrays["log_odds"], dtype=float)
     text = tuple(str(token) for token in np.asarray(arrays.get("token_text", ())).ravel())
     if text and len(text) != contexts.shape[1]:
         raise CurveError(
@@ -210,82 +240,74 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
     families = []
     for j, row in enumerate(contexts):
         try:
-            families.append(TiltedFamily(row, log_odds))
+            families.append(TiltedFamily(row, odds))
         except SteeringError as error:
-            raise type(error)(
-                f"{path}, context {j}: {error.problem}", remedy=error.remedy
-            ) from None
+            said = f"{path}, context {j}: {error.problem}"
+            raise type(error)(said, remedy=error.remedy) from None
     weights = arrays.get("weights")
-    return AdviceInput(
-        families=tuple(families),
-        texts=texts,
-        weights=None if weights is None else np.asarray(weights, dtype=np.float64),
-        token_text=text,
-        norm=_number(path, arrays, "norm"),
-        residual_norm=_number(path, arrays, "residual_norm"),
-        notes=tuple(notes),
-    )
+    lengths = [_number(path, arrays, name) for name in ("norm", "residual_norm")]
+    weighed = None if weights is None else np.asarray(weights, dtype=np.float64)
+    texts = (tables[0], tables[1]) if tables and min(map(len, tables)) > 1 else None
+    return AdviceInput(tuple(families), texts, weighed, text, *lengths, tuple(notes))
 
 
 def _number(path: Path, arrays: dict[str, Any], name: str) -> float:
     """A positive finite number, or nan where the file has none."""
-    if name not in arrays:
-        return math.nan
-    value = np.asarray(arrays[name])
-    if value.size != 1 or not np.isfinite(value).all() or not float(value.ravel()[0]) > 0.0:
+    value = np.asarray(arrays.get(name, 1.0), dtype=np.float64)
+    if value.size != 1 or not 0.0 < float(value.ravel()[0]) < math.inf:
         raise CurveError(f"{path}: {name} is {value}", remedy="give one positive finite number")
-    return float(value.ravel()[0])
+    return float(value.ravel()[0]) if name in arrays else math.nan
 
 
 def _normalised(table: NDArray[Any], name: str, notes: list[str]) -> Floats:
     """Subtract what rounding left of log sum p; more than that is left for the engine to refuse."""
-    rows = np.asarray(table, dtype=np.float64)
+    rows = np.atleast_2d(np.asarray(table, dtype=np.float64))
     total = log_sum_exp(rows, axis=1)
     worst = float(np.max(np.abs(total), initial=0.0))
-    if 0.0 < worst <= _ROUNDED:
-        rows = rows - total[:, None]
-        if worst > 1e-9:
-            notes.append(f"{name} was normalised: log sum p was off by up to {worst:.1e}")
-    return rows
+    if 1e-9 < worst <= _ROUNDED:
+        notes.append(f"{name} was normalised: log sum p was off by up to {worst:.1e}")
+    return rows - total[:, None] if worst <= _ROUNDED else rows
 
 
-def advice_record(found: PopulationAdvice, curves: Sequence[Any]) -> dict[str, Any]:
-    """F_T and KL(p_0 || p_alpha) of a few contexts over the window, with its ends, as arrays."""
+def write_advice(
+    folder: Path, found: PopulationAdvice, curves: Sequence[Any], about: Mapping[str, Any]
+) -> list[Path]:
+    """Write advice.json; and F_T and KL(p_0 || p_alpha) of a few curves over the window as .npz."""
     window, demand = found.window, found.contexts[0].demand
-    ends = [abs(end.alpha) for end in (window.low, window.high) if math.isfinite(end.alpha)]
-    far = 1.5 * max([*ends, abs(found.best) if math.isfinite(found.best) else 0.0]) or 1.0
+    ends = [a for a in (window.low.alpha, window.high.alpha, found.best) if math.isfinite(a)]
+    far = 1.5 * max(map(abs, ends), default=0.0) or 1.0
     alphas = demand.sign * np.linspace(0.0, far, _DRAWN)
-    price = [curve.cross_entropy_increase(alphas) for curve in curves]
-    blank = np.full(alphas.size, np.nan)
+    blank, target = np.full(alphas.size, np.nan), demand.target
     effect = [
-        blank if demand.target is None else expit(curve.concept_log_odds(demand.target, alphas))
-        for curve in curves
+        blank if target is None else expit(c.concept_log_odds(target, alphas)) for c in curves
     ]
-    demanded = [demand.level, demand.cross_entropy]
-    level, budget = (math.nan if value is None else value for value in demanded)
-    return {
+    record = {
         "alphas": alphas,
         "effect": np.stack(effect, axis=1),
-        "price": np.stack(price, axis=1),
+        "price": np.stack([c.cross_entropy_increase(alphas) for c in curves], axis=1),
         "low": window.low.alpha if window.usable else math.nan,
         "high": window.high.alpha if window.usable else math.nan,
-        "level": level,
-        "budget": budget,
+        "level": math.nan if demand.level is None else demand.level,
+        "budget": math.nan if demand.cross_entropy is None else demand.cross_entropy,
         "words": window.words,
     }
+    return [
+        write_json(folder / "advice.json", plain({**about, "advice": found})),
+        write_arrays(folder / "advice.npz", record),
+    ]
 
 
 def plain(value: Any) -> Any:
     """Records as objects, masks as indices, numbers that JSON lacks as text or null."""
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+    if hasattr(value, "__dataclass_fields__"):
         return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):
         return plain((np.flatnonzero(value) if value.dtype == np.bool_ else value).tolist())
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
-    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+    if value is None or isinstance(value, bool | str | int):
         return value
     number = float(value)
     if math.isnan(number):
@@ -295,5 +317,5 @@ def plain(value: Any) -> Any:
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
     """Write plain arrays as a compressed .npz without pickle, whole or not at all."""
-    plain: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
-    return write_whole(path, lambda target: np.savez_compressed(target, **plain))
+    content: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    return write_whole(path, lambda target: np.savez_compressed(target, **content))

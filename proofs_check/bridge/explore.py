@@ -1,26 +1,21 @@
 """What the explorer page reads: contexts of a real model at its final norm, the vocabulary reduced.
 
-A vocabulary made small: a few named tokens, and nodes in M that carry the mass of the rest.
-
-Several families that share M are reduced to one short list of log-odds, so that a page or a
-notebook can tilt them in a millisecond. A token between two nodes gives each the part of its
-mass that keeps its M: total mass and K'(0) survive exactly in every context, and what is lost is
-of second order in alpha times the distance of the nodes. Tokens inside and outside the concept
-never share a node, so F_T survives too. No torch here.
+A few tokens keep their names; nodes in M carry the mass of the rest. A token between two nodes
+gives each the part of its mass that keeps its M: total mass and K'(0) survive exactly in every
+context, and what is lost is of second order in alpha times the distance of the nodes. Tokens inside
+and outside the concept never share a node, so F_T survives too. No torch here.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
-from steering_strength.proofs_check.bridge.extra import versions
+from steering_strength.proofs_check.bridge.errors import versions
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import ShapeError
 
@@ -28,231 +23,136 @@ if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
     from steering_strength.proofs_check.bridge.texts import ConceptTexts
 
-__all__ = ["Lumped", "explore_record", "lump"]
+__all__ = ["explore_record", "lump"]
 
-_FIRST_NODES = 16
-
-
-@dataclass(frozen=True)
-class Lumped:
-    """m families over n outcomes in place of V tokens.
-
-    Parameters
-    ----------
-    log_p : numpy.ndarray
-        Shape (m, n), normalised; -inf where a node carries nothing in that context.
-    log_odds : numpy.ndarray
-        Shape (n,), M of the tokens and nodes, in nats per unit alpha.
-    tokens : numpy.ndarray
-        Shape (n,), int64: the token's id, -1 for a node.
-    inside : numpy.ndarray
-        Shape (n,), bool: belongs to the concept.
-    mean_error, log_odds_error, divergence_error : float
-        Largest error over contexts and alphas of K' (nats per unit alpha), of logit F_T and of
-        KL(p_0 || p_alpha) (nats).
-    """
-
-    log_p: NDArray[np.float64]
-    log_odds: NDArray[np.float64]
-    tokens: NDArray[np.int64]
-    inside: NDArray[np.bool_]
-    mean_error: float
-    log_odds_error: float
-    divergence_error: float
-
-    def summary(self) -> str:
-        """The size and the errors, in one sentence."""
-        named = int((self.tokens >= 0).sum())
-        return (
-            f"{self.log_p.shape[0]} contexts; {named} tokens by name and"
-            f" {self.tokens.size - named} nodes for all others; largest errors on the grid:"
-            f" K' {self.mean_error:.1e} nats per unit alpha, logit F_T {self.log_odds_error:.1e},"
-            f" KL {self.divergence_error:.1e} nats"
-        )
+Floats = NDArray[np.float64]
+_FIRST_NODES = 32
 
 
 def lump(
     families: Sequence[TiltedFamily],
     inside: NDArray[np.bool_],
-    alphas: NDArray[np.float64],
+    alphas: Floats,
     *,
     tokens: int = 40,
     tolerance: float = 1e-2,
-    most_nodes: int = 512,
-) -> Lumped:
-    """Keep the `tokens` likeliest tokens, and as many nodes as the tolerance asks for.
+    most: int = 1024,
+) -> tuple[dict[str, Any], Floats]:
+    """m families with the same M over n outcomes in place of V tokens.
 
     Parameters
     ----------
-    families : sequence of TiltedFamily
-        m of them, with the same log-odds.
     inside : numpy.ndarray
         Shape (V,), bool: the concept T.
     alphas : numpy.ndarray
         Shape (A,), where the reduced families will be looked at.
     tokens : int
-        How many tokens keep their name: those likeliest somewhere, the likeliest of the concept
-        (as many again), and both extremes of M.
+        How many tokens keep their name: those likeliest somewhere, as many of the concept again,
+        and both extremes of M.
     tolerance : float
-        For K' (in standard deviations of M over the vocabulary) and logit F_T.
-    most_nodes : int
-        Where refining stops; the errors reached are in the record either way.
+        For K' (in standard deviations of M over the vocabulary) and logit F_T; nodes are doubled
+        until it is met, or there are `most` on a side.
+
+    Returns
+    -------
+    reduced : dict
+        `log_p` (m, n), `log_odds` (n,), `ids` (n,) with -1 for a node, `target` (n,), bool.
+    errors : numpy.ndarray
+        Shape (3,): the largest over contexts and alphas of K' (nats per unit alpha), of logit F_T
+        and of KL(p_0 || p_alpha) (nats).
 
     Raises
     ------
     ShapeError
         The families do not share M, or `tokens` is not between 2 and V - 1.
     """
-    log_odds = families[0].log_odds
-    if any(not np.array_equal(family.log_odds, log_odds) for family in families):
+    odds = families[0].log_odds
+    if any(not np.array_equal(family.log_odds, odds) for family in families):
         raise ShapeError(
             "the families have different log-odds",
             remedy="reduce contexts of one steering vector together",
         )
-    if not 2 <= tokens < log_odds.size:
+    if not 2 <= tokens < odds.size:
         raise ShapeError(
-            f"{tokens} named tokens of {log_odds.size}",
-            remedy=f"give between 2 and {log_odds.size - 1}",
+            f"{tokens} named tokens of {odds.size}", remedy=f"give between 2 and {odds.size - 1}"
         )
-    base = np.exp(np.stack([family.log_p for family in families]))
-    best = np.full(log_odds.shape, -np.inf)
-    weight = np.zeros(log_odds.shape)
-    for family in families:
-        tilted = family.log_probability(alphas)
-        best = np.maximum(best, tilted.max(axis=0))
-        for member in (inside, ~inside):
-            share = tilted[:, member] - logsumexp(tilted[:, member], axis=1, keepdims=True)
-            # What linear sharing loses goes with alpha squared times the share of its side.
-            loss = (alphas[:, None] ** 2 * np.exp(share)).max(axis=0)
-            weight[member] = np.maximum(weight[member], loss)
+    best = np.max([family.log_probability(alphas).max(axis=0) for family in families], axis=0)
     likely = np.argsort(-best, kind="stable")
-    members = likely[inside[likely]]
-    ends = [log_odds.argmin(), log_odds.argmax()]
-    named = np.unique(np.concatenate([likely[:tokens], members[:tokens], ends]))
+    ends = [odds.argmin(), odds.argmax()]
+    named = np.unique([*likely[:tokens], *likely[inside[likely]][:tokens], *ends])
     named = named[np.argsort(-best[named], kind="stable")]
-    scale = float(np.std(log_odds))
     count = _FIRST_NODES
     while True:
-        reduced = _reduce(base, log_odds, weight, inside, named, count)
+        reduced = _reduced(families, inside, named, count)
         errors = _errors(families, inside, alphas, reduced)
-        if max(errors[0] / scale, errors[1]) <= tolerance or 3 * count // 2 > most_nodes:
-            return Lumped(*reduced, *errors)
-        count = 3 * count // 2
+        if max(errors[0] / np.std(odds), errors[1]) <= tolerance or 2 * count > most:
+            return reduced, errors
+        count *= 2
 
 
-def _reduce(
-    base: NDArray[np.float64],
-    log_odds: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    inside: NDArray[np.bool_],
-    named: NDArray[np.intp],
-    count: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
-    mass = [base[:, named]]
-    odds = [log_odds[named]]
-    belongs = [inside[named]]
-    rest = np.ones(log_odds.size, dtype=bool)
-    rest[named] = False
+def _reduced(
+    families: Sequence[TiltedFamily], inside: NDArray[np.bool_], named: NDArray[Any], count: int
+) -> dict[str, Any]:
+    p, odds = np.exp([family.log_p for family in families]), families[0].log_odds
+    rest = ~np.isin(np.arange(odds.size), named)
+    parts = [(p[:, named], odds[named], named, inside[named])]
     for member in (True, False):
         group = np.flatnonzero(rest & (inside == member))
         if not group.size:
             continue
-        nodes = _nodes(log_odds[group], weight[group], count)
-        carried = _shared(base[:, group], log_odds[group], nodes)
-        used = carried.any(axis=0)
-        mass.append(carried[:, used])
-        odds.append(nodes[used])
-        belongs.append(np.full(int(used.sum()), member))
-    p = np.concatenate(mass, axis=1)
-    ids = np.full(p.shape[1], -1, dtype=np.int64)
-    ids[: named.size] = named
+        value = odds[group]
+        nodes = np.unique(np.linspace(value.min(), value.max(), count))
+        nodes = nodes if nodes.size > 1 else np.append(nodes, nodes + 1.0)
+        left = np.clip(np.searchsorted(nodes, value, side="right") - 1, 0, nodes.size - 2)
+        part = np.clip((value - nodes[left]) / (nodes[left + 1] - nodes[left]), 0.0, 1.0)
+        carried = np.stack(
+            [
+                np.bincount(left, row * (1 - part), nodes.size)
+                + np.bincount(left + 1, row * part, nodes.size)
+                for row in p[:, group]
+            ]
+        )
+        used = np.flatnonzero(carried.any(axis=0))
+        size = used.size
+        parts.append((carried[:, used], nodes[used], np.full(size, -1), np.full(size, member)))
+    mass, values, ids, target = (np.concatenate(one, axis=-1) for one in zip(*parts, strict=True))
     with np.errstate(divide="ignore"):  # a node without mass in this context is -inf, as it should
-        log_p = np.log(p / p.sum(axis=1, keepdims=True))
-    return log_p, np.concatenate(odds), ids, np.concatenate(belongs)
-
-
-def _nodes(
-    values: NDArray[np.float64], weight: NDArray[np.float64], count: int
-) -> NDArray[np.float64]:
-    """At most `count` nodes over the range of `values`, close where `weight` is large.
-
-    Linear sharing errs by weight times distance squared; equal contributions need a density of
-    nodes that goes with the cube root of the weight.
-    """
-    order = np.argsort(values, kind="stable")
-    value = values[order]
-    edges = np.linspace(value[0], value[-1], 8 * count + 1)
-    density = np.histogram(value, edges, weights=weight[order])[0] ** (1 / 3)
-    # A tenth of the nodes evenly, so that no part of the range is left to one wide interval.
-    density += max(0.1 * float(density.mean()), np.finfo(float).tiny)
-    reached = np.concatenate([[0.0], np.cumsum(density)])
-    nodes = np.interp(np.linspace(0.0, reached[-1], count), reached, edges)
-    nodes[0], nodes[-1] = value[0], value[-1]
-    return np.unique(nodes)
-
-
-def _shared(
-    mass: NDArray[np.float64], values: NDArray[np.float64], nodes: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Mass per context and node, (m, len(nodes)): each value shared by its two neighbours."""
-    if nodes.size == 1:
-        return mass.sum(axis=1, keepdims=True)
-    left = np.clip(np.searchsorted(nodes, values, side="right") - 1, 0, nodes.size - 2)
-    part = np.clip((values - nodes[left]) / (nodes[left + 1] - nodes[left]), 0.0, 1.0)
-    return np.stack(
-        [
-            np.bincount(left, row * (1 - part), nodes.size)
-            + np.bincount(left + 1, row * part, nodes.size)
-            for row in mass
-        ]
-    )
+        log_p = np.log(mass / mass.sum(axis=1, keepdims=True))
+    return {"log_p": log_p, "log_odds": values, "ids": ids, "target": target}
 
 
 def _errors(
-    families: Sequence[TiltedFamily],
-    inside: NDArray[np.bool_],
-    alphas: NDArray[np.float64],
-    reduced: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]],
-) -> tuple[float, float, float]:
-    log_p, log_odds, _ids, member = reduced
+    families: Sequence[TiltedFamily], inside: NDArray[Any], alphas: Floats, reduced: dict[str, Any]
+) -> Floats:
     worst = np.zeros(3)
-    for family, row in zip(families, log_p, strict=True):
-        small = TiltedFamily(row, log_odds)
+    for family, row in zip(families, reduced["log_p"], strict=True):
+        small = TiltedFamily(row, reduced["log_odds"])
+        logit = small.concept_log_odds(reduced["target"], alphas)
         differences = (
             family.mean(alphas) - small.mean(alphas),
-            family.concept_log_odds(inside, alphas) - small.concept_log_odds(member, alphas),
+            family.concept_log_odds(inside, alphas) - logit,
             family.cross_entropy_increase(alphas) - small.cross_entropy_increase(alphas),
         )
         worst = np.maximum(worst, [np.abs(difference).max() for difference in differences])
-    return float(worst[0]), float(worst[1]), float(worst[2])
+    return worst
 
 
 def explore_record(
-    model: SteeredModel,
-    concept: ConceptTexts,
-    alphas: NDArray[np.float64],
-    *,
-    contexts: int = 6,
-    tokens: int = 40,
-) -> tuple[Lumped, dict[str, Any]]:
-    """The laws at the final norm of the first contexts, and the arrays of the file.
+    model: SteeredModel, concept: ConceptTexts, alphas: Floats, *, contexts: int = 6
+) -> tuple[str, dict[str, Any]]:
+    """The laws at the final norm of the first contexts: a summary, and the arrays of the file.
 
     `alphas`, shape (A,), is the range to be shown: tokens are chosen, and errors reported, on it.
-
-    Raises
-    ------
-    ShapeError
-        `tokens` is not between 2 and V - 1.
     """
     shown = concept.contexts[:contexts]
     families = model.at("final_norm", model.vector(concept.positive, concept.neutral), shown)
-    inside = np.zeros(model.vocabulary, dtype=bool)
-    inside[model.tokens(concept.words)] = True
-    lumped = lump(families, inside, alphas, tokens=tokens)
-    named = lumped.tokens >= 0
+    inside = np.isin(np.arange(model.vocabulary), model.tokens(concept.words))
+    reduced, errors = lump(families, inside, alphas)
+    ids = reduced.pop("ids")
+    named = ids >= 0
     texts = [
         model.token_text(int(token)) if token >= 0 else f"(others, M near {odds:+.2f})"
-        for token, odds in zip(lumped.tokens, lumped.log_odds, strict=True)
+        for token, odds in zip(ids, reduced["log_odds"], strict=True)
     ]
     meta = {
         "model": model.name,
@@ -268,17 +168,15 @@ def explore_record(
         "alpha_range": [float(alphas.min()), float(alphas.max())],
         "alphas_checked": int(alphas.size),
         "log_odds_sd": float(np.std(families[0].log_odds)),
-        "max_error_mean": lumped.mean_error,
-        "max_error_concept_log_odds": lumped.log_odds_error,
-        "max_error_cross_entropy": lumped.divergence_error,
+        "max_error_mean": float(errors[0]),
+        "max_error_concept_log_odds": float(errors[1]),
+        "max_error_cross_entropy": float(errors[2]),
         "versions": versions(),
     }
-    return lumped, {
-        "log_p": lumped.log_p,
-        "log_odds": lumped.log_odds,
-        "tokens": np.array(texts),
-        "named": named,
-        "target": lumped.inside,
-        "contexts": np.array(shown),
-        "meta": np.array(json.dumps(meta)),
-    }
+    summary = (
+        f"{len(shown)} contexts; {meta['named_tokens']} tokens by name and {meta['nodes']} nodes"
+        f" for all others; largest errors on the grid: K' {errors[0]:.1e} nats per unit alpha,"
+        f" logit F_T {errors[1]:.1e}, KL {errors[2]:.1e} nats"
+    )
+    more = {"named": named, "contexts": np.array(shown), "meta": np.array(json.dumps(meta))}
+    return summary, {**reduced, "tokens": np.array(texts), **more}

@@ -1,4 +1,4 @@
-"""Generated text: what steering costs per token, the strength for a target, a budgeted decoder.
+"""Generated text: what steering costs per token, the strength for a target, budgeted decoders.
 
 At the final norm v is the same at every step, so the costs of all strengths follow from texts that
 were never steered (`sequence-ce`): a target per token is a root, and no steered text is generated.
@@ -12,61 +12,44 @@ was the edge and 4 broke the text.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge.local import derivatives
 from steering_strength.proofs_check.bridge.steer import Normed
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
-from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.engine.sequences import (
-    Direction,
-    SampledTexts,
-    interval,
-    statistic,
-)
+from steering_strength.theory.engine.sequences import Direction, SampledTexts, interval, statistic
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign
 from steering_strength.theory.errors import BudgetError
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = [
-    "KLBudget",
-    "TokenCosts",
-    "TrajectoryAdvice",
-    "advise_trajectories",
-    "repeated",
-    "roll_out",
-    "sampled_texts",
-    "token_costs",
-]
+__all__ = ["KLBudget", "TokenCosts", "TrajectoryAdvice", "advise_trajectories", "judge_slope",
+           "repeated", "sampled_texts", "token_costs"]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
 _STEP = {True: 0.1, False: 0.01}  # of the central difference, in units of 1 / sd(M)
 _STRETCH = 2.0
+# A decoder at a block aims at this share of its budget, is content above the other, and measures
+# so many strengths a token at most.
+_AIM, _CONTENT, _TRIES = 0.97, 0.8, 4
 
 
-@dataclass(frozen=True, eq=False)
-class TokenCosts:
-    """What each of n generated tokens cost; texts one after the other.
+class TokenCosts(NamedTuple):
+    """What each of n generated tokens cost, (n,) each; texts one after the other.
 
-    Parameters
-    ----------
-    forward, reverse : numpy.ndarray
-        Shape (n,), nats: KL(base || steered) and KL(steered || base) where the token was chosen.
-    surprise : numpy.ndarray
-        Shape (n,), nats: -log p of the token in the unsteered model.
-    text : numpy.ndarray
-        Shape (n,): which text it belongs to.
+    In nats: `forward` KL(base || steered) and `reverse` KL(steered || base) where the token was
+    chosen, `surprise` -log p of the token in the unsteered model. `text` says whose it is.
     """
 
     forward: Floats
@@ -125,76 +108,23 @@ class TrajectoryAdvice:
     def __str__(self) -> str:
         what = "the mean" if self.percentile is None else f"percentile {100 * self.percentile:g}"
         low, high = self.interval
+        costs = self.costs
         lines = [
             f"alpha = {self.alpha:.4g} for {self.target:g} nats per generated token"
             f" ({what} of {self.direction} KL)",
             f"  there: {self.achieved:.4g}, 90 % interval {low:.4g} to {high:.4g},"
-            f" {self.costs.forward.size} tokens, {self.rollouts} steered roll-outs",
+            f" {costs.forward.size} tokens, {self.rollouts} steered roll-outs",
             f"  predicted from unsteered texts: alpha = {self.predicted:.4g}",
-            f"  mean forward / reverse: {self.costs.forward.mean():.3g} /"
-            f" {self.costs.reverse.mean():.3g} nats; unsteered surprise of the text:"
-            f" {self.costs.surprise.mean():.3g} nats per token",
+            f"  mean forward / reverse: {costs.forward.mean():.3g} / {costs.reverse.mean():.3g}"
+            f" nats; unsteered surprise of the text: {costs.surprise.mean():.3g} nats per token",
         ]
         if not self.settled:
             lines.append("  NOT SETTLED: the target is outside the interval")
         return "\n".join(lines)
 
 
-def roll_out(
-    model: SteeredModel,
-    contexts: Any,
-    length: int,
-    vector: SteeringVector | None = None,
-    alpha: float = 0.0,
-    *,
-    temperature: float = 0.0,
-    seed: int = 0,
-) -> tuple[TokenBatch, list[int]]:
-    """Continue each context by up to `length` tokens with the model's own `generate`.
-
-    Greedy at temperature 0; a text ends with its end-of-text token. Returns the texts, prompts
-    included, and the prompts' lengths.
-    """
-    from transformers import GenerationConfig
-
-    batch = model.encode(contexts)
-    prompts = (batch.last + 1).tolist()
-    width = batch.ids.shape[1]
-    # generate wants its padding on the left.
-    ids = torch.stack([batch.ids[j].roll(width - n) for j, n in enumerate(prompts)])
-    mask = torch.stack([batch.mask[j].roll(width - n) for j, n in enumerate(prompts)])
-    end = model.tokenizer.eos_token_id
-    sampled = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0.0 else {}
-    config = GenerationConfig(
-        max_new_tokens=length,
-        do_sample=temperature > 0.0,
-        eos_token_id=end,
-        pad_token_id=0 if end is None else end,
-        **sampled,
-    )
-    with torch.random.fork_rng(), torch.no_grad(), ExitStack() as stack:
-        torch.manual_seed(seed)
-        if vector is not None and alpha != 0.0:
-            stack.enter_context(model.steered(vector, alpha))
-        made = model.hf_model.generate(
-            ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
-        ).cpu()
-    model.cost.add(batch.rows, made.shape[1], 1.0)
-    rows = []
-    for row, prompt in zip(made.tolist(), prompts, strict=True):
-        new = row[width:]
-        if end in new:
-            new = new[: new.index(end) + 1]
-        rows.append(row[width - prompt : width] + new)
-    return pad(rows), prompts
-
-
 def token_costs(
-    model: SteeredModel,
-    vector: SteeringVector,
-    alpha: float,
-    texts: TokenBatch,
-    prompts: Sequence[int],
+    model: SteeredModel, vector: Any, alpha: float, texts: TokenBatch, prompts: Sequence[int]
 ) -> TokenCosts:
     """Costs of the tokens behind each prompt, measured by an unsteered and a steered pass."""
     columns: list[list[Floats]] = [[], [], []]
@@ -206,13 +136,12 @@ def token_costs(
         columns[0].append((np.exp(base) * change).sum(axis=1).clip(0.0))
         columns[1].append(-(np.exp(steered) * change).sum(axis=1).clip(None, 0.0))
         columns[2].append(-base[np.arange(chosen.size), chosen])
-    forward, reverse, surprise = (np.concatenate(column) for column in columns)
-    return TokenCosts(forward, reverse, surprise, _owners(texts, prompts))
+    return TokenCosts(*(np.concatenate(column) for column in columns), _owners(texts, prompts))
 
 
 def advise_trajectories(
     model: SteeredModel,
-    vector: SteeringVector,
+    vector: Any,
     contexts: Any,
     per_token: float,
     *,
@@ -250,100 +179,159 @@ def advise_trajectories(
         raise BudgetError(f"per_token is {per_token}", remedy="give a positive number of nats")
     share = None if percentile is None else as_level(percentile, "percentile")
     vector = model.fitting(vector)
-    texts, prompts = roll_out(model, contexts, length, temperature=temperature, seed=seed)
-    unsteered = sampled_texts(model, vector, texts, prompts)
+    how = {"temperature": temperature, "seed": seed}
+    unsteered = sampled_texts(model, vector, *model.continued(contexts, length, **how))
     root = unsteered.root(goal, side, share, direction)
     if not root.reached:
         raise BudgetError(f"per_token is {goal:g}: {root.reason}", remedy="ask for less")
-    predicted = alpha = root.alpha
-    exact = vector.site == FINAL_NORM
-    costs, used = _priced(unsteered, alpha), 0
+    alpha, exact, used = root.alpha, _at_norm(vector), 0
+    surprise = -unsteered.log_p[np.arange(unsteered.tokens.size), unsteered.tokens]
+    costs = TokenCosts(
+        unsteered.token_costs(alpha), unsteered.token_costs(alpha, "reverse"), surprise,
+        unsteered.text,
+    )  # fmt: skip
     while not exact and used < rollouts:
-        steered, prompts = roll_out(
-            model, contexts, length, vector, alpha, temperature=temperature, seed=seed
-        )
-        costs, used = token_costs(model, vector, alpha, steered, prompts), used + 1
+        with model.steered(vector, alpha):
+            steered = model.continued(contexts, length, **how)
+        costs, used = token_costs(model, vector, alpha, *steered), used + 1
         low, high = costs.interval(direction, share, seed)
         if low <= goal <= high or used == rollouts:
             break
         # As a power of alpha: 2 near 0, less further out, by as much as the prediction says.
         near, far = unsteered.per_token([alpha, 1.1 * alpha], share, direction)
-        rise = float(far / near)
-        power = min(max(math.log(rise) / math.log(1.1), 0.7), 2.0)
+        power = min(max(math.log(float(far / near)) / math.log(1.1), 0.7), 2.0)
         found = costs.statistic(direction, share)
         alpha *= min((goal / found) ** (1.0 / power), _STRETCH)
     low, high = costs.interval(direction, share, seed)
     return TrajectoryAdvice(
-        alpha=alpha,
-        target=goal,
-        percentile=share,
-        direction=direction,
-        predicted=predicted,
-        achieved=costs.statistic(direction, share),
-        interval=(low, high),
-        rollouts=used,
-        costs=costs,
-        settled=exact or low <= goal <= high,
-    )
+        alpha, goal, share, direction, predicted=root.alpha,
+        achieved=costs.statistic(direction, share), interval=(low, high), rollouts=used,
+        costs=costs, settled=exact or low <= goal <= high,
+    )  # fmt: skip
+
+
+def judge_slope(
+    model: SteeredModel,
+    vector: Any,
+    contexts: Any,
+    judge: Callable[[str], float],
+    *,
+    samples: int = 8,
+    length: int = 16,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """(mean, slope at alpha = 0, its standard error) of a judge of texts, from unsteered samples.
+
+    `sequence-score`: d/dalpha E f = Cov(f, sum_t (M(x_t) - K_t'(0))), exact at the final norm, and
+    at a block with M_loc at every position. The error is that of `samples` texts per context.
+    """
+    batch = model.encode(contexts)
+    batch = batch.take([j for j in range(batch.rows) for _ in range(samples)])
+    texts, prompts = model.continued(batch, length, temperature=1.0, seed=seed)
+    rows = [texts.row(j).ids[0, prompt:].tolist() for j, prompt in enumerate(prompts)]
+    judged = np.array([float(judge(model.tokenizer.decode(row))) for row in rows])
+    slope, error = sampled_texts(model, model.fitting(vector), texts, prompts).slope(judged)
+    return float(judged.mean()), float(slope), float(error)
 
 
 class KLBudget:
-    """A logits processor that steers at the final norm and spends `nats` on every token, no more.
+    """A logits processor that steers, and spends at most `nats` of KL(p || p_alpha) on every token.
 
-    Each step's alpha is the root of KL(p || p_alpha) = nats in closed form, so the strength adapts
-    to prompt and token: where the concept is out of place a small alpha is all that a nat buys.
+    So the strength adapts to prompt and token: where the concept is out of place a small alpha is
+    all that a nat buys. Put it first: it forms the distributions itself.
 
         budget = KLBudget(model, vector, 0.3)
         hf_model.generate(..., logits_processor=LogitsProcessorList([budget]))
 
+    At the final norm each step's alpha is a root in closed form, and costs no pass. Elsewhere (one
+    block, or several vectors) the derivative of the logits along the steering gives it to first
+    order, the steered text so far is read once, and again if more than the budget, or less than
+    four fifths of it, was spent: three to five passes over the text a token, from the site on.
+
     Parameters
     ----------
     model : SteeredModel
-    vector : SteeringVector
-        At the final norm.
+    vector : SteeringVector, or several
     nats : float
     sign : {+1, -1}
     largest : float
         No alpha is larger.
+    mask : torch.Tensor, optional
+        Shape (B, T): the prompts' attention mask, where they are padded on the left.
 
     Attributes
     ----------
     alphas, costs : list of numpy.ndarray
-        Each step's strengths and what they cost, one per row of the batch.
+        Each step's strengths and what they really cost, one per row of the batch.
     """
 
     def __init__(
         self,
         model: SteeredModel,
-        vector: SteeringVector,
+        vector: Any,
         nats: float,
         *,
         sign: int = 1,
         largest: float = math.inf,
+        mask: torch.Tensor | None = None,
     ) -> None:
-        vector = model.fitting(vector, FINAL_NORM)
-        if model.structure.not_affine is not None:
-            raise model.structure.not_affine
-        self._odds, self._nats, self._sign = model.direction(vector), nats, as_sign(sign)
-        self._largest = largest
-        as_budget(nats, "nats")
+        self._model, self._vector = model, model.fitting(vector)
+        self._nats, self._sign, self._largest = as_budget(nats, "nats"), as_sign(sign), largest
+        self._odds: Floats | None = None
+        if _at_norm(self._vector):
+            if model.structure.not_affine is not None:
+                raise model.structure.not_affine
+            self._odds = model.direction(self._vector)
+        self._padding = None if mask is None else (mask == 0).sum(dim=1).tolist()
         self.alphas: list[Floats] = []
         self.costs: list[Floats] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Tilt the scores, (B, V), of the next token."""
-        base = torch.log_softmax(scores.double().cpu(), dim=-1).numpy()
-        alphas, costs = [], []
-        for row in base:
-            family = TiltedFamily(row, self._odds)
-            root = family.cross_entropy_root(self._nats, self._sign)
-            alpha = self._sign * min(abs(root.alpha), self._largest)
-            alphas.append(alpha if math.isfinite(alpha) else 0.0)
-            costs.append(float(family.cross_entropy_increase(alphas[-1])))
-        self.alphas.append(np.array(alphas))
-        self.costs.append(np.array(costs))
-        shift = torch.as_tensor(np.outer(alphas, self._odds))
-        return scores + shift.to(scores)
+        """Steer the scores, (B, V), of the next token."""
+        if self._odds is not None:
+            base = torch.log_softmax(scores.double().cpu(), dim=-1).numpy()
+            families = [TiltedFamily(row, self._odds) for row in base]
+            alphas = np.array([self._seed(family) for family in families])
+            pairs = zip(families, alphas.tolist(), strict=True)
+            costs = np.array([float(family.cross_entropy_increase(a)) for family, a in pairs])
+            shift = np.outer(alphas, self._odds)
+        else:
+            alphas, costs, shift = self._measured(input_ids.cpu())
+        self.alphas.append(alphas)
+        self.costs.append(costs)
+        return scores + torch.as_tensor(shift).to(scores)
+
+    def _seed(self, family: TiltedFamily) -> float:
+        """The alpha of the budget, 0 where none spends it."""
+        alpha = family.cross_entropy_root(self._nats, self._sign).alpha
+        alpha = self._sign * min(abs(alpha), self._largest)
+        return alpha if math.isfinite(alpha) else 0.0
+
+    def _measured(self, ids: torch.Tensor) -> tuple[Floats, Floats, Floats]:
+        """Strengths, costs, and the change of the log-probabilities, (B, V), at a block."""
+        model, vector, goal = self._model, self._vector, self._nats
+        padding = self._padding or [0] * len(ids)
+        batch = pad([row[skip:] for row, skip in zip(ids.tolist(), padding, strict=True)])
+        lowest = vector[0] if isinstance(vector, list) else vector
+        held = model.hold(batch, lowest.site, lowest.apply)
+        base, rows = model.log_softmax(held.base), list(range(held.count))
+        tried = np.array([self._seed(one.family()) for one in derivatives(held, vector)])
+        alphas, costs, change = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros_like(base)
+        for _ in range(_TRIES):
+            moved = model.log_softmax(held.last_normed(rows, tried[rows], vector)) - base[rows]
+            spent = -(np.exp(base[rows]) * moved).sum(axis=1).clip(None, 0.0)
+            best = (spent <= goal) & (spent >= costs[rows])
+            kept = np.array(rows)[best]
+            alphas[kept], costs[kept], change[kept] = tried[kept], spent[best], moved[best]
+            # sqrt(KL) / |alpha| changes slowly: a secant through the origin.
+            with np.errstate(divide="ignore"):
+                factor = np.clip(np.sqrt(_AIM * goal / spent), 0.1, 2.0)
+            tried[rows] = np.clip(tried[rows] * factor, -self._largest, self._largest)
+            far = (spent > goal) | ((spent < _CONTENT * goal) & (np.abs(tried[rows]) > 0.0))
+            rows = np.array(rows)[far & (np.abs(tried[rows]) != np.abs(alphas[rows]))].tolist()
+            if not rows:
+                break
+        return alphas, costs, change
 
 
 def repeated(tokens: Sequence[int], size: int = 3) -> float:
@@ -352,44 +340,21 @@ def repeated(tokens: Sequence[int], size: int = 3) -> float:
     return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def _owners(texts: TokenBatch, prompts: Sequence[int]) -> NDArray[np.int64]:
-    lengths = [int(last) + 1 - prompt for last, prompt in zip(texts.last, prompts, strict=True)]
-    return np.repeat(np.arange(len(lengths)), lengths)
-
-
-def _log_probability(
-    model: SteeredModel,
-    row: TokenBatch,
-    prompt: int,
-    vector: SteeringVector | None = None,
-    alpha: float = 0.0,
-) -> Floats:
-    """Log-probabilities, (n, V), from which the tokens behind the prompt were chosen."""
-    if vector is None or alpha == 0.0:
-        with Normed(model) as out:
-            model.forward(row.ids, last_only=True)
-    else:
-        places = torch.ones(row.ids.shape, dtype=torch.bool)
-        if vector.apply == "last":
-            places[:, : prompt - 1] = False
-        with model.steered(vector, alpha, positions=places), Normed(model) as out:
-            model.forward(row.ids, last_only=True)
-    model.cost.add(1, row.ids.shape[1], 1.0)
-    return model.log_softmax(out.value[0, prompt - 1 : -1])
-
-
 def sampled_texts(
-    model: SteeredModel, vector: SteeringVector, texts: TokenBatch, prompts: Sequence[int]
+    model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int]
 ) -> SampledTexts:
     """Unsteered texts with M at every position: exact at the final norm, else the derivative."""
     rows = [_log_probability(model, texts.row(j), p) for j, p in enumerate(prompts)]
     chosen = np.concatenate([texts.row(j).ids[0, p:].numpy() for j, p in enumerate(prompts)])
     log_p, owners = np.concatenate(rows), _owners(texts, prompts)
-    if vector.site == FINAL_NORM:
+    if _at_norm(vector):
         if model.structure.not_affine is not None:
             raise model.structure.not_affine
         return SampledTexts(log_p, model.direction(vector), chosen, owners)
-    step = _STEP[precision(model.dtype) > 1e-5] / _spread(model, vector, texts, prompts)
+    # sd(M_loc) at the ends of a few prompts is the scale of the difference's step.
+    few = [texts.row(j).ids[0, : prompts[j]].tolist() for j in range(min(texts.rows, 4))]
+    variances = [local.variance for local in model.derivative(None, vector, pad(few))]
+    step = _STEP[precision(model.dtype) > 1e-5] / math.sqrt(float(np.mean(variances)))
     slopes = []
     for j, prompt in enumerate(prompts):
         ends = [_log_probability(model, texts.row(j), prompt, vector, a) for a in (-step, step)]
@@ -397,17 +362,27 @@ def sampled_texts(
     return SampledTexts(log_p, np.concatenate(slopes), chosen, owners)
 
 
-def _priced(texts: SampledTexts, alpha: float) -> TokenCosts:
-    surprise = -texts.log_p[np.arange(texts.tokens.size), texts.tokens]
-    forward, reverse = (texts.token_costs(alpha, d) for d in ("forward", "reverse"))
-    return TokenCosts(forward, reverse, surprise, texts.text)
+def _at_norm(vector: Any) -> bool:
+    return getattr(vector, "site", None) == FINAL_NORM
 
 
-def _spread(
-    model: SteeredModel, vector: SteeringVector, texts: TokenBatch, prompts: Sequence[int]
-) -> float:
-    """sd(M_loc) behind the prompts, nats per unit alpha: the scale of the difference's step."""
-    first = texts.take(range(min(texts.rows, 4)))
-    prompt_ends = [first.row(j).ids[0, : prompts[j]].tolist() for j in range(first.rows)]
-    found = model.derivative(vector.site, vector, pad(prompt_ends))
-    return math.sqrt(float(np.mean([local.variance for local in found])))
+def _owners(texts: TokenBatch, prompts: Sequence[int]) -> NDArray[np.int64]:
+    lengths = [int(last) + 1 - prompt for last, prompt in zip(texts.last, prompts, strict=True)]
+    return np.repeat(np.arange(len(lengths)), lengths)
+
+
+def _log_probability(
+    model: SteeredModel, row: TokenBatch, prompt: int, vector: Any = None, alpha: float = 0.0
+) -> Floats:
+    """Log-probabilities, (n, V), from which the tokens behind the prompt were chosen."""
+    if vector is None or alpha == 0.0:
+        with Normed(model) as out:
+            model.forward(row.ids, last_only=True)
+    else:
+        places = torch.ones(row.ids.shape, dtype=torch.bool)
+        if (vector[0] if isinstance(vector, list) else vector).apply == "last":
+            places[:, : prompt - 1] = False
+        with model.steered(vector, alpha, positions=places), Normed(model) as out:
+            model.forward(row.ids, last_only=True)
+    model.cost.add(1, row.ids.shape[1], 1.0)
+    return model.log_softmax(out.value[0, prompt - 1 : -1])

@@ -14,32 +14,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
 
-from steering_strength.proofs_check.bridge.data import write_arrays
-from steering_strength.proofs_check.bridge.errors import SelfCheckError
-from steering_strength.proofs_check.bridge.extra import versions
+from steering_strength.proofs_check.bridge.data import alpha_grid, columns, write_arrays
+from steering_strength.proofs_check.bridge.errors import SelfCheckError, versions
 from steering_strength.proofs_check.bridge.steer import vector_tensor
 from steering_strength.proofs_check.bridge.structure import precision
-from steering_strength.proofs_check.bridge.vector_files import save_vector
-from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector, save_vector
 from steering_strength.proofs_check.verdict import Status, Verdict, as_json
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.errors import AlphaError
 from steering_strength.theory.files import write_json, write_text
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
     from steering_strength.proofs_check.bridge.texts import ConceptTexts
 
-__all__ = ["LawReport", "alpha_grid", "columns", "final_norm_laws", "law_verdict"]
+__all__ = ["LawReport", "final_norm_laws"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -50,77 +47,16 @@ _EFFECT = 0.3
 # into attention, or positions that shift, change log-probabilities by far more than this.
 _BATCH_NATS = 1e-3
 _DENSE = 4
+# Step of the difference that locates a peak, in standard deviations of M: its truncation, of fourth
+# order, is then a hundred times below what rounding leaves.
+_PEAK_STEP = 2e-3
 
 
-def alpha_grid(reach: float, count: int) -> Floats:
-    """`count` equally spaced alphas on [-reach, reach] with an exact 0 among them.
-
-    Raises
-    ------
-    AlphaError
-        `reach` is not positive and finite, or `count` is even or below 5.
-    """
-    if not (np.isfinite(reach) and reach > 0):
-        raise AlphaError(
-            f"the largest alpha is {reach}, a positive finite number is needed",
-            remedy="give for instance --alpha-max 8",
-        )
-    if count < 5 or count % 2 == 0:
-        raise AlphaError(
-            f"a grid of {count} alphas, an odd number of at least 5 is needed so that 0 is on it",
-            remedy=f"give --alphas {max(5, count + 1 - count % 2)}",
-        )
-    half = np.linspace(0.0, reach, count // 2 + 1)
-    return np.concatenate([-half[:0:-1], half])
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns, two spaces apart; the last one is not padded."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def law_verdict(
-    name: str,
-    claim: str,
-    error: Any,
-    examples: int,
-    note: str,
-    *,
-    seconds: float = 0.0,
-    unknown: bool = False,
-) -> Verdict:
-    """A verdict from errors in units of their tolerance: passed if the worst is at most 1.
-
-    NaN compares false, so a number that is missing cannot pass.
-    """
-    worst = float(np.max(error)) if np.size(error) else float("nan")
-    status: Status = "unknown" if unknown else ("passed" if worst <= 1 else "refuted")
-    return Verdict(
-        id=name,
-        method="real-model",
-        status=status,
-        expected=True,
-        claim=claim,
-        examples=examples,
-        max_error=worst,
-        counterexample=None,
-        seconds=seconds,
-        note=note,
-    )
-
-
-@dataclass
 class LawReport:
     """Verdicts on one model and concept, the arrays behind them, and what to say about them.
 
-    Parameters
+    Attributes
     ----------
-    model : SteeredModel
-    concept : ConceptTexts
     verdicts : list of Verdict
         `id` is the statement at the final norm, `statement@block_out l` elsewhere.
     exact : set of str
@@ -135,29 +71,34 @@ class LawReport:
         Those that were judged; written to be used again.
     """
 
-    model: SteeredModel
-    concept: ConceptTexts
-    verdicts: list[Verdict] = field(default_factory=list)
-    exact: set[str] = field(default_factory=set)
-    arrays: dict[str, dict[str, Any]] = field(default_factory=dict)
-    paragraphs: list[str] = field(default_factory=list)
-    measured: dict[str, Any] = field(default_factory=dict)
-    vectors: list[SteeringVector] = field(default_factory=list)
+    def __init__(self, model: SteeredModel, concept: ConceptTexts) -> None:
+        self.model, self.concept = model, concept
+        self.verdicts: list[Verdict] = []
+        self.exact: set[str] = set()
+        self.arrays: dict[str, dict[str, Any]] = {}
+        self.paragraphs: list[str] = []
+        self.measured: dict[str, Any] = {}
+        self.vectors: list[SteeringVector] = []
 
-    def add(self, *verdicts: Verdict, exact: bool = False) -> None:
-        """Append verdicts; `exact` ones claim equality."""
-        self.verdicts += verdicts
+    def judge(
+        self, name: str, claim: str, error: Any, examples: int, note: str, *,
+        exact: bool = False, unknown: bool = False, why: str = "", seconds: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Append a verdict from errors in units of their tolerance: passed if the worst is <= 1.
+
+        NaN compares false, so a number that is missing cannot pass. `why` is said if it is refuted.
+        """
+        worst = float(np.max(error)) if np.size(error) else float("nan")
+        status: Status = "unknown" if unknown else ("passed" if worst <= 1 else "refuted")
+        self.verdicts.append(
+            Verdict(
+                id=name, method="real-model", status=status, expected=True, claim=claim,
+                examples=examples, max_error=worst, counterexample=None, seconds=seconds,
+                note=f"{note}; why: {why}" if why and status == "refuted" else note,
+            )
+        )  # fmt: skip
         if exact:
-            self.exact |= {verdict.id for verdict in verdicts}
-
-    def extend(self, other: LawReport) -> None:
-        """Append another report on the same model and concept."""
-        self.verdicts += other.verdicts
-        self.exact |= other.exact
-        self.arrays |= other.arrays
-        self.paragraphs += other.paragraphs
-        self.measured |= other.measured
-        self.vectors += other.vectors
+            self.exact.add(name)
 
     @property
     def holds(self) -> bool:
@@ -174,38 +115,31 @@ class LawReport:
 
     def markdown(self) -> str:
         """The same with the claims, as a Markdown page."""
-        lines = [f"# {self._title()}", *self.paragraphs]
-        lines.append(
-            "Statements marked *exact* claim equality where they stand; the others are expansions"
-            " or limits, and how far they carry is the question: *refuted* there is a finding."
-        )
         table = ["| statement | status | error/tolerance | n | claim | compared |"]
         table.append("| --- | --- | --- | --- | --- | --- |")
         for v in self.verdicts:
             kind = " *exact*" if v.id in self.exact else ""
             cells = (f"`{v.id}`{kind}", v.status, *_numbers(v), v.claim, v.note)
             table.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        return "\n\n".join([*lines, "\n".join(table)]) + "\n"
+        legend = (
+            "Statements marked *exact* claim equality where they stand; the others are expansions"
+            " or limits, and how far they carry is the question: *refuted* there is a finding."
+        )
+        parts = [f"# {self._title()}", *self.paragraphs, legend, "\n".join(table)]
+        return "\n\n".join(parts) + "\n"
 
     def write(self, folder: Path, stem: str, *, seed: int, json_copy: str | None) -> list[Path]:
         """Write `stem`.json, `stem`.md, the arrays and the vectors; return the paths."""
-        content = as_json(self.verdicts, seed=seed, examples=len(self.concept.contexts))
+        model, concept = self.model, self.concept
+        content = as_json(self.verdicts, seed=seed, examples=len(concept.contexts))
         content["versions"] |= versions()
         content["exact"] = [verdict.id for verdict in self.verdicts if verdict.id in self.exact]
-        content["model"] = {
-            "name": self.model.name,
-            "fingerprint": self.model.fingerprint,
-            "dtype": str(self.model.dtype).removeprefix("torch."),
-            "blocks": len(self.model.blocks),
-            "width": self.model.width,
-            "vocabulary": self.model.vocabulary,
-            "logit_scale": self.model.logit_scale,
-        }
-        content["concept"] = {
-            "name": self.concept.name,
-            "positive": len(self.concept.positive),
-            "neutral": len(self.concept.neutral),
-            "contexts": len(self.concept.contexts),
+        names = ("name", "fingerprint", "width", "vocabulary", "logit_scale")
+        content["model"] = {name: getattr(model, name) for name in names} | {
+            "dtype": str(model.dtype).removeprefix("torch."), "blocks": len(model.blocks),
+        }  # fmt: skip
+        content["concept"] = {"name": concept.name} | {
+            name: len(getattr(concept, name)) for name in ("positive", "neutral", "contexts")
         }
         content["measured"] = self.measured
         paths = [write_text(folder / f"{stem}.md", self.markdown())]
@@ -213,7 +147,7 @@ class LawReport:
         paths += [write_json(target, content) for target in targets]
         paths += [write_arrays(folder / f"{name}.npz", a) for name, a in self.arrays.items()]
         for vector in self.vectors:
-            name = f"{self.concept.name}_{vector.site.name}.npz".replace(" ", "_")
+            name = f"{concept.name}_{vector.site.name}.npz".replace(" ", "_")
             paths += save_vector(vector, folder / name)
         return paths
 
@@ -239,6 +173,7 @@ def final_norm_laws(
     vector: SteeringVector | None = None,
     context: int = 0,
     tokens: int = 8,
+    report: LawReport | None = None,
     progress: Progress,
 ) -> LawReport:
     """Judge `final-norm` and everything that follows from K there.
@@ -251,31 +186,36 @@ def final_norm_laws(
         One made elsewhere for the final norm; without it, the difference of means.
     context, tokens : int
         Whose likeliest tokens are drawn and their peaks located, and how many.
+    report : LawReport, optional
+        Where to append; default a new one.
 
     Raises
     ------
     SteeringError
         A model without an affine read-out, unusable texts, or a failed self-check.
     """
-    return _FinalNorm(model, concept, vector, alphas, context, tokens, progress).judge()
+    if model.structure.not_affine is not None:
+        raise model.structure.not_affine
+    report = LawReport(model, concept) if report is None else report
+    _FinalNorm(report, vector, alphas, context, progress).judge(tokens)
+    return report
 
 
 class _FinalNorm:
     """The measurements at the final norm: states once, then one matrix product for all alphas."""
 
     def __init__(
-        self, model: SteeredModel, concept: ConceptTexts, vector: SteeringVector | None,
-        alphas: Floats | None, context: int, tokens: int, progress: Progress,
+        self, report: LawReport, vector: SteeringVector | None, alphas: Floats | None,
+        context: int, progress: Progress,
     ) -> None:  # fmt: skip
-        if model.structure.not_affine is not None:
-            raise model.structure.not_affine
         self._started = time.process_time()
-        self.model, self.concept, self.context, self.say = model, concept, context, progress
+        self.report, self.context, self.say = report, context, progress
+        self.model, self.concept = model, concept = report.model, report.concept
         self.batch = model.encode(concept.contexts)
         self.words = model.tokens(concept.words)
         if vector is None:
-            self.vector = model.vector(concept.positive, concept.neutral, FINAL_NORM)
             sides = (concept.positive, concept.neutral)
+            self.vector = model.vector(*sides, FINAL_NORM)
             plus, minus = (_mean_log_p(model, texts) for texts in sides)
             self.log_odds = plus - minus
         else:
@@ -289,38 +229,30 @@ class _FinalNorm:
         self.families = [TiltedFamily(row, self.log_odds) for row in self.base]
         self.say(f"{self.batch.rows} contexts read; sd of M {self.sd:.3g} nats per unit alpha")
         self._self_checks()
-        self._sweep(tokens)
-        self.peaks = self._locate_peaks()
-        self.say(f"{self.peaks['token'].size} peaks located")
 
     def rounding(self, alpha: Any, *, hooked: bool = False) -> Any:
         """Error, in nats, of a log-probability at alpha: of the hooked pass, or of the law itself.
 
-        The law also takes alpha times M, which was read from states as long as h.
+        The law also takes alpha times M, which was read from states as long as h; the read-out is
+        in float64 where it is W h + b, else the model's own.
         """
         longest, model = float(self.states.norm(dim=-1).max()), self.model
         length = longest + np.abs(alpha) * (self.vector.norm + (0.0 if hooked else longest))
-        eps = precision(model.dtype) if hooked else self._read_eps()
+        own = hooked or not model.structure.plain
+        eps = precision(model.dtype) if own else 2.0**-52
         wide = precision(torch.promote_types(model.dtype, torch.float32))
         return model.rounding(1.0) * length * eps / wide
-
-    def _read_eps(self) -> float:
-        """Precision of the read-out: float64 where it is W h + b, else the model's own."""
-        return 2.0**-52 if self.model.structure.plain else precision(self.model.dtype)
 
     def _self_checks(self) -> None:
         """Apparatus, not laws: if one fails, what follows would not mean what it says."""
         model = self.model
         own = model.log_probability(self.batch)
-        with model.steered(self.vector, 0.0):
-            steered = model.log_probability(self.batch)
         allowed = 0.0 if model.structure.wide_norm is None else 1.0
-        if not np.abs(steered - own).max() <= allowed:
+        if not np.abs(self._hooked(0.0) - own).max() <= allowed:
             raise SelfCheckError(
                 "steering with alpha = 0 changes the log-probabilities",
                 remedy="the forward pass is not deterministic, or another hook is still attached",
             )
-        self.say("self-check: alpha = 0 is the identity; the hook fires in every pass")
         coarse = _BATCH_NATS * max(1.0, precision(model.dtype) / 1e-7)
         for index in sorted({int(self.batch.last.argmin()), int(self.batch.last.argmax())}):
             alone = model.log_probability(self.batch.row(index))[0]
@@ -331,264 +263,230 @@ class _FinalNorm:
                     f" at most {coarse:.2g} is rounding",
                     remedy="the model ignores the attention mask or shifts positions by padding",
                 )
-        self.say("self-check: padding and batching change nothing but rounding")
-
-    def read_out(self, context: int, strengths: Floats) -> Floats:
-        """Log-probabilities, (n, V), of the unembedding of h + alpha v, in float64."""
-        steps = torch.as_tensor(strengths)[:, None]
-        return self.model.log_softmax(self.states[context] + steps * self.v)
-
-    def _sweep(self, count: int) -> None:
-        alphas, m = self.alphas, self.batch.rows
-        outside = np.ones(self.model.vocabulary)
-        outside[self.words] = 0.0
-        names = ("error", "variation", "concept", "concept_law", "kl", "kl_law", "mean")
-        found = {name: np.empty((alphas.size, m)) for name in names}
-        self.ends = np.empty((alphas.size, m, 2))
-        self.tokens = np.empty((m, count), dtype=np.int64)
-        self.tracks = np.empty((alphas.size, m, count))
-        extremes = [int(self.log_odds.argmin()), int(self.log_odds.argmax())]
-        checked = [0, alphas.size // 4, alphas.size - 1]
-        hooked = {row: self._hooked(float(alphas[row])) for row in checked}
-        self.hook_error = np.zeros(len(checked))
-        for j, family in enumerate(self.families):
-            log_q = self.read_out(j, alphas)
-            for i, row in enumerate(checked):
-                gap = float(np.abs(log_q[row] - hooked[row][j]).max())
-                self.hook_error[i] = max(self.hook_error[i], gap)
-            self.tokens[j] = np.argsort(-log_q.max(axis=0), kind="stable")[:count]
-            self.tracks[:, j] = log_q[:, self.tokens[j]]
-            self.ends[:, j] = log_q[:, extremes]
-            p = np.exp(self.base[j])
-            found["kl"][:, j] = np.sum(p * self.base[j]) - log_q @ p
-            inside = logsumexp(log_q[:, self.words], axis=1)
-            found["error"][:, j] = [
-                np.abs(family.log_probability(float(a)) - row).max()
-                for a, row in zip(alphas, log_q, strict=True)
-            ]
-            q = np.exp(log_q, out=log_q)
-            found["mean"][:, j] = q @ self.log_odds
-            # Summed on its own: 1 - F_T would lose everything near F_T = 1.
-            found["concept"][:, j] = inside - np.log(q @ outside)
-            found["concept_law"][:, j] = family.concept_log_odds(self.words, alphas)
-            found["kl_law"][:, j] = family.cross_entropy_increase(alphas)
-            found["variation"][:, j] = [0.5 * np.abs(row - p).sum() for row in q]
-            self.say(f"context {j + 1} of {m}: {alphas.size} alphas, every token compared")
-        self.found = found
-        self.hook_tolerance = np.array([self.rounding(alphas[row], hooked=True) for row in checked])
+        self.say("self-checks: alpha = 0 is the identity; padding changes nothing but rounding")
 
     def _hooked(self, alpha: float) -> Floats:
         """The model's own forward pass with the hook, (m, V)."""
         with self.model.steered(self.vector, alpha):
             return self.model.log_probability(self.batch)
 
-    def _locate_peaks(self) -> dict[str, NDArray[Any]]:
+    def read_out(self, context: int, strengths: Floats) -> Floats:
+        """Log-probabilities, (n, V), of the unembedding of h + alpha v, in float64."""
+        steps = torch.as_tensor(strengths)[:, None]
+        return self.model.log_softmax(self.states[context] + steps * self.v)
+
+    def judge(self, count: int) -> None:
+        """Seven verdicts, the figure's arrays, and the tables."""
+        report, alphas, m, words = self.report, self.alphas, self.batch.rows, self.words
+        outside = np.isin(np.arange(self.model.vocabulary), words, invert=True).astype(float)
+        names = ("error", "variation", "concept", "concept_law", "kl", "kl_law", "mean")
+        found = {name: np.empty((alphas.size, m)) for name in names}
+        ends, tracks = np.empty((alphas.size, m, 2)), np.empty((alphas.size, count))
+        extremes = [int(self.log_odds.argmin()), int(self.log_odds.argmax())]
+        checked = [0, alphas.size // 4, alphas.size - 1]
+        hooked = np.stack([self._hooked(float(alphas[row])) for row in checked])
+        hook_error = np.zeros(len(checked))
+        for j, family in enumerate(self.families):
+            log_q = self.read_out(j, alphas)
+            gaps = np.abs(log_q[checked] - hooked[:, j]).max(axis=1)
+            hook_error = np.maximum(hook_error, gaps)
+            ends[:, j] = log_q[:, extremes]
+            if j == self.context:
+                tokens = np.argsort(-log_q.max(axis=0), kind="stable")[:count]
+                tracks = log_q[:, tokens]
+            p = np.exp(self.base[j])
+            found["kl"][:, j] = np.sum(p * self.base[j]) - log_q @ p
+            inside = logsumexp(log_q[:, words], axis=1)
+            for i, alpha in enumerate(alphas.tolist()):
+                found["error"][i, j] = np.abs(family.log_probability(alpha) - log_q[i]).max()
+            q = np.exp(log_q, out=log_q)
+            found["mean"][:, j] = q @ self.log_odds
+            # Summed on its own: 1 - F_T would lose everything near F_T = 1.
+            found["concept"][:, j] = inside - np.log(q @ outside)
+            found["concept_law"][:, j] = family.concept_log_odds(words, alphas)
+            found["kl_law"][:, j] = family.cross_entropy_increase(alphas)
+            found["variation"][:, j] = [0.5 * np.abs(row - p).sum() for row in q]
+            self.say(f"context {j + 1} of {m}: {alphas.size} alphas, every token compared")
+        peaks = self._locate_peaks(tokens, tracks)
+        self._verdicts(found, ends, peaks, hook_error, self.rounding(alphas[checked], hooked=True))
+        self._say(found, hook_error, peaks)
+        report.arrays["final_norm"] = self._arrays(found, tokens, tracks, peaks)
+
+    def _locate_peaks(self, tokens: NDArray[Any], tracks: Floats) -> dict[str, NDArray[Any]]:
         """Maxima of the tracked tokens of one context, from the read-out alone.
 
-        The grid brackets each; parabolas on shrinking stencils follow it; the last step is one
-        Newton step on seven-point differences. The uncertainty is what differences of fourth and
-        sixth order disagree by, the remainder of the Newton step, and rounding over curvature.
+        The grid brackets each; the root of a four-point difference is the peak, and what rounding
+        makes of that difference, over the curvature, its uncertainty.
         """
-        track = self.tracks[:, self.context]
-        top = track.argmax(axis=0)
+        top = tracks.argmax(axis=0)
         chosen = np.flatnonzero((top > 0) & (top < self.alphas.size - 1))
-        tokens = self.tokens[self.context, chosen]
-        low, high = self.alphas[top[chosen] - 1], self.alphas[top[chosen] + 1]
-        law = self.families[self.context]
-        predicted = law.peaks()[tokens]
+        step = _PEAK_STEP / self.sd
+        rows = []
+        for i in chosen:
+            token = int(tokens[i])
 
-        def heights(alpha: Floats) -> Floats:
-            rows = self.read_out(self.context, alpha.ravel())
-            return rows[np.arange(alpha.size), np.tile(tokens, len(alpha))].reshape(alpha.shape)
+            def slope(alpha: float, token: int = token) -> float:
+                at = alpha + step * np.array([-2.0, -1.0, 1.0, 2.0])
+                f = self.read_out(self.context, at)[:, token]
+                return float((8 * (f[2] - f[1]) - (f[3] - f[0])) / (12 * step))
 
-        step, centre = 0.5 * (high - low), 0.5 * (high + low)
-        # The last stage only recentres: the Newton step below is then as short as it can be.
-        for shrink in (1, 8, 8, 1):
-            step = step / shrink
-            f = heights(centre + np.outer([-1, 0, 1], step))
-            bend = f[0] - 2 * f[1] + f[2]
-            move = np.where(bend < 0, 0.5 * step * (f[0] - f[2]) / np.minimum(bend, -1e-300), 0.0)
-            # At most one stencil per stage: an inflection nearby must not throw the search away.
-            centre = np.clip(centre + np.clip(move, -8 * step, 8 * step), low, high)
-        f = heights(centre + np.outer(np.arange(-3, 4), step))
-        odd, even = f[4:] - f[2::-1], f[4:] + f[2::-1] - 2 * f[3]
-        slope = (45 * odd[0] - 9 * odd[1] + odd[2]) / (60 * step)
-        bend = (270 * even[0] - 27 * even[1] + 2 * even[2]) / (180 * step**2)
-        coarse = (8 * odd[0] - odd[1]) / (12 * step) / ((16 * even[0] - even[1]) / (12 * step**2))
-        noise = self.rounding(float(np.abs(self.alphas).max()))
-        inside = (f[3] > np.maximum(f[2], f[4]) + noise) & (bend < 0)
-        move = -slope / bend
-        third = (odd[1] - 2 * odd[0]) / (2 * step**3)
-        uncertainty = (
-            np.abs(coarse + move)
-            + np.abs(0.5 * third / bend) * move**2
-            + 2 * noise / (step * np.abs(bend))
-        )
+            low, high = self.alphas[top[i] - 1], self.alphas[top[i] + 1]
+            alpha = uncertainty = height = np.nan
+            if slope(low) > 0 > slope(high):
+                alpha = float(brentq(slope, low, high, xtol=1e-12))
+                bend = (slope(alpha + step) - slope(alpha - step)) / (2 * step)
+                uncertainty = 2 * float(self.rounding(alpha)) / (step * abs(bend))
+                height = self.read_out(self.context, np.array([alpha]))[0, token]
+            rows.append((alpha, uncertainty, height))
+        alphas, widths, heights = np.array(rows).reshape(-1, 3).T
+        predicted = self.families[self.context].peaks()[tokens[chosen]]
+        self.say(f"{chosen.size} peaks located")
         return {
-            "token": tokens,
-            "alpha": np.where(inside, centre + move, np.nan),
-            "uncertainty": np.where(inside, uncertainty, np.nan),
-            "log_height": f[3] + 0.5 * slope * move,
+            "token": tokens[chosen], "alpha": alphas, "uncertainty": widths, "height": heights,
             "predicted": predicted,
-        }
+        }  # fmt: skip
 
-    def judge(self) -> LawReport:
-        """Seven verdicts, the figure's arrays, and the tables."""
-        report = LawReport(self.model, self.concept)
-        report.add(*self._verdicts(), exact=True)
-        report.arrays["final_norm"] = self._arrays()
-        inside = self.log_odds[self.words]
-        others = np.delete(self.log_odds, self.words)
-        length = float(self.states.norm(dim=-1).median())
-        report.paragraphs += [
-            f"Final norm: sd of M {self.sd:.2f} nats per unit alpha, |v| / median |h| ="
-            f" {self.vector.norm / length:.3f}. Not assumed, measured (`sign-separation` needs"
-            f" Assumption 1): M > 0 for {np.mean(inside > 0):.0%} of the {inside.size} tokens that"
-            f" spell a word of the concept and for {np.mean(others > 0):.0%} of all others.",
-            self._peak_table(),
-        ]
-        report.measured |= {
-            "max_error_nats": float(self.found["error"].max()),
-            "hook_error_nats": float(self.hook_error.max()),
-            "total_variation_at_the_ends": float(self.found["variation"][[0, -1]].min()),
-            "alpha_max": float(self.alphas[-1]),
-            "log_odds_sd": self.sd,
-            "positive_log_odds_share_of_words": float(np.mean(inside > 0)),
-            "positive_log_odds_share_of_others": float(np.mean(others > 0)),
-            "peaks": [
-                {
-                    "token": self.model.token_text(int(token)),
-                    "predicted": float(at),
-                    "measured": float(alpha) if np.isfinite(alpha) else None,
-                }
-                for token, at, alpha in zip(
-                    self.peaks["token"], self.peaks["predicted"], self.peaks["alpha"], strict=True
-                )
-                if np.isfinite(at)
-            ],
-        }
-        return report
-
-    def _verdicts(self) -> list[Verdict]:
-        found, tolerance = self.found, self.rounding(self.alphas)[:, None]
+    def _verdicts(
+        self, found: dict[str, Floats], ends: Floats, peaks: dict[str, NDArray[Any]],
+        hook_error: Floats, hook_tolerance: Floats,
+    ) -> None:  # fmt: skip
+        report, tolerance = self.report, self.rounding(self.alphas)[:, None]
         effect = float(found["variation"][[0, -1]].min())
         trivial = effect <= _EFFECT
         weak = f", below {_EFFECT}: the test says little, raise --alpha-max" if trivial else ""
-        hooked = float((self.hook_error / self.hook_tolerance).max())
-        tilted = law_verdict(
+        size = found["error"].size
+        report.judge(
             "final-norm",
             "p_alpha(z) = p(z) exp(alpha M(z) - K(alpha)) at the output of the final norm",
-            max(float((found["error"] / tolerance).max()), hooked),
-            found["error"].size,
+            max((found["error"] / tolerance).max(), (hook_error / hook_tolerance).max()),
+            size,
             f"max |predicted - measured| log p = {found['error'].max():.1e} nats over all tokens"
-            f" (rounding {tolerance.max():.1e}), {self.hook_error.max():.1e} in the model's own"
-            f" hooked pass ({self.hook_tolerance.max():.1e}); total variation at the ends >="
+            f" (rounding {tolerance.max():.1e}), {hook_error.max():.1e} in the model's own"
+            f" hooked pass ({hook_tolerance.max():.1e}); total variation at the ends >="
             f" {effect:.2f}{weak}",
-            seconds=time.process_time() - self._started,
-            unknown=trivial,
-        )
-        rise = np.diff(self.ends, axis=0) * np.array([-1.0, 1.0])
+            seconds=time.process_time() - self._started, unknown=trivial, exact=True,
+        )  # fmt: skip
+        seen = np.isfinite(peaks["alpha"])
+        off, width = np.abs(peaks["alpha"] - peaks["predicted"])[seen], peaks["uncertainty"][seen]
+        note = f"none of {seen.size} maxima on the grid could be bracketed"
+        if seen.any():
+            note = (
+                f"{seen.sum()} of {seen.size} maxima bracketed; max |predicted - measured| alpha ="
+                f" {off.max():.1e}, measured to {width.max():.1e}"
+            )
+        report.judge(
+            "peak", "a token's probability peaks where K'(alpha) = M(z)", off / width,
+            int(seen.sum()), note, unknown=not seen.any(), exact=True,
+        )  # fmt: skip
+        rise = np.diff(ends, axis=0) * np.array([-1.0, 1.0])
         # A step backwards beyond the rounding of both its ends refutes.
         slack = (tolerance[1:] + tolerance[:-1])[:, :, None]
-        monotone = law_verdict(
+        report.judge(
             "monotone",
             "the token at max M only rises with alpha, the one at min M only falls",
             np.maximum(-rise / slack, 0.0),
             rise.size,
             f"smallest step in log p = {rise.min():.1e} nats over {rise.size} steps",
+            exact=True,
         )
-        mean = np.abs(
-            np.stack([f.mean(self.alphas) for f in self.families], axis=1) - found["mean"]
-        )
+        mean = np.stack([f.mean(self.alphas) for f in self.families], axis=1) - found["mean"]
         # An error eps in every log p moves E[M] by at most eps (max M - min M).
-        spread = float(np.ptp(self.log_odds))
-        slope = law_verdict(
+        spread, mean = float(np.ptp(self.log_odds)), np.abs(mean)
+        report.judge(
             "mean-slope",
             "E_alpha[M] = K'(alpha)",
             mean / (tolerance * spread),
-            mean.size,
+            size,
             f"max |predicted - measured| = {mean.max():.1e} nats per unit alpha,"
             f" range of M {spread:.1f}",
+            exact=True,
         )
         concept = np.abs(found["concept"] - found["concept_law"])
-        tanh = law_verdict(
+        report.judge(
             "concept-tanh",
             "logit F_T(alpha) = log S_T(alpha) - log S_rest(alpha)",
             # The logit is a difference of two log-sums, each as exact as one log-probability.
             concept / (2 * tolerance),
-            concept.size,
+            size,
             f"max |predicted - measured| logit = {concept.max():.1e}; logit F_T from"
             f" {found['concept'].min():.1f} to {found['concept'].max():.1f}",
+            exact=True,
         )
         kl = np.abs(found["kl"] - found["kl_law"])
-        exact = law_verdict(
+        report.judge(
             "ce-exact",
             "KL(p_0 || p_alpha) = K(alpha) - alpha K'(0)",
             kl / tolerance,
-            kl.size,
+            size,
             f"max |predicted - measured| = {kl.max():.1e} nats, largest divergence"
             f" {found['kl'].max():.1f} nats",
+            exact=True,
         )
         bounds = [family.cross_entropy_bounds(self.alphas) for family in self.families]
-        low, high = (np.stack([pair[i] for pair in bounds], axis=1) for i in (0, 1))
+        low, high = np.stack(bounds, axis=-1)
         out = np.maximum(low - found["kl"], found["kl"] - high)
-        radius = law_verdict(
+        report.judge(
             "ce-radius",
             "Delta CE lies in the envelope that Var(M) and max M - min M allow",
             np.maximum(out / tolerance, 0.0),
-            out.size,
+            size,
             f"room to the envelope {-out.max():.1e} nats where it is least",
-        )
-        return [tilted, self._peak(), monotone, slope, tanh, exact, radius]
-
-    def _peak(self) -> Verdict:
-        claim = "a token's probability peaks where K'(alpha) = M(z)"
-        peaks = self.peaks
-        seen = np.isfinite(peaks["alpha"])
-        if not seen.any():
-            note = f"none of {seen.size} maxima on the grid could be bracketed"
-            return law_verdict("peak", claim, np.nan, 0, note, unknown=True)
-        distance = np.abs(peaks["alpha"] - peaks["predicted"])[seen]
-        width = peaks["uncertainty"][seen]
-        return law_verdict(
-            "peak",
-            claim,
-            distance / width,
-            int(seen.sum()),
-            f"{seen.sum()} of {seen.size} maxima bracketed; max |predicted - measured| alpha ="
-            f" {distance.max():.1e}, measured to {width.max():.1e}",
+            exact=True,
         )
 
-    def _peak_table(self) -> str:
-        peaks, family = self.peaks, self.families[self.context]
+    def _say(
+        self, found: dict[str, Floats], hook_error: Floats, peaks: dict[str, NDArray[Any]]
+    ) -> None:
+        report, family, model = self.report, self.families[self.context], self.model
+        inside, others = self.log_odds[self.words], np.delete(self.log_odds, self.words)
+        length = float(self.states.norm(dim=-1).median())
         rows = [("token", "M(z)", "alpha predicted", "measured", "+-", "p predicted", "measured")]
-        for i, token in enumerate(peaks["token"].tolist()):
-            at, alpha = float(peaks["predicted"][i]), float(peaks["alpha"][i])
+        listed = []
+        for token, alpha, width, height, at in zip(*(peaks[k] for k in peaks), strict=True):
             log_height = family.log_p[token] + at * self.log_odds[token] - float(family.cgf(at))
+            name, seen = model.token_text(int(token)), np.isfinite(alpha)
             rows.append(
                 (
-                    self.model.token_text(token),
-                    f"{self.log_odds[token]:+.3f}",
-                    f"{at:.9f}",
-                    f"{alpha:.9f}" if np.isfinite(alpha) else "not bracketed",
-                    f"{peaks['uncertainty'][i]:.0e}",
-                    f"{np.exp(log_height):.9f}",
-                    f"{np.exp(peaks['log_height'][i]):.9f}",
+                    name, f"{self.log_odds[token]:+.3f}", f"{at:.9f}",
+                    f"{alpha:.9f}" if seen else "not bracketed", f"{width:.0e}",
+                    f"{np.exp(log_height):.9f}", f"{np.exp(height):.9f}",
                 )
-            )
-        shown = self.concept.contexts[self.context]
-        return f"Peaks of the likeliest tokens after {shown!r}:\n\n{columns(rows)}"
+            )  # fmt: skip
+            if np.isfinite(at):
+                measured = float(alpha) if seen else None
+                listed.append({"token": name, "predicted": float(at), "measured": measured})
+        report.paragraphs += [
+            f"Final norm: sd of M {self.sd:.2f} nats per unit alpha, |v| / median |h| ="
+            f" {self.vector.norm / length:.3f}. Not assumed, measured (`sign-separation` needs"
+            f" Assumption 1): M > 0 for {np.mean(inside > 0):.0%} of the {inside.size} tokens that"
+            f" spell a word of the concept and for {np.mean(others > 0):.0%} of all others.",
+            f"Peaks of the likeliest tokens after {self.concept.contexts[self.context]!r}:\n\n"
+            + columns(rows),
+        ]
+        report.measured |= {
+            "max_error_nats": float(found["error"].max()),
+            "hook_error_nats": float(hook_error.max()),
+            "total_variation_at_the_ends": float(found["variation"][[0, -1]].min()),
+            "alpha_max": float(self.alphas[-1]),
+            "log_odds_sd": self.sd,
+            "positive_log_odds_share_of_words": float(np.mean(inside > 0)),
+            "positive_log_odds_share_of_others": float(np.mean(others > 0)),
+            "peaks": listed,
+        }
 
-    def _arrays(self) -> dict[str, Any]:
-        reach = float(self.alphas[-1])
+    def _arrays(
+        self, found: dict[str, Floats], tokens: NDArray[Any], tracks: Floats,
+        peaks: dict[str, NDArray[Any]],
+    ) -> dict[str, Any]:  # fmt: skip
+        reach, family = float(self.alphas[-1]), self.families[self.context]
         dense = np.linspace(-reach, reach, _DENSE * (self.alphas.size - 1) + 1)
-        tokens, family = self.tokens[self.context], self.families[self.context]
         # K is needed once for all tokens: V of them at every dense alpha would take a minute.
         log_p = family.log_p[tokens] + np.outer(dense, self.log_odds[tokens])
         log_p -= family.cgf(dense)[:, None]
         logits = np.stack([f.concept_log_odds(self.words, dense) for f in self.families], axis=1)
         variance = float(np.mean([float(f.variance(0.0)) for f in self.families]))
-        seen = np.isfinite(self.peaks["alpha"])
+        costs = [f.cross_entropy_increase(dense) for f in self.families]
+        seen = np.isfinite(peaks["alpha"])
         return {
             "model": self.model.name,
             "concept": self.concept.name,
@@ -597,25 +495,20 @@ class _FinalNorm:
             "alphas": self.alphas,
             "dense": dense,
             "token_predicted": np.exp(log_p),
-            "token_measured": np.exp(self.tracks[:, self.context]),
-            "peak_alpha": self.peaks["alpha"][seen],
-            "peak_height": np.exp(self.peaks["log_height"][seen]),
+            "token_measured": np.exp(tracks),
+            "peak_alpha": peaks["alpha"][seen],
+            "peak_height": np.exp(peaks["height"][seen]),
             "concept_predicted": expit(logits),
-            "concept_measured": expit(self.found["concept"]),
-            "ce_predicted": np.mean(
-                [f.cross_entropy_increase(dense) for f in self.families], axis=0
-            ),
-            "ce_measured": self.found["kl"].mean(axis=1),
+            "concept_measured": expit(found["concept"]),
+            "ce_predicted": np.mean(costs, axis=0),
+            "ce_measured": found["kl"].mean(axis=1),
             "ce_quadratic": 0.5 * variance * dense**2,
-            "error": self.found["error"].max(axis=1),
+            "error": found["error"].max(axis=1),
             "rounding": self.rounding(self.alphas),
         }
 
 
 def _mean_log_p(model: SteeredModel, texts: Sequence[str]) -> Floats:
     """Mean over the texts of log p(z|.), (V,), a few texts at a time."""
-    states = model.normed(texts).double()
-    total = np.zeros(model.vocabulary)
-    for piece in states.split(8):
-        total += model.log_softmax(piece).sum(axis=0)
-    return np.asarray(total / len(texts))
+    pieces = model.normed(texts).double().split(8)
+    return np.asarray(sum(model.log_softmax(piece).sum(axis=0) for piece in pieces) / len(texts))

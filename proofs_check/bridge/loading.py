@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.errors import ModelError, first_line
 from steering_strength.theory.errors import MissingExtraError
 
 __all__ = ["DTYPES", "fingerprint", "load", "packaged_smollm2", "peek", "tokenizer_hash"]
@@ -74,7 +74,7 @@ def load(name: str, dtype: str | None = None) -> tuple[Any, Any, str]:
         ) from error
     except _FAILURES as error:
         raise ModelError(
-            f"cannot load the model {name!r}: {_first_line(error)}", remedy=_REMEDY
+            f"cannot load the model {name!r}: {first_line(error)}", remedy=_REMEDY
         ) from error
     model.eval().requires_grad_(False)
     return model, tokenizer, label
@@ -93,7 +93,7 @@ def peek(name: str) -> tuple[int, int, str]:
         config = AutoConfig.from_pretrained(source, **options)
     except _FAILURES as error:
         raise ModelError(
-            f"cannot load the model {name!r}: {_first_line(error)}", remedy=_REMEDY
+            f"cannot load the model {name!r}: {first_line(error)}", remedy=_REMEDY
         ) from error
     inner = config.get_text_config()
     return int(inner.hidden_size), int(inner.num_hidden_layers), str(config.model_type)
@@ -170,8 +170,3 @@ def _dequantised() -> dict[str, Any]:
 
     config = getattr(transformers, "GgufConfig", None)  # from transformers 5
     return {} if config is None else {"quantization_config": config(dequantize=True)}
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]

@@ -7,14 +7,14 @@ site. `last-block`: the whole curve in closed form, from two unembeddings and on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
 
-from steering_strength.proofs_check.bridge.steer import Held, vector_tensor
+from steering_strength.proofs_check.bridge.steer import Held, length, vector_tensor
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.vectors import SteeringVector
 from steering_strength.theory import TiltedFamily
@@ -45,14 +45,11 @@ class Local:
         Shape (V,), unsteered.
     slope, bend : numpy.ndarray
         Shape (V,): M_loc in nats per unit alpha, and l'' in nats per unit alpha squared.
-    step : float
-        The alpha of the difference.
     """
 
     log_p: Floats
     slope: Floats
     bend: Floats
-    step: float
 
     @property
     def variance(self) -> float:
@@ -65,7 +62,7 @@ class Local:
         return TiltedFamily(self.log_p, self.slope)
 
 
-def derivatives(held: Held, vector: SteeringVector) -> list[Local]:
+def derivatives(held: Held, vector: Any) -> list[Local]:
     """Central differences of every context's last logits, both steps of all of them in one pass.
 
     The step is a share of the states' length. Where that turns out to move the logits too far (the
@@ -74,7 +71,7 @@ def derivatives(held: Held, vector: SteeringVector) -> list[Local]:
     """
     model = held.model
     coarse = precision(model.dtype) > 1e-5
-    steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / vector.norm
+    steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / length(vector)
     found = _differences(held, vector, steps)
     aim = max((3.0 * model.floor) ** 0.25, 0.01) if coarse else 0.01
     for _ in range(_STEPS):
@@ -88,15 +85,15 @@ def derivatives(held: Held, vector: SteeringVector) -> list[Local]:
     return found
 
 
-def _differences(held: Held, vector: SteeringVector, steps: Floats) -> list[Local]:
-    everyone = list(range(held.count))
-    logits = held.logits(everyone * 2, np.concatenate((-steps, steps)), vector).numpy()
+def _differences(held: Held, vector: Any, steps: Floats) -> list[Local]:
+    everyone = list(range(held.count)) * 2
+    logits = held.logits(everyone, np.concatenate((-steps, steps)), vector).numpy()
     base = held.model.read_out(held.base).numpy()
     found = []
     for j, step in enumerate(steps.tolist()):
         low, middle, high = logits[j], base[j], logits[held.count + j]
         slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
-        found.append(Local(log_softmax(middle), slope, bend, step))
+        found.append(Local(log_softmax(middle), slope, bend))
     return found
 
 

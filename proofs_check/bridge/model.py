@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -26,20 +26,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.proofs_check.bridge import loading
 from steering_strength.proofs_check.bridge.errors import SelfCheckError
-from steering_strength.proofs_check.bridge.norm import FinalNorm, identify_norm
 from steering_strength.proofs_check.bridge.steer import (
     Captured,
     Cost,
     Held,
     Normed,
     Steered,
+    in_order,
     rows_at_once,
     skips_below,
     vector_tensor,
 )
 from steering_strength.proofs_check.bridge.structure import (
+    FinalNorm,
     Forward,
+    config_of,
     find_structure,
+    identify_norm,
     precision,
     quantised,
     replaced_output,
@@ -54,7 +57,6 @@ from steering_strength.proofs_check.bridge.texts import (
 )
 from steering_strength.proofs_check.bridge.vectors import (
     FINAL_NORM,
-    Apply,
     Read,
     Site,
     SteeringVector,
@@ -62,9 +64,7 @@ from steering_strength.proofs_check.bridge.vectors import (
 )
 
 if TYPE_CHECKING:
-    from steering_strength.proofs_check.bridge.generated import TrajectoryAdvice
     from steering_strength.proofs_check.bridge.local import Local
-    from steering_strength.theory.advice import PopulationAdvice
 
 __all__ = ["SteeredModel"]
 
@@ -97,24 +97,17 @@ class SteeredModel:
 
     Attributes
     ----------
-    hf_model, tokenizer
-    name, model_type : str
     structure : Structure
-    blocks, block_names : tuple
-    final_norm, unembedding : torch.nn.Module
-    final_norm_name : str
-    width, vocabulary : int
-        d and V.
-    logit_scale : float
-        Constant factor behind the unembedding.
-    device : torch.device
-        Where token ids go.
-    dtype : torch.dtype
-        Of the states.
+        What was found; its `blocks`, `final_norm`, `unembedding`, `width` (d) and `vocabulary` (V)
+        are attributes of the model too.
+    device, dtype
+        Where token ids go, and of the states.
     forward : Forward
         The model's own forward pass, without gradients.
     cost : Cost
         What was run so far.
+
+    Wherever a vector is wanted, several of different sites may be given: they are added together.
 
     Raises
     ------
@@ -138,7 +131,6 @@ class SteeredModel:
         self.device, self.dtype = self.forward.device, found.dtype
         self.cost = Cost()
         self.steered_at_norm = 0
-        self.shares_prefix: dict[Site, bool] = {}
         self._skips: dict[Site, bool] = {}
 
     @classmethod
@@ -174,10 +166,7 @@ class SteeredModel:
     @property
     def longest(self) -> int | None:
         """How many tokens the model reads at most; None if its configuration does not say."""
-        config = self.hf_model.config
-        inner = config.get_text_config() if hasattr(config, "get_text_config") else config
-        found = getattr(inner, "max_position_embeddings", None)
-        return None if found is None else int(found)
+        return getattr(config_of(self.hf_model), "max_position_embeddings", None)
 
     @cached_property
     def adds_bos(self) -> bool:
@@ -202,7 +191,7 @@ class SteeredModel:
         jitter = 1.0 + (0.5 + 1e-3) * eps * signs.to(wide)
         states = (held.residual.to(wide) * jitter).to(self.dtype)
         rows = held.batch.take([0] * _DRAWS)
-        normed = held._above(rows, states)[:, int(held.batch.last[0])]
+        normed = rows.at_last(held.above(rows, states))
         log_q, log_p = self.log_softmax(normed), self.log_softmax(held.base)[0]
         return float(((log_p - log_q) @ np.exp(log_p)).mean().clip(0.0))
 
@@ -245,11 +234,6 @@ class SteeredModel:
         site.module(self)
         return site
 
-    def module(self, where: Where) -> torch.nn.Module:
-        """Return the module whose output is steered at that site."""
-        module: torch.nn.Module = self.site(where).module(self)
-        return module
-
     def skips_below(self, site: Site, batch: TokenBatch) -> bool:
         """Whether blocks up to `site` may be passed over when their output is given; verified."""
         if site not in self._skips:
@@ -286,7 +270,7 @@ class SteeredModel:
         """
         return np.array(word_tokens(self.tokenizer, words, self.vocabulary), dtype=np.int64)
 
-    def hold(self, contexts: Contexts, site: Where, apply: Apply = "all") -> Held:
+    def hold(self, contexts: Contexts, site: Where, apply: str = "all") -> Held:
         """Run the contexts up to a site once; see `steer.Held`."""
         return Held(self, self.encode(contexts), self.site(site), apply=apply)
 
@@ -297,7 +281,7 @@ class SteeredModel:
             self.cost.add(piece.rows, piece.ids.shape[1], 1.0)
             with Normed(self) as out:
                 self.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
-            found.append(out.value[torch.arange(piece.rows), piece.last.to(out.value.device)])
+            found.append(piece.at_last(out.value))
         return torch.cat(found)
 
     def log_probability(self, contexts: Contexts) -> Floats:
@@ -401,7 +385,7 @@ class SteeredModel:
             late[piece.last > 0, 0] = 0
             for state, column in zip(seen, columns, strict=True):
                 value = state.value.to(torch.promote_types(state.value.dtype, torch.float32))
-                read = [value[torch.arange(piece.rows), piece.last.to(value.device)]]
+                read = [piece.at_last(value)]
                 for places in (late, piece.mask):
                     weights = places.to(value)
                     read.append((value * weights[:, :, None]).sum(1) / weights.sum(1)[:, None])
@@ -424,7 +408,7 @@ class SteeredModel:
         site: Where = "final_norm",
         *,
         read: Read | None = None,
-        apply: Apply = "all",
+        apply: str = "all",
     ) -> SteeringVector:
         """Difference of the mean states of two sets of texts (arXiv:2602.02712, Eq. 3).
 
@@ -454,54 +438,48 @@ class SteeredModel:
         sites: Sequence[Where],
         *,
         read: Read | None = None,
-        apply: Apply = "all",
+        apply: str = "all",
     ) -> list[SteeringVector]:
         """The vectors of several sites from one pass over the texts; see `vector`."""
-        places = [self.site(where) for where in sites]
+        places, found = [self.site(where) for where in sites], []
         sides = [self._read(texts, places) for texts in (positive, negative)]
-        found = []
         for place, plus, minus in zip(places, *sides, strict=True):
             rule = read or ("last" if place == FINAL_NORM else "mean")
+            # By the last state, by the mean without the first token, by the plain mean.
+            three = [plus[i].double().mean(0) - minus[i].double().mean(0) for i in range(3)]
             chosen = 0 if rule == "last" else 1
-            means = [side.double().mean(0) for side in (plus[chosen], minus[chosen])]
-            clean, plain = (plus[i].double().mean(0) - minus[i].double().mean(0) for i in (1, 2))
             lengths = torch.cat([plus[chosen], minus[chosen]]).double().norm(dim=-1)
             found.append(
                 SteeringVector(
-                    (means[0] - means[1]).numpy(),
-                    place,
-                    model=self.name,
-                    model_type=self.model_type,
-                    fingerprint=self.fingerprint,
-                    tokenizer=self.tokenizer_hash,
-                    read=rule,
-                    apply=apply,
-                    residual_norm=float(lengths.median()),
-                    positives=len(positive),
-                    negatives=len(negative),
-                    positive_hash=text_hash(positive),
-                    negative_hash=text_hash(negative),
+                    three[chosen].numpy(), place, model=self.name, model_type=self.model_type,
+                    fingerprint=self.fingerprint, tokenizer=self.tokenizer_hash,
+                    read=rule, apply=apply, residual_norm=float(lengths.median()),
+                    positives=len(positive), negatives=len(negative),
+                    positive_hash=text_hash(positive), negative_hash=text_hash(negative),
                     dtype=str(self.dtype).removeprefix("torch."),
-                    sink_cosine=float(torch.nn.functional.cosine_similarity(clean, plain, dim=0)),
+                    sink_cosine=float(torch.cosine_similarity(*three[1:], dim=0)),
                 )
-            )
+            )  # fmt: skip
         return found
 
     def fitting(
-        self,
-        vector: SteeringVector | ArrayLike,
-        site: Where | None = None,
-        contexts: Contexts | None = None,
-    ) -> SteeringVector:
+        self, vector: Any, site: Where | None = None, contexts: Contexts | None = None
+    ) -> Any:
         """The vector, checked to fit; an array becomes one at `site`.
 
         Given contexts, the median length of a state at the site is measured where it is unknown.
+        Several vectors come back in the order of their sites.
 
         Raises
         ------
         VectorError, ShapeError
             It belongs to another model or site, or has another width.
         """
+        if isinstance(vector, list | tuple) and isinstance(
+            next(iter(vector), None), SteeringVector
+        ):
+            fitted = in_order([self.fitting(one, contexts=contexts) for one in vector])
+            return fitted if len(fitted) > 1 else fitted[0]
         if not isinstance(vector, SteeringVector):
             place = self.site(FINAL_NORM if site is None else site)
             vector = SteeringVector(vector_tensor(vector).numpy(), place, model=self.name)
@@ -518,7 +496,7 @@ class SteeredModel:
     @contextmanager
     def steered(
         self,
-        vector: SteeringVector | ArrayLike | Sequence[SteeringVector],
+        vector: Any,
         alpha: float | ArrayLike | torch.Tensor,
         *,
         site: Where | None = None,
@@ -542,35 +520,30 @@ class SteeredModel:
         SelfCheckError
             On leaving: nothing ran inside.
         """
-        several = isinstance(vector, list | tuple) and isinstance(vector[0], SteeringVector)
-        given: Any = vector if several else [vector]
-        chosen = [self.fitting(one, site) for one in given]
+        fitting = self.fitting(vector, site)
+        chosen = fitting if isinstance(fitting, list) else [fitting]
         strength = alpha if isinstance(alpha, int | float) else torch.as_tensor(alpha).double()
         at_norm = sum(one.site == FINAL_NORM for one in chosen)
-        self.steered_at_norm += at_norm
-        try:
-            with ExitStack() as stack:
-                hooks = [
-                    stack.enter_context(
-                        Steered(
-                            one.site.module(self),
-                            torch.as_tensor(one.values.copy()),
-                            strength,
-                            one.apply if positions is None else positions,
-                            self.hf_model,
-                        )
+        with ExitStack() as stack:
+            self.steered_at_norm += at_norm
+            stack.callback(lambda: setattr(self, "steered_at_norm", self.steered_at_norm - at_norm))
+            hooks = [
+                stack.enter_context(
+                    Steered(
+                        one.site.module(self), vector_tensor(one), strength,
+                        one.apply if positions is None else positions, self.hf_model,
                     )
-                    for one in chosen
-                ]
-                yield hooks[0]
-        finally:
-            self.steered_at_norm -= at_norm
+                )
+                for one in chosen
+            ]  # fmt: skip
+            yield hooks[0]
 
-    def at(self, site: Where, vector: SteeringVector | ArrayLike, contexts: Contexts) -> Any:
+    def at(self, site: Where | None, vector: Any, contexts: Contexts) -> Any:
         """Return the steered curve of a context, or a list of them for several contexts.
 
         Each answers the questions of `theory.advice.curve.SteeredCurve`: exact at the final norm (a
-        `TiltedFamily`), in closed form at the last block, measured at any other block.
+        `TiltedFamily`), in closed form at the last block, measured at any other block and along
+        several vectors (`site` None).
 
         Raises
         ------
@@ -584,34 +557,17 @@ class SteeredModel:
         found = curves(self, self.fitting(vector, site), self.encode(contexts))
         return found[0] if _single(contexts) else found
 
-    def derivative(
-        self, site: Where, vector: SteeringVector | ArrayLike, contexts: Contexts
-    ) -> list[Local]:
+    def derivative(self, site: Where | None, vector: Any, contexts: Contexts) -> list[Local]:
         """First and second derivative of each context's logits at alpha = 0, one pass for all."""
         from steering_strength.proofs_check.bridge.local import derivatives
 
         fitting = self.fitting(vector, site)
-        apply: Apply = "last" if fitting.apply == "last" else "all"
-        return derivatives(self.hold(contexts, fitting.site, apply), fitting)
-
-    @overload
-    def advise(
-        self,
-        vector: SteeringVector | ArrayLike,
-        contexts: Contexts,
-        *,
-        per_token: float,
-        **how: Any,
-    ) -> TrajectoryAdvice: ...
-
-    @overload
-    def advise(
-        self, vector: SteeringVector | ArrayLike, contexts: Contexts, **demands: Any
-    ) -> PopulationAdvice: ...
+        lowest = fitting[0] if isinstance(fitting, list) else fitting
+        return derivatives(self.hold(contexts, lowest.site, lowest.apply), fitting)
 
     def advise(
         self,
-        vector: SteeringVector | ArrayLike,
+        vector: Any,
         contexts: Contexts,
         *,
         site: Where | None = None,
@@ -619,12 +575,12 @@ class SteeredModel:
         words: Sequence[str] | None = None,
         per_token: float | None = None,
         **demands: Any,
-    ) -> PopulationAdvice | TrajectoryAdvice:
+    ) -> Any:
         """Which alpha: the window that meets the demands on every context and on most of them.
 
         Parameters
         ----------
-        vector : SteeringVector, or array (d,) with `site`
+        vector : SteeringVector, several of them, or array (d,) with `site`
         contexts : str, chat, or several of them
         tokens, words : optional
             The target: token ids, or words that are turned into the tokens that spell them.
@@ -652,47 +608,55 @@ class SteeredModel:
 
     def continued(
         self,
-        context: Text | TokenBatch,
-        count: int,
+        contexts: Contexts,
         length: int,
         *,
-        temperature: float = 1.0,
+        temperature: float = 0.0,
         seed: int = 0,
-        steering: Steered | None = None,
-    ) -> torch.Tensor:
-        """Token ids of `count` continuations of one context, (count, T + length), on the CPU.
+        stop: bool = True,
+        processor: Any = None,
+    ) -> tuple[TokenBatch, list[int]]:
+        """Continue each context by up to `length` tokens with the model's own `generate`.
 
-        Sampled from the model's own distribution in float64; temperature 0 takes the likeliest.
-        With `steering` (or inside `steered`) every step is steered; one that is not is an error.
+        The likeliest token at temperature 0, else sampled from the whole vocabulary. A text ends
+        with its end-of-text token, unless `stop` is false. Steered inside `steered`; `processor` is
+        a logits processor.
 
-        Raises
-        ------
-        SelfCheckError
-            `steering` did not fire at every step.
+        Returns
+        -------
+        texts : TokenBatch
+            Prompts included.
+        prompts : list of int
+            Lengths of the prompts.
         """
-        generator = torch.Generator().manual_seed(seed)
-        batch = self.encode([context] if not isinstance(context, TokenBatch) else context)
-        ids = batch.ids.expand(count, -1)
-        cache, fed = None, ids
-        for _ in range(length):
-            before = steering.fired if steering else -1
-            out = self.forward(fed, cache=cache, use_cache=True, last_only=True)
-            if steering and steering.fired == before:
-                raise SelfCheckError(
-                    "the steering hook did not fire at a decoded token",
-                    remedy="the model decodes without passing through the site",
-                )
-            self.cost.add(count, fed.shape[1], 1.0)
-            cache = Forward.cache_of(out)
-            logits = out.logits[:, -1].cpu().double()
-            if temperature > 0.0:
-                p = torch.softmax(logits / temperature, dim=-1)
-                new = torch.multinomial(p, 1, generator=generator)
-            else:
-                new = logits.argmax(dim=-1, keepdim=True)
-            ids = torch.cat([ids, new], dim=1)
-            fed = new if cache is not None else ids
-        return ids
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        batch = self.encode(contexts)
+        prompts, width = (batch.last + 1).tolist(), batch.ids.shape[1]
+        # generate wants its padding on the left.
+        ids, mask = (
+            torch.stack([row.roll(width - n) for row, n in zip(rows, prompts, strict=True)])
+            for rows in (batch.ids, batch.mask)
+        )
+        end = self.tokenizer.eos_token_id if stop else None
+        drawn = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {}
+        config = GenerationConfig(
+            max_new_tokens=length, do_sample=temperature > 0, eos_token_id=end,
+            pad_token_id=0 if end is None else end, **drawn,
+        )  # fmt: skip
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            made = self.hf_model.generate(
+                ids.to(self.device), attention_mask=mask.to(self.device), generation_config=config,
+                logits_processor=LogitsProcessorList([processor] if processor else []),
+            ).cpu()  # fmt: skip
+        self.cost.add(batch.rows, made.shape[1], 1.0)
+        rows = []
+        for row, prompt in zip(made.tolist(), prompts, strict=True):
+            new = row[width:]
+            cut = new.index(end) + 1 if end in new else len(new)
+            rows.append(row[width - prompt : width] + new[:cut])
+        return pad(rows), prompts
 
     def sample(self, count: int, length: int, *, seed: int = 0) -> tuple[list[str], TokenBatch]:
         """`count` texts of `length` tokens drawn from the model after its BOS, and their tokens.
@@ -701,9 +665,9 @@ class SteeredModel:
         They also serve as the paper's random negatives.
         """
         start = self.tokenizer.bos_token_id
-        first = pad([[0 if start is None else start]])
-        rows = self.continued(first, count, length, seed=seed).tolist()
-        return [self.tokenizer.decode(row[1:]) for row in rows], pad(rows)
+        first = pad([[0 if start is None else start]] * count)
+        batch, _ = self.continued(first, length, temperature=1.0, seed=seed, stop=False)
+        return [self.tokenizer.decode(row[1:]) for row in batch.ids.tolist()], batch
 
     def with_sampled_negatives(self, concept: ConceptTexts, *, seed: int = 0) -> ConceptTexts:
         """The same concept with N sampled from the model: as many texts as P has, about as long.

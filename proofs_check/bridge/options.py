@@ -6,26 +6,21 @@ Everything that can be refused before a model is loaded is refused by `checked`.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+from steering_strength.proofs_check.bridge.data import alpha_grid
 from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.vectors import require_ending
 from steering_strength.theory.advice.demand import BEFORE_PEAK, Demand
 from steering_strength.theory.command_line import Parser, at_least
-from steering_strength.theory.errors import (
-    AlphaError,
-    BudgetError,
-    OutputError,
-    ShapeError,
-    UnknownNameError,
-)
+from steering_strength.theory.errors import BudgetError, OutputError, ShapeError, UnknownNameError
 from steering_strength.theory.files import output_folder
 
-__all__ = ["DEFAULT_JOB", "FIGURES", "JOBS", "checked", "demands_of", "folder_of", "parse"]
-
-DEFAULT_JOB = "final-norm"
+__all__ = ["FIGURES", "JOBS", "checked", "demands_of", "folder_of", "numbers", "parse", "words"]
 
 JOBS = {
     "final-norm": "steer the output of the final norm; every log-probability against the closed"
@@ -53,148 +48,89 @@ FIGURES = {
     "benchmark": "Fig. A.6 from a benchmark, middle block",
 }
 
-_EPILOG = """\
+_PROG = "python -m proofs_check.bridge"
+_EPILOG = f"""\
 examples:
-  python -m proofs_check.bridge --out DIR
-  python -m proofs_check.bridge laws --model ./my-model --concept sentences.txt --words joy,happy
-  python -m proofs_check.bridge laws --vector layer_6.pt --model ./my-model
-  python -m proofs_check.bridge advise --site 15 --budget 1 --level 0.2
-  python -m proofs_check.bridge advise --per-token 0.3 --samples 30 --out DIR --export v.gguf
-  python -m proofs_check.bridge advise --data logs.npz --largest 20 --level 0.5   (needs no torch)
-  python -m proofs_check.bridge read layer_6_ctx_0.npz sweep.csv
+  {_PROG} --out DIR
+  {_PROG} laws --model ./my-model --concept sentences.txt --words joy,happy
+  {_PROG} laws --vector layer_6.pt --model ./my-model
+  {_PROG} advise --site 15 --budget 1 --level 0.2
+  {_PROG} advise --per-token 0.3 --samples 30 --out DIR --export v.gguf
+  {_PROG} advise --data logs.npz --largest 20 --level 0.5   (needs no torch)
+  {_PROG} read layer_6_ctx_0.npz sweep.csv
 
 `JOB --help` lists the options of a job. Budgets are in nats of the next token's distribution: 0.1
 is hardly seen, 1 is strong. Exit status: 0 if no statement that claims equality failed (advise: if
 some alpha meets all demands), 1 if one did (advise: if none does), 2 for bad input. Nothing is
 downloaded, and nothing is drawn here: python -m figures real DIR draws what a job wrote."""
 
-# Every option, once: its arguments for argparse, and where a job differs, its own default.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "--model": {
-        "default": "smollm2",
-        "help": "smollm2, a folder, a .gguf file, or a hub id in the local cache",
-    },
-    "--concept": {
-        "default": "joy",
-        "help": "a packaged concept, a JSON file with name, positive, neutral, contexts, words,"
-        " or a .txt file with one sentence in a line",
-    },
-    "--words": {"help": "words of the concept, such as joy,happy; replace those of the file"},
-    "--negatives": {
-        "choices": ("neutral", "sampled"),
-        "default": "neutral",
-        "help": "N: the concept's neutral texts (if it has any), or texts sampled from the model",
-    },
-    "--vector": {
-        "metavar": "FILE",
-        "help": "a steering vector made elsewhere, in any format that can be read",
-    },
-    "--site": {
-        "help": "final_norm or a block such as 15: where a vector belongs, or which one of a file",
-    },
-    "--read": {
-        "default": "mean",
-        "choices": ("last", "mean"),
-        "help": "states of P and N at blocks: mean over the tokens but the first, or the last",
-    },
-    "--apply": {
-        "default": "all",
-        "choices": ("all", "last"),
-        "help": "positions of a context that are steered",
-    },
-    "--out": {"default": "out/bridge", "metavar": "DIR", "help": "where to write"},
-    "--json": {"metavar": "FILE", "help": "also write the verdicts to FILE"},
-    "--dtype": {
-        "choices": ("float64", "float32", "bfloat16", "float16"),
-        "help": "default: that of the weights; the read-out is float64 either way",
-    },
-    "--seed": {"type": int, "default": 0, "help": "of probing, sampling and training"},
-    "--threads": {"type": at_least(1), "metavar": "N", "help": "threads of torch"},
-    "--alpha-max": {"type": float, "default": 8.0, "help": "end of the grid"},
-    "--alphas": {"type": int, "default": 33, "help": "grid points, odd"},
-    "--context": {
-        "type": int,
-        "default": 0,
-        "metavar": "N",
-        "help": "which held-out context is shown, from 0",
-    },
-    "--contexts": {"type": at_least(1), "metavar": "N", "help": "how many contexts"},
-    "--context-texts": {
-        "metavar": "FILE",
-        "help": "contexts instead of the concept's: one a line, or JSON lines (texts or chats)",
-    },
-    "--windows": {
-        "type": at_least(1),
-        "default": 6,
-        "metavar": "N",
-        "help": "windows of 64 tokens of text",
-    },
-    "--layers": {"help": "blocks from 0, such as 7,15,29 (default: four depths and every block)"},
-    "--only": {"metavar": "NAMES", "help": "such as bumps,cross-entropy (default: all)"},
-    "--judge": {
-        "metavar": "MODULE:NAME",
-        "help": "a function of a text that returns the probability that it shows the concept"
-        " (default: whether a word of the concept occurs)",
-    },
-    "--benchmark": {
-        "metavar": "MODULE:NAME",
-        "help": "a function of (model, tokenizer) that returns a score and is called under steering"
-        " (default: a four-way cloze on library text)",
-    },
-    "--steps": {"type": at_least(1), "default": 500, "metavar": "N", "help": "of training"},
-    "--budget": {"type": float, "metavar": "NATS", "help": "at most this KL(p || p_alpha)"},
-    "--reverse-budget": {"type": float, "metavar": "NATS", "help": "at most this KL(p_alpha || p)"},
-    "--per-token": {
-        "type": float,
-        "metavar": "NATS",
-        "help": "instead: this cost per generated token, the mean over texts that go on from the"
-        " contexts",
-    },
-    "--percentile": {
-        "type": float,
-        "metavar": "Q",
-        "help": "with --per-token: of this quantile over all tokens, such as 0.95, not of the mean",
-    },
-    "--direction": {
-        "choices": ("forward", "reverse"),
-        "default": "forward",
-        "help": "with --per-token: KL(base || steered), or KL(steered || base)",
-    },
-    "--level": {"type": float, "metavar": "F", "help": "at least this probability of the target"},
-    "--before-peak": {
-        "choices": BEFORE_PEAK,
-        "default": "no",
-        "help": "stay before a target token turns down: one of those that rise at 0, or any",
-    },
-    "--sign": {"type": int, "choices": (1, -1), "default": 1, "help": "along v or against it"},
-    "--tokens": {"metavar": "IDS", "help": "target token ids, such as 7,42 (default: the words)"},
-    "--largest": {
-        "type": at_least(1),
-        "metavar": "K",
-        "help": "target: the K tokens of largest M",
-    },
-    "--quantile": {
-        "type": float,
-        "default": 0.9,
-        "metavar": "Q",
-        "help": "the share of the contexts that the window has to serve",
-    },
-    "--data": {"metavar": "FILE", "help": "log-probabilities in a .npz or .csv; needs no torch"},
-    "--max-activation": {"type": float, "metavar": "A", "help": "for AxBench's unit"},
-    "--rank-layers": {"metavar": "LAYERS", "help": "all, or such as 7,15: rank them instead"},
-    "--check-ranking": {"action": "store_true", "help": "with --rank-layers: measure it as well"},
-    "--export": {
-        "metavar": "FILE",
-        "help": "the vector with its alpha: .safetensors, .npz, .gguf or the paper's .pt; .npy is"
-        " alpha times the vector",
-    },
-    "--samples": {
-        "type": at_least(1),
-        "metavar": "N",
-        "help": "also generate N tokens at 0, 0.5, 1 and 2 times the advised alpha (needs --out)",
-    },
-}
 
+def _take(text: str, default: Any = None, **more: Any) -> dict[str, Any]:
+    return {"help": text, "default": default, **more}
+
+
+_SOME, _NATS = at_least(1), {"type": float, "metavar": "NATS"}
+# fmt: off
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--model": _take("smollm2, a folder, a .gguf file, or a hub id in the local cache", "smollm2"),
+    "--dtype": _take("default: that of the weights; the read-out is float64 either way",
+                     choices=("float64", "float32", "bfloat16", "float16")),
+    "--concept": _take("a packaged concept, a JSON file with name, positive, neutral, contexts,"
+                       " words, or a .txt file with one sentence in a line", "joy"),
+    "--words": _take("words of the concept, such as joy,happy; replace those of the file"),
+    "--negatives": _take("N: the concept's neutral texts (if it has any), or texts sampled from the"
+                         " model", "neutral", choices=("neutral", "sampled")),
+    "--vector": _take("a steering vector made elsewhere, in any format that can be read",
+                      metavar="FILE"),
+    "--site": _take("final_norm or a block such as 15: where a vector belongs, or which one of a"
+                    " file"),
+    "--read": _take("states of P and N at blocks: mean over the tokens but the first, or the last",
+                    "mean", choices=("last", "mean")),
+    "--apply": _take("positions of a context that are steered", "all", choices=("all", "last")),
+    "--out": _take("where to write", "out/bridge", metavar="DIR"),
+    "--json": _take("also write the verdicts to FILE", metavar="FILE"),
+    "--seed": _take("of probing, sampling and training", 0, type=int),
+    "--threads": _take("threads of torch", type=_SOME, metavar="N"),
+    "--alpha-max": _take("end of the grid", 8.0, type=float),
+    "--alphas": _take("grid points, odd", 33, type=int),
+    "--context": _take("which held-out context is shown, from 0", 0, type=int, metavar="N"),
+    "--contexts": _take("how many contexts", type=_SOME, metavar="N"),
+    "--context-texts": _take("contexts instead of the concept's: one a line, or JSON lines (texts"
+                             " or chats)", metavar="FILE"),
+    "--windows": _take("windows of 64 tokens of text", 6, type=_SOME, metavar="N"),
+    "--layers": _take("blocks from 0, such as 7,15,29 (default: four depths and every block)"),
+    "--only": _take("such as bumps,cross-entropy (default: all)", metavar="NAMES"),
+    "--judge": _take("a function of a text that returns the probability that it shows the concept"
+                     " (default: whether a word of the concept occurs)", metavar="MODULE:NAME"),
+    "--benchmark": _take("a function of (model, tokenizer) that returns a score and is called under"
+                         " steering (default: a four-way cloze on library text)",
+                         metavar="MODULE:NAME"),
+    "--steps": _take("of training", 500, type=_SOME, metavar="N"),
+    "--budget": _take("at most this KL(p || p_alpha)", **_NATS),
+    "--reverse-budget": _take("at most this KL(p_alpha || p)", **_NATS),
+    "--per-token": _take("instead: this cost per generated token, the mean over texts that go on"
+                         " from the contexts", **_NATS),
+    "--percentile": _take("with --per-token: of this quantile over all tokens, such as 0.95, not of"
+                          " the mean", type=float, metavar="Q"),
+    "--direction": _take("with --per-token: KL(base || steered), or KL(steered || base)",
+                         "forward", choices=("forward", "reverse")),
+    "--level": _take("at least this probability of the target", type=float, metavar="F"),
+    "--before-peak": _take("stay before a target token turns down: one of those that rise at 0, or"
+                           " any", "no", choices=BEFORE_PEAK),
+    "--sign": _take("along v or against it", 1, type=int, choices=(1, -1)),
+    "--tokens": _take("target token ids, such as 7,42 (default: the words)", metavar="IDS"),
+    "--largest": _take("target: the K tokens of largest M", type=_SOME, metavar="K"),
+    "--quantile": _take("the share of the contexts that the window has to serve", 0.9, type=float,
+                        metavar="Q"),
+    "--data": _take("log-probabilities in a .npz or .csv; needs no torch", metavar="FILE"),
+    "--max-activation": _take("for AxBench's unit", type=float, metavar="A"),
+    "--rank-layers": _take("all, or such as 7,15: rank them instead", metavar="LAYERS"),
+    "--check-ranking": {"help": "with --rank-layers: measure it as well", "action": "store_true"},
+    "--export": _take("the vector with its alpha: .safetensors, .npz, .gguf or the paper's .pt;"
+                      " .npy is alpha times the vector", metavar="FILE"),
+    "--samples": _take("also generate N tokens at 0, 0.5, 1 and 2 times the advised alpha (needs"
+                       " --out)", type=_SOME, metavar="N"),
+}
 _RUN = "--out --seed --threads"
 _TEXTS = f"--model --dtype --concept --words --negatives {_RUN}"
 _GRID = "--alpha-max --alphas"
@@ -205,11 +141,12 @@ _OWN = {
     "train": f"{_RUN} --json {_GRID} --context --steps",
     "explore-data": f"{_TEXTS} {_GRID} --contexts",
     "advise": f"{_TEXTS} --vector --site --read --apply --data --budget --reverse-budget"
-    " --per-token --percentile --direction --level --before-peak --sign --tokens --largest"
-    " --quantile --context-texts --contexts --max-activation --rank-layers --check-ranking"
-    " --export --samples",
+              " --per-token --percentile --direction --level --before-peak --sign --tokens"
+              " --largest --quantile --context-texts --contexts --max-activation --rank-layers"
+              " --check-ranking --export --samples",
     "read": "--json",
 }
+# fmt: on
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "laws": {"contexts": 4},
     "figures": {"windows": 4},
@@ -225,57 +162,52 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """
     given = list(arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
-        given.insert(0, DEFAULT_JOB)
+        given.insert(0, next(iter(JOBS)))
     parser = Parser(
-        prog="python -m proofs_check.bridge",
+        prog=_PROG,
         description="Does the theory hold on this language model, and which alpha is right?",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB")
-    parsers = {}
     for name, text in JOBS.items():
         own = jobs.add_parser(name, help=text, description=f"{name}: {text}.", allow_abbrev=False)
-        own.set_defaults(**_DEFAULTS.get(name, {}))
         if name == "read":
             own.add_argument("files", nargs="+", metavar="FILE", help=".npz, .csv, .jsonl")
         for option in _OWN[name].split():
             settings = dict(_OPTIONS[option])
-            dest = option[2:].replace("-", "_")
-            default = _DEFAULTS.get(name, {}).get(dest, settings.get("default"))
-            if default is not None:
-                settings["help"] += f" (default: {default})"
-            if "action" not in settings:
-                settings["default"] = default
+            changed = _DEFAULTS.get(name, {}).get(option[2:], settings.get("default"))
+            if "default" in settings:
+                settings["default"] = changed
+            if changed is not None:
+                settings["help"] += f" (default: {changed})"
             own.add_argument(option, **settings)
-        parsers[name] = own
     options, left = parser.parse_known_args(given)
     if left:
-        _refuse(parsers, options.job, left[0].split("=")[0])
+        _refuse(parser, options.job, left[0].split("=")[0])
     return options
 
 
-def _refuse(parsers: Mapping[str, argparse.ArgumentParser], job: str, word: str) -> NoReturn:
+def _refuse(parser: Parser, job: str, word: str) -> NoReturn:
     """Say where a word would belong that `job` does not know; exit with status 2."""
-    prog = "python -m proofs_check.bridge"
     others = [name for name in JOBS if word in _OWN[name].split()]
+    close = get_close_matches(word, _OWN[job].split(), n=1)
+    problem = f"the job {job} has no {word}"
     if word in JOBS:
-        problem = f"the job comes first: {prog} {word} ..."
-    elif word.startswith("-") and others:
-        problem = f"the job {job} has no {word}, it belongs to {', '.join(others)}"
-    elif word.startswith("-"):
-        close = get_close_matches(word, _OWN[job].split(), n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        problem = f"the job {job} has no {word}; {hint}see {prog} {job} --help"
-    else:
-        problem = f"the job {job} takes no files, got {word}; see {prog} --help"
-    parsers[job].exit(2, f"error: {problem}\n")
+        problem = f"the job comes first: {parser.prog} {word} ..."
+    elif not word.startswith("-"):
+        problem = f"the job {job} takes no files, got {word}"
+    elif others:
+        problem += f", it belongs to {', '.join(others)}"
+    elif close:
+        problem += f"; did you mean {close[0]}?"
+    parser.exit(2, f"error: {problem}; see {parser.prog} {job} --help\n")
 
 
 def checked(options: argparse.Namespace) -> argparse.Namespace:
     """Refuse what is wrong before half a minute is spent on loading a model.
 
-    `layers` and `only` become tuples.
+    `layers`, `only` and `words` become tuples, `alphas` the grid.
 
     Raises
     ------
@@ -283,8 +215,9 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
         A grid, layer, figure, demand or path that cannot be.
     """
     said = vars(options)
+    options.words = words(said.get("words"))
     if "alphas" in said:
-        _grid(options)
+        options.alphas = alpha_grid(options.alpha_max, options.alphas)
     if "layers" in said:
         options.layers = numbers(options.layers, "--layers")
     if "only" in said:
@@ -292,9 +225,8 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
         for name in options.only:
             if name not in FIGURES:
                 raise UnknownNameError("figure of the bridge", name, FIGURES)
-    vector = said.get("vector")
-    if vector and not Path(vector).is_file():
-        raise VectorError(f"no file {vector}", remedy="check the path given with --vector")
+    if said.get("vector") and not Path(options.vector).is_file():
+        raise VectorError(f"no file {options.vector}", remedy="check the path given with --vector")
     if said.get("json"):
         output_folder(Path(options.json).parent)
     if options.job == "advise":
@@ -305,57 +237,32 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
     return options
 
 
-def _grid(options: argparse.Namespace) -> None:
-    if not 0 < options.alpha_max < float("inf"):
-        raise AlphaError(
-            f"the largest alpha is {options.alpha_max}, a positive finite number is needed",
-            remedy="give for instance --alpha-max 8",
-        )
-    if options.alphas < 5 or options.alphas % 2 == 0:
-        raise AlphaError(
-            f"a grid of {options.alphas} alphas, an odd number of at least 5 is needed",
-            remedy=f"give --alphas {max(5, options.alphas + 1 - options.alphas % 2)}",
-        )
-
-
 def _advice(options: argparse.Namespace) -> None:
-    if options.per_token is not None:
-        _per_token(options)
-    elif not options.rank_layers:
-        Demand.of(2, [0], plateau=0.01, **demands_of(options))
-    elif options.rank_layers != "all":
-        numbers(options.rank_layers, "--rank-layers")
-    ways = [name for name in ("tokens", "largest") if getattr(options, name)]
-    if len(ways) > 1:
-        raise BudgetError("--tokens and --largest were given", remedy="choose one of them")
-    numbers(options.tokens, "--tokens")
-    if options.samples and not options.out:
-        raise OutputError("--samples needs --out", remedy="give a folder with --out")
-    if options.export:
-        from steering_strength.proofs_check.bridge.vector_files import require_ending
-
-        require_ending(Path(options.export))
-        output_folder(Path(options.export).parent)
-    if options.data:
-        for name in ("vector", "site", "rank_layers", "samples", "export", "context_texts"):
-            if getattr(options, name):
-                raise VectorError(
-                    f"--{name.replace('_', '-')} needs a model, --data holds numbers only",
-                    remedy="leave one of them out",
-                )
-
-
-def _per_token(options: argparse.Namespace) -> None:
-    """A cost per generated token stands alone: one alpha follows from it, not a window."""
-    for name in ("budget", "reverse_budget", "level", "data", "rank_layers"):
-        if getattr(options, name) is not None:
-            raise BudgetError(
-                f"--per-token and --{name.replace('_', '-')} were given", remedy="choose one"
-            )
-    if not 0 < options.per_token < float("inf"):
+    """One way to say each thing, and numbers that can be met."""
+    against = {
+        "per_token": ("budget", "reverse_budget", "level", "data", "rank_layers"),
+        "data": ("vector", "site", "rank_layers", "samples", "export", "context_texts"),
+        "tokens": ("largest",),
+    }
+    for one, others in against.items():
+        for other in others:
+            if getattr(options, one) is not None and getattr(options, other) is not None:
+                pair = " and ".join(f"--{name.replace('_', '-')}" for name in (one, other))
+                raise BudgetError(f"{pair} were given", remedy="choose one of them")
+    if options.per_token is not None and not 0 < options.per_token < math.inf:
         raise BudgetError(f"--per-token is {options.per_token}", remedy="give nats, above 0")
     if options.percentile is not None and not 0 < options.percentile < 1:
         raise BudgetError(f"--percentile is {options.percentile}", remedy="give 0.95 for the 95th")
+    options.tokens = numbers(options.tokens, "--tokens")
+    if options.rank_layers not in (None, "all"):
+        numbers(options.rank_layers, "--rank-layers")
+    elif options.rank_layers is None and options.per_token is None:
+        Demand.of(2, [0], plateau=0.01, **demands_of(options))
+    if options.samples and not options.out:
+        raise OutputError("--samples needs --out", remedy="give a folder with --out")
+    if options.export:
+        require_ending(Path(options.export))
+        output_folder(Path(options.export).parent)
 
 
 def demands_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -381,27 +288,24 @@ def demands_of(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def numbers(text: str | None, option: str) -> tuple[int, ...] | None:
-    """Whole numbers from 0 between commas; None where nothing was given.
-
-    Raises
-    ------
-    ShapeError
-        Something else.
-    """
+    """Whole numbers from 0 between commas, None where nothing was given; else a ShapeError."""
     if text is None:
         return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts):
+    parts = words(text)
+    if not parts or not all(part.isdigit() for part in parts):
         raise ShapeError(
             f"{option} is {text!r}", remedy=f"give numbers from 0, such as {option} 7,15"
         )
     return tuple(int(part) for part in parts)
 
 
-def folder_of(words: Sequence[str]) -> Path | None:
-    """The folder into which a job, called with `words`, writes what can be drawn; None if none."""
-    options = parse(words)
+def words(text: str | None) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def folder_of(arguments: Sequence[str]) -> Path | None:
+    """The folder into which a job, called with `arguments`, writes what can be drawn, or None."""
+    options = parse(arguments)
     target = getattr(options, "out", None)
-    if target is None or options.job == "explore-data":
-        return None
-    return Path(target)
+    return None if target is None or options.job == "explore-data" else Path(target)

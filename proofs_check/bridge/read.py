@@ -34,9 +34,10 @@ from steering_strength.proofs_check.bridge.errors import CurveError
 from steering_strength.proofs_check.verdict import Status, Verdict
 from steering_strength.theory.errors import ShapeError
 
-__all__ = ["Curves", "count_shapes", "shape_of"]
+__all__ = ["SHAPES", "Curves", "count_shapes", "shape_of"]
 
 Floats = NDArray[np.float64]
+SHAPES = ("rise", "fall", "bump", "dip", "multi", "flat")
 
 # Columns and arrays by the names people give them; the first is ours.
 _SYNONYMS = {
@@ -117,7 +118,7 @@ def shape_of(values: ArrayLike, tolerance: float) -> tuple[str, tuple[int, ...]]
 def count_shapes(curves: Floats, tolerance: float) -> dict[str, int]:
     """How many of the curves, (A, k), have each shape."""
     found = Counter(shape_of(curve, tolerance)[0] for curve in curves.T)
-    return {name: found[name] for name in ("rise", "fall", "bump", "dip", "multi", "flat")}
+    return {name: found[name] for name in SHAPES}
 
 
 @dataclass(frozen=True, eq=False)

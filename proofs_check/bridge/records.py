@@ -6,11 +6,14 @@ by the plateau LN(+-v) W^T; at the last block by the closed form, everywhere. `f
 draws what is written here.
 
 The authors' texts, contexts and layers are unpublished, so no figure can be pixel-identical. Blocks
-are a quarter, half, and the last of the depth.
+are a quarter, half, and the last of the depth. The paper's judge is a language model and its
+benchmark is MMLU; both are callables here, whatever the user has, and what is included needs no
+download: a judge that looks for the concept's words, and a four-way cloze on library text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,28 +25,25 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import expit, logsumexp
 
-from steering_strength.proofs_check.bridge.blocks import (
-    asinh_grid,
-    plateau,
-    text_derivatives,
-    text_losses,
-)
-from steering_strength.proofs_check.bridge.data import write_arrays
+from steering_strength.proofs_check.bridge.blocks import plateau, text_derivatives, text_losses
+from steering_strength.proofs_check.bridge.data import asinh_grid, write_arrays
+from steering_strength.proofs_check.bridge.errors import ModelError
 from steering_strength.proofs_check.bridge.local import derivatives, last_block, remainders
 from steering_strength.proofs_check.bridge.options import FIGURES
-from steering_strength.proofs_check.bridge.scores import Cloze, Score, benchmark_curve, judge_curve
 from steering_strength.proofs_check.bridge.texts import text_windows
-from steering_strength.proofs_check.bridge.vectors import Apply, Site, SteeringVector
+from steering_strength.proofs_check.bridge.vectors import SteeringVector
 from steering_strength.theory.errors import ShapeError
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
     from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch
 
-__all__ = ["adaptive_curve", "one_layer_record", "paper_records"]
+__all__ = ["Cloze", "adaptive_curve", "benchmark_curve", "contains", "judge_curve",
+           "one_layer_record", "paper_records"]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, Any]
+Progress = Callable[[str], None]
 
 _RESAMPLINGS, _CONTEXTS, _TOKENS = 12, 4, 8
 _EARLY, _MIDDLE, _LAST = range(3)
@@ -52,6 +52,8 @@ _NEAR_NATS = 1.0
 _BAND = (0.1, 0.9)
 # In probability: half the width of a point in the figure.
 _SPLINE, _START, _MOST = 5e-3, 13, 49
+_SAMPLES, _LENGTH, _PROMPTS, _CHOICES = 8, 16, 3, 4
+_CELLS = 1 << 22
 
 
 def adaptive_curve(
@@ -63,46 +65,24 @@ def adaptive_curve(
     tolerance: float = _SPLINE,
     most: int = _MOST,
 ) -> tuple[Floats, Floats, float]:
-    """A curve over alpha from few evaluations: nodes in asinh(alpha / unit), refined where needed.
+    """Nodes in asinh(alpha / unit), halved until a spline through the others predicts midpoints.
 
-    A distribution changes on the scale of its own alpha near 0 and like 1/alpha far out; each
-    interval is halved until a cubic spline through the others predicts its midpoint.
-
-    Parameters
-    ----------
-    evaluate : callable
-        alphas (n,) -> values (n, k).
-
-    Returns
-    -------
-    alphas, values : (n,) and (n, k)
-    error : float
-        Largest |spline - evaluation| at the midpoints that were checked last.
+    `evaluate` maps alphas (n,) to values (n, k). Returns alphas (n,), values (n, k), and the
+    largest |spline - value| at the midpoints checked last.
     """
     t = np.linspace(np.arcsinh(low / unit), np.arcsinh(high / unit), _START)
-    alphas = unit * np.sinh(t)
-    alphas[0], alphas[-1] = low, high
-    values = np.asarray(evaluate(alphas), dtype=np.float64)
-    # Intervals are open until their midpoint was predicted; halving one reopens its halves.
-    open_ = np.ones(t.size - 1, dtype=bool)
-    error = np.inf
-    while open_.any() and alphas.size + open_.sum() <= most:
-        left = np.flatnonzero(open_)
+    values, error = np.asarray(evaluate(np.clip(unit * np.sinh(t), low, high))), np.inf
+    left = np.arange(t.size - 1)  # intervals whose midpoint was not predicted yet
+    while left.size and t.size + left.size <= most:
         middle = 0.5 * (t[left] + t[left + 1])
-        new = unit * np.sinh(middle)
-        seen = np.asarray(evaluate(new), dtype=np.float64)
+        seen = np.asarray(evaluate(unit * np.sinh(middle)))
         gap = np.abs(CubicSpline(t, values)(middle) - seen).max(axis=1)
-        error = float(gap.max())
+        error, wrong = float(gap.max()), middle[gap > tolerance]
         order = np.argsort(np.concatenate([t, middle]), kind="stable")
-        open_ = np.repeat(False, alphas.size + new.size - 1)
-        wrong = left[gap > tolerance]
-        shift = np.searchsorted(left, wrong)
-        for half in (0, 1):
-            open_[wrong + shift + half] = True
-        t = np.concatenate([t, middle])[order]
-        alphas = np.concatenate([alphas, new])[order]
-        values = np.concatenate([values, seen])[order]
-    return alphas, values, error
+        t, values = (np.concatenate(pair)[order] for pair in ((t, middle), (values, seen)))
+        # Halving an interval opens both its halves.
+        left = (np.searchsorted(t, wrong)[:, None] - [1, 0]).ravel()
+    return np.clip(unit * np.sinh(t), low, high), values, error
 
 
 def paper_records(
@@ -116,7 +96,7 @@ def paper_records(
     judge: Callable[[str], float] | None = None,
     benchmark: Callable[[Any, Any], float] | None = None,
     seed: int = 0,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> list[Path]:
     """Measure the figures `names` and write paper_<name>.npz each; returns the files.
 
@@ -127,24 +107,17 @@ def paper_records(
     benchmark : callable, optional
         (model, tokenizer) -> a score, called once under each steering; default: a cloze.
     """
-    ready = _Paper(model, concept, context, windows, seed, progress)
-    paths = []
+    ready, paths = _Paper(model, concept, context, windows, seed, progress), []
     for number, name in enumerate(names, start=1):
-        arrays: Arrays
+        vector = ready.vectors[_MIDDLE]
         if name == "judge":
-            arrays = _scored(
-                judge_curve(model, ready.vectors[_MIDDLE], concept, judge, seed=seed, say=progress)
-            )
+            arrays = judge_curve(model, vector, concept, judge, seed=seed, say=progress)
         elif name == "benchmark":
             batch = text_windows(model.tokenizer, 2 * windows, ready.window, seed=seed)
-            arrays = _scored(
-                benchmark_curve(
-                    model, ready.vectors[_MIDDLE], benchmark or Cloze(batch, seed=seed),
-                    say=progress,
-                )
-            )  # fmt: skip
+            asked = benchmark or Cloze(batch, seed=seed)
+            arrays = benchmark_curve(model, vector, asked, say=progress)
         else:
-            arrays = ready.measure(name)
+            arrays = getattr(ready, name.replace("-", "_"))()
         arrays["title"] = f"{model.name}, “{concept.name}”. {FIGURES[name]}"
         paths.append(write_arrays(folder / f"paper_{name.replace('-', '_')}.npz", arrays))
         progress(f"figure {number} of {len(names)} measured: {name}")
@@ -170,43 +143,24 @@ def _numbered(panels: Sequence[Mapping[str, Any]], wide: int | None = None) -> A
     return arrays
 
 
-def _scored(score: Score) -> Arrays:
-    return {name: np.asarray(value) for name, value in vars(score).items()}
-
-
 class _Paper:
     """A model, its vectors at three blocks, and one method for each figure."""
 
     def __init__(
         self, model: SteeredModel, concept: ConceptTexts, context: int, windows: int, seed: int,
-        say: Callable[[str], None],
+        say: Progress,
     ) -> None:  # fmt: skip
-        if not model.blocks:
+        depth = len(model.blocks)
+        if not depth:
             raise ShapeError(
                 f"{model.name} has no chain of blocks that map states to states",
                 remedy="only the final norm can be examined: use the job final-norm",
             )
-        depth = len(model.blocks)
-        self.model, self.concept, self.seed, self.say = model, concept, seed, say
-        self.sites = tuple(Site(layer) for layer in (depth // 4, depth // 2, depth - 1))
+        self.model, self.texts, self.seed, self.say = model, concept, seed, say
+        self.sites = [model.site(layer) for layer in (depth // 4, depth // 2, depth - 1)]
         self.vectors = model.vectors(concept.positive, concept.neutral, self.sites)
         self.shown = model.encode([concept.contexts[context]])
-        self.windows = windows
-        self.window = min(64, (model.longest or 65) - 1)
-
-    def measure(self, name: str) -> Arrays:
-        """The arrays of one figure of `FIGURES`, judge and benchmark apart."""
-        makers = {
-            "bumps": self.bumps,
-            "negative": self.negative,
-            "last-position": self.last_position,
-            "negatives": self.negatives,
-            "bootstrap": self.bootstrap,
-            "normalised": self.normalised,
-            "cross-entropy": self.cross_entropy,
-            "concept": self.concept_probability,
-        }
-        return makers[name]()
+        self.windows, self.window = windows, min(64, (model.longest or 65) - 1)
 
     def rows(self, wanted: Sequence[tuple[SteeringVector, str]], sign: int = 1) -> Arrays:
         """The paper's range above, where alpha v is shorter than the state below."""
@@ -226,12 +180,12 @@ class _Paper:
 
     def last_position(self) -> Arrays:
         vector = self.vectors[_MIDDLE]
-        last = vector.applied("last")
+        last = replace(vector, apply="last")
         return self.rows([(vector, ", all positions"), (last, ", last position only")])
 
     def negatives(self) -> Arrays:
-        sampled = self.model.with_sampled_negatives(self.concept, seed=self.seed).neutral
-        other = self.model.vector(self.concept.positive, sampled, self.sites[_MIDDLE])
+        sampled = self.model.with_sampled_negatives(self.texts, seed=self.seed).neutral
+        other = self.model.vector(self.texts.positive, sampled, self.sites[_MIDDLE])
         own = self.vectors[_MIDDLE]
         return self.rows([(own, ", N of the concept file"), (other, ", N sampled from the model")])
 
@@ -246,11 +200,11 @@ class _Paper:
 
     def bootstrap(self) -> Arrays:
         """Resample P and N; the tokens are those of the vector of all texts."""
-        rng, site = np.random.default_rng(self.seed), self.sites[_MIDDLE]
-        vector = self.vectors[_MIDDLE]
+        rng, vector = np.random.default_rng(self.seed), self.vectors[_MIDDLE]
+        site = vector.site
         sides = [
             self.model.states(texts, site, "mean").double().numpy()
-            for texts in (self.concept.positive, self.concept.neutral)
+            for texts in (self.texts.positive, self.texts.neutral)
         ]
         panels = []
         for name, reach in (("", 200.0), (", |αv| ≤ |h|", vector.residual_norm / vector.norm)):
@@ -260,29 +214,22 @@ class _Paper:
                 plus, minus = (s[rng.integers(0, len(s), len(s))].mean(0) for s in sides)
                 again = replace(vector, values=plus - minus)
                 drawn.append(_panel(self.model, again, self.shown, "", reach, like=whole))
-            measured = np.stack([panel["measured"] for panel in drawn])
-            mean = {
-                key: np.stack([panel[key] for panel in drawn]).mean(axis=0)
-                for key in ("measured", "near", "far", "exact", "plateau")
-            }
+            keys = ("measured", "near", "far", "exact", "plateau")
+            mean = {key: np.mean([panel[key] for panel in drawn], axis=0) for key in keys}
             # Quantiles: a probability cannot fall below 0, and a band should not.
-            low, high = np.quantile(measured, _BAND, axis=0)
+            low, high = np.quantile([panel["measured"] for panel in drawn], _BAND, axis=0)
             panels.append({**whole, **mean, "low": low, "high": high})
             self.say(f"{_RESAMPLINGS} resamplings measured{name}")
         return _numbered(panels)
 
     def cross_entropy(self) -> Arrays:
         batch = text_windows(self.model.tokenizer, self.windows, self.window, seed=self.seed)
-        curves = []
-        for vector in self.vectors:
-            curves.append(_entropy(self.model, vector, batch))
-            self.say(f"cross-entropy at {vector.site.name} measured")
-        return _numbered(curves)
+        return _numbered([_entropy(self.model, vector, batch) for vector in self.vectors])
 
-    def concept_probability(self) -> Arrays:
+    def concept(self) -> Arrays:
         """F_T at the three blocks, mean over a few contexts."""
-        batch = self.model.encode(self.concept.contexts[:_CONTEXTS])
-        words = self.model.tokens(self.concept.words)
+        batch = self.model.encode(self.texts.contexts[:_CONTEXTS])
+        words = self.model.tokens(self.texts.words)
         return _numbered([_concept(self.model, v, batch, words) for v in self.vectors])
 
 
@@ -300,8 +247,7 @@ def _panel(
 
     `like` is a panel whose tokens and alphas are taken instead of finding them.
     """
-    apply: Apply = "last" if vector.apply == "last" else "all"
-    held = model.hold(batch, vector.site, apply)
+    held = model.hold(batch, vector.site, vector.apply)
     (local,) = derivatives(held, vector)
 
     def log_q(alphas: Floats) -> Floats:
@@ -316,17 +262,15 @@ def _panel(
     else:
         tokens, alphas, error = like["tokens"], like["alphas"], float("nan")
         values = np.exp(log_q(alphas)[:, tokens])
-    base = np.exp(local.log_p[tokens])
-    family = local.family()
+    base, family, norm = np.exp(local.log_p[tokens]), local.family(), model.norm
     near = np.exp(np.stack([family.log_probability(float(a))[tokens] for a in alphas]))
     within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
     rest = remainders(held, vector, sign)[0]
-    steering = model.norm.steering(rest, vector.values)
-    scale = np.linalg.norm(model.norm.centred(rest)) / np.linalg.norm(
-        model.norm.centred(vector.values)
-    )
-    far = np.exp(model.log_softmax(torch.as_tensor(steering.output(alphas)))[:, tokens])
-    exact = np.full(values.shape, np.nan)
+    scale = np.linalg.norm(norm.centred(rest)) / np.linalg.norm(norm.centred(vector.values))
+    output = torch.as_tensor(norm.steering(rest, vector.values).output(alphas))
+    far = np.exp(model.log_softmax(output)[:, tokens])
+    blank = np.full(values.shape, np.nan)
+    exact = blank
     if vector.site.layer == len(model.blocks) - 1:
         h = held.residual[0, int(batch.last[0])].double().cpu().numpy()
         exact = np.exp(last_block(model, h, vector).log_probability(alphas)[:, tokens]) - base
@@ -340,8 +284,8 @@ def _panel(
         "far": np.where((np.abs(alphas) >= scale)[:, None], far - base, np.nan),
         "exact": exact,
         "plateau": np.exp(plateau(model, vector)[(sign + 1) // 2, tokens]) - base,
-        "low": np.full(values.shape, np.nan),
-        "high": np.full(values.shape, np.nan),
+        "low": blank,
+        "high": blank,
         "error": error,
     }
 
@@ -349,27 +293,19 @@ def _panel(
 def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -> Arrays:
     """Delta CE on text in nats per token: measured, its parabola at 0, and its plateaus."""
     held, half = model.hold(windows, vector.site), 12
-    alphas = asinh_grid(100.0, 1.0, half)
-    losses = np.array(
-        [text_losses(model, held.all_normed(a, vector), windows.ids).mean() for a in alphas]
-    )
-    one = model.hold(windows.row(0), vector.site)
-    step = 0.03 / derivatives(one, vector)[0].variance ** 0.5
-    states = [
-        held.all_normed(a, vector)[:, :-1].reshape(-1, model.width) for a in (-step, 0.0, step)
-    ]
+    alphas = asinh_grid(100.0, half)
+    losses = np.array([text_losses(held, a, vector).mean() for a in alphas])
+    sd = derivatives(model.hold(windows.row(0), vector.site), vector)[0].variance ** 0.5
+    slopes, curvatures, _ = text_derivatives(held, vector, 0.03 / sd)
     goal = windows.ids[:, 1:].reshape(-1).numpy()
-    slopes, curvatures, _ = text_derivatives(model, states, goal, step)
-    unsteered = float(losses[half])
-    ends = -plateau(model, vector)[:, goal].mean(axis=1) - unsteered
     return {
-        "layer": int(vector.site.layer or 0),
+        "layer": vector.site.layer,
         "alphas": alphas,
-        "measured": losses - unsteered,
+        "measured": losses - losses[half],
         "slope": float(slopes.mean()),
         "curvature": float(curvatures.mean()),
-        "plateau": ends,
-        "unsteered": unsteered,
+        "plateau": -plateau(model, vector)[:, goal].mean(axis=1) - losses[half],
+        "unsteered": float(losses[half]),
     }
 
 
@@ -378,9 +314,7 @@ def _concept(
 ) -> Arrays:
     """F_T on [-40, 40]: measured, the tilt and the sigmoid with the slope of M_loc, the plateau."""
     held, half = model.hold(batch, vector.site), 14
-    alphas = asinh_grid(40.0, 1.0, half)
-    inside = np.zeros(model.vocabulary, dtype=bool)
-    inside[words] = True
+    alphas, inside = asinh_grid(40.0, half), np.isin(np.arange(model.vocabulary), words)
     rows: dict[str, list[Floats]] = {"measured": [], "tilt": [], "sigmoid": [], "exact": []}
     for j, local in enumerate(derivatives(held, vector)):
         log_q = model.log_softmax(held.last_normed([j] * alphas.size, alphas, vector))
@@ -398,11 +332,198 @@ def _concept(
             h = held.residual[j, int(batch.last[j])].double().cpu().numpy()
             exact = _share(last_block(model, h, vector).log_probability(alphas), inside)
         rows["exact"].append(exact)
-    mean = {name: np.stack(values).mean(axis=0) for name, values in rows.items()}
-    layer = int(vector.site.layer or 0)
+    mean = {name: np.mean(values, axis=0) for name, values in rows.items()}
     ends = _share(plateau(model, vector), inside)
-    return {"layer": layer, "alphas": alphas, "plateau": ends, **mean}
+    return {"layer": vector.site.layer, "alphas": alphas, "plateau": ends, **mean}
 
 
-def _share(log_p: Floats, inside: NDArray[np.bool_]) -> Floats:
+def _share(log_p: Floats, inside: NDArray[Any]) -> Floats:
     return np.asarray(np.exp(logsumexp(log_p[..., inside], axis=-1)))
+
+
+def contains(words: Sequence[str]) -> Callable[[str], float]:
+    """A judge: 1 if a text contains one of `words` as a word of its own, in any case, else 0."""
+    wanted = {word.lower() for word in words}
+    return lambda text: float(bool(wanted & set(re.findall(r"\w+", text.lower()))))
+
+
+def judge_curve(
+    model: SteeredModel,
+    vector: SteeringVector,
+    concept: ConceptTexts,
+    judge: Callable[[str], float] | None = None,
+    *,
+    samples: int = _SAMPLES,
+    length: int = _LENGTH,
+    seed: int = 0,
+    say: Progress,
+) -> Arrays:
+    """Mean judgement of texts generated under steering: the paper's concept probability.
+
+    Every alpha uses the same random numbers, so neighbouring alphas differ by the steering more
+    than by the draw.
+
+    Raises
+    ------
+    ModelError
+        The judge returns something outside [0, 1].
+    """
+    own, prompts = judge or contains(concept.words), concept.contexts[:_PROMPTS]
+    means, drawn, alphas = [], [], asinh_grid(40.0, 5)
+    for alpha in alphas.tolist():
+        found: list[float] = []
+        for index, prompt in enumerate(prompts):
+            batch = model.encode([prompt]).take([0] * samples)
+            with model.steered(vector, alpha):
+                made, _ = model.continued(
+                    batch, length, temperature=1.0, seed=seed + index, stop=False
+                )
+            if alpha == 0.0:
+                drawn.append(made)
+            new = made.ids[:, -length:].tolist()
+            found += [float(own(model.tokenizer.decode(row))) for row in new]
+        if not all(0 <= value <= 1 for value in found):
+            raise ModelError(
+                f"the judge returned a value from {min(found)} to {max(found)}",
+                remedy="a judge returns a probability between 0 and 1",
+            )
+        means.append(float(np.mean(found)))
+        say(f"alpha = {alpha:g}: {means[-1]:.2f} of {len(found)} texts")
+    count, measured = len(prompts) * samples, np.array(means)
+    caption = f"{count} texts of {length} tokens per α, with standard errors."
+    dense, predicted, ends = np.zeros(0), np.zeros(0), np.full(2, np.nan)
+    if judge is None:
+        words = model.tokens(concept.words)
+        dense, predicted = _tilted_texts(model, vector, drawn, words, length)
+        share = np.exp(logsumexp(plateau(model, vector)[:, words], axis=1))
+        # 1 - (1 - f)^n without cancellation at small f.
+        ends = -np.expm1(length * np.log1p(-np.minimum(share, 1 - 1e-16)))
+        caption += (
+            " The judge looks for a word of the concept; it is not the paper's. Predicted: the"
+            " texts of α = 0, each of their next-token distributions tilted by its M_loc; bars:"
+            f" {length} draws from the plateau."
+        )
+    else:
+        caption += " The judge is a callable of the user; theory predicts next tokens only."
+    # Binomial; with one count added on either side, so that 0 of 24 is not known exactly.
+    error = np.sqrt((measured * count + 1) * ((1 - measured) * count + 1)) / (count + 2) ** 1.5
+    return {
+        "name": "share of texts that show the concept", "caption": caption,
+        "layer": vector.site.layer, "alphas": alphas, "measured": measured, "error": error,
+        "dense": dense, "predicted": predicted, "plateau": ends,
+    }  # fmt: skip
+
+
+def _tilted_texts(
+    model: SteeredModel, vector: SteeringVector, texts: list[TokenBatch],
+    words: NDArray[np.int64], length: int,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """(alphas, chance that a word occurs): unsteered texts, every next token tilted by M_loc."""
+    first = model.hold(texts[0].row(0), vector.site)
+    sd = derivatives(first, vector)[0].variance ** 0.5
+    alphas, step, missed = np.linspace(-1.5, 1.5, 13) / sd, 0.03 / sd, []
+    outside = ~np.isin(np.arange(model.vocabulary), words)
+    for batch in texts:
+        held = model.hold(batch, vector.site)
+        passes = [held.all_normed(a, vector)[:, -length - 1 : -1] for a in (-step, 0.0, step)]
+        # One text at a time: its positions are held, not all of them.
+        for states in zip(*passes, strict=True):
+            low, middle, high = (model.read_out(state).numpy() for state in states)
+            rows = []
+            for alpha in alphas:
+                logits = middle + alpha * (high - low) / (2 * step)
+                odds = logsumexp(logits[:, words], axis=1) - logsumexp(logits[:, outside], axis=1)
+                # log(1 - F) = -log(1 + e^logit), summed over the positions of the text.
+                rows.append(np.exp(-np.logaddexp(0.0, odds).sum()))
+            missed.append(rows)
+    return alphas, 1.0 - np.mean(missed, axis=0)
+
+
+class Cloze:
+    """Which of four tokens comes next in library text? Chance is a quarter; nothing is downloaded.
+
+    `batch` holds R windows of T tokens; wrong choices are tokens of the same text, at random.
+    """
+
+    def __init__(self, batch: TokenBatch, *, seed: int = 0) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        following = batch.ids[:, 1:].reshape(-1)
+        kinds = following.unique()
+        drawn = torch.randint(kinds.numel(), (following.numel(), _CHOICES - 1), generator=generator)
+        # A wrong choice that is the right one is replaced by its neighbour among the kinds.
+        drawn = (drawn + (kinds[drawn] == following[:, None]).long()) % kinds.numel()
+        self.batch = batch
+        self.candidates = torch.cat([following[:, None], kinds[drawn]], dim=1)
+
+    def logits(self, model: SteeredModel, states: torch.Tensor) -> Floats:
+        """Logits of the candidates, (R (T - 1), 4), from normed states (R, T, d)."""
+        flat = states[:, :-1].reshape(-1, states.shape[-1])
+        size = max(1, _CELLS // model.vocabulary)
+        pieces = zip(flat.split(size), self.candidates.split(size), strict=True)
+        return np.concatenate([model.read_out(s).gather(1, c).numpy() for s, c in pieces])
+
+
+def benchmark_curve(
+    model: SteeredModel,
+    vector: SteeringVector,
+    benchmark: Cloze | Callable[[Any, Any], float],
+    *,
+    say: Progress,
+) -> Arrays:
+    """A benchmark's score under steering, or the built-in cloze's with its prediction.
+
+    Raises
+    ------
+    SelfCheckError
+        The benchmark did not run the model.
+    ModelError
+        It returned something that is not a finite number.
+    """
+    alphas = asinh_grid(10.0, 6)
+    arrays: Arrays = {"layer": vector.site.layer, "alphas": alphas}
+    if not isinstance(benchmark, Cloze):
+        found = []
+        for alpha in alphas.tolist():
+            with model.steered(vector, alpha):
+                found.append(float(benchmark(model.hf_model, model.tokenizer)))
+            if not np.isfinite(found[-1]):
+                raise ModelError(
+                    f"the benchmark returned {found[-1]} at alpha = {alpha:g}",
+                    remedy="a benchmark returns a finite number",
+                )
+            say(f"alpha = {alpha:g}: score {found[-1]:.3f}")
+        return arrays | {
+            "name": "score",
+            "caption": "A benchmark of the user: theory predicts next tokens, not scores.",
+            "measured": np.array(found), "error": np.full(alphas.size, np.nan),
+            "dense": np.zeros(0), "predicted": np.zeros(0), "plateau": np.full(2, np.nan),
+        }  # fmt: skip
+    held = model.hold(benchmark.batch, vector.site)
+
+    def logits(alpha: float) -> Floats:
+        return benchmark.logits(model, held.all_normed(alpha, vector))
+
+    measured = np.array([_answered(logits(alpha)) for alpha in alphas.tolist()])
+    first = model.hold(benchmark.batch.row(0), vector.site)
+    sd = derivatives(first, vector)[0].variance ** 0.5
+    step, dense = 0.03 / sd, np.linspace(-2.0, 2.0, 41) / sd
+    low, middle, high = logits(-step), logits(0.0), logits(step)
+    slope, questions = (high - low) / (2 * step), len(middle)
+    fixed = plateau(model, vector)[:, benchmark.candidates.numpy()]
+    say(f"cloze of {questions} questions at {alphas.size} alphas")
+    return arrays | {
+        "name": "share of right answers",
+        "caption": f"{questions} questions: which of four tokens comes next in library text (not"
+        " the paper's MMLU; chance is 0.25). Predicted: logits to first order in α, up to two"
+        " standard deviations of M_loc; bars: at the plateau.",
+        "measured": measured,
+        "error": np.sqrt(measured * (1 - measured) / questions),
+        "dense": dense,
+        "predicted": np.array([_answered(middle + alpha * slope) for alpha in dense]),
+        "plateau": np.array([_answered(rows) for rows in fixed]),
+    }
+
+
+def _answered(logits: Floats) -> float:
+    # A tie is not an answer: the right choice must be above all others.
+    return float((logits[:, 0] > logits[:, 1:].max(axis=1)).mean())

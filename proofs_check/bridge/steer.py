@@ -10,8 +10,9 @@ is used, and given up if the two disagree.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,25 +20,16 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
-from steering_strength.proofs_check.bridge.prefix import SharedPrefix
+from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError, VectorError
 from steering_strength.proofs_check.bridge.structure import first_tensor, precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
-from steering_strength.proofs_check.bridge.vectors import Apply, Site
+from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = [
-    "Captured",
-    "Cost",
-    "Held",
-    "Normed",
-    "Steered",
-    "added",
-    "rows_at_once",
-    "vector_tensor",
-]
+__all__ = ["Captured", "Cost", "Held", "Normed", "Steered", "added", "in_order", "length",
+           "rows_at_once", "skips_below", "vector_tensor"]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -54,18 +46,10 @@ _SHORT = 8
 
 
 class Cost:
-    """What was spent: forward passes as a user pays for them.
+    """What was spent.
 
-    Attributes
-    ----------
-    forwards : int
-        Calls of the model.
-    texts : int
-        Texts that went through, whatever share of the blocks.
-    passes : float
-        Texts times the share of the blocks that they went through.
-    tokens : float
-        The same in token positions.
+    `forwards` are calls of the model, `texts` what went through; `passes` (texts) and `tokens`
+    (positions) count by the share of the blocks that they went through.
     """
 
     def __init__(self) -> None:
@@ -309,6 +293,9 @@ class Held:
         Shape (B,): median length of each context's states over its positions.
     substituted : bool
         Whether the blocks below are skipped.
+
+    Steering goes along one vector at the site, or along several of which the site is the lowest:
+    the others are added where they belong, by hooks.
     """
 
     def __init__(
@@ -317,7 +304,7 @@ class Held:
         batch: TokenBatch,
         site: Site,
         *,
-        apply: Apply = "all",
+        apply: str = "all",
         cost: Cost | None = None,
         verify: bool = True,
     ) -> None:
@@ -332,7 +319,7 @@ class Held:
                 self._run(piece, 1.0)
             missing = batch.ids.shape[1] - piece.ids.shape[1]
             states.append(torch.nn.functional.pad(state.value, (0, 0, 0, missing)))
-            normed.append(out.value[torch.arange(piece.rows), piece.last.to(out.value.device)])
+            normed.append(piece.at_last(out.value))
         self.residual, self.base = torch.cat(states), torch.cat(normed)
         sizes = self.residual.float().norm(dim=-1).cpu()
         self.lengths = np.array(
@@ -352,53 +339,55 @@ class Held:
 
     def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
         """Normed last-position states, (n, d), of those rows."""
-        strengths = torch.as_tensor(np.atleast_1d(np.asarray(alphas, dtype=np.float64)))
-        rows, v = list(contexts), vector_tensor(vector)
-        if self.apply == "last" and self.site.layer is not None and len(set(rows)) == 1:
-            with suppress(ModelError):
-                return self._prefix(rows[0]).normed(v, strengths)
+        strengths = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+        rows, found = list(contexts), []
         step = self._texts(int(self.batch.last[rows].max()) + 1)
-        found = []
         for start in range(0, len(rows), step):
             piece = slice(start, start + step)
-            batch, states = self._steered(rows[piece], strengths[piece], v)
-            normed = self._above(batch, states)
-            found.append(normed[torch.arange(batch.rows), batch.last.to(normed.device)])
+            batch, normed, _ = self._pass(rows[piece], strengths[piece], vector)
+            found.append(batch.at_last(normed))
         return torch.cat(found)
 
     def all_normed(self, alpha: float, vector: Any) -> torch.Tensor:
         """Normed states of all contexts at every position, (B, T, d), under one strength."""
-        v, found = vector_tensor(vector), []
-        length = self.batch.ids.shape[1]
+        found, length = [], self.batch.ids.shape[1]
         for start in range(0, self.count, self._texts(length)):
             rows = list(range(start, min(start + self._texts(length), self.count)))
-            strengths = torch.full((len(rows),), float(alpha), dtype=torch.float64)
-            batch, states = self._steered(rows, strengths, v)
-            normed = self._above(batch, states)
+            _, normed, _ = self._pass(rows, np.full(len(rows), float(alpha)), vector)
             found.append(torch.nn.functional.pad(normed, (0, 0, 0, length - normed.shape[1])))
         return torch.cat(found)
 
     def norm_inputs(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
         """What the final norm is given at the last positions, (n, d), of steered rows."""
-        strengths = torch.as_tensor(np.asarray(alphas, dtype=np.float64))
-        batch, states = self._steered(list(contexts), strengths, vector_tensor(vector))
-        with Normed(self.model) as out, self.replaced(states):
-            self._run(batch, self._share)
-        if out.given is None:
+        batch, _, given = self._pass(list(contexts), np.asarray(alphas), vector)
+        if given is None:
             raise ModelError("the final norm takes no tensor", remedy="this site cannot be read")
-        return out.given[torch.arange(batch.rows), batch.last.to(out.given.device)]
+        return batch.at_last(given)
 
-    def _steered(
-        self, rows: list[int], strengths: torch.Tensor, v: torch.Tensor
-    ) -> tuple[TokenBatch, torch.Tensor]:
-        batch = self.batch.take(rows)
-        states = self.residual[rows, : batch.ids.shape[1]]
+    def _pass(
+        self, rows: list[int], alphas: Floats, vector: Any
+    ) -> tuple[TokenBatch, torch.Tensor, torch.Tensor | None]:
+        """The rows, and their outputs and inputs of the final norm, (R, T, d)."""
+        batch, strengths = self.batch.take(rows), torch.as_tensor(alphas)
         positions = None
         if self.apply == "last":
             positions = torch.arange(batch.ids.shape[1])[None, :] == batch.last[:, None]
-        return batch, added(states, v, strengths, positions)
+        listed = vector if isinstance(vector, list | tuple) else [vector]
+        here, *above = listed
+        states = self.residual[rows, : batch.ids.shape[1]]
+        states = added(states, vector_tensor(here), strengths, positions)
+        if self.site.layer is None:
+            return batch, states, None
+        with ExitStack() as stack:
+            if above:
+                where = "all" if positions is None else positions
+                stack.enter_context(self.model.steered(above, strengths, positions=where))
+            out = stack.enter_context(Normed(self.model))
+            stack.enter_context(self.replaced(states))
+            self._run(batch, self._share)
+        return batch, out.value, out.given
 
-    def _above(self, batch: TokenBatch, states: torch.Tensor) -> torch.Tensor:
+    def above(self, batch: TokenBatch, states: torch.Tensor) -> torch.Tensor:
         """Outputs of the final norm, (R, T, d), for states (R, T, d) at the site."""
         if self.site.layer is None:
             return states
@@ -473,12 +462,6 @@ class Held:
 
         return forward
 
-    def _prefix(self, context: int) -> SharedPrefix:
-        known: dict[int, SharedPrefix] = self.__dict__.setdefault("_prefixes", {})
-        if context not in known:
-            known[context] = SharedPrefix(self, context)
-        return known[context]
-
 
 def skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
     """Whether blocks up to the site may be skipped: compare with a hooked pass, on a few tokens.
@@ -507,6 +490,30 @@ def alternating(width: int) -> torch.Tensor:
     vector = torch.ones(width, dtype=torch.float64)
     vector[::2] = -1.0
     return vector
+
+
+def in_order(vectors: Sequence[SteeringVector]) -> list[SteeringVector]:
+    """Vectors to be added together, the lowest site first.
+
+    Raises
+    ------
+    VectorError
+        None, two at one site, or different positions.
+    """
+    ordered = sorted(vectors, key=lambda v: math.inf if v.site.layer is None else v.site.layer)
+    sites, rules = [v.site.name for v in ordered], {v.apply for v in ordered}
+    if len(rules) != 1 or len(set(sites)) < len(sites):
+        raise VectorError(
+            f"vectors of {', '.join(sites) or 'no site'}, steering {' and '.join(rules) or 'none'}",
+            remedy="give one vector a site, all with the same rule of positions",
+        )
+    return ordered
+
+
+def length(vector: Any) -> float:
+    """Euclidean length of a vector, or of several together."""
+    listed = vector if isinstance(vector, list | tuple) else [vector]
+    return math.hypot(*(one.norm for one in listed))
 
 
 def vector_tensor(vector: Any) -> torch.Tensor:

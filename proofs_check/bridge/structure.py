@@ -12,31 +12,31 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.errors import ModelError, first_line
+from steering_strength.theory import NormedSteering
 from steering_strength.theory.errors import AssumptionError, SteeringError
 
-__all__ = [
-    "Forward",
-    "Structure",
-    "find_structure",
-    "first_tensor",
-    "precision",
-    "quantised",
-    "replaced_output",
-]
+__all__ = ["FinalNorm", "Forward", "Structure", "config_of", "find_structure", "first_tensor",
+           "identify_norm", "precision", "quantised", "replaced_output"]  # fmt: skip
+
+Floats = NDArray[np.float64]
 
 _PROBE_LENGTH = 7
 # The probe moves the logits this far (in nats) so that a soft-cap, typically at 30, saturates.
 _PROBE_SHIFT = 64.0
 _CHUNK = 1 << 14
+# The norm may work in float32 inside: its numbers carry about 7 digits whatever the model's dtype.
+_RELATIVE, _FAR = 1e-5, 1e6
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:
@@ -44,6 +44,12 @@ def first_tensor(output: Any) -> torch.Tensor | None:
     if isinstance(output, tuple | list) and output:
         output = output[0]
     return output if isinstance(output, torch.Tensor) else None
+
+
+def config_of(hf_model: Any) -> Any:
+    """The configuration of the language model, inside that of a larger one if need be."""
+    config = hf_model.config
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
 def precision(dtype: torch.dtype) -> float:
@@ -109,29 +115,12 @@ class Forward:
 class Structure:
     """The steering and reading sites of one model.
 
-    Parameters
-    ----------
-    final_norm : torch.nn.Module
-        The module whose output the unembedding reads.
-    final_norm_name : str
-    unembedding : torch.nn.Module
-        The linear map W (with or without a bias) from states to logits.
-    logit_scale : float
-        Constant factor behind the unembedding (Granite, Cohere); 1 for most models.
-    blocks : tuple of torch.nn.Module
-        In order; empty if the model has no chain of blocks.
-    block_names : tuple of str
-    width, vocabulary : int
-        d and V.
-    dtype : torch.dtype
-        Of the states.
-    not_affine : SteeringError or None
-        Why the logits are no affine function of the final norm's output.
-    plain : bool
-        Whether W h + b, formed here from the weights, is what the unembedding returns; not so where
-        it is quantised, adapted or elsewhere.
-    wide_norm : torch.nn.Module or None
-        For states of 16 bits: a copy of the final norm in float32, d numbers.
+    `final_norm` is the module whose output the `unembedding` reads, a linear map W (with or without
+    a bias), behind which a constant `logit_scale` may stand; `blocks`, in order, map states to
+    states (none, if the model has no such chain). `dtype` is that of the states. `not_affine` says
+    why the logits are no affine function of the final norm's output; `plain` whether W h + b,
+    formed here from the weights, is what the unembedding returns (not where it is quantised,
+    adapted or elsewhere); `wide_norm` is, for states of 16 bits, a float32 copy of the norm.
     """
 
     final_norm: torch.nn.Module
@@ -147,12 +136,9 @@ class Structure:
     plain: bool
     wide_norm: torch.nn.Module | None
 
+    @torch.no_grad()
     def product(self, states: torch.Tensor) -> torch.Tensor:
         """W h + b in float32 or wider, (R, V), the weights widened piece by piece."""
-        with torch.no_grad():
-            return self._product(states)
-
-    def _product(self, states: torch.Tensor) -> torch.Tensor:
         weight, bias = self.unembedding.weight, getattr(self.unembedding, "bias", None)
         wide = torch.promote_types(states.dtype, torch.float32)
         wide = torch.promote_types(wide, weight.dtype)
@@ -166,8 +152,7 @@ class Structure:
         return found if bias is None else found.add_(bias.to(wide))
 
 
-@dataclass(frozen=True)
-class _Call:
+class _Call(NamedTuple):
     """One module call of the probing forward, in order of completion."""
 
     name: str
@@ -199,9 +184,8 @@ def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structu
     except SteeringError:
         raise
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"the forward pass of {kind} fails: {line}",
+            f"the forward pass of {kind} fails: {first_line(error)}",
             remedy="some kernels lack a precision or a device: try float32 or bfloat16",
         ) from error
     if not bool(torch.isfinite(logits).all()):
@@ -230,21 +214,13 @@ def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structu
         problem = _bent(forward, feeding, hidden, logits, ids, generator)
     blocks = _chain_of_blocks(hf_model, calls, hidden.shape)
     structure = Structure(
-        final_norm=feeding.module,
-        final_norm_name=feeding.name,
-        unembedding=unembedding,
-        logit_scale=scale,
-        blocks=tuple(call.module for call in blocks),
-        block_names=tuple(call.name for call in blocks),
-        width=int(hidden.shape[-1]),
-        vocabulary=int(logits.shape[-1]),
-        dtype=hidden.dtype,
+        feeding.module, feeding.name, unembedding, scale,
+        tuple(call.module for call in blocks), tuple(call.name for call in blocks),
+        width=hidden.shape[-1], vocabulary=logits.shape[-1], dtype=hidden.dtype, plain=False,
         not_affine=None if problem is None else _not_affine(hf_model, problem),
-        plain=False,
         wide_norm=_widened(feeding, hidden.dtype),
-    )
-    object.__setattr__(structure, "plain", _is_plain(structure, hidden[0], read.returned[0]))
-    return structure
+    )  # fmt: skip
+    return replace(structure, plain=_is_plain(structure, hidden[0], read.returned[0]))
 
 
 @contextmanager
@@ -281,9 +257,7 @@ def _token_count(hf_model: Any) -> int:
     weight = getattr(hf_model.get_input_embeddings(), "weight", None)
     if isinstance(weight, torch.Tensor) and weight.ndim == 2:
         return int(weight.shape[0])
-    config = hf_model.config
-    inner = config.get_text_config() if hasattr(config, "get_text_config") else config
-    return int(inner.vocab_size)
+    return int(config_of(hf_model).vocab_size)
 
 
 def _trace(hf_model: Any, forward: Forward, ids: torch.Tensor) -> tuple[list[_Call], torch.Tensor]:
@@ -412,9 +386,7 @@ def _bent(
 
 
 def _not_affine(hf_model: Any, problem: str) -> AssumptionError:
-    config = hf_model.config
-    inner = config.get_text_config() if hasattr(config, "get_text_config") else config
-    cap = getattr(inner, "final_logit_softcapping", None)
+    cap = getattr(config_of(hf_model), "final_logit_softcapping", None)
     cause = f" (logit soft-cap {cap:g})" if cap else ""
     remedy = "the tilting law needs logits W h + b: steer a block, where everything is measured"
     if not cap and quantised(hf_model):
@@ -475,3 +447,89 @@ def _is_plain(structure: Structure, states: torch.Tensor, returned: torch.Tensor
         return False
     error = float((structure.product(states) - returned.to(weight.device)).abs().max())
     return error <= 8 * precision(structure.dtype) * float(returned.abs().max()) + 1e-30
+
+
+@dataclass(frozen=True)
+class FinalNorm:
+    """LN(x) = gain * P x / sqrt(mean((P x)^2) + eps) + bias in float64; gain and bias are (d,).
+
+    P is the identity (`kind` "rms") or the centring ("layer"). `precision` is the relative error of
+    the module's own arithmetic, measured: 1e-7 where a float64 model's norm works in float32.
+    """
+
+    kind: Literal["rms", "layer"]
+    gain: Floats
+    bias: Floats
+    eps: float
+    precision: float
+
+    def steering(self, h: Floats, v: Floats) -> NormedSteering:
+        """LN(h + alpha v) as a function of alpha."""
+        return NormedSteering(h, v, kind=self.kind, gain=self.gain, bias=self.bias, eps=self.eps)
+
+    def centred(self, x: Floats) -> Floats:
+        """P x along the last axis."""
+        return x - x.mean(axis=-1, keepdims=True) if self.kind == "layer" else x
+
+
+def identify_norm(
+    apply: Callable[[Floats], Floats], width: int, name: str, *, seed: int = 0
+) -> FinalNorm:
+    """Identify the final norm from its values: `apply` maps (d,) to (d,).
+
+    Five evaluations identify it and three verify it, so Gemma's 1 + weight or a renamed attribute
+    need no special case.
+
+    Raises
+    ------
+    ModelError
+        It is neither an RMSNorm nor a LayerNorm.
+    """
+    bias = apply(np.zeros(width))
+    gain = np.empty(width)
+    # Zero-mean vectors of entries +-1 far from eps: both norms return gain * sign + bias. For odd
+    # d one entry is 0, so a second pattern covers it.
+    for shift in (0, 1):
+        pattern = np.zeros(width)
+        pattern[: width - width % 2] = np.resize([1.0, -1.0], width - width % 2)
+        pattern = np.roll(pattern, shift)
+        unit = pattern / np.sqrt(np.mean(pattern**2))
+        seen = pattern != 0
+        gain[seen] = ((apply(_FAR * pattern) - bias)[seen]) / unit[seen]
+    constant = apply(np.full(width, _FAR)) - bias
+    kind: Literal["rms", "layer"] = (
+        "layer" if np.abs(constant).max() <= 1e-3 * np.abs(gain).max() else "rms"
+    )
+    norm = FinalNorm(kind, gain, bias, _eps(apply, gain, bias), 0.0)
+    precision = float(np.finfo(np.float64).eps)
+    rng = np.random.default_rng(seed)
+    for scale in (1e-2, 1.0, 1e3):
+        x = scale * (rng.standard_normal(width) + 0.5)
+        expected = norm.steering(x, np.zeros(width)).output(0.0)
+        error = np.abs(apply(x) - expected).max()
+        size = np.abs(expected).max()
+        precision = max(precision, float(error / size))
+        if not error <= _RELATIVE * size:
+            raise ModelError(
+                f"the final norm {name!r} is neither an RMSNorm nor a"
+                f" LayerNorm: it is off by {error:.2g} at scale {scale:g}",
+                remedy="`last-block` and `norm-limit` need one of the two; `final-norm` does not",
+            )
+    return replace(norm, precision=precision)
+
+
+def _eps(apply: Callable[[Floats], Floats], gain: Floats, bias: Floats) -> float:
+    """From the value at a vector so short that eps decides its length."""
+    width = gain.size
+    pattern = np.resize([1.0, -1.0], width)
+    if width % 2:
+        pattern[-1] = 0.0
+    strongest = int(np.argmax(np.abs(gain) * np.abs(pattern)))
+    for size in (1e-3, 1e-5, 1e-7):
+        ratio = (apply(size * pattern) - bias)[strongest] / (gain[strongest] * pattern[strongest])
+        square = np.mean(pattern**2)
+        # ratio = size / sqrt(size^2 square + eps)
+        eps = float((size / ratio) ** 2 - size**2 * square) if ratio else float("inf")
+        if eps > 0.1 * size**2:
+            return eps
+    return 0.0

@@ -30,19 +30,14 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "ConceptTexts",
-    "Text",
-    "TokenBatch",
-    "encode",
-    "library_text",
-    "load_concept",
-    "packaged_concepts",
-    "pad",
-    "text_windows",
-    "word_tokens",
-]
+    "ConceptTexts", "Text", "TokenBatch", "encode", "library_text", "load_concept",
+    "packaged_concepts", "pad", "text_windows", "word_tokens",
+]  # fmt: skip
 
 Text = str | Sequence[Mapping[str, str]]
+
+_CONCEPTS = resources.files("steering_strength.proofs_check.bridge.concepts")
+_FORMAT = "see proofs_check/bridge/concepts/joy.json for the format"
 
 
 @dataclass(frozen=True)
@@ -72,6 +67,12 @@ class TokenBatch:
     def padded(self) -> bool:
         """Whether some text is shorter than the longest."""
         return int(self.last.min()) + 1 < self.ids.shape[1]
+
+    def at_last(self, states: torch.Tensor) -> torch.Tensor:
+        """The entries at the last real positions, (B, ...), of `states`, (B, T, ...)."""
+        import torch
+
+        return states[torch.arange(self.rows), self.last.to(states.device)]
 
     def row(self, index: int) -> TokenBatch:
         """One text alone, without its padding."""
@@ -159,13 +160,9 @@ def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[
     SteeringSetError
         No token of the vocabulary spells any of the words, so F_T has no T.
     """
-    spellings = set()
-    for word in words:
-        bare = word.strip()
-        cases = {bare}
-        if bare == bare.lower():
-            cases |= {bare.capitalize(), bare.upper()}
-        spellings |= {space + case for case in cases for space in ("", " ")}
+    bare = {word.strip() for word in words}
+    cased = bare | {f(w) for w in bare if w == w.lower() for f in (str.capitalize, str.upper)}
+    spellings = {space + word for word in cased for space in ("", " ")}
     # A thousand short texts at most, where decoding the vocabulary would be a hundred thousand.
     tokens = tokenizer(sorted(spellings), add_special_tokens=False)["input_ids"]
     alone = {ids[0] for ids in tokens if len(ids) == 1}
@@ -195,7 +192,7 @@ class ConceptTexts:
         The sets P and N of arXiv:2602.02712, Eq. 3. Their sizes may differ: at the output of
         the final norm the difference of means needs no pairing. Without neutral texts, N is to
         be sampled from the model (`SteeredModel.with_sampled_negatives`).
-    contexts : tuple of str
+    contexts : tuple of str, or of chats
         Where steering is applied; disjoint from P and N.
     words : tuple of str
         Words of the concept; the tokens that spell one of them form the set T of F_T.
@@ -209,77 +206,60 @@ class ConceptTexts:
     name: str
     positive: tuple[str, ...]
     neutral: tuple[str, ...]
-    contexts: tuple[str, ...]
+    contexts: tuple[Any, ...]
     words: tuple[str, ...]
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for field in ("positive", "neutral", "contexts"):
+        for field in ("positive", "neutral", "contexts", "words"):
             texts = getattr(self, field)
             if not texts and field != "neutral":
+                kind = "words" if field == "words" else f"{field} texts"
                 raise SteeringSetError(
-                    f"concept {self.name!r} has 0 {field} texts, at least 1 is needed",
-                    remedy=f"add texts under the key {field!r}",
+                    f"concept {self.name!r} has 0 {kind}, at least 1 is needed",
+                    remedy=f"add them under the key {field!r}",
                 )
-            for index, text in enumerate(texts):
-                where = f"{field}[{index}]"
-                if not text.strip():
+            for index, text in enumerate(texts if field != "words" else ()):
+                where, shown = f"concept {self.name!r}: {field}[{index}]", str(text)
+                if not shown.strip():
+                    raise SteeringSetError(f"{where} is blank", remedy="remove it: it has no state")
+                if shown in seen:
                     raise SteeringSetError(
-                        f"concept {self.name!r}: {where} is blank",
-                        remedy="a mean over an empty text is not defined: remove it",
-                    )
-                if text in seen:
-                    raise SteeringSetError(
-                        f"concept {self.name!r}: {where} repeats {seen[text]}: {text[:40]!r}",
+                        f"{where} repeats {seen[shown]}: {shown[:40]!r}",
                         remedy="P, N and the held-out contexts must be disjoint: remove one",
                     )
-                seen[text] = where
-        if not self.words:
-            raise SteeringSetError(
-                f"concept {self.name!r} has 0 words, at least 1 is needed",
-                remedy="add the words whose probability is to be reported under the key 'words'",
-            )
+                seen[shown] = f"{field}[{index}]"
 
     @classmethod
     def from_mapping(cls, mapping: Any, origin: str) -> ConceptTexts:
         """Build from a decoded JSON object; `origin` names it in error messages."""
-        if not isinstance(mapping, dict):
-            raise SteeringSetError(
-                f"{origin} holds a {type(mapping).__name__}, an object is needed",
-                remedy="see proofs_check/bridge/concepts/joy.json for the format",
-            )
         lists = ("positive", "neutral", "contexts", "words")
-        for key in ("name", *lists):
-            if key not in mapping:
-                raise SteeringSetError(
-                    f"{origin} lacks the key {key!r}",
-                    remedy="see proofs_check/bridge/concepts/joy.json for the format",
-                )
-        for key in lists:
-            value = mapping[key]
-            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                raise SteeringSetError(
-                    f"{origin}: {key!r} is not a list of strings",
-                    remedy=f"write {key!r} as a JSON list of strings",
-                )
+        problem = ""
+        if not isinstance(mapping, dict):
+            problem = f"{origin} holds a {type(mapping).__name__}, an object is needed"
+        elif missing := [key for key in ("name", *lists) if key not in mapping]:
+            problem = f"{origin} lacks the key {missing[0]!r}"
+        elif wrong := [
+            key
+            for key in lists
+            if not isinstance(mapping[key], list)
+            or not all(isinstance(item, str) for item in mapping[key])
+        ]:
+            problem = f"{origin}: {wrong[0]!r} is not a list of strings"
+        if problem:
+            raise SteeringSetError(problem, remedy=_FORMAT)
         return cls(str(mapping["name"]), *(tuple(mapping[key]) for key in lists))
 
 
 def packaged_concepts() -> tuple[str, ...]:
     """Names of the concepts that ship with the package."""
-    folder = resources.files("steering_strength.proofs_check.bridge.concepts")
-    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".json")))
+    return tuple(sorted(f.name[:-5] for f in _CONCEPTS.iterdir() if f.name.endswith(".json")))
 
 
 def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
-    """Read a packaged concept by name, or any concept file by path.
+    """Read a packaged concept by name, a JSON file, or a ``.txt`` file with one text of P a line.
 
-    Parameters
-    ----------
-    name_or_path : str
-        A packaged name, a JSON file, or a ``.txt`` file with one text of P in each line.
-    words : sequence of str
-        Replace the words of the file; a text file without them is reported by its own name.
+    `words` replace those of the file; a text file without them is reported by its own name.
 
     Raises
     ------
@@ -288,36 +268,28 @@ def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
     SteeringSetError
         The file is not valid JSON, or its texts cannot define P, N and contexts.
     """
-    concept = _load(name_or_path)
-    return replace(concept, words=tuple(words)) if words else concept
-
-
-def _load(name_or_path: str) -> ConceptTexts:
-    path = Path(name_or_path)
+    path: Any = Path(name_or_path)
     if name_or_path in packaged_concepts():
-        folder = resources.files("steering_strength.proofs_check.bridge.concepts")
-        content = (folder / f"{name_or_path}.json").read_text(encoding="utf-8")
-    elif path.is_file():
-        try:
-            content = path.read_text(encoding="utf-8")
-        except (UnicodeDecodeError, OSError) as error:
-            raise SteeringSetError(
-                f"{name_or_path} cannot be read as UTF-8 text: {error}",
-                remedy="see proofs_check/bridge/concepts/joy.json for the format",
-            ) from error
-        if path.suffix == ".txt":
-            lines = tuple(line.strip() for line in content.splitlines() if line.strip())
-            return ConceptTexts(path.stem, lines, (), _load("joy").contexts, (path.stem,))
-    else:
+        path = _CONCEPTS / f"{name_or_path}.json"
+    elif not path.is_file():
         raise UnknownNameError("concept or concept file", name_or_path, packaged_concepts())
     try:
-        mapping = json.loads(content)
+        content = path.read_text(encoding="utf-8")
+        if path.name.endswith(".txt"):
+            lines = tuple(line.strip() for line in content.splitlines() if line.strip())
+            contexts = load_concept("joy").contexts
+            concept = ConceptTexts(path.stem, lines, (), contexts, (path.stem,))
+        else:
+            concept = ConceptTexts.from_mapping(json.loads(content), name_or_path)
     except json.JSONDecodeError as error:
         raise SteeringSetError(
-            f"{name_or_path} is not valid JSON: {error}",
-            remedy="see proofs_check/bridge/concepts/joy.json for the format",
+            f"{name_or_path} is not valid JSON: {error}", remedy=_FORMAT
         ) from error
-    return ConceptTexts.from_mapping(mapping, name_or_path)
+    except (UnicodeDecodeError, OSError) as error:
+        raise SteeringSetError(
+            f"{name_or_path} cannot be read as UTF-8 text: {error}", remedy=_FORMAT
+        ) from error
+    return replace(concept, words=tuple(words)) if words else concept
 
 
 # Modules with long prose docstrings; each is cheap to import and has no side effect.
@@ -336,13 +308,9 @@ def library_text() -> tuple[str, ...]:
     documents = [topics[name] for name in sorted(topics)]
     for name in _MODULES.split():
         module = importlib.import_module(name)
-        documents.append(inspect.getdoc(module) or "")
-        members = sorted(vars(module).items())
-        documents += [
-            inspect.getdoc(member) or ""
-            for _, member in members
-            if inspect.isclass(member) or inspect.isfunction(member)
-        ]
+        members = [member for _, member in sorted(vars(module).items())]
+        kept = [m for m in members if inspect.isclass(m) or inspect.isfunction(m)]
+        documents += [inspect.getdoc(each) or "" for each in (module, *kept)]
     paragraphs = (" ".join(part.split()) for text in documents for part in text.split("\n\n"))
     # Prose only: code, tables and signatures have little punctuation and many symbols.
     return tuple(

@@ -24,71 +24,31 @@ from steering_strength.proofs_check.bridge.texts import ConceptTexts, library_te
 from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.files import write_json
 
-__all__ = ["FLIP", "Recipe", "Trained", "save", "train"]
+__all__ = ["Trained", "save", "train"]
 
 Progress = Callable[[str], None]
 
 # Probability that a word is written in the other case than its window.
-FLIP = 0.03
+_FLIP = 0.03
 _LENGTH = 32
 _WORD = re.compile(r"[A-Za-z]+|[.,;:()]")
 _HELD_OUT = 60
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the model is trained.
-
-    Parameters
-    ----------
-    steps : int
-        Of AdamW with a cosine schedule; 500 take about half a minute on two cores.
-    batch : int
-        Windows per step.
-    width : int
-        d.
-    words : int
-        Distinct words; each has a lower and an UPPER token.
-    rate : float
-        Peak learning rate.
-    seed : int
-    """
-
-    steps: int = 500
-    batch: int = 64
-    width: int = 128
-    words: int = 1500
-    rate: float = 6e-3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "width", "words"):
-            if getattr(self, name) < 1:
-                raise ShapeError(f"{name} is {getattr(self, name)}", remedy="give 1 or more")
+_RATE = 6e-3
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The model, and the concept it knows.
+    """The model in float64, ready for every job of this package, and the concept it knows.
 
-    Parameters
-    ----------
-    model : SteeredModel
-        In float64, ready for every job of this package.
-    concept : ConceptTexts
-        P in UPPER case, N and contexts in lower case, from text that was not trained on.
-    losses : tuple of float
-        Training cross-entropy in nats per token, averaged over tenths of the run.
-    agreement : float
-        Probability, on held-out windows, of the case of the window for the next word.
-    recipe : Recipe
+    `concept` has P in UPPER case, N and contexts in lower case, from text that was not trained on;
+    `losses` is the training cross-entropy in nats per token over tenths of the run, `agreement` the
+    probability, on held-out windows, of the case of the window for the next word.
     """
 
     model: SteeredModel
     concept: ConceptTexts
     losses: tuple[float, ...]
     agreement: float
-    recipe: Recipe
 
     def sign_separation(self, log_odds: np.ndarray) -> str:
         """Count what Assumption 1 predicts: M > 0 on UPPER words, M < 0 on lower ones.
@@ -108,24 +68,38 @@ class Trained:
         )
 
 
-def train(recipe: Recipe | None = None, *, progress: Progress) -> Trained:
-    """Train on the standard library's text, and build the concept from held-out paragraphs."""
-    recipe = recipe or Recipe()
+def train(
+    steps: int = 500,
+    *,
+    batch: int = 64,
+    width: int = 128,
+    words: int = 1500,
+    seed: int = 0,
+    progress: Progress,
+) -> Trained:
+    """Train on the standard library's text, and build the concept from held-out paragraphs.
+
+    `steps` of AdamW with a cosine schedule, 500 of them half a minute on two cores, on `batch`
+    windows each; `words` distinct words have a lower and an UPPER token each.
+    """
+    if min(steps, batch, width, words) < 1:
+        raise ShapeError(f"{steps} steps on {batch} windows", remedy="give 1 or more of each")
     paragraphs = [_WORD.findall(text.lower()) for text in library_text()]
-    paragraphs = [words for words in paragraphs if len(words) > _LENGTH]
-    rng = np.random.default_rng(recipe.seed)
+    paragraphs = [found for found in paragraphs if len(found) > _LENGTH]
+    rng = np.random.default_rng(seed)
     rng.shuffle(paragraphs)
     held_out, training = paragraphs[:_HELD_OUT], paragraphs[_HELD_OUT:]
-    counts = Counter(word for words in training for word in words)
-    vocabulary = _Vocabulary.of(counts, recipe.words)
-    model = _model(recipe, len(vocabulary.tokens))
-    stream = vocabulary.encode([word for words in training for word in words])
-    losses = _optimise(model, recipe, vocabulary, stream, rng, progress)
+    vocabulary = _Vocabulary([word for found in training for word in found], words)
+    model = _model(width, len(vocabulary.tokens), seed)
+    windows = lambda count, stream: _windows(vocabulary, stream, count, rng)  # noqa: E731
+    stream = vocabulary.encode([word for found in training for word in found])
+    losses = _optimise(model, steps, lambda: windows(batch, stream), progress)
     model = model.to(torch.float64).eval().requires_grad_(False)
-    agreement = _case_agreement(model, vocabulary, held_out, rng)
+    stream = vocabulary.encode([word for found in held_out for word in found])
+    agreement = _case_agreement(model, vocabulary, windows(64, stream))
     progress(f"the next word has the case of its window with probability {agreement:.3f}")
-    steered = SteeredModel(model, vocabulary.tokenizer(), name="one-layer GPT", seed=recipe.seed)
-    return Trained(steered, _concept(vocabulary, held_out), losses, agreement, recipe)
+    steered = SteeredModel(model, vocabulary.tokenizer(), name="one-layer GPT", seed=seed)
+    return Trained(steered, _concept(vocabulary, held_out), losses, agreement)
 
 
 def save(trained: Trained, folder: Path) -> tuple[Path, Path]:
@@ -136,22 +110,17 @@ def save(trained: Trained, folder: Path) -> tuple[Path, Path]:
     return target, write_json(target / "uppercase.json", asdict(trained.concept))
 
 
-@dataclass(frozen=True)
 class _Vocabulary:
     """Tokens: `<bos>`, `<unk>`, punctuation, lower words, then their UPPER twins in order."""
 
-    tokens: tuple[str, ...]
-    first_lower: int
-    words: int
-
-    @classmethod
-    def of(cls, counts: Counter[str], size: int) -> _Vocabulary:
+    def __init__(self, text: Sequence[str], size: int) -> None:
+        counts = Counter(text)
         marks = sorted(token for token in counts if not token.isalpha())
         # Ties by spelling, so that one text gives one vocabulary. A word of one letter like "a"
         # has twins too; "i" and "I" are simply one of them.
         ranked = sorted((w for w in counts if w.isalpha()), key=lambda w: (-counts[w], w))[:size]
-        tokens = ("<bos>", "<unk>", *marks, *ranked, *(w.upper() for w in ranked))
-        return cls(tokens, 2 + len(marks), len(ranked))
+        self.tokens = ("<bos>", "<unk>", *marks, *ranked, *(w.upper() for w in ranked))
+        self.first_lower, self.words = 2 + len(marks), len(ranked)
 
     def encode(self, words: Sequence[str]) -> np.ndarray:
         index = {token: i for i, token in enumerate(self.tokens[: self.first_lower + self.words])}
@@ -175,27 +144,17 @@ class _Vocabulary:
         )
 
 
-def _model(recipe: Recipe, size: int) -> Any:
+def _model(width: int, size: int, seed: int) -> Any:
     import transformers
 
-    torch.manual_seed(recipe.seed)
-    return transformers.GPT2LMHeadModel(
-        transformers.GPT2Config(
-            vocab_size=size,
-            n_positions=_LENGTH + 1,
-            n_embd=recipe.width,
-            n_layer=1,
-            n_head=4,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            # Five times the usual width: with 0.02 the first thousand steps only find the scale.
-            initializer_range=0.1,
-            tie_word_embeddings=False,
-            bos_token_id=0,
-            eos_token_id=0,
-        )
-    )
+    torch.manual_seed(seed)
+    # Five times the usual width of weights: with 0.02 the first thousand steps find the scale.
+    config = transformers.GPT2Config(
+        vocab_size=size, n_positions=_LENGTH + 1, n_embd=width, n_layer=1, n_head=4,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, initializer_range=0.1,
+        tie_word_embeddings=False, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    return transformers.GPT2LMHeadModel(config)
 
 
 def _windows(
@@ -205,31 +164,25 @@ def _windows(
     starts = rng.integers(0, stream.size - _LENGTH, count)
     ids = stream[starts[:, None] + np.arange(_LENGTH)]
     upper = rng.random((count, 1)) < 0.5
-    flipped = rng.random(ids.shape) < FLIP
+    flipped = rng.random(ids.shape) < _FLIP
     rows = vocabulary.cased(ids, upper ^ flipped)
     return torch.as_tensor(np.concatenate([np.zeros((count, 1), dtype=np.int64), rows], axis=1))
 
 
 def _optimise(
-    model: Any,
-    recipe: Recipe,
-    vocabulary: _Vocabulary,
-    stream: np.ndarray,
-    rng: np.random.Generator,
-    progress: Progress,
+    model: Any, steps: int, windows: Callable[[], torch.Tensor], progress: Progress
 ) -> tuple[float, ...]:
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.01)
-    warm = max(1, recipe.steps // 20)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=0.01)
+    warm = max(1, steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser,
-        lambda step: min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * step / recipe.steps)),
+        lambda step: min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * step / steps)),
     )
     model.train()
-    tenth = max(1, recipe.steps // 10)
-    losses: list[float] = []
-    recent: list[float] = []
-    for step in range(recipe.steps):
-        ids = _windows(vocabulary, stream, recipe.batch, rng)
+    tenth = max(1, steps // 10)
+    losses, recent = list[float](), list[float]()
+    for step in range(steps):
+        ids = windows()
         loss = model(input_ids=ids, labels=ids, use_cache=False).loss
         optimiser.zero_grad()
         loss.backward()
@@ -240,15 +193,11 @@ def _optimise(
         if (step + 1) % tenth == 0:
             losses.append(sum(recent) / len(recent))
             recent.clear()
-            progress(f"step {step + 1} of {recipe.steps}: loss {losses[-1]:.3f} nats per token")
+            progress(f"step {step + 1} of {steps}: loss {losses[-1]:.3f} nats per token")
     return tuple(losses)
 
 
-def _case_agreement(
-    model: Any, vocabulary: _Vocabulary, held_out: Sequence[Sequence[str]], rng: np.random.Generator
-) -> float:
-    stream = vocabulary.encode([word for words in held_out for word in words])
-    ids = _windows(vocabulary, stream, 64, rng)
+def _case_agreement(model: Any, vocabulary: _Vocabulary, ids: torch.Tensor) -> float:
     with torch.no_grad():
         p = torch.softmax(model(input_ids=ids, use_cache=False).logits, dim=-1)
     lower = p[..., vocabulary.first_lower : vocabulary.first_lower + vocabulary.words].sum(-1)

@@ -1,10 +1,22 @@
-"""Steering vectors: where they are added and what they mean. No torch here.
+"""Steering vectors: where they are added, what they mean, and everyone's files. No torch on import.
 
 A vector without its site, position rule and model is a column of numbers: applied one layer off it
-steers weakly and silently. So it carries them, and using it with another model is an error.
+steers weakly and silently. So it carries them, and using it with another model is an error. Layers
+are counted as block outputs from 0: `resid_post` of interpretability code, `decoder_block` of
+steering-vectors, `direction.<l>` of repeng and llama.cpp, `layer_<l>.pt` of the paper's tool.
 
-Layers are counted as block outputs from 0: `resid_post` of interpretability code, `decoder_block`
-of steering-vectors, `direction.<l>` of repeng and llama.cpp, `layer_<l>.pt` of the paper's tool.
+| file | holds | written |
+| --- | --- | --- |
+| `.safetensors` | `vector` with metadata; steering-lite's `layer<l>.v`; others, bf16 too | yes |
+| `.npz` | `vector`, or `layer<l>`, with metadata | yes |
+| `.gguf` | control vector of repeng and llama.cpp, any number of layers | yes |
+| `.pt` | the paper's dictionary, {layer: tensor} or a bare tensor (CAA, refusal, persona) | yes |
+| `.npy` | a bare array | one vector, with a `.json` |
+| `.svec` | JSON of AISteer360 | no |
+
+Nothing in a file is ever executed. Bare tensors are (d,), (layers, d) or (positions, layers, d), of
+which the last position counts. One row more than the model has blocks means that row 0 is the
+embedding, as in `hidden_states`.
 """
 
 from __future__ import annotations
@@ -12,26 +24,23 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.theory.errors import ShapeError, UnknownNameError
+from steering_strength.proofs_check.bridge.errors import VectorError, first_line, require
+from steering_strength.theory.errors import ShapeError, SteeringError, UnknownNameError
+from steering_strength.theory.files import write_text, write_whole
 
 __all__ = [
-    "APPLY_RULES",
-    "FINAL_NORM",
-    "READ_RULES",
-    "Apply",
-    "Read",
-    "Site",
-    "SteeringVector",
-    "text_hash",
-]
+    "FINAL_NORM", "Apply", "Read", "Site", "SteeringVector", "import_vector", "import_vectors",
+    "require_ending", "save_vector", "text_hash",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Read = Literal["last", "mean"]
@@ -40,8 +49,8 @@ Apply = Literal["all", "last"]
 # `mean` leaves out the first token: its residual is an attention sink, about a hundred times
 # longer than the others, and two sets of texts whose lengths differ by one token would be told
 # apart by little else.
-READ_RULES: tuple[Read, ...] = ("last", "mean")
-APPLY_RULES: tuple[Apply, ...] = ("all", "last")
+_RULES = {"read": ("last", "mean"), "apply": ("all", "last")}
+_ENDINGS = (".safetensors", ".npz", ".gguf", ".npy", ".pt")
 
 
 @dataclass(frozen=True)
@@ -178,20 +187,11 @@ class SteeringVector:
             )
         if not values.any():
             raise VectorError("the vector is zero", remedy="P and N have the same mean state")
-        for name, rule, rules in (
-            ("read", self.read, READ_RULES),
-            ("apply", self.apply, APPLY_RULES),
-        ):
-            if rule not in rules:
-                raise VectorError(
-                    f"the {name} rule is {rule!r}", remedy=f"choose one of {', '.join(rules)}"
-                )
+        for name, rules in _RULES.items():
+            if (rule := getattr(self, name)) not in rules:
+                raise VectorError(f"the {name} rule is {rule!r}", remedy=f"give {', '.join(rules)}")
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "norm", float(np.linalg.norm(values)))
-
-    def applied(self, apply: Apply) -> SteeringVector:
-        """The same vector, steering all positions or the last one only."""
-        return replace(self, apply=apply)
 
     def require(self, model: Any) -> None:
         """Refuse a model that the vector was not made for.
@@ -257,3 +257,355 @@ def _slug(model: str) -> str:
     """The last part of a hub id, lower case, other characters than letters and digits as `-`."""
     name = model.rsplit("/", 1)[-1].lower()
     return "".join(c if c.isalnum() else "-" for c in name)
+
+
+def save_vector(
+    vector: SteeringVector | Sequence[SteeringVector],
+    path: Path | str,
+    *,
+    alpha: float | None = None,
+    said: Mapping[str, str] | None = None,
+) -> tuple[Path, ...]:
+    """Write a vector, or one per layer; the ending of `path` chooses the format.
+
+    Parameters
+    ----------
+    alpha : float, optional
+        The advised strength. `.safetensors`, `.npz` and `.pt` keep the vectors as they are and
+        record it; `.gguf` and `.npy` hold alpha times the vector, to be added once: scale 1
+        elsewhere.
+    said : mapping, optional
+        Further metadata.
+
+    Returns
+    -------
+    tuple of Path
+        The files written.
+
+    Raises
+    ------
+    VectorError
+        Another ending, an alpha that is not finite or 0, or a site the format cannot say.
+    OutputError
+        The file cannot be written; an older one is untouched.
+    """
+    target = require_ending(Path(path))
+    kind, several = target.suffix, [vector] if isinstance(vector, SteeringVector) else list(vector)
+    if alpha is not None and not (math.isfinite(alpha) and alpha != 0.0):
+        raise VectorError(
+            f"{target} is not written: the advised alpha is {alpha}",
+            remedy="no strength follows from this advice: ask for less, or limit alpha by a budget",
+        )
+    if kind in (".gguf", ".pt") or len(several) > 1:
+        layers = [one.site.layer for one in several]
+        if None in layers:
+            raise VectorError(
+                f"a {kind} file names blocks, this vector belongs to the final norm",
+                remedy="export it alone, as .safetensors, .npz or .npy",
+            )
+        if len(set(layers)) < len(layers) or kind == ".npy" or (kind == ".gguf" and 0 in layers):
+            problem = {".npy": "a bare array holds one vector", ".gguf": "block 0 among the layers"}
+            raise VectorError(
+                f"{problem.get(kind, 'two vectors')} of blocks {layers}: not for {kind}",
+                remedy="one vector a block from 1 (llama.cpp steers no block 0), or .safetensors",
+            )
+    # Of several vectors the file says what they share.
+    tables = [one.said() for one in several]
+    told = {k: v for k, v in tables[0].items() if all(t[k] == v for t in tables)} | dict(said or {})
+    if alpha is not None:
+        told["alpha"] = repr(float(alpha))
+    arrays: dict[str, Any] = {f"layer{one.site.layer}": one.values for one in several}
+    arrays = {"vector": several[0].values} if len(several) == 1 else arrays
+    scaled = [one.values * (1.0 if alpha is None else alpha) for one in several]
+    if kind == ".npy":
+        about = {**told, "content": "alpha times the vector", "unit": "add once: alpha is inside"}
+        # The description first: an array without it would be a column of numbers.
+        described = write_text(target.with_suffix(".json"), json.dumps(about, indent=1) + "\n")
+        return described, write_whole(target, lambda to: np.save(to, scaled[0]))
+    if kind == ".npz":
+        arrays["metadata"] = np.array(json.dumps(told))
+        return (write_whole(target, lambda to: np.savez(to, allow_pickle=False, **arrays)),)
+    if kind == ".safetensors":
+        from safetensors.numpy import save_file
+
+        return (write_whole(target, lambda to: save_file(arrays, str(to), told)),)
+    write = _write_gguf if kind == ".gguf" else _write_pt
+    return (write_whole(target, lambda to: write(several, scaled, told, to)),)
+
+
+def require_ending(path: Path) -> Path:
+    """Return `path`; raise VectorError unless its ending is one that can be written."""
+    if path.suffix not in _ENDINGS:
+        raise VectorError(
+            f"cannot write a vector to {path.name!r}", remedy=f"end it in {', '.join(_ENDINGS)}"
+        )
+    return path
+
+
+def import_vector(
+    source: Any,
+    *,
+    site: Site | int | str | None = None,
+    model: str | None = None,
+    blocks: int | None = None,
+) -> SteeringVector:
+    """Read one vector from a file, or from an object of another library.
+
+    Parameters
+    ----------
+    source : path, array, {layer: array}, or an object with `layer_activations` or `directions`
+        A file of the table above; steering-vectors' SteeringVector and repeng's ControlVector.
+    site : Site, int or str, optional
+        Which layer to take where there are several, and the site of a bare array.
+    model : str, optional
+        The model of a file that names none; it replaces an architecture's name.
+    blocks : int, optional
+        How many blocks the model has: tells (layers, d) from (layers + 1, d).
+
+    Raises
+    ------
+    VectorError
+        The file cannot be read, does not hold the layer, or says less than is needed.
+    MissingExtraError
+        The format needs torch or gguf, which is not installed.
+    """
+    found = import_vectors(source, site=site, model=model, blocks=blocks)
+    where = None if site is None else _site(site)
+    chosen = found if where is None else [vector for vector in found if vector.site == where]
+    if len(chosen) == 1:
+        return chosen[0]
+    held = ", ".join(vector.site.name for vector in found[:8]) + (", ..." if found[8:] else "")
+    asked = "no site was named" if where is None else f"{where.name} is not among them"
+    raise VectorError(f"{_named(source)} holds vectors for {held}; {asked}", remedy="name a site")
+
+
+def import_vectors(
+    source: Any,
+    *,
+    site: Site | int | str | None = None,
+    model: str | None = None,
+    blocks: int | None = None,
+) -> list[SteeringVector]:
+    """Read all vectors of a file or object, one per layer; see `import_vector`."""
+    content, said = source, dict[str, str]()
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise VectorError(f"no file {path}", remedy="check the path of the vector")
+        if path.suffix not in _READERS:
+            raise VectorError(
+                f"the ending {path.suffix!r} is not a known vector format",
+                remedy=f"known: {', '.join(_READERS)}",
+            )
+        try:
+            content, said = _READERS[path.suffix](path)
+        except SteeringError:
+            raise
+        except Exception as error:
+            # zip, JSON, torch, gguf and the file system each raise their own; all mean one thing.
+            raise VectorError(
+                f"cannot read {path}: {first_line(error)}",
+                remedy="it is damaged, no vector, or holds code, which is never run: save tensors",
+            ) from error
+    if model:
+        said["model"] = model
+    if isinstance(content, Mapping) and set(content) == {"vector"} and "site" in said:
+        return [_described(content["vector"], Site.parse(said["site"]), said)]
+    layers = _by_layer(content, None if site is None else _site(site), blocks, _named(source))
+    return [_described(values, place, said) for place, values in layers.items()]
+
+
+def _site(where: Site | int | str) -> Site:
+    return where if isinstance(where, Site) else Site.parse(str(where))
+
+
+def _described(values: Any, site: Site, said: Mapping[str, str]) -> SteeringVector:
+    if said.get("operation", "add") != "add":
+        raise VectorError(
+            f"the operation is {said['operation']!r}",
+            remedy="only vectors that are added can be steered with here",
+        )
+    array = _array(values)
+    kept: dict[str, Any] = {"dtype": str(array.dtype)}
+    for f in fields(SteeringVector):
+        if f.init and f.name in said and f.name != "site":
+            kept[f.name] = {"float": float, "int": int}.get(str(f.type), str)(said[f.name])
+    made = SteeringVector(array, site, **kept)
+    # float32 storage rounds the length in its seventh digit.
+    if "norm" in said and not abs(made.norm - float(said["norm"])) <= 1e-5 * made.norm:
+        raise VectorError(
+            f"the vector is {made.norm:.6g} long, its metadata says {float(said['norm']):.6g}",
+            remedy="the file is damaged or was edited: make it again",
+        )
+    return made
+
+
+def _by_layer(content: Any, site: Site | None, blocks: int | None, name: str) -> dict[Site, Any]:
+    """Layers of whatever a file or a library holds."""
+    for attribute in ("layer_activations", "directions"):
+        content = getattr(content, attribute, content)
+        if isinstance(content, Mapping) and attribute in content:
+            content = content[attribute]
+    if isinstance(content, Mapping):
+        found = {}
+        for key, values in content.items():
+            number, array = re.findall(r"\d+", str(key)), _array(values)
+            if number and array.ndim >= 1:
+                found[int(number[-1])] = array.reshape(-1) if array.shape[0] == 1 else array
+        if not found and len(content) == 1:
+            return _by_layer(next(iter(content.values())), site, blocks, name)
+        if not found:
+            raise VectorError(
+                f"{name} holds {', '.join(map(str, list(content)[:8])) or 'nothing'}",
+                remedy="a vector named `vector`, or one per layer whose name ends in its number",
+            )
+        return {Site(layer): values for layer, values in sorted(found.items())}
+    array = _array(content)
+    if array.ndim == 3:
+        array = array[-1]
+    if array.ndim == 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 1:
+        if site is None:
+            raise VectorError(
+                f"{name} is a bare array: it does not name its site",
+                remedy="say it, for instance site 'block_out 15'",
+            )
+        return {site: array}
+    if array.ndim != 2:
+        raise VectorError(
+            f"{name} has shape {array.shape}",
+            remedy="(d,), (layers, d) or (positions, layers, d) are read",
+        )
+    first = 0 if blocks is None else array.shape[0] - blocks
+    if first not in (0, 1):
+        raise VectorError(
+            f"{name} has {array.shape[0]} layers, the model {blocks}",
+            remedy="it was made for another model",
+        )
+    return {Site(layer): row for layer, row in enumerate(array[first:]) if row.any()}
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """Any library's array as NumPy: off its graph and device, bf16 widened."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if "float16" in str(values.dtype) else values
+        values = values.numpy()
+    return np.asarray(values)
+
+
+def _read_npz(path: Path) -> tuple[Any, dict[str, str]]:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        content = {name: arrays[name] for name in arrays.files}
+    said = json.loads(str(content.pop("metadata", "{}")))
+    return content, {str(key): str(value) for key, value in said.items()}
+
+
+def _read_svec(path: Path) -> tuple[Any, dict[str, str]]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    layers = {key: np.asarray(value) for key, value in content["directions"].items()}
+    return layers, {"model": str(content.get("model_type", "")), "dtype": "json"}
+
+
+def _read_safetensors(path: Path) -> tuple[Any, dict[str, str]]:
+    require()
+    from safetensors import safe_open
+
+    # As torch tensors: NumPy has no bfloat16.
+    with safe_open(str(path), framework="pt") as file:
+        content, said = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    if set(content) == {"W"}:
+        raise VectorError(
+            f"{path} holds a single `W`",
+            remedy="that belongs to the input norm of a block, which is not a site here",
+        )
+    config = json.loads(said.pop("cfg", "{}"))
+    return content, {**said, **({"model": str(config["model"])} if "model" in config else {})}
+
+
+def _read_pt(path: Path) -> tuple[Any, dict[str, str]]:
+    require()
+    import torch
+
+    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    if not (isinstance(content, Mapping) and "steering_vector" in content):
+        return content, {}
+    values = content["steering_vector"]
+    if int(content.get("hidden_size", values.numel())) != values.numel():
+        raise VectorError(
+            f"{path} says hidden_size {content['hidden_size']} and holds {values.numel()} values",
+            remedy="the file is damaged: make it again",
+        )
+    said = {str(key): str(value) for key, value in content.items() if key != "steering_vector"}
+    return {int(content["layer_idx"]): values}, said
+
+
+def _read_gguf(path: Path) -> tuple[Any, dict[str, str]]:
+    require("gguf")
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    told = {name: entry.contents() for name, entry in reader.fields.items()}
+    if told.get("general.architecture") != "controlvector":
+        raise VectorError(
+            f"{path} is a GGUF file of architecture {told.get('general.architecture')!r}",
+            remedy="a control vector has the architecture 'controlvector'",
+        )
+    named = {tensor.name: np.array(tensor.data, dtype=np.float32) for tensor in reader.tensors}
+    content = {name: row for name, row in named.items() if name.startswith("direction.")}
+    return content, {"model": str(told.get("controlvector.model_hint", "")), "read": "last"}
+
+
+_READERS = {
+    ".safetensors": _read_safetensors,
+    ".npz": _read_npz,
+    ".gguf": _read_gguf,
+    ".npy": lambda path: (np.load(path, allow_pickle=False), dict[str, str]()),
+    ".pt": _read_pt,
+    ".pth": _read_pt,
+    ".bin": _read_pt,
+    ".svec": _read_svec,
+}
+
+
+def _write_pt(
+    several: Sequence[SteeringVector], _: Sequence[Floats], told: Mapping[str, str], target: Path
+) -> None:
+    """The layout of the paper's tool with our fields added; {layer: tensor} for several layers."""
+    require()
+    import torch
+
+    made = {one.site.layer: torch.tensor(one.values, dtype=torch.float32) for one in several}
+    if len(several) == 1:
+        ((layer, vector),) = made.items()
+        slug = "".join(c if c.isalnum() else "-" for c in told.get("concept", "").lower())
+        about = {**told, "concept_slug": slug, "layer_idx": layer, "hidden_size": vector.numel()}
+        torch.save({**about, "steering_vector": vector}, target)
+    else:
+        torch.save(made, target)
+
+
+def _write_gguf(
+    several: Sequence[SteeringVector], scaled: Sequence[Floats], told: Mapping[str, str],
+    target: Path,
+) -> None:  # fmt: skip
+    """A control vector for llama.cpp and repeng."""
+    require("gguf")
+    import gguf
+
+    writer = gguf.GGUFWriter(target, "controlvector")
+    writer.add_string("controlvector.model_hint", several[0].model_type or several[0].model)
+    writer.add_uint32("controlvector.layer_count", len(several))
+    for name, value in told.items():
+        writer.add_string(f"steering_strength.{name}", value)
+    for one, values in zip(several, scaled, strict=True):
+        writer.add_tensor(f"direction.{one.site.layer}", values.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _named(source: Any) -> str:
+    return str(source) if isinstance(source, str | Path) else f"a {type(source).__name__}"

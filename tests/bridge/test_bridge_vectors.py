@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.proofs_check.bridge.vector_files import (
+from steering_strength.proofs_check.bridge.vectors import (
     import_vector,
     import_vectors,
     save_vector,
