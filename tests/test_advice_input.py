@@ -185,7 +185,7 @@ sys.exit(main(["advise", "--data", {str(npz)!r}, "--words", "joy", "--level", "0
         (["--budget", "nan"], "cross_entropy is nan"),
         (["--level", "0.5"], "level needs target tokens"),
         (["--level", "0.5", "--tokens", "9"], "token 9 is not in the vocabulary"),
-        (["--budget", "1", "--site", "3"], "--site needs a model"),
+        (["--budget", "1", "--site", "3"], "--site were given"),
         (["--budget", "1", "--quantile", "2"], "quantile is 2.0"),
         (["--budget", "1", "--data", "none.npz"], "no file none.npz"),
         (["--budget", "1", "--out", "/proc/nowhere"], "cannot write"),

@@ -16,13 +16,13 @@ law), the increase of the cross-entropy (K(alpha) - alpha K'(0)).
 Below the final norm nothing is linear any more; there the same statements are expansions or limits,
 and `block_laws` says how far each of them carries at every block, and why not further.
 
-Reading order: `model` is the noun, `SteeredModel`; `structure`, `norm`, `steer`, `prefix`, `texts`,
-`vectors`, `vector_files` are its parts. `local` differentiates, `curve` answers like a
+Reading order: `model` is the noun, `SteeredModel`; `loading`, `structure`, `steer`, `texts` and
+`vectors` (with everyone's files) are its parts. `local` differentiates, `curve` answers like a
 `TiltedFamily` at any site, `advise` and `generated` choose a strength. `laws` and `blocks` judge,
-`records` and `scores` measure the paper's figures, `read` judges curves of others, `tiny_gpt`
-trains a model here, `explore` and `data` are files; `options` and `jobs` are the command line.
-torch and transformers are an optional extra: importing this package needs neither,
-`extra.require` names the command that installs them.
+`records` measures the paper's figures, `read` judges curves of others, `tiny_gpt` trains a model
+here, `explore` and `data` are files; `options` and `jobs` are the command line. torch and
+transformers are an optional extra: importing this package needs neither, `errors.require` names
+the command that installs them.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _HOME = {
     "final_norm_laws": "laws",
     "import_vector": "vectors",
     "import_vectors": "vectors",
+    "judge_slope": "generated",
     "load_concept": "texts",
     "paper_records": "records",
     "save_vector": "vectors",

@@ -245,10 +245,10 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
             said = f"{path}, context {j}: {error.problem}"
             raise type(error)(said, remedy=error.remedy) from None
     weights = arrays.get("weights")
-    lengths = [_number(path, arrays, name) for name in ("norm", "residual_norm")]
+    norm, length = (_number(path, arrays, name) for name in ("norm", "residual_norm"))
     weighed = None if weights is None else np.asarray(weights, dtype=np.float64)
     texts = (tables[0], tables[1]) if tables and min(map(len, tables)) > 1 else None
-    return AdviceInput(tuple(families), texts, weighed, text, *lengths, tuple(notes))
+    return AdviceInput(tuple(families), texts, weighed, text, norm, length, tuple(notes))
 
 
 def _number(path: Path, arrays: dict[str, Any], name: str) -> float:
@@ -301,6 +301,7 @@ def plain(value: Any) -> Any:
     """Records as objects, masks as indices, numbers that JSON lacks as text or null."""
     if hasattr(value, "__dataclass_fields__"):
         return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    value = value._asdict() if hasattr(value, "_asdict") else value
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):

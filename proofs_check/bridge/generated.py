@@ -136,7 +136,8 @@ def token_costs(
         columns[0].append((np.exp(base) * change).sum(axis=1).clip(0.0))
         columns[1].append(-(np.exp(steered) * change).sum(axis=1).clip(None, 0.0))
         columns[2].append(-base[np.arange(chosen.size), chosen])
-    return TokenCosts(*(np.concatenate(column) for column in columns), _owners(texts, prompts))
+    forward, reverse, surprise = (np.concatenate(column) for column in columns)
+    return TokenCosts(forward, reverse, surprise, _owners(texts, prompts))
 
 
 def advise_trajectories(
@@ -179,7 +180,7 @@ def advise_trajectories(
         raise BudgetError(f"per_token is {per_token}", remedy="give a positive number of nats")
     share = None if percentile is None else as_level(percentile, "percentile")
     vector = model.fitting(vector)
-    how = {"temperature": temperature, "seed": seed}
+    how: Any = {"temperature": temperature, "seed": seed}
     unsteered = sampled_texts(model, vector, *model.continued(contexts, length, **how))
     root = unsteered.root(goal, side, share, direction)
     if not root.reached:

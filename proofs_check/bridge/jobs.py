@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from steering_strength.proofs_check.bridge.advise import FACTORS, rank_layers, samples
 from steering_strength.proofs_check.bridge.blocks import block_laws
 from steering_strength.proofs_check.bridge.data import columns, plain, write_advice, write_arrays
+from steering_strength.proofs_check.bridge.errors import VectorError
 from steering_strength.proofs_check.bridge.explore import explore_record
 from steering_strength.proofs_check.bridge.generated import advise_trajectories
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
+from steering_strength.proofs_check.bridge.loading import peek
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.options import demands_of, numbers
 from steering_strength.proofs_check.bridge.records import one_layer_record, paper_records
@@ -72,10 +74,11 @@ class _Jobs:
         if options.job == "train":
             return self.train()
         self.concept = _concept(options)
+        read = self._read()
         self.clock(f"loading {options.model!r} (a GGUF file takes half a minute)")
         self.model = SteeredModel.load(options.model, options.dtype)
         self.clock(repr(self.model))
-        self.vector = self._given()
+        self.vector = None if read is None else self.model.fitting(read)
         if self.vector is None and (options.negatives == "sampled" or not self.concept.neutral):
             self.concept = self.model.with_sampled_negatives(self.concept, seed=options.seed)
             self.clock(f"{len(self.concept.neutral)} negative texts sampled from the model")
@@ -87,12 +90,18 @@ class _Jobs:
         seconds = time.perf_counter() - self._start
         print(f"[{seconds:6.1f} s] {line}", file=sys.stderr, flush=True)
 
-    def _given(self) -> SteeringVector | None:
+    def _read(self) -> SteeringVector | None:
+        """The vector of --vector, which must have the model's width, before the model is loaded."""
         if not getattr(self.options, "vector", None):
             return None
-        path, blocks = Path(self.options.vector), len(self.model.blocks)
-        read = import_vector(path, site=self.options.site, model=self.model.name, blocks=blocks)
-        return self.model.fitting(read)
+        width, blocks = peek(self.options.model)
+        read = import_vector(Path(self.options.vector), site=self.options.site, blocks=blocks)
+        if read.values.size != width:
+            raise VectorError(
+                f"the vector has {read.values.size} coordinates, the model's states {width}",
+                remedy=f"it was made for {read.model or 'another model'}",
+            )
+        return read
 
     def _reported(self, report: LawReport, stem: str, *paths: Path, more: str = "") -> int:
         options = self.options

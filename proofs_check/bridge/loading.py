@@ -80,8 +80,8 @@ def load(name: str, dtype: str | None = None) -> tuple[Any, Any, str]:
     return model, tokenizer, label
 
 
-def peek(name: str) -> tuple[int, int, str]:
-    """Return (width d, number of blocks, model type) from the configuration, without weights.
+def peek(name: str) -> tuple[int, int]:
+    """Return (width d, number of blocks) from the configuration, without weights.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def peek(name: str) -> tuple[int, int, str]:
             f"cannot load the model {name!r}: {first_line(error)}", remedy=_REMEDY
         ) from error
     inner = config.get_text_config()
-    return int(inner.hidden_size), int(inner.num_hidden_layers), str(config.model_type)
+    return int(inner.hidden_size), int(inner.num_hidden_layers)
 
 
 def fingerprint(model: Any) -> str:

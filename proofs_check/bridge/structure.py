@@ -136,20 +136,18 @@ class Structure:
     plain: bool
     wide_norm: torch.nn.Module | None
 
-    @torch.no_grad()
     def product(self, states: torch.Tensor) -> torch.Tensor:
         """W h + b in float32 or wider, (R, V), the weights widened piece by piece."""
         weight, bias = self.unembedding.weight, getattr(self.unembedding, "bias", None)
         wide = torch.promote_types(states.dtype, torch.float32)
         wide = torch.promote_types(wide, weight.dtype)
         moved = states.to(device=weight.device, dtype=wide)
-        if weight.dtype == wide:
-            return torch.nn.functional.linear(moved, weight, bias)
-        found = torch.empty((states.shape[0], weight.shape[0]), dtype=wide, device=weight.device)
-        for start in range(0, weight.shape[0], _CHUNK):
-            piece = slice(start, start + _CHUNK)
-            torch.matmul(moved, weight[piece].to(wide).T, out=found[:, piece])
-        return found if bias is None else found.add_(bias.to(wide))
+        with torch.no_grad():
+            if weight.dtype == wide:
+                return torch.nn.functional.linear(moved, weight, bias)
+            pieces = [moved @ piece.to(wide).T for piece in weight.split(_CHUNK)]
+            found = torch.cat(pieces, dim=1)
+            return found if bias is None else found.add_(bias.to(wide))
 
 
 class _Call(NamedTuple):

@@ -13,7 +13,6 @@ from steering_strength.proofs_check.bridge.generated import (
     KLBudget,
     advise_trajectories,
     repeated,
-    roll_out,
     sampled_texts,
     token_costs,
 )
@@ -30,7 +29,7 @@ def model(steered: Any) -> Any:
 @pytest.mark.parametrize("site", ["final_norm", 1])
 def test_costs_of_unsteered_texts_are_predicted(model: Any, concept: Any, site: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral, site)
-    texts, prompts = roll_out(model, concept.contexts, 6)
+    texts, prompts = model.continued(concept.contexts, 6)
     unsteered = sampled_texts(model, vector, texts, prompts)
     for alpha in (0.05, -0.05):
         measured = token_costs(model, vector, alpha, texts, prompts)
@@ -43,7 +42,8 @@ def test_costs_of_unsteered_texts_are_predicted(model: Any, concept: Any, site: 
 
 def test_costs_are_divergences_of_the_hooked_distributions(model: Any, concept: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral, 1)
-    texts, prompts = roll_out(model, concept.contexts[:2], 5, vector, 0.4)
+    with model.steered(vector, 0.4):
+        texts, prompts = model.continued(concept.contexts[:2], 5)
     costs = token_costs(model, vector, 0.4, texts, prompts)
     at = 0
     for j, prompt in enumerate(prompts):
@@ -70,7 +70,7 @@ def test_targets_per_token(model: Any, concept: Any, direction: Any, percentile:
     found = advise_trajectories(model, at_norm, concept.contexts, target, **options)
     # At the final norm nothing steered is generated, and the texts measure what was predicted.
     assert found.rollouts == 0
-    texts, prompts = roll_out(model, concept.contexts, 8)
+    texts, prompts = model.continued(concept.contexts, 8)
     measured = token_costs(model, at_norm, found.alpha, texts, prompts)
     assert measured.statistic(direction, percentile) == pytest.approx(target, rel=1e-3)
     at_block = model.vector(concept.positive, concept.neutral, 1)

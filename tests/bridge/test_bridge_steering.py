@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.errors import SelfCheckError, VectorError
-from steering_strength.proofs_check.bridge.steer import Captured, Held, Steered, added, rows_at_once
+from steering_strength.proofs_check.bridge.steer import Captured, Steered, added, rows_at_once
 from steering_strength.proofs_check.bridge.texts import pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Site, SteeringVector
 
@@ -165,24 +165,6 @@ def test_held_contexts_are_hooked_passes_one_by_one(
                 model.forward(batch.ids)
             length = batch.ids.shape[1]
             torch.testing.assert_close(states[j, :length], out.value[0], rtol=0, atol=1e-5)
-
-
-def test_one_context_at_its_last_position_shares_keys_and_values(steered: Any) -> None:
-    model = steered("llama")
-    held = Held(model, model.encode("very cold rain and a sad"), Site(1), apply="last")
-    shared = held.logits([0] * 3, [0.5, -2.0, 8.0], vector(1))
-    assert model.shares_prefix[Site(1)]
-    apart = [held.logits([0, 0], [a, a], vector(1))[0] for a in (0.5, -2.0, 8.0)]
-    model.shares_prefix[Site(1)] = False
-    held.__dict__.pop("_prefixes")
-    whole = held.logits([0] * 3, [0.5, -2.0, 8.0], vector(1))
-    torch.testing.assert_close(shared, whole, rtol=0, atol=1e-5)
-    torch.testing.assert_close(torch.stack(apart), whole, rtol=0, atol=1e-5)
-    # A state-space model has no keys and values: the same numbers, the long way.
-    mamba = steered("mamba")
-    other = Held(mamba, mamba.encode("very cold rain and a sad"), Site(1), apply="last")
-    other.logits([0], [1.0], vector(1))
-    assert mamba.shares_prefix[Site(1)] is False
 
 
 def test_a_side_input_is_noticed_and_the_shortcut_given_up(steered: Any) -> None:

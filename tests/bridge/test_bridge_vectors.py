@@ -16,11 +16,13 @@ torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.errors import VectorError
 from steering_strength.proofs_check.bridge.vectors import (
+    FINAL_NORM,
+    Site,
+    SteeringVector,
     import_vector,
     import_vectors,
     save_vector,
 )
-from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Site, SteeringVector
 from steering_strength.theory.errors import ShapeError, SteeringSetError, UnknownNameError
 
 pytestmark = pytest.mark.bridge

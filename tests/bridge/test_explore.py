@@ -33,32 +33,32 @@ def test_the_reduced_families_answer_like_the_whole_ones(
 ) -> None:
     inside = np.zeros(3000, dtype=bool)
     inside[:size] = True
-    lumped = lump(families, inside, ALPHAS, tokens=40)
-    assert lumped.log_odds.size < 3000 / 5
-    assert (lumped.inside & (lumped.tokens < 0)).any() == (size > 40)
-    for family, log_p in zip(families, lumped.log_p, strict=True):
-        small = TiltedFamily(log_p, lumped.log_odds)
+    lumped, (mean_error, logit_error, divergence_error) = lump(families, inside, ALPHAS, tokens=40)
+    named, target = lumped["ids"] >= 0, lumped["target"]
+    assert named.size < 3000 / 5
+    assert (target & ~named).any() == (size > 40)
+    for family, log_p in zip(families, lumped["log_p"], strict=True):
+        small = TiltedFamily(log_p, lumped["log_odds"])
         # Sharing keeps total mass and first moment, and the sides never mix: rounding only.
         assert small.mean(0.0) == pytest.approx(family.mean(0.0), abs=1e-13)
-        assert small.concept_log_odds(lumped.inside, 0.0) == pytest.approx(
+        assert small.concept_log_odds(target, 0.0) == pytest.approx(
             family.concept_log_odds(inside, 0.0), abs=1e-12
         )
-        assert np.abs(small.mean(ALPHAS) - family.mean(ALPHAS)).max() <= lumped.mean_error
-        logit = small.concept_log_odds(lumped.inside, ALPHAS)
+        assert np.abs(small.mean(ALPHAS) - family.mean(ALPHAS)).max() <= mean_error
+        logit = small.concept_log_odds(target, ALPHAS)
         error = np.abs(logit - family.concept_log_odds(inside, ALPHAS)).max()
-        assert error <= lumped.log_odds_error <= 1e-2
-        named = lumped.tokens >= 0
-        kept = family.log_probability(ALPHAS)[:, lumped.tokens[named]]
+        assert error <= logit_error <= 1e-2
+        kept = family.log_probability(ALPHAS)[:, lumped["ids"][named]]
         # log p_alpha of a named token errs by K alone, which the two reported errors bound.
-        bound = lumped.divergence_error + 1e-12
+        bound = divergence_error + 1e-12
         assert np.abs(small.log_probability(ALPHAS)[:, named] - kept).max() <= bound
 
 
 def test_few_nodes_are_reported_as_such(families: list[TiltedFamily]) -> None:
     inside = np.arange(3000) < 900
-    coarse = lump(families, inside, ALPHAS, most_nodes=16)
-    fine = lump(families, inside, ALPHAS, tolerance=1e-4)
-    assert coarse.log_odds_error > 1e-2 > 1e-4 >= fine.log_odds_error
+    _, coarse = lump(families, inside, ALPHAS, most=32)
+    _, fine = lump(families, inside, ALPHAS, tolerance=1e-3)
+    assert coarse[1] > 1e-2 > 1e-3 >= fine[1]
 
 
 def test_different_vectors_are_not_reduced_together(families: list[TiltedFamily]) -> None:

@@ -121,9 +121,12 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 
 def test_what_can_be_refused_is_refused_before_the_model_is_loaded(
-    given: list[str], monkeypatch: pytest.MonkeyPatch
+    given: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import steering_strength.proofs_check.bridge.jobs as jobs
+
+    wide = tmp_path / "wide.npy"
+    np.save(wide, np.ones(33))
 
     def never(*_given: Any) -> None:
         raise AssertionError("the model was loaded")
@@ -132,6 +135,7 @@ def test_what_can_be_refused_is_refused_before_the_model_is_loaded(
     for words in (
         ["--alphas=8"], ["--vector=absent.pt"], ["laws", "--layers=x"], ["figures", "--only=x"],
         ["advise", "--budget=nan"], ["advise", "--budget=1", "--export=x.y"], ["--context=9"],
+        ["--site=1", f"--vector={wide}"],
     ):  # fmt: skip
         job = words[:1] if not words[0].startswith("-") else []
         assert status_of([*job, *given, *words[len(job) :]]) == 2

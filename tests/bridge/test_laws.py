@@ -11,15 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.blocks import (
-    asinh_grid,
     block_laws,
     budget_alphas,
     text_derivatives,
     text_losses,
 )
+from steering_strength.proofs_check.bridge.data import alpha_grid, asinh_grid
 from steering_strength.proofs_check.bridge.errors import SelfCheckError
-from steering_strength.proofs_check.bridge.laws import LawReport, alpha_grid, final_norm_laws
-from steering_strength.proofs_check.bridge.local import derivatives
+from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import AlphaError, AssumptionError, ShapeError
 
@@ -162,29 +161,24 @@ def test_a_wrong_closed_form_is_refuted(
 def test_budgets_are_spent_where_the_search_says(steered: Any, concept: Any) -> None:
     model = steered("llama")
     vector = model.vector(concept.positive, concept.neutral, 1)
-    held = model.hold(concept.contexts[:2], 1)
-    found = budget_alphas(held, vector, derivatives(held, vector), [0.01, 0.1])
     curves = model.at(1, vector, concept.contexts[:2])
+    found = budget_alphas(curves, [0.01, 0.1])
     settled = np.isfinite(found["measured"])
     assert settled.mean() > 0.7
     rows = [(j, b, s) for j in range(2) for b in (0.01, 0.1) for s in (1, -1)]
     for (j, budget, _), alpha, good in zip(rows, found["measured"], settled, strict=True):
         if good:
             spent = float(curves[j].cross_entropy_increase(alpha))
-            assert spent == pytest.approx(budget, rel=5e-3)
+            assert 0.985 * budget <= spent <= budget
 
 
 def test_derivatives_of_text_are_those_of_its_losses(steered: Any, concept: Any) -> None:
     model = steered("gpt2")
     vector = model.vector(concept.positive, concept.neutral, 1)
     held = model.hold(concept.contexts[:1], 1)
-    ids, step = held.batch.ids, 1e-3 / vector.norm
-    states = [held.all_normed(a, vector)[0, :-1] for a in (-step, 0.0, step)]
-    goal = ids[0, 1:].numpy()
-    slopes, curvatures, _ = text_derivatives(model, states, goal, step)
-    low, middle, high = (
-        text_losses(model, held.all_normed(a, vector), ids) for a in (-step, 0.0, step)
-    )
+    step = 1e-3 / vector.norm
+    slopes, curvatures, _ = text_derivatives(held, vector, step)
+    low, middle, high = (text_losses(held, a, vector) for a in (-step, 0.0, step))
     np.testing.assert_allclose(slopes, (high - low) / (2 * step), rtol=1e-4, atol=1e-6)
     bend = (high - 2 * middle + low) / step**2
     np.testing.assert_allclose(curvatures, bend, rtol=1e-3, atol=1e-2 * np.abs(bend).max())
@@ -207,7 +201,7 @@ def test_the_report_says_what_failed_and_writes_it(
 def test_grids() -> None:
     grid = alpha_grid(2.0, 5)
     assert grid.tolist() == [-2.0, -1.0, 0.0, 1.0, 2.0]
-    wide = asinh_grid(200.0, 1.0, 24)
+    wide = asinh_grid(200.0, 24)
     assert wide[24] == 0.0
     assert wide[-1] == -wide[0] == 200.0
     for reach, count in ((2.0, 4), (0.0, 5), (np.inf, 5), (2.0, 3)):

@@ -14,12 +14,13 @@ from steering_strength.figures.__main__ import main as draw
 from steering_strength.figures.real_model import STEMS, draw_folder
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
 from steering_strength.proofs_check.bridge.options import FIGURES
-from steering_strength.proofs_check.bridge.records import adaptive_curve, paper_records
-from steering_strength.proofs_check.bridge.scores import (
+from steering_strength.proofs_check.bridge.records import (
     Cloze,
-    KeywordJudge,
+    adaptive_curve,
     benchmark_curve,
+    contains,
     judge_curve,
+    paper_records,
 )
 
 pytestmark = pytest.mark.bridge
@@ -140,16 +141,16 @@ def test_a_judge_is_asked_about_steered_texts(model: Any, concept: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral, 1)
     how = {"samples": 2, "length": 3, "say": str}
     score = judge_curve(model, vector, concept, **how)
-    assert ((score.measured >= 0) & (score.measured <= 1)).all()
-    assert score.dense.size
+    assert ((score["measured"] >= 0) & (score["measured"] <= 1)).all()
+    assert score["dense"].size
     # At alpha = 0 the prediction is what unsteered texts do on average.
-    assert 0 <= score.predicted[score.dense.size // 2] <= 1
+    assert 0 <= score["predicted"][score["dense"].size // 2] <= 1
     own = judge_curve(model, vector, concept, lambda text: 0.5, **how)
-    assert (own.measured == 0.5).all()
-    assert own.dense.size == 0
+    assert (own["measured"] == 0.5).all()
+    assert own["dense"].size == 0
     with pytest.raises(ModelError, match="2"):
         judge_curve(model, vector, concept, lambda text: 2.0, **how)
-    judge = KeywordJudge(("Joy",))
+    judge = contains(["Joy"])
     assert (judge("what JOY!"), judge("joyful")) == (1.0, 0.0)
 
 
@@ -179,8 +180,8 @@ def test_the_cloze_is_predicted_near_zero(model: Any, concept: Any, windows: Any
     cloze = Cloze(windows)
     assert (cloze.candidates[:, :1] != cloze.candidates[:, 1:]).all()
     score = benchmark_curve(model, vector, cloze, say=str)
-    middle = score.dense.size // 2
-    assert score.predicted[middle] == score.measured[score.alphas.size // 2]
+    middle = score["dense"].size // 2
+    assert score["predicted"][middle] == score["measured"][score["alphas"].size // 2]
 
 
 def test_adaptive_nodes_reach_their_tolerance_between_the_nodes() -> None:

@@ -11,7 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.blocks import block_laws
-from steering_strength.proofs_check.bridge.laws import alpha_grid, final_norm_laws
+from steering_strength.proofs_check.bridge.data import alpha_grid
+from steering_strength.proofs_check.bridge.laws import final_norm_laws
 from steering_strength.proofs_check.bridge.texts import load_concept
 
 pytestmark = pytest.mark.bridge

@@ -10,11 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge.laws import alpha_grid, final_norm_laws
+from steering_strength.proofs_check.bridge.data import alpha_grid
+from steering_strength.proofs_check.bridge.laws import final_norm_laws
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.records import one_layer_record
 from steering_strength.proofs_check.bridge.texts import load_concept
-from steering_strength.proofs_check.bridge.tiny_gpt import Recipe, save, train
+from steering_strength.proofs_check.bridge.tiny_gpt import save, train
 from steering_strength.theory.errors import ShapeError
 
 pytestmark = pytest.mark.bridge
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.bridge
 @pytest.fixture(scope="module")
 def trained() -> Any:
     # A small vocabulary and short training: enough to tell the cases apart, in half a minute.
-    return train(Recipe(steps=120, batch=32, width=64, words=300), progress=str)
+    return train(120, batch=32, width=64, words=300, progress=str)
 
 
 def test_training_learns_the_case_of_a_window(trained: Any) -> None:
@@ -81,9 +82,9 @@ def test_saved_models_come_back_with_their_concept(trained: Any, tmp_path: Path)
 
 
 def test_training_repeats_itself() -> None:
-    recipe = Recipe(steps=3, batch=4, width=16, words=50)
-    one, two = train(recipe, progress=str), train(recipe, progress=str)
+    how = {"batch": 4, "width": 16, "words": 50, "progress": str}
+    one, two = train(3, **how), train(3, **how)
     assert one.model.fingerprint == two.model.fingerprint
     assert one.losses == two.losses
-    with pytest.raises(ShapeError, match="steps is 0"):
-        Recipe(steps=0)
+    with pytest.raises(ShapeError, match="0 steps"):
+        train(0, progress=str)
