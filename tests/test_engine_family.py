@@ -273,7 +273,7 @@ BAD = {
     "matrix": (LOG_P[None], ODDS, ShapeError, r"shape \(1, 4\)"),
     "complex": (LOG_P + 0j, ODDS, ShapeError, "complex"),
     "text": (["a"] * 4, ODDS, ShapeError, "real numbers"),
-    "short M": (LOG_P, ODDS[:3], ShapeError, r"\(3,\).*\(4,\)"),
+    "short M": (LOG_P, ODDS[:3], ShapeError, r"\(3,\).*V = 4"),
     "NaN in M": (LOG_P, [0.0, np.nan, 1.0, 2.0], ProbabilityError, "nan at token 1"),
     "inf in M": (LOG_P, [0.0, 1.0, 2.0, -np.inf], ProbabilityError, "-inf at token 3"),
     "M too large": (LOG_P, ODDS * 1e200, ProbabilityError, "1e150"),
@@ -331,7 +331,7 @@ BAD_TOKENS = {
     "empty mask": (np.zeros(4, dtype=bool), "empty"),
     "one empty mask of two": (np.array([[True] * 4, [False] * 4]), "set 1"),
     "floats": ([0.0, 1.0], "dtype float64"),
-    "names": (["joy"], "dtype"),
+    "names": (["joy"], "<U3 entries"),
 }
 
 

@@ -123,14 +123,14 @@ def test_blocks_of_rows(population, monkeypatch):
 TABLE = np.log([[0.5, 0.5], [0.25, 0.75]])
 BAD = {
     "vector": (lambda: TiltedPopulation(TABLE[0], [0, 1]), ShapeError, r"\(2,\)"),
-    "short M": (lambda: TiltedPopulation(TABLE, [0]), ShapeError, "V = 1"),
+    "short M": (lambda: TiltedPopulation(TABLE, [0]), ShapeError, "V = 2"),
     "row": (
         lambda: TiltedPopulation(np.add(TABLE, [[0], [1]]), [0, 1]),
         ProbabilityError,
         "context 1",
     ),
     "NaN": (lambda: TiltedPopulation(TABLE * [[1], [np.nan]], [0, 1]), ProbabilityError, "token 0"),
-    "M": (lambda: TiltedPopulation(TABLE, [0, np.inf]), ProbabilityError, "token 1.*context 0"),
+    "M": (lambda: TiltedPopulation(TABLE, [0, np.inf]), ProbabilityError, "token 1.*p > 0"),
     "weights": (lambda: TiltedPopulation(TABLE, [0, 1], [0.5, 0.6]), ProbabilityError, "1.1"),
     "no weights": (lambda: TiltedPopulation(TABLE, [0, 1], [1.0]), ShapeError, "weights"),
     "context": (lambda: TiltedPopulation(TABLE, [0, 1]).family(2), ShapeError, "0..1"),

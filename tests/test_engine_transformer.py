@@ -124,7 +124,7 @@ def test_shapes_and_formats():
 BAD = {
     "short v": (lambda: NormedSteering(H, V[:5]), ShapeError, "v has shape"),
     "short gain": (lambda: NormedSteering(H, V, gain=[1.0]), ShapeError, "gain has shape"),
-    "NaN": (lambda: NormedSteering([1.0, np.nan], [1.0, 1.0]), ShapeError, "nan at coordinate 1"),
+    "NaN": (lambda: NormedSteering([1.0, np.nan], [1.0, 1.0]), ShapeError, r"h\[1\] is nan"),
     "matrix": (lambda: NormedSteering(H[None], V), ShapeError, "h has shape"),
     "kind": (lambda: NormedSteering(H, V, "layr"), UnknownNameError, "layer"),
     "eps": (lambda: NormedSteering(H, V, eps=-1e-5), ShapeError, "eps"),

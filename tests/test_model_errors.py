@@ -74,11 +74,11 @@ CASES: list[tuple[Callable[..., ConceptDataset], dict[str, Any], type[SteeringEr
         given,
         {"probabilities": [0.5, 0.5]},
         ShapeError,
-        "has shape (2,), but needs 2 non-empty axes",
+        "has shape (2,); give probabilities with 2 non-empty axes",
     ),
     (given, {"probabilities": [[], []]}, ShapeError, "has shape (2, 0)"),
     (given, {"probabilities": [[0.5, 0.5], [1.0]]}, ShapeError, "rows of different lengths"),
-    (given, {"probabilities": [["a", "b"]]}, ShapeError, "not an array of numbers"),
+    (given, {"probabilities": [["a", "b"]]}, ShapeError, "holds <U1 entries; give real numbers"),
     (given, {"probabilities": [[0.5 + 0j, 0.5]]}, ShapeError, "complex"),
     # labels
     (given, {"token_concept": [0, 0]}, ShapeError, "G = 1 concept"),
@@ -92,9 +92,9 @@ CASES: list[tuple[Callable[..., ConceptDataset], dict[str, Any], type[SteeringEr
     (given, {"context_concept": [0, 2]}, ShapeError, "context_concept[1] = 2, but there are 2"),
     (given, {"context_concept": [0]}, ShapeError, "context_concept has 1 entries"),
     # weights
-    (given, {"context_weights": [0.5, 0.6]}, ProbabilityError, "context_weights sums to 1.1"),
-    (given, {"context_weights": [1.0, 0.0]}, ProbabilityError, "context_weights[1] = 0.0"),
-    (given, {"context_weights": [1.0]}, ShapeError, "context_weights has 1 entries"),
+    (given, {"context_weights": [0.5, 0.6]}, ProbabilityError, "context_weights sum to 1.1"),
+    (given, {"context_weights": [1.0, 0.0]}, ProbabilityError, "their smallest is 0;"),
+    (given, {"context_weights": [1.0]}, ShapeError, "context_weights has shape (1,)"),
     (given, {"context_weights": [NAN, 1.0]}, ProbabilityError, "context_weights[0] is nan"),
     (given, {"token_names": ["a"]}, ShapeError, "token_names has 1 entries for 2"),
     # smoothed

@@ -53,7 +53,7 @@ MISTAKES = [
     ([0], [-1], "context -1 of N does not exist (m = 9)", "numbered 0..8"),
     ([0, 0], [3, 4], "context 0 occurs 2 times in P", "once"),
     ([0.0], [3], "P = [0.0] is not a list of integers", "indices"),
-    (["0"], [3], "P = ['0'] is not a list of integers", "indices"),
+    (["0"], [3], "P holds <U1 entries", "real numbers"),
     ([[0], [1, 2]], [3], "P has rows of different lengths", "rectangular"),
     ([[0, 1]], [3], "P has shape (1, 2)", "one list"),
     ([True, False], [3], "P is a mask of length 2 over 9 contexts", "9 booleans"),

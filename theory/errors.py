@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "AlphaError",
@@ -21,13 +22,34 @@ __all__ = [
     "SteeringError",
     "SteeringSetError",
     "UnknownNameError",
+    "shown",
 ]
+
+_LONGEST = 400
+
+
+def shown(value: Any, longest: int = 80) -> str:
+    """A value in a message: its repr, cut short; its type where even the repr fails."""
+    try:
+        text = repr(value)
+    except Exception:  # integers of 4300 digits, and whatever an object of the user's does
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text[: 4 * _LONGEST].split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 class SteeringError(ValueError):
-    """Base of all errors raised on purpose: `problem` (value and bound), then `remedy`."""
+    """Base of all errors raised on purpose: `problem` (value and bound), then `remedy`.
+
+    Each is one line of a bounded length, whatever value, name or foreign error is quoted in it.
+    """
 
     def __init__(self, problem: str, *, remedy: str) -> None:
+        problem, remedy = _one_line(problem), _one_line(remedy)
         super().__init__(f"{problem}; {remedy}")
         self.problem = problem
         self.remedy = remedy
@@ -89,8 +111,8 @@ class UnknownNameError(SteeringError, KeyError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = get_close_matches(name, names, n=3, cutoff=0.5)
+        close = get_close_matches(name[:200], names, n=3, cutoff=0.5)
         remedy = f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(names)}"
-        super().__init__(f"unknown {kind} {name!r}", remedy=remedy)
+        super().__init__(f"unknown {kind} {shown(name)}", remedy=remedy)
         self.name = name
         self.close_matches = close

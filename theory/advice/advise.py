@@ -15,7 +15,7 @@ from steering_strength.theory.advice.estimated import Texts, of_window, shared
 from steering_strength.theory.advice.population import PopulationAdvice, advise_population
 from steering_strength.theory.advice.window import Namer, numbered
 from steering_strength.theory.engine import TiltedPopulation
-from steering_strength.theory.engine.validation import as_level, as_weights
+from steering_strength.theory.engine.validation import as_level, as_number, as_weights
 from steering_strength.theory.errors import ShapeError
 
 __all__ = ["advise"]
@@ -129,7 +129,7 @@ def advise(
         sign=sign,
         plateau=plateau,
     )
-    share = 1.0 if quantile == 1.0 else as_level(quantile, "quantile")
+    share = 1.0 if as_number(quantile) == 1.0 else as_level(quantile, "quantile")
     if isinstance(source, TiltedPopulation) and weights is None:
         weights = source.weights
     elif curves[0] is source:

@@ -20,7 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.inverse import Root, bisect, never
-from steering_strength.theory.engine.validation import as_budget, as_sign, as_tokens, as_vector
+from steering_strength.theory.engine.validation import (
+    as_array,
+    as_budget,
+    as_index,
+    as_sign,
+    as_tokens,
+)
 from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError
 
 __all__ = ["BudgetEllipse", "JointFamily"]
@@ -77,13 +83,8 @@ class JointFamily:
     covariance: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        if np.ndim(self.log_odds) != 2 or len(self.log_odds) == 0:
-            raise ShapeError(
-                f"log_odds has shape {np.shape(self.log_odds)}",
-                remedy="give one row per vector, (k, V)",
-            )
-        families = [TiltedFamily(self.log_p, row) for row in self.log_odds]
-        table = np.stack([family.log_odds for family in families])
+        table = as_array("log_odds", self.log_odds, 2)
+        families = [TiltedFamily(self.log_p, row) for row in table]
         p = np.exp(families[0].log_p)
         kept = p > 0.0
         weight = p[kept] / p[kept].sum()
@@ -110,12 +111,12 @@ class JointFamily:
         AlphaError
             The direction is not finite or vanishes.
         """
-        return TiltedFamily(self.log_p, self._strengths(direction, "direction") @ self.log_odds)
+        return self._at(self._strengths(direction, "direction"))
 
     def cross_entropy_increase(self, strengths: ArrayLike) -> float:
         """Return Delta CE at the strengths a, (k,), in nats: K(a) - a . K'(0)."""
         a = self._strengths(strengths, "strengths", zero=True)
-        return float(TiltedFamily(self.log_p, a @ self.log_odds).cross_entropy_increase(1.0))
+        return float(self._at(a).cross_entropy_increase(1.0))
 
     def interference(self, strengths: ArrayLike) -> tuple[float, float]:
         """Return what the vectors cost together beyond the sum of their own prices, in nats.
@@ -171,8 +172,7 @@ class JointFamily:
             as_budget(budget),
             as_sign(sign),
         )
-        if not 0 <= vector < self.vectors:
-            raise ShapeError(f"vector {vector}", remedy=f"use indices 0..{self.vectors - 1}")
+        as_index("vector", vector, self.vectors)
         spent = self.cross_entropy_increase(a)
         if spent > nats:
             raise BudgetError(
@@ -222,15 +222,18 @@ class JointFamily:
         scaled: Floats = mix / top
         return scaled
 
+    def _at(self, strengths: Floats) -> TiltedFamily:
+        """The family whose M is strengths . M; one that overflows is refused there."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return TiltedFamily(self.log_p, strengths @ self.log_odds)
+
     def _strengths(self, values: ArrayLike, name: str, *, zero: bool = False) -> Floats:
-        a = as_vector(name, values)
+        a = as_array(name, values, finite=AlphaError)
         if a.size != self.vectors:
             raise ShapeError(
                 f"{name} has shape {a.shape}",
                 remedy=f"give one number per vector, ({self.vectors},)",
             )
-        if not np.isfinite(a).all():
-            raise AlphaError(f"{name} is {a.tolist()}", remedy="give finite numbers")
         if not zero and not a.any():
             raise AlphaError(f"{name} vanishes", remedy="give a direction with a nonzero entry")
         return a

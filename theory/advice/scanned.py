@@ -20,12 +20,12 @@ from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.engine.validation import (
     as_alpha,
+    as_array,
     as_budget,
     as_level,
     as_log_probabilities,
     as_sign,
     as_tokens,
-    as_vector,
 )
 from steering_strength.theory.errors import AlphaError, ShapeError
 
@@ -74,8 +74,10 @@ class ScannedCurve:
         strengths: ArrayLike | None = None,
     ) -> None:
         self._evaluate = log_probability
-        self._log_p = as_log_probabilities(np.asarray(log_probability(np.zeros(1)))[0])
-        self._log_odds = as_vector("log_odds", log_odds)
+        self._log_p = as_log_probabilities(
+            as_array("log_probability([0])", log_probability(np.zeros(1)), 2)[0]
+        )
+        self._log_odds = as_array("log_odds", log_odds, finite=ShapeError)
         self._limits = {side: as_log_probabilities(limits[side]) for side in (1, -1)}
         for name, array in (
             ("log_odds", self._log_odds),
@@ -347,7 +349,7 @@ class ScannedCurve:
 
 
 def _checked(strengths: ArrayLike) -> Floats:
-    grid = as_vector("strengths", strengths)
+    grid = as_array("strengths", strengths)
     if grid.size < 3 or grid[0] != 0.0 or not np.isfinite(grid[-1]) or (np.diff(grid) <= 0.0).any():
         raise AlphaError(
             f"the grid has {grid.size} strengths from {grid[:1]}",

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from steering_strength.theory.errors import BudgetError
+from steering_strength.theory.engine.validation import as_number
+from steering_strength.theory.errors import BudgetError, shown
 
 __all__ = ["Equivalent", "equivalents"]
 
@@ -51,9 +52,13 @@ def equivalents(
     BudgetError
         |v| is not a positive finite number.
     """
-    if not 0.0 < norm < math.inf:
-        raise BudgetError(f"the length of v is {norm!r}", remedy="give a positive finite |v|")
-    push = alpha * norm
+    if not 0.0 < as_number(norm) < math.inf:
+        raise BudgetError(f"the length of v is {shown(norm)}", remedy="give a positive finite |v|")
+    # A length of 0 is as good as none.
+    residual_norm = as_number(residual_norm) or math.nan
+    max_activation = as_number(max_activation) or math.nan
+    alpha = as_number(alpha)
+    push = alpha * as_number(norm)
     largest = "not given" if math.isnan(max_activation) else f"{max_activation:.4g}"
     median = "not known" if math.isnan(residual_norm) else f"{residual_norm:.4g}"
     return (

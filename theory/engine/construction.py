@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
-from steering_strength.theory.engine.validation import as_log_probabilities, as_vector
+from steering_strength.theory.engine.validation import (
+    as_array,
+    as_log_probabilities,
+    plain_array,
+)
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 
-__all__ = ["log_odds_of_tables", "log_odds_of_vector", "normalised"]
+__all__ = ["log_odds_of_tables", "log_odds_of_vector", "normalised", "table_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +29,7 @@ def normalised(logits: ArrayLike) -> Floats:
     ProbabilityError
         If a logit is NaN or +inf, or all are -inf.
     """
-    values = as_vector("logits", logits)
+    values = as_array("logits", logits)
     bad = np.isnan(values) | (values == np.inf)
     if bad.any():
         token = int(np.argmax(bad))
@@ -38,6 +44,16 @@ def normalised(logits: ArrayLike) -> Floats:
     values -= top
     values -= log_sum_exp(values)
     return values
+
+
+def table_rows(name: str, table: ArrayLike) -> NDArray[Any]:
+    """Return one row per context, (q, V); one row alone is a table too. Raises ShapeError."""
+    rows = np.atleast_2d(plain_array(name, table))
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ShapeError(
+            f"{name} has shape {rows.shape}", remedy="give one row per context, (q, V)"
+        )
+    return rows
 
 
 def log_odds_of_tables(positive: ArrayLike, negative: ArrayLike) -> Floats:
@@ -56,19 +72,10 @@ def log_odds_of_tables(positive: ArrayLike, negative: ArrayLike) -> Floats:
     """
     means = []
     for name, table in (("log_p_positive", positive), ("log_p_negative", negative)):
-        rows = np.atleast_2d(np.asarray(table))
-        if rows.ndim != 2 or rows.shape[0] == 0:
-            raise ShapeError(
-                f"{name} has shape {np.shape(table)}", remedy="give one row per context, (q, V)"
-            )
+        rows = table_rows(name, table)
         total = np.zeros(rows.shape[1])
         for j, row in enumerate(rows):
-            try:
-                total += as_log_probabilities(row)
-            except ProbabilityError as error:
-                raise ProbabilityError(
-                    f"{name}, row {j}: {error.problem}", remedy=error.remedy
-                ) from None
+            total += as_log_probabilities(row, f"{name}, row {j},")
         means.append(total / rows.shape[0])
     if means[0].shape != means[1].shape:
         raise ShapeError(
@@ -79,6 +86,7 @@ def log_odds_of_tables(positive: ArrayLike, negative: ArrayLike) -> Floats:
         return np.asarray(means[0] - means[1])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def log_odds_of_vector(unembedding: ArrayLike, vector: ArrayLike) -> Floats:
     """Return W v, shape (V,), from W (V, d) and v (d,): what one unit of alpha adds to the logits.
 
@@ -87,10 +95,10 @@ def log_odds_of_vector(unembedding: ArrayLike, vector: ArrayLike) -> Floats:
     ShapeError
         If the shapes do not fit.
     """
-    matrix, direction = np.asarray(unembedding), as_vector("v", vector)
-    if matrix.ndim != 2 or matrix.shape[1] != direction.size or matrix.dtype.kind not in "fiub":
+    matrix, direction = plain_array("W", unembedding), as_array("v", vector)
+    if matrix.ndim != 2 or matrix.shape[1] != direction.size:
         raise ShapeError(
-            f"W has shape {matrix.shape} and dtype {matrix.dtype}, v has {direction.shape}",
-            remedy="give W as real numbers, shape (V, d), and v of shape (d,)",
+            f"W has shape {matrix.shape}, v has {direction.shape}",
+            remedy="give W of shape (V, d), and v of shape (d,)",
         )
     return np.asarray(matrix.astype(np.float64, copy=False) @ direction)

@@ -14,6 +14,8 @@ e^x - 1 in between, and term by term where even that would lose digits.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
@@ -22,7 +24,6 @@ from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import (
     central_moments,
     exponential_excess,
-    log_sum_exp,
     quiet,
 )
 from steering_strength.theory.engine.sums import centred_sums, extreme_sums, is_moderate
@@ -234,8 +235,8 @@ def envelope(x: ArrayLike) -> tuple[Vector, Vector]:
     """
     size = np.abs(np.asarray(x, dtype=np.float64))
     # Below 1e-150 x^2 underflows, and both bounds are 1 to the last bit.
-    safe = np.maximum(size, 1e-150)
-    lower = 2.0 * exponential_excess(-safe) / safe**2
+    safe = np.clip(size, 1e-150, 1e308)
+    lower = 2.0 * (exponential_excess(-safe) / safe) / safe
     upper = 2.0 * exponential_excess(np.minimum(safe, 700.0)) / safe**2
     return lower, np.where(size < 700.0, upper, np.inf)
 
@@ -259,15 +260,13 @@ def bounds(variance: float, spread: float, alpha: Vector) -> tuple[Vector, Vecto
 
     The envelope around the quadratic law, and Hoeffding's lemma Delta CE <= alpha^2 range^2 / 8.
     """
-    x = np.abs(alpha) * spread
-    if spread == 0.0:
-        return np.zeros_like(x), np.zeros_like(x)
-    lower, upper = envelope(x)
-    quadratic = 0.5 * variance * alpha**2
+    x = np.minimum(np.abs(alpha) * spread, 1e308)
+    # Quadratic times envelope is Var / range^2 times an excess: no power of alpha overflows.
+    share = (math.sqrt(variance) / spread) ** 2 if spread else 0.0
     # A variance that has underflowed, all weight on one level of M, says nothing from above.
-    known = np.isfinite(upper) & (variance > 0.0)
-    above = np.where(known, quadratic * np.where(known, upper, 1.0), np.inf)
-    return quadratic * lower, np.minimum(above, hoeffding(spread, alpha))
+    known = (x < 700.0) & (share > 0.0)
+    above = np.where(known, share * exponential_excess(np.where(known, x, 0.0)), np.inf)
+    return share * exponential_excess(-x), np.minimum(above, hoeffding(spread, alpha))
 
 
 def hoeffding(spread: float, alpha: Vector) -> Vector:
@@ -282,6 +281,4 @@ def asymptote(measure: Measure, sign: int) -> tuple[float, float]:
     slope = |extreme M - E[M]| and offset = log p(extreme) <= 0: Delta CE lies between the line and
     |alpha| slope, for every alpha of that sign (the law `ce-asymptote`, beyond Thm 3.8).
     """
-    ties = measure.log_odds == (measure.high if sign > 0 else measure.low)
-    share = float(log_sum_exp(measure.log_p[ties])) - measure.log_mass
-    return measure.top_gap if sign > 0 else measure.bottom_gap, min(share, 0.0)
+    return measure.top_gap if sign > 0 else measure.bottom_gap, measure.log_share(sign)

@@ -23,14 +23,23 @@ from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.engine.validation import (
     as_alpha,
     as_budget,
+    as_integer,
     as_level,
     as_log_odds,
     as_log_probabilities,
     as_metadata,
+    as_number,
     as_sign,
     as_tokens,
+    plain_array,
 )
-from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError, SteeringError
+from steering_strength.theory.errors import (
+    AlphaError,
+    BudgetError,
+    ShapeError,
+    SteeringError,
+    shown,
+)
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["TiltedFamily"]
 
 Floats = NDArray[np.float64]
+
+# 171! overflows.
+_ORDER = 170
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +95,7 @@ class TiltedFamily:
 
     def __post_init__(self) -> None:
         log_p = as_log_probabilities(self.log_p)
-        log_odds = as_log_odds(self.log_odds, log_p)
+        log_odds = as_log_odds(self.log_odds, log_p > -np.inf)
         support = np.flatnonzero(log_p > -np.inf)
         measure = Measure.of(log_p[support], log_odds[support])
         for array in (log_p, log_odds, support):
@@ -105,7 +117,7 @@ class TiltedFamily:
 
         Raises ProbabilityError for a NaN or +inf logit, or if all are -inf.
         """
-        return cls(normalised(logits), np.asarray(log_odds), metadata or {})
+        return cls(normalised(logits), plain_array("log_odds", log_odds), metadata or {})
 
     @classmethod
     def from_tables(
@@ -123,7 +135,7 @@ class TiltedFamily:
         Raises ProbabilityError if a row is not normalised, ShapeError if the vocabularies differ.
         """
         log_odds = log_odds_of_tables(log_p_positive, log_p_negative)
-        return cls(np.asarray(log_p), log_odds, metadata or {})
+        return cls(plain_array("log_p", log_p), log_odds, metadata or {})
 
     @classmethod
     def from_unembedding(
@@ -140,7 +152,7 @@ class TiltedFamily:
 
         Raises ShapeError if the shapes do not fit.
         """
-        return cls(np.asarray(log_p), log_odds_of_vector(W, v), metadata or {})
+        return cls(plain_array("log_p", log_p), log_odds_of_vector(W, v), metadata or {})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -163,6 +175,10 @@ class TiltedFamily:
         write_npz(
             path, type(self).__name__, {**arrays, "metadata": json.dumps(dict(self.metadata))}
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping is neither copied nor sent to another process.
+        return type(self), (self.log_p, self.log_odds, dict(self.metadata))
 
     @property
     def size(self) -> int:
@@ -216,11 +232,12 @@ class TiltedFamily:
         ShapeError
             If `rows` is not an integer of at least 1.
         """
-        if not isinstance(rows, int | np.integer) or rows < 1:
-            raise ShapeError(f"rows is {rows!r}", remedy="give an integer, at least 1")
+        as_integer("rows", rows, 1)
         strengths, scalar = as_alpha(alpha)
         if scalar:
-            raise AlphaError(f"alpha is the single number {alpha!r}", remedy="use log_probability")
+            raise AlphaError(
+                f"alpha is the single number {shown(alpha)}", remedy="use log_probability"
+            )
         # Checked at once; the work is done while the caller loops.
         return self._log_probability_blocks(strengths, int(rows))
 
@@ -257,8 +274,7 @@ class TiltedFamily:
 
         Raises ShapeError if `order` is not an integer of at least 1.
         """
-        if not isinstance(order, int | np.integer) or order < 1:
-            raise ShapeError(f"order is {order!r}", remedy="give an integer, at least 1")
+        as_integer("order", order, 1, _ORDER)
         strengths, scalar = as_alpha(alpha)
         table = tilting.cumulants(self._measure, int(order), strengths)
         return table[0] if scalar else table
@@ -270,8 +286,7 @@ class TiltedFamily:
 
         Raises ShapeError if `order` is not an integer of at least 2.
         """
-        if not isinstance(order, int | np.integer) or order < 2:
-            raise ShapeError(f"order is {order!r}", remedy="give an integer, at least 2")
+        as_integer("order", order, 2, _ORDER)
         factorials = np.cumprod(np.arange(1.0, order + 1.0))
         return np.asarray(self.cumulants(order)[1:] / factorials[1:])
 
@@ -443,7 +458,7 @@ class TiltedFamily:
         """
         bound = as_budget(tolerance, "tolerance")
         if not 0.0 < bound < math.inf:
-            raise BudgetError(f"tolerance is {tolerance!r}", remedy="give 0.1 for 10 %")
+            raise BudgetError(f"tolerance is {shown(tolerance)}", remedy="give 0.1 for 10 %")
         spread = self._measure.high - self._measure.low
         return cross_entropy.quadratic_radius(bound) / spread if spread else math.inf
 
@@ -495,11 +510,13 @@ class TiltedFamily:
         for the tokens.
         """
         mask, side = as_tokens(tokens, self.size, single=True)[self._support], as_sign(sign)
-        (begin,), _ = as_alpha(start)
-        if side * begin < 0.0:
-            raise AlphaError(f"start is {start!r}", remedy=f"start on the side of sign = {side}")
+        begin = as_number(start)
+        if not 0.0 <= side * begin < math.inf:
+            raise AlphaError(
+                f"start is {shown(start)}", remedy=f"start on the side of sign = {side}"
+            )
         goal = _logit(as_level(level))
-        return inverse.concept_loss_root(self._measure, mask, goal, float(begin), side)
+        return inverse.concept_loss_root(self._measure, mask, goal, begin, side)
 
     def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Root:
         """Return where F_C is largest on that side: infinite, with no reason, if in the limit.

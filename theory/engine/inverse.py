@@ -26,7 +26,7 @@ from steering_strength.theory.engine.cross_entropy import (
     reverse_kl,
 )
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.peaks import peak_of_level
 from steering_strength.theory.engine.tilting import log_probability, mean
 
@@ -92,7 +92,7 @@ def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
     if measure.constant:
         return never(sign, "M is constant: steering moves nothing")
     sigma = measure.top_gap if sign > 0 else measure.bottom_gap
-    upper = (budget - _log_share(measure, sign)) / sigma if sigma > 0.0 else math.inf
+    upper = (budget - measure.log_share(sign)) / sigma if sigma > 0.0 else math.inf
     if not upper < _LARGEST:
         return never(sign, f"|alpha| would exceed {_LARGEST:g}")
     lower = max(budget / sigma, math.sqrt(8.0 * budget) / (measure.high - measure.low))
@@ -113,16 +113,16 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
         return _exactly(0.0)
     if measure.constant:
         return never(sign, "M is constant: steering moves nothing")
-    supremum = -_log_share(measure, sign)
+    supremum = -measure.log_share(sign)
     if budget >= supremum:
         return never(sign, f"the divergence stays below {supremum:.6g} nats")
 
     def reached(strength: float) -> bool:
         return bool(reverse_kl(measure, np.array([sign * strength]))[0] >= budget)
 
-    bracket = _outwards(reached, 1.0 / (measure.high - measure.low))
+    bracket = _outwards(reached, _step(measure.high - measure.low))
     if bracket is None:
-        return never(sign, f"the divergence rounds to its supremum, {supremum:.17g} nats")
+        return never(sign, f"|alpha| would exceed {_LARGEST:g}, or it rounds to {supremum:.17g}")
     return _signed(sign, *bisect(reached, *bracket), inner=True)
 
 
@@ -203,9 +203,9 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
         return values[best], _signed(sign, *ends[best], inner=True)
 
     # Strengths from where nothing happens to where everything has: uniform in log alpha.
-    reach = measure.high - measure.low
-    far = max(abs(limit_root(measure, 1e-9, sign).alpha), 1e3 / reach)
-    grid = np.concatenate(([0.0], np.geomspace(1e-3 / reach, far, 240)))
+    step = _step(measure.high - measure.low)
+    far = min(max(abs(limit_root(measure, 1e-9, sign).alpha), 1e3 * step), _LARGEST)
+    grid = np.concatenate(([0.0], np.geomspace(1e-3 * step, far, 240)))
     i = int(np.argmax(concept_log_odds(measure, mask, sign * grid)))
     value, best = climb(float(grid[max(i - 1, 0)]), float(grid[min(i + 1, grid.size - 1)]))
     limit = concept_limit(measure, mask, sign)
@@ -265,7 +265,7 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
         if tops[0] < tops[1]:
             return 0.0 if means(strength)[1] >= tops[0] else math.inf
         rest = float(log_normaliser(outside, np.array([sign * strength]))[0])
-        return rest - _log_share(outside, sign)
+        return rest - outside.log_share(sign)
 
     here, at = log_odds(0.0), 0.0
     if here >= level:
@@ -273,9 +273,7 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
     if max(inside.high, outside.high) == min(inside.low, outside.low):
         return never(sign, "M is constant: steering moves nothing")
     spread = max(inside.high, outside.high) - min(inside.low, outside.low)
-    if spread < 1.0 / _LARGEST:
-        return never(sign, f"|alpha| would exceed {_LARGEST:g}")
-    step = 1.0 / spread
+    step = _step(spread)
     slope_in, slope_out = means(at)
     while at < _LARGEST:
         ahead = at + step
@@ -295,13 +293,6 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
         else:
             step *= 0.5
     return never(sign, f"|alpha| would exceed {_LARGEST:g}")
-
-
-def _log_share(measure: Measure, sign: int) -> float:
-    """Return log p(extreme of M on that side)."""
-    extreme = measure.high if sign > 0 else measure.low
-    share = log_sum_exp(measure.log_p[measure.log_odds == extreme])
-    return float(share) - measure.log_mass
 
 
 def bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
@@ -336,6 +327,11 @@ def _outwards(reached: Callable[[float], bool], step: float) -> tuple[float, flo
             return step, 2.0 * step
         step *= 2.0
     return None
+
+
+def _step(spread: float) -> float:
+    """Return the strength that moves M by a nat, or one at which nothing is moved yet."""
+    return 1.0 / max(spread, 1e-290)
 
 
 def _exactly(alpha: float) -> Root:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory.engine.numerics import quiet
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 
 __all__ = ["Measure"]
 
@@ -100,6 +100,14 @@ class Measure:
     def extreme(self, alpha: float) -> float:
         """Return the value of M that dominates on the side of alpha: the max for alpha >= 0."""
         return self.high if alpha >= 0.0 else self.low
+
+    def log_share(self, sign: int) -> float:
+        """Return log p(extreme of M on that side) <= 0; what is next to 1, from what is missing."""
+        ties = self.log_odds == (self.high if sign > 0 else self.low)
+        rest = float(log_sum_exp(self.log_p[~ties])) - self.log_mass
+        if rest < -7.0:
+            return math.log1p(-math.exp(rest))
+        return min(float(log_sum_exp(self.log_p[ties])) - self.log_mass, 0.0)
 
     def gap(self, alpha: float) -> Vector:
         """Return M - the extreme on the side of alpha, shape (n,): alpha times it is at most 0."""

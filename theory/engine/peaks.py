@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.walk import Side, solve_levels
 
 __all__ = [
@@ -66,20 +66,19 @@ class PeakTable:
 def peak_table(measure: Measure) -> PeakTable:
     """Solve K'(alpha) = M(z) for all tokens of `measure`; see `PeakTable`."""
     order = np.argsort(measure.log_odds)
-    values = measure.log_odds[order]
+    unit = 1.0 if measure.constant else _unit(measure)
+    # Scaled first: values of M closer than 1e-308 of its range are one.
+    values = measure.log_odds[order] * unit
     ties = values[1:] == values[:-1]
     level = np.concatenate(([0], np.cumsum(~ties))) if ties.any() else None
     if measure.constant:
         nothing = np.full(1, np.nan)
         return PeakTable(nothing, nothing, nothing, nothing, order, np.zeros_like(order))
-    unit = _unit(measure)
-    side = Side.of(measure.log_p[order], values * unit)
+    side = Side.of(measure.log_p[order], values)
     levels = side.values if level is None else side.values[np.concatenate(([True], ~ties))]
     table = np.empty((4, levels.size))
     table[:3, 0], table[:3, -1] = -np.inf, np.inf
-    for end, extreme in ((0, measure.low), (-1, measure.high)):
-        share = float(log_sum_exp(measure.log_p[measure.log_odds == extreme]))
-        table[3, end] = measure.log_mass - share
+    table[3, 0], table[3, -1] = -measure.log_share(-1), -measure.log_share(1)
     inner = solve_levels(side, levels[1:-1], measure.mean * unit)
     alpha, lower, upper = inner[0], inner[0] - inner[1], inner[0] + inner[1]
     # A lower end for one level is one for every larger level, an upper end for every smaller one:
@@ -108,11 +107,11 @@ def peak_of_level(measure: Measure, value: float) -> tuple[float, float, float]:
 
     The bracket is that of the table up to its last digits, without the work for other tokens.
     """
-    if value in (measure.low, measure.high):
-        end = math.inf if value == measure.high else -math.inf
-        return end, end, end
     order, unit = np.argsort(measure.log_odds), _unit(measure)
     side = Side.of(measure.log_p[order], measure.log_odds[order] * unit)
+    if value * unit in (side.values[0], side.values[-1]):
+        end = math.inf if value * unit == side.values[-1] else -math.inf
+        return end, end, end
     alpha, width, _ = solve_levels(side, np.array([value * unit]), measure.mean * unit)[:, 0]
     return float(alpha * unit), float((alpha - width) * unit), float((alpha + width) * unit)
 

@@ -17,19 +17,20 @@ from steering_strength.theory.engine import concept, cross_entropy, tilting
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.shared import Shared
 from steering_strength.theory.engine.sums import blocks
 from steering_strength.theory.engine.validation import (
     as_alpha,
     as_budget,
+    as_index,
+    as_log_odds,
     as_sign,
     as_tokens,
-    as_vector,
     as_weights,
-    normalisation_tolerance,
+    plain_array,
+    require_normalised,
 )
-from steering_strength.theory.errors import ProbabilityError, ShapeError
+from steering_strength.theory.errors import ShapeError
 
 __all__ = ["TiltedPopulation", "crossing"]
 
@@ -72,22 +73,18 @@ class TiltedPopulation:
     weights: Floats | None = None
 
     def __post_init__(self) -> None:
-        table = self.log_p if isinstance(self.log_p, np.ndarray) else np.asarray(self.log_p)
-        if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "fiu":
+        table = plain_array("log_p", self.log_p)
+        if table.ndim != 2 or 0 in table.shape:
             raise ShapeError(
-                f"log_p has shape {table.shape} and dtype {table.dtype}",
-                remedy="give a table of real numbers, one row per context, shape (m, V)",
+                f"log_p has shape {table.shape}", remedy="give one row per context, shape (m, V)"
             )
-        log_odds = as_vector("log_odds", self.log_odds)
-        if log_odds.size != table.shape[1]:
-            raise ShapeError(
-                f"log_odds has V = {log_odds.size}, log_p has V = {table.shape[1]}",
-                remedy="use one vocabulary",
-            )
-        infinite = ~np.isfinite(log_odds)
-        bound = normalisation_tolerance(table.dtype, table.shape[1])
+        support = np.zeros(table.shape[1], dtype=np.bool_)
         for rows in blocks(table.shape[0], _BLOCK // table.shape[1]):
-            _check_rows(np.asarray(table[rows], dtype=np.float64), rows.start, infinite, bound)
+            with np.errstate(over="ignore"):
+                block = np.asarray(table[rows], dtype=np.float64)
+            require_normalised(block, table.dtype, "log_p", rows.start)
+            support |= (block > -np.inf).any(axis=0)
+        log_odds = as_log_odds(self.log_odds, support)
         weights = as_weights(self.weights, table.shape[0])
         for name, array in (("log_odds", log_odds), ("weights", weights)):
             array.flags.writeable = False
@@ -101,9 +98,7 @@ class TiltedPopulation:
 
     def family(self, context: int) -> TiltedFamily:
         """Return one context alone; raises ShapeError for an index outside 0..m-1."""
-        if not 0 <= context < self.shape[0]:
-            raise ShapeError(f"context {context}", remedy=f"use indices 0..{self.shape[0] - 1}")
-        return TiltedFamily(self.log_p[context], self.log_odds)
+        return TiltedFamily(self.log_p[as_index("context", context, self.shape[0])], self.log_odds)
 
     def cgf(self, alpha: ArrayLike) -> Floats:
         """Return K_j(alpha), shape (A, m), in nats."""
@@ -241,30 +236,3 @@ def crossing(
         grid = np.unique(np.concatenate((low + (high - low) * np.arange(parts) / parts, [high])))
     low, high = sorted((side * float(grid[0]), side * float(grid[-1])))
     return Root(side * float(grid[0]), low, high)
-
-
-def _check_rows(rows: Floats, first: int, infinite: NDArray[np.bool_], bound: float) -> None:
-    bad = np.isnan(rows) | (rows == np.inf)
-    if bad.any():
-        j, z = (int(i) for i in np.argwhere(bad)[0])
-        raise ProbabilityError(
-            f"log_p is {rows[j, z]} at context {first + j}, token {z}",
-            remedy="log-probabilities are at most 0; -inf marks a token without support",
-        )
-    found = log_sum_exp(rows, axis=1)
-    off = ~(np.abs(found) <= bound)
-    if off.any():
-        j = int(np.argmax(off))
-        raise ProbabilityError(
-            f"context {first + j} of log_p is not normalised: log-sum-exp is {found[j]:.6g}, it "
-            f"must be within {bound:.2g} of 0",
-            remedy="subtract scipy.special.logsumexp(log_p, axis=1, keepdims=True)",
-        )
-    wrong = (rows[:, infinite] > -np.inf).any(axis=1)
-    if wrong.any():
-        j = int(np.argmax(wrong))
-        z = int(np.flatnonzero(infinite & (rows[j] > -np.inf))[0])
-        raise ProbabilityError(
-            f"log_odds is not finite at token {z}, which has p > 0 in context {first + j}",
-            remedy="M must be finite on the support of every context: smooth P and N",
-        )

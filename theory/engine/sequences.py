@@ -27,10 +27,10 @@ from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.population import TiltedPopulation, crossing
 from steering_strength.theory.engine.validation import (
     as_alpha,
+    as_array,
     as_budget,
     as_level,
     as_sign,
-    as_vector,
     as_weights,
 )
 from steering_strength.theory.errors import ShapeError, UnknownNameError
@@ -317,10 +317,10 @@ class SampledTexts:
         return np.asarray(np.exp(weights - log_sum_exp(weights)[..., None]))
 
     def _judged(self, judged: ArrayLike) -> Floats:
-        values = as_vector("judged", judged)
-        if values.size != self.count or not np.isfinite(values).all():
+        values = as_array("judged", judged, finite=ShapeError)
+        if values.size != self.count:
             raise ShapeError(
-                f"judged has shape {values.shape}, {int(np.isfinite(values).sum())} of it finite",
+                f"judged has shape {values.shape}",
                 remedy=f"give one number per text, ({self.count},)",
             )
         return values

@@ -202,7 +202,7 @@ def cumulants(measure: Measure, order: int, alpha: Vector) -> NDArray[np.float64
             kappa[n] = moments[n] - sum(lower)
         # Powers of the range may leave float64: the cumulant is then 0 or inf, honestly.
         scale = spread ** np.arange(2.0, order + 1.0)
-        row[1:] = np.where(kappa[2:] == 0.0, 0.0, kappa[2:] * scale)
+        row[1:] = kappa[2:] * np.where(kappa[2:] == 0.0, 1.0, scale)
     return result
 
 

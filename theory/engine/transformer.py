@@ -13,16 +13,25 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.construction import normalised
+from steering_strength.theory.engine.construction import normalised, table_rows
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.validation import (
     as_alpha,
+    as_array,
+    as_log_odds,
     as_log_probabilities,
+    as_number,
     as_sign,
-    as_vector,
+    plain_array,
 )
-from steering_strength.theory.errors import AlphaError, ShapeError, UnknownNameError
+from steering_strength.theory.errors import (
+    AlphaError,
+    ProbabilityError,
+    ShapeError,
+    UnknownNameError,
+    shown,
+)
 
 __all__ = [
     "LastBlock",
@@ -72,27 +81,24 @@ class NormedSteering:
     def __post_init__(self) -> None:
         if self.kind not in ("rms", "layer"):
             raise UnknownNameError("norm", str(self.kind), ["rms", "layer"])
-        h = as_vector("h", self.h)
+        h = as_array("h", self.h, finite=ShapeError)
         given: dict[str, ArrayLike] = {
             "v": self.v,
             "gain": np.ones_like(h) if self.gain is None else self.gain,
             "bias": np.zeros_like(h) if self.bias is None else self.bias,
         }
-        vectors = {"h": h} | {name: as_vector(name, values) for name, values in given.items()}
+        vectors = {"h": h} | {
+            name: as_array(name, values, finite=ShapeError) for name, values in given.items()
+        }
         for name, vector in vectors.items():
             if vector.shape != h.shape:
                 raise ShapeError(
                     f"{name} has shape {vector.shape}, h has {h.shape}",
                     remedy="use one width d for all",
                 )
-            if not np.isfinite(vector).all():
-                where = int(np.argmin(np.isfinite(vector)))
-                raise ShapeError(
-                    f"{name} is {vector[where]} at coordinate {where}", remedy="give finite numbers"
-                )
-        eps = float(self.eps)
+        eps = as_number(self.eps)
         if not (0.0 <= eps < np.inf):
-            raise ShapeError(f"eps is {self.eps!r}", remedy="give a finite number, at least 0")
+            raise ShapeError(f"eps is {shown(self.eps)}", remedy="give a finite number, at least 0")
         vectors["_residual"] = _projected(self.kind, vectors["h"])
         vectors["_direction"] = _projected(self.kind, vectors["v"])
         vectors["_gain"], vectors["_bias"] = vectors["gain"], vectors["bias"]
@@ -174,19 +180,20 @@ class NormedSteering:
             values[np.isnan(values)] = np.inf
         return np.asarray(values[0] if scalar else values)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def last_block(self, W: ArrayLike, bias: ArrayLike | None = None) -> LastBlock:
         """Return the final logits in closed form, for an unembedding W, (V, d), and its bias, (V,).
 
         Raises ShapeError if the shapes do not fit.
         """
-        matrix = np.asarray(W, dtype=np.float64)
-        if matrix.ndim != 2 or matrix.shape[1] != self.h.size:
+        matrix = as_array("W", W, 2, finite=ShapeError)
+        offset = as_array("bias", np.zeros(len(matrix)) if bias is None else bias)
+        if matrix.shape[1] != self.h.size or offset.shape != matrix.shape[:1]:
             raise ShapeError(
-                f"W has shape {matrix.shape}, h has {self.h.shape}", remedy="give W as (V, d)"
+                f"W has shape {matrix.shape}, h has {self.h.shape}, bias has {offset.shape}",
+                remedy="give W as (V, d), and bias as (V,)",
             )
-        offset = matrix @ self._bias
-        if bias is not None:
-            offset = offset + as_vector("bias", bias)
+        offset += matrix @ self._bias
         return LastBlock(
             a=matrix @ (self._gain * self._residual),
             b=matrix @ (self._gain * self._direction),
@@ -265,11 +272,12 @@ class LastBlock:
     _offset: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        a = as_vector("a", self.a)
-        vectors = {"a": a, "b": as_vector("b", self.b)}
-        vectors["_offset"] = (
-            np.zeros_like(a) if self.offset is None else as_vector("offset", self.offset)
-        )
+        a = as_array("a", self.a, finite=ShapeError)
+        given = {"b": self.b, "_offset": np.zeros_like(a) if self.offset is None else self.offset}
+        vectors = {"a": a} | {
+            name: as_array(name.strip("_"), values, finite=ShapeError)
+            for name, values in given.items()
+        }
         for name, vector in vectors.items():
             if vector.shape != a.shape:
                 raise ShapeError(
@@ -278,11 +286,16 @@ class LastBlock:
                 )
             vector.flags.writeable = False
             object.__setattr__(self, name, vector)
-        for name in ("A", "C"):
-            if not 0.0 <= getattr(self, name) < np.inf:
+        if self.offset is not None:
+            object.__setattr__(self, "offset", self._offset)
+        for name, least in (("A", 0.0), ("B", -np.inf), ("C", 0.0)):
+            value = as_number(getattr(self, name))
+            if not (least <= value and np.isfinite(value)):
                 raise ShapeError(
-                    f"{name} is {getattr(self, name)!r}", remedy="a mean square is at least 0"
+                    f"{name} is {shown(getattr(self, name))}",
+                    remedy="give a finite number; a mean square is at least 0",
                 )
+            object.__setattr__(self, name, value)
 
     @property
     def size(self) -> int:
@@ -369,8 +382,8 @@ def readout_family(logits: ArrayLike, positive: ArrayLike, negative: ArrayLike) 
         Of the texts; any texts, and |P| need not be |N|.
     """
     inside, outside = (
-        np.stack([normalised(row) for row in np.atleast_2d(np.asarray(table))])
-        for table in (positive, negative)
+        np.stack([normalised(row) for row in table_rows(name, table)])
+        for name, table in (("positive", positive), ("negative", negative))
     )
     return TiltedFamily.from_tables(normalised(logits), inside, outside)
 
@@ -386,13 +399,14 @@ def local_divergence(log_p: ArrayLike, slope: ArrayLike) -> Any:
     log_p, slope : array_like, (..., V)
         Log-probabilities, and M_loc, d logits / d alpha at 0 of any layer.
     """
-    rows = np.atleast_2d(np.asarray(log_p, dtype=np.float64))
-    p = np.exp(np.stack([as_log_probabilities(row) for row in rows.reshape(-1, rows.shape[-1])]))
-    first = np.asarray(slope, dtype=np.float64)
-    odds = first.reshape(p.shape)
-    centred = odds - np.sum(p * odds, axis=-1, keepdims=True)
+    table = plain_array("log_p", log_p)
+    odds = as_log_odds(slope, np.ones(table.shape, dtype=np.bool_), "slope")
+    rows = np.atleast_2d(table).reshape(-1, table.shape[-1] if table.ndim else 1)
+    p = np.exp(np.stack([as_log_probabilities(row) for row in rows]))
+    spread = odds.reshape(p.shape)
+    centred = spread - np.sum(p * spread, axis=-1, keepdims=True)
     half = 0.5 * np.sum(p * centred**2, axis=-1)
-    return float(half[0]) if first.ndim == 1 else half.reshape(first.shape[:-1])
+    return float(half[0]) if odds.ndim < 2 else half.reshape(odds.shape[:-1])
 
 
 def local_cross_entropy(
@@ -411,8 +425,14 @@ def local_cross_entropy(
     slope, bend : array_like, (..., V)
         First and second derivative of the logits in alpha.
     """
-    first, second = (np.asarray(values, dtype=np.float64) for values in (slope, bend))
-    excess = np.exp(np.asarray(log_p)) - np.asarray(labels)
-    variance = 2.0 * local_divergence(log_p, first)
-    rise, turn = np.sum(excess * first, axis=-1), variance + np.sum(excess * second, axis=-1)
-    return (float(rise), float(turn)) if first.ndim == 1 else (rise, turn)
+    variance = 2.0 * local_divergence(log_p, slope)
+    p = np.exp(as_array("log_p", log_p, None))
+    truth, first, second = (
+        as_log_odds(values, np.ones(p.shape, dtype=np.bool_), name)
+        for name, values in (("labels", labels), ("slope", slope), ("bend", bend))
+    )
+    if not ((truth >= 0.0) & (truth <= 1.0)).all():
+        raise ProbabilityError("labels are not between 0 and 1", remedy="give probabilities")
+    rise = np.sum((p - truth) * first, axis=-1)
+    turn = variance + np.sum((p - truth) * second, axis=-1)
+    return (float(rise), float(turn)) if p.ndim == 1 else (rise, turn)

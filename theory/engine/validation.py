@@ -1,14 +1,18 @@
-"""What the engine accepts: every check gives the value, the bound and the remedy.
+"""What the theory accepts: every check gives the value, the bound and the remedy.
 
-Arrays are converted to float64 once, here, whatever number format they come in; nothing the
-caller owns is kept or written to.
+One reader for arrays, `as_array`, through which every argument of every public function goes:
+whatever NumPy reads as real numbers is converted to float64 once, everything else is refused in one
+line before any arithmetic. Nothing the caller owns is kept or written to.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
+from contextlib import suppress
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -22,42 +26,148 @@ from steering_strength.theory.errors import (
     ProbabilityError,
     ShapeError,
     SteeringError,
+    shown,
 )
 
 __all__ = [
     "as_alpha",
+    "as_array",
     "as_budget",
+    "as_index",
+    "as_integer",
     "as_level",
     "as_log_odds",
     "as_log_probabilities",
     "as_metadata",
+    "as_number",
     "as_sign",
     "as_tokens",
-    "as_vector",
     "as_weights",
     "normalisation_tolerance",
+    "plain_array",
+    "require_memory",
+    "require_normalised",
 ]
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
-def as_vector(name: str, values: ArrayLike) -> Vector:
-    """Return a float64 copy of a non-empty vector of real numbers, shape (n,).
+def plain_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return `values` as NumPy reads them, booleans or real numbers; possibly the caller's own.
+
+    Fractions and integers of any size count as real numbers and become float64.
 
     Raises
     ------
     ShapeError
-        If `values` has another number of axes, no entry, or is not made of real numbers.
+        Ragged rows, masked entries, complex numbers, text, objects, or a foreign array that NumPy
+        cannot read (a tensor in bfloat16, sparse, without data, or that needs a gradient).
     """
-    array = np.asarray(values)
+    rows = values if isinstance(values, list | tuple) else (values,)
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
+        raise ShapeError(f"{name} has masked entries", remedy="fill them, or leave them out")
+    try:
+        array = values if isinstance(values, np.memmap) else np.asarray(values)
+        if array.dtype == object and all(isinstance(entry, Real) for entry in array.flat):
+            array = np.array([float(entry) for entry in array.flat]).reshape(array.shape)
+    except Exception as error:  # what a foreign __array__ raises is its own affair
+        if "inhomogeneous" in str(error):
+            raise ShapeError(
+                f"{name} has rows of different lengths", remedy="give a rectangular array"
+            ) from None
+        raise ShapeError(
+            f"NumPy cannot read {name}, a {type(values).__name__} ({error})",
+            remedy="give real numbers; of a tensor, tensor.detach().cpu().double().numpy()",
+        ) from None
     if array.dtype.kind not in "fiub":
         raise ShapeError(f"{name} holds {array.dtype} entries", remedy="give real numbers")
-    if array.ndim != 1 or array.size == 0:
+    return array
+
+
+def as_array(
+    name: str, values: ArrayLike, axes: int | None = 1, *, finite: type[SteeringError] | None = None
+) -> Floats:
+    """Return a float64 copy of a non-empty array of real numbers with so many axes.
+
+    Parameters
+    ----------
+    axes : int or None
+        None for any number of them.
+    finite : class, optional
+        What to raise for NaN and infinite entries; they are let through by default.
+
+    Raises
+    ------
+    ShapeError
+        If `values` is no such array (`plain_array`), or a finite entry overflows float64.
+    """
+    given = plain_array(name, values)
+    if given.size == 0 or axes not in (None, given.ndim):
+        wanted = "a non-empty array" if axes is None else f"{axes} non-empty axes"
         raise ShapeError(
-            f"{name} has shape {array.shape}",
-            remedy=f"give {name} as a non-empty vector, shape (V,)",
+            f"{name} has shape {given.shape}",
+            remedy=f"give {name} with {wanted}".replace("1 non-empty axes", "one non-empty axis"),
         )
-    return np.array(array, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        array = np.array(given, dtype=np.float64, order="C")
+    array += 0.0  # -0.0 becomes 0.0: equal means equal bytes
+    wrong = ~np.isfinite(array)
+    if finite is None:
+        wrong &= np.isfinite(given)  # an extended number format holds more
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise (finite or ShapeError)(
+            f"{name}{list(where) if where else ''} is {given[where]}",
+            remedy="only finite numbers are allowed, as float64 holds them",
+        )
+    return array
+
+
+def as_number(value: Any) -> float:
+    """Return one real number as a float, finite or not; nan for anything else."""
+    try:
+        array = plain_array("value", value)
+    except ShapeError:
+        return math.nan
+    with np.errstate(over="ignore"):
+        return float(array) if array.ndim == 0 else math.nan
+
+
+def as_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an int between `least` and `most`; booleans and floats are refused (ShapeError)."""
+    problem = None
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        problem = "is not an integer"
+    elif value < least:
+        problem = f"is below {least}"
+    elif most is not None and value > most:
+        problem = f"is above {most}"
+    if problem:
+        bound = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ShapeError(f"{name} = {shown(value)} {problem}", remedy=f"give an integer, {bound}")
+    return int(value)
+
+
+def as_index(name: str, value: Any, count: int) -> int:
+    """Return an index 0..count-1; negative ones are refused, they hide mistakes (ShapeError)."""
+    good = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not good or not 0 <= value < count:
+        raise ShapeError(
+            f"{name} {shown(value)} does not exist", remedy=f"{name}s are numbered 0..{count - 1}"
+        )
+    return int(value)
+
+
+def require_memory(what: str, *shape: int) -> None:
+    """Refuse a table of float64 that is larger than the memory of this machine (ShapeError)."""
+    need, have = 8 * math.prod(shape), 1 << 40
+    with suppress(AttributeError, ValueError, OSError):  # not every system tells
+        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > have:
+        raise ShapeError(
+            f"{what} would take 1e{math.log10(need):.0f} bytes, this machine has {have:.1e}",
+            remedy="ask for less",
+        )
 
 
 def normalisation_tolerance(dtype: np.dtype[Any], tokens: int) -> float:
@@ -74,7 +184,7 @@ def normalisation_tolerance(dtype: np.dtype[Any], tokens: int) -> float:
     return min(eps * (4096.0 + math.sqrt(tokens)) + double * tokens, 1e-2)
 
 
-def as_log_probabilities(values: ArrayLike) -> Vector:
+def as_log_probabilities(values: ArrayLike, name: str = "log_p") -> Floats:
     """Return log p as float64, shape (V,); -inf marks a token without support.
 
     Raises
@@ -85,62 +195,77 @@ def as_log_probabilities(values: ArrayLike) -> Vector:
     ShapeError
         If it is not a non-empty vector.
     """
-    dtype = np.asarray(values).dtype
-    log_p = as_vector("log_p", values)
-    bad = np.isnan(log_p) | (log_p == np.inf)
-    if bad.any():
-        token = int(np.argmax(bad))
-        raise ProbabilityError(
-            f"log_p is {log_p[token]} at token {token} ({int(bad.sum())} such entries)",
-            remedy="log-probabilities are at most 0; -inf marks a token without support",
-        )
-    found = float(log_sum_exp(log_p))
-    bound = normalisation_tolerance(dtype, log_p.size)
-    if not abs(found) <= bound:
-        raise ProbabilityError(
-            f"log_p is not normalised: log-sum-exp is {found:.6g}, it must be within {bound:.2g} "
-            f"of 0 (rounding of {dtype} entries, V = {log_p.size})",
-            remedy="subtract scipy.special.logsumexp(log_p), or use TiltedFamily.from_logits",
-        )
+    given = plain_array(name, values)
+    log_p = as_array(name, given)
+    require_normalised(log_p[None], given.dtype, name)
+    if normalisation_tolerance(given.dtype, log_p.size) > normalisation_tolerance(
+        log_p.dtype, log_p.size
+    ):
+        log_p -= log_sum_exp(log_p)  # now it passes as float64 too: saved, or in another family
     return log_p
 
 
-def as_log_odds(values: ArrayLike, log_p: Vector) -> Vector:
-    """Return M as float64, shape (V,); it must be finite wherever log_p is.
+def require_normalised(
+    rows: Floats, dtype: np.dtype[Any], name: str, first: int | None = None
+) -> None:
+    """Refuse rows, (n, V), that are no log-probabilities of that number format (ProbabilityError).
+
+    With `first`, the rows are the contexts from that number on.
+    """
+
+    def row(j: int) -> str:
+        return name if first is None else f"context {first + j} of {name}"
+
+    bad = np.isnan(rows) | (rows == np.inf)
+    if bad.any():
+        j, token = (int(i) for i in np.argwhere(bad)[0])
+        raise ProbabilityError(
+            f"{row(j)} is {rows[j, token]} at token {token} ({int(bad.sum())} such entries)",
+            remedy="log-probabilities are at most 0; -inf marks a token without support",
+        )
+    found, bound = log_sum_exp(rows, axis=1), normalisation_tolerance(dtype, rows.shape[1])
+    off = ~(np.abs(found) <= bound)
+    if off.any():
+        j = int(np.argmax(off))
+        raise ProbabilityError(
+            f"{row(j)} is not normalised: log-sum-exp is {found[j]:.6g}, it must be within "
+            f"{bound:.2g} of 0 (rounding of {dtype} entries, V = {rows.shape[1]})",
+            remedy="subtract scipy.special.logsumexp(log_p), or use TiltedFamily.from_logits",
+        )
+
+
+def as_log_odds(values: ArrayLike, support: NDArray[np.bool_], name: str = "log_odds") -> Floats:
+    """Return M as float64, of the shape of `support`, where p > 0 and M must be finite.
 
     Raises
     ------
     ProbabilityError
-        If M is NaN or infinite on the support (a probability was 0 in P or N), or its range
-        overflows float64.
+        If M is NaN or infinite on the support (a probability was 0 in P or N), or beyond 1e150,
+        where its square overflows.
     ShapeError
-        If its shape is not that of log_p.
+        If its shape is not that of the support.
     """
-    log_odds = as_vector("log_odds", values)
-    if log_odds.shape != log_p.shape:
+    log_odds = as_array(name, values, None)
+    if log_odds.shape != support.shape:
         raise ShapeError(
-            f"log_odds has shape {log_odds.shape}, log_p has {log_p.shape}",
+            f"{name} has shape {log_odds.shape}, but V = {support.shape[-1]}"
+            if support.ndim == 1
+            else f"{name} has shape {log_odds.shape}, log_p has {support.shape}",
             remedy="give one value of M per token of log_p",
         )
-    bad = ~np.isfinite(log_odds) & (log_p > -np.inf)
+    bad = ~(np.abs(log_odds) <= 1e150) & support
     if bad.any():
-        token = int(np.argmax(bad))
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ProbabilityError(
-            f"log_odds is {log_odds[token]} at token {token}, which has p > 0 "
+            f"{name} is {log_odds[place]:.6g} at token {place[-1]}, which has p > 0 "
             f"({int(bad.sum())} such tokens)",
-            remedy="M must be finite on the support of p: smooth the probabilities of P and N, "
-            "or set log_p to -inf there",
-        )
-    largest = float(np.max(np.abs(log_odds[log_p > -np.inf])))
-    if largest > 1e150:
-        raise ProbabilityError(
-            f"max |log_odds| is {largest:.6g}; at most 1e150, so that its square is finite",
-            remedy="rescale the steering vector and absorb the factor in alpha",
+            remedy="M must be finite on the support of p (smooth the probabilities of P and N) and "
+            "at most 1e150 (rescale the steering vector and absorb the factor in alpha)",
         )
     return log_odds
 
 
-def as_alpha(values: ArrayLike) -> tuple[Vector, bool]:
+def as_alpha(values: ArrayLike) -> tuple[Floats, bool]:
     """Return the steering strengths as a vector, shape (A,), and whether one scalar was given.
 
     Raises
@@ -150,13 +275,13 @@ def as_alpha(values: ArrayLike) -> tuple[Vector, bool]:
     ShapeError
         If `values` has more than one axis or is not made of real numbers.
     """
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub" or array.ndim > 1:
+    given = plain_array("alpha", values)
+    if given.ndim > 1:
         raise ShapeError(
-            f"alpha has shape {array.shape} and dtype {array.dtype}",
-            remedy="give a real scalar or a vector, shape (A,)",
+            f"alpha has shape {given.shape}", remedy="give a real scalar or a vector, shape (A,)"
         )
-    alpha = np.atleast_1d(array.astype(np.float64))
+    with np.errstate(over="ignore"):
+        alpha = np.atleast_1d(given.astype(np.float64))
     finite = np.isfinite(alpha)
     if not finite.all():
         value = alpha[int(np.argmin(finite))]
@@ -166,7 +291,7 @@ def as_alpha(values: ArrayLike) -> tuple[Vector, bool]:
             else "for the limit use limit(sign), sign in {+1, -1}"
         )
         raise AlphaError(f"alpha is {value}, it must be finite", remedy=remedy)
-    return alpha, array.ndim == 0
+    return alpha, given.ndim == 0
 
 
 def as_sign(sign: Any) -> int:
@@ -177,12 +302,12 @@ def as_sign(sign: Any) -> int:
     AlphaError
         If `sign` is neither.
     """
-    if np.ndim(sign) == 0:
-        if sign == 1:
-            return 1
-        if sign == -1:
-            return -1
-    raise AlphaError(f"sign is {sign!r}", remedy="use +1 (alpha -> +inf) or -1 (alpha -> -inf)")
+    value = as_number(sign)
+    if value not in (1.0, -1.0):
+        raise AlphaError(
+            f"sign is {shown(sign)}", remedy="use +1 (alpha -> +inf) or -1 (alpha -> -inf)"
+        )
+    return int(value)
 
 
 def as_budget(budget: Any, name: str = "budget") -> float:
@@ -193,12 +318,9 @@ def as_budget(budget: Any, name: str = "budget") -> float:
     BudgetError
         If it is negative, NaN or not one real number.
     """
-    try:
-        value = float(budget)
-    except (TypeError, ValueError):
-        value = math.nan
+    value = as_number(budget)
     if not value >= 0.0:
-        raise BudgetError(f"{name} is {budget!r}", remedy="give a number of nats, at least 0")
+        raise BudgetError(f"{name} is {shown(budget)}", remedy="give a number of nats, at least 0")
     return value
 
 
@@ -210,12 +332,11 @@ def as_level(level: Any, name: str = "level") -> float:
     BudgetError
         If it is not one real number in that range.
     """
-    try:
-        value = float(level)
-    except (TypeError, ValueError):
-        value = math.nan
+    value = as_number(level)
     if not 0.0 < value < 1.0:
-        raise BudgetError(f"{name} is {level!r}", remedy="give a number strictly between 0 and 1")
+        raise BudgetError(
+            f"{name} is {shown(level)}", remedy="give a number strictly between 0 and 1"
+        )
     return value
 
 
@@ -229,7 +350,7 @@ def as_metadata(metadata: Any) -> Mapping[str, Any]:
     """
     try:
         copy = json.loads(json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise SteeringError(
             f"metadata cannot be stored as JSON ({error})",
             remedy="give a mapping of names to strings, numbers, lists or mappings of those",
@@ -249,7 +370,9 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
     ShapeError
         If a set is empty, an index is outside 0..V-1, or the shape or type is none of these.
     """
-    array = np.asarray(tokens)
+    if isinstance(tokens, list | tuple) and len(tokens) == 0:
+        raise ShapeError("the set of tokens is empty", remedy="give at least one token")
+    array = plain_array("tokens", tokens)
     if array.dtype == np.bool_:
         if array.ndim not in ((1,) if single else (1, 2)) or array.shape[-1] != size:
             several = "" if single else f"({size},) or (C, {size}) for C sets, "
@@ -264,9 +387,7 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
                 remedy="give at least one token",
             )
         return array.copy()
-    if array.ndim == 1 and array.size == 0:
-        raise ShapeError("the set of tokens is empty", remedy="give at least one token")
-    if array.dtype.kind not in "iu" or array.ndim > 1:
+    if array.dtype.kind not in "iu" or array.ndim > 1 or array.size == 0:
         raise ShapeError(
             f"tokens has shape {array.shape} and dtype {array.dtype}",
             remedy=f"give token indices (integers) or a boolean mask, shape ({size},)",
@@ -283,7 +404,8 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
     return mask
 
 
-def as_weights(weights: ArrayLike | None, count: int) -> Vector:
+@np.errstate(over="ignore")
+def as_weights(weights: ArrayLike | None, count: int, name: str = "weights") -> Floats:
     """Return probabilities of `count` contexts, shape (m,), uniform by default.
 
     Raises
@@ -293,15 +415,15 @@ def as_weights(weights: ArrayLike | None, count: int) -> Vector:
     """
     if weights is None:
         return np.full(count, 1.0 / count)
-    vector = as_vector("weights", weights)
+    vector = as_array(name, weights, finite=ProbabilityError)
     if vector.size != count:
         raise ShapeError(
-            f"weights has shape {vector.shape}", remedy=f"give one per context, ({count},)"
+            f"{name} has shape {vector.shape}", remedy=f"give one per context, ({count},)"
         )
     bound = normalisation_tolerance(vector.dtype, count)
     if not (vector > 0.0).all() or not abs(float(vector.sum()) - 1.0) <= bound:
         raise ProbabilityError(
-            f"weights sum to {vector.sum():.6g} and their smallest is {vector.min():.6g}",
+            f"{name} sum to {vector.sum():.6g} and their smallest is {vector.min():.6g}",
             remedy="give positive weights that sum to 1",
         )
     return vector

@@ -175,6 +175,7 @@ def _panel_with(
 
 def _locate(side: Side, level: float, low: float, step: float) -> tuple[float, float, float]:
     """Return (low, high, scale) with K' - level < 0, > 0 at the ends, about 1/scale apart."""
+    step = max(step, float(np.spacing(low)))
     high = low + step
     while side.slope(high, level)[0] <= 0.0:
         low, step = high, 2.0 * step

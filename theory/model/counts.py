@@ -80,7 +80,12 @@ def count_pairs(
     AssumptionError
         A context mixes tokens of two concepts; names the context and the two tokens.
     """
-    context_list, token_list = list(contexts), list(tokens)
+    try:
+        context_list, token_list = list(contexts), list(tokens)
+    except TypeError as error:
+        raise ShapeError(
+            f"contexts or tokens are no list ({error})", remedy="give one context for each token"
+        ) from None
     if len(context_list) != len(token_list) or not token_list:
         raise ShapeError(
             f"{len(context_list)} contexts and {len(token_list)} next tokens",
@@ -133,7 +138,10 @@ def frequencies(counts: ArrayLike, pseudo_count: float = 0.0) -> tuple[FloatArra
         raise ProbabilityError(
             f"pseudo_count = {pseudo!r} is negative", remedy="0.5 and 1 are usual"
         )
-    totals = table.sum(axis=1)
+    with np.errstate(over="ignore"):
+        totals, most = table.sum(axis=1), table.sum() + pseudo * table.size
+    if not np.isfinite(most):
+        raise ProbabilityError("the counts sum to infinity", remedy="scale them down")
     if totals.min() == 0:
         raise ProbabilityError(
             f"context {int(totals.argmin())} was never observed (its counts are all 0)",
@@ -166,7 +174,8 @@ def _vocabulary(token_concept: TokenConcept) -> _Vocabulary:
 def _key(context: object, vocabulary: _Vocabulary, pair: int) -> tuple[Token, ...]:
     # A string, or any token by itself, is a context of length one; a string that is no token
     # would otherwise be taken apart into characters.
-    if isinstance(context, str) or not isinstance(context, Iterable):
+    scalar = getattr(context, "ndim", None) == 0
+    if isinstance(context, str) or scalar or not isinstance(context, Iterable):
         vocabulary.find(context, f"context of pair {pair}")
         return (context,)
     key = tuple(token.item() if isinstance(token, np.generic) else token for token in context)

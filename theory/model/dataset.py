@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
+from steering_strength.theory.engine.validation import as_index, as_log_odds, plain_array
 from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model import instances
 from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
@@ -31,10 +32,8 @@ from steering_strength.theory.model.inputs import (
     IntArray,
     concept_labels,
     distribution,
-    finite_array,
     generator,
     names,
-    numbered,
     read_only,
 )
 from steering_strength.theory.model.log_odds import log_odds, mean_log_ratio
@@ -135,8 +134,8 @@ class ConceptDataset(ArrayRecord):
             eps is not in (0, (G-1)/G).
         """
         a, b, labels = instances.smoothed_rates(concepts, tokens_per_concept, epsilon)
-        text = f"smoothed({concepts=}, {tokens_per_concept=}, {epsilon=}, {contexts_per_concept=})"
         contexts = instances.contexts(labels, contexts_per_concept)
+        text = f"smoothed({concepts=}, {tokens_per_concept=}, {epsilon=}, {contexts_per_concept=})"
         return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
 
     @classmethod
@@ -270,7 +269,7 @@ class ConceptDataset(ArrayRecord):
 
     def contexts_of(self, concept: int) -> IntArray:
         """Indices of the contexts of one concept; for instance a P that takes all of them."""
-        number = numbered("concept", concept, self.concept_count)
+        number = as_index("concept", concept, self.concept_count)
         return read_only(np.flatnonzero(self.context_concept == number))
 
     def violations(self) -> tuple[Violation, ...]:
@@ -371,7 +370,7 @@ class ConceptDataset(ArrayRecord):
         Tokens with M above it peak at positive alpha: the sign of a peak says whether the context
         is closer to N or to P.
         """
-        row = self.log_probabilities[numbered("context", context, self.context_count)]
+        row = self.log_probabilities[as_index("context", context, self.context_count)]
         sets = self.steering_sets(positive, negative)
         distances = [
             float(kl_rows(row, self.log_probabilities[contexts]).mean())
@@ -389,8 +388,8 @@ class ConceptDataset(ArrayRecord):
 
         Any finite M of shape (V,) will do, a difference of means or not (Lemma B.3).
         """
-        row = self.probabilities[numbered("context", context, self.context_count)]
-        return TiltedFamily(log_table(row), finite_array("log_odds", log_odds, 1))
+        row = self.probabilities[as_index("context", context, self.context_count)]
+        return TiltedFamily(log_table(row), plain_array("log_odds", log_odds))
 
     def cross_entropy_increase(self, log_odds: ArrayLike, alpha: ArrayLike) -> FloatArray:
         """Delta CE(alpha) = sum_j pi_j KL(p_j || p_{j,alpha}), shape of alpha, in nats (Thm 3.8).
@@ -428,14 +427,14 @@ class ConceptDataset(ArrayRecord):
                 f"model has shape {predicted.shape}, the data {self.probabilities.shape}",
                 remedy="give one row per context and one column per token",
             )
-        odds = finite_array("log_odds", log_odds, 1)
+        odds = as_log_odds(log_odds, np.ones(self.vocabulary_size, dtype=np.bool_))
         return float(self.context_weights @ ((predicted - self.probabilities) @ odds))
 
     def _population(self, log_odds: ArrayLike) -> TiltedPopulation:
         """The contexts, equal rows taken together."""
         first, group = distinct_rows(self.probabilities)
         weights = np.bincount(group, weights=self.context_weights).astype(np.float64)
-        odds = finite_array("log_odds", log_odds, 1)
+        odds = plain_array("log_odds", log_odds)
         return TiltedPopulation(log_table(self.probabilities[first]), odds, weights)
 
     def entropy(self) -> float:

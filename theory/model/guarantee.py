@@ -28,9 +28,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.numerics import exponential_excess
+from steering_strength.theory.engine.validation import as_alpha
 from steering_strength.theory.errors import ProbabilityError, ShapeError
-from steering_strength.theory.model.inputs import FloatArray, alpha_array, number
-from steering_strength.theory.model.softmax import log_softmax
+from steering_strength.theory.model.inputs import FloatArray, number
+from steering_strength.theory.model.softmax import log_softmax, loud
 from steering_strength.theory.model.steering_sets import SteeringSets
 
 __all__ = ["binary_kl", "context_bounds", "law_error_interval", "log_ratio_bounds"]
@@ -64,7 +65,9 @@ def context_bounds(excess: float, context_weights: FloatArray) -> FloatArray:
             f"excess = {delta!r} is negative, but no loss is below the entropy",
             remedy="give loss - entropy, 0 or more",
         )
-    return delta / context_weights
+    with np.errstate(over="ignore"):
+        bounds: FloatArray = delta / context_weights
+    return bounds
 
 
 def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -96,6 +99,7 @@ def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, Floa
     return -_root(p, bound, deepest, -1.0), _root(p, bound, -np.log(p), 1.0)
 
 
+@loud
 def law_error_interval(
     log_p: FloatArray, sets: SteeringSets, alpha: ArrayLike, kl: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
@@ -103,9 +107,10 @@ def law_error_interval(
 
     q is a model with KL(p_j || q_j) <= kl[j], steered by its own difference of means over `sets`;
     p_alpha is `tilting` with the dataset's p and M. The derivation is at the top of this module.
-    It is a statement about real numbers: floating point adds a few ulps of |alpha M|.
+    It is a statement about real numbers: floating point adds a few ulps of |alpha M|. Where an
+    end overflows it is infinite, which bounds nothing.
     """
-    strengths = alpha_array(alpha)
+    strengths, scalar = as_alpha(alpha)
     if np.shape(kl) != (len(log_p),):
         raise ShapeError(
             f"kl has shape {np.shape(kl)} for m = {len(log_p)} contexts",
@@ -113,12 +118,13 @@ def law_error_interval(
         )
     low, high = log_ratio_bounds(log_p, kl)
     m = log_p[sets.positive].mean(axis=0) - log_p[sets.negative].mean(axis=0)
+    steered = log_softmax(log_p + strengths[:, None, None] * m)
     hi = _largest(low, high, sets, strengths)
     lo = -_largest(-high, -low, sets, strengths)
-    steered = log_softmax(log_p + strengths[..., None, None] * m)
-    upper: FloatArray = hi - _log_sum_swapped(steered, lo, hi)
-    lower: FloatArray = lo - _log_sum_swapped(steered, hi, lo)
-    return lower, upper
+    upper = hi - _log_sum_swapped(steered, lo, hi)
+    lower = lo - _log_sum_swapped(steered, hi, lo)
+    upper[np.isnan(upper)], lower[np.isnan(lower)] = np.inf, -np.inf
+    return (lower[0], upper[0]) if scalar else (lower, upper)
 
 
 def _largest(

@@ -11,30 +11,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import fsum
+from math import fsum, inf
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
+from steering_strength.theory.engine.validation import as_integer, plain_array, require_memory
+from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError, shown
 from steering_strength.theory.model.inputs import (
     ROW_SUM_TOLERANCE,
     FloatArray,
     IntArray,
-    as_array,
     finite_array,
-    integer,
     number,
     require_two_concepts,
 )
 
-__all__ = ["contexts", "contexts_of_rows", "gap_rates", "rows", "smoothed_rates", "weighted_rates"]
+__all__ = [
+    "contexts",
+    "contexts_of_rows",
+    "gap_rates",
+    "positive_weights",
+    "rows",
+    "smoothed_rates",
+    "weighted_rates",
+]
 
 
 def rows(
     inside: FloatArray, outside: FloatArray, token_concept: IntArray, context_concept: IntArray
 ) -> FloatArray:
     """The table p(z|c_j), shape (m, V), from a, shape (V,) or (m, V), and b, shape (V,)."""
+    require_memory("the table of probabilities", len(context_concept), len(token_concept))
     same = context_concept[:, None] == token_concept[None, :]
     table: FloatArray = np.where(same, inside, outside)
     return table
@@ -48,16 +56,19 @@ def contexts(token_concept: IntArray, per_concept: int | Sequence[int]) -> IntAr
     ShapeError
         Not one number per concept, a negative one, or no context at all.
     """
-    name, remedy = "contexts_per_concept", "give an integer, or one per concept"
+    name = "contexts_per_concept"
     concepts = int(token_concept.max()) + 1
-    if not isinstance(per_concept, Sequence | np.ndarray):
-        per_concept = [integer(name, per_concept, 1, remedy=remedy)] * concepts
-    times = [integer(f"{name}[{c}]", n, 0, remedy=remedy) for c, n in enumerate(per_concept)]
+    given = plain_array(name, per_concept)
+    if given.ndim == 0:
+        times = [as_integer(name, given.item(), 1)] * concepts
+    else:
+        times = [as_integer(f"{name}[{c}]", n, 0) for c, n in enumerate(given.ravel().tolist())]
     if len(times) != concepts or not any(times):
         raise ShapeError(
-            f"{name} = {list(per_concept)} for {concepts} concepts",
+            f"{name} = {shown(per_concept)} for {concepts} concepts",
             remedy="give one number per concept, not all 0",
         )
+    require_memory(name, sum(times))
     return np.repeat(np.arange(concepts, dtype=np.int64), times)
 
 
@@ -73,15 +84,16 @@ def smoothed_rates(
     AssumptionError
         eps outside (0, (G-1)/G): then b_z <= 0 or a_z <= b_z.
     """
-    g = integer("concepts", concepts, 1, remedy="give an integer G of at least 2")
+    g = as_integer("concepts", concepts, 1)
     require_two_concepts(g)
-    s = integer("tokens_per_concept", tokens_per_concept, 1, remedy="give at least one token")
+    s = as_integer("tokens_per_concept", tokens_per_concept, 1)
+    require_memory("the vocabulary", g, s)
     eps = epsilon if isinstance(epsilon, Fraction) else Fraction(number("epsilon", epsilon))
     if not 0 < eps < 1 - Fraction(1, g):
         raise AssumptionError(
             "Assumption 1",
             "every token",
-            f"epsilon = {epsilon} with G = {g} gives b_z <= 0 or a_z <= b_z",
+            f"epsilon = {shown(epsilon)} with G = {g} gives b_z <= 0 or a_z <= b_z",
             remedy=f"choose 0 < epsilon < (G-1)/G = {1 - 1 / g:.6g}",
         )
     # Exact rationals, rounded once: a and b are then the doubles nearest to the paper's numbers.
@@ -106,13 +118,8 @@ def weighted_rates(
     AssumptionError
         a_z <= b_z or b_z <= 0; names the token, the values and the bound on eps.
     """
-    inner = _weights_per_concept("gamma", gamma, token_concept)
-    outer = _weights_per_concept("omega", omega, token_concept)
-    for name, weights in (("gamma", inner), ("omega", outer)):
-        z = int(weights.argmin())
-        if weights[z] <= 0:
-            problem = f"{name} = {float(weights[z])!r} is not positive"
-            raise AssumptionError("Assumption 1", _where((z,)), problem, remedy="raise it above 0")
+    inner = positive_weights("gamma", gamma, token_concept)
+    outer = positive_weights("omega", omega, token_concept)
     others = int(token_concept.max())
     eps = number("epsilon", epsilon)
     # a_z > b_z for eps below (G-1) gamma / ((G-1) gamma + omega): the smallest over z is the bound.
@@ -153,13 +160,13 @@ def gap_rates(
             f"b = {float(b[lowest])!r} is not positive",
             remedy="every off-concept probability must be above 0",
         )
-    total = fsum(b)
+    total = _sum(b)
     if total >= 1:
         raise ProbabilityError(
             f"off_concept sums to B = {total!r}, which leaves no mass for the gaps",
             remedy="scale it so that B < 1",
         )
-    if as_array("gap_weights", gap_weights).ndim == 2:
+    if plain_array("gap_weights", gap_weights).ndim == 2:
         contexts_of_rows(gap_weights, token_concept)
         g = finite_array("gap_weights", gap_weights, 2)
         low = np.argwhere(g < 0)
@@ -213,7 +220,7 @@ def contexts_of_rows(
                 f"makes it a context of concept {labels[j]}",
                 remedy="a row must be positive on one whole concept and 0 elsewhere",
             )
-        _require_sum(f"gap_weights[{j}]", fsum(row))
+        _require_sum(f"gap_weights[{j}]", row)
     return labels
 
 
@@ -226,14 +233,32 @@ def _one_per_token(name: str, array: FloatArray, token_concept: IntArray) -> Flo
     return array
 
 
+def positive_weights(name: str, value: ArrayLike, token_concept: IntArray) -> FloatArray:
+    """Weights above 0, (V,), that sum to 1 in each concept (`AssumptionError`, and as above)."""
+    weights = _weights_per_concept(name, value, token_concept)
+    z = int(weights.argmin())
+    if weights[z] <= 0:
+        problem = f"{name} = {float(weights[z])!r} is not positive"
+        raise AssumptionError("Assumption 1", _where((z,)), problem, remedy="raise it above 0")
+    return weights
+
+
 def _weights_per_concept(name: str, value: ArrayLike, token_concept: IntArray) -> FloatArray:
     array = _one_per_token(name, finite_array(name, value, 1), token_concept)
     for concept in range(int(token_concept.max()) + 1):
-        _require_sum(f"{name} in concept {concept}", fsum(array[token_concept == concept]))
+        _require_sum(f"{name} in concept {concept}", array[token_concept == concept])
     return array
 
 
-def _require_sum(name: str, total: float) -> None:
+def _sum(values: FloatArray) -> float:
+    try:
+        return fsum(values)
+    except OverflowError:
+        return inf
+
+
+def _require_sum(name: str, values: FloatArray) -> None:
+    total = _sum(values)
     if abs(total - 1.0) > ROW_SUM_TOLERANCE:
         raise ProbabilityError(
             f"{name} sums to {total!r}, but must sum to 1",

@@ -20,8 +20,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from steering_strength.theory.engine.validation import as_integer, require_memory
 from steering_strength.theory.errors import ProbabilityError, ShapeError
-from steering_strength.theory.model.inputs import FloatArray, integer
+from steering_strength.theory.model.inputs import FloatArray
 from steering_strength.theory.model.table import distinct_rows
 
 __all__ = ["centred_factors", "factorise"]
@@ -74,13 +75,14 @@ def factorise(
     contexts, rank = H.shape[1], H.shape[0]
     # With r = m the row space is all of R^m, and w_0 alone reaches every shift.
     least = rank + int(free_shifts and rank < contexts)
-    size = least if dimension is None else integer("dimension", dimension, 1, remedy="give d")
+    size = least if dimension is None else as_integer("dimension", dimension, 1)
     if size < least:
         raise ShapeError(
             f"dimension = {size} cannot interpolate: the row-centred log-probabilities have rank "
             f"{rank}" + (", and free shifts need one more" if least > rank else ""),
             remedy=f"choose dimension >= {least}",
         )
+    require_memory("a gauge of that dimension", size, size)
     if least > rank:
         W, H = _append(W, H, np.ones(len(W)), rng.standard_normal(contexts))
     while H.shape[0] < size:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from math import log
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from steering_strength.theory.errors import AssumptionError
-from steering_strength.theory.model.inputs import FloatArray, concept_labels, finite_array, numbered
+from steering_strength.theory.engine.validation import as_index
+from steering_strength.theory.errors import AssumptionError, ShapeError
+from steering_strength.theory.model.inputs import concept_labels, distribution, number
+from steering_strength.theory.model.instances import positive_weights
+from steering_strength.theory.model.log_odds import mean_log_ratio
 
 __all__ = ["weighted_margin", "weighted_threshold"]
 
@@ -93,16 +95,22 @@ class _Weighted:
         negative_share: ArrayLike,
     ) -> None:
         concept = concept_labels("token_concept", token_concept)
-        inside, outside = finite_array("gamma", gamma, 1), finite_array("omega", omega, 1)
-        share: FloatArray = finite_array("negative_share", negative_share, 1)
+        inside = positive_weights("gamma", gamma, concept)
+        outside = positive_weights("omega", omega, concept)
+        share = distribution("negative_share", negative_share, 1)
         self.concepts = int(concept.max()) + 1
-        numbered("target", target, self.concepts)
-        numbered("own", own, self.concepts)
+        as_index("target", target, self.concepts)
+        as_index("own", own, self.concepts)
+        if share.size != self.concepts:
+            raise ShapeError(
+                f"negative_share has {share.size} entries for {self.concepts} concepts",
+                remedy="give one per concept",
+            )
         if target == own:
             raise AssumptionError(
                 "Remark 3.4", f"concept {own}", "c_j lies in T", remedy="choose a context outside T"
             )
-        ratio = np.log(inside / outside)
+        ratio = mean_log_ratio(inside[None], outside[None])
         kappa = [-float(outside[concept == c] @ ratio[concept == c]) for c in range(self.concepts)]
         self.share = float(share[own])
         self.least = float(ratio[concept == target].min())
@@ -115,7 +123,14 @@ class _Weighted:
 
     def margin(self, epsilon: float) -> float:
         """The formula of `weighted_margin`."""
-        e, G, Q = float(epsilon), self.concepts, self.share
+        e, G, Q = number("epsilon", epsilon), self.concepts, self.share
+        if not 0.0 < e < 1.0:
+            raise AssumptionError(
+                "Assumption 1",
+                "every token",
+                f"epsilon = {e} is not in (0, 1)",
+                remedy=f"choose 0 < epsilon < {self.bound:.6g}",
+            )
         level = log((1.0 - e) * (G - 1) / e)
         return (
             level * (1.0 + Q - Q * e * G / (G - 1))

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.errors import SteeringSetError
+from steering_strength.theory.engine.validation import as_index, as_integer, plain_array
+from steering_strength.theory.errors import SteeringSetError, shown
 from steering_strength.theory.model.inputs import (
     FloatArray,
     IntArray,
-    as_array,
-    integer,
-    numbered,
     read_only,
 )
 
@@ -108,7 +106,7 @@ def random_negatives(
     SteeringSetError
         There are not that many.
     """
-    t = numbered("concept", target, concepts)
+    t = as_index("concept", target, concepts)
     return _draw(np.flatnonzero(context_concept != t), size, rng, f"outside concept {t}")
 
 
@@ -127,32 +125,30 @@ def contrastive_negatives(
     SteeringSetError
         `concept` is the target, or no other concept has that many contexts.
     """
-    t = numbered("concept", target, concepts)
+    t = as_index("concept", target, concepts)
     if concept is None:
         sizes = np.bincount(context_concept, minlength=concepts)
         sizes[t] = 0
-        enough = np.flatnonzero(sizes >= size)
+        enough = np.flatnonzero(sizes >= as_integer("size", size, 1))
         concept = int(rng.choice(enough)) if len(enough) else int(sizes.argmax())
-    if concept == t:
-        raise SteeringSetError(
-            f"concept {concept} is the target", remedy="contrast with another concept"
-        )
-    c = numbered("concept", concept, concepts)
+    c = as_index("concept", concept, concepts)
+    if c == t:
+        raise SteeringSetError(f"concept {c} is the target", remedy="contrast with another concept")
     return _draw(np.flatnonzero(context_concept == c), size, rng, f"in concept {c}")
 
 
 def _draw(pool: IntArray, size: int, rng: np.random.Generator, place: str) -> IntArray:
-    number = integer("size", size, 1, remedy="give the number q of contexts")
+    number = as_integer("size", size, 1)
     if number > len(pool):
         raise SteeringSetError(
-            f"{number} negative contexts were asked for, but {len(pool)} lie {place}",
+            f"{shown(number)} negative contexts were asked for, but {len(pool)} lie {place}",
             remedy=f"ask for at most {len(pool)}" if len(pool) else "add contexts there",
         )
     return np.sort(rng.choice(pool, size=number, replace=False)).astype(np.int64)
 
 
 def _indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
-    raw = np.atleast_1d(as_array(name, value))
+    raw = np.atleast_1d(plain_array(name, value))
     if raw.ndim != 1:
         raise SteeringSetError(
             f"{name} has shape {raw.shape}", remedy="give one list of context indices"
@@ -170,7 +166,7 @@ def _indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
         )
     if raw.dtype.kind not in "iu":
         raise SteeringSetError(
-            f"{name} = {value!r} is not a list of integers", remedy="give context indices"
+            f"{name} = {shown(value)} is not a list of integers", remedy="give context indices"
         )
     unknown = raw[(raw < 0) | (raw >= contexts)]
     if len(unknown):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from steering_strength.theory.engine.validation import as_weights
 from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model.inputs import (
     FloatArray,
@@ -33,13 +34,10 @@ def checked_table(
     p = distribution("probabilities", probabilities, 2)
     tokens = concept_labels("token_concept", token_concept)
     contexts = concept_labels("context_concept", context_concept, int(tokens.max()) + 1)
-    uniform = np.full(len(p), 1.0 / len(p))
-    weights = uniform if context_weights is None else context_weights
-    pi = distribution("context_weights", weights, 1, positive=True)
+    pi = read_only(as_weights(context_weights, len(p), "context_weights"))
     for name, entries, size in (
         ("token_concept", len(tokens), p.shape[1]),
         ("context_concept", len(contexts), p.shape[0]),
-        ("context_weights", len(pi), p.shape[0]),
     ):
         if entries != size:
             raise ShapeError(

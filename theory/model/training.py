@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from steering_strength.theory.engine.numerics import exponential_excess
+from steering_strength.theory.engine.validation import as_integer, require_memory
 from steering_strength.theory.errors import ConvergenceError, SteeringError
-from steering_strength.theory.model.inputs import FloatArray, integer, number, read_only
+from steering_strength.theory.model.inputs import FloatArray, number, read_only
 from steering_strength.theory.model.softmax import log_softmax
 
 __all__ = ["TrainingHistory", "kl_rows", "train"]
@@ -98,10 +99,11 @@ def train(
         raise SteeringError(
             f"tolerance = {tolerance!r} is not positive", remedy="give nats, for instance 1e-6"
         )
-    limit = integer("max_steps", max_steps, 1, remedy="give a number of steps")
-    integer("dimension", dimension, 1, remedy="give a number of features d")
-    rng = np.random.default_rng(integer("seed", seed, 0, remedy="give a seed such as 0"))
+    limit = as_integer("max_steps", max_steps, 1)
+    as_integer("dimension", dimension, 1)
+    rng = np.random.default_rng(as_integer("seed", seed, 0))
     contexts, tokens = log_p.shape
+    require_memory("a model of that dimension", contexts + tokens, dimension)
     p = np.exp(log_p)
     entropy = float(context_weights @ -(p * np.where(p > 0, log_p, 0.0)).sum(axis=1))
 

@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine import tilting
+from steering_strength.theory.engine.validation import as_alpha
 from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model import guarantee
 from steering_strength.theory.model.dataset import ConceptDataset
 from steering_strength.theory.model.inputs import (
     FloatArray,
-    alpha_array,
     finite_array,
     generator,
     read_only,
 )
 from steering_strength.theory.model.interpolation import factorise
-from steering_strength.theory.model.softmax import log_softmax
+from steering_strength.theory.model.softmax import log_softmax, loud
 from steering_strength.theory.model.storage import read_npz, values_of, write_npz
 from steering_strength.theory.model.training import TrainingHistory, kl_rows, train
 
@@ -193,8 +193,9 @@ class UnconstrainedFeatures:
 
     def log_probability(self) -> FloatArray:
         """log softmax(W h_j), shape (m, V), in nats."""
-        return log_softmax((self.W @ self.H).T)
+        return log_softmax(self._logits())
 
+    @loud
     def steered_log_probability(self, vector: ArrayLike, alpha: ArrayLike) -> FloatArray:
         """log softmax(W (h_j + alpha v)), shape of alpha + (m, V), in nats.
 
@@ -206,16 +207,18 @@ class UnconstrainedFeatures:
         AlphaError, ShapeError
             alpha is not finite, or `vector` has not d entries.
         """
-        strengths = alpha_array(alpha)
+        strengths, scalar = as_alpha(alpha)
         v = finite_array("vector", vector, 1)
         if len(v) != self.dimension:
             raise ShapeError(
                 f"vector has {len(v)} entries, but d = {self.dimension}",
                 remedy="use ufm.steering_vector(P, N)",
             )
-        hidden = self.H + strengths[..., None, None] * v[:, None]
-        return log_softmax(np.swapaxes(self.W @ hidden, -1, -2))
+        hidden = self.H + strengths[:, None, None] * v[:, None]
+        logits = np.swapaxes(self.W @ hidden, -1, -2)
+        return log_softmax(logits[0] if scalar else logits)
 
+    @loud
     def shifted_logits(
         self, positive: ArrayLike, negative: ArrayLike, alpha: ArrayLike
     ) -> FloatArray:
@@ -225,11 +228,12 @@ class UnconstrainedFeatures:
         difference of means is their log-softmax.
         """
         sets = self.data.steering_sets(positive, negative)
-        logits, strengths = (self.W @ self.H).T, alpha_array(alpha)
+        logits, (strengths, scalar) = self._logits(), as_alpha(alpha)
         shifted = tilting.shifted_logits(
-            logits, logits[sets.positive], logits[sets.negative], np.atleast_1d(strengths)
+            logits, logits[sets.positive], logits[sets.negative], strengths
         )
-        return shifted[0] if strengths.ndim == 0 else shifted
+        log_softmax(shifted)  # refuses what overflows
+        return shifted[0] if scalar else shifted
 
     def context_excess(self) -> FloatArray:
         """KL(p_j || softmax(W h_j)), shape (m,), in nats: what training left over."""
@@ -264,6 +268,10 @@ class UnconstrainedFeatures:
         lower, upper = guarantee.law_error_interval(log_p, sets, alpha, kl)
         bound: FloatArray = np.maximum(upper, -lower)
         return bound
+
+    @loud
+    def _logits(self) -> FloatArray:
+        return np.asarray((self.W @ self.H).T)
 
     def __repr__(self) -> str:
         how = "given" if self.history is None else f"trained in {self.history.steps} steps"
