@@ -91,6 +91,14 @@ class TestSums:
         assert not decide_equal(tail, (V - n) * r)
         assert decide_equal(tail, r * Sum(1, (x, n, V - 1)))  # the same count, whatever it is
 
+    def test_a_sum_of_one_term_is_that_term(self):
+        assert decide_equal(Sum(p[z] * over(M[y], y), (z, n, n)), p[n] * over(M[z]))
+        assert decide_equal(Sum(Sum(f2[z, y], (y, z, z)), (z, 0, V - 1)), over(f2[z, z]))
+        assert not decide_equal(Sum(p[z], (z, n, n + 1)), p[n])
+        at = Let(M[z], r, z, n, n)
+        assert decide_equal(Sum(M[z], (z, n, n)), r, (at,))
+        assert not decide_equal(Sum(M[z], (z, n + 1, n + 1)), r, (at,))
+
     def test_the_index_itself_is_not_a_constant(self):
         assert not decide_equal(over(z), V * z)
 

@@ -51,10 +51,11 @@ def test_splits_out_of_order_are_no_instances():
         instance = next(draw((), step.hypotheses(), tries=60), None) if step.by is None else None
         if not splits or instance is None:
             continue
-        sizes = {s.name for g in splits for s in g.at.free_symbols}
+        cuts = {s.name for g in splits for s in g.at.free_symbols}
+        ends = {s.name for g in splits for s in g.upper.free_symbols}
         broken = instance
-        for name in sizes:
-            broken = broken.with_number(name, 7)
+        for name in cuts or ends:  # cut beyond the end, or end before the cut
+            broken = broken.with_number(name, 7 if cuts else 0)
         assert satisfied(broken, tuple(splits)) is False
         checked += 1
     assert checked > 20

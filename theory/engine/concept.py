@@ -199,8 +199,8 @@ def level_shares(measure: Measure, mask: Mask) -> Vector:
 def extrema_bound(measure: Measure, mask: Mask) -> int:
     """Return how often rho turns: F_C has at most as many interior extrema, and as many modulo 2.
 
-    Beyond Thm 3.6, by the variation diminishing property of the exponential family (Karlin, Total
-    Positivity, 1968). Shares that differ by no more than the rounding of log p count as equal.
+    Beyond Thm 3.6: the law `concept-shape`, by Rolle's theorem one level at a time. Shares that
+    differ by no more than the rounding of log p count as equal.
     """
     rounding = 4.0 * float(np.finfo(np.float64).eps) * (1.0 - measure.lightest)
     steps = np.diff(level_shares(measure, mask))

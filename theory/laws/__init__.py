@@ -25,25 +25,30 @@ from steering_strength.theory.laws import (
 )
 from steering_strength.theory.laws.claims import (
     All,
-    AtMost,
     Between,
     Case,
     Claim,
-    Convex,
-    Crosses,
-    Expansion,
     Identity,
     Iff,
     Inequality,
     LawError,
     Limit,
-    Monotone,
-    OnePeak,
     Status,
 )
 from steering_strength.theory.laws.instances import Instance
 from steering_strength.theory.laws.kernel import Bounded, Fact, Let, Sign, Split
 from steering_strength.theory.laws.law import Law
+from steering_strength.theory.laws.shapes import (
+    AtMost,
+    Convex,
+    Crosses,
+    Expansion,
+    Extrema,
+    FewExtrema,
+    Follows,
+    Monotone,
+    OnePeak,
+)
 
 __all__ = [
     "CLAIMS",
@@ -57,7 +62,10 @@ __all__ = [
     "Convex",
     "Crosses",
     "Expansion",
+    "Extrema",
     "Fact",
+    "FewExtrema",
+    "Follows",
     "Identity",
     "Iff",
     "Inequality",

@@ -63,7 +63,6 @@ class Principle:
 
 
 _RUDIN = "W. Rudin, Principles of Mathematical Analysis, 3rd ed."
-_KARLIN = "S. Karlin, Total Positivity, vol. I, Stanford University Press, 1968"
 
 PRINCIPLES = {
     p.name: p
@@ -188,12 +187,42 @@ PRINCIPLES = {
             f"{_RUDIN}, Thm 6.21",
         ),
         Principle(
-            "variation diminishing",
-            r"If $g_l > 0$ and $m_0 < m_1 < \dots$ are constant, $F(\alpha) = \sum_l r_l g_l "
-            r"e^{\alpha m_l} / \sum_l g_l e^{\alpha m_l}$ has a derivative that changes sign at "
-            r"most as often as the sequence of steps $r_{l+1} - r_l$.",
-            f"{_KARLIN}, Ch. 1, 2 and 5: summation by parts; the kernel $e^{{\\alpha m}}$ is "
-            "strictly totally positive",
+            "Rolle's theorem",
+            r"If $g' = b h$ with $b > 0$ and $g \to L$ at $-\infty$, then $g$ changes sign at most "
+            r"as often as $L$ followed by $h$: between two signs of $g$, and between $L$ and a "
+            r"value of $g$ on its other side, $g'$ has the sign of the difference.",
+            f"{_RUDIN}, Thm 5.10",
+        ),
+        Principle(
+            "positive factor",
+            "If $f = a g$ with $a > 0$, then $f$ changes sign where $g$ does.",
+            "order of the real line",
+        ),
+        Principle(
+            "one level at a time",
+            r"If for all rising levels $m_0 < m_1 < \dots$ and weights $g_l > 0$ the slope of the "
+            r"mean $F$ of $r$ changes sign at most as often as $r_1 - r_0$ followed by the slope "
+            r"of the mean over the levels from $m_1$ on under some positive weights, then $F'$ "
+            r"changes sign at most as often as $r_1 - r_0$, $r_2 - r_1$, $\dots$; over one level "
+            r"$F' = 0$.",
+            "induction on the number of levels",
+        ),
+        Principle(
+            "parity of sign changes",
+            r"If $F = \sum_l r_l g_l e^{x m_l} / \sum_l g_l e^{x m_l}$, if $F'$ changes sign at "
+            r"most as often as the steps $r_{l+1} - r_l$, and if $F$ comes from $r_0$ on the side "
+            r"of the first share that differs and goes to the last share from the side of the last "
+            r"that differs, then the extrema of $F$ are finitely many, at most as many as the "
+            r"turns of $r$, and of the same parity; for constant $r$ there are none.",
+            "$F'$ is a finite sum of exponentials over a positive one, so it is 0 or has finitely "
+            "many zeros; a sequence of signs changes an even number of times exactly if it ends as "
+            "it begins",
+        ),
+        Principle(
+            "turns around zero",
+            r"A sequence of numbers $\ge 0$ of which at least one and at most $N$ are not 0 turns "
+            r"at most $2 N - 1$ times.",
+            "counting: a turn upwards or downwards next to each number that is not 0",
         ),
     )
 }

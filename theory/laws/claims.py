@@ -1,25 +1,23 @@
 """Claims: what a law says and what its steps say, as objects that can be decided and evaluated.
 
-Three forms are decided by the kernel: `Identity`, `Inequality`, `Limit`. The others speak of a
-whole function, `Monotone`, `Convex`, `OnePeak`, `Crosses`, `Between`, `Iff`, `Expansion`,
-`AtMost`, and come out of a rule of analysis (`theory.laws.rules`) applied to claims before them.
-Every claim has a status and a meaning on an instance: `claim.holds(instance)` is True, False, or
-None where that instance cannot tell.
+Three forms are decided by the kernel: `Identity`, `Inequality`, `Limit`. The others, `Between`,
+`Case`, `Iff` and what is said of a whole function (`theory.laws.shapes`), come out of a rule of
+analysis (`theory.laws.rules`) applied to claims before them. Every claim has a status and a meaning
+on an instance: `claim.holds(instance)` is True, False, or None where that instance cannot tell.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Indexed, IndexedBase, KroneckerDelta, S, Symbol, oo, sympify
+from sympy import Derivative, Expr, Indexed, IndexedBase, KroneckerDelta, Symbol, oo, sympify
 
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.laws.assumptions import Principle
@@ -45,26 +43,20 @@ from steering_strength.theory.laws.kernel import (
 )
 from steering_strength.theory.laws.kernel.signs import real
 from steering_strength.theory.laws.notation import Named, unfold
-from steering_strength.theory.laws.printing import domain, hypothesis, tex, text
+from steering_strength.theory.laws.printing import hypothesis, tex, text
 from steering_strength.theory.laws.prose import plain
 from steering_strength.theory.laws.symbols import TOKENS, V
 
 __all__ = [
     "All",
-    "AtMost",
     "Between",
     "Case",
     "Claim",
-    "Convex",
-    "Crosses",
-    "Expansion",
     "Identity",
     "Iff",
     "Inequality",
     "LawError",
     "Limit",
-    "Monotone",
-    "OnePeak",
     "Status",
 ]
 
@@ -450,169 +442,6 @@ class Limit(_Relation):
         return rf"{super()._latex()} \quad ({tex(self.variable)} \to {tex(self.end)})"
 
 
-# -- claims about a whole function -----------------------------------------------------------
-
-_GRID = [Fraction(k, 4) for k in range(-40, 41)] + [
-    Fraction(s * 2**k) for k in range(4, 9) for s in (1, -1)
-]
-
-
-def _values(instance: Any, f: Expr, variable: Symbol) -> list[tuple[Fraction, Any]]:
-    """(strength, value) over a grid of the variable's domain, in order."""
-    found = []
-    for t in sorted(set(_GRID)):
-        if (variable.is_positive and t <= 0) or (variable.is_nonnegative and t < 0):
-            continue
-        try:
-            found.append((t, mp_of(instance.with_number(variable.name, t).value(f))))
-        except NoValueError:
-            continue  # outside the domain
-    return found
-
-
-def _moves(values: list[tuple[Fraction, Any]]) -> Iterator[int]:
-    """+1, -1 per step of a grid; a step below the digits carried says nothing."""
-    for (_, a), (_, b) in pairwise(values):
-        if not near(a, b):
-            yield 1 if b > a else -1
-
-
-@dataclass(frozen=True)
-class _OfFunction(Claim):
-    """A claim about the function `f` of `variable`, on the domain that its assumptions say."""
-
-    f: Expr
-    variable: Symbol
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f,)
-
-    def _on(self, *, latex: bool) -> str:
-        return domain(self.variable, latex=latex)
-
-
-@final
-@dataclass(frozen=True)
-class Monotone(_OfFunction):
-    """`f` increases (or decreases) in `variable`, strictly or not, on its domain."""
-
-    increasing: bool = field(default=True, kw_only=True)
-    strict: bool = field(default=True, kw_only=True)
-
-    def _evaluate(self, instance: Any) -> bool | None:
-        moves = set(_moves(_values(instance, self.f, self.variable)))
-        wrong = -1 if self.increasing else 1
-        return False if wrong in moves else True if moves else (None if self.strict else True)
-
-    def _verb(self) -> str:
-        verb = "increases" if self.increasing else "decreases"
-        return f"strictly {verb}" if self.strict else verb
-
-    def _text(self) -> str:
-        return f"{text(self.f)} {self._verb()} in {self._on(latex=False)}"
-
-    def _latex(self) -> str:
-        return rf"{tex(self.f)} \text{{ {self._verb()} in }} {self._on(latex=True)}"
-
-
-@final
-@dataclass(frozen=True)
-class Convex(_OfFunction):
-    """`f` is convex in `variable`, strictly or not."""
-
-    strict: bool = field(default=True, kw_only=True)
-
-    def _evaluate(self, instance: Any) -> bool | None:
-        values = [v for t, v in _values(instance, self.f, self.variable) if abs(t) <= 10]
-        bends = [
-            (a + c) / 2 - b
-            for a, b, c in zip(values, values[1:], values[2:], strict=False)
-            if not near((a + c) / 2, b)
-        ]
-        return all(v > 0 for v in bends) if bends else (None if self.strict else True)
-
-    def _text(self) -> str:
-        kind = "strictly convex" if self.strict else "convex"
-        return f"{text(self.f)} is {kind} in {self._on(latex=False)}"
-
-    def _latex(self) -> str:
-        kind = "strictly convex" if self.strict else "convex"
-        return rf"{tex(self.f)} \text{{ is {kind} in }} {self._on(latex=True)}"
-
-
-@final
-@dataclass(frozen=True)
-class OnePeak(_OfFunction):
-    """`f` strictly rises to exactly one peak and strictly falls after it (or the reverse).
-
-    `solves`, if known, is a pair (a, b): the place of the peak is where a = b.
-    """
-
-    valley: bool = field(default=False, kw_only=True)
-    solves: tuple[Expr, Expr] | None = field(default=None, kw_only=True)
-
-    def _evaluate(self, instance: Any) -> bool | None:
-        moves = list(_moves(_values(instance, self.f, self.variable)))
-        turns = [b for a, b in zip([None, *moves], moves, strict=False) if a != b]
-        first = -1 if self.valley else 1
-        if turns in ([first], [-first]):
-            return None  # the peak may lie beyond the grid
-        return turns == [first, -first] if turns else None
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, *(self.solves or ()))
-
-    def _text(self) -> str:
-        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
-        where = f", where {text(self.solves[0])} = {text(self.solves[1])}," if self.solves else ""
-        return (
-            f"{text(self.f)} strictly {ways[0]} to exactly one {ways[1]}{where} and strictly "
-            f"{ways[2]} after it, {self._on(latex=False)}"
-        )
-
-    def _latex(self) -> str:
-        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
-        where = (
-            rf" \text{{, where }} {tex(self.solves[0])} = {tex(self.solves[1])} \text{{,}}"
-            if self.solves
-            else ""
-        )
-        return (
-            rf"{tex(self.f)} \text{{ strictly {ways[0]} to exactly one {ways[1]}}}{where}"
-            rf" \text{{ and strictly {ways[2]} after it, }} {self._on(latex=True)}"
-        )
-
-
-@final
-@dataclass(frozen=True)
-class Crosses(_OfFunction):
-    """`f` is positive up to at most one zero and negative after it, where hypotheses hold."""
-
-    def _evaluate(self, instance: Any) -> bool | None:
-        low, high = Fraction(1, 200), Fraction(199, 200)
-        points = [low + (high - low) * Fraction(k, 60) for k in range(61)]
-        signs = []
-        for t in points:
-            at = instance.with_number(self.variable.name, t)
-            if satisfied(at, self.given) is True:
-                v = at.value(self.f)
-                signs += [compare(v, Fraction(0)) > 0] if not near(v, Fraction(0)) else []
-        return signs == sorted(signs, reverse=True) if signs else None
-
-    def _text(self) -> str:
-        return (
-            f"{text(self.f)} has at most one zero, is positive before it and negative after it, "
-            f"on every interval of {text(self.variable)} where the hypotheses hold"
-        )
-
-    def _latex(self) -> str:
-        return (
-            rf"{tex(self.f)} \text{{ has at most one zero, is positive before it and negative "
-            rf"after it, on every interval of }} {tex(self.variable)} \text{{ where the "
-            r"hypotheses hold}"
-        )
-
-
 @final
 @dataclass(frozen=True)
 class Between(Claim):
@@ -685,95 +514,6 @@ class Iff(Claim):
 
     def _latex(self) -> str:
         return rf"{self.left.latex()} \iff {self.right.latex()}"
-
-
-@final
-@dataclass(frozen=True)
-class Expansion(_OfFunction):
-    """`f` is the polynomial in `variable - at` with these coefficients, plus o of its top power."""
-
-    coefficients: tuple[Expr, ...]
-    at: Any = S.Zero
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, *self.coefficients)
-
-    def _evaluate(self, instance: Any) -> bool | None:
-        n, errors = len(self.coefficients) - 1, []
-        there = mp_of(instance.value(self.at))
-        values = [mp_of(instance.value(c)) for c in self.coefficients]
-        for k in (3, 4):
-            t = mpf(10) ** -k
-            rest = mp_of(instance.with_number(self.variable.name, there + t).value(self.f))
-            rest -= mp.fsum(c * t**i for i, c in enumerate(values))
-            errors.append(abs(rest) / t**n)
-        return bool(errors[1] <= errors[0] / 5 + mpf(10) ** -20)
-
-    def _words(self, show: Callable[[Expr], str], raised: str) -> str:
-        v = self.variable if self.at == 0 else self.variable - self.at
-        base = show(v) if v.is_Symbol else f"({show(v)})"
-
-        def power(k: int) -> str:
-            return "1" if k == 0 else base if k == 1 else base + raised.format(k)
-
-        terms = []
-        for k, c in enumerate(self.coefficients):
-            if c == 0:
-                continue
-            shown = show(c) if not c.is_Add else f"({show(c)})"
-            terms.append(shown if k == 0 else power(k) if c == 1 else f"{shown} {power(k)}")
-        return f"{show(self.f)} = {' + '.join([*terms, f'o({power(len(self.coefficients) - 1)})'])}"
-
-    def _text(self) -> str:
-        return self._words(text, "^{}")
-
-    def _latex(self) -> str:
-        return self._words(tex, "^{{{}}}")
-
-
-@final
-@dataclass(frozen=True)
-class AtMost(_OfFunction):
-    """Sign changes of `f` over `variable` are no more than those of the sequence `term`.
-
-    `what` says how the count is read, for instance "interior extrema of F_C".
-    """
-
-    term: Expr
-    index: Symbol
-    upper: Expr  # the sequence runs over index = 0 .. upper
-    what: str = field(default="sign changes", kw_only=True)
-    parity: bool = field(default=False, kw_only=True)
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f,)
-
-    def _evaluate(self, instance: Any) -> bool | None:
-        signs = [
-            v > 0 for _, v in _values(instance, self.f, self.variable) if not near(v, Fraction(0))
-        ]
-        top = int(instance.value(self.upper))
-        steps = [
-            instance.value(self.term.xreplace({self.index: sympify(k)})) for k in range(top + 1)
-        ]
-        turns = [s > 0 for s in steps if s != 0]
-        return _changes(signs) <= _changes(turns)
-
-    def _words(self, show: Callable[[Expr], str], math: Callable[[str], str]) -> str:
-        sequence = math(f"({show(self.term)})_{{{show(self.index)}}}")
-        f, variable = math(show(self.f)), math(show(self.variable))
-        words = f"{f} changes sign in {variable} at most as often as {sequence}"
-        return words + (", and as often up to an even number" if self.parity else "")
-
-    def _text(self) -> str:
-        return self._words(text, lambda s: s.replace("{", "").replace("}", ""))
-
-    def _latex(self) -> str:
-        return rf"\text{{{self._words(tex, lambda s: f'${s}$')}}}"
-
-
-def _changes(signs: list[bool]) -> int:
-    return sum(a != b for a, b in pairwise(signs))
 
 
 @final

@@ -459,7 +459,7 @@ class _Drawn:
         for _ in range(40):  # sizes in the wrong order are cheap to draw again
             if all(_holds(self, g) for g in sizes):
                 break
-            self.symbols = {}
+            self.symbols, self.entries = {}, {}
             self.largest = min(self.largest + self.random.randrange(2), 4)
         else:
             raise _Retry("sizes out of order")

@@ -298,7 +298,7 @@ def _given(g: Given, p: _Printer) -> list[str]:
         where = p.block(g.index, g.lower, g.upper)
         if not where:
             i, low, high = p.show(g.index), p.show(g.lower), p.show(g.upper)
-            where = f"{low} {le} {i} {le} {high}"
+            where = f"{low} {le} {i} {le} {high}" if g.lower != g.upper else f"{i} = {low}"
             if g.lower == 0 and g.upper == _V - 1:
                 where = f"{words('every token ')}{i}"
         return [f"{p.show(g.entry)} = {p.show(g.value)}{words(' for ')}{where}"]
@@ -309,6 +309,8 @@ def _given(g: Given, p: _Printer) -> list[str]:
     if isinstance(g, Sign):
         return [f"{p.show(g.expr)} {'>' if g.strict else ge} 0{for_all(g.for_all)}"]
     chain = [g.lower, g.at, g.upper + 1]
+    if (g.at - g.lower).is_Number:  # nothing that could fail
+        chain = chain[1:]
     return [f" {le} ".join(map(p.show, chain))]
 
 
@@ -322,7 +324,9 @@ def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
         e = pending.pop()
         for n in e.atoms(AppliedUndef, Indexed):
             if isinstance(n, Indexed):
-                arrays.setdefault(n.base, n)
+                known = arrays.get(n.base)
+                if known is None or _generic(n) > _generic(known):
+                    arrays[n.base] = n
             elif hasattr(n, "body"):
                 pending.append(n.body)
         symbols |= {s for s in e.free_symbols if isinstance(s, Symbol)}
@@ -350,6 +354,11 @@ def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
         elif about.is_nonnegative:
             found.append(f"{p.show(shown)} {ge} 0")
     return found
+
+
+def _generic(entry: Indexed) -> tuple[int, str]:
+    """How well an entry stands for its array: one at free indices, the same one each time."""
+    return sum(bool(i.is_Symbol) for i in entry.indices), str(entry)
 
 
 def _weight(f: Expr) -> tuple[int, object]:

@@ -19,9 +19,7 @@ from sympy import (
     Expr,
     Integer,
     Integral,
-    Mul,
     S,
-    Sum,
     Symbol,
     Wild,
     exp,
@@ -32,23 +30,18 @@ from sympy import (
 
 from steering_strength.theory.laws.assumptions import PRINCIPLES
 from steering_strength.theory.laws.claims import (
-    AtMost,
     Between,
     Case,
     Claim,
-    Convex,
-    Crosses,
-    Expansion,
     Identity,
     Iff,
     Inequality,
     LawError,
     Limit,
-    Monotone,
-    OnePeak,
     changed,
 )
 from steering_strength.theory.laws.kernel import Bounded, Sign
+from steering_strength.theory.laws.shapes import Convex, Crosses, Expansion, Monotone, OnePeak
 
 __all__ = [
     "affine",
@@ -57,7 +50,6 @@ __all__ = [
     "between",
     "bounded_growth",
     "by_cases",
-    "changes_of_sign",
     "convexity",
     "crossing",
     "derivative_sign",
@@ -77,157 +69,157 @@ __all__ = [
 ]
 
 
-def _rule(name: str, conclusion: Any, premises: tuple[Claim, ...], reason: str) -> Any:
+def deduce(name: str, conclusion: Any, premises: tuple[Claim, ...], reason: str) -> Any:
     return conclusion.deduced(PRINCIPLES[name], premises, reason)
 
 
-def _refuse(rule: str, why: str) -> LawError:
+def refuse(rule: str, why: str) -> LawError:
     return LawError(f"{rule}: {why}", remedy="give premises of the form that the rule states")
 
 
-def _still(rule: str, variable: Symbol, *premises: Any) -> None:
+def still(rule: str, variable: Symbol, *premises: Any) -> None:
     """What is fixed stays fixed while the variable moves: only a domain may depend on it."""
     for p in premises:
         for g in p.given:
             if not isinstance(g, Sign | Bounded) and g.mentions(variable):
-                raise _refuse(rule, f"a hypothesis of {p.text()} moves with {variable}")
+                raise refuse(rule, f"a hypothesis of {p.text()} moves with {variable}")
 
 
-def _slope(rule: str, e: Expr, order: int) -> tuple[Expr, Symbol]:
+def slope_of(rule: str, e: Expr, order: int) -> tuple[Expr, Symbol]:
     if not isinstance(e, Derivative) or len(e.variable_count) != 1:
-        raise _refuse(rule, f"{e} is no derivative by one variable")
+        raise refuse(rule, f"{e} is no derivative by one variable")
     ((variable, n),) = e.variable_count
     if n != order or not variable.is_Symbol or not variable.is_real or variable.is_integer:
-        raise _refuse(rule, f"{e} is no derivative of order {order} by a real symbol")
+        raise refuse(rule, f"{e} is no derivative of order {order} by a real symbol")
     return e.expr, variable
 
 
-def _is(rule: str, holds: bool, why: str) -> None:
+def require(rule: str, holds: bool, why: str) -> None:
     if not holds:
-        raise _refuse(rule, why)
+        raise refuse(rule, why)
 
 
 def derivative_sign(slope: Any, *, reason: str = "") -> Monotone:
     """f' > 0 on the domain of the variable: f strictly increases there (<, >=, <= likewise)."""
     rule = "sign of the derivative"
-    _is(rule, isinstance(slope, Inequality) and slope.rhs == 0, "the premise is no sign")
-    f, variable = _slope(rule, slope.lhs, 1)
-    _is(rule, slope.relation != "!=", "the premise has no direction")
-    _still(rule, variable, slope)
+    require(rule, isinstance(slope, Inequality) and slope.rhs == 0, "the premise is no sign")
+    f, variable = slope_of(rule, slope.lhs, 1)
+    require(rule, slope.relation != "!=", "the premise has no direction")
+    still(rule, variable, slope)
     up, strict = slope.relation.startswith(">"), "=" not in slope.relation
-    return _rule(rule, Monotone(f, variable, increasing=up, strict=strict), (slope,), reason)
+    return deduce(rule, Monotone(f, variable, increasing=up, strict=strict), (slope,), reason)
 
 
 def convexity(curvature: Any, *, reason: str = "") -> Convex:
     """f'' >= 0 on the domain of the variable: f is convex (strictly for >)."""
     rule = "convexity"
-    _is(rule, isinstance(curvature, Inequality) and curvature.rhs == 0, "no sign")
-    f, variable = _slope(rule, curvature.lhs, 2)
-    _is(rule, curvature.relation in {">", ">="}, "the second derivative is not >= 0")
-    _still(rule, variable, curvature)
-    return _rule(rule, Convex(f, variable, strict=curvature.relation == ">"), (curvature,), reason)
+    require(rule, isinstance(curvature, Inequality) and curvature.rhs == 0, "no sign")
+    f, variable = slope_of(rule, curvature.lhs, 2)
+    require(rule, curvature.relation in {">", ">="}, "the second derivative is not >= 0")
+    still(rule, variable, curvature)
+    return deduce(rule, Convex(f, variable, strict=curvature.relation == ">"), (curvature,), reason)
 
 
 def valley(convex: Any, right: Any, left: Any, *, reason: str = "") -> OnePeak:
     """Strictly convex on the line and infinite at both ends: exactly one valley."""
     rule = "strict convexity"
-    _is(rule, isinstance(convex, Convex) and convex.strict, "no strict convexity")
+    require(rule, isinstance(convex, Convex) and convex.strict, "no strict convexity")
     f, variable = convex.f, convex.variable
-    _is(rule, variable.is_nonnegative is None, f"{variable} does not run over the line")
+    require(rule, variable.is_nonnegative is None, f"{variable} does not run over the line")
     for limit, end in ((right, oo), (left, -oo)):
-        _is(
+        require(
             rule,
             isinstance(limit, Limit)
             and (limit.lhs, limit.rhs, limit.variable, limit.end) == (f, oo, variable, end),
             f"no limit +oo of {f} at {end}",
         )
-    return _rule(rule, OnePeak(f, variable, valley=True), (convex, right, left), reason)
+    return deduce(rule, OnePeak(f, variable, valley=True), (convex, right, left), reason)
 
 
 def reciprocal(form: Any, shape: Any, positive: Any, *, reason: str = "") -> Any:
     """1/f = g, g with a shape, f > 0: f has the opposite shape."""
     rule = "reciprocal"
-    _is(rule, isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
+    require(rule, isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
     f = positive.lhs
-    _is(rule, positive.relation == ">" and positive.rhs == 0, "no claim that f > 0")
-    _is(rule, form.lhs == 1 / f, f"{form.text()} does not say what 1/{f} is")
-    _is(rule, isinstance(shape, Monotone | OnePeak), "no shape")
-    _is(rule, shape.f == form.rhs, f"{shape.text()} is about another function")
-    _still(rule, shape.variable, form, positive)
+    require(rule, positive.relation == ">" and positive.rhs == 0, "no claim that f > 0")
+    require(rule, form.lhs == 1 / f, f"{form.text()} does not say what 1/{f} is")
+    require(rule, isinstance(shape, Monotone | OnePeak), "no shape")
+    require(rule, shape.f == form.rhs, f"{shape.text()} is about another function")
+    still(rule, shape.variable, form, positive)
     opposite: Claim = (
         Monotone(f, shape.variable, increasing=not shape.increasing, strict=shape.strict)
         if isinstance(shape, Monotone)
         else OnePeak(f, shape.variable, valley=not shape.valley)
     )
-    return _rule(rule, opposite, (form, shape, positive), reason)
+    return deduce(rule, opposite, (form, shape, positive), reason)
 
 
 def affine(form: Any, shape: Any, *, reason: str = "") -> Any:
     """h = a f + c with a > 0 and c fixed: h has the shape of f."""
     rule = "affine image"
-    _is(rule, isinstance(form, Identity), "no identity")
-    _is(rule, isinstance(shape, Monotone | OnePeak | Convex), "no shape")
+    require(rule, isinstance(form, Identity), "no identity")
+    require(rule, isinstance(shape, Monotone | OnePeak | Convex), "no shape")
     f, variable, d = shape.f, shape.variable, Dummy("f", real=True)
     rest = form.rhs.xreplace({f: d})
     a = rest.diff(d)
     c = rest.xreplace({d: Integer(0)})
     fixed = not ({d, variable} & (a.free_symbols | c.free_symbols))
-    _is(rule, bool(a.is_positive) and fixed, f"{form.rhs} is not a {f} + c with a > 0, c fixed")
-    _still(rule, variable, form)
+    require(rule, bool(a.is_positive) and fixed, f"{form.rhs} is not a {f} + c with a > 0, c fixed")
+    still(rule, variable, form)
     new = changed(replace(shape, given=(), by=None, premises=()), lambda e: e)
-    return _rule(rule, replace(new, f=form.lhs), (form, shape), reason)
+    return deduce(rule, replace(new, f=form.lhs), (form, shape), reason)
 
 
 def at_peak(shape: Any, slope: Any, positive: Any, *, reason: str = "") -> OnePeak:
     """One peak of f, and f' = f (a - b) with f > 0: the peak is where a = b."""
     rule = "stationary point"
-    _is(rule, isinstance(shape, OnePeak) and isinstance(slope, Identity), "premises")
-    f, variable = _slope(rule, slope.lhs, 1)
-    _is(rule, shape.f == f and shape.variable == variable, "the slope of another function")
-    _is(
+    require(rule, isinstance(shape, OnePeak) and isinstance(slope, Identity), "premises")
+    f, variable = slope_of(rule, slope.lhs, 1)
+    require(rule, shape.f == f and shape.variable == variable, "the slope of another function")
+    require(
         rule,
         isinstance(positive, Inequality)
         and (positive.lhs, positive.relation, positive.rhs) == (f, ">", 0),
         f"no claim that {f} > 0",
     )
     rest = slope.rhs / f
-    _is(rule, isinstance(rest, Add), f"{slope.rhs} is not f (a - b)")
+    require(rule, isinstance(rest, Add), f"{slope.rhs} is not f (a - b)")
     up = Add(*(t for t in rest.args if not t.could_extract_minus_sign()))
     new = OnePeak(f, variable, valley=shape.valley, solves=(up - rest, up))
-    return _rule(rule, new, (shape, slope, positive), reason)
+    return deduce(rule, new, (shape, slope, positive), reason)
 
 
 def largest(shape: Any, form: Any, here: Any, place: Symbol, *, reason: str = "") -> Inequality:
     """log(f/c) = g, one peak of f, where a = b, and a = b at `place`: g is largest there."""
     rule = "order of the logarithm"
-    _is(rule, isinstance(shape, OnePeak) and not shape.valley and bool(shape.solves), "no peak")
-    _is(rule, isinstance(form, Identity) and form.lhs.func.__name__ == "log", "no logarithm")
+    require(rule, isinstance(shape, OnePeak) and not shape.valley and bool(shape.solves), "no peak")
+    require(rule, isinstance(form, Identity) and form.lhs.func.__name__ == "log", "no logarithm")
     ratio = form.lhs.args[0] / shape.f
-    _is(rule, shape.variable not in ratio.free_symbols, f"{form.lhs} is not log({shape.f}/c)")
+    require(rule, shape.variable not in ratio.free_symbols, f"{form.lhs} is not log({shape.f}/c)")
     a, b = shape.solves or (Integer(0), Integer(0))
     a, b = (s.xreplace({shape.variable: place}) for s in (a, b))
-    _is(
+    require(
         rule,
         isinstance(here, Identity) and {here.lhs, here.rhs} == {a, b},
         f"{here.text()} does not say that the peak is at {place}",
     )
     g = form.rhs
     bound = Inequality(g, g.xreplace({shape.variable: place}), relation="<=")
-    return _rule(rule, bound, (shape, form, here), reason)
+    return deduce(rule, bound, (shape, form, here), reason)
 
 
 def reflected(rise: Any, first: Any, second: Any, *, reason: str = "") -> Iff:
     """f strictly increases, f(a) = u and f(b) = w: a < b if and only if u < w."""
     rule = "order of an increasing function"
-    _is(rule, isinstance(rise, Monotone) and rise.strict and rise.increasing, "no rise")
+    require(rule, isinstance(rise, Monotone) and rise.strict and rise.increasing, "no rise")
     places = []
     for at in (first, second):
-        _is(rule, isinstance(at, Identity), f"{at.text()} is no value")
+        require(rule, isinstance(at, Identity), f"{at.text()} is no value")
         places.append(_place(rule, rise.f, rise.variable, at.lhs))
     left = Inequality(places[0], places[1], relation="<")
     right = Inequality(first.rhs, second.rhs, relation="<")
-    _still(rule, rise.variable, first, second)
-    return _rule(rule, Iff(left, right), (rise, first, second), reason)
+    still(rule, rise.variable, first, second)
+    return deduce(rule, Iff(left, right), (rise, first, second), reason)
 
 
 def _place(rule: str, f: Expr, variable: Symbol, value: Expr) -> Expr:
@@ -236,89 +228,89 @@ def _place(rule: str, f: Expr, variable: Symbol, value: Expr) -> Expr:
     for place in [*(found or {}).values(), *value.atoms(Symbol), Integer(0)]:
         if f.xreplace({variable: place}) == value:
             return place
-    raise _refuse(rule, f"{value} is no value of {f}")
+    raise refuse(rule, f"{value} is no value of {f}")
 
 
 def by_cases(case: Case, positive: Any, negative: Any, *, reason: str = "") -> Iff:
     """f > c in the one case, f <= c in the other: the case holds if and only if f > c."""
     rule = "two cases"
     for claim, relation, given in ((positive, ">", case.when), (negative, "<=", case.otherwise)):
-        _is(rule, isinstance(claim, Inequality) and claim.relation == relation, "no sign")
-        _is(rule, claim.given == given, f"{claim.text()} is not about that case")
-    _is(rule, (positive.lhs, positive.rhs) == (negative.lhs, negative.rhs), "two quantities")
+        require(rule, isinstance(claim, Inequality) and claim.relation == relation, "no sign")
+        require(rule, claim.given == given, f"{claim.text()} is not about that case")
+    require(rule, (positive.lhs, positive.rhs) == (negative.lhs, negative.rhs), "two quantities")
     sign = Inequality(positive.lhs, positive.rhs, relation=">")
-    both = _rule(rule, Iff(case, sign), (positive, negative), reason)
+    both = deduce(rule, Iff(case, sign), (positive, negative), reason)
     return replace(both, given=())  # the cases are spelled out in the claim
 
 
 def detached(both: Any, one: Any, *, reason: str = "") -> Any:
     """A if and only if B; and one of them: so the other."""
     rule = "detachment"
-    _is(rule, isinstance(both, Iff), "no equivalence")
+    require(rule, isinstance(both, Iff), "no equivalence")
     for this, other in ((both.left, both.right), (both.right, both.left)):
         if (one.expressions(), getattr(one, "relation", None)) == (
             this.expressions(),
             getattr(this, "relation", None),
         ) and type(one) is type(this):
-            return _rule(rule, replace(other, given=()), (both, one), reason)
-    raise _refuse(rule, f"{one.text()} is neither side of {both.text()}")
+            return deduce(rule, replace(other, given=()), (both, one), reason)
+    raise refuse(rule, f"{one.text()} is neither side of {both.text()}")
 
 
 def substituted(form: Any, claim: Any, *, reason: str = "") -> Any:
     """f = g and a claim about g: the same claim about f."""
     rule = "equals for equals"
-    _is(rule, isinstance(form, Identity), "no identity")
+    require(rule, isinstance(form, Identity), "no identity")
     d = Dummy("f", real=True)
     if isinstance(claim, Monotone | OnePeak | Convex):
-        _is(rule, claim.f == form.rhs, f"{claim.text()} is not about {form.rhs}")
-        _still(rule, claim.variable, form)
+        require(rule, claim.f == form.rhs, f"{claim.text()} is not about {form.rhs}")
+        still(rule, claim.variable, form)
         new: Claim = replace(claim, f=form.lhs)
     else:
-        _is(rule, isinstance(claim, Limit | Inequality), "no claim about a quantity")
-        _is(rule, claim.lhs.xreplace({form.rhs: d}).has(d), f"no {form.rhs} in {claim.text()}")
+        require(rule, isinstance(claim, Limit | Inequality), "no claim about a quantity")
+        require(rule, claim.lhs.xreplace({form.rhs: d}).has(d), f"no {form.rhs} in {claim.text()}")
         if isinstance(claim, Limit):
-            _still(rule, claim.variable, form)
+            still(rule, claim.variable, form)
         new = replace(claim, lhs=claim.lhs.xreplace({form.rhs: form.lhs}))
     if isinstance(new, Inequality):
         new = replace(new, form=None)
-    return _rule(rule, replace(new, given=(), by=None, premises=()), (form, claim), reason)
+    return deduce(rule, replace(new, given=(), by=None, premises=()), (form, claim), reason)
 
 
 def instance(claim: Any, variable: Symbol, value: Expr, *, reason: str = "") -> Any:
     """A claim for all values of a real variable, at one of them."""
     rule = "instance"
-    _is(rule, isinstance(claim, Inequality | Identity), "no claim about all values")
+    require(rule, isinstance(claim, Inequality | Identity), "no claim about all values")
     allowed = (
         value.is_positive if variable.is_positive else
         value.is_nonnegative if variable.is_nonnegative else value.is_real
     )  # fmt: skip
-    _is(rule, bool(variable.is_real and allowed), f"{value} is no value of {variable}")
+    require(rule, bool(variable.is_real and allowed), f"{value} is no value of {variable}")
     moved = variable in set().union(*(g.expressions()[0].free_symbols for g in claim.given), set())
     derived = any(variable in d.variables for e in claim.expressions() for d in e.atoms(Derivative))
-    _is(rule, not moved and not derived, f"{claim.text()} fixes {variable}")
-    _still(rule, variable, claim)
+    require(rule, not moved and not derived, f"{claim.text()} fixes {variable}")
+    still(rule, variable, claim)
     at = {variable: value}
     new = replace(claim, lhs=claim.lhs.xreplace(at), rhs=claim.rhs.xreplace(at), given=())
     if isinstance(new, Inequality):
         new = replace(new, form=None)
-    return _rule(rule, replace(new, by=None, premises=()), (claim,), reason)
+    return deduce(rule, replace(new, by=None, premises=()), (claim,), reason)
 
 
 def antiderivative(slope: Any, zero: Any, *, reason: str = "") -> Identity:
     """g' = h and g(0) = 0: g is the integral of h from 0."""
     rule = "fundamental theorem of calculus"
-    _is(rule, isinstance(slope, Identity) and isinstance(zero, Identity), "no identities")
-    g, variable = _slope(rule, slope.lhs, 1)
-    _is(
+    require(rule, isinstance(slope, Identity) and isinstance(zero, Identity), "no identities")
+    g, variable = slope_of(rule, slope.lhs, 1)
+    require(
         rule,
         (zero.lhs, zero.rhs) == (g.xreplace({variable: Integer(0)}), 0),
         f"{zero.text()} does not say that {g} vanishes at 0",
     )
-    _still(rule, variable, slope, zero)
+    still(rule, variable, slope, zero)
     t = Symbol("t", real=True)
-    _is(rule, t not in slope.rhs.free_symbols, "the name t is taken")
+    require(rule, t not in slope.rhs.free_symbols, "the name t is taken")
     integral = Integral(slope.rhs.xreplace({variable: t}), (t, 0, variable))
-    return _rule(rule, Identity(g, integral), (slope, zero), reason)
+    return deduce(rule, Identity(g, integral), (slope, zero), reason)
 
 
 def taylor(start: Any, *orders: tuple[Any, Any], at: Expr = S.Zero, reason: str = "") -> Expansion:
@@ -328,82 +320,82 @@ def taylor(start: Any, *orders: tuple[Any, Any], at: Expr = S.Zero, reason: str 
     f = variable = None
     coefficients = []
     for k, (slope, value) in enumerate(orders, start=1):
-        _is(rule, isinstance(slope, Identity) and isinstance(value, Identity), "no identities")
+        require(rule, isinstance(slope, Identity) and isinstance(value, Identity), "no identities")
         again = k > 1 and slope.lhs == Derivative(orders[k - 2][0].rhs, variable)
         if not again:  # else the derivative of the derivative before
-            f_k, v_k = _slope(rule, slope.lhs, k)
-            _is(rule, f in (None, f_k), "derivatives of different functions")
+            f_k, v_k = slope_of(rule, slope.lhs, k)
+            require(rule, f in (None, f_k), "derivatives of different functions")
             f, variable = f_k, v_k
         there = slope.rhs.xreplace({variable: at})
-        _is(rule, value.lhs == there, f"{value.text()} is not derivative {k} at {at}")
+        require(rule, value.lhs == there, f"{value.text()} is not derivative {k} at {at}")
         coefficients.append(value.rhs / factorial(k))
         premises += [slope, value]
     if f is None or variable is None:
-        raise _refuse(rule, "no derivative is given")
-    _is(
+        raise refuse(rule, "no derivative is given")
+    require(
         rule,
         isinstance(start, Identity) and start.lhs == f.xreplace({variable: at}),
         f"{start.text()} is not the value at {at}",
     )
-    _still(rule, variable, *premises)
+    still(rule, variable, *premises)
     new = Expansion(f, variable, (start.rhs, *coefficients), at=at)
-    return _rule(rule, new, tuple(premises), reason)
+    return deduce(rule, new, tuple(premises), reason)
 
 
 def zero_where(form: Any, positive: Any, *, reason: str = "") -> Iff:
     """f = n/g with g > 0: f = 0 if and only if n = 0."""
     rule = "zero of a quotient"
-    _is(rule, isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
-    _is(rule, (positive.relation, positive.rhs) == (">", 0), "no positive divisor")
+    require(rule, isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
+    require(rule, (positive.relation, positive.rhs) == (">", 0), "no positive divisor")
     above = form.rhs * positive.lhs
-    _is(rule, form.rhs == above / positive.lhs and not above.has(positive.lhs), "no quotient")
+    require(rule, form.rhs == above / positive.lhs and not above.has(positive.lhs), "no quotient")
     both = Iff(Identity(form.lhs, 0), Identity(above, 0))
-    return _rule(rule, both, (form, positive), reason)
+    return deduce(rule, both, (form, positive), reason)
 
 
 def between(lower: Any, upper: Any, *, reason: str = "") -> Between:
     """a <= f and f <= b: f lies between a and b."""
     rule = "both bounds"
-    _is(rule, isinstance(lower, Inequality) and lower.relation == ">=", "no lower bound")
-    _is(rule, isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
-    _is(rule, lower.lhs == upper.lhs, "bounds of two quantities")
-    return _rule(rule, Between(lower.rhs, lower.lhs, upper.rhs), (lower, upper), reason)
+    require(rule, isinstance(lower, Inequality) and lower.relation == ">=", "no lower bound")
+    require(rule, isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
+    require(rule, lower.lhs == upper.lhs, "bounds of two quantities")
+    return deduce(rule, Between(lower.rhs, lower.lhs, upper.rhs), (lower, upper), reason)
 
 
 def tangent(convex: Any, value: Any, slope: Any, at_zero: Any, *, reason: str = "") -> Inequality:
     """f convex, f(0) = 0, f' = g and g(0) = 0: f >= 0."""
     rule = "a convex function lies above its tangents"
-    _is(rule, isinstance(convex, Convex), "no convex function")
+    require(rule, isinstance(convex, Convex), "no convex function")
     f, variable = convex.f, convex.variable
     zero = {variable: Integer(0)}
     for claim in (value, slope, at_zero):
-        _is(rule, isinstance(claim, Identity), f"{claim.text()} is no identity")
-    _is(rule, (value.lhs, value.rhs) == (f.xreplace(zero), 0), "no f(0) = 0")
-    _is(rule, _slope(rule, slope.lhs, 1) == (f, variable), "no slope of f")
-    _is(rule, (at_zero.lhs, at_zero.rhs) == (slope.rhs.xreplace(zero), 0), "no f'(0) = 0")
+        require(rule, isinstance(claim, Identity), f"{claim.text()} is no identity")
+    require(rule, (value.lhs, value.rhs) == (f.xreplace(zero), 0), "no f(0) = 0")
+    require(rule, slope_of(rule, slope.lhs, 1) == (f, variable), "no slope of f")
+    require(rule, (at_zero.lhs, at_zero.rhs) == (slope.rhs.xreplace(zero), 0), "no f'(0) = 0")
     premises = (convex, value, slope, at_zero)
-    _still(rule, variable, *premises)
-    return _rule(rule, Inequality(f, 0, relation=">="), premises, reason)
+    still(rule, variable, *premises)
+    return deduce(rule, Inequality(f, 0, relation=">="), premises, reason)
 
 
 def bounded_growth(zero: Any, upper: Any, lower: Any, *, reason: str = "") -> Inequality:
     """f(0) = 0 and -R <= f' <= R on the line: |f(x)| <= R |x|."""
     rule = "mean value inequality"
-    _is(rule, isinstance(upper, Inequality) and isinstance(lower, Inequality), "no bounds")
-    f, variable = _slope(rule, upper.lhs, 1)
+    require(rule, isinstance(upper, Inequality) and isinstance(lower, Inequality), "no bounds")
+    f, variable = slope_of(rule, upper.lhs, 1)
     rate = upper.rhs
-    _is(rule, (upper.relation, lower.relation) == ("<=", ">="), "no bounds")
-    _is(rule, (lower.lhs, lower.rhs) == (upper.lhs, -rate), f"{lower.text()} is another bound")
-    _is(rule, variable not in rate.free_symbols, f"{rate} moves")
-    _is(
+    require(rule, (upper.relation, lower.relation) == ("<=", ">="), "no bounds")
+    require(rule, (lower.lhs, lower.rhs) == (upper.lhs, -rate), f"{lower.text()} is another bound")
+    require(rule, variable not in rate.free_symbols, f"{rate} moves")
+    require(
         rule,
         isinstance(zero, Identity)
         and (zero.lhs, zero.rhs) == (f.xreplace({variable: Integer(0)}), 0),
         f"{zero.text()} is not {f} = 0 at 0",
     )
-    _still(rule, variable, zero, upper, lower)
+    still(rule, variable, zero, upper, lower)
     new = Inequality(Abs(f), rate * Abs(variable), relation="<=")
-    return _rule(rule, new, (zero, upper, lower), reason)
+    return deduce(rule, new, (zero, upper, lower), reason)
 
 
 def gronwall(
@@ -411,23 +403,23 @@ def gronwall(
 ) -> Between:
     """f' = g, f >= 0, R f - g >= 0, R f + g >= 0: f(0) e^(-R x) <= f(x) <= f(0) e^(R x), x >= 0."""
     rule = "Grönwall's inequality"
-    _is(rule, isinstance(slope, Identity), "no slope")
-    f, variable = _slope(rule, slope.lhs, 1)
+    require(rule, isinstance(slope, Identity), "no slope")
+    f, variable = slope_of(rule, slope.lhs, 1)
     g = slope.rhs
     for claim, left in ((upper, rate * f - g), (lower, rate * f + g), (positive, f)):
-        _is(
+        require(
             rule,
             isinstance(claim, Inequality)
             and (claim.lhs, claim.relation, claim.rhs) == (left, ">=", 0),
             f"{claim.text()} is not {left} >= 0",
         )
-    _is(rule, bool(rate.is_nonnegative), f"{rate} may be negative")
-    _is(rule, bool(variable.is_real), f"{variable} may not be real")
-    _still(rule, variable, slope, upper, lower, positive)
+    require(rule, bool(rate.is_nonnegative), f"{rate} may be negative")
+    require(rule, bool(variable.is_real), f"{variable} may not be real")
+    still(rule, variable, slope, upper, lower, positive)
     away = variable if variable.is_nonnegative else Symbol(variable.name, nonnegative=True)
     here, start = (f.xreplace({variable: v}) for v in (away, Integer(0)))
     new = Between(start * exp(-rate * away), here, start * exp(rate * away))
-    return _rule(rule, new, (slope, upper, lower, positive), reason)
+    return deduce(rule, new, (slope, upper, lower, positive), reason)
 
 
 def integrated_twice(second: Any, *functions: tuple[Any, ...], reason: str = "") -> Between:
@@ -436,86 +428,52 @@ def integrated_twice(second: Any, *functions: tuple[Any, ...], reason: str = "")
     For each of l, f, u: (F'' = its second derivative, F(0) = 0, F' = G, G(0) = 0).
     """
     rule = "integration of inequalities"
-    _is(rule, isinstance(second, Between) and len(functions) == 3, "no bounds on a curvature")
+    require(rule, isinstance(second, Between) and len(functions) == 3, "no bounds on a curvature")
     found, premises = [], [second]
     for bound, claims in zip(second.expressions(), functions, strict=True):
         for claim in claims:
-            _is(rule, isinstance(claim, Identity), f"{claim.text()} is no identity")
+            require(rule, isinstance(claim, Identity), f"{claim.text()} is no identity")
         curve, value, slope, start = claims
-        f, variable = _slope(rule, curve.lhs, 2)
+        f, variable = slope_of(rule, curve.lhs, 2)
         zero = {variable: Integer(0)}
-        _is(rule, bool(variable.is_nonnegative), f"{variable} may be negative")
-        _is(rule, curve.rhs == bound, f"{curve.text()} is not the bound {bound}")
-        _is(rule, (value.lhs, value.rhs) == (f.xreplace(zero), 0), f"no value 0 of {f} at 0")
-        _is(rule, _slope(rule, slope.lhs, 1) == (f, variable), f"no slope of {f}")
-        _is(rule, (start.lhs, start.rhs) == (slope.rhs.xreplace(zero), 0), f"no slope 0 of {f}")
-        _still(rule, variable, second, *claims)
+        require(rule, bool(variable.is_nonnegative), f"{variable} may be negative")
+        require(rule, curve.rhs == bound, f"{curve.text()} is not the bound {bound}")
+        require(rule, (value.lhs, value.rhs) == (f.xreplace(zero), 0), f"no value 0 of {f} at 0")
+        require(rule, slope_of(rule, slope.lhs, 1) == (f, variable), f"no slope of {f}")
+        require(rule, (start.lhs, start.rhs) == (slope.rhs.xreplace(zero), 0), f"no slope 0 of {f}")
+        still(rule, variable, second, *claims)
         found.append(f)
         premises += claims
-    return _rule(rule, Between(*found), tuple(dict.fromkeys(premises)), reason)
+    return deduce(rule, Between(*found), tuple(dict.fromkeys(premises)), reason)
 
 
 def crossing(form: Any, negative: Any, *, reason: str = "") -> Crosses:
     """x g' - g = s with x > 0 and s < 0: at a zero g' < 0, so g crosses zero once, downwards."""
     rule = "single crossing"
-    _is(rule, isinstance(form, Identity) and isinstance(negative, Inequality), "premises")
+    require(rule, isinstance(form, Identity) and isinstance(negative, Inequality), "premises")
     (d,) = form.lhs.atoms(Derivative) or (None,)
-    _is(rule, d is not None, "no derivative")
-    g, variable = _slope(rule, d, 1)
-    _is(rule, bool(variable.is_positive), f"{variable} may not be positive")
-    _is(rule, form.lhs == variable * d - g, f"{form.lhs} is not x g' - g")
-    _is(
+    require(rule, d is not None, "no derivative")
+    g, variable = slope_of(rule, d, 1)
+    require(rule, bool(variable.is_positive), f"{variable} may not be positive")
+    require(rule, form.lhs == variable * d - g, f"{form.lhs} is not x g' - g")
+    require(
         rule,
         (negative.lhs, negative.relation, negative.rhs) == (form.rhs, "<", 0),
         f"{form.rhs} is not shown to be negative",
     )
-    _still(rule, variable, form, negative)
-    return _rule(rule, Crosses(g, variable), (form, negative), reason)
-
-
-def changes_of_sign(form: Any, *, reason: str = "") -> AtMost:
-    """F' changes sign at most as often as the steps r_(l+1) - r_l of its shares.
-
-    The premise: F = sum_l r_l g_l e^(x m_l) / sum_l g_l e^(x m_l), given m_0 < m_1 < ...; g > 0.
-    """
-    rule = "variation diminishing"
-    _is(rule, isinstance(form, Identity), "no identity")
-    above, mass = form.rhs.as_numer_denom()
-    _is(rule, isinstance(above, Sum) and isinstance(mass, Sum), f"{form.rhs} is no mean")
-    _is(rule, above.limits == mass.limits and len(mass.limits) == 1, "two ranges")
-    ((index, low, high),) = mass.limits
-    exponents = [a.args[0] for a in Mul.make_args(mass.function) if isinstance(a, exp)]
-    _is(rule, len(exponents) == 1 and low == 0, f"{mass} is no exponential family")
-    weight = mass.function / exp(exponents[0])
-    variable = next(
-        (
-            v
-            for v in exponents[0].free_symbols
-            if v.is_Symbol and not v.is_integer and (exponents[0] / v).is_Indexed
-        ),
-        None,
-    )
-    share = above.function / mass.function
-    _is(rule, variable is not None and bool(weight.is_positive), f"{weight} may not be positive")
-    _is(rule, not {variable} & (weight.free_symbols | share.free_symbols), "a share that moves")
-    level = exponents[0] / variable
-    rising = Sign(level.xreplace({index: index + 1}) - level, strict=True, for_all=(index,))
-    _is(rule, rising in form.given, f"{rising.expr} > 0 for all {index} is not given")
-    _still(rule, variable, form)
-    step = share.xreplace({index: index + 1}) - share
-    new = AtMost(Derivative(form.lhs, variable), variable, step, index, high - 1)
-    return _rule(rule, new, (form,), reason)
+    still(rule, variable, form, negative)
+    return deduce(rule, Crosses(g, variable), (form, negative), reason)
 
 
 def logarithm(claim: Any, positive: Any, *, reason: str = "") -> Inequality:
     """0 < a and a <= b, b a positive number: log a <= log b."""
     rule = "order of the logarithm"
-    _is(rule, isinstance(claim, Inequality) and claim.relation in {"<=", "<"}, "no a <= b")
-    _is(
+    require(rule, isinstance(claim, Inequality) and claim.relation in {"<=", "<"}, "no a <= b")
+    require(
         rule,
         isinstance(positive, Inequality)
         and (positive.lhs, positive.relation, positive.rhs) == (claim.lhs, ">", 0),
         f"{claim.lhs} > 0 is not shown",
     )
     new = Inequality(log(claim.lhs), log(claim.rhs), relation=claim.relation)
-    return _rule(rule, new, (claim, positive), reason)
+    return deduce(rule, new, (claim, positive), reason)

@@ -304,6 +304,8 @@ class NormalForm:
         for let in self._lets:
             if (let.lower, let.upper) == (lower, upper):
                 body = self._parametrised(body, let, j)
+        if lower == upper:  # one term
+            return self.ratio(substitute(body, {j: lower}))
         numerator, denominator = fraction(together(self.ratio(body)))
         free, bound = S.One, S.One
         for f in Mul.make_args(denominator):

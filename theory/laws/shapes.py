@@ -1,0 +1,360 @@
+"""Claims about a whole function: its direction, its bends, its peaks, how often it changes sign.
+
+None of them is decided by the kernel: each comes out of a rule of `theory.laws.rules` or of
+`theory.laws.sign_rules`. On an instance they look at the function on a grid of its variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, final
+
+from mpmath import mp, mpf
+from sympy import Expr, S, Symbol, sympify
+
+from steering_strength.theory.laws.claims import Claim
+from steering_strength.theory.laws.instances import NoValueError, compare, mp_of, near, satisfied
+from steering_strength.theory.laws.printing import domain, tex, text
+
+__all__ = [
+    "AtMost",
+    "Convex",
+    "Crosses",
+    "Expansion",
+    "Extrema",
+    "FewExtrema",
+    "Follows",
+    "Monotone",
+    "OnePeak",
+]
+
+_GRID = [Fraction(k, 4) for k in range(-40, 41)] + [
+    Fraction(s * 2**k) for k in range(4, 9) for s in (1, -1)
+]
+
+
+def _values(instance: Any, f: Expr, variable: Symbol) -> list[tuple[Fraction, Any]]:
+    """(strength, value) over a grid of the variable's domain, in order."""
+    found = []
+    for t in sorted(set(_GRID)):
+        if (variable.is_positive and t <= 0) or (variable.is_nonnegative and t < 0):
+            continue
+        try:
+            found.append((t, mp_of(instance.with_number(variable.name, t).value(f))))
+        except NoValueError:
+            continue  # outside the domain
+    return found
+
+
+def _moves(values: list[tuple[Fraction, Any]]) -> Iterator[int]:
+    """+1, -1 per step of a grid; a step below the digits carried says nothing."""
+    for (_, a), (_, b) in pairwise(values):
+        if not near(a, b):
+            yield 1 if b > a else -1
+
+
+@dataclass(frozen=True)
+class _OfFunction(Claim):
+    """A claim about the function `f` of `variable`, on the domain that its assumptions say."""
+
+    f: Expr
+    variable: Symbol
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f,)
+
+    def _on(self, *, latex: bool) -> str:
+        return domain(self.variable, latex=latex)
+
+
+@final
+@dataclass(frozen=True)
+class Monotone(_OfFunction):
+    """`f` increases (or decreases) in `variable`, strictly or not, on its domain."""
+
+    increasing: bool = field(default=True, kw_only=True)
+    strict: bool = field(default=True, kw_only=True)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        moves = set(_moves(_values(instance, self.f, self.variable)))
+        wrong = -1 if self.increasing else 1
+        return False if wrong in moves else True if moves else (None if self.strict else True)
+
+    def _verb(self) -> str:
+        verb = "increases" if self.increasing else "decreases"
+        return f"strictly {verb}" if self.strict else verb
+
+    def _text(self) -> str:
+        return f"{text(self.f)} {self._verb()} in {self._on(latex=False)}"
+
+    def _latex(self) -> str:
+        return rf"{tex(self.f)} \text{{ {self._verb()} in }} {self._on(latex=True)}"
+
+
+@final
+@dataclass(frozen=True)
+class Convex(_OfFunction):
+    """`f` is convex in `variable`, strictly or not."""
+
+    strict: bool = field(default=True, kw_only=True)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        values = [v for t, v in _values(instance, self.f, self.variable) if abs(t) <= 10]
+        bends = [
+            (a + c) / 2 - b
+            for a, b, c in zip(values, values[1:], values[2:], strict=False)
+            if not near((a + c) / 2, b)
+        ]
+        return all(v > 0 for v in bends) if bends else (None if self.strict else True)
+
+    def _text(self) -> str:
+        kind = "strictly convex" if self.strict else "convex"
+        return f"{text(self.f)} is {kind} in {self._on(latex=False)}"
+
+    def _latex(self) -> str:
+        kind = "strictly convex" if self.strict else "convex"
+        return rf"{tex(self.f)} \text{{ is {kind} in }} {self._on(latex=True)}"
+
+
+@final
+@dataclass(frozen=True)
+class OnePeak(_OfFunction):
+    """`f` strictly rises to exactly one peak and strictly falls after it (or the reverse).
+
+    `solves`, if known, is a pair (a, b): the place of the peak is where a = b.
+    """
+
+    valley: bool = field(default=False, kw_only=True)
+    solves: tuple[Expr, Expr] | None = field(default=None, kw_only=True)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        moves = list(_moves(_values(instance, self.f, self.variable)))
+        turns = [b for a, b in zip([None, *moves], moves, strict=False) if a != b]
+        first = -1 if self.valley else 1
+        if turns in ([first], [-first]):
+            return None  # the peak may lie beyond the grid
+        return turns == [first, -first] if turns else None
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, *(self.solves or ()))
+
+    def _text(self) -> str:
+        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
+        where = f", where {text(self.solves[0])} = {text(self.solves[1])}," if self.solves else ""
+        return (
+            f"{text(self.f)} strictly {ways[0]} to exactly one {ways[1]}{where} and strictly "
+            f"{ways[2]} after it, {self._on(latex=False)}"
+        )
+
+    def _latex(self) -> str:
+        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
+        where = (
+            rf" \text{{, where }} {tex(self.solves[0])} = {tex(self.solves[1])} \text{{,}}"
+            if self.solves
+            else ""
+        )
+        return (
+            rf"{tex(self.f)} \text{{ strictly {ways[0]} to exactly one {ways[1]}}}{where}"
+            rf" \text{{ and strictly {ways[2]} after it, }} {self._on(latex=True)}"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Crosses(_OfFunction):
+    """`f` is positive up to at most one zero and negative after it, where hypotheses hold."""
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        low, high = Fraction(1, 200), Fraction(199, 200)
+        points = [low + (high - low) * Fraction(k, 60) for k in range(61)]
+        signs = []
+        for t in points:
+            at = instance.with_number(self.variable.name, t)
+            if satisfied(at, self.given) is True:
+                v = at.value(self.f)
+                signs += [compare(v, Fraction(0)) > 0] if not near(v, Fraction(0)) else []
+        return signs == sorted(signs, reverse=True) if signs else None
+
+    def _text(self) -> str:
+        return (
+            f"{text(self.f)} has at most one zero, is positive before it and negative after it, "
+            f"on every interval of {text(self.variable)} where the hypotheses hold"
+        )
+
+    def _latex(self) -> str:
+        return (
+            rf"{tex(self.f)} \text{{ has at most one zero, is positive before it and negative "
+            rf"after it, on every interval of }} {tex(self.variable)} \text{{ where the "
+            r"hypotheses hold}"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Expansion(_OfFunction):
+    """`f` is the polynomial in `variable - at` with these coefficients, plus o of its top power."""
+
+    coefficients: tuple[Expr, ...]
+    at: Any = S.Zero
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, *self.coefficients)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        n, errors = len(self.coefficients) - 1, []
+        there = mp_of(instance.value(self.at))
+        values = [mp_of(instance.value(c)) for c in self.coefficients]
+        for k in (3, 4):
+            t = mpf(10) ** -k
+            rest = mp_of(instance.with_number(self.variable.name, there + t).value(self.f))
+            rest -= mp.fsum(c * t**i for i, c in enumerate(values))
+            errors.append(abs(rest) / t**n)
+        return bool(errors[1] <= errors[0] / 5 + mpf(10) ** -20)
+
+    def _words(self, show: Callable[[Expr], str], raised: str) -> str:
+        v = self.variable if self.at == 0 else self.variable - self.at
+        base = show(v) if v.is_Symbol else f"({show(v)})"
+
+        def power(k: int) -> str:
+            return "1" if k == 0 else base if k == 1 else base + raised.format(k)
+
+        terms = []
+        for k, c in enumerate(self.coefficients):
+            if c == 0:
+                continue
+            shown = show(c) if not c.is_Add else f"({show(c)})"
+            terms.append(shown if k == 0 else power(k) if c == 1 else f"{shown} {power(k)}")
+        return f"{show(self.f)} = {' + '.join([*terms, f'o({power(len(self.coefficients) - 1)})'])}"
+
+    def _text(self) -> str:
+        return self._words(text, "^{}")
+
+    def _latex(self) -> str:
+        return self._words(tex, "^{{{}}}")
+
+
+def _changes(values: Sequence[Any]) -> int:
+    """Sign changes of a sequence; zeros do not count."""
+    signs = [v > 0 for v in values if not near(v, Fraction(0))]
+    return sum(a != b for a, b in pairwise(signs))
+
+
+def _sequence(instance: Any, term: Expr, index: Symbol, upper: Expr) -> list[Any]:
+    """The values of `term` at index = 0 .. upper."""
+    top = int(instance.value(upper))
+    return [instance.value(term.xreplace({index: sympify(k)})) for k in range(top + 1)]
+
+
+def _math(show: Callable[[Expr], str], e: Expr) -> str:
+    """An expression inside of a sentence: in dollars, if it is LaTeX."""
+    return f"${tex(e)}$" if show is tex else show(e)
+
+
+@dataclass(frozen=True)
+class _Counted(_OfFunction):
+    """A claim that is a sentence with formulas in it."""
+
+    def _text(self) -> str:
+        return self._words(text)
+
+    def _latex(self) -> str:
+        return rf"\text{{{self._words(tex)}}}"
+
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        raise NotImplementedError
+
+
+@final
+@dataclass(frozen=True)
+class Follows(_Counted):
+    """`f` changes sign at most as often as the number `first` followed by the function `then`."""
+
+    first: Expr
+    then: Expr
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, self.first, self.then)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        values = [v for _, v in _values(instance, self.f, self.variable)]
+        slopes = [v for _, v in _values(instance, self.then, self.variable)]
+        few = _changes([instance.value(self.first), *slopes])
+        return True if _changes(values) <= few else None  # the grid may miss a change of `then`
+
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        f, v, first, then = (_math(show, e) for e in (self.f, self.variable, self.first, self.then))
+        return f"{f} changes sign in {v} at most as often as {first} followed by {then}"
+
+
+@final
+@dataclass(frozen=True)
+class AtMost(_Counted):
+    """`f` changes sign at most as often as the sequence `term`, index = 0 .. upper."""
+
+    term: Expr
+    index: Symbol
+    upper: Expr
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        values = [v for _, v in _values(instance, self.f, self.variable)]
+        steps = _sequence(instance, self.term, self.index, self.upper)
+        return _changes(values) <= _changes(steps)
+
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        f, v, term, last = (_math(show, e) for e in (self.f, self.variable, self.term, self.index))
+        low, high = (_math(show, e) for e in (S.Zero, self.upper))
+        return f"{f} changes sign in {v} at most as often as {term} in {last} = {low}, ..., {high}"
+
+
+@final
+@dataclass(frozen=True)
+class Extrema(_Counted):
+    """`f` has at most as many interior extrema as the sequence `term` turns; parities agree."""
+
+    term: Expr
+    index: Symbol
+    upper: Expr
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        seen = list(_moves(_values(instance, self.f, self.variable)))
+        terms = _sequence(instance, self.term, self.index, self.upper)
+        steps = [v for a, b in pairwise(terms) if not near(v := b - a, Fraction(0))]
+        if not steps:
+            return not seen
+        turns, found = _changes(steps), sum(a != b for a, b in pairwise(seen))
+        if found > turns:
+            return False
+        ends = bool(seen) and all(
+            (move > 0) == (step > 0) for move, step in ((seen[0], steps[0]), (seen[-1], steps[-1]))
+        )  # else an extremum lies beyond the grid
+        return (turns - found) % 2 == 0 if ends else None
+
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        f, v, term, last = (_math(show, e) for e in (self.f, self.variable, self.term, self.index))
+        low, high = (_math(show, e) for e in (S.Zero, self.upper))
+        return (
+            f"{f} has at most as many interior extrema in {v} as {term} has turns in "
+            f"{last} = {low}, ..., {high}, and as many up to an even number"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class FewExtrema(_Counted):
+    """`f` has at most `most` interior extrema."""
+
+    most: Expr
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, self.most)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        moves = list(_moves(_values(instance, self.f, self.variable)))
+        return sum(a != b for a, b in pairwise(moves)) <= int(instance.value(self.most))
+
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        f, v, most = (_math(show, e) for e in (self.f, self.variable, self.most))
+        return f"{f} has at most {most} interior extrema in {v}"
