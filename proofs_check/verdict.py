@@ -90,6 +90,23 @@ class Verdict:
             return True
         return self.status != "refuted" if self.expected else self.status == "refuted"
 
+    def __str__(self) -> str:
+        """Return a summary: what was decided, how, and the counterexample as code."""
+        looked = "steps" if self.method == "symbolic" else "examples"
+        lines = [f"{self.id} ({self.method}): {self.status}", f"  {self.claim}"]
+        worst = "" if self.max_error is None else f", worst error {self.max_error:.2g} tolerances"
+        lines.append(f"  {self.examples} {looked}{worst}, {self.seconds:.1f} s")
+        if not self.as_it_should_be:
+            lines.append("  NOT as it should be")
+        if self.note:
+            lines.append(f"  {self.note}")
+        if self.counterexample:
+            code = self.counterexample.splitlines()
+            lines += [f"    {row}" for row in code[:20]]
+            if len(code) > 20:
+                lines.append(f"    ... {len(code) - 20} lines more: .counterexample")
+        return "\n".join(lines)
+
 
 def _plain(verdict: Verdict) -> dict[str, Any]:
     # JSON has no infinity: a disagreement that is not a number of tolerances is null.

@@ -180,6 +180,27 @@ class TiltedFamily:
         # A read-only mapping is neither copied nor sent to another process.
         return type(self), (self.log_p, self.log_odds, dict(self.metadata))
 
+    def __str__(self) -> str:
+        """Return a summary: the log-odds, both ends, and the price of steering near 0."""
+        low, high = np.min(self.log_odds[self._support]), np.max(self.log_odds[self._support])
+        lines = [
+            f"TiltedFamily of {self.size} tokens, {self.size - self._support.size} without support",
+            f"  log-odds M from {low:.4g} to {high:.4g} nats; under p mean {self.mean(0.0):.4g}, "
+            f"standard deviation {np.sqrt(self.variance(0.0)):.4g}",
+        ]
+        for sign, end in ((1, "+infinity"), (-1, "-infinity")):
+            last = self.limit(sign)
+            tokens = np.argsort(-last, kind="stable")[: min(3, np.count_nonzero(last > -np.inf))]
+            shown = ", ".join(f"{z} ({np.exp(last[z]):.3g})" for z in tokens)
+            lines.append(f"  alpha to {end}: tokens {shown}")
+        if high > low:
+            costs = ", ".join(
+                f"{budget:g} nats at {self.alpha_for_cross_entropy(budget, 1):.4g}"
+                for budget in (0.1, 1.0)
+            )
+            lines.append(f"  price Delta CE: {costs} (positive alpha)")
+        return "\n".join(lines)
+
     @property
     def size(self) -> int:
         """V, the size of the vocabulary."""

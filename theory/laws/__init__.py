@@ -38,6 +38,7 @@ from steering_strength.theory.laws.claims import (
 from steering_strength.theory.laws.instances import Instance
 from steering_strength.theory.laws.kernel import Bounded, Fact, Let, Sign, Split
 from steering_strength.theory.laws.law import Law
+from steering_strength.theory.laws.prose import plain
 from steering_strength.theory.laws.shapes import (
     AtMost,
     Convex,
@@ -84,6 +85,10 @@ __all__ = [
 
 class _ById(dict[str, Law]):
     """Laws by id, where an unknown id is answered with its close matches."""
+
+    def __str__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:<{width}}  {plain(law.title)}" for name, law in self.items())
 
     def __missing__(self, name: str) -> Law:
         raise UnknownNameError("law", str(name), self)
