@@ -121,10 +121,10 @@ def test_files_that_cannot_be_read(tmp_path):
         with pytest.raises(CurveError, match=message):
             read_input(path)
     (tmp_path / "broken.npz").write_bytes(b"PK broken")
-    with pytest.raises(CurveError, match="cannot read"):
+    with pytest.raises(SteeringError, match="cannot read"):
         read_input(tmp_path / "broken.npz")
     np.savez(tmp_path / "pickled.npz", log_p=np.array([{}], dtype=object))
-    with pytest.raises(CurveError, match="without pickle"):
+    with pytest.raises(SteeringError, match="without pickle"):
         read_input(tmp_path / "pickled.npz")
 
 

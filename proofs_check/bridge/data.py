@@ -25,6 +25,7 @@ from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import PopulationAdvice
 from steering_strength.theory.engine.construction import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
+from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.errors import AlphaError, SteeringError
 from steering_strength.theory.files import write_json, write_whole
 
@@ -163,21 +164,11 @@ def read_input(path: Path) -> AdviceInput:
     """
     if not path.is_file():
         raise CurveError(f"no file {path}", remedy="check the path given with --data")
-    readers = {".npz": _from_npz, ".csv": _from_csv}
-    if path.suffix not in readers:
-        raise CurveError(f"the ending {path.suffix!r} of {path}", remedy="give a .npz or .csv file")
-    return _assembled(path, readers[path.suffix](path))
-
-
-def _from_npz(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:
-        # zip, npy and the file system each raise their own; all mean one thing.
-        raise CurveError(
-            f"cannot read {path}: {error}", remedy="give a .npz of plain arrays, without pickle"
-        ) from error
+    if path.suffix == ".npz":
+        return _assembled(path, read_archive(path, "give a .npz of plain arrays, without pickle"))
+    if path.suffix == ".csv":
+        return _assembled(path, _from_csv(path))
+    raise CurveError(f"the ending {path.suffix!r} of {path}", remedy="give a .npz or .csv file")
 
 
 def _from_csv(path: Path) -> dict[str, Any]:

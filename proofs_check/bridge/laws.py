@@ -389,39 +389,21 @@ class _FinalNorm:
             f"smallest step in log p = {rise.min():.1e} nats over {rise.size} steps",
             exact=True,
         )
-        mean = np.stack([f.mean(self.alphas) for f in self.families], axis=1) - found["mean"]
-        # An error eps in every log p moves E[M] by at most eps (max M - min M).
-        spread, mean = float(np.ptp(self.log_odds)), np.abs(mean)
-        report.judge(
-            "mean-slope",
-            "E_alpha[M] = K'(alpha)",
-            mean / (tolerance * spread),
-            size,
-            f"max |predicted - measured| = {mean.max():.1e} nats per unit alpha,"
-            f" range of M {spread:.1f}",
-            exact=True,
-        )
-        concept = np.abs(found["concept"] - found["concept_law"])
-        report.judge(
-            "concept-tanh",
-            "logit F_T(alpha) = log S_T(alpha) - log S_rest(alpha)",
-            # The logit is a difference of two log-sums, each as exact as one log-probability.
-            concept / (2 * tolerance),
-            size,
-            f"max |predicted - measured| logit = {concept.max():.1e}; logit F_T from"
-            f" {found['concept'].min():.1f} to {found['concept'].max():.1f}",
-            exact=True,
-        )
-        kl = np.abs(found["kl"] - found["kl_law"])
-        report.judge(
-            "ce-exact",
-            "KL(p_0 || p_alpha) = K(alpha) - alpha K'(0)",
-            kl / tolerance,
-            size,
-            f"max |predicted - measured| = {kl.max():.1e} nats, largest divergence"
-            f" {found['kl'].max():.1f} nats",
-            exact=True,
-        )
+        law_mean = np.stack([f.mean(self.alphas) for f in self.families], axis=1)
+        spread = float(np.ptp(self.log_odds))
+        f, kl = found["concept"], found["kl"]
+        for name, claim, gap, unit, more in (
+            # An error eps in every log p moves E[M] by at most eps (max M - min M); the logit is a
+            # difference of two log-sums, each as exact as one log-probability.
+            ("mean-slope", "E_alpha[M] = K'(alpha)", law_mean - found["mean"], spread,
+             f"nats per unit alpha, range of M {spread:.1f}"),
+            ("concept-tanh", "logit F_T(alpha) = log S_T(alpha) - log S_rest(alpha)",
+             f - found["concept_law"], 2.0, f"in the logit of F_T, {f.min():.1f} to {f.max():.1f}"),
+            ("ce-exact", "KL(p_0 || p_alpha) = K(alpha) - alpha K'(0)", kl - found["kl_law"], 1.0,
+             f"nats, largest divergence {kl.max():.1f} nats"),
+        ):  # fmt: skip
+            note = f"max |predicted - measured| = {np.abs(gap).max():.1e} {more}"
+            report.judge(name, claim, np.abs(gap) / (tolerance * unit), size, note, exact=True)
         bounds = [family.cross_entropy_bounds(self.alphas) for family in self.families]
         low, high = np.stack(bounds, axis=-1)
         out = np.maximum(low - found["kl"], found["kl"] - high)

@@ -135,15 +135,7 @@ class SteeredModel:
 
     @classmethod
     def load(cls, name: str, dtype: str | None = None) -> SteeredModel:
-        """Load from this machine: a hub id in the cache, a folder, a GGUF file, or "smollm2".
-
-        `dtype` is "float32", "float64", "bfloat16" or "float16"; None takes the file's own.
-
-        Raises
-        ------
-        ModelError, MissingExtraError
-            Nothing with that name is here, or it cannot be read.
-        """
+        """Load from this machine, see `loading.load`; `dtype` None takes the file's own."""
         hf_model, tokenizer, label = loading.load(name, dtype)
         return cls(hf_model, tokenizer, name=label)
 
@@ -202,13 +194,7 @@ class SteeredModel:
 
     @cached_property
     def norm(self) -> FinalNorm:
-        """What the final norm computes, in float64.
-
-        Raises
-        ------
-        ModelError
-            It is neither an RMSNorm nor a LayerNorm, to five digits.
-        """
+        """What the final norm computes, in float64; ModelError if no RMSNorm and no LayerNorm."""
         return identify_norm(self._apply_norm, self.width, self.final_norm_name, seed=self.seed)
 
     def _apply_norm(self, x: Floats) -> Floats:
@@ -261,13 +247,7 @@ class SteeredModel:
         return ascii(text)[1:-1].replace(" ", "\N{MIDDLE DOT}") if text.strip() else f"<{token}>"
 
     def tokens(self, words: Sequence[str]) -> NDArray[np.int64]:
-        """Ids of the single tokens that spell one of `words`, with or without a space before it.
-
-        Raises
-        ------
-        SteeringSetError
-            No token spells any of them.
-        """
+        """Ids of the single tokens that spell one of `words`; see `texts.word_tokens`."""
         return np.array(word_tokens(self.tokenizer, words, self.vocabulary), dtype=np.int64)
 
     def hold(self, contexts: Contexts, site: Where, apply: str = "all") -> Held:

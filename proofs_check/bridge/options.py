@@ -45,7 +45,7 @@ FIGURES = {
     "cross-entropy": "Fig. 7 bottom, A.13: cross-entropy on library text",
     "concept": "Fig. 7 top, A.11, A.12 from token sets: probability of the concept's words",
     "judge": "Fig. 7 top, A.11, A.12 from a judge of generated texts, middle block",
-    "benchmark": "Fig. A.6 from a benchmark, middle block",
+    "benchmark": "Fig. A.6 from the benchmark of --benchmark, middle block",
 }
 
 _PROG = "python -m proofs_check.bridge"
@@ -103,8 +103,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--judge": _take("a function of a text that returns the probability that it shows the concept"
                      " (default: whether a word of the concept occurs)", metavar="MODULE:NAME"),
     "--benchmark": _take("a function of (model, tokenizer) that returns a score and is called under"
-                         " steering (default: a four-way cloze on library text)",
-                         metavar="MODULE:NAME"),
+                         " steering", metavar="MODULE:NAME"),
     "--steps": _take("of training", 500, type=_SOME, metavar="N"),
     "--budget": _take("at most this KL(p || p_alpha)", **_NATS),
     "--reverse-budget": _take("at most this KL(p_alpha || p)", **_NATS),

@@ -20,7 +20,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,18 +37,21 @@ from steering_strength.theory.errors import ShapeError
 __all__ = ["SHAPES", "Curves", "count_shapes", "shape_of"]
 
 Floats = NDArray[np.float64]
+Found = tuple[str, Status, str]
 SHAPES = ("rise", "fall", "bump", "dip", "multi", "flat")
 
-# Columns and arrays by the names people give them; the first is ours.
+# Columns and arrays by the names people give them, under ours.
 _SYNONYMS = {
     "alpha": ("alpha", "alphas", "strength", "coefficient", "coeff", "multiplier"),
+    "probabilities": ("probs_alphamax",),
     "effect": ("effect", "mean_all", "concept", "concept_probability"),
     "cross_entropy": ("cross_entropy", "ce", "loss", "nll"),
     "perplexity": ("perplexity", "ppl"),
     "kl": ("kl", "kl_divergence"),
 }
+_KNOWN = {name for names in _SYNONYMS.values() for name in names}
 _DECIDES = {
-    "token probabilities": "tilting, peak",
+    "probabilities": "tilting, peak",
     "effect": "concept-monotone, concept-tanh",
     "cross_entropy": "ce-quadratic, ce-linear, norm-limit",
     "kl": "ce-exact",
@@ -159,7 +162,7 @@ class Curves:
         if self.alphas.ndim != 1 or count < 5:
             raise self._error(f"{count} values of alpha", "a sweep needs at least 5")
         order = np.argsort(self.alphas, kind="stable")
-        for field in ("alphas", "probabilities", "effect", "cross_entropy", "kl"):
+        for field in ("alphas", *_DECIDES):
             values = getattr(self, field)
             if values is None:
                 continue
@@ -168,24 +171,21 @@ class Curves:
                     f"{field} has {values.shape[0]} rows for {count} alphas",
                     "the file mixes two sweeps: export it again",
                 )
-            bad = int((~np.isfinite(values)).sum())
-            if bad:
+            if bad := int((~np.isfinite(values)).sum()):
                 raise self._error(
                     f"{field} holds {bad} values that are not finite", "remove those alphas"
                 )
-            self._check_range(field, float(values.min()), float(values.max()))
+            low, high = float(values.min()), float(values.max())
+            if field in ("probabilities", "effect") and not (low >= -1e-9 and high <= 1 + 1e-6):
+                raise self._error(
+                    f"{field} runs from {low:.3g} to {high:.3g}",
+                    "give probabilities between 0 and 1 (not per cent, not differences)",
+                )
+            if field == "kl" and low < -1e-6:
+                raise self._error(f"kl is {low:.3g} somewhere", "a divergence is at least 0 nats")
             object.__setattr__(self, field, values[order])
         if not (np.diff(self.alphas) > 0).all():
             raise self._error("an alpha occurs twice", "keep one value, or the mean, for each")
-
-    def _check_range(self, field: str, low: float, high: float) -> None:
-        if field in ("probabilities", "effect") and not (low >= -1e-9 and high <= 1 + 1e-6):
-            raise self._error(
-                f"{field} runs from {low:.3g} to {high:.3g}",
-                "give probabilities between 0 and 1 (not per cent, not differences)",
-            )
-        if field == "kl" and low < -1e-6:
-            raise self._error(f"kl is {low:.3g} somewhere", "a divergence is at least 0 nats")
 
     def _error(self, problem: str, remedy: str) -> CurveError:
         return CurveError(f"{self.name}: {problem}", remedy=remedy)
@@ -201,43 +201,45 @@ class Curves:
         """
         if not path.is_file():
             raise CurveError(f"no file {path}", remedy="check the path")
-        readers = {
-            ".npz": _from_npz,
-            ".csv": _from_table,
-            ".tsv": _from_table,
-            ".jsonl": _from_json,
-            ".json": _from_json,
-        }
-        if path.suffix not in readers:
+        if path.suffix not in _READERS:
             raise CurveError(
-                f"{path.name} is neither .npz, .csv, .tsv, .jsonl nor .json",
+                f"{path.name} is neither {', '.join(_READERS)}",
                 remedy="export the curves as one of them",
             )
-        found = readers[path.suffix](path)
-        entropy = found.get("cross_entropy")
-        if entropy is None and "perplexity" in found:
-            perplexity = found["perplexity"]
+        try:
+            columns = _READERS[path.suffix](path)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            AttributeError,
+            EOFError,
+            BadZipFile,
+            csv.Error,
+        ) as e:
+            remedy = "give an npz file of plain arrays, a UTF-8 table, or JSON rows"
+            raise CurveError(f"cannot read {path.name}: {e}", remedy=remedy) from e
+        found = {}
+        for ours, names in _SYNONYMS.items():
+            for name in filter(columns.__contains__, names):
+                found.setdefault(ours, _numbers(path, columns[name]))
+        if "alpha" not in found or len(found) == 1:
+            held = ", ".join(columns) or "nothing"
+            raise CurveError(f"{path.name} holds {held}", remedy=_REMEDY)
+        if (perplexity := found.pop("perplexity", None)) is not None:
             if not perplexity.min() >= 1 - 1e-6:
                 raise CurveError(
                     f"{path.name}: perplexity is {perplexity.min():.3g} somewhere",
                     remedy="a perplexity is e to the cross-entropy in nats, at least 1",
                 )
-            entropy = np.log(perplexity)
-        return cls(
-            name=path.name,
-            alphas=found["alpha"],
-            probabilities=found.get("probs_alphamax"),
-            effect=found.get("effect"),
-            cross_entropy=entropy,
-            kl=found.get("kl"),
-        )
+            found.setdefault("cross_entropy", np.log(perplexity))
+        return cls(path.name, found.pop("alpha"), **found)
 
     def judge(self) -> tuple[Verdict, ...]:
         """Every statement that the parts of the file can decide, as verdicts `id@file`."""
-        found: list[Verdict] = []
+        found: list[Found] = []
         if self.probabilities is not None:
-            found.append(self._tilting(self.probabilities))
-            found += self._tokens(self.probabilities)
+            found += [self._tilting(self.probabilities), *self._tokens(self.probabilities)]
         if self.effect is not None:
             found += [self._rises(self.effect), self._sigmoid(self.effect)]
         if self.cross_entropy is not None:
@@ -246,33 +248,21 @@ class Curves:
                 found += self._end(self.cross_entropy, end, sign)
         if self.kl is not None:
             found.append(self._convex(self.kl))
-        return tuple(found)
+        return tuple(
+            Verdict(
+                id=f"{statement}@{self.name}", method="real-model", status=status, expected=True,
+                claim=statement, examples=1, max_error=None, counterexample=None, seconds=0.0,
+                note=shown,
+            )
+            for statement, status, shown in found
+        )  # fmt: skip
 
     def silence(self) -> str:
         """What the file does not hold, and the statements about which it therefore says nothing."""
-        parts = (self.probabilities, self.effect, self.cross_entropy, self.kl)
-        absent = [
-            f"{name} ({laws})"
-            for (name, laws), part in zip(_DECIDES.items(), parts, strict=True)
-            if part is None
-        ]
+        absent = [f"{n} ({laws})" for n, laws in _DECIDES.items() if getattr(self, n) is None]
         return f"{self.name} holds no {', no '.join(absent)}" if absent else ""
 
-    def _verdict(self, statement: str, status: Status, shown: str) -> Verdict:
-        return Verdict(
-            id=f"{statement}@{self.name}",
-            method="real-model",
-            status=status,
-            expected=True,
-            claim=statement,
-            examples=1,
-            max_error=None,
-            counterexample=None,
-            seconds=0.0,
-            note=shown,
-        )
-
-    def _tilting(self, p: Floats) -> Verdict:
+    def _tilting(self, p: Floats) -> Found:
         """Under tilting, log p(y) - log p(z) is a straight line in alpha, for any two tokens.
 
         Its slope, M(y) - M(z), is read off next to alpha = 0; how far the line carries is measured.
@@ -282,7 +272,7 @@ class Curves:
         likely = likely[p[middle, likely] >= _LIKELY]
         statement = "tilting (ratios of tokens)"
         if likely.size < 2 or not 0 < middle < self.alphas.size - 1:
-            return self._verdict(
+            return (
                 statement,
                 "unknown",
                 f"{likely.size} tokens with p >= {_LIKELY:g} at alpha = 0, or no alpha on one side:"
@@ -300,7 +290,7 @@ class Curves:
         reach = float(np.abs(x).max())
         if off.any():
             reach = float(np.abs(x[~off])[np.abs(x[~off]) < np.abs(x[off]).min()].max())
-        return self._verdict(
+        return (
             statement,
             "refuted" if off.any() else "passed",
             f"log p(y)/p(z) of the {likely.size} likeliest tokens is a line within"
@@ -308,7 +298,7 @@ class Curves:
             + (f", off by {worst.max():.2g} at worst: M changes with alpha" if off.any() else ""),
         )
 
-    def _tokens(self, p: Floats) -> list[Verdict]:
+    def _tokens(self, p: Floats) -> list[Found]:
         found = []
         for label, sign in (("alpha >= 0", 1), ("alpha <= 0", -1)):
             side = sign * self.alphas >= 0
@@ -319,7 +309,7 @@ class Curves:
                 allowed = count - shapes["dip"] - shapes["multi"]
                 listed = ", ".join(f"{n} {name}" for name, n in shapes.items() if n)
                 found.append(
-                    self._verdict(
+                    (
                         f"peak ({label}, first {count})",
                         "passed" if allowed == count else "refuted",
                         f"{allowed} of {count} bump, rise or fall ({listed};"
@@ -328,20 +318,20 @@ class Curves:
                 )
         return found
 
-    def _rises(self, f: Floats) -> Verdict:
+    def _rises(self, f: Floats) -> Found:
         name, turns = shape_of(f, _SHAPE)
         places = ", ".join(f"{self.alphas[i]:g}" for i in turns)
-        return self._verdict(
+        return (
             "concept-monotone",
             "passed" if name == "rise" else "refuted",
             name + (f", turns at alpha = {places}" if turns else ""),
         )
 
-    def _sigmoid(self, f: Floats) -> Verdict:
+    def _sigmoid(self, f: Floats) -> Found:
         statement = "concept-tanh, linear nu"
         inside = (f > 0.02) & (f < 0.98)
         if inside.sum() < _FEWEST:
-            return self._verdict(
+            return (
                 statement,
                 "unknown",
                 f"{int(inside.sum())} points between 0.02 and 0.98, {_FEWEST} are needed",
@@ -351,7 +341,7 @@ class Curves:
         # A flat curve is a line, and has no variance to explain.
         spread = float(y.var())
         share = 1 - float((y - (slope * x + offset)).var()) / spread if spread > 0 else 1.0
-        return self._verdict(
+        return (
             statement,
             "passed" if share >= 0.95 else "refuted",
             f"logit = {offset:+.3g} {slope:+.3g} alpha explains {share:.1%} of its variance"
@@ -374,17 +364,17 @@ class Curves:
         )
         return slice(first, last + 1), "" if enough else problem
 
-    def _curvature(self, entropy: Floats) -> Verdict:
+    def _curvature(self, entropy: Floats) -> Found:
         """Fit polynomials around 0; slope and curvature with their uncertainty."""
         statement = "ce-quadratic, ce-linear"
         near, problem = self._around_zero(entropy)
         if problem:
-            return self._verdict(statement, "unknown", problem)
+            return (statement, "unknown", problem)
         slope, slope_error, bend, bend_error = _derivatives(self.alphas[near], entropy[near])
         sure: Status = "unknown"
         if abs(bend) > bend_error:
             sure = "passed" if bend > 0 else "refuted"
-        return self._verdict(
+        return (
             statement,
             sure,
             f"curvature {bend:.4g} +- {bend_error:.2g}, slope {slope:+.4g} +- {slope_error:.2g}"
@@ -397,7 +387,7 @@ class Curves:
             ),
         )
 
-    def _convex(self, kl: Floats) -> Verdict:
+    def _convex(self, kl: Floats) -> Found:
         """KL(p_0 || p_alpha) = K(alpha) - alpha K'(0): zero at 0, convex, half Var(M) alpha^2."""
         rises = np.diff(kl) / np.diff(self.alphas)
         # Thousandths of the largest slope are what four printed digits leave.
@@ -417,9 +407,9 @@ class Curves:
         if not problem:
             _, _, bend, error = _derivatives(self.alphas[near], kl[near])
             shown += f"; Var(M) = {bend:.4g} +- {error:.2g} from its curvature at 0"
-        return self._verdict("ce-exact (convexity of KL)", "passed" if holds else "refuted", shown)
+        return ("ce-exact (convexity of KL)", "passed" if holds else "refuted", shown)
 
-    def _end(self, entropy: Floats, name: str, sign: int) -> list[Verdict]:
+    def _end(self, entropy: Floats, name: str, sign: int) -> list[Found]:
         side = sign * self.alphas >= 0
         x, y = np.abs(self.alphas[side]), entropy[side]
         order = np.argsort(x)
@@ -431,7 +421,7 @@ class Curves:
         last = float(np.polyfit(x[far], y[far], 1)[0])
         flat = abs(last) <= 0.05 * steepest
         return [
-            self._verdict(
+            (
                 f"norm-limit (plateau at {name})",
                 "passed" if flat else "unknown",
                 f"slope over the last {_END:.0%} {last:.3g} nats per unit alpha, steepest"
@@ -464,105 +454,63 @@ def _at_zero(x: Floats, y: Floats, degree: int) -> tuple[float, float, float, fl
     return float(fit[1]), float(errors[1]), 2 * float(fit[2]), 2 * float(errors[2])
 
 
-def _from_npz(path: Path) -> dict[str, Floats]:
-    wanted = {"probs_alphamax", *(name for names in _SYNONYMS.values() for name in names)}
-    try:
-        # Opened here, because np.load leaves the file of a damaged archive open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            held = list(arrays.files)
-            found = {
-                name: np.asarray(arrays[name], dtype=np.float64)
-                for name in held
-                if _plain(name) in wanted
-            }
-    except (OSError, ValueError, KeyError, AttributeError, EOFError, BadZipFile) as error:
-        raise CurveError(
-            f"cannot read {path.name}: {error}", remedy="give an npz file of plain arrays"
-        ) from error
-    return _known(path, held, found)
+def _from_npz(path: Path) -> dict[str, Any]:
+    # Opened here, because np.load leaves the file of a damaged archive open. What is of no use is
+    # not loaded: it may hold Python objects.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        return {_plain(n): arrays[n] if _plain(n) in _KNOWN else None for n in arrays.files}
 
 
-def _from_table(path: Path) -> dict[str, Floats]:
-    try:
-        # A spreadsheet puts a byte-order mark in front; utf-8-sig takes a file with or without.
-        text = path.read_text(encoding="utf-8-sig")
-        head = text.partition("\n")[0]
-        separator = max(";\t,", key=head.count)
-        table = [
-            row
-            for row in csv.reader(text.splitlines(), delimiter=separator)
-            if any(cell.strip() for cell in row)
-        ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CurveError(
-            f"cannot read {path.name}: {error}", remedy="give a UTF-8 table"
-        ) from error
+def _from_table(path: Path) -> dict[str, Any]:
+    # A spreadsheet puts a byte-order mark in front; utf-8-sig takes a file with or without.
+    text = path.read_text(encoding="utf-8-sig")
+    head = text.partition("\n")[0]
+    separator = max(";\t,", key=head.count)
+    lines = csv.reader(text.splitlines(), delimiter=separator)
+    table = [row for row in lines if any(cell.strip() for cell in row)]
     if len(table) < 2:
-        raise CurveError(f"{path.name} has {len(table)} lines", remedy="a header and rows")
-    header = [cell.strip() for cell in table[0]]
+        raise ValueError(f"it has {len(table)} lines, and needs a header and rows")
     # Where semicolons separate, a comma is a decimal point.
-    swap = separator != ","
-    rows = [
-        {
-            name: cell.replace(",", ".") if swap else cell
-            for name, cell in zip(header, row, strict=False)
-        }
-        for row in table[1:]
-    ]
-    return _columns(path, header, rows, first_line=2)
+    swap = (",", ".") if separator != "," else ("", "")
+    rows = [[cell.replace(*swap) if swap[0] else cell for cell in row] for row in table[1:]]
+    names = [_plain(cell) for cell in table[0]]
+    return {name: [row[i] if i < len(row) else "" for row in rows] for i, name in enumerate(names)}
 
 
-def _from_json(path: Path) -> dict[str, Floats]:
-    remedy = "give one JSON object for each alpha, a line each or in a list"
-    try:
-        text = path.read_text(encoding="utf-8-sig").strip()
-        lines = [line for line in text.splitlines() if line.strip()]
-        rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in lines]
-    except (OSError, ValueError) as error:
-        raise CurveError(f"cannot read {path.name}: {error}", remedy=remedy) from error
+def _from_json(path: Path) -> dict[str, Any]:
+    text = path.read_text(encoding="utf-8-sig").strip()
+    lines = [line for line in text.splitlines() if line.strip()]
+    rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in lines]
     if not rows or not all(isinstance(row, dict) for row in rows):
-        raise CurveError(f"{path.name} holds no rows of names and numbers", remedy=remedy)
-    return _columns(path, list(rows[0]), rows, first_line=1)
+        raise ValueError("it holds no rows of names and numbers: one JSON object for each alpha")
+    return {_plain(name): [row.get(name, "") for row in rows] for name in rows[0]}
 
 
-def _columns(
-    path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]], *, first_line: int
-) -> dict[str, Floats]:
-    known = {name for names in _SYNONYMS.values() for name in names}
-    found = {
-        name: np.array(
-            [_number(row.get(name, ""), path, i) for i, row in enumerate(rows, start=first_line)]
-        )
-        for name in header
-        if _plain(name) in known
-    }
-    return _known(path, header, found)
-
-
-def _known(path: Path, held: Sequence[str], found: Mapping[str, Floats]) -> dict[str, Floats]:
-    """What was found, under our own names."""
-    mine = {_plain(name): values for name, values in found.items()}
-    named = {
-        ours: next(mine[name] for name in names if name in mine)
-        for ours, names in _SYNONYMS.items()
-        if any(name in mine for name in names)
-    }
-    if "probs_alphamax" in mine:
-        named["probs_alphamax"] = mine["probs_alphamax"]
-    if "alpha" not in named or len(named) == 1:
-        raise CurveError(f"{path.name} holds {', '.join(held) or 'nothing'}", remedy=_REMEDY)
-    return named
+_READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    ".npz": _from_npz,
+    ".csv": _from_table,
+    ".tsv": _from_table,
+    ".jsonl": _from_json,
+    ".json": _from_json,
+}
 
 
 def _plain(name: str) -> str:
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _number(cell: Any, path: Path, line: int) -> float:
+def _numbers(path: Path, cells: Any) -> Floats:
+    """Numbers, with the line of the first that is none."""
     try:
-        return float(cell)
+        return np.asarray(cells, dtype=np.float64)
     except (TypeError, ValueError):
-        raise CurveError(
-            f"{path.name}, line {line}: {str(cell)!r} is not a number",
-            remedy="leave out rows without a measurement",
-        ) from None
+        first = 2 if path.suffix in (".csv", ".tsv") else 1
+        for line, cell in enumerate(cells, start=first):
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                raise CurveError(
+                    f"{path.name}, line {line}: {str(cell)!r} is not a number",
+                    remedy="leave out rows without a measurement",
+                ) from None
+        raise

@@ -7,8 +7,8 @@ draws what is written here.
 
 The authors' texts, contexts and layers are unpublished, so no figure can be pixel-identical. Blocks
 are a quarter, half, and the last of the depth. The paper's judge is a language model and its
-benchmark is MMLU; both are callables here, whatever the user has, and what is included needs no
-download: a judge that looks for the concept's words, and a four-way cloze on library text.
+benchmark is MMLU; both are callables here, whatever the user has. Included, and no download: a
+judge that looks for the concept's words.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
     from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch
 
-__all__ = ["Cloze", "adaptive_curve", "benchmark_curve", "contains", "judge_curve",
+__all__ = ["adaptive_curve", "benchmark_curve", "contains", "judge_curve",
            "one_layer_record", "paper_records"]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -52,8 +52,7 @@ _NEAR_NATS = 1.0
 _BAND = (0.1, 0.9)
 # In probability: half the width of a point in the figure.
 _SPLINE, _START, _MOST = 5e-3, 13, 49
-_SAMPLES, _LENGTH, _PROMPTS, _CHOICES = 8, 16, 3, 4
-_CELLS = 1 << 22
+_SAMPLES, _LENGTH, _PROMPTS = 8, 16, 3
 
 
 def adaptive_curve(
@@ -105,7 +104,7 @@ def paper_records(
     judge : callable, optional
         A text -> the probability that it shows the concept; default: a word of it occurs.
     benchmark : callable, optional
-        (model, tokenizer) -> a score, called once under each steering; default: a cloze.
+        (model, tokenizer) -> a score, called once under each steering; without it, no Fig. A.6.
     """
     ready, paths = _Paper(model, concept, context, windows, seed, progress), []
     for number, name in enumerate(names, start=1):
@@ -113,9 +112,9 @@ def paper_records(
         if name == "judge":
             arrays = judge_curve(model, vector, concept, judge, seed=seed, say=progress)
         elif name == "benchmark":
-            batch = text_windows(model.tokenizer, 2 * windows, ready.window, seed=seed)
-            asked = benchmark or Cloze(batch, seed=seed)
-            arrays = benchmark_curve(model, vector, asked, say=progress)
+            if benchmark is None:
+                continue
+            arrays = benchmark_curve(model, vector, benchmark, say=progress)
         else:
             arrays = getattr(ready, name.replace("-", "_"))()
         arrays["title"] = f"{model.name}, “{concept.name}”. {FIGURES[name]}"
@@ -439,38 +438,14 @@ def _tilted_texts(
     return alphas, 1.0 - np.mean(missed, axis=0)
 
 
-class Cloze:
-    """Which of four tokens comes next in library text? Chance is a quarter; nothing is downloaded.
-
-    `batch` holds R windows of T tokens; wrong choices are tokens of the same text, at random.
-    """
-
-    def __init__(self, batch: TokenBatch, *, seed: int = 0) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        following = batch.ids[:, 1:].reshape(-1)
-        kinds = following.unique()
-        drawn = torch.randint(kinds.numel(), (following.numel(), _CHOICES - 1), generator=generator)
-        # A wrong choice that is the right one is replaced by its neighbour among the kinds.
-        drawn = (drawn + (kinds[drawn] == following[:, None]).long()) % kinds.numel()
-        self.batch = batch
-        self.candidates = torch.cat([following[:, None], kinds[drawn]], dim=1)
-
-    def logits(self, model: SteeredModel, states: torch.Tensor) -> Floats:
-        """Logits of the candidates, (R (T - 1), 4), from normed states (R, T, d)."""
-        flat = states[:, :-1].reshape(-1, states.shape[-1])
-        size = max(1, _CELLS // model.vocabulary)
-        pieces = zip(flat.split(size), self.candidates.split(size), strict=True)
-        return np.concatenate([model.read_out(s).gather(1, c).numpy() for s, c in pieces])
-
-
 def benchmark_curve(
     model: SteeredModel,
     vector: SteeringVector,
-    benchmark: Cloze | Callable[[Any, Any], float],
+    benchmark: Callable[[Any, Any], float],
     *,
     say: Progress,
 ) -> Arrays:
-    """A benchmark's score under steering, or the built-in cloze's with its prediction.
+    """A benchmark's score under steering.
 
     Raises
     ------
@@ -479,51 +454,19 @@ def benchmark_curve(
     ModelError
         It returned something that is not a finite number.
     """
-    alphas = asinh_grid(10.0, 6)
-    arrays: Arrays = {"layer": vector.site.layer, "alphas": alphas}
-    if not isinstance(benchmark, Cloze):
-        found = []
-        for alpha in alphas.tolist():
-            with model.steered(vector, alpha):
-                found.append(float(benchmark(model.hf_model, model.tokenizer)))
-            if not np.isfinite(found[-1]):
-                raise ModelError(
-                    f"the benchmark returned {found[-1]} at alpha = {alpha:g}",
-                    remedy="a benchmark returns a finite number",
-                )
-            say(f"alpha = {alpha:g}: score {found[-1]:.3f}")
-        return arrays | {
-            "name": "score",
-            "caption": "A benchmark of the user: theory predicts next tokens, not scores.",
-            "measured": np.array(found), "error": np.full(alphas.size, np.nan),
-            "dense": np.zeros(0), "predicted": np.zeros(0), "plateau": np.full(2, np.nan),
-        }  # fmt: skip
-    held = model.hold(benchmark.batch, vector.site)
-
-    def logits(alpha: float) -> Floats:
-        return benchmark.logits(model, held.all_normed(alpha, vector))
-
-    measured = np.array([_answered(logits(alpha)) for alpha in alphas.tolist()])
-    first = model.hold(benchmark.batch.row(0), vector.site)
-    sd = derivatives(first, vector)[0].variance ** 0.5
-    step, dense = 0.03 / sd, np.linspace(-2.0, 2.0, 41) / sd
-    low, middle, high = logits(-step), logits(0.0), logits(step)
-    slope, questions = (high - low) / (2 * step), len(middle)
-    fixed = plateau(model, vector)[:, benchmark.candidates.numpy()]
-    say(f"cloze of {questions} questions at {alphas.size} alphas")
-    return arrays | {
-        "name": "share of right answers",
-        "caption": f"{questions} questions: which of four tokens comes next in library text (not"
-        " the paper's MMLU; chance is 0.25). Predicted: logits to first order in α, up to two"
-        " standard deviations of M_loc; bars: at the plateau.",
-        "measured": measured,
-        "error": np.sqrt(measured * (1 - measured) / questions),
-        "dense": dense,
-        "predicted": np.array([_answered(middle + alpha * slope) for alpha in dense]),
-        "plateau": np.array([_answered(rows) for rows in fixed]),
-    }
-
-
-def _answered(logits: Floats) -> float:
-    # A tie is not an answer: the right choice must be above all others.
-    return float((logits[:, 0] > logits[:, 1:].max(axis=1)).mean())
+    alphas, found = asinh_grid(10.0, 6), []
+    for alpha in alphas.tolist():
+        with model.steered(vector, alpha):
+            found.append(float(benchmark(model.hf_model, model.tokenizer)))
+        if not np.isfinite(found[-1]):
+            raise ModelError(
+                f"the benchmark returned {found[-1]} at alpha = {alpha:g}",
+                remedy="a benchmark returns a finite number",
+            )
+        say(f"alpha = {alpha:g}: score {found[-1]:.3f}")
+    return {
+        "layer": vector.site.layer, "alphas": alphas, "measured": np.array(found), "name": "score",
+        "caption": "A benchmark of the user: theory predicts next tokens, not scores.",
+        "error": np.full(alphas.size, np.nan), "dense": np.zeros(0), "predicted": np.zeros(0),
+        "plateau": np.full(2, np.nan),
+    }  # fmt: skip

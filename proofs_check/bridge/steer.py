@@ -118,13 +118,7 @@ class Captured:
 
     @property
     def value(self) -> torch.Tensor:
-        """The last output.
-
-        Raises
-        ------
-        SelfCheckError
-            The module never ran.
-        """
+        """The last output; SelfCheckError if the module never ran."""
         if self._value is None:
             raise SelfCheckError(
                 "the reading hook never fired", remedy="the module is not part of the forward pass"
@@ -157,19 +151,10 @@ class Normed(Captured):
 class Steered:
     """Context manager: inside it, `module` returns its output plus alpha * v.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The steering site: a block or the final norm.
-    vector : torch.Tensor
-        Shape (d,), the paper's v.
-    alpha : float or torch.Tensor
-        One strength for all rows, or shape (B,): one per row of the batch.
-    positions : torch.Tensor, "all", "last" or "after-prompt"
-        A boolean mask (B, T) of the prompt; or a rule: every position, the prompt's last and all
-        generated ones, the generated ones only.
-    root : torch.nn.Module, optional
-        The whole model: needed by every rule but "all", to see where a prompt ends.
+    `alpha` is one strength for all rows, or one per row of the batch, (B,). `positions` is a
+    boolean mask (B, T) of the prompt, or a rule: "all", "last" (the prompt's last and all generated
+    ones) or "after-prompt" (the generated ones); every rule but "all" needs `root`, the whole
+    model, to see where a prompt ends.
 
     Raises
     ------

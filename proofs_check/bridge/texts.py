@@ -42,16 +42,9 @@ _FORMAT = "see proofs_check/bridge/concepts/joy.json for the format"
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Token ids padded on the right, on the CPU.
+    """Token ids (B, T) padded on the right, on the CPU, all int64.
 
-    Parameters
-    ----------
-    ids : torch.Tensor
-        Shape (B, T), int64.
-    mask : torch.Tensor
-        Shape (B, T), int64: 1 at real tokens, 0 at padding.
-    last : torch.Tensor
-        Shape (B,), int64: index of the last real token.
+    `mask`, (B, T), is 1 at real tokens; `last`, (B,), is the index of the last real one.
     """
 
     ids: torch.Tensor

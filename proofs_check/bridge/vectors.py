@@ -55,17 +55,9 @@ _ENDINGS = (".safetensors", ".npz", ".gguf", ".npy", ".pt")
 
 @dataclass(frozen=True)
 class Site:
-    """Where alpha * v is added: the output of block `layer`, or of the final norm.
+    """Where alpha * v is added: the output of block `layer`, from 0, or (None) of the final norm.
 
-    Parameters
-    ----------
-    layer : int or None
-        0-based index of the block, None for the final norm.
-
-    Raises
-    ------
-    ShapeError
-        A negative index: counting from the end would hide which block is meant.
+    Raises ShapeError for a negative index: counting from the end would hide which block is meant.
     """
 
     layer: int | None
@@ -83,13 +75,7 @@ class Site:
 
     @classmethod
     def parse(cls, text: str) -> Site:
-        """Read `final_norm`, `block_out 15` or just `15`.
-
-        Raises
-        ------
-        UnknownNameError
-            Anything else.
-        """
+        """Read `final_norm`, `block_out 15` or just `15`; else an UnknownNameError."""
         word = text.strip()
         if word == "final_norm":
             return FINAL_NORM
@@ -99,13 +85,7 @@ class Site:
         return cls(int(number))
 
     def module(self, model: Any) -> Any:
-        """The torch module of this site in a model with `final_norm` and `blocks`.
-
-        Raises
-        ------
-        ShapeError
-            The model has fewer blocks.
-        """
+        """The module of this site in a model with `final_norm` and `blocks`, or a ShapeError."""
         if self.layer is None:
             return model.final_norm
         count = len(model.blocks)
@@ -132,18 +112,14 @@ class SteeringVector:
         Shape (d,), finite and not zero; alpha is in units of it.
     site : Site
         Where it was read, and where it is added.
-    model, model_type : str
-        Name of the model, and its architecture's name in its configuration.
-    fingerprint, tokenizer : str
-        Hashes of its weights and of its vocabulary.
+    model, model_type, fingerprint, tokenizer : str
+        Names of the model and its architecture, hashes of its weights and of its vocabulary.
     read, apply : str
         Which states were averaged, which positions are steered.
     residual_norm : float
         Median length of a state at the site, so that alpha |v| can be judged; nan if unknown.
-    positives, negatives : int
-        |P| and |N|; 0 if unknown.
-    positive_hash, negative_hash : str
-        Hashes of the texts.
+    positives, negatives, positive_hash, negative_hash
+        Sizes and hashes of P and N.
     dtype : str
         Precision of the states or of the file.
     sink_cosine : float
@@ -194,15 +170,7 @@ class SteeringVector:
         object.__setattr__(self, "norm", float(np.linalg.norm(values)))
 
     def require(self, model: Any) -> None:
-        """Refuse a model that the vector was not made for.
-
-        `model` has `name`, `model_type`, `fingerprint`, `tokenizer_hash` and `width`.
-
-        Raises
-        ------
-        VectorError
-            Width, weights or vocabulary differ; the message says what the file expects.
-        """
+        """Refuse, by a VectorError, a model of other width, weights, vocabulary or name."""
         if self.values.size != model.width:
             raise VectorError(
                 f"the vector has {self.values.size} coordinates, the model's states have"
@@ -228,13 +196,7 @@ class SteeringVector:
             )
 
     def require_site(self, site: Site) -> None:
-        """Refuse to be added anywhere but where it was read.
-
-        Raises
-        ------
-        VectorError
-            `site` is another one.
-        """
+        """Refuse, by a VectorError, to be added anywhere but where it was read."""
         if site != self.site:
             raise VectorError(
                 f"the vector belongs to {self.site.name}, it is to be added at {site.name}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,38 @@ def test_one_context_and_several_cost_what_they_should(steered: Any, concept: An
     assert shared < (model.cost.forwards - before) / 2
     for curve, root in zip(together, roots, strict=True):
         assert curve.cross_entropy_root(0.3, 1).alpha == pytest.approx(root.alpha, rel=1e-3)
+
+
+def test_several_layers_share_one_strength(steered: Any, concept: Any) -> None:
+    model = steered("llama")
+    several = model.vectors(concept.positive, concept.neutral, [2, 0], read="mean")
+    several.append(model.vector(concept.positive, concept.neutral))
+    texts = list(concept.contexts)
+    found = model.at(None, several, texts)
+    for text, curve in zip(texts, found, strict=True):
+        ids = model.encode(text).ids
+        base = model.log_probability(text)[0]
+        np.testing.assert_allclose(curve.log_p, base, atol=1e-6)
+        for alpha in (0.3, curve.cross_entropy_root(0.2, 1).alpha):
+            with model.steered(several, alpha):
+                logits = model.forward(ids).logits[0, -1].double()
+            moved = torch.log_softmax(logits, -1).numpy()
+            np.testing.assert_allclose(curve.log_probability(alpha), moved, atol=1e-5)
+        assert 0.195 <= divergence(base, moved) <= 0.2001
+    # The joint derivative is the sum of those of the layers.
+    joint, *alone = (
+        model.derivative(None, one, texts) for one in (several, *([v] for v in several))
+    )
+    for j, local in enumerate(joint):
+        total = sum(one[j].slope - one[j].slope.mean() for one in alone)
+        spread = np.abs(total).max()
+        np.testing.assert_allclose(local.slope - local.slope.mean(), total, atol=2e-3 * spread)
+    advice = model.advise(several, texts, cross_entropy=0.2)
+    assert advice.window.usable
+    assert model.advise(several, texts, per_token=0.05, length=4).settled in (True, False)
+    for wrong in ([several[0], several[0]], [several[0], replace(several[1], apply="last")]):
+        with pytest.raises(VectorError, match="one vector a site"):
+            model.at(None, wrong, texts)
 
 
 def test_what_was_not_found_is_not_promised(steered: Any, concept: Any) -> None:

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from steering_strength.proofs_check.bridge.generated import (
     KLBudget,
     advise_trajectories,
+    judge_slope,
     repeated,
     sampled_texts,
     token_costs,
@@ -128,6 +129,60 @@ def test_a_decoder_that_spends_so_much_and_no_more(model: Any, concept: Any, ste
     gemma = steered("gemma2")
     with pytest.raises(AssumptionError, match="soft-cap"):
         KLBudget(gemma, gemma.vector(concept.positive, concept.neutral), 0.2)
+
+
+@pytest.mark.parametrize("sites", [[1], [0, 2], [1, "final_norm"]])
+def test_a_decoder_at_blocks_keeps_its_budget_and_says_what_it_cost(
+    model: Any, concept: Any, sites: list[Any]
+) -> None:
+    from transformers import LogitsProcessorList
+
+    several = model.vectors(concept.positive, concept.neutral, sites, read="mean")
+    budget = KLBudget(model, several, 0.1, mask=torch.tensor([[0, 1, 1, 1], [1, 1, 1, 1]]))
+    prompt = torch.tensor([[63, 0, 2, 6], [0, 3, 7, 31]])
+    made = model.hf_model.generate(
+        prompt,
+        attention_mask=(prompt != 63).long(),
+        max_new_tokens=3,
+        do_sample=False,
+        pad_token_id=63,
+        logits_processor=LogitsProcessorList([budget]),
+    )
+    for step, (alphas, costs) in enumerate(zip(budget.alphas, budget.costs, strict=True)):
+        for row, (alpha, cost) in enumerate(zip(alphas, costs, strict=True)):
+            ids = made[row : row + 1, (row == 0) : 4 + step]
+            base = torch.log_softmax(model.forward(ids).logits[0, -1], -1)
+            with model.steered(several, float(alpha)):
+                moved = torch.log_softmax(model.forward(ids).logits[0, -1], -1)
+            spent = float(base.exp() @ (base - moved))
+            assert cost == pytest.approx(spent, rel=1e-3, abs=1e-9)
+            assert spent <= 0.1 * 1.001
+            assert int(moved.argmax()) == int(made[row, 4 + step])
+    assert np.mean(budget.costs) > 0.07  # it is spent, not only kept
+
+
+def test_a_judges_slope_at_0_comes_from_unsteered_texts(model: Any, concept: Any) -> None:
+    words = {"joy", "happy", "glad", "sun", "day"}
+
+    def judge(text: str) -> float:
+        return float(bool(words & set(text.split())))
+
+    for site in ("final_norm", 1):
+        vector = model.vector(concept.positive, concept.neutral, site)
+        how = {"length": 4, "samples": 64}
+        mean, slope, error = judge_slope(model, vector, concept.contexts, judge, **how)
+        assert 0 < mean < 1
+        # The judge on steered texts, twice as many, on both sides of 0.
+        batch = model.encode(concept.contexts).take([0, 1, 2, 3] * 128)
+        step, judged = 0.1, []
+        for alpha in (step, -step):
+            with model.steered(vector, alpha):
+                texts, prompts = model.continued(batch, 4, temperature=1.0, seed=1)
+            rows = zip(texts.ids, texts.last, prompts, strict=True)
+            new = [model.tokenizer.decode(row[p : end + 1].tolist()) for row, end, p in rows]
+            judged.append(np.mean([judge(text) for text in new]))
+        noise = np.sqrt(2 * 0.25 / 512) / (2 * step)
+        assert abs((judged[0] - judged[1]) / (2 * step) - slope) <= 4 * np.hypot(noise, error)
 
 
 def test_repetition() -> None:

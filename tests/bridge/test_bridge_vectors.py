@@ -255,6 +255,23 @@ def test_all_layers_at_once_and_a_wrong_number_of_them(tmp_path: Path) -> None:
         import_vector(_torch(_T)(tmp_path / "layers.pt"), site=1, blocks=7)
 
 
+@pytest.mark.parametrize("ending", [".gguf", ".safetensors", ".npz", ".pt"])
+def test_several_layers_are_written_and_come_back(made: Any, tmp_path: Path, ending: str) -> None:
+    model, vector = made
+    several = [replace(vector, values=V[layer], site=Site(layer)) for layer in (1, 2)]
+    (path,) = save_vector(several, tmp_path / f"v{ending}", alpha=2.0)
+    back = import_vectors(path)
+    assert [one.site for one in back] == [Site(1), Site(2)]
+    scale = 2.0 if ending == ".gguf" else 1.0
+    for one, layer in zip(back, (1, 2), strict=True):
+        np.testing.assert_allclose(one.values, scale * V[layer], rtol=1e-6)
+        one.require(model)
+    with pytest.raises(VectorError):
+        save_vector(several, tmp_path / "v.npy")
+    with pytest.raises(VectorError):
+        save_vector([vector, vector], tmp_path / "v.npz")
+
+
 class _Objects:
     layer_activations = {1: _T[1]}  # noqa: RUF012
 
