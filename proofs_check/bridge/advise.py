@@ -18,6 +18,7 @@ from scipy.special import expit
 
 from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves
 from steering_strength.proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.generated import repeated, token_costs
 from steering_strength.proofs_check.bridge.local import derivatives
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
@@ -27,7 +28,7 @@ from steering_strength.theory.advice import PopulationAdvice, advise
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = ["FACTORS", "LayerRank", "advise_model", "rank_layers", "samples"]
+__all__ = ["FACTORS", "LayerRank", "Sample", "advise_model", "rank_layers", "samples"]
 
 FACTORS = (0.0, 0.5, 1.0, 2.0)
 
@@ -61,6 +62,19 @@ def advise_model(
     return replace(found, contexts=tuple(warned))
 
 
+class Sample(NamedTuple):
+    """A continuation, and whether it is still fluent.
+
+    `cost` is the mean KL(base || steered) and `surprise` the mean -log p in the unsteered model, in
+    nats per generated token; `repeated` the share of its trigrams that occurred before.
+    """
+
+    text: str
+    cost: float
+    surprise: float
+    repeated: float
+
+
 def samples(
     model: SteeredModel,
     vector: Any,
@@ -70,7 +84,7 @@ def samples(
     *,
     temperature: float = 0.0,
     seed: int = 0,
-) -> tuple[str, ...]:
+) -> list[Sample]:
     """Continue one context by `length` tokens under each of `alphas`, in one batch.
 
     Raises
@@ -87,8 +101,13 @@ def samples(
             f"the steering hook fired {steering.fired} times for {max(map(len, new))} tokens",
             remedy="the model decodes without passing through the site",
         )
-    end = model.tokenizer.eos_token_id
-    return tuple(str(model.tokenizer.decode([z for z in row.tolist() if z != end])) for row in new)
+    end, found = model.tokenizer.eos_token_id, []
+    for j, (row, alpha) in enumerate(zip(new, alphas, strict=True)):
+        costs = token_costs(model, vector, alpha, texts.take([j]), prompts[j : j + 1])
+        ids = [z for z in row.tolist() if z != end]
+        means = float(costs.forward.mean()), float(costs.surprise.mean())
+        found.append(Sample(str(model.tokenizer.decode(ids)), *means, repeated(ids)))
+    return found
 
 
 class LayerRank(NamedTuple):

@@ -31,12 +31,14 @@ from steering_strength.proofs_check.bridge.loading import peek
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.options import demands_of, numbers
 from steering_strength.proofs_check.bridge.records import one_layer_record, paper_records
+from steering_strength.proofs_check.bridge.steer import length
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, load_concept
 from steering_strength.proofs_check.bridge.tiny_gpt import save, train
 from steering_strength.proofs_check.bridge.vectors import (
     FINAL_NORM,
     SteeringVector,
     import_vector,
+    import_vectors,
     save_vector,
 )
 from steering_strength.theory.command_line import say
@@ -46,6 +48,11 @@ from steering_strength.theory.files import write_json, write_text
 __all__ = ["run"]
 
 _SHOWN = 4
+_FLUENT = (
+    "In brackets, per generated token: nats of KL(base || steered), nats of surprise to the"
+    " unsteered model, and the share of trigrams that repeat. On SmolLM2 half a nat of the next"
+    " token read fluent, two were the edge, four broke the text."
+)
 
 
 def run(options: Namespace) -> int:
@@ -90,18 +97,27 @@ class _Jobs:
         seconds = time.perf_counter() - self._start
         print(f"[{seconds:6.1f} s] {line}", file=sys.stderr, flush=True)
 
-    def _read(self) -> SteeringVector | None:
-        """The vector of --vector, which must have the model's width, before the model is loaded."""
-        if not getattr(self.options, "vector", None):
+    def _read(self) -> Any:
+        """What --vector names, found wrong before the model is loaded: a vector, or one per layer.
+
+        Only advice is given on several together; the other jobs need a site.
+        """
+        options = self.options
+        if not getattr(options, "vector", None):
             return None
-        width, blocks = peek(self.options.model)
-        read = import_vector(Path(self.options.vector), site=self.options.site, blocks=blocks)
-        if read.values.size != width:
-            raise VectorError(
-                f"the vector has {read.values.size} coordinates, the model's states {width}",
-                remedy=f"it was made for {read.model or 'another model'}",
-            )
-        return read
+        width, blocks = peek(options.model)
+        how: dict[str, Any] = {"site": options.site, "blocks": blocks}
+        if options.site is None and options.job == "advise":
+            read = import_vectors(Path(options.vector), **how)
+        else:
+            read = [import_vector(Path(options.vector), **how)]
+        for one in read:
+            if one.values.size != width:
+                raise VectorError(
+                    f"the vector has {one.values.size} coordinates, the model's states {width}",
+                    remedy=f"it was made for {one.model or 'another model'}",
+                )
+        return read if len(read) > 1 else read[0]
 
     def _reported(self, report: LawReport, stem: str, *paths: Path, more: str = "") -> int:
         options = self.options
@@ -175,9 +191,10 @@ class _Jobs:
             read=None if site == FINAL_NORM else options.read,
         )  # fmt: skip
         own = model.fitting(own, contexts=concept.contexts)
+        where = ", ".join(one.site.name for one in (own if isinstance(own, list) else [own]))
         contexts = f"{len(concept.contexts)} context{'s' * (len(concept.contexts) > 1)}"
-        self.clock(f"{own.site.name}: |v| = {own.norm:.4g}; advising on {contexts}")
-        about = {"site": own.site.name, "concept": concept.name, "model": model.name}
+        self.clock(f"{where}: |v| = {length(own):.4g}; advising on {contexts}")
+        about = {"site": where, "concept": concept.name, "model": model.name}
         paths: list[Path] = []
         if options.per_token is not None:
             found: Any = advise_trajectories(
@@ -196,13 +213,14 @@ class _Jobs:
                 own, concept.contexts, tokens=target, quantile=options.quantile,
                 **demands_of(options),
             )  # fmt: skip
-            units = {"norm": own.norm, "residual_norm": own.residual_norm}
+            # Several vectors share a strength, but no length of state.
+            units = {"norm": length(own), "residual_norm": getattr(own, "residual_norm", math.nan)}
             shown = found.contexts[0] if len(found.contexts) == 1 else found
             say(shown.summary(max_activation=options.max_activation or math.nan, **units))
             spent = model.cost.passes - before
             say(f"\n{spent:.3g} forward passes for {contexts}, P and N not counted")
             if self.out:
-                curves = model.at(own.site, own, concept.contexts[:_SHOWN])
+                curves = model.at(None, own, concept.contexts[:_SHOWN])
                 paths += write_advice(self.out, found, curves, {**about, **units})
             window, good = found.window, found.window.usable
             # Without a window: what serves most contexts, and nothing if none is served.
@@ -218,12 +236,12 @@ class _Jobs:
             say("written: " + ", ".join(map(str, paths)))
         return 0 if good else 1
 
-    def _target(self, vector: SteeringVector | None) -> NDArray[np.int64]:
+    def _target(self, vector: Any) -> NDArray[np.int64]:
         """T: ids, the largest entries of W v, or the words of the concept."""
         options, model = self.options, self.model
         if options.tokens is not None:
             return np.array(options.tokens)
-        if not options.largest or vector is None:
+        if not options.largest or not isinstance(vector, SteeringVector):
             return model.tokens(self.concept.words)
         if not options.largest < model.vocabulary:
             remedy = f"give 1 to {model.vocabulary - 1}"
@@ -250,14 +268,18 @@ class _Jobs:
         say("Layers by what a nat buys at the origin, best first:\n" + columns([head, *rows]))
         return 0
 
-    def _sampled(self, vector: SteeringVector, alpha: float, folder: Path) -> Path:
+    def _sampled(self, vector: Any, alpha: float, folder: Path) -> Path:
         """Texts at 0, half, once and twice the advised strength, as Markdown."""
         options, concept = self.options, self.concept
         alphas = [factor * alpha for factor in FACTORS]
-        lines = [f"# {concept.name}: what alpha = {alpha:.4g} looks like", ""]
+        lines = [f"# {concept.name}: what alpha = {alpha:.4g} looks like", "", _FLUENT, ""]
         for context in concept.contexts:
             texts = samples(self.model, vector, context, alphas, options.samples, seed=options.seed)
-            shown = [f"- alpha = {a:.4g}: {_flat(t)}" for a, t in zip(alphas, texts, strict=True)]
+            shown = [
+                f"- alpha = {a:.4g} ({t.cost:.2g} | {t.surprise:.2g} | {t.repeated:.0%}):"
+                f" {_flat(t.text)}"
+                for a, t in zip(alphas, texts, strict=True)
+            ]
             lines += [f"## {_flat(str(context))}", "", *shown, ""]
         return write_text(folder / "samples.md", "\n".join(lines))
 

@@ -158,7 +158,7 @@ def test_samples_are_steered_at_every_decoded_token(steered: Any, concept: Any) 
                 ids = torch.cat([ids, model.forward(ids).logits[:, -1].argmax(-1)[:, None]], dim=1)
         new = ids[0, 4:].tolist()
         end = model.tokenizer.eos_token_id
-        assert text == model.tokenizer.decode(new[: new.index(end)] if end in new else new)
+        assert text.text == model.tokenizer.decode(new[: new.index(end)] if end in new else new)
     one = samples(model, vector, "the day was", [1.0], 6, temperature=1.0, seed=4)
     assert one == samples(model, vector, "the day was", [1.0], 6, temperature=1.0, seed=4)
 
