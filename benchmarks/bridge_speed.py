@@ -1,8 +1,9 @@
 """Steering sweeps on a real model against full forward passes, on a CPU or a GPU, in one run.
 
-    python -m benchmarks.bridge_speed [--model smollm2 | 8b | NAME] [--device cpu] [--json FILE]
+    python -m benchmarks.bridge_speed [--model smollm2 | 8b | small | NAME] [--device cpu]
 
-`8b` is a Qwen3-8B shape with random weights in bfloat16, built on the device. The straightforward
+`8b` is a Qwen3-8B shape with random weights in bfloat16, built on the device; `small` has eight
+blocks in float32, for a machine without a GPU. The straightforward
 way is a hook on the block, full passes, logits at all positions, the last ones taken. Each pair
 computes the same numbers, which are compared before anything is timed. A CPU counts processor time
 of one thread, a GPU wall time. Ratios within one run are what to compare.
@@ -25,6 +26,15 @@ from steering_strength.theory.errors import SteeringError
 # What a CPU does in a minute, and what a GPU does in one second.
 SIZES = {False: (4, 9, 32), True: (12, 33, 64)}
 BUDGET = 0.5
+# Vocabulary, width, inner width, blocks, heads, heads of keys and values, width of a head; dtype.
+SHAPES = {
+    "8b": ((151_936, 4096, 12_288, 36, 32, 8, 128), "bfloat16"),
+    "small": ((8_192, 256, 768, 8, 4, 2, 64), "float32"),
+}
+NAMES = (
+    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_key_value_heads", "head_dim",
+)  # fmt: skip
 
 
 def build(name: str, device: str) -> Any:
@@ -33,22 +43,22 @@ def build(name: str, device: str) -> Any:
 
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-    if name != "8b":
+    if name not in SHAPES:
         model = SteeredModel.load(name)
         return SteeredModel(model.hf_model.to(device), model.tokenizer, name=model.name)
     import transformers
 
+    shape, dtype = SHAPES[name]
     config = transformers.Qwen3Config(
-        vocab_size=151_936, hidden_size=4096, intermediate_size=12_288, num_hidden_layers=36,
-        num_attention_heads=32, num_key_value_heads=8, head_dim=128, tie_word_embeddings=False,
-    )  # fmt: skip
+        tie_word_embeddings=False, **dict(zip(NAMES, shape, strict=True))
+    )
     with torch.device(device):
-        torch.set_default_dtype(torch.bfloat16)
+        torch.set_default_dtype(getattr(torch, dtype))
         try:
             hf_model = transformers.AutoModelForCausalLM.from_config(config)
         finally:
             torch.set_default_dtype(torch.float32)
-    return SteeredModel(hf_model.eval().requires_grad_(False), None, name="random 8B")
+    return SteeredModel(hf_model.eval().requires_grad_(False), None, name=f"random {name}")
 
 
 class Bench:
@@ -64,7 +74,7 @@ class Bench:
         rng = np.random.default_rng(seed)
         self.model, self.site = model, Site(len(model.blocks) // 2)
         contexts, strengths, tokens = SIZES[model.device.type == "cuda"]
-        self.batch = pad(rng.integers(1, 40_000, (contexts, tokens)).tolist())
+        self.batch = pad(rng.integers(1, 8_000, (contexts, tokens)).tolist())
         self.vector = SteeringVector(rng.standard_normal(model.width), self.site)
         self.held = model.hold(self.batch, self.site)
         scale = float(self.held.lengths[0]) / self.vector.norm
@@ -92,17 +102,19 @@ class Bench:
 
     def derivative(self) -> Any:
         """d logits / d alpha of every context, blocks below included."""
-        from steering_strength.proofs_check.bridge.local import derivatives
-
-        return derivatives(self.model.hold(self.batch, self.site), self.vector)
+        return self.model.derivative(self.site, self.vector, self.batch)
 
     def window(self) -> Any:
         """A budget of Delta CE for every context, from nothing."""
-        from steering_strength.proofs_check.bridge.curve import curves, solve_together
-
-        found = curves(self.model, self.vector, self.batch)
-        solve_together([(curve, "cross_entropy_root", (BUDGET, 1)) for curve in found])
+        found = self.model.at(self.site, self.vector, self.batch)
+        found[0].together([(curve, "cross_entropy_root", (BUDGET, 1)) for curve in found])
         return found
+
+    def generated(self) -> Any:
+        """8 tokens behind each context (a GPU: 32), steered, by the model's own generate."""
+        length = 32 if self.model.device.type == "cuda" else 8
+        with self.model.steered(self.vector, float(self.alphas[1])):
+            return self.model.continued(self.batch, length, stop=False)
 
     def timed(self, task: Callable[[], Any], rounds: int) -> tuple[float, float]:
         """(seconds, GiB): best of `rounds`; peak device memory, or peak of the process."""
@@ -141,6 +153,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "held": bench.held_rows,
         "derivative": bench.derivative,
         "budget window": bench.window,
+        "generated": bench.generated,
     }
     found: dict[str, Any] = {}
     print(f"{'task':<16}{'seconds':>9}{'passes':>9}{'peak GiB':>10}")

@@ -77,8 +77,7 @@ _TEXTS = 16
 _ATTEMPTS = 4
 # Logits of one piece in float64: 32 rows of 262,144 tokens are 64 MiB.
 _CELLS = 1 << 23
-_PROBE = "The first thing to know about the weather in the mountains is that it can"
-_DRAWS = 8
+_DRAWS, _PROBED = 8, 16  # roundings, of a text of so many tokens
 
 
 class SteeredModel:
@@ -89,7 +88,7 @@ class SteeredModel:
     hf_model : transformers.PreTrainedModel
         On any device or several, of any dtype, in evaluation mode. It is neither moved nor
         converted, and no hook is left on it when a call returns.
-    tokenizer : transformers.PreTrainedTokenizerBase
+    tokenizer : transformers.PreTrainedTokenizerBase, or None for token ids only
     name : str, optional
         For tables and files; default the last part of `config._name_or_path`.
     seed : int
@@ -153,7 +152,7 @@ class SteeredModel:
     @cached_property
     def tokenizer_hash(self) -> str:
         """Hash of the vocabulary."""
-        return loading.tokenizer_hash(self.tokenizer)
+        return loading.tokenizer_hash(self.tokenizer) if self.tokenizer else ""
 
     @property
     def longest(self) -> int | None:
@@ -173,9 +172,10 @@ class SteeredModel:
         About 1e-12 in float32 and 1e-3 in bfloat16. A budget b is met within about
         sqrt(floor / b): 10 % at 100 times the floor, see `smallest_budget`.
         """
-        site = Site(0) if self.blocks else FINAL_NORM
-        held = Held(self, self.encode(_PROBE), site, cost=Cost())
         generator = torch.Generator().manual_seed(self.seed)
+        ids = torch.randint(0, min(self.vocabulary, 1000), (1, _PROBED), generator=generator)
+        site = Site(0) if self.blocks else FINAL_NORM
+        held = Held(self, pad(ids.tolist()), site, cost=Cost())
         shape = (_DRAWS, *held.residual.shape[1:])
         signs = torch.randint(0, 2, shape, generator=generator).to(held.residual.device) * 2.0 - 1.0
         wide = torch.promote_types(self.dtype, torch.float32)
@@ -618,7 +618,7 @@ class SteeredModel:
             torch.stack([row.roll(width - n) for row, n in zip(rows, prompts, strict=True)])
             for rows in (batch.ids, batch.mask)
         )
-        end = self.tokenizer.eos_token_id if stop else None
+        end = self.tokenizer.eos_token_id if stop and self.tokenizer else None
         drawn = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {}
         config = GenerationConfig(
             max_new_tokens=length, do_sample=temperature > 0, eos_token_id=end,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.generated import KLBudget
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.theory.errors import AssumptionError, ShapeError, UnknownNameError
 
 from .conftest import random_model
+from .elsewhere import Elsewhere, sent_away
 
 pytestmark = pytest.mark.bridge
 
@@ -144,36 +147,51 @@ def test_sites_that_do_not_exist(steered: Any) -> None:
     assert model.site("block_out 1") == model.site(1)
 
 
-@pytest.mark.parametrize("device", ["offloaded", *CUDA])
+@pytest.mark.parametrize("device", ["offloaded", "pretended", *CUDA])
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma2"])
 def test_the_model_may_be_elsewhere(steered: Any, concept: Any, kind: str, device: str) -> None:
     """Weights on another device, or brought in module by module by accelerate: same numbers."""
-    here = steered(kind, "float32")
-    moved = random_model(kind, "float32")
-    if device == "offloaded":
-        accelerate = pytest.importorskip("accelerate")
-        accelerate.cpu_offload(moved)
-        assert {p.device.type for p in moved.parameters()} == {"meta"}
-    else:
-        moved.to(device)
-    there = SteeredModel(moved, here.tokenizer, name=kind)
-    for site in (0, 2, "final_norm"):
-        if kind == "gemma2" and site == "final_norm":
-            continue
-        vector = here.vector(concept.positive, concept.neutral, site)
-        again = there.vector(concept.positive, concept.neutral, site)
-        np.testing.assert_allclose(again.values, vector.values, atol=1e-4)
-        one = here.at(site, vector, concept.contexts[0])
-        other = there.at(site, vector.values, concept.contexts[0])
-        np.testing.assert_allclose(
-            other.log_probability([-1.0, 0.0, 2.0]),
-            one.log_probability([-1.0, 0.0, 2.0]),
-            atol=1e-3,
-        )
-        with there.steered(again, 1.0):
-            assert np.isfinite(there.log_probability(concept.contexts)).all()
-    rows = [one.continued("the day was", 3, temperature=1.0)[0].ids for one in (there, here)]
-    assert rows[0].tolist() == rows[1].tolist()
+    here, moved = steered(kind, "float32"), random_model(kind, "float32")
+    rolled = here.continued("the day was", 3, temperature=1.0)[0].ids
+    with Elsewhere() if device == "pretended" else nullcontext():
+        if device == "pretended":
+            sent_away(moved)
+        elif device == "offloaded":
+            accelerate = pytest.importorskip("accelerate")
+            accelerate.cpu_offload(moved)
+            assert {p.device.type for p in moved.parameters()} == {"meta"}
+        else:
+            moved.to(device)
+        there = SteeredModel(moved, here.tokenizer, name=kind)
+        for site in (0, 2, "final_norm"):
+            if kind == "gemma2" and site == "final_norm":
+                continue
+            vector = here.vector(concept.positive, concept.neutral, site)
+            again = there.vector(concept.positive, concept.neutral, site)
+            np.testing.assert_allclose(again.values, vector.values, atol=1e-4)
+            one = here.at(site, vector, concept.contexts[0])
+            other = there.at(site, vector.values, concept.contexts[0])
+            np.testing.assert_allclose(
+                other.log_probability([-1.0, 0.0, 2.0]),
+                one.log_probability([-1.0, 0.0, 2.0]),
+                atol=1e-3,
+            )
+            with there.steered(again, 1.0):
+                assert np.isfinite(there.log_probability(concept.contexts)).all()
+            budget = KLBudget(there, again, 0.1)
+            there.continued(concept.contexts[:1], 2, processor=budget)
+            assert 0 < np.max(budget.costs) <= 0.1001
+        assert there.continued("the day was", 3, temperature=1.0)[0].ids.tolist() == rolled.tolist()
+
+
+def test_the_pretended_device_refuses_what_a_real_one_would() -> None:
+    with Elsewhere():
+        there = torch.ones(3, device="xpu:0")
+        with pytest.raises(RuntimeError, match="same device"):
+            there + torch.ones(3)
+        assert (there + 1.0).device.type == (there.double() * 2).device.type == "xpu"
+        assert (there.cpu() + torch.ones(3)).device.type == "cpu"
+        assert (torch.ones(3).to(there.device) + there).sum().item() == 6.0
 
 
 def test_the_floor_tells_precisions_apart(steered: Any) -> None:
