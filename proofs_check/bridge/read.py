@@ -219,7 +219,7 @@ class Curves:
         ) as e:
             remedy = "give an npz file of plain arrays, a UTF-8 table, or JSON rows"
             raise CurveError(f"cannot read {path.name}: {e}", remedy=remedy) from e
-        found = {}
+        found: dict[str, Floats] = {}
         for ours, names in _SYNONYMS.items():
             for name in filter(columns.__contains__, names):
                 found.setdefault(ours, _numbers(path, columns[name]))
@@ -299,7 +299,7 @@ class Curves:
         )
 
     def _tokens(self, p: Floats) -> list[Found]:
-        found = []
+        found: list[Found] = []
         for label, sign in (("alpha >= 0", 1), ("alpha <= 0", -1)):
             side = sign * self.alphas >= 0
             if side.sum() < 5:
