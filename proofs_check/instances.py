@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steering_strength.proofs_check.oracles import exact, precise
+from steering_strength.proofs_check.oracles import exact, precise, refit
 from steering_strength.theory import ConceptDataset, NormedSteering, TiltedFamily
-from steering_strength.theory.engine import transformer
+from steering_strength.theory.engine import TiltedPopulation, transformer
+from steering_strength.theory.engine.construction import log_odds_of_tables
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.model import peak_sign
 
@@ -31,6 +32,7 @@ __all__ = [
     "NormCase",
     "ReadoutCase",
     "SmoothCase",
+    "TextCase",
     "WeightedCase",
 ]
 
@@ -425,3 +427,57 @@ class SmoothCase:
     W: tuple[tuple[float, ...], ...]
     labels: tuple[tuple[Fraction, ...], ...]
     context_weights: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class TextCase:
+    """A steering vector that is made of texts, contexts to steer with it, and a strength.
+
+    Attributes
+    ----------
+    rows : (m, V) Fractions
+        p(z|c_j).
+    context_weights : (m,) Fractions
+    positive, negative : (|P|, V) and (|N|, V) Fractions
+        p(z|text), at least two of each.
+    tokens : tuple of token indices
+        A concept C, neither empty nor everything.
+    alpha : float
+        Not 0.
+    """
+
+    rows: tuple[tuple[Fraction, ...], ...]
+    context_weights: tuple[Fraction, ...]
+    positive: tuple[tuple[Fraction, ...], ...]
+    negative: tuple[tuple[Fraction, ...], ...]
+    tokens: tuple[int, ...]
+    alpha: float
+
+    @cached_property
+    def logs(self) -> tuple[list[list[precise.Number]], list[list[precise.Number]]]:
+        """Log-probabilities of P and of N."""
+        sides = (self.positive, self.negative)
+        p, n = ([[precise.CTX.log(precise.number(x)) for x in r] for r in side] for side in sides)
+        return p, n
+
+    @cached_property
+    def M(self) -> tuple[precise.Number, ...]:
+        """The log-odds, to all digits."""
+        return tuple(refit.odds(*self.logs))
+
+    @property
+    def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Log-probabilities of P and N, each rounded once."""
+        p, n = (np.array([[float(x) for x in row] for row in side]) for side in self.logs)
+        return p, n
+
+    @property
+    def source(self) -> TiltedFamily | TiltedPopulation:
+        """The engine's record: of one context or of several."""
+        log_p = np.array(
+            [[float(precise.CTX.log(precise.number(x))) for x in r] for r in self.rows]
+        )
+        log_odds = log_odds_of_tables(*self.tables)
+        if len(log_p) == 1:
+            return TiltedFamily(log_p[0], log_odds)
+        return TiltedPopulation(log_p, log_odds, np.array([float(w) for w in self.context_weights]))

@@ -10,6 +10,7 @@ from steering_strength.proofs_check import (
     check_concept,
     check_cross_entropy,
     check_engine,
+    check_estimation,
     check_model,
     check_peaks,
     check_tilting,
@@ -31,6 +32,7 @@ _STEMS = (
     check_cross_entropy,
     check_transformer,
     check_advice,
+    check_estimation,
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType(
@@ -40,7 +42,14 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 
 CERTIFICATES: tuple[Certificate, ...] = tuple(
     each
-    for stem in (check_tilting, check_peaks, check_concept, check_cross_entropy, check_transformer)
+    for stem in (
+        check_tilting,
+        check_peaks,
+        check_concept,
+        check_cross_entropy,
+        check_transformer,
+        check_estimation,
+    )
     for each in stem.CERTIFICATES
 )
 """What ball arithmetic decides about an instance, beside the check of the same statement."""

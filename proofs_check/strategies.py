@@ -39,6 +39,7 @@ from steering_strength.proofs_check.instances import (
     NormCase,
     ReadoutCase,
     SmoothCase,
+    TextCase,
     WeightedCase,
 )
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
@@ -57,6 +58,7 @@ __all__ = [
     "shape_cases",
     "smooth_cases",
     "steering_sets",
+    "text_cases",
     "ufms",
     "weighted_cases",
 ]
@@ -462,4 +464,26 @@ def smooth_cases(draw: DrawFn) -> SmoothCase:
         W=matrix(draw, V, k),
         labels=tuple(tuple(simplex(draw, V)) for _ in range(m)),
         context_weights=tuple(simplex(draw, m)),
+    )
+
+
+@st.composite
+def text_cases(draw: DrawFn, *, contexts: int = 3) -> TextCase:
+    """Up to `contexts` contexts and two to four texts a side; |alpha| from 1e-6 to 8."""
+    size = integers(draw, 2, 5)
+    m = integers(draw, 1, contexts)
+
+    def rows(count: int) -> tuple[tuple[Fraction, ...], ...]:
+        return tuple(tuple(simplex(draw, size, MILD)) for _ in range(count))
+
+    strength = draw(
+        st.one_of(st.integers(1, 64).map(lambda n: n / 8), st.sampled_from((1e-3, 1e-6)))
+    )
+    return TextCase(
+        rows=rows(m),
+        context_weights=tuple(simplex(draw, m)),
+        positive=rows(integers(draw, 2, 4)),
+        negative=rows(integers(draw, 2, 4)),
+        tokens=tuple(sorted(subset(draw, range(size), integers(draw, 1, size - 1)))),
+        alpha=-strength if draw(st.booleans()) else strength,
     )

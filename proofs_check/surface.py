@@ -28,6 +28,7 @@ from steering_strength.theory.engine import (
     Root,
     TiltedPopulation,
     cross_entropy,
+    estimation,
     peaks,
     transformer,
 )
@@ -43,12 +44,15 @@ _CLASSES = (
     NormedSteering,
     LastBlock,
     JointFamily,
+    estimation.Estimate,
 )
 _FUNCTIONS = (
     (advice, "advise"),
     (cross_entropy, "envelope"),
     (cross_entropy, "hoeffding"),
     (cross_entropy, "quadratic_radius"),
+    (estimation, "estimate"),
+    (estimation, "sensitivity"),
     (peaks, "two_level_peak"),
     (transformer, "readout_family"),
     (transformer, "local_divergence"),

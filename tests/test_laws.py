@@ -72,6 +72,9 @@ IDS = [  # in the order of the paper
     "last-block",
     "final-norm",
     "local",
+    "influence",
+    "standard-error",
+    "text-bias",
 ]
 
 

@@ -30,6 +30,7 @@ WITHOUT_THEOREM = frozenset(
         "sequence-weights",
         "standard-error",
         "temperature",
+        "text-bias",
     }
 )
 """Laws whose theorem, or its tie to the formula of the law, is still to come.

@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong_law
+from steering_strength.theory.laws import estimation
 from steering_strength.theory.laws.symbols import alpha
 
 __all__ = ["MUTANTS"]
@@ -69,6 +70,10 @@ _SURGERY: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("last-block", "Sign: the logit falls where it rises", _times(-1)),
     ("final-norm", "Sign: e^(-alpha M)", _at(-alpha)),
     ("local", "Half: half the curvature", _times(_HALF)),
+    ("influence", "Per unit: the factor alpha is missing", _times(1 / estimation.alpha)),
+    ("influence", "Sign: the price falls where p_alpha exceeds p", _times(-1)),
+    ("standard-error", "Half: only half of the squares", _times(_HALF)),
+    ("text-bias", "Linear: 1/alpha does not bend", _replaced_by(_ZERO)),
 )
 
 MUTANTS: tuple[Mutant, ...] = tuple(wrong_law(*surgery) for surgery in _SURGERY)

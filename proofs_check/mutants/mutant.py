@@ -23,7 +23,8 @@ from steering_strength.theory import (
     UnconstrainedFeatures,
     laws,
 )
-from steering_strength.theory.engine import cross_entropy, peaks, transformer
+from steering_strength.theory.engine import cross_entropy, estimation, peaks, transformer
+from steering_strength.theory.engine.estimation import Estimate
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.model import peak_sign
 
@@ -93,6 +94,14 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "last_block": (NormedSteering, "last_block"),
     "last_block_logits": (LastBlock, "logits"),
     "last_block_turn": (LastBlock, "stationary"),
+    "goal_derivatives": (estimation, "_derivatives"),
+    "goal_bend": (estimation._Goal, "bend"),
+    "estimate": (estimation, "estimate"),
+    "estimate_variances": (Estimate, "variances"),
+    "standard_error": (Estimate, "standard_error"),
+    "texts_for": (Estimate, "texts_for"),
+    "unlimited": (Estimate, "unlimited"),
+    "interval": (Estimate, "interval"),
     "readout_family": (transformer, "readout_family"),
     "local_divergence": (transformer, "local_divergence"),
     "local_cross_entropy": (transformer, "local_cross_entropy"),
@@ -181,7 +190,7 @@ def mutant(check: str, **wrong: Callable[..., Any]) -> Mutant:
         error=" ".join((function.__doc__ or "").split()),
         owner=owner,
         attribute=attribute,
-        wrong=function,
+        wrong=property(function) if isinstance(vars(owner)[attribute], property) else function,
     )
 
 

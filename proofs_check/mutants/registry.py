@@ -11,6 +11,7 @@ from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.mutants import (
     concept,
     cross_entropy,
+    estimation,
     laws,
     peaks,
     tilting,
@@ -25,7 +26,7 @@ __all__ = ["MUTANTS", "confront", "select_mutants", "trial"]
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
         each.name: each
-        for stem in (tilting, peaks, concept, cross_entropy, transformer, laws)
+        for stem in (tilting, peaks, concept, cross_entropy, transformer, estimation, laws)
         for each in stem.MUTANTS
     }
 )

@@ -3,7 +3,7 @@
 Reading order: `assumptions` (what may be assumed, and the named principles), `symbols` (the
 paper's notation), `kernel` (what decides a step), `claims` and `rules` (what is claimed, and what
 follows), `law`, then one stem per family: `tilting`, `peaks`, `concept`, `cross_entropy`,
-`transformer`.
+`transformer`, `estimation`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from steering_strength.theory.laws import (
     cross_entropy,
     cross_entropy_radius,
     errata,
+    estimation,
     peaks,
     peaks_sign,
     tilting,
@@ -40,6 +41,7 @@ from steering_strength.theory.laws.kernel import Bounded, Fact, Let, Sign, Split
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.prose import plain
 from steering_strength.theory.laws.shapes import (
+    Along,
     AtMost,
     Convex,
     Crosses,
@@ -55,6 +57,7 @@ __all__ = [
     "CLAIMS",
     "LAWS",
     "All",
+    "Along",
     "AtMost",
     "Between",
     "Bounded",
@@ -135,6 +138,9 @@ LAWS = _collect(
         transformer.LAST_BLOCK,
         transformer.FINAL_NORM,
         transformer.LOCAL,
+        estimation.INFLUENCE,
+        estimation.STANDARD_ERROR,
+        estimation.TEXT_BIAS,
     )
 )
 

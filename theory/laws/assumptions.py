@@ -224,5 +224,23 @@ PRINCIPLES = {
             r"at most $2 N - 1$ times.",
             "counting: a turn upwards or downwards next to each number that is not 0",
         ),
+        Principle(
+            "implicit function",
+            r"If $f$ has continuous derivatives and $f_\alpha \neq 0$, then along the curve of "
+            r"constant $f$ through the point $d\alpha/dt = -f_t / f_\alpha$.",
+            f"{_RUDIN}, Thm 9.28",
+        ),
+        Principle(
+            "chain rule",
+            r"If $\alpha$ moves with $t$ at the rate $\alpha'$, then $h(\alpha, t)$ moves at the "
+            r"rate $h_t + h_\alpha \alpha'$.",
+            f"{_RUDIN}, Thm 9.15",
+        ),
+        Principle(
+            "chords of a convex function",
+            r"If $f$ is convex, $f(0) \leq b$ and $f(1) \leq b$, then $f(x) \leq b$ for $0 \leq x "
+            r"\leq 1$.",
+            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1.1",
+        ),
     )
 }

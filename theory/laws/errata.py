@@ -439,6 +439,118 @@ ALWAYS_DEGRADES = Law(
     expected=False,
 )
 
+# -- influence, standard-error, text-bias: readings of what is beyond the paper -------------
+
+_P_1 = (Integer(0), log(2) / 2, -log(2) / 2)  # a text of P minus the mean of P
+_N_1 = (log(Rational(5, 4)) / 2, -log(Rational(16, 15)) / 2, -log(Rational(16, 15)) / 2)
+_push = (Rational(50, 93), -Rational(25, 93), -Rational(25, 93))  # p_α - p
+
+
+def _product(left: Sequence[Expr], right: Sequence[Expr]) -> Expr:
+    return sum((a * b for a, b in zip(left, right, strict=True)), Integer(0))
+
+
+_idle = Identity(
+    _number("⟨p_α - p, D_P⟩", r"\langle p_\alpha - p, D_P \rangle", _product(_push, _P_1)),
+    Integer(0),
+    reason=r"P = $(1/2, 1/3, 1/6)$ and $(1/2, 1/6, 1/3)$, N = $(1/4, 3/8, 3/8)$ and "
+    r"$(1/5, 2/5, 2/5)$, $p$ uniform, $\alpha = 2$: $e^{2 M} = (5, 10/27, 10/27)$ and $p_\alpha = "
+    r"(27, 2, 2)/31$. Each text of P differs from the other on two tokens that steering moves "
+    "alike: it moves no price",
+)
+LARGEST_NORM = Law(
+    id="influence/largest-norm",
+    title="The text that differs most from the others moves the strength most",
+    source="a reading of `influence`, beyond arXiv:2602.02712, Def. 3.2",
+    paper=r"The larger $|L_i - \mathrm{mean} L|$, the larger the influence of text $i$.",
+    sharper=r"What counts is $\langle p_\alpha - p, L_i - \mathrm{mean} L \rangle$: a text may "
+    "differ in directions that cost nothing.",
+    assumptions=(),
+    statement=_idle,
+    steps=(
+        _idle,
+        Inequality(
+            _number("|D_P|²", "|D_P|^2", _product(_P_1, _P_1)),
+            _number("|D_N|²", "|D_N|^2", _product(_N_1, _N_1)),
+            reason="yet it differs more than a text of N does,",
+        ),
+        Inequality(
+            _number("⟨p_α - p, D_N⟩", r"\langle p_\alpha - p, D_N \rangle", _product(_push, _N_1)),
+            Integer(0),
+            reason="which moves it",
+        ),
+    ),
+    builds_on=("influence",),
+    twin="steering_strength.theory.engine.estimation.estimate",
+    expected=False,
+)
+
+_alike, _unlike = log(Rational(9, 2)), log(Rational(4, 9))
+
+
+def _squares(*scores: Expr) -> Expr:
+    mean = sum(scores, Integer(0)) / len(scores)
+    return sum(((score - mean) ** 2 for score in scores), Integer(0))
+
+
+_none = Identity(
+    _number("Σ_2 s²", r"\sum_2 s^2", _squares(_alike, _alike)),
+    Integer(0),
+    reason=r"P = $(1/2, 1/3, 1/6)$ and $(1/2, 1/6, 1/3)$, N twice $(1/4, 3/8, 3/8)$, $p$ uniform: "
+    r"$p_\alpha - p$ is a multiple of $(2, -1, -1)$, on which both texts of P have the score "
+    r"$\log(9/2)$: no error at any $\alpha$",
+)
+MORE_TEXTS = Law(
+    id="standard-error/more-texts",
+    title="With one more text the standard error is smaller",
+    source="a reading of `standard-error`, beyond arXiv:2602.02712, Def. 3.2",
+    paper="More texts always make the strength surer.",
+    sharper="On average they do; one that is unlike the others raises the estimated error, and "
+    "rightly so.",
+    assumptions=(),
+    statement=_none,
+    steps=(
+        _none,
+        Inequality(
+            _number("Σ_3 s²", r"\sum_3 s^2", _squares(_alike, _alike, _unlike)),
+            Integer(0),
+            reason=r"with a third text $(1/4, 3/8, 3/8)$, of score $\log(4/9)$, there is one",
+        ),
+    ),
+    builds_on=("standard-error",),
+    twin="steering_strength.theory.engine.estimation.estimate",
+    expected=False,
+)
+
+_strength = Symbol("alpha", positive=True)
+_shorter = Inequality(
+    _strength / Rational(3, 2),
+    (_strength + _strength / 2) / 2,
+    relation="<",
+    reason=r"$M$ and $2 M$ have the strengths $\alpha$ and $\alpha/2$ at any budget, their mean, "
+    r"$\frac{3}{2} M$, has $\frac{2}{3} \alpha$",
+)
+ARITHMETIC = Law(
+    id="text-bias/arithmetic",
+    title="The mean of two vectors bears at least the mean of their strengths",
+    source="a reading of `text-bias`, beyond arXiv:2602.02712, Def. 3.2",
+    paper=r"Few texts make $\alpha$ too small on average.",
+    sharper=r"They make $1/\alpha$ too large: the harmonic mean is the bound, and it is attained.",
+    assumptions=(),
+    statement=_shorter,
+    steps=(
+        Identity(
+            2 / (1 / _strength + 1 / (_strength / 2)),
+            _strength / Rational(3, 2),
+            reason="it is their harmonic mean",
+        ),
+        _shorter,
+    ),
+    builds_on=("text-bias",),
+    twin="steering_strength.theory.engine.estimation.estimate",
+    expected=False,
+)
+
 CLAIMS = (
     STRICT,
     CONTEXT_DEPENDENT_B,
@@ -452,4 +564,7 @@ CLAIMS = (
     EPSILON,
     CONSTANT_VECTOR,
     ALWAYS_DEGRADES,
+    LARGEST_NORM,
+    MORE_TEXTS,
+    ARITHMETIC,
 )

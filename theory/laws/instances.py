@@ -304,8 +304,8 @@ def _holds(instance: Any, g: Given) -> bool:
             if isinstance(g, Fact):
                 good = near(*(instance.value(side.xreplace(bound)) for side in (g.lhs, g.rhs)))
             else:
-                x = instance.value(g.expr.xreplace(bound))
-                good = bool(x > 0 if g.strict else x >= 0)
+                order = compare(instance.value(g.expr.xreplace(bound)), Fraction(0))
+                good = order > 0 if g.strict else order >= 0
         except NoValueError:
             if g.for_all and any(values):  # beyond the arrays of this instance
                 continue

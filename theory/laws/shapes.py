@@ -1,7 +1,7 @@
-"""Claims about a whole function: its direction, its bends, its peaks, how often it changes sign.
+"""Claims about a whole function: its direction, its bends, its peaks, its levels, its changes of sign.
 
-None of them is decided by the kernel: each comes out of a rule of `theory.laws.rules` or of
-`theory.laws.sign_rules`. On an instance they look at the function on a grid of its variable.
+None of them is decided by the kernel: each comes out of a rule of `theory.laws.rules`,
+`theory.laws.sign_rules` or `theory.laws.level_rules`. On an instance they look at the function on a grid of its variable.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from steering_strength.theory.laws.instances import NoValueError, compare, mp_of
 from steering_strength.theory.laws.printing import domain, tex, text
 
 __all__ = [
+    "Along",
     "AtMost",
     "Convex",
     "Crosses",
@@ -358,3 +359,50 @@ class FewExtrema(_Counted):
     def _words(self, show: Callable[[Expr], str]) -> str:
         f, v, most = (_math(show, e) for e in (self.f, self.variable, self.most))
         return f"{f} has at most {most} interior extrema in {v}"
+
+
+@final
+@dataclass(frozen=True)
+class Along(_OfFunction):
+    """Where `f` keeps its value while `parameter` moves, `quantity` moves at the rate `slope`.
+
+    `quantity` is `variable` itself, which has to follow the parameter, or made of the two.
+    """
+
+    parameter: Symbol
+    quantity: Expr
+    slope: Expr
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, self.quantity, self.slope)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        start, here = (mp_of(instance.number(s)) for s in (self.variable, self.parameter))
+        level, step = mp_of(instance.value(self.f)), mpf(10) ** -12
+        found = []
+        for side in (1, -1):
+            moved = instance.with_number(self.parameter.name, here + side * step)
+
+            def off(v: Any, *, moved: Any = moved) -> Any:
+                return mp_of(moved.with_number(self.variable.name, v).value(self.f)) - level
+
+            try:
+                place = mp.findroot(off, (start, start + step), tol=mpf(10) ** -70)
+            except (ValueError, ZeroDivisionError):
+                return None  # the level is touched, or left
+            there = moved.with_number(self.variable.name, place)
+            found.append(mp_of(there.value(self.quantity)))
+        quotient, slope = (found[0] - found[1]) / (2 * step), mp_of(instance.value(self.slope))
+        return bool(abs(quotient - slope) <= mpf(10) ** -12 * (1 + abs(slope)))
+
+    def _words(self, show: Callable[[Expr], str], over: str) -> str:
+        shown = show(self.quantity)
+        moved = shown if self.quantity.is_Symbol else f"({shown})"
+        return f"{over.format(moved, show(self.parameter))} = {show(self.slope)}"
+
+    def _text(self) -> str:
+        return f"{self._words(text, 'd{0}/d{1}')} where {text(self.f)} keeps its value"
+
+    def _latex(self) -> str:
+        rate = self._words(tex, r"\frac{{d}}{{d{1}}} {0}")
+        return rf"{rate} \text{{ where }} {tex(self.f)} \text{{ keeps its value}}"

@@ -301,6 +301,8 @@ class NormalForm:
             )
         j = Dummy("j", integer=True)
         body = summand.xreplace({index: j})
+        if body.has(KroneckerDelta):  # which of its terms a sum inside picks depends on where j is
+            self._signs = (*self._signs, Sign(j - lower), Sign(upper - j))
         for let in self._lets:
             if (let.lower, let.upper) == (lower, upper):
                 body = self._parametrised(body, let, j)
