@@ -17,7 +17,7 @@ from pathlib import Path
 from steering_strength.figures.explorer.__main__ import main as explore
 from steering_strength.figures.gallery import FIGURES, Figure, find
 from steering_strength.figures.store import FORMATS, parse_formats
-from steering_strength.theory.command_line import Parser, say
+from steering_strength.theory.command_line import Parser, finish, named_path, say
 from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
 from steering_strength.theory.files import staged
 
@@ -32,7 +32,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "Example: python -m figures fig3 fig4 --out out --format pdf",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
+    parser.add_argument("--out", type=named_path, default=Path("out"), help="folder (default: out)")
     parser.add_argument(
         "--format", default="pdf,png,svg", help="comma-separated: pdf, png, svg (default: all)"
     )
@@ -77,21 +77,17 @@ def _real(argv: Sequence[str]) -> int:
         prog="python -m figures real",
         description="Draw the records that python -m proofs_check.bridge wrote into a folder.",
     )
-    parser.add_argument("folder", metavar="DIR", type=Path)
+    parser.add_argument("folder", metavar="DIR", type=named_path)
     parser.add_argument("--format", default="png,pdf", help="comma-separated: pdf, png, svg")
     options = parser.parse_args(list(argv))
     from steering_strength.figures.real_model import draw_folder
 
-    try:
-        paths = draw_folder(options.folder, parse_formats(options.format))
-        if not paths:
-            raise SteeringError(
-                f"{options.folder} holds no record of a model",
-                remedy="write some with python -m proofs_check.bridge --out DIR",
-            )
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    paths = draw_folder(options.folder, parse_formats(options.format))
+    if not paths:
+        raise SteeringError(
+            f"{options.folder} holds no record of a model",
+            remedy="write some with python -m proofs_check.bridge --out DIR",
+        )
     say("\n".join(map(str, paths)))
     return 0
 
@@ -106,18 +102,18 @@ def _paper(argv: Sequence[str]) -> int:
         "texlive-latex-recommended, texlive-fonts-recommended, lmodern, latexmk).",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("out/paper"), metavar="DIR", help="folder (out/paper)"
+        "--out",
+        type=named_path,
+        default=Path("out/paper"),
+        metavar="DIR",
+        help="folder (out/paper)",
     )
     options = parser.parse_args(list(argv))
     from steering_strength.figures.report.paper import write
 
     start = time.perf_counter()
-    try:
-        with staged(options.out) as stage:
-            name = write(stage).name
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with staged(options.out) as stage:
+        name = write(stage).name
     say(f"{options.out / name}  {time.perf_counter() - start:.1f} s")
     return 0
 
@@ -125,29 +121,25 @@ def _paper(argv: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["explore"]:
-        return explore(words[1:])
-    if words[:1] == ["real"]:
-        return _real(words[1:])
-    if words[:1] == ["paper"]:
-        return _paper(words[1:])
-    options = _arguments(words)
-    try:
-        chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]
-        formats = parse_formats(options.format)
-        _refuse_picture(options.out)
-        for figure in chosen:
-            start = time.perf_counter()
-            with staged(options.out) as stage:
-                record = figure.write(stage, formats)
-            say(
-                f"{figure.name:9} {', '.join((*formats, 'npz')):20} "
-                f"law and {figure.model:13} within {record.deviation:.1e}  "
-                f"{time.perf_counter() - start:5.1f} s"
-            )
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    commands = {"explore": explore, "real": _real, "paper": _paper}
+    if words[:1] and words[0] in commands:
+        return finish(lambda: commands[words[0]](words[1:]))
+    return finish(lambda: _draw(_arguments(words)))
+
+
+def _draw(options: argparse.Namespace) -> int:
+    chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]
+    formats = parse_formats(options.format)
+    _refuse_picture(options.out)
+    for figure in chosen:
+        start = time.perf_counter()
+        with staged(options.out) as stage:
+            record = figure.write(stage, formats)
+        say(
+            f"{figure.name:9} {', '.join((*formats, 'npz')):20} "
+            f"law and {figure.model:13} within {record.deviation:.1e}  "
+            f"{time.perf_counter() - start:5.1f} s"
+        )
     return 0
 
 

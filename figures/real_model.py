@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +22,7 @@ from scipy.interpolate import CubicSpline
 
 from steering_strength.figures.store import save_picture
 from steering_strength.figures.style import GREY, shown, style
+from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import write_whole
 
@@ -64,18 +64,17 @@ def draw_folder(folder: Path | str, formats: Sequence[str] = ("png", "pdf")) -> 
     OutputError
         A picture cannot be written.
     """
-    paths = []
+    paths, remedy = [], "write it again with python -m proofs_check.bridge"
     for path in sorted(Path(folder).glob("*.npz")):
         if path.stem not in STEMS:
             continue
         try:
-            # Opened here, because np.load leaves the file of a damaged archive open.
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                canvas = draw(path.stem, {name: archive[name] for name in archive.files})
-        except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
+            canvas = draw(path.stem, read_archive(path, remedy))
+        except SteeringError:
+            raise
+        except (ValueError, KeyError, IndexError, TypeError) as error:
             raise SteeringError(
-                f"{path} is no record of a model: {error}",
-                remedy="write it again with python -m proofs_check.bridge",
+                f"{path} is no record of a model: {error}", remedy=remedy
             ) from error
         for kind in formats:
             target = path.with_suffix(f".{kind}")

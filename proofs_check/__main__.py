@@ -11,11 +11,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steering_strength.proofs_check import DEFAULT_EXAMPLES
 from steering_strength.theory import files
-from steering_strength.theory.command_line import Parser, at_least, say
+from steering_strength.theory.command_line import (
+    Parser,
+    at_least,
+    finish,
+    named_path,
+    note,
+    say,
+)
 from steering_strength.theory.errors import SteeringError
 
 if TYPE_CHECKING:
@@ -43,22 +51,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--examples",
         type=at_least(1),
-        default=DEFAULT_EXAMPLES,
         metavar="N",
         help=f"instances per check (default {DEFAULT_EXAMPLES})",
     )
     parser.add_argument(
         "--seed",
         type=at_least(0),
-        default=0,
         metavar="S",
         help="same seed, same verdicts (default 0)",
     )
-    parser.add_argument("--json", metavar="FILE", help="also write the verdicts to FILE")
+    parser.add_argument(
+        "--json", type=named_path, metavar="FILE", help="also write the verdicts to FILE"
+    )
     parser.add_argument(
         "--jobs",
-        type=at_least(1),
-        default=os.cpu_count() or 1,
+        type=at_least(1, 512),
         metavar="J",
         help="processes (default: all cores)",
     )
@@ -71,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _errata(json_file: str | None) -> int:
+def _errata(json_file: Path | None) -> int:
     """Print the false readings with their counterexamples, and write them to a file if asked to."""
     from steering_strength.proofs_check.errata import ERRATA, as_records, find
     from steering_strength.proofs_check.errata import table as errata_table
@@ -80,7 +87,7 @@ def _errata(json_file: str | None) -> int:
     found = []
     for erratum in ERRATA:
         found.append(find(erratum))
-        print(f"[{len(found)}/{len(ERRATA)}] {erratum.id}", file=sys.stderr, flush=True)
+        note(f"[{len(found)}/{len(ERRATA)}] {erratum.id}")
     say(errata_table(found))
     if json_file:
         files.write_json(json_file, {"versions": versions(), "errata": as_records(found)})
@@ -90,7 +97,7 @@ def _errata(json_file: str | None) -> int:
 def _verdict(verdict: Verdict, done: int, total: int) -> None:
     from steering_strength.proofs_check.verdict import line
 
-    print(line(verdict, done, total), file=sys.stderr, flush=True)
+    note(line(verdict, done, total))
 
 
 def _ticker() -> Callable[[int, int], None]:
@@ -101,37 +108,30 @@ def _ticker() -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last >= _PAUSE:
             last = time.monotonic()
-            print(f"        {done} of {total} tasks done", file=sys.stderr, flush=True)
+            note(f"        {done} of {total} tasks done")
 
     return tick
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    options = _parser().parse_args(argv)
-    try:
-        if options.json:
-            files.require_writable(options.json)  # before minutes of work, not after
-        if "errata" in options.ids:
-            if len(options.ids) > 1:
-                raise SteeringError("`errata` stands alone", remedy="name it without other ids")
-            given = [
-                f"--{name}"
-                for name in ("examples", "seed", "jobs", "backend")
-                if getattr(options, name) != _parser().get_default(name)
-            ]
-            if given:
-                raise SteeringError(
-                    f"`errata` takes no {', '.join(given)}", remedy="leave it out: only --json"
-                )
-            return _errata(options.json)
+    return finish(lambda: _chosen(_parser().parse_args(argv)))
+
+
+def _chosen(options: argparse.Namespace) -> int:
+    if options.json:
+        files.require_writable(options.json)  # before minutes of work, not after
+    if "errata" not in options.ids:
         return _run(options)
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+    if len(options.ids) > 1:
+        raise SteeringError("`errata` stands alone", remedy="name it without other ids")
+    names = ("examples", "seed", "jobs", "backend")
+    given = [f"--{name}" for name in names if getattr(options, name) is not None]
+    if given:
+        raise SteeringError(
+            f"`errata` takes no {', '.join(given)}", remedy="leave it out: only --json"
+        )
+    return _errata(options.json)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -140,21 +140,21 @@ def _run(options: argparse.Namespace) -> int:
     from steering_strength.proofs_check.runner import run
     from steering_strength.proofs_check.verdict import summary, table, write_json
 
-    executor = (
-        on_joblib(options.jobs, options.backend) if options.backend else on_cores(options.jobs)
-    )
+    jobs, seed = options.jobs or os.cpu_count() or 1, options.seed or 0
+    examples = options.examples or DEFAULT_EXAMPLES
+    executor = on_cores(jobs) if options.backend is None else on_joblib(jobs, options.backend)
     verdicts = run(
         options.ids or None,
-        examples=options.examples,
-        seed=options.seed,
+        examples=examples,
+        seed=seed,
         progress=_verdict,
         tick=_ticker(),
         executor=executor,
     )
-    closing = summary(verdicts, seed=options.seed, examples=options.examples)
+    closing = summary(verdicts, seed=seed, examples=examples)
     say(f"{table(verdicts)}\n\n{closing}")
     if options.json:
-        write_json(options.json, verdicts, seed=options.seed, examples=options.examples)
+        write_json(options.json, verdicts, seed=seed, examples=examples)
     return 0 if all(verdict.as_it_should_be for verdict in verdicts) else 1
 
 

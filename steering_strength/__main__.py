@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from steering_strength.theory.command_line import Parser, say, tolerant
+from steering_strength.theory.command_line import Parser, finish, note, say
 
 __all__ = ["main"]
 
@@ -82,8 +82,12 @@ def _help() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status, 2 for a command that does not exist."""
-    tolerant()
-    words = list(sys.argv[1:] if argv is None else argv)
+    return finish(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _run(words: list[str]) -> int:
+    from steering_strength.theory.errors import UnknownNameError
+
     if not words or words[0] in ("-h", "--help", "help"):
         say(_help())
         return 0
@@ -94,10 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = words[0]
     if name not in _COMMANDS:
-        from steering_strength.theory.errors import UnknownNameError
-
-        print(f"error: {UnknownNameError('command', name[:80], _COMMANDS)}", file=sys.stderr)
-        return 2
+        raise UnknownNameError("command", name, _COMMANDS)
     command = _COMMANDS[name]
     Parser.called = {each.long_name: f"steering-strength {n}" for n, each in _COMMANDS.items()}
     room = import_module(f"steering_strength.{command.module}.__main__")
@@ -117,7 +118,7 @@ def _draw_model(words: Sequence[str]) -> None:
     try:
         paths = import_module("steering_strength.figures.real_model").draw_folder(folder)
     except SteeringError as error:
-        print(f"not drawn: {error}", file=sys.stderr)
+        note(f"not drawn: {error}")
         return
     if paths:
         say("drawn: " + ", ".join(str(path) for path in paths))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from steering_strength import __version__
-from steering_strength.theory.command_line import Parser, say
+from steering_strength.theory.command_line import Parser, finish, say
 from steering_strength.theory.errors import SteeringError, UnknownNameError
 
 
@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> str:
             return json.dumps(
                 [{k: law.record()[k] for k in ("id", "title", "source", "status", "expected")}
                  for law in (*LAWS.values(), *CLAIMS.values())],
-                indent=2, ensure_ascii=False)  # fmt: skip
+                indent=2)  # fmt: skip
         width = max(map(len, (*LAWS, *CLAIMS)))
         return "\n".join(
             [
@@ -81,20 +81,18 @@ def _run(arguments: argparse.Namespace) -> str:
         return latex_document(*laws)
     if arguments.json:
         records = [law.record() for law in laws]
-        return json.dumps(records if arguments.all else records[0], indent=2, ensure_ascii=False)
+        return json.dumps(records if arguments.all else records[0], indent=2)
     return f"\n\n{'-' * 96}\n\n".join(law.text() for law in laws)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 on a mistake of the caller (one line on stderr)."""
-    arguments = _parser().parse_args(argv)
-    try:
-        output = _run(arguments)
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    say(output)
-    return 0
+
+    def work() -> int:
+        say(_run(_parser().parse_args(argv)))
+        return 0
+
+    return finish(work)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""What the command lines share: mistakes in one line with exit status 2, and pipes that close."""
+"""What the command lines share: mistakes in one line with exit status 2, and pipes that close.
+
+A command line is `finish(lambda: ...)` round all it does, parsing included: whatever goes wrong on
+purpose ends in one line, and no letter, closed pipe or full disk ends in a traceback.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-__all__ = ["Parser", "at_least", "say", "tolerant"]
+from steering_strength.theory.errors import OutputError, SteeringError, shown
+
+__all__ = ["Parser", "at_least", "finish", "named_path", "note", "say"]
 
 
 _LONGEST = 400
@@ -39,6 +46,14 @@ class Parser(argparse.ArgumentParser):
         for long, short in sorted(self.called.items(), key=lambda pair: -len(pair[0])):
             text = text.replace(long, short)
         return text
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (say if file is sys.stdout else note)(message.rstrip("\n"))
+
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        """Parse, once the terminal is known to take every letter of the answer."""
+        tolerant()
+        return super().parse_known_args(*args, **options)
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2; a word that is nearly right is named."""
@@ -69,27 +84,63 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
     return names
 
 
-def at_least(low: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from `low` on."""
+def at_least(low: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `low` on, to `most` if there is one."""
+    bound = f"at least {low}" + (f" and at most {most}" if most is not None else "")
 
     def whole_number(text: str) -> int:
         # int() takes other scripts' digits, underscores, and as many digits as memory holds.
         value = int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-        if value is None or value < low:
-            shown = text if len(text) <= 40 else f"{text[:40]}..."
-            raise argparse.ArgumentTypeError(f"{shown!r} is not a whole number of at least {low}")
+        if value is None or value < low or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number of {bound}")
         return value
 
     return whole_number
 
 
+def named_path(text: str) -> Path:
+    """The type of an argument that names a file or folder."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no name of a file")
+    return Path(text)
+
+
+def finish(work: Callable[[], int]) -> int:
+    """Return the exit status of `work`; 2, with one line, for a mistake; 130 for Ctrl-C."""
+    try:
+        return work()
+    except SteeringError as error:
+        note(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        note("interrupted; nothing half-written is left")
+        return 130
+
+
+def note(text: str) -> None:
+    """Print on standard error, which may be closed or full."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
 def say(text: str) -> None:
-    """Print. Who closed the pipe (`| head`) has read enough: no mistake, and the work goes on."""
+    """Print. Who closed the pipe (`| head`) has read enough: no mistake, and the work goes on.
+
+    Raises
+    ------
+    OutputError
+        Standard output takes no more, for another reason: its disk is full.
+    """
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes once more at exit, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError(
+                f"cannot write to standard output: {error.strerror}", remedy="write it elsewhere"
+            ) from None
 
 
 def tolerant() -> None:

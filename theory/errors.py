@@ -25,7 +25,8 @@ __all__ = [
     "shown",
 ]
 
-_LONGEST = 400
+# Characters of a problem or a remedy, and names in a list of what there is.
+_LONGEST, _NAMES = 400, 12
 
 
 def shown(value: Any, longest: int = 80) -> str:
@@ -39,6 +40,7 @@ def shown(value: Any, longest: int = 80) -> str:
 
 def _one_line(text: str) -> str:
     line = " ".join(text[: 4 * _LONGEST].split())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
@@ -112,7 +114,9 @@ class UnknownNameError(SteeringError, KeyError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         close = get_close_matches(name[:200], names, n=3, cutoff=0.5)
-        remedy = f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(names)}"
+        more = [f"and {len(names) - _NAMES} more"] if len(names) > _NAMES else []
+        known_names = f"known: {', '.join([*names[:_NAMES], *more])}"
+        remedy = f"did you mean {', '.join(close)}?" if close else known_names
         super().__init__(f"unknown {kind} {shown(name)}", remedy=remedy)
         self.name = name
         self.close_matches = close

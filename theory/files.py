@@ -1,32 +1,85 @@
-"""Files that are whole or absent: the one place where this project writes.
+"""Files that are whole or absent: the one place where this project reads and writes.
 
 Whatever is written goes into a temporary neighbour first and is moved into place in one step, so an
 older file survives any failure. Links are followed to the file they name; what exists and is no
 regular file (a device, a pipe, a folder) is refused and left alone; an older file keeps its
-permissions, and one that may not be written is not replaced.
+permissions, and one that may not be written is not replaced. What is read must be a regular file
+too: a pipe would wait for ever.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import platform
+import re
 import shutil
 import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from steering_strength.theory.errors import OutputError
+from steering_strength.theory.errors import OutputError, SteeringError
 
-__all__ = ["output_folder", "require_writable", "staged", "write_json", "write_text", "write_whole"]
+__all__ = [
+    "opened",
+    "output_folder",
+    "parse_json",
+    "read_json",
+    "read_text",
+    "require_writable",
+    "staged",
+    "write_json",
+    "write_text",
+    "write_whole",
+]
 
 _REMEDY = "name a file in an existing folder that you may write to"
+# Whose temporary file it is: what a process that is gone has left behind can be swept.
 _PREFIX = ".writing-"
+_HOST = re.sub(r"\W", "_", platform.node())[:40]
 
 AnyPath = str | os.PathLike[str]
+
+
+@contextmanager
+def opened(path: AnyPath, remedy: str = "give a file you may read") -> Iterator[IO[bytes]]:
+    """Yield the regular file `path`, open; raises SteeringError, also for what fails inside."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            if os.path.isdir(path):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            raise OSError("it is no regular file")
+        with open(path, "rb") as stream:
+            yield stream
+    except SteeringError:
+        raise
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SteeringError(f"cannot read {path} ({reason})", remedy=remedy) from None
+
+
+def read_text(path: AnyPath, remedy: str = "give a text file in UTF-8") -> str:
+    """Return a text in UTF-8, with or without a byte-order mark; raises SteeringError."""
+    with opened(path, remedy) as stream:
+        return stream.read().decode("utf-8-sig")
+
+
+def read_json(path: AnyPath, remedy: str) -> Any:
+    """Return what a JSON file holds; raises SteeringError."""
+    return parse_json(read_text(path, remedy), str(path), remedy)
+
+
+def parse_json(text: str, name: str, remedy: str) -> Any:
+    """Return what JSON says; nested too deep or with numbers too long, it is refused as well."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SteeringError(f"{name} is not JSON ({error})", remedy=remedy) from None
 
 
 def write_whole(path: AnyPath, write: Callable[[Path], object]) -> Path:
@@ -43,7 +96,10 @@ def write_whole(path: AnyPath, write: Callable[[Path], object]) -> Path:
     temporary: Path | None = None
     try:
         mode = _mode(target)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=target.suffix)
+        _sweep(target.parent)
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent, prefix=_prefix(), suffix=target.suffix
+        )
         os.close(descriptor)
         temporary = Path(name)
         write(temporary)
@@ -71,7 +127,8 @@ def require_writable(path: AnyPath) -> None:
     """Try, and leave nothing behind: a file can be written at `path`; raises OutputError."""
     target = _target(path)
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_PREFIX):
+        _mode(target)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_prefix()):
             pass
     except OSError as error:
         raise _refused(target, error.strerror or str(error)) from error
@@ -79,15 +136,15 @@ def require_writable(path: AnyPath) -> None:
 
 def output_folder(path: AnyPath) -> Path:
     """Return the folder `path`, created if needed and known to be writable; raises OutputError."""
-    folder = Path(path)
     try:
+        folder = Path(path)
         if not str(path):
             raise FileNotFoundError("the name is empty")
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=_PREFIX):
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix()):
             pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise OutputError(
             f"cannot write into {str(path)[:200]!r}: {getattr(error, 'strerror', None) or error}",
             remedy="give a folder that you may write to with --out",
@@ -107,13 +164,15 @@ def staged(path: AnyPath) -> Iterator[Path]:
     """
     folder = output_folder(path)
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=_PREFIX) as name:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_prefix()) as name:
             stage = Path(name)
             yield stage
-            moves = [(made, _target(folder / made.name)) for made in sorted(stage.iterdir())]
-            for made, target in moves:
-                made.chmod(_mode(target))
-                os.replace(made, target)
+            made = sorted(stage.iterdir())
+            targets = [_target(folder / each.name) for each in made]
+            modes = [_mode(target) for target in targets]  # all of them, before the first moves
+            for each, target, mode in zip(made, targets, modes, strict=True):
+                each.chmod(mode)
+                os.replace(each, target)
     except OSError as error:
         raise OutputError(
             f"cannot write into {folder}: {error.strerror or error}",
@@ -127,8 +186,8 @@ def _target(path: AnyPath) -> Path:
         if not str(path):
             raise FileNotFoundError("the name is empty")
         target = Path(os.path.realpath(path))
-        found = target.lstat().st_mode if target.exists() else None
-    except (OSError, ValueError) as error:
+        found = target.lstat().st_mode if os.path.lexists(target) else None
+    except (OSError, ValueError, TypeError) as error:
         raise _refused(Path(str(path)[:200]), str(error)) from error
     if found is not None and not stat.S_ISREG(found):
         kind = "a folder" if stat.S_ISDIR(found) else "not a regular file"
@@ -150,11 +209,28 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
+def _prefix() -> str:
+    return f"{_PREFIX}{_HOST}-{os.getpid()}-"
+
+
 def _sweep(folder: Path) -> None:
-    """Remove what a killed run left behind an hour ago or earlier."""
+    """Remove what killed runs of this machine left behind, and of others a day ago."""
     for stale in folder.glob(f"{_PREFIX}*"):
-        if time.time() - stale.lstat().st_mtime > 3600.0:
-            shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink()
+        with suppress(OSError):  # another run sweeps as well
+            owner = re.match(rf"{re.escape(_PREFIX + _HOST)}-(\d+)-", stale.name)
+            gone = time.time() - stale.lstat().st_mtime > 86400.0
+            if gone or (owner and not _alive(int(owner[1]))):
+                shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0) if os.name == "posix" else None
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is there, and not ours
+    return True
 
 
 def _refused(target: Path, why: str) -> OutputError:

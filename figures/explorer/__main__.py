@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from steering_strength.theory.command_line import Parser, say
-from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.command_line import Parser, finish, named_path, say
 
 __all__ = ["main"]
 
@@ -23,28 +23,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=named_path,
         metavar="FILE.npz",
         help="open this as well, first in the menu: what TiltedFamily.save or "
         "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge explore-data",
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=named_path,
         default=Path("out/explorer.html"),
         metavar="PAGE.html",
         help="the page (default: out/explorer.html)",
     )
-    options = parser.parse_args(argv)
+    return finish(lambda: _write(parser.parse_args(argv)))
+
+
+def _write(options: argparse.Namespace) -> int:
     from steering_strength.figures.explorer import cases, files, page
 
     start = time.perf_counter()
-    try:
-        own = () if options.data is None else (files.open_case(options.data),)
-        size = page.write(options.out, (*own, *cases.menu()))
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    own = () if options.data is None else (files.open_case(options.data),)
+    size = page.write(options.out, (*own, *cases.menu()))
     say(f"{options.out}  {size / 1e6:.1f} MB  {time.perf_counter() - start:.1f} s")
     return 0
 

@@ -7,7 +7,6 @@ them are read without pickle, and whatever is wrong is said in one line.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +20,7 @@ from steering_strength.figures.explorer.curves import views as chosen_views
 from steering_strength.theory import ConceptDataset, TiltedFamily
 from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.errors import ShapeError, SteeringError, SteeringSetError
+from steering_strength.theory.files import parse_json
 
 __all__ = ["CONCEPTS", "CONTEXTS", "case_of_family", "open_case", "packaged_case"]
 
@@ -206,10 +206,7 @@ def _checked_meta(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]
             raise ShapeError(f"{name} of {path} holds {arrays[name].dtype}", remedy=remedy)
     if not arrays["named"].any():
         raise SteeringError(f"{path} names no token", remedy=remedy)
-    try:
-        meta = json.loads(str(arrays["meta"]))
-    except json.JSONDecodeError as error:
-        raise SteeringError(f"meta of {path} is not JSON ({error})", remedy=remedy) from None
+    meta = parse_json(str(arrays["meta"]), f"meta of {path}", remedy)
     match meta.get("alpha_range", [-1, 1]) if isinstance(meta, dict) else None:
         case [int() | float() as low, int() | float() as high] if low < 0 < high:
             return dict(meta)

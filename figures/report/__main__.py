@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from steering_strength.theory.command_line import Parser, at_least
-from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.command_line import Parser, at_least, finish, named_path
 
 __all__ = ["main"]
 
@@ -21,7 +20,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Derive all laws, check them, draw the figures, and write the report.",
         epilog="Example: python -m figures.report --out out --examples 20 --seed 1",
     )
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
+    parser.add_argument("--out", type=named_path, default=Path("out"), help="folder (default: out)")
     parser.add_argument(
         "--examples",
         type=at_least(1),
@@ -34,14 +33,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 if all is as it should be, 1 if a verdict is not, 2 for bad input."""
-    options = _arguments(argv)
-    from steering_strength.figures.report.job import make
 
-    try:
+    def work() -> int:
+        options = _arguments(argv)
+        from steering_strength.figures.report.job import make
+
         return make(options.out, options.examples, options.seed)
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return finish(work)
 
 
 if __name__ == "__main__":

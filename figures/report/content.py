@@ -7,7 +7,6 @@ whole, and the numbers counted from it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -18,6 +17,7 @@ from typing import Any
 from steering_strength.figures.gallery import FIGURES
 from steering_strength.proofs_check.verdict import Verdict
 from steering_strength.theory.errors import OutputError
+from steering_strength.theory.files import read_json
 from steering_strength.theory.laws import Law
 from steering_strength.theory.laws.assumptions import ASSUMPTIONS
 
@@ -95,7 +95,7 @@ def read_real_model(folder: Path, stem: str = "final_norm") -> RealModel | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, "run make bridge again, or move the file away")
         parts = {name: dict(content[name]) for name in ("model", "concept", "measured")}
         names = [field.name for field in fields(Verdict)]
         verdicts = tuple(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from argparse import Namespace
 from collections.abc import Sequence
 
 from steering_strength.proofs_check.formal.agreement import AGREEMENTS
 from steering_strength.proofs_check.formal.coq import ALLOWED, accept, disagreements, recheck
 from steering_strength.proofs_check.formal.library import Theorem, theorems
-from steering_strength.theory.command_line import Parser, say
-from steering_strength.theory.errors import SteeringError, UnknownNameError
+from steering_strength.theory.command_line import Parser, finish, note, say
+from steering_strength.theory.errors import UnknownNameError
 
 __all__ = ["main"]
 
@@ -41,16 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--coqchk", action="store_true", help="also run Coq's independent checker (a minute)"
     )
-    options = parser.parse_args(argv)
-    try:
-        chosen = _chosen(options.ids)
-        answers = accept(lambda line: print(line, file=sys.stderr, flush=True))
-        drift = disagreements()
-        if options.coqchk:
-            say(recheck().strip())
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return finish(lambda: _run(parser.parse_args(argv)))
+
+
+def _run(options: Namespace) -> int:
+    chosen = _chosen(options.ids)
+    answers = accept(note)
+    drift = disagreements()
+    if options.coqchk:
+        say(recheck().strip())
     wrong = 0
     for theorem in chosen:
         answer = answers[theorem.name]

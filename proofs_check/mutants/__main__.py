@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from steering_strength.theory.command_line import Parser, at_least, say
-from steering_strength.theory.errors import SteeringError
+from steering_strength.theory.command_line import Parser, at_least, finish, note, say
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.mutants.mutant import Trial
@@ -42,27 +42,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--jobs",
-        type=at_least(1),
+        type=at_least(1, 512),
         default=os.cpu_count() or 1,
         metavar="J",
         help="processes (default: all cores)",
     )
     parser.add_argument("--code", action="store_true", help="print each counterexample as code")
     parser.add_argument("--no-shrink", action="store_true", help="faster; counterexamples as found")
-    options = parser.parse_args(argv)
+    return finish(lambda: _run(parser.parse_args(argv)))
+
+
+def _run(options: Namespace) -> int:
     from steering_strength.proofs_check.executors import on_cores
     from steering_strength.proofs_check.mutants.registry import select_mutants, trial
 
-    try:
-        names = select_mutants(options.names or None)
-        function = partial(trial, seed=options.seed, shrink=0 if options.no_shrink else 150)
-        results: dict[str, Trial] = {}
-        for result in on_cores(options.jobs)(function, names):
-            results[result.name] = result
-            print(f"[{len(results)}/{len(names)}] {_line(result)}", file=sys.stderr, flush=True)
-    except SteeringError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    names = select_mutants(options.names or None)
+    function = partial(trial, seed=options.seed, shrink=0 if options.no_shrink else 150)
+    results: dict[str, Trial] = {}
+    for result in on_cores(options.jobs)(function, names):
+        results[result.name] = result
+        note(f"[{len(results)}/{len(names)}] {_line(result)}")
     for name in names:
         result = results[name]
         say(_line(result))

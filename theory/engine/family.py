@@ -37,9 +37,9 @@ from steering_strength.theory.errors import (
     AlphaError,
     BudgetError,
     ShapeError,
-    SteeringError,
     shown,
 )
+from steering_strength.theory.files import parse_json
 
 if TYPE_CHECKING:
     import os
@@ -158,12 +158,9 @@ class TiltedFamily:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote, bit by bit; raises SteeringError if the file is none of ours."""
         arrays = read_npz(path, cls.__name__, ("log_p", "log_odds", "metadata"))
-        try:
-            metadata = json.loads(str(arrays["metadata"]))
-        except json.JSONDecodeError as error:
-            raise SteeringError(
-                f"the metadata of {path} is not JSON ({error})", remedy="write it again with save"
-            ) from None
+        metadata = parse_json(
+            str(arrays["metadata"]), f"the metadata of {path}", "write it again with save"
+        )
         return cls(arrays["log_p"], arrays["log_odds"], metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -6,7 +6,6 @@ Written whole (`theory.files`) and read without pickle.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steering_strength.theory.engine.validation import require_memory
 from steering_strength.theory.errors import SteeringError
-from steering_strength.theory.files import write_whole
+from steering_strength.theory.files import opened, write_whole
 
 __all__ = ["read_archive", "read_npz", "write_npz"]
 
@@ -68,17 +68,24 @@ def read_archive(path: str | os.PathLike[str], remedy: str) -> dict[str, NDArray
     SteeringError
         The file cannot be read, or is no archive of plain arrays.
     """
-    try:
-        # Opened here, because np.load leaves the file of a damaged archive open.
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise SteeringError(
-            f"cannot read {path} ({error.strerror or error})", remedy="give a file you may read"
-        ) from None
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+    with opened(path) as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as archive:
+                require_memory(f"the arrays of {path}", _size(archive) // 8)
+                arrays = {name: archive[name] for name in archive.files}
+        except (SteeringError, OSError):
+            raise
+        except Exception:  # headers are parsed, members unpacked: anything may be wrong with them
+            arrays = {}
+    if not arrays or not all(isinstance(array, np.ndarray) for array in arrays.values()):
         # Not NumPy's own words: they recommend allow_pickle, which runs code from the file.
         raise SteeringError(
             f"cannot read {path}: it is no .npz archive of plain arrays, or it is damaged",
             remedy=remedy,
-        ) from None
+        )
+    return arrays
+
+
+def _size(archive: Any) -> int:
+    """Bytes that an archive claims to hold once it is unpacked."""
+    return sum(member.file_size for member in archive.zip.infolist())
