@@ -113,30 +113,37 @@ const explorer = {};
     plot.add_tools(new Bokeh.HoverTool({ renderers, tooltips, line_policy: "nearest",
       point_policy: "snap_to_data", mode: "mouse" }));
   }
-  // Labels at the wished points, moved aside until none covers another; what cannot be placed
-  // stays unnamed (hovering names every curve).
-  function labels(plot, element, wishes, x, y) {
+  // Labels at the wished points, moved aside until none covers another and as little of a curve as
+  // can be; what cannot be placed stays unnamed (hovering names every curve).
+  function labels(plot, element, wishes, x, y, alpha, curves) {
     const width = Math.max(element.clientWidth - 74, 120);
     const height = Math.max(element.clientHeight - 54, 80);
     const taken = [], placed = { x: [], y: [], text: [], color: [], dx: [], dy: [], align: [] };
-    const moves = [[0, 12], [0, -13], [16, 9], [-16, 9], [18, -11], [-18, -11], [0, 22]];
+    const moves = [[0, 12], [0, -13], [16, 9], [-16, 9], [18, -11], [-18, -11], [0, 22], [0, -24],
+      [24, 0], [-24, 0], [30, 18], [-30, 18], [30, -20], [-30, -20]];
+    const ink = drawn(curves.map((row) => Array.from(row, (v, i) => [
+      (alpha[i] - x[0]) / (x[1] - x[0]) * width, (v - y[0]) / (y[1] - y[0]) * height])));
     for (const wish of wishes) {
       const sx = (wish.x - x[0]) / (x[1] - x[0]) * width;
       const sy = (wish.y - y[0]) / (y[1] - y[0]) * height;
       const long = 6.6 * wish.text.length + 4;
       const align = sx < long / 2 ? "left" : sx > width - long / 2 ? "right" : "center";
       const shift = { left: 3, center: 0, right: -3 }[align];
+      let best = null;
       for (const [dx, dy] of moves) {
         const left = sx + dx + shift - { left: 0, center: long / 2, right: long }[align];
         const box = [left, left + long, sy + dy - 7, sy + dy + 7];
         const free = taken.every((t) => box[1] < t[0] || box[0] > t[1] || box[3] < t[2] || box[2] > t[3]);
         if (!free || box[0] < 0 || box[1] > width + 6 || box[2] < 0 || box[3] > height + 2) continue;
-        taken.push(box);
-        placed.x.push(wish.x); placed.y.push(wish.y); placed.text.push(wish.text);
-        placed.color.push(wish.color); placed.dx.push(dx + shift); placed.dy.push(dy);
-        placed.align.push(align);
-        break;
+        const covered = ink.filter(([a, b]) => a > box[0] && a < box[1] && b > box[2] && b < box[3]).length;
+        if (!best || covered < best.covered) best = { box, dx, dy, covered };
+        if (covered === 0) break;
       }
+      if (!best) continue;
+      taken.push(best.box);
+      placed.x.push(wish.x); placed.y.push(wish.y); placed.text.push(wish.text);
+      placed.color.push(wish.color); placed.dx.push(best.dx + shift); placed.dy.push(best.dy);
+      placed.align.push(align);
     }
     for (const align of ["left", "center", "right"]) {
       const keep = placed.align.map((a) => a === align);
@@ -150,6 +157,16 @@ const explorer = {};
         background_fill_color: { value: "#FFFFFF" }, background_fill_alpha: { value: 0.75 },
         text_font_style: "bold" }));
     }
+  }
+  // The points of curves in pixels, close enough to each other that no label fits between two.
+  function drawn(curves) {
+    const points = [];
+    for (const curve of curves) for (let i = 1; i < curve.length; i++) {
+      const [a, b] = curve[i - 1], [c, d] = curve[i];
+      const parts = Math.min(40, Math.ceil(Math.max(Math.abs(c - a), Math.abs(d - b)) / 5)) || 1;
+      for (let k = 0; k < parts; k++) points.push([a + (c - a) * k / parts, b + (d - b) * k / parts]);
+    }
+    return points;
   }
   function moving(plot, count, colours) {
     const source = new Bokeh.ColumnDataSource({ data: { x: Array(count).fill(0),
@@ -280,7 +297,7 @@ const explorer = {};
         color: dark(item, context.concept[z]), size: Math.abs(row[i]),
         least: context.concept[z] === item.target ? 0.001 : 0.05 };
     }).filter((wish) => wish.size > wish.least * span).sort((a, b) => b.size - a.size);
-    labels(plot, element, wishes, range(view), y);
+    labels(plot, element, wishes, range(view), y, view.alpha, view.increase);
     const now = moving(plot, lines.length, colours);
     const here = rule(plot, "height", 0, { line_color: INK, level: "overlay" });
     return { plot, move(i) {
@@ -318,7 +335,7 @@ const explorer = {};
     labels(plot, element, view.concept.map((row, c) => {
       const i = peak_of(view, row);
       return { x: view.alpha[i], y: row[i], text: item.concept_names[c], color: dark(item, c) };
-    }), range(view), y);
+    }), range(view), y, view.alpha, view.concept);
     const now = moving(plot, lines.length, colours);
     const here = rule(plot, "height", 0, { line_color: INK, level: "overlay" });
     return { plot, move(i) {
@@ -370,7 +387,8 @@ const explorer = {};
       const i = inside(values, share);
       return i < 0 ? null : { x: view.alpha[i], y: values[i], text: name, color };
     }).filter(Boolean);
-    labels(plot, element, wishes, range(view), y);
+    labels(plot, element, wishes, range(view), y, view.alpha,
+      [view.cross_entropy, view.quadratic, view.average, view.asymptote, view.lower, view.upper].map(cut));
     const now = moving(plot, 2, [SOFT, INK]);
     const here = rule(plot, "height", 0, { line_color: INK, level: "overlay" });
     return { plot, move(i) {
