@@ -23,7 +23,7 @@ def test_a_console_example_prints_what_it_shows(line, shown, tmp_path):
 
 
 def test_there_is_one_console_example_per_job():
-    assert [line.split()[1] for line, _ in CONSOLE] == ["derive", "check", "draw"]
+    assert sorted(line.split()[1] for line, _ in CONSOLE) == ["check", "derive", "draw"]
 
 
 def test_python_examples_run_and_show_their_values():
