@@ -76,7 +76,7 @@ PRINCIPLES = {
         Principle(
             "convexity",
             r"If $f'' \ge 0$ on an interval, $f$ is convex there; strictly if $f'' > 0$.",
-            "$S$. Boyd and $L$. Vandenberghe, Convex Optimization, Sec. 3.1.4",
+            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1.4",
         ),
         Principle(
             "strict convexity",
@@ -159,8 +159,34 @@ PRINCIPLES = {
         ),
         Principle(
             "a convex function lies above its tangents",
-            r"If $f$ is convex and differentiable, $f(0) = 0$ and $f'(0) = 0$, then $f \ge 0$.",
-            "$S$. Boyd and $L$. Vandenberghe, Convex Optimization, Sec. 3.1.3",
+            r"If $f$ is convex and differentiable, $f(0) = 0$ and $f'(0) = 0$, then $f \ge 0$, and "
+            r"$f > 0$ away from 0 if it is strictly convex.",
+            "S. Boyd and L. Vandenberghe, Convex Optimization, Sec. 3.1.3",
+        ),
+        Principle(
+            "transitivity",
+            r"$a \le b$ and $b \le c$ is $a \le c$, strictly if one of them is.",
+            "order of the real line",
+        ),
+        Principle(
+            "proved hypothesis",
+            "What holds under a hypothesis holds where the hypothesis is proved.",
+            "first-order logic",
+        ),
+        Principle(
+            "value of an increasing function",
+            r"If $f$ does not decrease and $f(b) \le c$, then $f(x) \le c$ for every $x \le b$.",
+            "order of the real line",
+        ),
+        Principle(
+            "square root",
+            r"If $u^2 \le v$, then $u \le \sqrt{v}$.",
+            r"the square root increases, and $u \le |u|$",
+        ),
+        Principle(
+            "quotient of leading terms",
+            r"If $f = a x + o(x)$ and $g = b x + o(x)$ with $b > 0$, then $f/g = a/b + o(1)$.",
+            "limits of quotients",
         ),
         Principle(
             "mean value inequality",

@@ -10,12 +10,20 @@ from __future__ import annotations
 from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
-from steering_strength.theory.laws.claims import Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Fact
+from steering_strength.theory.laws.claims import Case, Claim, Identity, Inequality, Limit
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import convexity, logarithm, substituted, tangent, taylor
-from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, y, z
+from steering_strength.theory.laws.rules import (
+    by_cases,
+    convexity,
+    discharged,
+    logarithm,
+    substituted,
+    tangent,
+    taylor,
+)
+from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, x, y, z
 from steering_strength.theory.laws.tilting import AT_MAXIMUM, NOT_ALL, gap, mass, rest, s
 
 __all__ = [
@@ -145,6 +153,73 @@ _flat = Identity(
 NOT_NEGATIVE = tangent(
     CONVEX, _start, _slope, _flat, reason=r"so $\Delta \mathrm{CE}$ is never negative"
 )
+_level = Symbol("a", real=True)
+_CONSTANT = (Let(M[y], _level, y, Integer(0), V - 1),)
+_VARIES = (
+    Split(Integer(0), s, V - 1),
+    Let(M[y], _level, y, Integer(0), s - 1),
+    Let(M[y], _level - gap[y], y, s, V - 1),
+    NOT_ALL,
+)
+
+
+def _off(term: Expr, index: Symbol = y) -> Sum:
+    return Sum(term, (index, s, V - 1))
+
+
+_inside = Sum(pc[j, y], (y, 0, s - 1))
+_spread = Inequality(
+    variance_j(j, alpha),
+    0,
+    form=(
+        _inside * _off(pc[j, y] * exp(-alpha * gap[y]) * gap[y] ** 2)
+        + _off(
+            _off(pc[j, x] * pc[j, y] * exp(-alpha * (gap[x] + gap[y])) * (gap[x] - gap[y]) ** 2),
+            x,
+        )
+        / 2
+    )
+    / (_inside + _off(pc[j, y] * exp(-alpha * gap[y]))) ** 2,
+    reason=r"$M$ is not constant: $M_y = a$ on the tokens of $A = \operatorname{argmax} M$, "
+    r"numbered first, and $M_y = a - d_y$ on the others; the variance, written out over pairs",
+    given=_VARIES,
+)
+_bent = Inequality(
+    Derivative(increase(alpha), (alpha, 2)),
+    0,
+    form=contexts(variance_j(j, alpha)),
+    reason="a mean of positive variances",
+    given=(ROWS, Sign(variance_j(j, alpha), strict=True, for_all=(j,))),
+)
+_bends = discharged(_bent, _spread)
+_STRICT = convexity(
+    _bends,
+    reason=r"$\Delta \mathrm{CE}$ is strictly convex unless $M$ is "
+    r"constant",
+)
+
+
+def _only_if_constant(side: int) -> tuple[Claim, ...]:
+    """For strengths of one sign: positive where M is not constant, zero where it is; and so iff."""
+    steered = increase(side * Symbol("alpha", positive=True))
+    positive = tangent(_STRICT, _start, _slope, _flat, side=side)
+    zero = Inequality(
+        steered,
+        0,
+        relation="<=",
+        reason="$M$ is constant: steering changes nothing",
+        given=(ROWS, *_CONSTANT),
+    )
+    both = by_cases(
+        Case("$M$ is not constant", _VARIES, _CONSTANT),
+        positive,
+        zero,
+        reason=r"so $\Delta \mathrm{CE}(\alpha) = 0$ exactly if $\alpha = 0$ or $M$ is constant",
+    )
+    return positive, zero, both
+
+
+_FORWARD, _BACKWARD = _only_if_constant(1), _only_if_constant(-1)
 CE_EXACT = Law(
     id="ce-exact",
     title="The cross-entropy increase is a mean divergence, at every strength",
@@ -152,11 +227,12 @@ CE_EXACT = Law(
     paper=r"$\Delta \mathrm{CE}(\alpha) = \tfrac{1}{2} \sum_j \pi_j \mathrm{Var}_j(M) \alpha^2 + "
     r"o(\alpha^2)$.",
     sharper=r"$\Delta \mathrm{CE}(\alpha) = \sum_j \pi_j (K_j(\alpha) - \alpha K_j'(0)) = \sum_j "
-    r"\pi_j \mathrm{KL}(p_j \| p_{j,\alpha})$ for every $\alpha$: never negative, convex. The "
+    r"\pi_j \mathrm{KL}(p_j \| p_{j,\alpha})$ for every $\alpha$: convex, never negative, and 0 "
+    r"only for $\alpha = 0$ or constant $M$. The "
     r"reverse divergence is $\alpha K_j' - K_j$.",
     assumptions=(ASSUMPTION_2,),
     statement=_exact,
-    headline=(_exact, _divergences, CONVEX, NOT_NEGATIVE),
+    headline=(_exact, _divergences, CONVEX, NOT_NEGATIVE, _FORWARD[-1], _BACKWARD[-1]),
     steps=(
         _exact,
         Identity(
@@ -178,6 +254,12 @@ CE_EXACT = Law(
         _slope,
         _flat,
         NOT_NEGATIVE,
+        _spread,
+        _bent,
+        _bends,
+        _STRICT,
+        *_FORWARD,
+        *_BACKWARD,
         Identity(
             reverse_kl(j, alpha),
             alpha * mean_j(j, alpha) - Kj(j, alpha),

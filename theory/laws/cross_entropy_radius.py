@@ -2,25 +2,42 @@
 
 One inequality does it, |K'''| <= R K'' with R the range of M: it caps how fast the curvature can
 change, hence the ratio of the exact increase to its quadratic approximation, from both sides.
-Stated for one context; a π-weighted mean over contexts keeps every bound, with R the range of M
-over the whole vocabulary.
+Stated for one context; a weighted mean over contexts keeps every bound, with R the range of M over
+the whole vocabulary.
 """
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Sum, Symbol, exp, log, sqrt
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality
-from steering_strength.theory.laws.kernel import Fact, Let, Sign
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import between, gronwall, instance, integrated_twice
+from steering_strength.theory.laws.rules import (
+    between,
+    chained,
+    convexity,
+    derivative_sign,
+    discharged,
+    gronwall,
+    half,
+    instance,
+    integrated_twice,
+    quotient,
+    root,
+    specialised,
+    tangent,
+    taylor,
+    up_to,
+)
 from steering_strength.theory.laws.symbols import (
     NORMALISED,
     K,
     M,
     V,
+    Z,
     alpha,
     mean,
     over_tokens,
@@ -37,7 +54,7 @@ R = Symbol("R", positive=True)  # max M - min M
 low = Symbol("m", real=True)  # min M
 w = IndexedBase("w", nonnegative=True)  # M_y = m + w_y, 0 <= w_y <= R
 _RANGE = (Let(M[y], low + w[y], y, Integer(0), V - 1), Sign(R - w[y], for_all=(y,)))
-q = IndexedBase("q", positive=True)  # stands for the steered probabilities
+_BLOCK = Symbol("|A|", integer=True, positive=True)  # tokens at one end of M, numbered first
 third = define(
     "third",
     (alpha,),
@@ -45,41 +62,24 @@ third = define(
     text="K'''({0})",
     latex="K'''({0})",
 )
-_SUM_Q = Fact(over_tokens(q[y], y), Integer(1))
 
-# Cauchy-Schwarz in Lagrange's form, for a centred variable X on [-a, b]
-X = IndexedBase("X", real=True)
-b, a = (Symbol(n, positive=True) for n in ("b", "a"))
-_CENTRED = (_SUM_Q, Fact(over_tokens(q[y] * X[y], y), Integer(0)))
-_mu2 = define("mu_2", (), over_tokens(q[y] * X[y] ** 2, y), text="μ_2", latex=r"\mu_2")
-_mu3 = define("mu_3", (), over_tokens(q[y] * X[y] ** 3, y), text="μ_3", latex=r"\mu_3")
-tau = Symbol("tau", nonnegative=True)  # mu_2 = a b - tau, as E[(b - X)(X + a)] >= 0
-
-# the increase of one context, and its envelopes: curvature Var(M) e^(-R α) and Var(M) e^(R α)
+# the increase of one context, and its envelopes: curvature Var(M) e^(-R a) and Var(M) e^(R a)
 forward = Symbol("alpha", nonnegative=True)
+positive = Symbol("alpha", positive=True)
 average = define("E", (), over_tokens(p[y] * M[y], y), text="E[M]", latex=r"\mathbb{{E}}[M]")
 single = define(
     "single", (alpha,), K(alpha) - alpha * average(), text="δ({0})", latex=r"\delta({0})"
 )
 _AT_0 = variance(Integer(0))
-upper = define(
-    "upper",
-    (alpha,),
-    _AT_0 * (exp(R * alpha) - 1 - R * alpha) / R**2,
-    text="U({0})",
-    latex="U({0})",
+quadratic = define("Q", (alpha,), _AT_0 * alpha**2 / 2)
+upper = define("U", (alpha,), _AT_0 * (exp(R * alpha) - 1 - R * alpha) / R**2)
+lower = define("L", (alpha,), _AT_0 * (exp(-R * alpha) - 1 + R * alpha) / R**2)
+ahead = define(  # distance of the mean to max M
+    "ahead", (alpha,), over_tokens(tilted(y, alpha) * (R - w[y]), y), text="b({0})", latex="b({0})"
 )
-lower = define(
-    "lower",
-    (alpha,),
-    _AT_0 * (exp(-R * alpha) - 1 + R * alpha) / R**2,
-    text="L({0})",
-    latex="L({0})",
+behind = define(  # distance of the mean to min M
+    "behind", (alpha,), over_tokens(tilted(y, alpha) * w[y], y), text="a({0})", latex="a({0})"
 )
-_none = define("none", (alpha,), Integer(0), text="0({0})", latex="0({0})")
-_parabola = define("parabola", (alpha,), R**2 * alpha**2 / 8, text="R²{0}²/8", latex=r"R^2 {0}^2/8")
-_mean_w = over_tokens(tilted(x, alpha) * w[x], x)
-_mean_rest = over_tokens(tilted(x, alpha) * (R - w[x]), x)
 _Chain = tuple[tuple[Claim, ...], Claim]
 
 
@@ -101,10 +101,6 @@ def _increase(side: int) -> tuple[Identity, ...]:
 
 _LOWER = _vanishing(lower(forward), _AT_0 * exp(-R * forward), _AT_0 * (1 - exp(-R * forward)) / R)
 _UPPER = _vanishing(upper(forward), _AT_0 * exp(R * forward), _AT_0 * (exp(R * forward) - 1) / R)
-_NONE = _vanishing(_none(forward), Integer(0), Integer(0))
-_PARABOLA = _vanishing(_parabola(forward), R**2 / 4, R**2 * forward / 4)
-
-
 _spread = (M[y] - mean(alpha)) ** 2
 _third_is_slope = Identity(
     Derivative(variance(alpha), alpha), third(alpha), reason="the third cumulant is its slope"
@@ -113,7 +109,7 @@ _capped_above = Inequality(
     R * variance(alpha) - third(alpha),
     Integer(0),
     relation=">=",
-    form=over_tokens(tilted(y, alpha) * _spread * ((R - w[y]) + _mean_w), y),
+    form=over_tokens(tilted(y, alpha) * _spread * ((R - w[y]) + behind(alpha)), y),
     reason=r"$0 \le w_y \le R$",
     given=_RANGE,
 )
@@ -121,26 +117,18 @@ _capped_below = Inequality(
     R * variance(alpha) + third(alpha),
     Integer(0),
     relation=">=",
-    form=over_tokens(tilted(y, alpha) * _spread * (w[y] + _mean_rest), y),
+    form=over_tokens(tilted(y, alpha) * _spread * (w[y] + ahead(alpha)), y),
     reason="the other side: the slope of $K''$ is at most $R K''$ in size",
     given=_RANGE,
 )
 _positive = Inequality(variance(alpha), Integer(0), relation=">=", reason="a mean of squares")
-_narrow = Inequality(
-    variance(alpha),
-    R**2 / 4,
-    relation="<=",
-    form=-((R / 2 - _mean_w) ** 2) - over_tokens(tilted(y, alpha) * w[y] * (R - w[y]), y),
-    reason="the variance of a variable on [0, R]",
-    given=_RANGE,
-)
-_BASE = (_third_is_slope, _capped_above, _capped_below, _positive, _narrow)
+_BASE = (_third_is_slope, _capped_above, _capped_below, _positive)
 
 
 def _chain(side: int) -> _Chain:
     """The envelopes for strengths of one sign: steps, and the bounds they end in."""
     if side > 0:
-        slope, above, below, positive = _BASE[:4]
+        slope, above, below, positive = _BASE
         new: tuple[Claim, ...] = ()
     else:
         slope = Identity(
@@ -155,48 +143,284 @@ def _chain(side: int) -> _Chain:
     return (*new, bounds, *_LOWER, *_increase(side), *_UPPER), envelope
 
 
-def _global(side: int) -> _Chain:
-    """0 <= δ <= R² α²/8 for strengths of one sign."""
-    low_bound, high_bound = (instance(c, alpha, side * forward) for c in (_positive, _narrow))
-    bounds = between(low_bound, high_bound)
-    last = integrated_twice(bounds, _NONE, _increase(side), _PARABOLA)
-    return (low_bound, high_bound, bounds, *_NONE, *_PARABOLA), last
-
-
 (_FORWARD, ENVELOPE), (_BACKWARD, ENVELOPE_BACK) = _chain(1), _chain(-1)
-(_GLOBAL, PARABOLA), (_GLOBAL_BACK, PARABOLA_BACK) = _global(1), _global(-1)
-theta = Symbol("theta", positive=True)
-_two_levels = log(1 - theta + theta * exp(alpha * R)) - alpha * theta * R
-_response = define(
-    "response",
-    (theta,),
-    (exp(alpha * R) - 1) / (1 - theta + theta * exp(alpha * R)) - alpha * R,
-    text="ρ({0})",
-    latex=r"\rho({0})",
-)
 
-# the upper ratio is the power series of 2 x^k/(k + 2)!, which increases with x > 0
-_ratio = define(
-    "ratio",
-    (theta,),
-    2 * (exp(theta) - 1 - theta) / theta**2,
-    text="[2 (e^x - 1 - x)/x² at x = {0}]",
-    latex=r"\left[2 (e^x - 1 - x)/x^2\right]_{{x = {0}}}",
+# -- a parabola over it all ----------------------------------------------------------------------
+
+_room = define(
+    "room",
+    (alpha,),
+    R**2 * alpha**2 / 8 - single(alpha),
+    text="R² {0}²/8 - δ({0})",
+    latex=r"R^2 {0}^2/8 - \delta({0})",
+    precedence=0,
 )
-_WITHIN = tuple(
-    Inequality(
-        _ratio(reach),
-        1 + Rational(percent, 100),
-        relation="<",
-        reason=f"the upper ratio is within {percent} % of 1 there, hence for smaller x too, as it "
-        "increases with x; the lower ratio is closer to 1",
+_room_bends = Inequality(
+    Derivative(_room(alpha), (alpha, 2)),
+    0,
+    relation=">=",
+    form=(R / 2 - behind(alpha)) ** 2 + over_tokens(tilted(y, alpha) * w[y] * (R - w[y]), y),
+    reason=r"the variance of a variable on $[0, R]$ is at most $R^2/4$",
+    given=_RANGE,
+)
+_room_convex = convexity(_room_bends)
+_room_start = (
+    Identity(_room(Integer(0)), 0, reason="zero at 0", given=(NORMALISED,)),
+    Identity(
+        Derivative(_room(alpha), alpha),
+        R**2 * alpha / 4 - mean(alpha) + average(),
+        reason="differentiate",
+    ),
+    Identity(average() - mean(Integer(0)), 0, reason="flat at 0", given=(NORMALISED,)),
+)
+PARABOLA = tangent(_room_convex, *_room_start, reason=r"$\delta(\alpha) \le R^2 \alpha^2/8$")
+
+# -- the ratio to the quadratic ------------------------------------------------------------------
+
+r0, r, reach, eps = (
+    Symbol("r", nonnegative=True),
+    *(Symbol(name, positive=True) for name in ("r", "b", "epsilon")),
+)
+above = define("u", (r,), 2 * (exp(r) - 1 - r) / r**2)
+below = define("l", (r,), 2 * (exp(-r) - 1 + r) / r**2)
+_rise = define("n", (r,), r * exp(r) + r + 2 - 2 * exp(r))
+_excess = define("c", (r,), exp(r) + exp(-r) - 2 - r**2)
+
+
+def _not_negative(f: Expr, curve: Expr, slope: Expr) -> tuple[Claim, ...]:
+    """f'' >= 0, f(0) = f'(0) = 0: f >= 0 on the half-line, and so for r > 0."""
+    zero = {r0: Integer(0)}
+    bends = Inequality(
+        Derivative(f, (r0, 2)), 0, relation=">=", form=curve, reason="differentiate twice"
     )
-    for percent, reach in (
+    convex = convexity(bends)
+    start = (
+        Identity(f.xreplace(zero), 0, reason="zero at 0"),
+        Identity(Derivative(f, r0), slope, reason="differentiate"),
+        Identity(slope.xreplace(zero), 0, reason="flat at 0"),
+    )
+    found = tangent(convex, *start)
+    return bends, convex, *start, found, instance(found, r0, r)
+
+
+_RISES = _not_negative(_rise(r0), r0 * exp(r0), r0 * exp(r0) - exp(r0) + 1)
+_EXCEEDS = _not_negative(_excess(r0), exp(-r0) * (exp(r0) - 1) ** 2, exp(r0) - exp(-r0) - 2 * r0)
+_steeper = Inequality(
+    Derivative(above(r), r),
+    0,
+    relation=">=",
+    form=2 * _rise(r) / r**3,
+    reason="the slope of the upper ratio",
+    given=(Sign(_rise(r)),),
+)
+_steeper_shown = discharged(_steeper, _RISES[-1])
+GROWS = derivative_sign(_steeper_shown, reason="the upper ratio increases")
+_mirrored = Inequality(
+    below(r),
+    2 - above(r),
+    relation=">=",
+    form=2 * _excess(r) / r**2,
+    reason="the lower ratio is closer to 1 than the upper",
+    given=(Sign(_excess(r)),),
+)
+CLOSER = discharged(_mirrored, _EXCEEDS[-1])
+_within_at = Inequality(
+    above(reach), 1 + eps, relation="<=", given=(Sign(1 + eps - above(reach)),),
+    reason=r"let the upper ratio at $b$ be within $\varepsilon$ of 1",
+)  # fmt: skip
+_within = up_to(GROWS, _within_at, reach, reason="then so it is before $b$")
+_x = R * positive
+_within_x, _closer_x = instance(_within, r, _x), instance(CLOSER, r, _x)
+_high = Inequality(
+    upper(positive),
+    (1 + eps) * quadratic(positive),
+    relation="<=",
+    form=-quadratic(positive) * (1 + eps - above(_x)),
+    reason=r"$U(\alpha) = Q(\alpha) u(R \alpha)$",
+    given=(Sign(1 + eps - above(_x)),),
+)
+_low = Inequality(
+    lower(positive),
+    (1 - eps) * quadratic(positive),
+    relation=">=",
+    form=quadratic(positive) * (below(_x) - (2 - above(_x)))
+    + quadratic(positive) * (1 + eps - above(_x)),
+    reason=r"$L(\alpha) = Q(\alpha) l(R \alpha)$",
+    given=(Sign(below(_x) - (2 - above(_x))), Sign(1 + eps - above(_x))),
+)
+_high_shown, _low_shown = discharged(_high, _within_x), discharged(_low, _closer_x, _within_x)
+
+
+def _ratio(envelope: Claim) -> tuple[Claim, ...]:
+    """From the envelope for strengths of one sign: within a share epsilon of the quadratic."""
+    here = instance(envelope, forward, positive)
+    high, low_side = half(here, "<="), half(here, ">=")
+    top, bottom = chained(high, _high_shown), chained(low_side, _low_shown)
+    within = between(
+        bottom, top, reason=r"the quadratic is within a share $\varepsilon$ up to $|\alpha| R = b$"
+    )
+    return here, high, low_side, top, bottom, within
+
+
+_RATIO, _RATIO_BACK = _ratio(ENVELOPE), _ratio(ENVELOPE_BACK)
+_REACHES = tuple(
+    Inequality(
+        above(b),
+        1 + Rational(percent, 100),
+        relation="<=",
+        reason=rf"$b = {float(b)}$ serves for $\varepsilon = {percent}/100$",
+    )
+    for percent, b in (
         (1, Rational(297, 10**4)),
         (5, Rational(1446, 10**4)),
         (10, Rational(2793, 10**4)),
     )
 )
+
+# -- sharp ---------------------------------------------------------------------------------------
+
+theta = Symbol("theta", nonnegative=True)
+other = Symbol("alpha", real=True, nonzero=True)
+_two = define(
+    "two",
+    (theta,),
+    log(1 - theta + theta * exp(other * R)) - other * theta * R,
+    text="δ_{0}(α)",
+    latex=r"\delta_{{{0}}}(\alpha)",
+)
+_two_quadratic = define(
+    "two_quadratic",
+    (theta,),
+    theta * (1 - theta) * (other * R) ** 2 / 2,
+    text="Q_{0}(α)",
+    latex=r"Q_{{{0}}}(\alpha)",
+)
+_two_slope = (exp(other * R) - 1) / (1 - theta + theta * exp(other * R)) - other * R
+_INSIDE = (Sign(1 - theta + theta * exp(other * R), strict=True),)
+
+
+def _first_order(f: Expr, slope: Expr, *given: Sign) -> tuple[Claim, ...]:
+    at = {theta: Integer(0)}
+    start = Identity(f.xreplace(at), 0, reason="zero for a constant $M$")
+    rise = Identity(Derivative(f, theta), slope, reason="differentiate", given=given)
+    return start, rise, taylor(start, (rise,), reason=r"at $\theta = 0$")
+
+
+_TWO = _first_order(_two(theta), _two_slope, *_INSIDE)
+_TWO_QUADRATIC = _first_order(_two_quadratic(theta), (1 - 2 * theta) * (other * R) ** 2 / 2)
+SHARP = quotient(
+    _TWO[-1],
+    _TWO_QUADRATIC[-1],
+    reason=r"$M = R$ with probability $\theta$ and 0 otherwise: as $\theta \to 0$ the ratio tends "
+    r"to the upper envelope for $\alpha > 0$, to the lower one for $\alpha < 0$",
+)
+
+# -- the third cumulant by the second ------------------------------------------------------------
+
+_b, _S, _T = (Symbol(name, real=True) for name in ("B", "S", "T"))
+_LEMMA = (
+    Sign(_b, strict=True),
+    Sign(R - _b),
+    Sign(_S),
+    Sign((R - _b) * _b - _S),
+    Sign(_b * (_b * _S - _T) - _S**2),
+)
+_below_line = Inequality(
+    _T,
+    _S * (_b - _S / _b),
+    relation="<=",
+    form=-(_b * (_b * _S - _T) - _S**2) / _b,
+    reason="divide by $B$",
+    given=_LEMMA,
+)
+_line = Inequality(
+    (_b - _S / _b) ** 2,
+    R**2 - 4 * _S,
+    relation="<=",
+    form=-((R - _b) * _b - _S) * (2 + (R - _b) / _b + _S / _b**2),
+    reason=r"the difference vanishes where $S = B (R - B)$",
+    given=_LEMMA,
+)
+_line_root = root(_line)
+_radicand = Inequality(
+    R**2 - 4 * _S,
+    0,
+    relation=">=",
+    form=(_b - _S / _b) ** 2 + ((R - _b) * _b - _S) * (2 + (R - _b) / _b + _S / _b**2),
+    reason="the same difference",
+    given=_LEMMA,
+)
+_scaled = Inequality(
+    _S * (_b - _S / _b),
+    _S * sqrt(R**2 - 4 * _S),
+    relation="<=",
+    form=-_S * (sqrt(R**2 - 4 * _S) - (_b - _S / _b)),
+    reason="multiply by $S$",
+    given=(*_LEMMA, Sign(R**2 - 4 * _S), Sign(sqrt(R**2 - 4 * _S) - (_b - _S / _b))),
+)
+_scaled_shown = discharged(_scaled, _radicand, _line_root)
+_LEMMA_STEPS = (_below_line, _line, _line_root, _radicand, _scaled, _scaled_shown)
+ROOT = chained(_below_line, _scaled_shown, reason="so a third moment is bounded by the second")
+
+
+def _root_bound(side: int) -> tuple[Claim, ...]:
+    """K''' (or -K''') <= K'' sqrt(R^2 - 4 K''), from the distance of the mean to one end of M."""
+    distance, rest = (ahead, R - w[y]) if side > 0 else (behind, w[y])
+    far = Integer(0) if side > 0 else R  # where the tokens of A lie: at the other end
+    pair, weight = tilted(x, alpha) * tilted(y, alpha), p[y] * exp(alpha * M[y])
+    b, gap = distance(alpha), (R - w[x] if side > 0 else w[x])
+    facts = (
+        Inequality(
+            b,
+            0,
+            form=(
+                R * Sum(weight, (y, 0, _BLOCK - 1)) + Sum(weight * rest, (y, _BLOCK, V - 1))
+            )
+            / Z(alpha),
+            reason=r"$M$ takes its least value, on the tokens of $A$" if side > 0
+            else r"$M$ takes its largest value, on the tokens of $A$",
+            given=(
+                *_RANGE,
+                Split(Integer(0), _BLOCK, V - 1),
+                Let(w[y], far, y, Integer(0), _BLOCK - 1),
+                Sign(V - _BLOCK),
+            ),
+        ),
+        Inequality(
+            R - b,
+            0,
+            relation=">=",
+            form=over_tokens(tilted(y, alpha) * (R - rest), y),
+            reason="a mean of a variable that is not negative",
+            given=_RANGE,
+        ),
+        _positive,
+        Inequality(
+            (R - b) * b - variance(alpha),
+            0,
+            relation=">=",
+            form=over_tokens(tilted(y, alpha) * w[y] * (R - w[y]), y),
+            reason="the mean of $w (R - w)$",
+            given=_RANGE,
+        ),
+        Inequality(
+            b * (b * variance(alpha) - side * third(alpha)) - variance(alpha) ** 2,
+            0,
+            relation=">=",
+            form=over_tokens(
+                over_tokens(pair * gap * rest * (w[x] - w[y]) ** 2, y),
+                x,
+            )
+            / 2,
+            reason="Cauchy-Schwarz in Lagrange's form",
+            given=_RANGE,
+        ),
+    )  # fmt: skip
+    at = specialised(ROOT, {_b: b, _S: variance(alpha), _T: side * third(alpha)})
+    return *facts, at, discharged(at, *facts)
+
+
+_ROOT, _ROOT_BACK = _root_bound(1), _root_bound(-1)
 
 _capped = Identity(
     R * Derivative(K(alpha), (alpha, 2)) - Derivative(K(alpha), (alpha, 3)),
@@ -209,9 +433,6 @@ _capped = Identity(
     reason=r"$K''$ and $K'''$ are the second and third central moments; write $M_y = \min M + w_y$",
     given=_RANGE,
 )
-_lagrange = (
-    over_tokens(over_tokens(q[x] * q[y] * (b - X[x]) * (b - X[y]) * (X[x] - X[y]) ** 2, y), x) / 2
-)
 _STEPS = (
     _capped,
     *_BASE,
@@ -219,42 +440,35 @@ _STEPS = (
     ENVELOPE,
     *_BACKWARD,
     ENVELOPE_BACK,
-    *_WITHIN,
-    Identity(
-        Derivative(_two_levels, theta),
-        _response(theta),
-        reason=r"sharp: let $M = R$ with probability $\theta$ and 0 otherwise; how $\Delta "
-        r"\mathrm{CE}$ grows with $\theta$ ...",
-        given=(Sign(1 - theta + theta * exp(alpha * R), strict=True),),
-    ),
-    Identity(
-        _response(Integer(0)),
-        exp(R * alpha) - 1 - R * alpha,
-        reason=r"... at $\theta = 0$: $\Delta \mathrm{CE}$ is $\theta (e^x - 1 - x) + "
-        r"O(\theta^2)$, and the quadratic is $\theta x^2/2 + O(\theta^2)$",
-    ),
-    *_GLOBAL,
+    *_RISES,
+    _steeper,
+    _steeper_shown,
+    GROWS,
+    *_EXCEEDS,
+    _mirrored,
+    CLOSER,
+    _within_at,
+    _within,
+    _within_x,
+    _closer_x,
+    _high,
+    _low,
+    _high_shown,
+    _low_shown,
+    *_RATIO,
+    *_RATIO_BACK,
+    *_REACHES,
+    *_TWO,
+    *_TWO_QUADRATIC,
+    SHARP,
+    _room_bends,
+    _room_convex,
+    *_room_start,
     PARABOLA,
-    *_GLOBAL_BACK,
-    PARABOLA_BACK,
-    Inequality(
-        b * (b * _mu2() - _mu3()) - _mu2() ** 2,
-        Integer(0),
-        relation=">=",
-        form=_lagrange,
-        reason=r"for $X = M - E[M]$ on $[-a, b]$, $a + b = R$: Cauchy-Schwarz in Lagrange's form, "
-        r"so $\mu_3 \le \mu_2 (b - \mu_2/b)$",
-        given=(*_CENTRED, Sign(b - X[y], for_all=(y,))),
-    ),
-    Inequality(
-        (a + b) ** 2 - 4 * (a * b - tau),
-        (b - (a * b - tau) / b) ** 2,
-        relation=">=",
-        form=2 * tau + tau / b * ((a * b - tau) / b + a),
-        reason=r"$\mu_2 = a b - \tau$ with $\tau = E[(b - X)(X + a)] \ge 0$ and $\mu_2 \ge 0$: so "
-        r"$(b - \mu_2/b)^2 \le R^2 - 4 \mu_2$. With $-M$: the same for $-\mu_3$",
-        given=(Sign(a * b - tau),),
-    ),
+    *_LEMMA_STEPS,
+    ROOT,
+    *_ROOT,
+    *_ROOT_BACK,
 )
 CE_RADIUS = Law(
     id="ce-radius",
@@ -263,12 +477,22 @@ CE_RADIUS = Law(
     paper=r"$\Delta \mathrm{CE}(\alpha) = \tfrac{1}{2} \mathrm{Var}(M) \alpha^2 + o(\alpha^2)$, "
     r"without a radius.",
     sharper=r"$|K'''| \le R K''$ with $R = \max M - \min M$, so with $x = |\alpha| R$ the ratio of "
-    r"$\Delta \mathrm{CE}$ to its quadratic lies between $2(e^{-x} - 1 + x)/x^2$ and $2(e^x - 1 - "
-    r"x)/x^2$, both sharp: within 1, 5, 10 % for $x \le 0.0297, 0.1446, 0.2793$. Globally $\Delta "
-    r"\mathrm{CE} \le \alpha^2 R^2/8$. Even $|K'''| \le K'' \sqrt{R^2 - 4 K''}$.",
+    r"$\Delta \mathrm{CE}$ to its quadratic lies between $2(e^{-x} - 1 + x)/x^2$ and "
+    r"$2(e^x - 1 - x)/x^2$, both sharp: within 1, 5, 10 % for $x \le 0.0297, 0.1446, 0.2793$. "
+    r"Globally $\Delta \mathrm{CE} \le \alpha^2 R^2/8$. Even $|K'''| \le K'' \sqrt{R^2 - 4 K''}$.",
     assumptions=(ASSUMPTION_2,),
     statement=_capped,
-    headline=(ENVELOPE, ENVELOPE_BACK, PARABOLA, PARABOLA_BACK),
+    headline=(
+        ENVELOPE,
+        ENVELOPE_BACK,
+        _RATIO[-1],
+        _RATIO_BACK[-1],
+        *_REACHES,
+        SHARP,
+        PARABOLA,
+        _ROOT[-1],
+        _ROOT_BACK[-1],
+    ),
     steps=tuple(dict.fromkeys(_STEPS)),
     builds_on=("ce-exact", "mean-slope", "ce-cumulants"),
     twin="steering_strength.theory.engine.cross_entropy.envelope",

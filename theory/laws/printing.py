@@ -316,7 +316,7 @@ def _given(g: Given, p: _Printer) -> list[str]:
 
 def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
     """The assumptions that symbols carry, beyond p > 0, real M and α, and whole sizes >= 1."""
-    ge = r"\geq" if p.latex else "≥"
+    ge, ne = (r"\geq", r"\neq") if p.latex else ("≥", "≠")
     symbols: set[Any] = set()
     arrays: dict[Any, Indexed] = {}
     pending = list(expressions)
@@ -353,6 +353,8 @@ def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
             found.append(f"{p.show(shown)} > 0")
         elif about.is_nonnegative:
             found.append(f"{p.show(shown)} {ge} 0")
+        elif about.is_nonzero and about.is_real:
+            found.append(f"{p.show(shown)} {ne} 0")
     return found
 
 

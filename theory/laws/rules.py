@@ -8,6 +8,7 @@ of analysis, cited once in `theory.laws.assumptions`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from sympy import (
     factorial,
     log,
     oo,
+    sqrt,
 )
 
 from steering_strength.theory.laws.assumptions import PRINCIPLES
@@ -41,6 +43,7 @@ from steering_strength.theory.laws.claims import (
     changed,
 )
 from steering_strength.theory.laws.kernel import Bounded, Sign
+from steering_strength.theory.laws.kernel.signs import real
 from steering_strength.theory.laws.shapes import Convex, Crosses, Expansion, Monotone, OnePeak
 
 __all__ = [
@@ -50,26 +53,38 @@ __all__ = [
     "between",
     "bounded_growth",
     "by_cases",
+    "chained",
     "convexity",
     "crossing",
+    "deduce",
     "derivative_sign",
     "detached",
+    "discharged",
     "gronwall",
+    "half",
     "instance",
     "integrated_twice",
     "largest",
     "logarithm",
+    "quotient",
     "reciprocal",
     "reflected",
+    "require",
+    "root",
+    "slope_of",
+    "specialised",
+    "still",
     "substituted",
     "tangent",
     "taylor",
+    "up_to",
     "valley",
     "zero_where",
 ]
 
 
 def deduce(name: str, conclusion: Any, premises: tuple[Claim, ...], reason: str) -> Any:
+    """The conclusion of the rule of this name, under the hypotheses of its premises."""
     return conclusion.deduced(PRINCIPLES[name], premises, reason)
 
 
@@ -86,6 +101,7 @@ def still(rule: str, variable: Symbol, *premises: Any) -> None:
 
 
 def slope_of(rule: str, e: Expr, order: int) -> tuple[Expr, Symbol]:
+    """The function and the variable of a derivative of this order; refuses anything else."""
     if not isinstance(e, Derivative) or len(e.variable_count) != 1:
         raise refuse(rule, f"{e} is no derivative by one variable")
     ((variable, n),) = e.variable_count
@@ -95,6 +111,7 @@ def slope_of(rule: str, e: Expr, order: int) -> tuple[Expr, Symbol]:
 
 
 def require(rule: str, holds: bool, why: str) -> None:
+    """Refuse premises, with the reason, unless they have what the rule needs."""
     if not holds:
         raise refuse(rule, why)
 
@@ -234,13 +251,18 @@ def _place(rule: str, f: Expr, variable: Symbol, value: Expr) -> Expr:
 def by_cases(case: Case, positive: Any, negative: Any, *, reason: str = "") -> Iff:
     """f > c in the one case, f <= c in the other: the case holds if and only if f > c."""
     rule = "two cases"
+    both = set(positive.given) & set(negative.given)  # what is given in either case
     for claim, relation, given in ((positive, ">", case.when), (negative, "<=", case.otherwise)):
         require(rule, isinstance(claim, Inequality) and claim.relation == relation, "no sign")
-        require(rule, claim.given == given, f"{claim.text()} is not about that case")
-    require(rule, (positive.lhs, positive.rhs) == (negative.lhs, negative.rhs), "two quantities")
+        require(
+            rule, set(claim.given) - both == set(given), f"{claim.text()} is about another case"
+        )
+    same = (positive.lhs, positive.rhs) == (negative.lhs, negative.rhs)
+    require(rule, same, "two quantities")
     sign = Inequality(positive.lhs, positive.rhs, relation=">")
-    both = deduce(rule, Iff(case, sign), (positive, negative), reason)
-    return replace(both, given=())  # the cases are spelled out in the claim
+    found = deduce(rule, Iff(case, sign), (positive, negative), reason)
+    # the cases are spelled out in the claim
+    return replace(found, given=tuple(g for g in positive.given if g in both))
 
 
 def detached(both: Any, one: Any, *, reason: str = "") -> Any:
@@ -277,23 +299,37 @@ def substituted(form: Any, claim: Any, *, reason: str = "") -> Any:
 
 
 def instance(claim: Any, variable: Symbol, value: Expr, *, reason: str = "") -> Any:
-    """A claim for all values of a real variable, at one of them."""
+    """A claim for all values of a real variable, hypotheses included, at one of them."""
+    return specialised(claim, {variable: value}, reason=reason)
+
+
+def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") -> Any:
+    """A claim for all values of some real variables, hypotheses included, at these values."""
     rule = "instance"
-    require(rule, isinstance(claim, Inequality | Identity), "no claim about all values")
-    allowed = (
-        value.is_positive if variable.is_positive else
-        value.is_nonnegative if variable.is_nonnegative else value.is_real
-    )  # fmt: skip
-    require(rule, bool(variable.is_real and allowed), f"{value} is no value of {variable}")
-    moved = variable in set().union(*(g.expressions()[0].free_symbols for g in claim.given), set())
-    derived = any(variable in d.variables for e in claim.expressions() for d in e.atoms(Derivative))
-    require(rule, not moved and not derived, f"{claim.text()} fixes {variable}")
-    still(rule, variable, claim)
-    at = {variable: value}
-    new = replace(claim, lhs=claim.lhs.xreplace(at), rhs=claim.rhs.xreplace(at), given=())
-    if isinstance(new, Inequality):
-        new = replace(new, form=None)
-    return deduce(rule, replace(new, by=None, premises=()), (claim,), reason)
+    require(rule, isinstance(claim, Inequality | Identity | Between), "no claim about all values")
+    for variable, value in values.items():
+        allowed = (
+            value.is_positive if variable.is_positive else
+            value.is_nonnegative if variable.is_nonnegative else value.is_real
+        )  # fmt: skip
+        require(rule, bool(variable.is_real and allowed), f"{value} is no value of {variable}")
+        moved = any(g.mentions(variable) for g in claim.given if not isinstance(g, Sign))
+        slopes = [d for e in claim.expressions() for d in e.atoms(Derivative)]
+        derived = any(variable in d.variables for d in slopes)
+        require(rule, not moved and not derived, f"{claim.text()} fixes {variable}")
+
+    def at(e: Expr) -> Expr:
+        return e.xreplace(values)
+
+    new: Any
+    if isinstance(claim, Between):
+        new = Between(at(claim.lower), at(claim.f), at(claim.upper))
+    elif isinstance(claim, Identity):
+        new = Identity(at(claim.lhs), at(claim.rhs))
+    else:
+        new = Inequality(at(claim.lhs), at(claim.rhs), relation=claim.relation)
+    given = tuple(g.map(at) for g in claim.given)
+    return replace(deduce(rule, new, (claim,), reason), given=given)
 
 
 def antiderivative(slope: Any, zero: Any, *, reason: str = "") -> Identity:
@@ -313,23 +349,29 @@ def antiderivative(slope: Any, zero: Any, *, reason: str = "") -> Identity:
     return deduce(rule, Identity(g, integral), (slope, zero), reason)
 
 
-def taylor(start: Any, *orders: tuple[Any, Any], at: Expr = S.Zero, reason: str = "") -> Expansion:
-    """f = c_0 at a point, f^(k) = g_k and g_k = c_k there: f = sum c_k (x - at)^k/k! + o(...)."""
+def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero, reason: str = "") -> Expansion:
+    """f = c_0 at a point, f^(k) = g_k and g_k = c_k there: f = sum c_k (x - at)^k/k! + o(...).
+
+    An order without its second identity takes for c_k what g_k is there as it stands.
+    """
     rule = "Taylor's theorem"
     premises: list[Claim] = [start]
     f = variable = None
     coefficients = []
-    for k, (slope, value) in enumerate(orders, start=1):
-        require(rule, isinstance(slope, Identity) and isinstance(value, Identity), "no identities")
+    for k, claims in enumerate(orders, start=1):
+        require(rule, all(isinstance(c, Identity) for c in claims), "no identities")
+        slope = claims[0]
         again = k > 1 and slope.lhs == Derivative(orders[k - 2][0].rhs, variable)
         if not again:  # else the derivative of the derivative before
             f_k, v_k = slope_of(rule, slope.lhs, k)
             require(rule, f in (None, f_k), "derivatives of different functions")
             f, variable = f_k, v_k
         there = slope.rhs.xreplace({variable: at})
-        require(rule, value.lhs == there, f"{value.text()} is not derivative {k} at {at}")
-        coefficients.append(value.rhs / factorial(k))
-        premises += [slope, value]
+        for value in claims[1:]:
+            require(rule, value.lhs == there, f"{value.text()} is not derivative {k} at {at}")
+            there = value.rhs
+        coefficients.append(there / factorial(k))
+        premises += claims
     if f is None or variable is None:
         raise refuse(rule, "no derivative is given")
     require(
@@ -362,8 +404,90 @@ def between(lower: Any, upper: Any, *, reason: str = "") -> Between:
     return deduce(rule, Between(lower.rhs, lower.lhs, upper.rhs), (lower, upper), reason)
 
 
-def tangent(convex: Any, value: Any, slope: Any, at_zero: Any, *, reason: str = "") -> Inequality:
-    """f convex, f(0) = 0, f' = g and g(0) = 0: f >= 0."""
+def half(both: Any, side: str, *, reason: str = "") -> Inequality:
+    """a <= f <= b: one of the two, f >= a or f <= b."""
+    rule = "both bounds"
+    require(rule, isinstance(both, Between) and side in {">=", "<="}, "no two bounds")
+    new = Inequality(both.f, both.lower if side == ">=" else both.upper, relation=side)
+    return deduce(rule, new, (both,), reason)
+
+
+def chained(first: Any, second: Any, *, reason: str = "") -> Inequality:
+    """a <= b and b <= c: a <= c (and the same for >=, and strictly if one of them is)."""
+    rule = "transitivity"
+    relations = {first.relation, second.relation}
+    ordered = relations <= {"<", "<="} or relations <= {">", ">="}
+    require(rule, isinstance(first, Inequality) and isinstance(second, Inequality), "no order")
+    require(rule, ordered and first.rhs == second.lhs, f"{first.text()}, {second.text()}")
+    strict = min(relations, key=len)
+    return deduce(rule, Inequality(first.lhs, second.rhs, relation=strict), (first, second), reason)
+
+
+def discharged(claim: Any, *facts: Any, reason: str = "") -> Any:
+    """A claim given that some things have a sign, and that they have: the claim without these."""
+    rule = "proved hypothesis"
+    rest = list(claim.given)
+    for fact in facts:
+        require(rule, isinstance(fact, Inequality) and fact.relation != "!=", "no sign")
+        up = fact.relation in {">", ">="}
+        difference = fact.lhs - fact.rhs if up else fact.rhs - fact.lhs
+        strict = "=" not in fact.relation
+        found = [
+            g
+            for g in rest
+            if isinstance(g, Sign) and g.expr == difference and (strict or not g.strict)
+        ]
+        require(rule, len(found) == 1, f"{difference} > 0 or >= 0 is not assumed")
+        fixed = [i for i in found[0].for_all if any(g.mentions(i) for g in fact.given)]
+        require(rule, not fixed, f"{fact.text()} is not shown for all {fixed}")
+        rest.remove(found[0])
+    new = replace(claim, form=None) if isinstance(claim, Inequality) else claim
+    given = tuple(dict.fromkeys([*rest, *(g for f in facts for g in f.given)]))
+    return replace(deduce(rule, new, (claim, *facts), reason), given=given)
+
+
+def up_to(rise: Any, end: Any, place: Expr, *, reason: str = "") -> Inequality:
+    """f increases and f(b) <= c: f(x) <= c for every x <= b."""
+    rule = "value of an increasing function"
+    require(rule, isinstance(rise, Monotone) and rise.increasing, "no rise")
+    require(rule, isinstance(end, Inequality) and end.relation in {"<", "<="}, "no upper bound")
+    v = rise.variable
+    require(rule, bool(place.is_positive or not v.is_positive), f"{place} may be outside {v}")
+    require(rule, rise.f.xreplace({v: place}) == end.lhs, f"{end.lhs} is no value of {rise.f}")
+    still(rule, v, end)
+    require(rule, v not in end.rhs.free_symbols, f"{end.rhs} moves")
+    found = deduce(rule, Inequality(rise.f, end.rhs, relation=end.relation), (rise, end), reason)
+    return replace(found, given=(*found.given, Sign(place - v)))
+
+
+def root(square: Any, *, reason: str = "") -> Inequality:
+    """u**2 <= v, u real: u <= sqrt(v)."""
+    rule = "square root"
+    require(rule, isinstance(square, Inequality) and square.relation == "<=", "no bound")
+    base, n = square.lhs.as_base_exp()
+    signs = tuple(g for g in square.given if isinstance(g, Sign))
+    require(rule, n == 2 and real(base, signs), f"{square.lhs} is no square of a real number")
+    return deduce(rule, Inequality(base, sqrt(square.rhs), relation="<="), (square,), reason)
+
+
+def quotient(above: Any, below: Any, *, reason: str = "") -> Expansion:
+    """f = a x + o(x) and g = b x + o(x), b > 0: f/g = a/b + o(1) as x -> 0."""
+    rule = "quotient of leading terms"
+    for e in (above, below):
+        require(rule, isinstance(e, Expansion) and len(e.coefficients) == 2, "no leading term")
+        require(rule, e.coefficients[0] == 0, f"{e.text()} has a constant term")
+    same = (above.variable, above.at) == (below.variable, below.at)
+    require(rule, same, "expansions at two places")
+    b = below.coefficients[1]
+    require(rule, bool(b.is_positive), f"{b} may not be positive")
+    new = Expansion(above.f / below.f, above.variable, (above.coefficients[1] / b,), at=above.at)
+    return deduce(rule, new, (above, below), reason)
+
+
+def tangent(
+    convex: Any, value: Any, slope: Any, at_zero: Any, *, side: int = 0, reason: str = ""
+) -> Inequality:
+    """f convex, f(0) = 0, f' = g and g(0) = 0: f >= 0; strictly convex: f > 0 on a side of 0."""
     rule = "a convex function lies above its tangents"
     require(rule, isinstance(convex, Convex), "no convex function")
     f, variable = convex.f, convex.variable
@@ -375,7 +499,12 @@ def tangent(convex: Any, value: Any, slope: Any, at_zero: Any, *, reason: str = 
     require(rule, (at_zero.lhs, at_zero.rhs) == (slope.rhs.xreplace(zero), 0), "no f'(0) = 0")
     premises = (convex, value, slope, at_zero)
     still(rule, variable, *premises)
-    return deduce(rule, Inequality(f, 0, relation=">="), premises, reason)
+    new = Inequality(f, 0, relation=">=")
+    if side:
+        require(rule, convex.strict and not variable.is_nonnegative, "no strict convexity")
+        away = Symbol(variable.name, positive=True)
+        new = Inequality(f.xreplace({variable: side * away}), 0)
+    return deduce(rule, new, premises, reason)
 
 
 def bounded_growth(zero: Any, upper: Any, lower: Any, *, reason: str = "") -> Inequality:

@@ -218,7 +218,11 @@ class NormalForm:
             if exponent < 0 and self.sign(base) not in {"+", "-", "!0"}:
                 raise Undecided(f"division by {base}, which may vanish")
             return self.ratio(base) ** exponent
-        if self.sign(base) != POSITIVE:
+        code = self.sign(base)
+        if code in {NONNEGATIVE, ZERO} and exponent.is_Rational and exponent.is_positive:
+            whole, part = divmod(exponent.p, exponent.q)
+            return self.ratio(base) ** whole * self._root(base, exponent.q) ** part
+        if code != POSITIVE:
             raise Undecided(f"power {exponent} of {base}, which may not be positive")
         return self._exp(self.ratio(exponent) * self._log(base))
 

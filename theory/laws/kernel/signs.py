@@ -147,8 +147,10 @@ def real(e: Expr, signs: tuple[Sign, ...] = ()) -> bool:
         base, n = (e.args[0], e.args[0]) if isinstance(e, log) else e.args
         if isinstance(e, Pow) and n.is_Integer and n > 0:
             return real(base, signs)
+        root = isinstance(e, Pow) and n.is_Rational and n.is_positive
+        enough = {POSITIVE, NONNEGATIVE, ZERO} if root else {POSITIVE}
         try:
-            return sign_of(base, signs) == POSITIVE and real(n, signs)
+            return sign_of(base, signs) in enough and real(n, signs)
         except Undecided:
             return False
     return False
