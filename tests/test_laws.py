@@ -79,8 +79,13 @@ IDS = [  # in the order of the paper
 
 
 def unfolded(e):
-    """In sums over entries, bound indices numbered in order, so that equal sums are equal."""
-    e = unfold(e).xreplace({Symbol("alpha", nonnegative=True): alpha})
+    """In sums over entries, bound indices numbered in order, so that equal sums are equal.
+
+    A variable is the same on the line and on a half-line, which is printed as a sign.
+    """
+    e = unfold(e)
+    halves = {s for s in e.free_symbols if isinstance(s, Symbol) and s.name in ("alpha", "r")}
+    e = e.xreplace({s: Symbol(s.name, real=True) for s in halves})
     indices = sorted({i for s in e.atoms(Sum) for i, *_ in s.limits}, key=str)
     return rename_bound(e).as_dummy() if indices else e
 

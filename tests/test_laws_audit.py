@@ -19,7 +19,7 @@ SEEDS = (1, 2)
 
 def _draw(step, seed):
     """A rule's conclusion carries the hypotheses of all its premises, which are hard to meet."""
-    tries = 4 if step.by else 24
+    tries = 4 if step.by else 60
     return draw(step.expressions(), step.hypotheses(), seed=seed, tries=tries)
 
 

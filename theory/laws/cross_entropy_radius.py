@@ -318,20 +318,15 @@ SHARP = quotient(
 # -- the third cumulant by the second ------------------------------------------------------------
 
 _b, _S, _T = (Symbol(name, real=True) for name in ("B", "S", "T"))
-_LEMMA = (
-    Sign(_b, strict=True),
-    Sign(R - _b),
-    Sign(_S),
-    Sign((R - _b) * _b - _S),
-    Sign(_b * (_b * _S - _T) - _S**2),
-)
+_APART = Sign(_b, strict=True)
+_LINE = (_APART, Sign(R - _b), Sign(_S), Sign((R - _b) * _b - _S))
 _below_line = Inequality(
     _T,
     _S * (_b - _S / _b),
     relation="<=",
     form=-(_b * (_b * _S - _T) - _S**2) / _b,
     reason="divide by $B$",
-    given=_LEMMA,
+    given=(_APART, Sign(_b * (_b * _S - _T) - _S**2)),
 )
 _line = Inequality(
     (_b - _S / _b) ** 2,
@@ -339,7 +334,7 @@ _line = Inequality(
     relation="<=",
     form=-((R - _b) * _b - _S) * (2 + (R - _b) / _b + _S / _b**2),
     reason=r"the difference vanishes where $S = B (R - B)$",
-    given=_LEMMA,
+    given=_LINE,
 )
 _line_root = root(_line)
 _radicand = Inequality(
@@ -348,7 +343,7 @@ _radicand = Inequality(
     relation=">=",
     form=(_b - _S / _b) ** 2 + ((R - _b) * _b - _S) * (2 + (R - _b) / _b + _S / _b**2),
     reason="the same difference",
-    given=_LEMMA,
+    given=_LINE,
 )
 _scaled = Inequality(
     _S * (_b - _S / _b),
@@ -356,7 +351,12 @@ _scaled = Inequality(
     relation="<=",
     form=-_S * (sqrt(R**2 - 4 * _S) - (_b - _S / _b)),
     reason="multiply by $S$",
-    given=(*_LEMMA, Sign(R**2 - 4 * _S), Sign(sqrt(R**2 - 4 * _S) - (_b - _S / _b))),
+    given=(
+        _APART,
+        Sign(_S),
+        Sign(R**2 - 4 * _S),
+        Sign(sqrt(R**2 - 4 * _S) - (_b - _S / _b)),
+    ),
 )
 _scaled_shown = discharged(_scaled, _radicand, _line_root)
 _LEMMA_STEPS = (_below_line, _line, _line_root, _radicand, _scaled, _scaled_shown)
