@@ -50,6 +50,15 @@ Proof.
   - now exists c.
 Qed.
 
+(** The same with the two ends in any order. *)
+Lemma mean_value_between (f df : R -> R) (a b : R) :
+  (forall x, is_derive f x (df x)) ->
+  exists c, Rmin a b <= c <= Rmax a b /\ f b - f a = df c * (b - a).
+Proof.
+  intros Hd; apply (MVT_gen f a b df); intros x _; [apply Hd|].
+  apply derivable_continuous_pt; exists (df x); now apply is_derive_Reals.
+Qed.
+
 Lemma increasing_between (f df : R -> R) (a b : R) :
   (forall x, a <= x <= b -> is_derive f x (df x)) -> (forall x, a < x < b -> 0 < df x) ->
   a < b -> f a < f b.

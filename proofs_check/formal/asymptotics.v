@@ -63,6 +63,20 @@ Proof.
   apply (is_lim_opp (fun t => t) m_infty m_infty), is_lim_id.
 Qed.
 
+(** The derivative at 0 as a limit of difference quotients. *)
+Lemma is_derive_quotient (f : R -> R) (d : R) :
+  is_lim (fun t => (f t - f 0) / t) 0 d <-> is_derive f 0 d.
+Proof.
+  split; intros H; [apply is_derive_Reals; apply is_lim_spec in H|apply is_derive_Reals in H];
+    [|apply is_lim_spec]; intros eps.
+  - intros He; destruct (H (mkposreal eps He)) as [delta Hd]; exists delta; intros t Ht0 Ht.
+    rewrite Rplus_0_l; apply (Hd t); [|easy].
+    change (Rabs (t - 0) < delta); now rewrite Rminus_0_r.
+  - destruct (H eps (cond_pos eps)) as [delta Hd]; exists delta; intros t Ht Ht0.
+    change (Rabs (t - 0) < delta) in Ht; rewrite Rminus_0_r in Ht.
+    specialize (Hd t Ht0 Ht); now rewrite Rplus_0_l in Hd.
+Qed.
+
 (** ** Second order *)
 
 (** A function that is flat at 0, with curvature [c] there, is [c t^2 / 2] to second order: the

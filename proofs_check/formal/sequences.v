@@ -451,29 +451,19 @@ Proof.
   - rewrite expect_minus, expect_const, expect_scal, Hc; apply Req_le; field; lra.
 Qed.
 
-(** The mean value theorem with the two ends in any order. *)
-Lemma mean_value_either (f df : R -> R) a b :
-  (forall x, is_derive f x (df x)) -> exists c, f b - f a = df c * (b - a).
-Proof.
-  intros Hf; destruct (Rtotal_order a b) as [H|[->|H]].
-  - destruct (mean_value f df a b H) as [c [_ He]]; [auto|now exists c].
-  - exists b; ring.
-  - destruct (mean_value f df b a H) as [c [_ He]]; [auto|exists c; lra].
-Qed.
-
 Lemma K_doubled low high alpha past :
   (forall z, In z vocab -> low <= M z <= high) ->
   K past (2 * alpha) - 2 * K past alpha <= alpha ^ 2 * (high - low) ^ 2 / 4.
 Proof.
   intros HM.
-  destruct (mean_value_either (fun t => K past (alpha + t) - K past t)
-    (fun t => mean past (alpha + t) - mean past t) 0 alpha) as [c Hc].
+  destruct (mean_value_between (fun t => K past (alpha + t) - K past t)
+    (fun t => mean past (alpha + t) - mean past t) 0 alpha) as [c [_ Hc]].
   { intros t; apply @is_derive_minus; [|apply mean_slope; auto].
     eapply is_derive_value.
     - apply (is_derive_comp (K past) (fun t => alpha + t)); [apply mean_slope; auto|].
       auto_derive; [easy|reflexivity].
     - unfold scal; simpl; unfold mult; simpl; ring. }
-  destruct (mean_value_either (mean past) (Var past) c (alpha + c)) as [d Hd];
+  destruct (mean_value_between (mean past) (Var past) c (alpha + c)) as [d [_ Hd]];
     [intros; apply mean_slope_second; auto|].
   rewrite Hd, Rplus_0_r, (K_0 vocab (p past) M (p_total past)) in Hc.
   replace (alpha + alpha) with (2 * alpha) in Hc by ring.

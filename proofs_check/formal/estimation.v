@@ -1,0 +1,603 @@
+(** * How sure is an advised strength?
+
+    The log-odds are estimated from finitely many texts, so the strength that spends a budget is an
+    estimate too.  Its derivative in the log-odds says how far each text moves it; independent texts
+    make the variance of the log-odds, and so, to first order, that of the strength. *)
+
+From Coq Require Import Reals List Lra.
+From Coquelicot Require Import Coquelicot.
+From SteeringStrength Require Import tokens analysis asymptotics tilting cross_entropy sequences.
+Import ListNotations.
+Open Scope R_scope.
+
+(** ** The derivative of a root *)
+
+(** A root that moves continuously with a parameter [s] moves at the rate of the implicit function
+    theorem; only the slope in the unknown needs to be continuous, and only at one point. *)
+Lemma implicit_derivative (G slope : R -> R -> R) (root : R -> R) (shift : R) :
+  (forall a s, is_derive (fun t => G t s) a (slope a s)) ->
+  continuity_2d_pt slope (root 0) 0 -> slope (root 0) 0 <> 0 ->
+  is_derive (G (root 0)) 0 shift -> continuity_pt root 0 ->
+  locally 0 (fun s => G (root s) s = G (root 0) 0) ->
+  is_derive root 0 (- shift / slope (root 0) 0).
+Proof.
+  intros HG Hc Hne Hs Hroot Hlevel; set (a := root 0) in *.
+  (* the slope of the chord between the two roots *)
+  set (chord := fun s => if Req_EM_T (root s) a then slope a s
+                         else (G (root s) s - G a s) / (root s - a)).
+  assert (Hchord : forall s, G (root s) s - G a s = chord s * (root s - a)).
+  { intros s; unfold chord; destruct (Req_EM_T (root s) a) as [->|Hr]; [ring|field; lra]. }
+  assert (Hlim : is_lim chord 0 (slope a 0)).
+  { apply is_lim_spec; intros eps; destruct (Hc eps) as [delta Hdelta].
+    destruct (Hroot delta (cond_pos delta)) as [gamma [Hgamma Hnear]].
+    exists (mkposreal (Rmin gamma delta) (Rmin_pos _ _ Hgamma (cond_pos delta))).
+    intros s Hs' Hs0; change (Rabs (s - 0) < Rmin gamma delta) in Hs'.
+    rewrite Rminus_0_r in Hs'.
+    pose proof (Rmin_l gamma delta); pose proof (Rmin_r gamma delta).
+    assert (Hclose : Rabs (root s - a) < delta).
+    { apply (Hnear s); split; [split; [exact I|now apply not_eq_sym]|].
+      unfold dist; simpl; unfold R_dist; rewrite Rminus_0_r; lra. }
+    unfold chord; destruct (Req_EM_T (root s) a) as [Hr|Hr].
+    - apply Hdelta; [rewrite Rminus_diag_eq, Rabs_R0 by easy; apply cond_pos|].
+      rewrite Rminus_0_r; lra.
+    - destruct (mean_value_between (fun t => G t s) (fun t => slope t s) a (root s))
+        as [c [Hin He]]; [auto|].
+      replace ((G (root s) s - G a s) / (root s - a)) with (slope c s) by (rewrite He; field; lra).
+      apply Hdelta; [|rewrite Rminus_0_r; lra].
+      eapply Rle_lt_trans; [|exact Hclose]; revert Hin; unfold Rmin, Rmax, Rabs.
+      destruct (Rle_dec a (root s)), (Rcase_abs (c - a)), (Rcase_abs (root s - a)); lra. }
+  apply is_derive_quotient; fold a.
+  apply is_lim_ext_loc with (fun s => - ((G a s - G a 0) / s) * / chord s).
+  - assert (Hchord0 : Rbar_locally' 0 (fun s => chord s <> 0)).
+    { apply (Hlim (fun y => y <> 0)); destruct (Rdichotomy _ _ Hne).
+      - apply (filter_imp (fun y => y < 0)); [intros; lra|now apply open_lt].
+      - apply (filter_imp (fun y => 0 < y)); [intros; lra|now apply open_gt]. }
+    assert (Hlevel0 : Rbar_locally' 0 (fun s => G (root s) s = G a 0)).
+    { destruct Hlevel as [e He]; exists e; intros; now apply He. }
+    assert (Hs0 : Rbar_locally' 0 (fun s => s <> 0)) by (now exists (mkposreal 1 Rlt_0_1)).
+    refine (filter_imp _ _ _ (filter_and _ _ (filter_and _ _ Hchord0 Hlevel0) Hs0)).
+    intros s [[Hk Hl] Hs']; specialize (Hchord s); rewrite Hl in Hchord.
+    replace (root s - a) with ((G a 0 - G a s) / chord s) by (rewrite Hchord; field; easy).
+    field; easy.
+  - apply lim_mult; [|now apply lim_inv].
+    apply (is_lim_opp (fun s => (G a s - G a 0) / s) 0 shift); now apply is_derive_quotient.
+Qed.
+
+(** The positive root of a function that rises from 0 moves continuously. *)
+Lemma root_continuity (G : R -> R -> R) (root : R -> R) (level : R) :
+  (forall s a b, 0 <= a <= b -> G a s <= G b s) -> (forall a b, 0 <= a < b -> G a 0 < G b 0) ->
+  (forall a, continuity_pt (G a) 0) ->
+  locally 0 (fun s => 0 < root s /\ G (root s) s = level) ->
+  continuity_pt root 0.
+Proof.
+  intros Hle Hlt Hc Hroot.
+  destruct (locally_singleton 0 _ Hroot) as [H0 E0]; destruct Hroot as [near Hroot].
+  intros eps Heps; set (e := Rmin eps (root 0) / 2).
+  pose proof (Rmin_l eps (root 0)); pose proof (Rmin_r eps (root 0)).
+  assert (He : 0 < Rmin eps (root 0)) by (now apply Rmin_pos).
+  pose proof (Hlt (root 0 - e) (root 0) ltac:(unfold e; lra)) as Hlow.
+  pose proof (Hlt (root 0) (root 0 + e) ltac:(unfold e; lra)) as Hhigh; rewrite E0 in Hlow, Hhigh.
+  destruct (Hc (root 0 - e) (level - G (root 0 - e) 0) ltac:(lra)) as [u [Hu Hul]].
+  destruct (Hc (root 0 + e) (G (root 0 + e) 0 - level) ltac:(lra)) as [v [Hv Hvl]].
+  exists (Rmin near (Rmin u v)); split; [repeat apply Rmin_pos; auto; apply cond_pos|].
+  intros s [[_ Hs0] Hs]; unfold dist in *; simpl in *; unfold R_dist in *.
+  pose proof (Rmin_l near (Rmin u v)); pose proof (Rmin_r near (Rmin u v)).
+  pose proof (Rmin_l u v); pose proof (Rmin_r u v).
+  assert (Hin : D_x no_cond 0 s) by (split; [exact I|easy]).
+  assert (Hsu : Rabs (s - 0) < u) by lra; assert (Hsv : Rabs (s - 0) < v) by lra.
+  specialize (Hul s (conj Hin Hsu)); specialize (Hvl s (conj Hin Hsv)).
+  apply Rabs_def2 in Hul; apply Rabs_def2 in Hvl.
+  destruct (Hroot s) as [Hpos Hs'].
+  { change (Rabs (s - 0) < near); lra. }
+  assert (root 0 - e < root s).
+  { apply Rnot_le_lt; intros Hn; specialize (Hle s _ _ (conj (Rlt_le _ _ Hpos) Hn)); lra. }
+  assert (root s < root 0 + e).
+  { apply Rnot_le_lt; intros Hn.
+    specialize (Hle s (root 0 + e) (root s) ltac:(unfold e in *; lra)); lra. }
+  apply Rabs_def1; unfold e in *; lra.
+Qed.
+
+(** ** The strength that spends a budget, as the log-odds change *)
+
+Lemma continuity_2d_Sum {T : Type} (l : list T) (f : T -> R -> R -> R) x y :
+  (forall z, In z l -> continuity_2d_pt (f z) x y) ->
+  continuity_2d_pt (fun a s => Sum l (fun z => f z a s)) x y.
+Proof.
+  induction l as [|z l IH]; intros H; simpl; [apply continuity_2d_pt_const|].
+  apply continuity_2d_pt_plus; [apply H; now left|apply IH; intros; apply H; now right].
+Qed.
+
+Section Change.
+
+Context {T J : Type}.
+Variable vocab : list T.
+Variable contexts : list J.
+Variable pi : J -> R.
+Variable p : J -> T -> R.
+Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
+Hypothesis pi_total : Sum contexts pi = 1.
+Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
+Hypothesis p_total : forall j, Sum vocab (p j) = 1.
+
+Notation over := (over contexts pi).
+Notation tilted j M alpha := (tilted vocab (p j) M alpha).
+Notation mean j M := (mean vocab (p j) M).
+Notation increase := (increase vocab contexts pi p).
+
+(** How fast the strength moves that spends a fixed budget, if the log-odds move along [d]. *)
+Definition sensitivity (M : T -> R) (alpha : R) (d : T -> R) : R :=
+  - over (fun j => alpha * Sum vocab (fun z => (tilted j M alpha z - p j z) * d z))
+  / over (fun j => mean j M alpha - mean j M 0).
+
+Variable M : R -> T -> R.
+Variable d : T -> R.
+Hypothesis M_derive : forall z, is_derive (fun s => M s z) 0 (d z).
+
+Let slope (a s : R) : R := over (fun j => mean j (M s) a - mean j (M s) 0).
+
+Lemma mean_ratio j N alpha :
+  mean j N alpha = Sum vocab (fun z => p j z * exp (alpha * N z) * N z)
+                   * / Sum vocab (fun z => p j z * exp (alpha * N z)).
+Proof.
+  unfold tilting.mean, E; fold (Z vocab (p j) N alpha); rewrite <- Sum_scal_r; apply Sum_ext.
+  intros; rewrite tilted_ratio by auto; unfold Rdiv; ring.
+Qed.
+
+Lemma M_continuity z x : continuity_2d_pt (fun _ s => M s z) x 0.
+Proof.
+  apply (continuity_1d_2d_pt_comp (fun s => M s z) (fun _ s => s)); [|apply continuity_2d_pt_id2].
+  eapply derive_continuity, M_derive.
+Qed.
+
+Lemma mean_continuity_2d j (f : R -> R) x :
+  continuity_pt f x -> continuity_2d_pt (fun a s => mean j (M s) (f a)) x 0.
+Proof.
+  intros Hf; apply (continuity_2d_pt_ext (fun a s =>
+    Sum vocab (fun z => p j z * exp (f a * M s z) * M s z)
+    * / Sum vocab (fun z => p j z * exp (f a * M s z)))); [intros; symmetry; apply mean_ratio|].
+  assert (Hexp : forall z, continuity_2d_pt (fun a s => p j z * exp (f a * M s z)) x 0).
+  { intros z; apply continuity_2d_pt_mult; [apply continuity_2d_pt_const|].
+    apply (continuity_1d_2d_pt_comp exp (fun a s => f a * M s z)).
+    - apply derivable_continuous_pt, derivable_pt_exp.
+    - apply continuity_2d_pt_mult; [|apply M_continuity].
+      apply (continuity_1d_2d_pt_comp f (fun a _ => a)); [easy|apply continuity_2d_pt_id1]. }
+  apply continuity_2d_pt_mult.
+  - apply (continuity_2d_Sum vocab (fun z a s => p j z * exp (f a * M s z) * M s z)).
+    intros z _; apply continuity_2d_pt_mult; [apply Hexp|apply M_continuity].
+  - apply continuity_2d_pt_inv.
+    + now apply (continuity_2d_Sum vocab (fun z a s => p j z * exp (f a * M s z))).
+    + apply Rgt_not_eq, (Z_pos vocab (p j) (M 0) (p_pos j) (p_total j) (f x)).
+Qed.
+
+Lemma slope_continuity x : continuity_2d_pt slope x 0.
+Proof.
+  apply (continuity_2d_Sum contexts (fun j a s => pi j * (mean j (M s) a - mean j (M s) 0))).
+  intros j _; apply continuity_2d_pt_mult; [apply continuity_2d_pt_const|].
+  apply continuity_2d_pt_minus.
+  - apply (mean_continuity_2d j (fun a => a)), derivable_continuous_pt, derivable_pt_id.
+  - apply (mean_continuity_2d j (fun _ => 0)), derivable_continuous_pt, derivable_pt_const.
+Qed.
+
+(** At a fixed strength the increase changes at a rate that the two distributions give. *)
+Lemma increase_change alpha :
+  is_derive (fun s => increase (M s) alpha) 0
+    (over (fun j => alpha * Sum vocab (fun z => (tilted j (M 0) alpha z - p j z) * d z))).
+Proof.
+  apply (is_derive_ext (fun s => over (fun j =>
+    K vocab (p j) (M s) alpha - alpha * Sum vocab (fun z => p j z * M s z)))).
+  { intros s; symmetry; rewrite ce_exact by auto; apply over_ext; intros; f_equal.
+    now rewrite (mean_unsteered vocab p (M s) p_total). }
+  apply (is_derive_Sum contexts (fun j s => pi j * (K vocab (p j) (M s) alpha
+      - alpha * Sum vocab (fun z => p j z * M s z)))
+    (fun j _ => pi j * (alpha * Sum vocab (fun z => (tilted j (M 0) alpha z - p j z) * d z)))).
+  intros j _; apply @is_derive_scal; eapply is_derive_value.
+  - apply is_derive_difference.
+    + apply (is_derive_comp ln (fun s => Z vocab (p j) (M s) alpha));
+        [apply is_derive_ln, Z_pos; auto|].
+      apply (is_derive_Sum vocab (fun z s => p j z * exp (alpha * M s z))
+        (fun z _ => p j z * (alpha * d z * exp (alpha * M 0 z)))); intros z _.
+      apply @is_derive_scal, (is_derive_comp exp (fun s => alpha * M s z));
+        [apply is_derive_exp|apply @is_derive_scal, M_derive].
+    + apply @is_derive_scal.
+      apply (is_derive_Sum vocab (fun z s => p j z * M s z) (fun z _ => p j z * d z)).
+      intros z _; apply @is_derive_scal, M_derive.
+  - unfold scal; simpl; unfold mult; simpl.
+    rewrite <- Sum_scal_r, <- !Sum_scal, <- Sum_minus; apply Sum_ext; intros z _.
+    rewrite tilted_ratio by auto; unfold Rdiv; ring.
+Qed.
+
+Lemma slope_nonneg s a : 0 <= a -> 0 <= slope a s.
+Proof.
+  intros Ha; apply over_nonneg; auto; intros j _.
+  enough (mean j (M s) 0 <= mean j (M s) a) by lra.
+  apply (nondecreasing (mean j (M s)) (Var vocab (p j) (M s))); [| |easy]; intros.
+  - apply mean_slope_second; auto.
+  - apply mean_slope_nonnegative; auto.
+Qed.
+
+Lemma increase_nondecreasing s a b : 0 <= a <= b -> increase (M s) a <= increase (M s) b.
+Proof.
+  intros Hab.
+  destruct (mean_value_between (increase (M s)) (fun a => slope a s) a b) as [c [Hc He]].
+  - intros; apply increase_derive; auto.
+  - rewrite Rmin_left, Rmax_right in Hc by lra; pose proof (slope_nonneg s c); nra.
+Qed.
+
+Hypothesis varied : not_constant vocab (M 0).
+
+(** [influence] Beyond the paper, Sec. 6 (conclusion).  Let the log-odds move along any
+    differentiable path.  The positive strength that spends a budget is a differentiable function of
+    it, and its derivative is the ratio of two expectations at the strength itself: no new root is
+    needed. *)
+Theorem influence (root : R -> R) budget :
+  locally 0 (fun s => 0 < root s /\ increase (M s) (root s) = budget) ->
+  is_derive root 0
+    (- over (fun j => root 0 * Sum vocab (fun z => (tilted j (M 0) (root 0) z - p j z) * d z))
+     / over (fun j => mean j (M 0) (root 0) - mean j (M 0) 0)).
+Proof.
+  intros Hroot; destruct (locally_singleton 0 _ Hroot) as [H0 E0].
+  apply (implicit_derivative (fun a s => increase (M s) a) slope root).
+  - intros; apply increase_derive; auto.
+  - apply slope_continuity.
+  - apply Rgt_not_eq; pose proof (over_const contexts pi pi_total 0) as Hzero.
+    apply Rle_lt_trans with (1 := Req_le _ _ (eq_sym Hzero)); apply over_lt; auto; intros j _.
+    enough (mean j (M 0) 0 < mean j (M 0) (root 0)) by lra; apply mean_slope_increasing; auto.
+  - apply increase_change.
+  - apply (root_continuity (fun a s => increase (M s) a) root budget); [| | |exact Hroot].
+    + intros; now apply increase_nondecreasing.
+    + apply (ce_exact_valley vocab contexts pi p (M 0)); auto.
+    + intros; eapply derive_continuity, increase_change.
+  - destruct Hroot as [e He]; exists e; intros s Hs; rewrite E0; now apply He.
+Qed.
+
+End Change.
+
+(** ** Independent texts *)
+
+Section Sampling.
+
+Context {S : Type}.
+Variable pool : list S.
+Variable q : S -> R.
+Hypothesis q_total : Sum pool q = 1.
+
+(** The probability of a sample of independent texts, and expectations over samples of [n]. *)
+Definition drawn (x : list S) : R := fold_right Rmult 1 (map q x).
+Definition sampled (n : nat) (f : list S -> R) : R :=
+  Sum (texts pool n) (fun x => drawn x * f x).
+Definition population_mean (f : S -> R) : R := Sum pool (fun i => q i * f i).
+Definition population_variance (f : S -> R) : R :=
+  Sum pool (fun i => q i * (f i - population_mean f) ^ 2).
+
+Lemma sampled_ext n f g :
+  (forall x, In x (texts pool n) -> f x = g x) -> sampled n f = sampled n g.
+Proof. intros H; apply Sum_ext; intros; now rewrite H. Qed.
+
+Lemma sampled_step n f :
+  sampled (Datatypes.S n) f = Sum pool (fun i => q i * sampled n (fun x => f (i :: x))).
+Proof.
+  unfold sampled; rewrite Sum_texts; apply Sum_ext; intros i _.
+  rewrite <- Sum_scal; apply Sum_ext; intros; unfold drawn; simpl; ring.
+Qed.
+
+Lemma sampled_plus n f g : sampled n (fun x => f x + g x) = sampled n f + sampled n g.
+Proof. unfold sampled; rewrite <- Sum_plus; apply Sum_ext; intros; ring. Qed.
+
+Lemma sampled_scal n c f : sampled n (fun x => c * f x) = c * sampled n f.
+Proof. unfold sampled; rewrite <- Sum_scal; apply Sum_ext; intros; ring. Qed.
+
+Lemma sampled_const n c : sampled n (fun _ => c) = c.
+Proof.
+  induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
+  rewrite sampled_step, IH, Sum_scal_r, q_total; ring.
+Qed.
+
+Lemma sampled_sum n f : sampled n (fun x => Sum x f) = INR n * population_mean f.
+Proof.
+  induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
+  rewrite sampled_step, S_INR; unfold population_mean.
+  rewrite (Sum_ext pool _ (fun i => q i * f i + q i * (INR n * population_mean f))).
+  - rewrite Sum_plus, Sum_scal_r, q_total; unfold population_mean; ring.
+  - intros i _; rewrite <- Rmult_plus_distr_l, <- IH; f_equal.
+    rewrite <- (sampled_const n (f i)) at 1; apply (sampled_plus n (fun _ => f i)).
+Qed.
+
+Lemma sampled_square n f :
+  population_mean f = 0 ->
+  sampled n (fun x => Sum x f ^ 2) = INR n * Sum pool (fun i => q i * f i ^ 2).
+Proof.
+  intros H0; induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
+  set (v := Sum pool (fun i => q i * f i ^ 2)) in *; rewrite sampled_step, S_INR.
+  rewrite (Sum_ext pool _ (fun i => q i * f i ^ 2 + q i * (INR n * v))).
+  - rewrite Sum_plus, Sum_scal_r, q_total; fold v; ring.
+  - intros i _; rewrite <- Rmult_plus_distr_l; f_equal.
+    rewrite (sampled_ext n _ (fun x => f i ^ 2 + (2 * f i * Sum x f + Sum x f ^ 2)))
+      by (intros; simpl Sum; ring).
+    rewrite (sampled_plus n (fun _ => f i ^ 2)), sampled_plus, sampled_const, sampled_scal, IH.
+    rewrite sampled_sum, H0; ring.
+Qed.
+
+Lemma sampled_average n f : n <> O -> sampled n (fun x => average x f) = population_mean f.
+Proof.
+  intros Hn; assert (INR n <> 0) by now apply not_0_INR.
+  rewrite (sampled_ext n _ (fun x => / INR n * Sum x f)).
+  - rewrite sampled_scal, sampled_sum; field; easy.
+  - intros x Hx; unfold average; rewrite (texts_length pool n x Hx); unfold Rdiv; ring.
+Qed.
+
+Lemma sampled_average_square n f :
+  n <> O ->
+  sampled n (fun x => (average x f - population_mean f) ^ 2) = population_variance f / INR n.
+Proof.
+  intros Hn; assert (INR n <> 0) by now apply not_0_INR.
+  set (m := population_mean f); set (g := fun i => f i - m).
+  assert (Hg : population_mean g = 0).
+  { unfold population_mean, g; rewrite (Sum_ext pool _ (fun i => q i * f i - q i * m))
+      by (intros; ring).
+    rewrite Sum_minus, Sum_scal_r, q_total; unfold m, population_mean; ring. }
+  rewrite (sampled_ext n _ (fun x => / INR n ^ 2 * Sum x g ^ 2)).
+  - rewrite sampled_scal, (sampled_square n g Hg); unfold population_variance.
+    fold m; fold (g : S -> R); unfold g; field; easy.
+  - intros x Hx; unfold average, g; rewrite Sum_minus, Sum_const, (texts_length pool n x Hx).
+    field; easy.
+Qed.
+
+End Sampling.
+
+Section TwoSamples.
+
+Context {S : Type}.
+Variables P N : list S.
+Variables q r : S -> R.
+Hypothesis q_total : Sum P q = 1.
+Hypothesis r_total : Sum N r = 1.
+
+(** Two independent samples, of [m] texts from [P] and of [n] from [N]. *)
+Definition both_sampled (m n : nat) (f : list S -> list S -> R) : R :=
+  sampled P q m (fun x => sampled N r n (f x)).
+
+(** [standard-error] Beyond the paper, Sec. 6 (conclusion), the log-odds.  The difference of the
+    means over two independent samples, for the log-probability of a token or any other quantity, is
+    unbiased, and its variance is the sum of the two variances, each over its number of texts. *)
+Theorem standard_error_log_odds (f : S -> R) m n :
+  m <> O -> n <> O ->
+  let truth := population_mean P q f - population_mean N r f in
+  let estimate x y := average x f - average y f in
+  both_sampled m n estimate = truth /\
+  both_sampled m n (fun x y => (estimate x y - truth) ^ 2)
+  = population_variance P q f / INR m + population_variance N r f / INR n.
+Proof.
+  intros Hm Hn truth estimate; unfold both_sampled, estimate, truth.
+  set (a := population_mean P q f); set (b := population_mean N r f).
+  assert (Hb : sampled N r n (fun y => average y f) = b) by now apply sampled_average.
+  assert (Ha2 := sampled_average_square P q q_total m f Hm); fold a in Ha2.
+  assert (Hb2 := sampled_average_square N r r_total n f Hn); fold b in Hb2.
+  split.
+  - rewrite (sampled_ext P q m _ (fun x => average x f + - b)).
+    + rewrite (sampled_plus P q m (fun x => average x f)), sampled_const, sampled_average by easy.
+      reflexivity.
+    + intros x _.
+      rewrite (sampled_ext N r n _ (fun y => average x f + -1 * average y f)) by (intros; ring).
+      rewrite (sampled_plus N r n (fun _ => average x f)), sampled_const, sampled_scal, Hb by easy.
+      ring.
+  - rewrite (sampled_ext P q m _ (fun x =>
+      (average x f - a) ^ 2 + population_variance N r f / INR n)).
+    + rewrite (sampled_plus P q m (fun x => (average x f - a) ^ 2)), sampled_const by easy.
+      now rewrite Ha2.
+    + intros x _; set (c := average x f - a).
+      rewrite (sampled_ext N r n _ (fun y =>
+        (c ^ 2 + 2 * c * b) + (-2 * c * average y f + (average y f - b) ^ 2)))
+        by (intros; unfold c; ring).
+      rewrite (sampled_plus N r n (fun _ => c ^ 2 + 2 * c * b)).
+      rewrite (sampled_plus N r n (fun y => -2 * c * average y f)), sampled_scal, Hb, Hb2.
+      rewrite sampled_const by easy; ring.
+Qed.
+
+End TwoSamples.
+
+(** ** What one text moves *)
+
+Section Texts.
+
+Context {T J S : Type}.
+Variable vocab : list T.
+Variable contexts : list J.
+Variable pi : J -> R.
+Variable p : J -> T -> R.
+Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
+Hypothesis pi_total : Sum contexts pi = 1.
+Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
+Hypothesis p_total : forall j, Sum vocab (p j) = 1.
+
+(** What text [i] says of token [z], its log-probability say; the log-odds are a difference of means
+    over the two lists. *)
+Variable L : S -> T -> R.
+Variables P N : list S.
+Hypothesis P_nonempty : P <> [].
+Hypothesis N_nonempty : N <> [].
+Definition mean_difference (P N : list S) (z : T) : R :=
+  average P (fun i => L i z) - average N (fun i => L i z).
+Notation M := (mean_difference P N).
+Hypothesis varied : not_constant vocab M.
+
+(** The strength, and how far a text of each list moves it. *)
+Variable alpha : R.
+Notation moves := (sensitivity vocab contexts pi p M alpha).
+Definition influence_positive (i : S) : R :=
+  moves (fun z => (L i z - average P (fun k => L k z)) / INR (length P)).
+Definition influence_negative (i : S) : R :=
+  moves (fun z => - ((L i z - average N (fun k => L k z)) / INR (length N))).
+
+(** A mean in which one text has the weight [1 + s]. *)
+Definition reweighted (l : list S) (i : S) (s : R) (f : S -> R) : R :=
+  (Sum l f + s * f i) / (INR (length l) + s).
+
+Lemma reweighted_derive l i f :
+  l <> [] -> is_derive (fun s => reweighted l i s f) 0 ((f i - average l f) / INR (length l)).
+Proof.
+  intros Hl; assert (0 < INR (length l)) by now apply length_pos.
+  unfold reweighted, average; auto_derive; [rewrite Rplus_0_r; lra|field; lra].
+Qed.
+
+Lemma moved_root (more : R -> T -> R) (root : R -> R) (d : T -> R) budget :
+  root 0 = alpha -> (forall z, more 0 z = M z) ->
+  (forall z, is_derive (fun s => more s z) 0 (d z)) ->
+  locally 0 (fun s => 0 < root s /\ increase vocab contexts pi p (more s) (root s) = budget) ->
+  is_derive root 0 (moves d).
+Proof.
+  intros Ha H0 Hd Hroot; assert (HM : more 0 = M)
+    by (apply FunctionalExtensionality.functional_extensionality, H0).
+  unfold sensitivity; rewrite <- Ha, <- HM.
+  apply (influence vocab contexts pi p pi_pos pi_total p_pos p_total more d Hd)
+    with (budget := budget); [now rewrite HM|exact Hroot].
+Qed.
+
+(** [influence] Beyond the paper, one text.  Counting one text a little more moves the strength that
+    spends a budget at the rate of the text's influence: V operations, no refit. *)
+Theorem influence_text (i : S) (root : R -> R) budget :
+  let more s z := reweighted P i s (fun k => L k z) - average N (fun k => L k z) in
+  root 0 = alpha ->
+  locally 0 (fun s => 0 < root s /\ increase vocab contexts pi p (more s) (root s) = budget) ->
+  is_derive root 0 (influence_positive i).
+Proof.
+  intros more Ha; apply (moved_root more); [easy| |].
+  - intros z; unfold more, reweighted; rewrite Rmult_0_l, !Rplus_0_r; reflexivity.
+  - intros z; eapply is_derive_value.
+    + apply is_derive_difference; [now apply reweighted_derive|apply @is_derive_const].
+    + unfold zero; simpl; ring.
+Qed.
+
+(** [influence] Beyond the paper, one text to avoid.  The same for a text of the other list, with
+    the opposite sign. *)
+Theorem influence_text_negative (i : S) (root : R -> R) budget :
+  let more s z := average P (fun k => L k z) - reweighted N i s (fun k => L k z) in
+  root 0 = alpha ->
+  locally 0 (fun s => 0 < root s /\ increase vocab contexts pi p (more s) (root s) = budget) ->
+  is_derive root 0 (influence_negative i).
+Proof.
+  intros more Ha; apply (moved_root more); [easy| |].
+  - intros z; unfold more, reweighted; rewrite Rmult_0_l, !Rplus_0_r; reflexivity.
+  - intros z; eapply is_derive_value.
+    + apply is_derive_difference; [apply @is_derive_const|now apply reweighted_derive].
+    + unfold zero; simpl; ring.
+Qed.
+
+Lemma moves_linear c x y :
+  moves (fun z => c * x z + y z) = c * moves x + moves y.
+Proof.
+  unfold sensitivity.
+  set (D := over contexts pi (fun j => mean vocab (p j) M alpha - mean vocab (p j) M 0)).
+  rewrite (over_ext contexts pi _ (fun j =>
+    c * (alpha * Sum vocab (fun z => (tilted vocab (p j) M alpha z - p j z) * x z))
+    + alpha * Sum vocab (fun z => (tilted vocab (p j) M alpha z - p j z) * y z))).
+  - rewrite over_plus, over_scal; unfold Rdiv; ring.
+  - intros j _; set (w := fun z => tilted vocab (p j) M alpha z - p j z).
+    rewrite (Sum_ext vocab _ (fun z => c * (w z * x z) + w z * y z)) by (intros; unfold w; ring).
+    rewrite Sum_plus, Sum_scal; unfold w; ring.
+Qed.
+
+Lemma moves_Sum (l : list S) (x : S -> T -> R) c :
+  moves (fun z => c * Sum l (fun i => x i z)) = c * Sum l (fun i => moves (x i)).
+Proof.
+  assert (Hzero : moves (fun _ => 0) = 0).
+  { pose proof (moves_linear 0 (fun _ => 0) (fun _ => 0)) as H.
+    pose proof (moves_linear 1 (fun _ => 0) (fun _ => 0)) as H'.
+    cbv beta in *; rewrite Rmult_0_r, Rplus_0_r in *; lra. }
+  assert (H : moves (fun z => Sum l (fun i => x i z)) = Sum l (fun i => moves (x i))).
+  { induction l as [|i l IH]; [exact Hzero|]; simpl; rewrite <- IH.
+    rewrite <- (Rmult_1_l (moves (x i))), <- moves_linear; f_equal.
+    apply FunctionalExtensionality.functional_extensionality; intros; ring. }
+  rewrite <- H, <- (Rplus_0_r (c * _)), <- Hzero at 1; rewrite <- moves_linear; f_equal.
+  apply FunctionalExtensionality.functional_extensionality; intros; ring.
+Qed.
+
+Notation effect i := (moves (L i)).
+
+Lemma moves_minus x y : moves (fun z => x z - y z) = moves x - moves y.
+Proof.
+  transitivity (-1 * moves y + moves x); [|ring]; rewrite <- moves_linear; f_equal.
+  apply FunctionalExtensionality.functional_extensionality; intros; ring.
+Qed.
+
+Lemma moves_average l :
+  moves (fun z => average l (fun i => L i z)) = average l (fun i => effect i).
+Proof.
+  transitivity (moves (fun z => / INR (length l) * Sum l (fun i => L i z))).
+  - f_equal; apply FunctionalExtensionality.functional_extensionality; intros; apply Rmult_comm.
+  - rewrite moves_Sum; apply Rmult_comm.
+Qed.
+
+Lemma influence_positive_value i :
+  influence_positive i = (effect i - average P (fun k => effect k)) / INR (length P).
+Proof.
+  unfold influence_positive; set (n := INR (length P)).
+  assert (0 < n) by now apply length_pos.
+  transitivity (/ n * effect i + moves (fun z => - / n ^ 2 * Sum P (fun k => L k z))).
+  - rewrite <- moves_linear; f_equal; apply FunctionalExtensionality.functional_extensionality.
+    intros z; unfold average; fold n; field; lra.
+  - rewrite moves_Sum; unfold average; fold n; field; lra.
+Qed.
+
+Lemma influence_negative_value i :
+  influence_negative i = - ((effect i - average N (fun k => effect k)) / INR (length N)).
+Proof.
+  unfold influence_negative; set (n := INR (length N)).
+  assert (0 < n) by now apply length_pos.
+  transitivity (- / n * effect i + moves (fun z => / n ^ 2 * Sum N (fun k => L k z))).
+  - rewrite <- moves_linear; f_equal; apply FunctionalExtensionality.functional_extensionality.
+    intros z; unfold average; fold n; field; lra.
+  - rewrite moves_Sum; unfold average; fold n; field; lra.
+Qed.
+
+Lemma deviations l (f : S -> R) :
+  l <> [] -> Sum l (fun i => (f i - average l f) / INR (length l)) = 0.
+Proof.
+  intros Hl; rewrite Sum_div, Sum_minus, Sum_const; unfold average.
+  field; now apply Rgt_not_eq, length_pos.
+Qed.
+
+(** [influence] Beyond the paper, balance.  The influences of the texts of each list sum to zero:
+    what some texts push others pull back. *)
+Theorem influence_total : Sum P influence_positive = 0 /\ Sum N influence_negative = 0.
+Proof.
+  split.
+  - rewrite (Sum_ext P _ _ (fun i _ => influence_positive_value i)); now apply deviations.
+  - rewrite (Sum_ext N _ _ (fun i _ => influence_negative_value i)), Sum_opp.
+    rewrite deviations by easy; ring.
+Qed.
+
+(** [standard-error] Beyond the paper, Sec. 6 (conclusion).  Draw as many texts again, with
+    replacement, from each list.  To first order in the change of the log-odds, the mean square of
+    what the strength moves is the sum of the squared influences: the square of its standard error.
+    *)
+Theorem standard_error :
+  let equal (l : list S) (_ : S) := / INR (length l) in
+  both_sampled P N (equal P) (equal N) (length P) (length N)
+    (fun x y => moves (fun z => mean_difference x y z - M z) ^ 2)
+  = Sum P (fun i => influence_positive i ^ 2) + Sum N (fun i => influence_negative i ^ 2).
+Proof.
+  intros equal; set (f := fun i => effect i).
+  assert (HP := length_pos P P_nonempty); assert (HN := length_pos N N_nonempty).
+  assert (Hequal : forall l, 0 < INR (length l) -> Sum l (equal l) = 1)
+    by (intros l Hl; unfold equal; rewrite Sum_const; field; lra).
+  assert (Hmean : forall l, population_mean l (equal l) f = average l f)
+    by (intros l; unfold population_mean, equal, average; rewrite Sum_scal; unfold Rdiv; ring).
+  destruct (standard_error_log_odds P N (equal P) (equal N) (Hequal P HP) (Hequal N HN) f
+    (length P) (length N)) as [_ Hvar]; [now destruct P|now destruct N|].
+  rewrite !Hmean in Hvar.
+  transitivity (both_sampled P N (equal P) (equal N) (length P) (length N) (fun x y =>
+    (average x f - average y f - (average P f - average N f)) ^ 2)).
+  - apply Sum_ext; intros x _; f_equal; apply Sum_ext; intros y _; f_equal.
+    unfold f; rewrite <- !moves_average, <- !moves_minus; reflexivity.
+  - rewrite Hvar; unfold population_variance; rewrite !Hmean; f_equal.
+    + unfold equal; rewrite Sum_scal, (Sum_ext P (fun i => influence_positive i ^ 2)
+        (fun i => / INR (length P) ^ 2 * (f i - average P f) ^ 2)).
+      * rewrite Sum_scal; field; lra.
+      * intros i _; rewrite influence_positive_value; unfold f; field; lra.
+    + unfold equal; rewrite Sum_scal, (Sum_ext N (fun i => influence_negative i ^ 2)
+        (fun i => / INR (length N) ^ 2 * (f i - average N f) ^ 2)).
+      * rewrite Sum_scal; field; lra.
+      * intros i _; rewrite influence_negative_value; unfold f; field; lra.
+Qed.
+
+End Texts.
