@@ -191,6 +191,21 @@ FIGURES: dict[str, Figure] = {
             stem="cross_entropy",
         ),
         Figure(
+            name="texts",
+            title="Whole texts: every strength from one set of unsteered texts",
+            caption=(
+                "Left: what steering costs per text of six tokens, for all strengths, from 300 "
+                "texts drawn without steering, with two standard errors; rings: the steered "
+                "model itself. Right: the reverse divergence of whole texts is not monotone; "
+                "triangles: the roots of one budget."
+            ),
+            source="arXiv:2602.02712, Sec. 6 (conclusion), and beyond it",
+            laws=("sequence-ce", "sequence-reverse", "sequence-weights"),
+            stem="sequences",
+            panels=2,
+            size=(8.8, 3.7),
+        ),
+        Figure(
             name="training",
             title="Training reaches the entropy of the data",
             caption=(

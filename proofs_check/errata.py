@@ -17,17 +17,25 @@ from textwrap import wrap
 from typing import Any
 
 from steering_strength.proofs_check.balls import BALLS, decide
+from steering_strength.proofs_check.check_sequences import reverse_at, second_at
 from steering_strength.proofs_check.extrema import count_extrema, levels_of
-from steering_strength.proofs_check.instances import ConceptCase, NormCase, WeightedCase
+from steering_strength.proofs_check.instances import (
+    ConceptCase,
+    NormCase,
+    SequenceCase,
+    WeightedCase,
+)
 from steering_strength.proofs_check.oracles import exact
 from steering_strength.proofs_check.oracles.precise import CTX, number
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.runner import code
 from steering_strength.proofs_check.search import Outcome
 from steering_strength.proofs_check.tables import (
+    falling_texts,
     interleaved_tables,
     norm_tables,
     small_tables,
+    small_texts,
     weighted_tables,
 )
 from steering_strength.theory.errors import SteeringError
@@ -46,6 +54,7 @@ __all__ = [
     "rows",
     "shape",
     "table",
+    "texts",
     "washed_out",
 ]
 
@@ -341,6 +350,26 @@ def forgets(case: NormCase) -> Lines:
     ]
 
 
+def texts(name: str, quantity: Callable[[SequenceCase, int], Any], steps: Sequence[int]) -> Any:
+    """The tree, and a quantity of its texts at some strengths."""
+
+    def lines(case: SequenceCase) -> Lines:
+        V = len(case.M)
+        tree = [
+            f"p(.) = {_list(row)}" + (f" after token {exact.path(j, V)[-1][1] + 1}" if j else "")
+            for j, row in enumerate(case.rows)
+        ]
+        found = [f"{CTX.nstr(number(quantity(case, n)), 7)} at {n}" for n in steps]
+        return [
+            *tree,
+            f"P: p(.|c) = {_list(case.positive[0])}; N: p(.|c) = {_list(case.negative[0])}; "
+            f"e^M = {_list(case.ratios)}",
+            f"{name}, alpha whole: {', '.join(found)}",
+        ]
+
+    return lines
+
+
 ERRATA: tuple[Erratum, ...] = (
     Erratum(
         id="sign-separation/outside-negative",
@@ -405,6 +434,30 @@ ERRATA: tuple[Erratum, ...] = (
         instead="not where v vanishes under the norm: LayerNorm and constant v, or v = 0",
         candidates=lambda: norm_tables("layer"),
         arithmetic=forgets,
+    ),
+    Erratum(
+        id="sequence-reverse/monotone",
+        where="Sec. 6, texts",
+        reading="KL(P_alpha || P_0) of whole texts grows with |alpha|, as that of one token does",
+        instead="it may fall, as texts move to where steering costs less; KL(P_0 || P_alpha) grows",
+        candidates=lambda: falling_texts(weights=False),
+        arithmetic=texts("KL(P_alpha || P_0)", reverse_at, range(1, 9)),
+    ),
+    Erratum(
+        id="sequence-reverse/convex",
+        where="Sec. 6, texts",
+        reading="KL(P_alpha || P_0) of whole texts is convex in alpha, as KL(P_0 || P_alpha) is",
+        instead="it is bounded, so it cannot be",
+        candidates=small_texts,
+        arithmetic=texts("KL(P_alpha || P_0)", reverse_at, range(-1, 3)),
+    ),
+    Erratum(
+        id="sequence-weights/falls",
+        where="Sec. 6, texts",
+        reading="the further one steers, the fewer unsteered texts count",
+        instead="N / sum P_alpha^2/P_0 is the effective sample size, and the sum may fall again",
+        candidates=lambda: falling_texts(weights=True),
+        arithmetic=texts("sum over texts of P_alpha^2/P_0", second_at, range(1, 9)),
     ),
 )
 

@@ -19,8 +19,10 @@ from steering_strength.proofs_check.oracles import exact, precise, refit
 from steering_strength.theory import ConceptDataset, NormedSteering, TiltedFamily
 from steering_strength.theory.engine import TiltedPopulation, transformer
 from steering_strength.theory.engine.construction import log_odds_of_tables
+from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.model import peak_sign
+from steering_strength.theory.model.sequences import SequenceFeatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +33,7 @@ __all__ = [
     "FamilyCase",
     "NormCase",
     "ReadoutCase",
+    "SequenceCase",
     "SmoothCase",
     "TextCase",
     "WeightedCase",
@@ -481,3 +484,98 @@ class TextCase:
         if len(log_p) == 1:
             return TiltedFamily(log_p[0], log_odds)
         return TiltedPopulation(log_p, log_odds, np.array([float(w) for w in self.context_weights]))
+
+
+@dataclass(frozen=True)
+class SequenceCase:
+    """All texts over a small vocabulary, as a tree, with a steering vector and a judge.
+
+    Attributes
+    ----------
+    rows : (J, V) Fractions
+        p(. | prefix j); prefix V j + 1 + z is prefix j followed by token z, the texts are J..V J.
+    positive, negative : (q, V) Fractions
+        p(. | c) of the contexts of P and of N.
+    judged : (V J - J + 1,) ints
+        What a judge says of each text.
+    alpha : float
+    gauge : int
+        As in `ConceptCase`.
+    """
+
+    rows: tuple[tuple[Fraction, ...], ...]
+    positive: tuple[tuple[Fraction, ...], ...]
+    negative: tuple[tuple[Fraction, ...], ...]
+    judged: tuple[int, ...]
+    alpha: float = 1.0
+    gauge: int = 0
+
+    @property
+    def q(self) -> int:
+        """|P| = |N|."""
+        return len(self.positive)
+
+    @cached_property
+    def ratios(self) -> tuple[Fraction, ...]:
+        """e^{q M(z)}, exactly."""
+        sets = (*self.positive, *self.negative)
+        return tuple(exact.odds_ratios(sets, range(self.q), range(self.q, 2 * self.q)))
+
+    @property
+    def texts(self) -> range:
+        """The numbers of the texts."""
+        return range(len(self.rows), len(self.rows) * len(self.rows[0]) + 1)
+
+    @cached_property
+    def paths(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """(prefix, token) step by step, of every text."""
+        return tuple(tuple(exact.path(k, len(self.rows[0]))) for k in self.texts)
+
+    @cached_property
+    def digits(self) -> int:
+        """How many digits the oracle needs here."""
+        levels = [float(precise.CTX.log(precise.number(r))) / self.q for r in self.ratios]
+        rarest = min(min(row) for row in self.rows) ** len(self.paths[-1])
+        return precise.enough_digits(rarest, max(levels) - min(levels))
+
+    @cached_property
+    def p(self) -> tuple[tuple[precise.Number, ...], ...]:
+        """The rows, to `digits`."""
+        with precise.digits(self.digits):
+            return tuple(tuple(precise.numbers(row)) for row in self.rows)
+
+    @cached_property
+    def M(self) -> tuple[precise.Number, ...]:
+        """The log-odds, to `digits`."""
+        with precise.digits(self.digits):
+            return tuple(precise.CTX.log(precise.number(r)) / self.q for r in self.ratios)
+
+    @cached_property
+    def model(self) -> SequenceFeatures:
+        """The UFM of the tree; the contexts of P, then of N, are its last states."""
+        rows, sets = (
+            [[float(x) for x in row] for row in table]
+            for table in (self.rows, (*self.positive, *self.negative))
+        )
+        return SequenceFeatures.tree(rows, self.gauge, others=sets)
+
+    @cached_property
+    def vector(self) -> NDArray[np.float64]:
+        """The steering vector of the model."""
+        last = len(self.rows) + 2 * self.q
+        return self.model.steering_vector(
+            range(last - 2 * self.q, last - self.q), range(last - self.q, last)
+        )
+
+    def sampled(self, *, listed: bool = True) -> SampledTexts:
+        """The engine's record of every text once: with its probability, or as if it were drawn."""
+        weights = [float(x) for x in exact.prefixes(self.rows)[len(self.rows) :]]
+        steps = [step for path in self.paths for step in path]
+        log_p = [[float(precise.CTX.log(x)) for x in row] for row in self.p]
+        return SampledTexts(
+            _array([log_p[j] for j, _ in steps]),
+            _array([float(m) for m in self.M]),
+            np.array([z for _, z in steps]),
+            np.repeat(np.arange(len(self.paths)), [len(path) for path in self.paths]),
+            _array(weights) if listed else None,
+        )

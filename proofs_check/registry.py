@@ -13,6 +13,7 @@ from steering_strength.proofs_check import (
     check_estimation,
     check_model,
     check_peaks,
+    check_sequences,
     check_tilting,
     check_transformer,
 )
@@ -31,6 +32,7 @@ _STEMS = (
     check_concept,
     check_cross_entropy,
     check_transformer,
+    check_sequences,
     check_advice,
     check_estimation,
 )
@@ -49,6 +51,7 @@ CERTIFICATES: tuple[Certificate, ...] = tuple(
         check_cross_entropy,
         check_transformer,
         check_estimation,
+        check_sequences,
     )
     for each in stem.CERTIFICATES
 )

@@ -9,7 +9,7 @@ Public entry points, for your own properties:
 * `alphas()`: strengths from 0 and 1e-12 to the thousands.
 
 The checks of this package draw the exact twins: `concept_cases`, `family_cases`, `norm_cases`,
-`readout_cases`, `smooth_cases` (records of `proofs_check.instances`).
+`readout_cases`, `smooth_cases`, `sequence_cases` (records of `proofs_check.instances`).
 
 How they are built. No draw is ever rejected: a distribution is a tuple of positive integers
 over their sum, all of Assumption 1 is b > 0 with sum B < 1 and a = b + (1 - B) g with gap weights
@@ -38,6 +38,7 @@ from steering_strength.proofs_check.instances import (
     FamilyCase,
     NormCase,
     ReadoutCase,
+    SequenceCase,
     SmoothCase,
     TextCase,
     WeightedCase,
@@ -55,6 +56,7 @@ __all__ = [
     "family_cases",
     "norm_cases",
     "readout_cases",
+    "sequence_cases",
     "shape_cases",
     "smooth_cases",
     "steering_sets",
@@ -486,4 +488,23 @@ def text_cases(draw: DrawFn, *, contexts: int = 3) -> TextCase:
         negative=rows(integers(draw, 2, 4)),
         tokens=tuple(sorted(subset(draw, range(size), integers(draw, 1, size - 1)))),
         alpha=-strength if draw(st.booleans()) else strength,
+    )
+
+
+@st.composite
+def sequence_cases(draw: DrawFn) -> SequenceCase:
+    """Trees of texts of one to three tokens, lengths that differ by one included."""
+    V = integers(draw, 2, 3)
+    J = integers(draw, 2, 7 if V == 2 else 5)
+    q = integers(draw, 1, 2)
+    rows, positive, negative = (
+        tuple(tuple(simplex(draw, V, MILD)) for _ in range(n)) for n in (J, q, q)
+    )
+    return SequenceCase(
+        rows=rows,
+        positive=positive,
+        negative=negative,
+        judged=tuple(integers(draw, -9, 9) for _ in range(V * J - J + 1)),
+        alpha=draw(alphas()),
+        gauge=integers(draw, 0, 99),
     )

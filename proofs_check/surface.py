@@ -26,6 +26,7 @@ from steering_strength.theory.advice import JointFamily
 from steering_strength.theory.engine import (
     LastBlock,
     Root,
+    SampledTexts,
     TiltedPopulation,
     cross_entropy,
     estimation,
@@ -33,6 +34,7 @@ from steering_strength.theory.engine import (
     transformer,
 )
 from steering_strength.theory.model import peak_sign
+from steering_strength.theory.model.sequences import SequenceFeatures
 
 __all__ = ["perturbed", "surface"]
 
@@ -43,6 +45,8 @@ _CLASSES = (
     UnconstrainedFeatures,
     NormedSteering,
     LastBlock,
+    SampledTexts,
+    SequenceFeatures,
     JointFamily,
     estimation.Estimate,
 )
@@ -62,8 +66,8 @@ _FUNCTIONS = (
 )
 # An upper bound that is a hundredth too large still is one: it is made too small instead.
 _BOUNDS = {"law_error_bound"}
-# Words, or nothing at all to be wrong about.
-_NO_NUMBERS = {"TiltedFamily.method", "save"}
+# Words, nothing at all to be wrong about, or drawn at random.
+_NO_NUMBERS = {"TiltedFamily.method", "save", "sample", "chain"}
 
 
 def surface() -> Mapping[str, tuple[Any, str]]:

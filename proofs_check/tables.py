@@ -12,14 +12,24 @@ from fractions import Fraction
 from itertools import product
 from math import isqrt, log
 
+import numpy as np
+
 from steering_strength.proofs_check.instances import (
     ConceptCase,
     ExactDataset,
     NormCase,
+    SequenceCase,
     WeightedCase,
 )
 
-__all__ = ["interleaved_tables", "norm_tables", "small_tables", "weighted_tables"]
+__all__ = [
+    "falling_texts",
+    "interleaved_tables",
+    "norm_tables",
+    "small_tables",
+    "small_texts",
+    "weighted_tables",
+]
 
 Pairs = tuple[tuple[int, int], ...]
 """(b, a) for each token of one concept."""
@@ -182,3 +192,49 @@ def norm_tables(kind: str) -> Iterator[NormCase]:
                     kind=kind,
                     eps=eps,
                 )
+
+
+def _text(
+    rows: Sequence[Sequence[int]], positive: Sequence[int], negative: Sequence[int]
+) -> SequenceCase:
+    """A tree, P and N of integers over their sum."""
+    every = [
+        tuple(Fraction(int(x), int(sum(row))) for x in row) for row in (*rows, positive, negative)
+    ]
+    texts = len(rows) * (len(positive) - 1) + 1
+    return SequenceCase(tuple(every[:-2]), (every[-2],), (every[-1],), judged=(0,) * texts)
+
+
+def small_texts() -> Iterator[SequenceCase]:
+    """Texts of two tokens over a vocabulary of two."""
+    for total in range(2, _CEILING):
+        pairs = list(_compositions(total, 2))
+        for *rows, positive, negative in product(pairs, repeat=5):
+            yield _text(rows, positive, negative)
+
+
+def falling_texts(*, weights: bool) -> Iterator[SequenceCase]:
+    """Texts of two tokens over three: their reverse price falls between two whole strengths.
+
+    With `weights`, the sum of P_alpha^2/P_0 does. Both are sums over the first token of something
+    in which only the row after that token occurs, so the best rows are found one by one.
+    """
+    strengths = np.arange(7)
+    for total in range(3, _CEILING):
+        whole = np.array(list(_compositions(total, 3)))
+        p = whole / total
+        for positive, negative in product(range(len(p)), repeat=2):
+            odds = np.log(p[positive] / p[negative])
+            tilted = p * np.exp(np.multiply.outer(strengths, odds))[:, None]
+            tilted /= tilted.sum(axis=-1, keepdims=True)  # strength, row, token
+            own = tilted**2 / p if weights else tilted * np.log(tilted / p)
+            price = own.sum(axis=-1)
+            share, start = (own, 0.0 * price) if weights else (tilted, price)
+            # strength, first row, first token, row after it
+            parts = share[..., None] * price[:, None, None, :]
+            rises = np.diff(parts, axis=0)
+            least = np.diff(start, axis=0) + rises.min(axis=-1).sum(axis=-1)
+            if least.min() < -1e-9:
+                n, first = np.unravel_index(int(least.argmin()), least.shape)
+                after = rises[n, first].argmin(axis=-1)
+                yield _text([whole[first], *whole[after]], whole[positive], whole[negative])

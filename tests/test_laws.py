@@ -75,6 +75,11 @@ IDS = [  # in the order of the paper
     "influence",
     "standard-error",
     "text-bias",
+    "sequence-ratio",
+    "sequence-ce",
+    "sequence-reverse",
+    "sequence-score",
+    "sequence-weights",
 ]
 
 

@@ -69,6 +69,7 @@ PAGES = {
     "Probability of a concept": "theory/concept",
     "Cross-entropy": "theory/cross-entropy",
     "Transformers": "theory/transformers",
+    "Generated text": "theory/texts",
     "Choosing the strength": "theory/strength",
     "Further statements": "theory/strength",
 }

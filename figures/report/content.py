@@ -36,6 +36,7 @@ _FAMILIES = {  # modules of theory.laws, in reading order
     "cross_entropy": "Cross-entropy",
     "cross_entropy_radius": "Cross-entropy",
     "transformer": "Transformers",
+    "sequences": "Generated text",
     "advice": "Choosing the strength",
 }
 _OTHER = "Further statements"

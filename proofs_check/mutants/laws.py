@@ -74,6 +74,11 @@ _SURGERY: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("influence", "Sign: the price falls where p_alpha exceeds p", _times(-1)),
     ("standard-error", "Half: only half of the squares", _times(_HALF)),
     ("text-bias", "Linear: 1/alpha does not bend", _replaced_by(_ZERO)),
+    ("sequence-ratio", "Doubled: twice the strength", _at(2 * alpha)),
+    ("sequence-ce", "Doubled: twice the strength", _at(2 * alpha)),
+    ("sequence-reverse", "Sign: steered the other way", _at(-alpha)),
+    ("sequence-score", "Untilted: the slope at 0 for every alpha", _at(_ZERO)),
+    ("sequence-weights", "Untilted: every text weighs the same", _at(_ZERO)),
 )
 
 MUTANTS: tuple[Mutant, ...] = tuple(wrong_law(*surgery) for surgery in _SURGERY)

@@ -25,6 +25,7 @@ from steering_strength.theory import (
 )
 from steering_strength.theory.engine import cross_entropy, estimation, peaks, transformer
 from steering_strength.theory.engine.estimation import Estimate
+from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.model import peak_sign
 
@@ -105,6 +106,14 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "readout_family": (transformer, "readout_family"),
     "local_divergence": (transformer, "local_divergence"),
     "local_cross_entropy": (transformer, "local_cross_entropy"),
+    "log_weights": (SampledTexts, "log_weights"),
+    "text_cross_entropy": (SampledTexts, "cross_entropy_increase"),
+    "text_reverse_kl": (SampledTexts, "reverse_kl"),
+    "per_token": (SampledTexts, "per_token"),
+    "expectation": (SampledTexts, "expectation"),
+    "judge_slope": (SampledTexts, "slope"),
+    "information": (SampledTexts, "information"),
+    "effective_size": (SampledTexts, "effective_sample_size"),
 }
 """What mutants call a shipped formula -> the class or module it is a name of, and that name."""
 

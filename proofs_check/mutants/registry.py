@@ -14,6 +14,7 @@ from steering_strength.proofs_check.mutants import (
     estimation,
     laws,
     peaks,
+    sequences,
     tilting,
     transformer,
 )
@@ -26,7 +27,16 @@ __all__ = ["MUTANTS", "confront", "select_mutants", "trial"]
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
         each.name: each
-        for stem in (tilting, peaks, concept, cross_entropy, transformer, estimation, laws)
+        for stem in (
+            tilting,
+            peaks,
+            concept,
+            cross_entropy,
+            transformer,
+            sequences,
+            estimation,
+            laws,
+        )
         for each in stem.MUTANTS
     }
 )

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import isqrt, prod
+from typing import Any
 
 __all__ = [
     "all_squares",
@@ -18,6 +19,8 @@ __all__ = [
     "concept_levels",
     "concept_probability",
     "odds_ratios",
+    "path",
+    "prefixes",
     "root",
     "signs_of_change",
     "tilted",
@@ -46,6 +49,29 @@ def tilted(row: Sequence[Fraction], ratios: Sequence[Fraction], n: int) -> list[
     weights = [p * ratio**n for p, ratio in zip(row, ratios, strict=True)]
     total = sum(weights)
     return [weight / total for weight in weights]
+
+
+def path(k: int, size: int) -> list[tuple[int, int]]:
+    """(prefix, token) step by step to prefix k, where V j + 1 + z is prefix j followed by token z.
+
+    `size` is V.
+    """
+    steps: list[tuple[int, int]] = []
+    while k:
+        k, token = divmod(k - 1, size)
+        steps.append((k, token))
+    return steps[::-1]
+
+
+def prefixes(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """The probability of every prefix, from p(. | prefix j) of the inner ones: exact in, exact out.
+
+    The texts are the last of them, from number len(rows) on.
+    """
+    found: list[Any] = [1]
+    for j, row in enumerate(rows):
+        found += [found[j] * p for p in row]
+    return found
 
 
 def root(value: Fraction, n: int) -> Fraction:

@@ -32,6 +32,7 @@ from steering_strength.theory.engine.validation import (
     as_level,
     as_sign,
     as_weights,
+    plain_array,
 )
 from steering_strength.theory.errors import ShapeError, UnknownNameError
 
@@ -123,7 +124,7 @@ class SampledTexts:
     _rows: TiltedPopulation | tuple[TiltedFamily, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        table, odds = np.asarray(self.log_p), np.asarray(self.log_odds)
+        table, odds = plain_array("log_p", self.log_p), plain_array("log_odds", self.log_odds)
         one = odds.ndim < 2 or table.ndim != 2 or 0 in table.shape
         shared = TiltedPopulation(table, odds) if one else None
         n, V = table.shape
@@ -340,7 +341,7 @@ class SampledTexts:
 
 
 def _integers(name: str, values: ArrayLike, count: int, size: int) -> NDArray[np.int64]:
-    array = np.asarray(values)
+    array = plain_array(name, values)
     if array.dtype.kind not in "iu" or array.shape != (count,):
         raise ShapeError(
             f"{name} has shape {array.shape} and dtype {array.dtype}",

@@ -3,7 +3,7 @@
 Reading order: `assumptions` (what may be assumed, and the named principles), `symbols` (the
 paper's notation), `kernel` (what decides a step), `claims` and `rules` (what is claimed, and what
 follows), `law`, then one stem per family: `tilting`, `peaks`, `concept`, `cross_entropy`,
-`transformer`, `estimation`.
+`transformer`, `sequences`, `estimation`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from steering_strength.theory.laws import (
     estimation,
     peaks,
     peaks_sign,
+    sequences,
     tilting,
     transformer,
 )
@@ -51,6 +52,7 @@ from steering_strength.theory.laws.shapes import (
     Follows,
     Monotone,
     OnePeak,
+    OneRoot,
 )
 from steering_strength.theory.laws.symbols import (
     NORMALISED,
@@ -99,6 +101,7 @@ __all__ = [
     "M",
     "Monotone",
     "OnePeak",
+    "OneRoot",
     "Sign",
     "Split",
     "Status",
@@ -171,6 +174,11 @@ LAWS = _collect(
         estimation.INFLUENCE,
         estimation.STANDARD_ERROR,
         estimation.TEXT_BIAS,
+        sequences.SEQUENCE_RATIO,
+        sequences.SEQUENCE_CE,
+        sequences.SEQUENCE_REVERSE,
+        sequences.SEQUENCE_SCORE,
+        sequences.SEQUENCE_WEIGHTS,
     )
 )
 

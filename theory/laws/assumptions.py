@@ -189,6 +189,24 @@ PRINCIPLES = {
             "limits of quotients",
         ),
         Principle(
+            "one root on each side",
+            "If $f$ is strictly convex and differentiable on the line, $f(0) = 0$ and "
+            "$f'(0) = 0$, then $f$ strictly falls to 0 and strictly rises from it, without bound: "
+            "every $c > 0$ is reached exactly once on each side.",
+            f"{_RUDIN}, Thms 4.23 and 5.11: $f'$ strictly increases through 0, and "
+            "$f(\\alpha) \\geq f(1) + f'(1) (\\alpha - 1)$",
+        ),
+        Principle(
+            "induction over prefixes",
+            "Prefixes are numbered by length: 0 is the empty one, and $V j + 1 + z$ is prefix "
+            "$j$ followed by token $z$. If the sum of $F$ over the $V$ continuations of any "
+            "prefix $j$ is $F(j) + g(j)$ (at most $F(j)$), then its sum over the texts "
+            "$J, \\ldots, V J$ of the tree with the inner prefixes $0, \\ldots, J - 1$ is "
+            "$F(0) + g(0) + \\ldots + g(J - 1)$ (at most $F(0)$).",
+            "mathematical induction over $J$: prefix $J$ is a text until it gets its "
+            "continuations $V J + 1, \\ldots, V J + V$",
+        ),
+        Principle(
             "mean value inequality",
             r"If $f$ is differentiable, $f(0) = 0$ and $|f'| \le R$, then $|f(\alpha)| \le R "
             r"|\alpha|$.",

@@ -30,6 +30,7 @@ from sympy import (
     KroneckerDelta,
     Max,
     Min,
+    Mod,
     Mul,
     Pow,
     Product,
@@ -38,6 +39,7 @@ from sympy import (
     Symbol,
     cosh,
     exp,
+    floor,
     log,
     pi,
     sign,
@@ -189,6 +191,10 @@ class _Walk:
             return Fraction(int(self.of(e.args[0]) == self.of(e.args[1])))
         if isinstance(e, Abs):
             return abs(self.of(e.args[0]))
+        if isinstance(e, floor):
+            return Fraction(self.of(e.args[0]).__floor__())
+        if isinstance(e, Mod):
+            return self.of(e.args[0]) % self.of(e.args[1])
         if isinstance(e, Max | Min):
             return (max if isinstance(e, Max) else min)(map(self.of, e.args), key=mp_of)
         if isinstance(e, sign):

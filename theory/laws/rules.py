@@ -21,6 +21,7 @@ from sympy import (
     Integer,
     Integral,
     S,
+    Sum,
     Symbol,
     Wild,
     exp,
@@ -42,9 +43,18 @@ from steering_strength.theory.laws.claims import (
     Limit,
     changed,
 )
-from steering_strength.theory.laws.kernel import Bounded, Sign
+from steering_strength.theory.laws.kernel import Bounded, Let, Sign
+from steering_strength.theory.laws.kernel.binding import bound_indices
 from steering_strength.theory.laws.kernel.signs import real
-from steering_strength.theory.laws.shapes import Convex, Crosses, Expansion, Monotone, OnePeak
+from steering_strength.theory.laws.shapes import (
+    Convex,
+    Crosses,
+    Expansion,
+    Monotone,
+    OnePeak,
+    OneRoot,
+)
+from steering_strength.theory.laws.symbols import V, before, last
 
 __all__ = [
     "affine",
@@ -66,6 +76,8 @@ __all__ = [
     "integrated_twice",
     "largest",
     "logarithm",
+    "one_root",
+    "over_prefixes",
     "quotient",
     "reciprocal",
     "reflected",
@@ -505,6 +517,62 @@ def tangent(
         away = Symbol(variable.name, positive=True)
         new = Inequality(f.xreplace({variable: side * away}), 0)
     return deduce(rule, new, premises, reason)
+
+
+def one_root(convex: Any, value: Any, slope: Any, at_zero: Any, *, reason: str = "") -> OneRoot:
+    """f strictly convex on the line, f(0) = 0, f' = g and g(0) = 0: one root on each side."""
+    rule = "one root on each side"
+    above = tangent(convex, value, slope, at_zero)  # looks at the same premises
+    variable = convex.variable
+    require(rule, convex.strict, "no strict convexity")
+    require(rule, variable.is_nonnegative is None, f"{variable} does not run over the line")
+    return deduce(rule, OneRoot(convex.f, variable), above.premises, reason)
+
+
+def over_prefixes(step: Any, f: Expr, j: Symbol, tree: tuple[Let, ...], *, reason: str = "") -> Any:
+    """Sum of F over the V continuations of j = F(j) + g(j), or <= F(j): the sum over all texts.
+
+    `f` is F of a prefix k. `tree` says what it is made of, in pairs: an entry at k = 0, and the
+    entry at k >= 1 by the prefix before, `before(k)`, and the last token, `last(k)`.
+    """
+    rule = "induction over prefixes"
+    require(rule, isinstance(step, Identity | Inequality), "the step is no relation")
+    require(rule, isinstance(step.lhs, Sum) and len(step.lhs.limits) == 1, "no sum over tokens")
+    ((z, zero, end),) = step.lhs.limits
+    require(rule, (zero, end) == (0, V - 1) and j.is_integer, "the sum is not over all tokens")
+    k, size = tree[0].index, tree[1].upper / V
+    begun, grown = {}, {}
+    for root, growth in zip(tree[::2], tree[1::2], strict=True):
+        require(
+            rule, root.entry == growth.entry == root.entry.base[k], f"no entry of {k} in {root}"
+        )
+        require(rule, (root.index, root.lower, root.upper) == (k, 0, 0), f"{root} is not at 0")
+        require(
+            rule,
+            (growth.index, growth.lower, growth.upper) == (k, 1, V * size),
+            f"range of {growth}",
+        )
+        begun[root.entry] = root.value
+        grown[root.entry] = growth.value.xreplace({before(k): j, last(k): z})
+    child, start = f.xreplace(grown), f.xreplace(begun)
+    own = {k} & (child.free_symbols | start.free_symbols | size.free_symbols)
+    require(rule, size.is_integer and not own, f"{f} depends on {k} in another way than {tree}")
+    require(
+        rule, not {j, z} & f.free_symbols and not {j, z, k} & bound_indices(f), "a name is taken"
+    )
+    require(rule, step.lhs.function == child, f"{step.text()} does not continue {f}")
+    for g in step.given:
+        everywhere = j in getattr(g, "for_all", ()) or not g.mentions(j)
+        require(rule, everywhere, f"a hypothesis of the step is about {j}")
+    texts, here = Sum(f, (k, size, V * size)), f.xreplace({k: j})
+    if isinstance(step, Inequality):
+        require(rule, (step.relation, step.rhs) == ("<=", here), "the step is no <= F(j)")
+        new: Any = Inequality(texts, start, relation="<=")
+    else:
+        gain = step.rhs - here
+        new = Identity(texts, start + (Sum(gain, (j, 0, size - 1)) if gain != 0 else 0))
+    done = deduce(rule, new, (step,), reason)
+    return replace(done, given=(*tree, *done.given))
 
 
 def bounded_growth(zero: Any, upper: Any, lower: Any, *, reason: str = "") -> Inequality:

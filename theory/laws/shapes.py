@@ -31,6 +31,7 @@ __all__ = [
     "Follows",
     "Monotone",
     "OnePeak",
+    "OneRoot",
 ]
 
 _GRID = [Fraction(k, 4) for k in range(-40, 41)] + [
@@ -161,6 +162,38 @@ class OnePeak(_OfFunction):
         return (
             rf"{tex(self.f)} \text{{ strictly {ways[0]} to exactly one {ways[1]}}}{where}"
             rf" \text{{ and strictly {ways[2]} after it, }} {self._on(latex=True)}"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class OneRoot(_OfFunction):
+    """`f` = c has exactly one root on each side of 0, for every c > 0; `f` vanishes at 0."""
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        values = _values(instance, self.f, self.variable)
+        left = [v for t, v in values if t <= 0][::-1]
+        right = [v for t, v in values if t >= 0]
+        if not near(right[0], Fraction(0)):
+            return False
+        steps = [(a, b) for side in (left, right) for a, b in pairwise(side)]
+        if any(b < a and not near(a, b) for a, b in steps):
+            return False
+        return True if all(b > a for a, b in steps) else None
+
+    def _text(self) -> str:
+        v = text(self.variable)
+        return (
+            f"{text(self.f)} strictly falls to 0 at {v} = 0 and strictly rises from it without "
+            f"bound: it takes every positive value at exactly one {v} on each side"
+        )
+
+    def _latex(self) -> str:
+        v = tex(self.variable)
+        return (
+            rf"{tex(self.f)} \text{{ strictly falls to 0 at }} {v} = 0 \text{{ and strictly rises "
+            rf"from it without bound: it takes every positive value at exactly one }} {v} "
+            r"\text{ on each side}"
         )
 
 

@@ -15,12 +15,14 @@ code name           symbol     shape    meaning
 `tilted(z, alpha)`  p_α(z)     (V,)     steered next-token probability
 `mean(alpha)`       E_α[M]              expectation of M under p_α
 `variance(alpha)`   Var_α[M]            its variance
+`before(k)`         k⁻                  prefix k without its last token; 0 is the empty one
+`last(k)`           x(k)                that token
 ==================  =========  =======  ====================================================
 """
 
 from __future__ import annotations
 
-from sympy import Expr, IndexedBase, Integer, Sum, Symbol, exp, log
+from sympy import Expr, IndexedBase, Integer, Mod, Sum, Symbol, exp, floor, log
 
 from steering_strength.theory.laws.kernel import Fact
 from steering_strength.theory.laws.notation import define
@@ -33,7 +35,9 @@ __all__ = [
     "V",
     "Z",
     "alpha",
+    "before",
     "beta",
+    "last",
     "mean",
     "over_tokens",
     "p",
@@ -84,3 +88,8 @@ variance = define(
     text="Var_{0}[M]",
     latex=r"\mathrm{{Var}}_{{{0}}}[M]",
 )
+
+_k = Symbol("k", integer=True)
+before = define("before", (_k,), floor((_k - 1) / V), text=r"{0}⁻", latex=r"{0}^{{-}}")
+"""Prefixes of a text, numbered by length: `V j + 1 + z` is prefix `j` followed by token `z`."""
+last = define("last", (_k,), Mod(_k - 1, V), text="x({0})", latex="x({0})")

@@ -1,0 +1,243 @@
+"""A UFM that writes texts: contexts are prefixes, each with a free feature vector, all steered.
+
+The model is a list of states, each with features h_s and hence next-token probabilities
+softmax(W h_s), and a table saying which state follows which token. A *tree* has one state per
+prefix, numbered by length as in `theory.laws.sequences` (state V j + 1 + z is prefix j followed by
+token z); small ones are enumerated. A *chain* has one state per last token; texts of any length
+are drawn from it at any vocabulary size. Steering adds alpha v to the features at every step; texts
+come from matrix products and softmaxes, one step after the other, and no closed form is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from steering_strength.theory.engine.sequences import SampledTexts
+from steering_strength.theory.engine.validation import as_alpha, as_integer, plain_array
+from steering_strength.theory.errors import ShapeError, SteeringSetError
+from steering_strength.theory.model.inputs import (
+    FloatArray,
+    IntArray,
+    distribution,
+    finite_array,
+    generator,
+    read_only,
+)
+from steering_strength.theory.model.interpolation import factorise
+from steering_strength.theory.model.softmax import log_softmax
+
+__all__ = ["Paths", "SequenceFeatures"]
+
+Paths = tuple[IntArray, IntArray]
+"""(states, tokens), (N, T) each: the state before each token of N texts, and the token.
+
+A text that ends before T tokens is filled up with -1.
+"""
+
+_MOST = 1 << 22  # entries of an enumeration
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceFeatures:
+    """Logits W h_s in state s, and the state that follows each token.
+
+    Parameters
+    ----------
+    W : (V, d) float
+        Unembedding.
+    H : (d, S) float
+        Features, one column per state; state 0 is the empty text.
+    after : (S, V) int
+        The state after token z in state s; -1 where the text ends with that token.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError
+        The shapes do not fit, an entry is not finite, or a state does not exist.
+    """
+
+    W: FloatArray
+    H: FloatArray
+    after: IntArray
+
+    def __post_init__(self) -> None:
+        W, H = finite_array("W", self.W, 2), finite_array("H", self.H, 2)
+        after = plain_array("after", self.after)
+        fits = after.shape == (H.shape[1], W.shape[0]) and W.shape[1] == H.shape[0]
+        if not fits or after.dtype.kind not in "iu":
+            raise ShapeError(
+                f"W has shape {W.shape}, H {H.shape}, after {after.shape} ({after.dtype})",
+                remedy="give shapes (V, d), (d, S) and (S, V), the last of integers",
+            )
+        if after.min() < -1 or after.max() >= H.shape[1]:
+            raise ShapeError(
+                f"after leads to state {after.max() if after.min() >= -1 else after.min()}",
+                remedy=f"use 0..{H.shape[1] - 1}, or -1 where a text ends",
+            )
+        for name, array in (("W", W), ("H", H), ("after", read_only(after.astype(np.int64)))):
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def tree(
+        cls,
+        probabilities: ArrayLike,
+        rng: np.random.Generator | int,
+        *,
+        others: ArrayLike | None = None,
+    ) -> Self:
+        """One state per prefix: row j holds p(. | prefix j), prefixes numbered by length.
+
+        All prefixes of fewer than T tokens, (V^T - 1)/(V - 1) rows, give the texts of T tokens;
+        with another number of rows the last texts are one token shorter. `others` are rows of
+        further contexts, states J, J + 1, ..., for P and N. Gauge and logit shifts are drawn at
+        random (`interpolation`).
+
+        Raises
+        ------
+        ProbabilityError
+            A probability is 0, or a row does not sum to 1.
+        """
+        rows = distribution("probabilities", probabilities, 2)
+        J, V = rows.shape
+        child = V * np.arange(J)[:, None] + 1 + np.arange(V)
+        after = np.where(child < J, child, -1)
+        if others is not None:
+            rows = np.vstack([rows, distribution("others", others, 2)])
+            after = np.vstack([after, np.full((len(rows) - J, V), -1)])
+        return cls._interpolating(rows, after, rng)
+
+    @classmethod
+    def chain(cls, probabilities: ArrayLike, rng: np.random.Generator | int) -> Self:
+        """One state per last token: row 0 for the first token, row 1 + z for what follows z."""
+        rows = distribution("probabilities", probabilities, 2)
+        S, V = rows.shape
+        if S != V + 1:
+            raise ShapeError(
+                f"{S} rows for a vocabulary of {V}", remedy=f"give {V + 1}: the start, then each"
+            )
+        return cls._interpolating(rows, np.tile(np.arange(1, V + 1), (S, 1)), rng)
+
+    @classmethod
+    def _interpolating(
+        cls, rows: FloatArray, after: IntArray, rng: np.random.Generator | int
+    ) -> Self:
+        with np.errstate(divide="ignore"):
+            log_p = np.log(rows)
+        W, H = factorise(log_p, generator(rng), free_shifts=True)
+        return cls(W, H, after)
+
+    def steering_vector(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
+        """v = mean of h over the states P minus mean over the states N, shape (d,) (Eq. 3).
+
+        Raises SteeringSetError if one is empty, they share a state, or a state does not exist.
+        """
+        sets = [np.atleast_1d(plain_array("P or N", g)) for g in (positive, negative)]
+        known = range(self.H.shape[1])
+        if any(g.size == 0 or g.dtype.kind not in "iu" for g in sets) or not all(
+            int(s) in known for g in sets for s in g
+        ):
+            raise SteeringSetError(
+                "P or N is empty or holds what is no state", remedy=f"use states 0..{known[-1]}"
+            )
+        if set(sets[0].tolist()) & set(sets[1].tolist()):
+            raise SteeringSetError("P and N share a state", remedy="give disjoint sets")
+        mean_p, mean_n = (self.H[:, group].mean(axis=1) for group in sets)
+        return read_only(mean_p - mean_n)
+
+    def log_probability(
+        self, states: ArrayLike, vector: ArrayLike, alpha: float = 0.0
+    ) -> FloatArray:
+        """log softmax(W (h_s + alpha v)) in each of n states, shape (n, V), in nats."""
+        (strength, *more), _ = as_alpha(alpha)
+        if more:
+            raise ShapeError(f"{len(more) + 1} strengths at once", remedy="give one")
+        v = finite_array("vector", vector, 1)
+        if v.size != self.W.shape[1]:
+            raise ShapeError(
+                f"vector has {v.size} entries, but d = {self.W.shape[1]}",
+                remedy="use steering_vector(P, N)",
+            )
+        at = plain_array("states", states)
+        if at.size and (at.dtype.kind not in "iu" or at.min() < 0 or at.max() >= self.H.shape[1]):
+            raise ShapeError(
+                f"states run from {at.min()} to {at.max()}", remedy=f"use 0..{self.H.shape[1] - 1}"
+            )
+        hidden = self.H[:, at] + strength * v[:, None]
+        return log_softmax((self.W @ hidden).T)
+
+    def all_texts(self, length: int) -> Paths:
+        """Every text of at most `length` tokens, each running on to that length or to its end.
+
+        Raises ShapeError where they are more than four million tokens.
+        """
+        count, V = as_integer("length", length, 1), self.W.shape[0]
+        states, tokens = (np.zeros((1, 0), dtype=np.int64) for _ in range(2))
+        at = np.zeros(1, dtype=np.int64)
+        for step in range(count):
+            ended = at < 0
+            if (~ended).sum() * V * (step + 1) > _MOST:
+                raise ShapeError(
+                    f"more than {_MOST} tokens in all texts of {count}", remedy="sample them"
+                )
+            row = np.repeat(np.arange(at.size), np.where(ended, 1, V))
+            drawn = np.where(ended[row], -1, _ranks(row))
+            states = np.column_stack([states[row], at[row]])
+            tokens = np.column_stack([tokens[row], drawn])
+            at = np.where(ended[row], -1, self.after[at[row], drawn])
+        return states, tokens
+
+    def sample(
+        self,
+        count: int,
+        length: int,
+        rng: np.random.Generator | int,
+        vector: ArrayLike,
+        alpha: float = 0.0,
+    ) -> Paths:
+        """`count` texts of at most `length` tokens, every step steered; the same for one seed."""
+        number = as_integer("count", count, 1)
+        longest = as_integer("length", length, 1)
+        draw = generator(rng)
+        states, tokens = (np.full((number, longest), -1) for _ in range(2))
+        at = np.zeros(number, dtype=np.int64)
+        for step in range(longest):
+            alive = np.flatnonzero(at >= 0)
+            log_p = self.log_probability(at[alive], vector, alpha)
+            drawn = (log_p + draw.gumbel(size=log_p.shape)).argmax(axis=1)  # Gumbel-max
+            states[alive, step], tokens[alive, step] = at[alive], drawn
+            at[alive] = self.after[at[alive], drawn]
+        return states, tokens
+
+    def text_log_probability(
+        self, paths: Paths, vector: ArrayLike, alpha: float = 0.0
+    ) -> FloatArray:
+        """log P_alpha of each text, shape (N,), in nats: the steps' log-probabilities, summed."""
+        states, tokens = paths
+        steps = self.log_probability(np.arange(self.H.shape[1]), vector, alpha)
+        taken = np.where(tokens >= 0, steps[states, tokens], 0.0)
+        return np.asarray(taken.sum(axis=1))
+
+    def observed(
+        self, paths: Paths, vector: ArrayLike, weights: ArrayLike | None = None
+    ) -> SampledTexts:
+        """What the engine is told of unsteered texts: log p at each step, M = W v, the tokens."""
+        states, tokens = paths
+        kept = tokens >= 0
+        v = finite_array("vector", vector, 1)
+        return SampledTexts(
+            self.log_probability(states[kept], v),
+            np.asarray(self.W @ v),
+            tokens[kept],
+            np.nonzero(kept)[0],
+            None if weights is None else np.asarray(weights),
+        )
+
+
+def _ranks(groups: IntArray) -> IntArray:
+    """0, 1, 2, ... within each run of equal entries."""
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    return np.arange(groups.size) - np.repeat(starts, np.diff(starts, append=groups.size))
