@@ -70,6 +70,7 @@ PAGES = {
     "Cross-entropy": "theory/cross-entropy",
     "Transformers": "theory/transformers",
     "Generated text": "theory/texts",
+    "Finitely many texts": "theory/estimation",
     "Choosing the strength": "theory/strength",
     "Further statements": "theory/strength",
 }

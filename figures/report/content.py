@@ -37,6 +37,7 @@ _FAMILIES = {  # modules of theory.laws, in reading order
     "cross_entropy_radius": "Cross-entropy",
     "transformer": "Transformers",
     "sequences": "Generated text",
+    "estimation": "Finitely many texts",
     "advice": "Choosing the strength",
 }
 _OTHER = "Further statements"

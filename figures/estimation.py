@@ -1,0 +1,203 @@
+"""How sure an advised strength is, against the number of texts, with the truth by resampling.
+
+The texts are drawn: logits around two means, with noise. Left, the strength that spends a budget,
+for vectors made of n + n texts: rings are drawn texts steered by matrix product and softmax, the
+line and its band what the laws say beforehand. It lies below the strength of unlimited texts, for
+noise in the vector spends part of the budget (`text-bias`). Middle, how often an interval from the
+texts at hand alone holds that strength. Right, what each text does, from one pass, against what
+leaving it out does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from steering_strength.figures.instances import FloatArray
+from steering_strength.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    LAW,
+    LIMIT,
+    ORANGE,
+    SIMULATION,
+    label_at,
+)
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.engine.estimation import Estimate, estimate
+
+__all__ = ["EstimationCurves", "curves", "draw"]
+
+_SIZES = (5, 10, 20, 40, 80, 160)
+_TOKENS, _BUDGET, _NOISE = 50, 0.5, 1.0
+_DRAWS, _ASKED, _MANY = 400, 120, 2000
+_GAUSS = 1.9599639845400545
+_LEFT_OUT = 12
+
+
+@dataclass(frozen=True)
+class EstimationCurves:
+    """Strengths that spend `budget` nats, over draws of the texts.
+
+    Attributes
+    ----------
+    sizes : (S,)
+        |P| = |N|.
+    law : (S, 3)
+        Low end, middle and high end of the 95 % band, from the variance and bias of one text.
+    simulated : (S, 3)
+        The same quantiles of the drawn strengths.
+    unlimited : float
+        The strength for the true difference of means.
+    covered, naive : (S,)
+        How often `Estimate.interval`, and alpha -+ 1.96 standard errors, hold `unlimited`.
+    predicted, refitted : (2, n)
+        Change of 1/alpha without each text of P and of N, to first order and by refitting.
+    budget, deviation : float
+        Nats; max |law - simulated| of the middles.
+    """
+
+    sizes: FloatArray
+    law: FloatArray
+    simulated: FloatArray
+    unlimited: float
+    covered: FloatArray
+    naive: FloatArray
+    predicted: FloatArray
+    refitted: FloatArray
+    budget: float
+    deviation: float
+
+
+class _Drawn:
+    """A context and a source of texts: logits of P and N are -+ half the difference, plus noise."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        logits = self.rng.normal(size=_TOKENS)
+        self.log_p = logits - np.log(np.exp(logits).sum())
+        self.difference = 0.7 * self.rng.normal(size=_TOKENS)
+
+    def texts(self, count: int, draws: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Logits of P and N, (draws, count, V) each."""
+        noise = _NOISE * self.rng.normal(size=(2, draws, count, _TOKENS))
+        return noise[0] + 0.5 * self.difference, noise[1] - 0.5 * self.difference
+
+    def strengths(self, odds: FloatArray) -> FloatArray:
+        """Where softmax(log p + alpha M) has spent the budget, by bisection; odds (draws, V)."""
+        p = np.exp(self.log_p)
+        low, high = np.zeros(len(odds)), np.full(len(odds), 64.0)
+        for _ in range(50):
+            middle = 0.5 * (low + high)
+            added = middle[:, None] * odds
+            price = np.log(np.exp(self.log_p + added).sum(axis=1)) - added @ p
+            low, high = (
+                np.where(price < _BUDGET, middle, low), np.where(price < _BUDGET, high, middle)
+            )  # fmt: skip
+        return low
+
+    def asked(self, positive: FloatArray, negative: FloatArray) -> Estimate:
+        """What the texts say about the strength of their own vector."""
+        odds = positive.mean(axis=0) - negative.mean(axis=0)
+        family = TiltedFamily(self.log_p, odds)
+        alpha = float(self.strengths(odds[None])[0])
+        return estimate(family, alpha, "cross_entropy", positive, negative)
+
+
+def curves(seed: int = 0) -> EstimationCurves:
+    """Draw the texts and look; some two seconds."""
+    drawn = _Drawn(seed)
+    many = [side[0] for side in drawn.texts(_MANY)]
+    exact = [rows - rows.mean(axis=0) + sign * 0.5 * drawn.difference
+             for sign, rows in zip((1, -1), many, strict=True)]  # fmt: skip
+    one = drawn.asked(exact[0], exact[1])  # M is exact here: variance and bias of one text
+    law, simulated, covered, naive = [], [], [], []
+    for n in _SIZES:
+        inverse = 1 / one.alpha + one.inverse_bias * _MANY / n
+        half = _GAUSS * one.standard_error * np.sqrt(_MANY / n) / one.alpha**2
+        law.append(1 / np.maximum(inverse + half * np.array([1, 0, -1]), 1e-3))
+        positive, negative = drawn.texts(n, _DRAWS)
+        alphas = drawn.strengths(positive.mean(axis=1) - negative.mean(axis=1))
+        simulated.append(np.quantile(alphas, [0.025, 0.5, 0.975]))
+        found = [drawn.asked(positive[k], negative[k]) for k in range(_ASKED)]
+        ends = np.array([each.interval() for each in found])
+        covered.append(np.mean((ends[:, 0] <= one.alpha) & (one.alpha <= ends[:, 1])))
+        off = np.array([(each.alpha - one.alpha) / each.standard_error for each in found])
+        naive.append(np.mean(np.abs(off) <= _GAUSS))
+    P, N = (side[0] for side in drawn.texts(_LEFT_OUT))
+    whole = drawn.asked(P, N)
+    less = _LEFT_OUT / (_LEFT_OUT - 1)
+    without = [
+        [sign * (rows.sum(axis=0) - row) / (_LEFT_OUT - 1) + rest for row in rows]
+        for sign, rows, rest in ((1, P, -N.mean(axis=0)), (-1, N, P.mean(axis=0)))
+    ]
+    refitted = [1 / drawn.strengths(np.array(rows)) - 1 / whole.alpha for rows in without]
+    middles = np.array(law)[:, 1] - np.array(simulated)[:, 1]
+    return EstimationCurves(
+        sizes=np.array(_SIZES, dtype=np.float64),
+        law=np.array(law),
+        simulated=np.array(simulated),
+        unlimited=one.alpha,
+        covered=np.array(covered),
+        naive=np.array(naive),
+        predicted=less * np.stack([whole.positive, whole.negative]) / whole.alpha**2,
+        refitted=np.array(refitted),
+        budget=_BUDGET,
+        deviation=float(np.abs(middles).max()),
+    )
+
+
+def draw(record: EstimationCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
+    """Band, coverage and influences."""
+    left, middle, right = axes
+    artists: dict[str, list[Artist]] = {}
+    n = record.sizes
+    artists["band"] = [
+        left.fill_between(n, record.law[:, 0], record.law[:, 2], color=GREY, alpha=0.2, linewidth=0)
+    ]
+    artists["law"] = [*left.plot(n, record.law[:, 1], color=INK, **LAW)]
+    artists["simulation"] = [
+        line for k in range(3) for line in left.plot(n, record.simulated[:, k], color=INK,
+                                                     **SIMULATION)
+    ]  # fmt: skip
+    artists["unlimited"] = [left.axhline(record.unlimited, color=GREEN, **LIMIT)]
+    label_at(left, "unlimited texts", (n[-1], record.unlimited), (-2, 5), color=GREEN, ha="right")
+    left.set_ylim(0.8 * float(record.simulated[0, 0]), 1.3 * record.unlimited)
+    left.set_ylabel(rf"$\alpha$ that spends {record.budget:g} nats")
+    left.set_title("over draws of the texts: median, 95 %")
+    artists["covered"] = [*middle.plot(n, 100 * record.covered, color=GREEN, marker="o", **LAW)]
+    artists["naive"] = [*middle.plot(n, 100 * record.naive, color=ORANGE, marker="o", **LAW)]
+    middle.axhline(95.0, color=GREY, **LIMIT)
+    green, orange = (float(100 * row[k]) for row, k in ((record.covered, 3), (record.naive, 1)))
+    label_at(middle, "interval of 1/α,\nbias removed", (n[3], green), (0, -44), color=GREEN)
+    label_at(middle, "α ± 1.96 s.e.", (n[1], orange), (6, -14), color=ORANGE)
+    middle.set_ylim(0, 102)
+    middle.set_ylabel("intervals that hold the green line  (%)")
+    middle.set_title("from the texts at hand alone")
+    for ax in (left, middle):
+        ax.set_xscale("log")
+        ax.set_xticks(n, [f"{size:g}" for size in n])
+        ax.minorticks_off()
+        ax.set_xlabel("texts of P, and of N")
+    reach = 1.1 * float(np.abs(record.predicted).max())
+    artists["first order"] = [*right.plot([-reach, reach], [-reach, reach], color=INK, **LAW)]
+    artists["refitted"] = [
+        line
+        for k, colour in enumerate((BLUE, ORANGE))
+        for line in right.plot(record.predicted[k], record.refitted[k], color=colour, **SIMULATION)
+    ]
+    for k, (name, colour) in enumerate((("P", BLUE), ("N", ORANGE))):
+        right.text(0.95, 0.15 - 0.09 * k, f"texts of {name}", color=colour, fontsize=8.5,
+                   ha="right", transform=right.transAxes)  # fmt: skip
+    right.set_xlabel(r"change of $1/\alpha$ without one text, first order")
+    right.text(0.05, 0.86, "every refit lies above:\n1/α is convex in $M$", color=GREY,
+               fontsize=8.5, transform=right.transAxes)  # fmt: skip
+    right.set_ylabel("the same, refitted")
+    right.set_title(f"influences, {record.predicted.shape[1]} + {record.predicted.shape[1]} texts")
+    return artists
