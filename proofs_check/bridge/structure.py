@@ -58,12 +58,9 @@ def precision(dtype: torch.dtype) -> float:
 
 
 class Forward:
-    """The model's own forward pass, whatever its version calls its arguments.
+    """The model's own forward pass, possibly wrapped by PEFT or spread over devices by accelerate.
 
-    Parameters
-    ----------
-    hf_model : transformers.PreTrainedModel
-        Possibly wrapped by PEFT or spread over devices by accelerate.
+    `device` is where token ids go; `last_only` the arguments that ask for the last logits alone.
     """
 
     def __init__(self, hf_model: Any) -> None:
@@ -72,43 +69,21 @@ class Forward:
         inner = base() if callable(base) else hf_model
         accepted = inspect.signature(inner.forward).parameters
         self._masks = "attention_mask" in accepted
-        self._cache = next(
-            (n for n in ("cache", "past_key_values", "cache_params") if n in accepted), None
-        )
         self.last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
         self.device = _input_device(hf_model)
 
     def __call__(
-        self,
-        ids: torch.Tensor,
-        mask: torch.Tensor | None = None,
-        *,
-        cache: Any = None,
-        use_cache: bool = False,
-        last_only: bool = False,
+        self, ids: torch.Tensor, mask: torch.Tensor | None = None, *, last_only: bool = False
     ) -> Any:
         """Run without gradients; `mask` is for padded batches only.
 
         Without one, attention is causal by its fastest path.
         """
-        given: dict[str, Any] = {"use_cache": use_cache}
+        given: dict[str, Any] = dict(self.last_only) if last_only else {}
         if mask is not None and self._masks:
             given["attention_mask"] = mask.to(self.device)
-        if cache is not None and self._cache is not None:
-            given[self._cache] = cache
-        if last_only:
-            given |= self.last_only
         with torch.no_grad():
-            return self.hf_model(input_ids=ids.to(self.device), **given)
-
-    @staticmethod
-    def cache_of(output: Any) -> Any:
-        """The keys and values that a pass with `use_cache` returned."""
-        for name in ("cache", "past_key_values", "cache_params"):
-            found = output.get(name) if hasattr(output, "get") else getattr(output, name, None)
-            if found is not None:
-                return found
-        return None
+            return self.hf_model(input_ids=ids.to(self.device), use_cache=False, **given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,14 +135,7 @@ class _Call(NamedTuple):
 
 
 def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structure:
-    """Find final norm, unembedding and blocks, and verify them.
-
-    Raises
-    ------
-    ModelError
-        The model is not causal, not in evaluation mode, returns NaN, cannot run, or no module feeds
-        an unembedding.
-    """
+    """Find final norm, unembedding and blocks, and verify them; see `SteeredModel` for errors."""
     kind = type(hf_model).__name__
     unembedding = hf_model.get_output_embeddings()
     if unembedding is None:
@@ -222,15 +190,18 @@ def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structu
 
 
 @contextmanager
-def replaced_output(module: torch.nn.Module, states: torch.Tensor) -> Iterator[None]:
-    """Inside it `module` computes as always and returns `states` instead."""
+def replaced_output(
+    module: torch.nn.Module, states: torch.Tensor | Callable[[torch.Tensor], torch.Tensor]
+) -> Iterator[None]:
+    """Inside it `module` returns `states`, or that function of what it would return."""
 
     def put(_module: Any, _args: Any, output: Any) -> Any:
         seen = first_tensor(output)
-        moved = states if seen is None else states.to(device=seen.device, dtype=seen.dtype)
-        if isinstance(output, torch.Tensor):
-            return moved
-        return type(output)((moved, *output[1:]))
+        if seen is None:
+            raise ModelError(f"{type(module).__name__} returns no states", remedy="another site")
+        moved = states if isinstance(states, torch.Tensor) else states(seen)
+        moved = moved.to(device=seen.device, dtype=seen.dtype)
+        return moved if isinstance(output, torch.Tensor) else type(output)((moved, *output[1:]))
 
     handle = module.register_forward_hook(put)
     try:

@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 from scipy.special import logsumexp
 
 from steering_strength.proofs_check.bridge.advise import FACTORS, rank_layers, samples
-from steering_strength.proofs_check.bridge.curve import solve_together
 from steering_strength.proofs_check.bridge.errors import VectorError
 from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector
 from steering_strength.theory.errors import BudgetError, ShapeError
@@ -62,7 +61,7 @@ def test_one_context_and_several_cost_what_they_should(steered: Any, concept: An
     at_block = model.vector(concept.positive, concept.neutral, 1)
     together = model.at(1, at_block, list(concept.contexts))
     before = model.cost.forwards
-    solve_together([(curve, "cross_entropy_root", (0.3, 1)) for curve in together])
+    together[0].together([(curve, "cross_entropy_root", (0.3, 1)) for curve in together])
     shared = model.cost.forwards - before
     before = model.cost.forwards
     alone = [model.at(1, at_block, text) for text in concept.contexts]
