@@ -15,15 +15,17 @@ from sympy import Derivative
 
 from steering_strength.proofs_check.formal.printed import Printer
 from steering_strength.proofs_check.formal.scripts import PRELUDE, SECTIONS
+from steering_strength.proofs_check.formal.scripts_beyond import SECTIONS_BEYOND
 from steering_strength.theory.laws import LAWS, Limit
 from steering_strength.theory.laws.notation import unfold
 
 __all__ = ["AGREEMENTS", "NOT_PRINTED", "agreement_file", "statement"]
 
+_SECTIONS = SECTIONS + SECTIONS_BEYOND
 _ENDS = {"oo": "p_infty", "-oo": "m_infty"}
 
 AGREEMENTS: Mapping[str, tuple[str, str]] = {
-    name: entry for _, laws in SECTIONS for name, entry in laws.items()
+    name: entry for _, laws in _SECTIONS for name, entry in laws.items()
 }
 """id -> (binders of the printed statement, its proof from the library's theorem)."""
 
@@ -56,7 +58,7 @@ def statement(name: str) -> str:
 def agreement_file(only: str | None = None) -> str:
     """The file that Coq has to accept; of one law, or of all of them."""
     parts = [PRELUDE]
-    for opening, laws in SECTIONS:
+    for opening, laws in _SECTIONS:
         section = opening.split("Section ")[1].split(".")[0]
         theorems = [
             f"Theorem {name.replace('-', '_')}_agrees : {binders}\n"

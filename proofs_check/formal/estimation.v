@@ -6,7 +6,8 @@
 
 From Coq Require Import Reals List Lra.
 From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting cross_entropy sequences.
+From SteeringStrength Require Import tokens analysis asymptotics tilting cross_entropy.
+From SteeringStrength Require Import sequences sampling.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -252,149 +253,6 @@ Qed.
 
 End Change.
 
-(** ** Independent texts *)
-
-Section Sampling.
-
-Context {S : Type}.
-Variable pool : list S.
-Variable q : S -> R.
-Hypothesis q_total : Sum pool q = 1.
-
-(** The probability of a sample of independent texts, and expectations over samples of [n]. *)
-Definition drawn (x : list S) : R := fold_right Rmult 1 (map q x).
-Definition sampled (n : nat) (f : list S -> R) : R :=
-  Sum (texts pool n) (fun x => drawn x * f x).
-Definition population_mean (f : S -> R) : R := Sum pool (fun i => q i * f i).
-Definition population_variance (f : S -> R) : R :=
-  Sum pool (fun i => q i * (f i - population_mean f) ^ 2).
-
-Lemma sampled_ext n f g :
-  (forall x, In x (texts pool n) -> f x = g x) -> sampled n f = sampled n g.
-Proof. intros H; apply Sum_ext; intros; now rewrite H. Qed.
-
-Lemma sampled_step n f :
-  sampled (Datatypes.S n) f = Sum pool (fun i => q i * sampled n (fun x => f (i :: x))).
-Proof.
-  unfold sampled; rewrite Sum_texts; apply Sum_ext; intros i _.
-  rewrite <- Sum_scal; apply Sum_ext; intros; unfold drawn; simpl; ring.
-Qed.
-
-Lemma sampled_plus n f g : sampled n (fun x => f x + g x) = sampled n f + sampled n g.
-Proof. unfold sampled; rewrite <- Sum_plus; apply Sum_ext; intros; ring. Qed.
-
-Lemma sampled_scal n c f : sampled n (fun x => c * f x) = c * sampled n f.
-Proof. unfold sampled; rewrite <- Sum_scal; apply Sum_ext; intros; ring. Qed.
-
-Lemma sampled_const n c : sampled n (fun _ => c) = c.
-Proof.
-  induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
-  rewrite sampled_step, IH, Sum_scal_r, q_total; ring.
-Qed.
-
-Lemma sampled_sum n f : sampled n (fun x => Sum x f) = INR n * population_mean f.
-Proof.
-  induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
-  rewrite sampled_step, S_INR; unfold population_mean.
-  rewrite (Sum_ext pool _ (fun i => q i * f i + q i * (INR n * population_mean f))).
-  - rewrite Sum_plus, Sum_scal_r, q_total; unfold population_mean; ring.
-  - intros i _; rewrite <- Rmult_plus_distr_l, <- IH; f_equal.
-    rewrite <- (sampled_const n (f i)) at 1; apply (sampled_plus n (fun _ => f i)).
-Qed.
-
-Lemma sampled_square n f :
-  population_mean f = 0 ->
-  sampled n (fun x => Sum x f ^ 2) = INR n * Sum pool (fun i => q i * f i ^ 2).
-Proof.
-  intros H0; induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
-  set (v := Sum pool (fun i => q i * f i ^ 2)) in *; rewrite sampled_step, S_INR.
-  rewrite (Sum_ext pool _ (fun i => q i * f i ^ 2 + q i * (INR n * v))).
-  - rewrite Sum_plus, Sum_scal_r, q_total; fold v; ring.
-  - intros i _; rewrite <- Rmult_plus_distr_l; f_equal.
-    rewrite (sampled_ext n _ (fun x => f i ^ 2 + (2 * f i * Sum x f + Sum x f ^ 2)))
-      by (intros; simpl Sum; ring).
-    rewrite (sampled_plus n (fun _ => f i ^ 2)), sampled_plus, sampled_const, sampled_scal, IH.
-    rewrite sampled_sum, H0; ring.
-Qed.
-
-Lemma sampled_average n f : n <> O -> sampled n (fun x => average x f) = population_mean f.
-Proof.
-  intros Hn; assert (INR n <> 0) by now apply not_0_INR.
-  rewrite (sampled_ext n _ (fun x => / INR n * Sum x f)).
-  - rewrite sampled_scal, sampled_sum; field; easy.
-  - intros x Hx; unfold average; rewrite (texts_length pool n x Hx); unfold Rdiv; ring.
-Qed.
-
-Lemma sampled_average_square n f :
-  n <> O ->
-  sampled n (fun x => (average x f - population_mean f) ^ 2) = population_variance f / INR n.
-Proof.
-  intros Hn; assert (INR n <> 0) by now apply not_0_INR.
-  set (m := population_mean f); set (g := fun i => f i - m).
-  assert (Hg : population_mean g = 0).
-  { unfold population_mean, g; rewrite (Sum_ext pool _ (fun i => q i * f i - q i * m))
-      by (intros; ring).
-    rewrite Sum_minus, Sum_scal_r, q_total; unfold m, population_mean; ring. }
-  rewrite (sampled_ext n _ (fun x => / INR n ^ 2 * Sum x g ^ 2)).
-  - rewrite sampled_scal, (sampled_square n g Hg); unfold population_variance.
-    fold m; fold (g : S -> R); unfold g; field; easy.
-  - intros x Hx; unfold average, g; rewrite Sum_minus, Sum_const, (texts_length pool n x Hx).
-    field; easy.
-Qed.
-
-End Sampling.
-
-Section TwoSamples.
-
-Context {S : Type}.
-Variables P N : list S.
-Variables q r : S -> R.
-Hypothesis q_total : Sum P q = 1.
-Hypothesis r_total : Sum N r = 1.
-
-(** Two independent samples, of [m] texts from [P] and of [n] from [N]. *)
-Definition both_sampled (m n : nat) (f : list S -> list S -> R) : R :=
-  sampled P q m (fun x => sampled N r n (f x)).
-
-(** [standard-error] Beyond the paper, Sec. 6 (conclusion), the log-odds.  The difference of the
-    means over two independent samples, for the log-probability of a token or any other quantity, is
-    unbiased, and its variance is the sum of the two variances, each over its number of texts. *)
-Theorem standard_error_log_odds (f : S -> R) m n :
-  m <> O -> n <> O ->
-  let truth := population_mean P q f - population_mean N r f in
-  let estimate x y := average x f - average y f in
-  both_sampled m n estimate = truth /\
-  both_sampled m n (fun x y => (estimate x y - truth) ^ 2)
-  = population_variance P q f / INR m + population_variance N r f / INR n.
-Proof.
-  intros Hm Hn truth estimate; unfold both_sampled, estimate, truth.
-  set (a := population_mean P q f); set (b := population_mean N r f).
-  assert (Hb : sampled N r n (fun y => average y f) = b) by now apply sampled_average.
-  assert (Ha2 := sampled_average_square P q q_total m f Hm); fold a in Ha2.
-  assert (Hb2 := sampled_average_square N r r_total n f Hn); fold b in Hb2.
-  split.
-  - rewrite (sampled_ext P q m _ (fun x => average x f + - b)).
-    + rewrite (sampled_plus P q m (fun x => average x f)), sampled_const, sampled_average by easy.
-      reflexivity.
-    + intros x _.
-      rewrite (sampled_ext N r n _ (fun y => average x f + -1 * average y f)) by (intros; ring).
-      rewrite (sampled_plus N r n (fun _ => average x f)), sampled_const, sampled_scal, Hb by easy.
-      ring.
-  - rewrite (sampled_ext P q m _ (fun x =>
-      (average x f - a) ^ 2 + population_variance N r f / INR n)).
-    + rewrite (sampled_plus P q m (fun x => (average x f - a) ^ 2)), sampled_const by easy.
-      now rewrite Ha2.
-    + intros x _; set (c := average x f - a).
-      rewrite (sampled_ext N r n _ (fun y =>
-        (c ^ 2 + 2 * c * b) + (-2 * c * average y f + (average y f - b) ^ 2)))
-        by (intros; unfold c; ring).
-      rewrite (sampled_plus N r n (fun _ => c ^ 2 + 2 * c * b)).
-      rewrite (sampled_plus N r n (fun y => -2 * c * average y f)), sampled_scal, Hb, Hb2.
-      rewrite sampled_const by easy; ring.
-Qed.
-
-End TwoSamples.
-
 (** ** What one text moves *)
 
 Section Texts.
@@ -566,11 +424,36 @@ Proof.
     rewrite deviations by easy; ring.
 Qed.
 
-(** [standard-error] Beyond the paper, Sec. 6 (conclusion).  Draw as many texts again, with
+(** The sample covariance of two tokens over a list of texts, in the finite-sample convention. *)
+Definition sample_covariance (l : list S) (z y : T) : R :=
+  Sum l (fun i => (L i z - average l (fun k => L k z)) * (L i y - average l (fun k => L k y)))
+  / (INR (length l) - 1).
+
+(** The derivative of the strength in the log-odds of a token. *)
+Definition gradient (z : T) : R :=
+  - over contexts pi (fun j => alpha * (tilted vocab (p j) M alpha z - p j z))
+  / over contexts pi (fun j => mean vocab (p j) M alpha - mean vocab (p j) M 0).
+
+Lemma moves_gradient d : moves d = Sum vocab (fun z => gradient z * d z).
+Proof.
+  unfold sensitivity, gradient.
+  set (D := over contexts pi (fun j => mean vocab (p j) M alpha - mean vocab (p j) M 0)).
+  rewrite (Sum_ext vocab _ (fun z => - / D * Sum contexts (fun j =>
+    pi j * (alpha * ((tilted vocab (p j) M alpha z - p j z) * d z))))).
+  - rewrite Sum_scal, <- Sum_swap; unfold over, Rdiv.
+    rewrite (Sum_ext contexts (fun j => Sum vocab _) (fun j => pi j * (alpha * Sum vocab (fun z =>
+      (tilted vocab (p j) M alpha z - p j z) * d z)))); [ring|].
+    intros; now rewrite !Sum_scal.
+  - intros z _; unfold over, Rdiv; rewrite (Sum_ext contexts (fun j => pi j * (alpha * (_ * d z)))
+      (fun j => pi j * (alpha * (tilted vocab (p j) M alpha z - p j z)) * d z)) by (intros; ring).
+    rewrite Sum_scal_r; ring.
+Qed.
+
+(** [standard-error] Beyond the paper, resampling.  Draw as many texts again, with
     replacement, from each list.  To first order in the change of the log-odds, the mean square of
     what the strength moves is the sum of the squared influences: the square of its standard error.
     *)
-Theorem standard_error :
+Theorem standard_error_resampled :
   let equal (l : list S) (_ : S) := / INR (length l) in
   both_sampled P N (equal P) (equal N) (length P) (length N)
     (fun x y => moves (fun z => mean_difference x y z - M z) ^ 2)
@@ -601,3 +484,47 @@ Proof.
 Qed.
 
 End Texts.
+
+(** ** The variance of a linear function of the log-odds *)
+
+Section Influences.
+
+Context {T S : Type}.
+Variable vocab : list T.
+Variable L : S -> T -> R.
+
+(** [standard-error] Beyond the paper, Sec. 6 (conclusion).  To first order the strength is linear
+    in the log-odds, with the gradient [a].  Its variance, estimated from the covariances of the
+    tokens over the texts, is a sum of squared influences over the texts of each list. *)
+Theorem standard_error (a : T -> R) (P N : list S) :
+  let influence l i := Sum vocab (fun z => a z * (L i z - average l (fun k => L k z)))
+                       / INR (length l) in
+  let share l := INR (length l) / (INR (length l) - 1) * Sum l (fun i => influence l i ^ 2) in
+  (2 <= length P)%nat -> (2 <= length N)%nat ->
+  Sum vocab (fun z => Sum vocab (fun y => a z * a y *
+    (sample_covariance L P z y / INR (length P) + sample_covariance L N z y / INR (length N))))
+  = share P + share N.
+Proof.
+  intros influence share HP HN.
+  assert (Hside : forall l, (2 <= length l)%nat ->
+    Sum vocab (fun z => Sum vocab (fun y =>
+      a z * a y * (sample_covariance L l z y / INR (length l))))
+    = share l).
+  { intros l Hl; apply le_INR in Hl; simpl (INR 2) in Hl; set (n := INR (length l)) in *.
+    set (dev := fun i z => L i z - average l (fun k => L k z)).
+    transitivity (/ ((n - 1) * n) * Sum l (fun i => Sum vocab (fun z => a z * dev i z) ^ 2)).
+    - rewrite <- Sum_scal.
+      rewrite (Sum_ext l _ (fun i => Sum vocab (fun z => Sum vocab (fun y =>
+        / ((n - 1) * n) * (a z * dev i z * (a y * dev i y)))))).
+      + rewrite (Sum_swap l vocab); apply Sum_ext; intros z _; rewrite (Sum_swap l vocab).
+        apply Sum_ext; intros y _; unfold sample_covariance; fold n; unfold Rdiv.
+        rewrite <- !Sum_scal_r, <- Sum_scal; apply Sum_ext; intros; unfold dev; field; lra.
+      + intros i _; simpl; rewrite Rmult_1_r, <- Sum_scal_r, <- Sum_scal; apply Sum_ext.
+        intros z _; rewrite <- !Sum_scal; reflexivity.
+    - unfold share; fold n; rewrite <- !Sum_scal; apply Sum_ext; intros i _.
+      unfold influence; fold n; unfold dev; field; lra. }
+  rewrite <- (Hside P HP), <- (Hside N HN), <- Sum_plus; apply Sum_ext; intros z _.
+  rewrite <- Sum_plus; apply Sum_ext; intros; ring.
+Qed.
+
+End Influences.

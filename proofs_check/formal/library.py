@@ -19,7 +19,6 @@ WITHOUT_THEOREM = frozenset(
     {
         "allocation",
         "greedy",
-        "influence",
         "mixed-contexts",
         "operator",
         "renormalised",
@@ -28,7 +27,6 @@ WITHOUT_THEOREM = frozenset(
         "sequence-reverse",
         "sequence-score",
         "sequence-weights",
-        "standard-error",
         "temperature",
         "text-bias",
     }

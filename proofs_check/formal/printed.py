@@ -28,7 +28,10 @@ _RANGES: Mapping[tuple[str, str], str] = {
     ("0", "m - 1"): "contexts",
     ("0", "q_P - 1"): "P",
     ("0", "q_N - 1"): "N",
+    ("0", "|P| - 1"): "P",
+    ("0", "|N| - 1"): "N",
     ("0", "d - 1"): "coords",
+    ("0", "T - 1"): "steps",
     ("0", "n - 1"): "levels",
 }
 """First and last index -> the list."""
@@ -37,11 +40,17 @@ _NAMES: Mapping[str, str] = {
     "|C|": "(size vocab C)",
     "q_P": "(INR (length P))",
     "q_N": "(INR (length N))",
+    "|P|": "(INR (length P))",
+    "|N|": "(INR (length N))",
     "R": "range",
     "p^P": "q",
     "p^N": "q",
     "b^P": "b",
     "b^N": "b",
+    "w^P": "w",
+    "w^N": "w",
+    "L^P": "L",
+    "L^N": "L",
     "b": "shift",
 }
 """Symbols and arrays whose name in Coq is another; contexts of P and of N are of one type."""
@@ -103,6 +112,8 @@ class Printer:
             base = self.term(expr.base, bound)
             power = base if abs(expr.exp) == 1 else f"({base} ^ {abs(expr.exp)})"
             return power if expr.exp > 0 else f"(/ {power})"
+        if isinstance(expr, Pow):  # of a positive base
+            return _apply("Rpower", self.term(expr.base, bound), self.term(expr.exp, bound))
         if isinstance(expr, Sum):
             return self._sum(expr, bound)
         if isinstance(expr, Derivative):

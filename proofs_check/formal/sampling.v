@@ -1,0 +1,177 @@
+(** * Independent texts
+
+    Samples of independent texts from a finite population, their means and their variances. *)
+
+From Coq Require Import Reals List Lra.
+From SteeringStrength Require Import tokens sequences.
+Import ListNotations.
+Open Scope R_scope.
+
+Section Sampling.
+
+Context {S : Type}.
+Variable pool : list S.
+Variable q : S -> R.
+Hypothesis q_total : Sum pool q = 1.
+
+(** The probability of a sample of independent texts, and expectations over samples of [n]. *)
+Definition drawn (x : list S) : R := fold_right Rmult 1 (map q x).
+Definition sampled (n : nat) (f : list S -> R) : R :=
+  Sum (texts pool n) (fun x => drawn x * f x).
+Definition population_mean (f : S -> R) : R := Sum pool (fun i => q i * f i).
+Definition population_variance (f : S -> R) : R :=
+  Sum pool (fun i => q i * (f i - population_mean f) ^ 2).
+
+Lemma sampled_ext n f g :
+  (forall x, In x (texts pool n) -> f x = g x) -> sampled n f = sampled n g.
+Proof. intros H; apply Sum_ext; intros; now rewrite H. Qed.
+
+Lemma sampled_step n f :
+  sampled (Datatypes.S n) f = Sum pool (fun i => q i * sampled n (fun x => f (i :: x))).
+Proof.
+  unfold sampled; rewrite Sum_texts; apply Sum_ext; intros i _.
+  rewrite <- Sum_scal; apply Sum_ext; intros; unfold drawn; simpl; ring.
+Qed.
+
+Lemma sampled_plus n f g : sampled n (fun x => f x + g x) = sampled n f + sampled n g.
+Proof. unfold sampled; rewrite <- Sum_plus; apply Sum_ext; intros; ring. Qed.
+
+Lemma sampled_scal n c f : sampled n (fun x => c * f x) = c * sampled n f.
+Proof. unfold sampled; rewrite <- Sum_scal; apply Sum_ext; intros; ring. Qed.
+
+Lemma sampled_const n c : sampled n (fun _ => c) = c.
+Proof.
+  induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
+  rewrite sampled_step, IH, Sum_scal_r, q_total; ring.
+Qed.
+
+Lemma sampled_sum n f : sampled n (fun x => Sum x f) = INR n * population_mean f.
+Proof.
+  induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
+  rewrite sampled_step, S_INR; unfold population_mean.
+  rewrite (Sum_ext pool _ (fun i => q i * f i + q i * (INR n * population_mean f))).
+  - rewrite Sum_plus, Sum_scal_r, q_total; unfold population_mean; ring.
+  - intros i _; rewrite <- Rmult_plus_distr_l, <- IH; f_equal.
+    rewrite <- (sampled_const n (f i)) at 1; apply (sampled_plus n (fun _ => f i)).
+Qed.
+
+Lemma sampled_square n f :
+  population_mean f = 0 ->
+  sampled n (fun x => Sum x f ^ 2) = INR n * Sum pool (fun i => q i * f i ^ 2).
+Proof.
+  intros H0; induction n as [|n IH]; [unfold sampled, drawn; simpl; ring|].
+  set (v := Sum pool (fun i => q i * f i ^ 2)) in *; rewrite sampled_step, S_INR.
+  rewrite (Sum_ext pool _ (fun i => q i * f i ^ 2 + q i * (INR n * v))).
+  - rewrite Sum_plus, Sum_scal_r, q_total; fold v; ring.
+  - intros i _; rewrite <- Rmult_plus_distr_l; f_equal.
+    rewrite (sampled_ext n _ (fun x => f i ^ 2 + (2 * f i * Sum x f + Sum x f ^ 2)))
+      by (intros; simpl Sum; ring).
+    rewrite (sampled_plus n (fun _ => f i ^ 2)), sampled_plus, sampled_const, sampled_scal, IH.
+    rewrite sampled_sum, H0; ring.
+Qed.
+
+Lemma sampled_average n f : n <> O -> sampled n (fun x => average x f) = population_mean f.
+Proof.
+  intros Hn; assert (INR n <> 0) by now apply not_0_INR.
+  rewrite (sampled_ext n _ (fun x => / INR n * Sum x f)).
+  - rewrite sampled_scal, sampled_sum; field; easy.
+  - intros x Hx; unfold average; rewrite (texts_length pool n x Hx); unfold Rdiv; ring.
+Qed.
+
+Lemma sampled_average_square n f :
+  n <> O ->
+  sampled n (fun x => (average x f - population_mean f) ^ 2) = population_variance f / INR n.
+Proof.
+  intros Hn; assert (INR n <> 0) by now apply not_0_INR.
+  set (m := population_mean f); set (g := fun i => f i - m).
+  assert (Hg : population_mean g = 0).
+  { unfold population_mean, g; rewrite (Sum_ext pool _ (fun i => q i * f i - q i * m))
+      by (intros; ring).
+    rewrite Sum_minus, Sum_scal_r, q_total; unfold m, population_mean; ring. }
+  rewrite (sampled_ext n _ (fun x => / INR n ^ 2 * Sum x g ^ 2)).
+  - rewrite sampled_scal, (sampled_square n g Hg); unfold population_variance.
+    fold m; fold (g : S -> R); unfold g; field; easy.
+  - intros x Hx; unfold average, g; rewrite Sum_minus, Sum_const, (texts_length pool n x Hx).
+    field; easy.
+Qed.
+
+(** [standard-error] Beyond the paper, the finite-sample convention.  Squared deviations from the
+    sample's own mean, over one less than the number of texts, estimate the variance without bias.
+    *)
+Theorem standard_error_sample_variance n f :
+  (2 <= n)%nat ->
+  sampled n (fun x => Sum x (fun i => (f i - average x f) ^ 2) / (INR n - 1))
+  = population_variance f.
+Proof.
+  intros Hn; assert (H2 : 2 <= INR n) by (apply (le_INR 2), Hn).
+  set (m := population_mean f); set (g := fun i => f i - m).
+  assert (Hg : population_mean g = 0).
+  { unfold population_mean, g; rewrite (Sum_ext pool _ (fun i => q i * f i - q i * m))
+      by (intros; ring).
+    rewrite Sum_minus, Sum_scal_r, q_total; unfold m, population_mean; ring. }
+  rewrite (sampled_ext n _ (fun x => / (INR n - 1) * Sum x (fun i => g i ^ 2)
+    + - (/ (INR n * (INR n - 1))) * Sum x g ^ 2)).
+  - rewrite sampled_plus, !sampled_scal, (sampled_square n g Hg), sampled_sum.
+    change (population_mean (fun i => g i ^ 2)) with (population_variance f).
+    change (Sum pool (fun i => q i * g i ^ 2)) with (population_variance f); field; lra.
+  - intros x Hx; assert (Hf : Sum x f = Sum x g + INR n * m)
+      by (unfold g; rewrite Sum_minus, Sum_const, (texts_length pool n x Hx); ring).
+    unfold average; rewrite (texts_length pool n x Hx), Hf.
+    set (c := Sum x g / INR n).
+    rewrite (Sum_ext x _ (fun i => g i ^ 2 + (-2 * c * g i + c ^ 2)))
+      by (intros; unfold c, g; field; lra).
+    rewrite !Sum_plus, Sum_scal, Sum_const, (texts_length pool n x Hx); unfold c; field; lra.
+Qed.
+
+End Sampling.
+
+Section TwoSamples.
+
+Context {S : Type}.
+Variables P N : list S.
+Variables q r : S -> R.
+Hypothesis q_total : Sum P q = 1.
+Hypothesis r_total : Sum N r = 1.
+
+(** Two independent samples, of [m] texts from [P] and of [n] from [N]. *)
+Definition both_sampled (m n : nat) (f : list S -> list S -> R) : R :=
+  sampled P q m (fun x => sampled N r n (f x)).
+
+(** [standard-error] Beyond the paper, Sec. 6 (conclusion), the log-odds.  The difference of the
+    means over two independent samples, for the log-probability of a token or any other quantity, is
+    unbiased, and its variance is the sum of the two variances, each over its number of texts. *)
+Theorem standard_error_log_odds (f : S -> R) m n :
+  m <> O -> n <> O ->
+  let truth := population_mean P q f - population_mean N r f in
+  let estimate x y := average x f - average y f in
+  both_sampled m n estimate = truth /\
+  both_sampled m n (fun x y => (estimate x y - truth) ^ 2)
+  = population_variance P q f / INR m + population_variance N r f / INR n.
+Proof.
+  intros Hm Hn truth estimate; unfold both_sampled, estimate, truth.
+  set (a := population_mean P q f); set (b := population_mean N r f).
+  assert (Hb : sampled N r n (fun y => average y f) = b) by now apply sampled_average.
+  assert (Ha2 := sampled_average_square P q q_total m f Hm); fold a in Ha2.
+  assert (Hb2 := sampled_average_square N r r_total n f Hn); fold b in Hb2.
+  split.
+  - rewrite (sampled_ext P q m _ (fun x => average x f + - b)).
+    + rewrite (sampled_plus P q m (fun x => average x f)), sampled_const, sampled_average by easy.
+      reflexivity.
+    + intros x _.
+      rewrite (sampled_ext N r n _ (fun y => average x f + -1 * average y f)) by (intros; ring).
+      rewrite (sampled_plus N r n (fun _ => average x f)), sampled_const, sampled_scal, Hb by easy.
+      ring.
+  - rewrite (sampled_ext P q m _ (fun x =>
+      (average x f - a) ^ 2 + population_variance N r f / INR n)).
+    + rewrite (sampled_plus P q m (fun x => (average x f - a) ^ 2)), sampled_const by easy.
+      now rewrite Ha2.
+    + intros x _; set (c := average x f - a).
+      rewrite (sampled_ext N r n _ (fun y =>
+        (c ^ 2 + 2 * c * b) + (-2 * c * average y f + (average y f - b) ^ 2)))
+        by (intros; unfold c; ring).
+      rewrite (sampled_plus N r n (fun _ => c ^ 2 + 2 * c * b)).
+      rewrite (sampled_plus N r n (fun y => -2 * c * average y f)), sampled_scal, Hb, Hb2.
+      rewrite sampled_const by easy; ring.
+Qed.
+
+End TwoSamples.
