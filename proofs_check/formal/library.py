@@ -22,11 +22,6 @@ WITHOUT_THEOREM = frozenset(
         "mixed-contexts",
         "operator",
         "renormalised",
-        "sequence-ce",
-        "sequence-ratio",
-        "sequence-reverse",
-        "sequence-score",
-        "sequence-weights",
         "temperature",
         "text-bias",
     }

@@ -281,22 +281,21 @@ Proof.
   - now apply model_total.
 Qed.
 
-(** [renormalised] Beyond the paper, Sec. 6 (conclusion).  Without a bias of the logits, keeping the
-    norm of the state is tilting at another temperature and another strength. *)
-Theorem renormalised alpha v h z :
+(** [renormalised] Beyond the paper, Sec. 6 (conclusion).  Without a bias of the logits, steering by
+    [alpha] and rescaling the state by [s] is tilting by [s alpha] at temperature [1/s]. *)
+Theorem renormalised s alpha v h z :
   (forall y, offset y = 0) -> In z vocab ->
-  let s := norm_kept alpha v h in
   next (rescaled s alpha v h) z
   = tilted vocab (tempered vocab (next h) (/ s)) (odds v) (s * alpha) z.
 Proof.
-  intros H0 Hz s; rewrite renormalised_bias by easy; unfold tilted, K, Z; rewrite H0.
+  intros H0 Hz; rewrite renormalised_bias by easy; unfold tilted, K, Z; rewrite H0.
   rewrite (Sum_ext vocab _ (fun y => tempered vocab (next h) (/ s) y * exp (s * alpha * odds v y)))
     by (intros; rewrite H0; do 2 f_equal; ring).
   do 3 f_equal; ring.
 Qed.
 
-(** [renormalised] Beyond the paper, the norm.  The rescaled state has the norm of the unsteered
-    one. *)
+(** [renormalised] Beyond the paper, the norm.  One rescaling gives the steered state the norm of
+    the unsteered one. *)
 Theorem renormalised_norm alpha v h :
   0 < inner (add v alpha h) (add v alpha h) ->
   let kept := rescaled (norm_kept alpha v h) alpha v h in inner kept kept = inner h h.
@@ -427,10 +426,10 @@ Qed.
 
 End Greedy.
 
-(** [operator/ablation] A reading of ablation: taking a direction out of the state is what steering
-    against it tends to.  Ablation is tilting by one finite strength, 0 where the state has nothing
-    along the direction; steering against it drives the tokens that it favours out. *)
-Theorem operator_ablation :
+(** [operator/ablation-limit] A reading of ablation: taking a direction out of the state is what
+    steering against it tends to.  Ablation is tilting by one finite strength, 0 where the state has
+    nothing along the direction; steering against it drives the tokens that it favours out. *)
+Theorem operator_ablation_limit :
   ~ (forall (W : bool -> unit -> R) (u h : unit -> R) z, inner [tt] u u = 1 ->
        is_lim (fun alpha => model [true; false] [tt] W (fun _ => 0) (add u alpha h) z) m_infty
          (model [true; false] [tt] W (fun _ => 0) (ablate [tt] u h) z)).
