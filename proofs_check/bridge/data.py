@@ -88,21 +88,11 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class AdviceInput:
-    """What an advice at the final norm needs.
+    """What an advice at the final norm needs: one family per context.
 
-    Parameters
-    ----------
-    families : tuple of TiltedFamily
-        One per context.
-    texts : pair of numpy.ndarray, or None
-        Log-probabilities of P and N, if the file has them and at least two of each.
-    weights : numpy.ndarray or None
-    token_text : tuple of str
-        Empty where the file names no tokens.
-    norm, residual_norm : float
-        |v| and the median |h|; nan where unknown.
-    notes : tuple of str
-        What was done to the numbers.
+    `texts` are the log-probabilities of P and N, if the file has them and at least two of each;
+    `token_text` is empty where it names no tokens, `norm` |v| and `residual_norm` the median |h|
+    are nan where unknown, `notes` say what was done to the numbers.
     """
 
     families: tuple[TiltedFamily, ...]

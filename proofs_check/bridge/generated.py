@@ -70,28 +70,12 @@ class TokenCosts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TrajectoryAdvice:
-    """The strength for a cost per generated token, and what it took to find it.
+    """The strength `alpha` for a cost per generated token, and what it took to find it.
 
-    Parameters
-    ----------
-    alpha : float
-    target : float
-        Nats per generated token.
-    percentile : float or None
-        Of which the target speaks; None is the mean.
-    direction : {"forward", "reverse"}
-    predicted : float
-        The alpha from unsteered texts alone.
-    achieved : float
-        The statistic at `alpha`: predicted at the final norm, measured on steered texts at a block.
-    interval : tuple of float
-        Of the statistic, 90 %.
-    rollouts : int
-        Steered roll-outs used: 0 at the final norm, at most 2 at a block.
-    costs : TokenCosts
-        At `alpha`.
-    settled : bool
-        Whether the target lies in the interval.
+    `target` nats, of the mean or (`percentile`) of a quantile over tokens, in that `direction`, are
+    reached at `predicted` by unsteered texts alone. `achieved` is the statistic at `alpha`, with
+    its 90 % `interval` and all `costs`: predicted at the final norm, measured on steered texts at a
+    block, in at most two `rollouts`. `settled`: whether the target lies in the interval.
     """
 
     alpha: float
@@ -158,17 +142,13 @@ def advise_trajectories(
 
     Parameters
     ----------
-    per_token : float
-        Nats.
     percentile : float, optional
         Between 0 and 1: the target is this quantile over all tokens; default the mean. The pooled
         95th percentile of the reverse KL on greedy texts at 1 nat is the one target others use.
     direction : {"forward", "reverse"}
         KL(base || steered) or KL(steered || base) of each next-token distribution.
-    length : int
-        Tokens generated behind each context.
-    rollouts : int
-        Steered roll-outs allowed at a block.
+    length, rollouts : int
+        Tokens generated behind each context; steered roll-outs allowed at a block.
 
     Raises
     ------

@@ -55,20 +55,10 @@ _PEAK_STEP = 2e-3
 class LawReport:
     """Verdicts on one model and concept, the arrays behind them, and what to say about them.
 
-    Attributes
-    ----------
-    verdicts : list of Verdict
-        `id` is the statement at the final norm, `statement@block_out l` elsewhere.
-    exact : set of str
-        The ids that claim equality where they stand; only these decide `holds`.
-    arrays : dict
-        File stem -> arrays of one figure.
-    paragraphs : list of str
-        In front of the table.
-    measured : dict
-        Numbers for the JSON.
-    vectors : list of SteeringVector
-        Those that were judged; written to be used again.
+    A verdict's `id` is the statement at the final norm, `statement@block_out l` elsewhere; `exact`
+    are the ids that claim equality where they stand, and only these decide `holds`. `arrays` maps
+    the stem of a file to the arrays of one figure; `paragraphs` stand in front of the table;
+    `measured` goes into the JSON; `vectors` were judged, and are written to be used again.
     """
 
     def __init__(self, model: SteeredModel, concept: ConceptTexts) -> None:

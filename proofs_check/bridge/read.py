@@ -71,17 +71,11 @@ _END = 0.2
 
 
 def shape_of(values: ArrayLike, tolerance: float) -> tuple[str, tuple[int, ...]]:
-    """Classify one curve sampled on increasing alphas, and locate its turns.
+    """Classify one curve sampled on increasing alphas, (A,), and locate its turns.
 
     A turn counts when the curve retreats from its last extremum by more than `tolerance`, in the
-    units of `values` (A,). Thm 3.3 of arXiv:2602.02712 allows a token to rise, fall or bump.
-
-    Returns
-    -------
-    name : str
-        "flat", "rise", "fall", "bump" (rise, then fall), "dip", or "multi" for more turns.
-    turns : tuple of int
-        Indices of the interior extrema, in order.
+    units of `values`. Thm 3.3 of arXiv:2602.02712 allows a token to rise, fall or bump. Returns one
+    of `SHAPES` ("bump": rise, then fall; "multi": more turns) and the indices of the extrema.
 
     Raises
     ------
@@ -126,22 +120,11 @@ def count_shapes(curves: Floats, tolerance: float) -> dict[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What one file says about one sweep; absent parts are None.
+    """What one file says about one sweep, (A,) each; absent parts are None.
 
-    Parameters
-    ----------
-    name : str
-        The file's name.
-    alphas : numpy.ndarray
-        Shape (A,), in any order; sorted here.
-    probabilities : numpy.ndarray or None
-        Shape (A, k), next-token probabilities, in the file's order of tokens.
-    effect : numpy.ndarray or None
-        Shape (A,), probability of the concept.
-    cross_entropy : numpy.ndarray or None
-        Shape (A,), nats per token.
-    kl : numpy.ndarray or None
-        Shape (A,), KL(p_0 || p_alpha) in nats.
+    `alphas` come in any order and are sorted; `probabilities` (A, k) are of next tokens, in the
+    file's order, `effect` is the probability of the concept, `cross_entropy` in nats per token,
+    `kl` KL(p_0 || p_alpha) in nats.
 
     Raises
     ------

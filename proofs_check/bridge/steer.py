@@ -253,23 +253,14 @@ class Steered:
 
 
 class Held:
-    """Contexts held at the output of one site: all below it was run once.
+    """Contexts held at the output of one site (a block, or the final norm): all below ran once.
 
-    Parameters
-    ----------
-    model : SteeredModel
-    batch : TokenBatch
-        The contexts.
-    site : Site
-        A block, or the final norm (then nothing above is left to run).
-    apply : {"all", "last"}
-        Which positions are steered.
-    cost : Cost, optional
-        Counts what is spent; default the model's own.
+    `apply` says which positions are steered, "all" or "last"; `cost` counts what is spent, by
+    default with the model's own. Steering goes along one vector at the site, or along several of
+    which the site is the lowest: the others are added where they belong, by hooks.
 
     Attributes
     ----------
-    batch, site, apply
     residual : torch.Tensor
         Shape (B, T, d): the unsteered states at the site.
     base : torch.Tensor
@@ -278,9 +269,6 @@ class Held:
         Shape (B,): median length of each context's states over its positions.
     substituted : bool
         Whether the blocks below are skipped.
-
-    Steering goes along one vector at the site, or along several of which the site is the lowest:
-    the others are added where they belong, by hooks.
     """
 
     def __init__(

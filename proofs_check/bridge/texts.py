@@ -176,19 +176,11 @@ def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[
 
 @dataclass(frozen=True)
 class ConceptTexts:
-    """Texts of P and N, held-out contexts, and the words of the concept.
+    """Texts of P and N (arXiv:2602.02712, Eq. 3), held-out contexts, and the words of the concept.
 
-    Parameters
-    ----------
-    name : str
-    positive, neutral : tuple of str
-        The sets P and N of arXiv:2602.02712, Eq. 3. Their sizes may differ: at the output of
-        the final norm the difference of means needs no pairing. Without neutral texts, N is to
-        be sampled from the model (`SteeredModel.with_sampled_negatives`).
-    contexts : tuple of str, or of chats
-        Where steering is applied; disjoint from P and N.
-    words : tuple of str
-        Words of the concept; the tokens that spell one of them form the set T of F_T.
+    The sizes of P and N may differ: a difference of means needs no pairing. Without neutral texts,
+    N is to be sampled from the model (`SteeredModel.with_sampled_negatives`). Contexts, where
+    steering is applied, may be chats; the tokens that spell one of the words form T of F_T.
 
     Raises
     ------
