@@ -23,7 +23,6 @@ WITHOUT_THEOREM = frozenset(
         "operator",
         "renormalised",
         "temperature",
-        "text-bias",
     }
 )
 """Laws whose theorem, or its tie to the formula of the law, is still to come.

@@ -175,3 +175,52 @@ Proof.
 Qed.
 
 End TwoSamples.
+
+(** ** The variance of a linear function of the log-odds *)
+
+Section Influences.
+
+Context {T S : Type}.
+Variable vocab : list T.
+Variable L : S -> T -> R.
+
+(** The sample covariance of two tokens over a list of texts, in the finite-sample convention. *)
+Definition sample_covariance (l : list S) (z y : T) : R :=
+  Sum l (fun i => (L i z - average l (fun k => L k z)) * (L i y - average l (fun k => L k y)))
+  / (INR (length l) - 1).
+
+(** [standard-error] Beyond the paper, Sec. 6 (conclusion).  To first order the strength is linear
+    in the log-odds, with the gradient [a].  Its variance, estimated from the covariances of the
+    tokens over the texts, is a sum of squared influences over the texts of each list. *)
+Theorem standard_error (a : T -> R) (P N : list S) :
+  let influence l i := Sum vocab (fun z => a z * (L i z - average l (fun k => L k z)))
+                       / INR (length l) in
+  let share l := INR (length l) / (INR (length l) - 1) * Sum l (fun i => influence l i ^ 2) in
+  (2 <= length P)%nat -> (2 <= length N)%nat ->
+  Sum vocab (fun z => Sum vocab (fun y => a z * a y *
+    (sample_covariance P z y / INR (length P) + sample_covariance N z y / INR (length N))))
+  = share P + share N.
+Proof.
+  intros influence share HP HN.
+  assert (Hside : forall l, (2 <= length l)%nat ->
+    Sum vocab (fun z => Sum vocab (fun y =>
+      a z * a y * (sample_covariance l z y / INR (length l))))
+    = share l).
+  { intros l Hl; apply le_INR in Hl; simpl (INR 2) in Hl; set (n := INR (length l)) in *.
+    set (dev := fun i z => L i z - average l (fun k => L k z)).
+    transitivity (/ ((n - 1) * n) * Sum l (fun i => Sum vocab (fun z => a z * dev i z) ^ 2)).
+    - rewrite <- Sum_scal.
+      rewrite (Sum_ext l _ (fun i => Sum vocab (fun z => Sum vocab (fun y =>
+        / ((n - 1) * n) * (a z * dev i z * (a y * dev i y)))))).
+      + rewrite (Sum_swap l vocab); apply Sum_ext; intros z _; rewrite (Sum_swap l vocab).
+        apply Sum_ext; intros y _; unfold sample_covariance; fold n; unfold Rdiv.
+        rewrite <- !Sum_scal_r, <- Sum_scal; apply Sum_ext; intros; unfold dev; field; lra.
+      + intros i _; simpl; rewrite Rmult_1_r, <- Sum_scal_r, <- Sum_scal; apply Sum_ext.
+        intros z _; rewrite <- !Sum_scal; reflexivity.
+    - unfold share; fold n; rewrite <- !Sum_scal; apply Sum_ext; intros i _.
+      unfold influence; fold n; unfold dev; field; lra. }
+  rewrite <- (Hside P HP), <- (Hside N HN), <- Sum_plus; apply Sum_ext; intros z _.
+  rewrite <- Sum_plus; apply Sum_ext; intros; ring.
+Qed.
+
+End Influences.

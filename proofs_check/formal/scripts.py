@@ -18,7 +18,8 @@ From Coq Require Import Reals List Bool Lra.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis asymptotics tilting limits peaks variation
   concept separation cross_entropy cumulants radius transformer peak_sign.
-From SteeringStrength Require any_block estimation operators mixed sequences allocation.
+From SteeringStrength Require any_block operators mixed sequences allocation.
+From SteeringStrength Require sampling estimation.
 Import ListNotations.
 Open Scope R_scope.
 

@@ -71,9 +71,9 @@ Lemma printed_covariance l z y :
   / (- 1 + INR (length l)) * / INR (length l)
   * Sum l (fun i => (L i y + - 1 * / INR (length l) * Sum l (fun k => L k y))
                     * (L i z + - 1 * / INR (length l) * Sum l (fun k => L k z)))
-  = estimation.sample_covariance L l z y / INR (length l).
+  = sampling.sample_covariance L l z y / INR (length l).
 Proof.
-  unfold estimation.sample_covariance, average, Rdiv.
+  unfold sampling.sample_covariance, average, Rdiv.
   rewrite (Sum_ext l _ (fun i => (L i z - Sum l (fun k => L k z) * / INR (length l))
     * (L i y - Sum l (fun k => L k y) * / INR (length l)))) by (intros; ring).
   replace (INR (length l) - 1) with (- 1 + INR (length l)) by ring; ring.
@@ -97,7 +97,7 @@ _TEXTS_LAWS: Mapping[str, tuple[str, str]] = {
 intros HP HN.
 assert (Hle : forall l : list S, 0 < - 1 + INR (length l) -> (2 <= length l)%nat)
   by (intros l Hl; apply INR_lt; simpl INR; lra).
-etransitivity; [|etransitivity; [apply (estimation.standard_error vocab L a P N)|]]; auto.
+etransitivity; [|etransitivity; [apply (sampling.standard_error vocab L a P N)|]]; auto.
 - apply Sum_ext; intros z _; apply Sum_ext; intros y _; rewrite !printed_covariance; ring.
 - cbv zeta; rewrite Rplus_comm; unfold Rdiv at 1 3.
   assert (minus : forall x, x - 1 = - 1 + x) by (intros; ring); rewrite !minus.
