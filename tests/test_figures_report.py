@@ -102,9 +102,9 @@ def test_nothing_is_loaded_from_anywhere(page, read):
     assert "url(" not in page
     assert "@import" not in page
     for link in read.links:
-        assert re.match(r"#|https://arxiv\.org/abs/|[\w./-]+\.(json|md|pdf|png|svg|npz)$", link), (
-            link
-        )
+        assert re.match(
+            r"#|https://arxiv\.org/abs/|[\w./-]+\.(json|md|pdf|png|svg|npz|v)$", link
+        ), link
 
 
 def test_every_link_within_the_page_arrives_and_ids_are_unique(page, read):

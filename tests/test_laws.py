@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from mpmath import mp
 from sympy import Derivative, IndexedBase, Integer, Sum, Symbol, exp, log
 
+from steering_strength.proofs_check.formal.library import FOLDER, theorems
 from steering_strength.theory.__main__ import main
 from steering_strength.theory.laws import (
     CLAIMS,
@@ -22,6 +24,7 @@ from steering_strength.theory.laws import (
     Sign,
     Status,
 )
+from steering_strength.theory.laws.assumptions import PRINCIPLES
 from steering_strength.theory.laws.graph import dot, tree
 from steering_strength.theory.laws.instances import Instance, draw, satisfied
 from steering_strength.theory.laws.kernel import Let
@@ -455,6 +458,42 @@ class TestPages:
         assert len(str(LAWS["ce-radius"]).splitlines()) <= 30
         assert LAWS["tilting"].statement._repr_latex_().startswith("$")
         assert r"\begin{enumerate}" in LAWS["tilting"].latex()
+
+
+class TestFormalProofs:
+    """A step that a theorem of Coq covers says which, and the theorem is there."""
+
+    NAMED = sorted(
+        {name for law in LAWS.values() for _, name in law.formal}
+        | {rule.formal for rule in PRINCIPLES.values() if rule.formal}
+    )
+
+    @pytest.mark.parametrize("name", NAMED)
+    def test_the_theorem_exists(self, name):
+        theorem, file = name.split(" in ")
+        code = (FOLDER / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(?:Theorem|Lemma) {theorem}\b", code, re.M), name
+
+    def test_a_headline_of_the_library_is_of_the_law_that_names_it(self):
+        ids = {(t.name, t.file): t.id for t in theorems()}
+        for law in LAWS.values():
+            for step, name in law.formal:
+                assert step.by is not None, "the kernel needs no theorem"
+                found = ids.get(tuple(name.split(" in ")))
+                assert found in (None, law.id), name
+
+    def test_the_printed_step_says_so(self):
+        law = LAWS["mean-slope"]
+        record = law.record()
+        (step,) = (s for s in record["steps"] if s["kind"] == "monotone")
+        assert step["formal"] == "mean_slope_increasing in tilting.v"
+        assert step["status"] == "proved with rules"
+        assert "mean_slope_increasing in tilting.v" in " ".join(law.text().replace("`", "").split())
+        assert r"\texttt{mean\_slope\_increasing} in tilting.v" in law.latex()
+
+    def test_only_steps_are_covered(self):
+        with pytest.raises(LawError, match="none of its steps"):
+            replace(LAWS["slope"], formal=((LAWS["peak"].statement, "peak in peaks.v"),))
 
 
 class TestGraph:

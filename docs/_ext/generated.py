@@ -38,6 +38,7 @@ from steering_strength.figures.report.markdown import (
     assumed_table,
     badges,
     figure,
+    formal_statements,
     reading_body,
     readings_table,
     refuted_by,
@@ -51,8 +52,9 @@ from steering_strength.figures.style import style
 from steering_strength.proofs_check import run
 from steering_strength.proofs_check.errata import ERRATA, Found, find
 from steering_strength.proofs_check.executors import on_cores
-from steering_strength.proofs_check.formal.library import theorems
+from steering_strength.proofs_check.formal.library import FOLDER, files, theorems
 from steering_strength.proofs_check.verdict import versions
+from steering_strength.theory.files import write_text
 from steering_strength.theory.laws import CLAIMS, LAWS
 from steering_strength.theory.laws.graph import tree
 from steering_strength.theory.laws.page import record
@@ -114,6 +116,8 @@ class Page:
 
     def _address(self, address: str) -> str:
         """Where a statement, a figure or a file of the report is, as seen from this page."""
+        if address.startswith("formal/"):
+            return f"{self.up}{address}"
         if not address.startswith("#"):
             return address if "/" in address else f"{self.up}figures/{address}"
         name, home = address.removeprefix("#figure-"), ""
@@ -255,14 +259,13 @@ class Page:
         for name in dict.fromkeys(theorem.id for theorem in theorems()):
             own = [theorem for theorem in theorems() if theorem.id == name]
             listed = ", ".join(f"`{theorem.name}`" for theorem in own)
-            places = ", ".join(f"`{file}`" for file in dict.fromkeys(t.file for t in own))
-            rows.append(f"| `{name}` | {listed} | {places} |")
-            shown = "\n\n".join(f"(** {t.words} *)\nTheorem {t.name} {t.statement}." for t in own)
-            folds.append(
-                f"<details><summary>{escape(name)}</summary>\n<pre>{escape(shown)}</pre></details>"
+            places = ", ".join(
+                f"[{file}](formal/{file})" for file in dict.fromkeys(t.file for t in own)
             )
+            rows.append(f"| `{name}` | {listed} | {places} |")
+            folds += [section.replace("In Coq", name, 1) for section in formal_statements(name)]
         head = "| statement | theorems | file |\n|---|---|---|\n"
-        return head + "\n".join(rows) + "\n\n" + _raw("\n".join(folds))
+        return self._html("\n\n".join([head + "\n".join(rows), *folds]))
 
     def names(self, package: str) -> str:
         """The reference of every name that a package offers, in the order of its ``__all__``."""
@@ -349,6 +352,8 @@ def _files(app: Sphinx) -> None:
         logging.logging.getLogger(talkative).setLevel("WARNING")
     for each in FIGURES.values():
         each.write(folder, FORMATS)
+    for name in files():
+        write_text(Path(app.outdir) / "formal" / name, (FOLDER / name).read_text(encoding="utf-8"))
     if _has_explorer():
         command = [sys.executable, "-m", "figures", "explore"]
         page = str(Path(app.outdir) / "explorer.html")

@@ -306,7 +306,7 @@ def assemble(
     statements.sort(key=lambda s: FAMILY_TITLES.index(s.family))  # stable: order within a family
     laws = derivations.values()
     principles = {
-        entry["name"]: (entry["statement"], entry["reference"])
+        entry["name"]: (entry["statement"], entry["reference"], entry["formal"])
         for law in laws
         for entry in law["assumed"]
     }
@@ -316,7 +316,7 @@ def assemble(
             principles, {law["id"]: [entry["name"] for entry in law["assumed"]] for law in laws}
         ),
         assumptions=_used(
-            {a.name: (a.statement, a.source) for a in ASSUMPTIONS},
+            {a.name: (a.statement, a.source, "") for a in ASSUMPTIONS},
             {law["id"]: law["assumptions"] for law in laws},
         ),
         seed=seed,
@@ -365,7 +365,7 @@ def families() -> dict[str, str]:
 
 
 def _used(
-    known: Mapping[str, tuple[str, str]], uses: Mapping[str, Sequence[str]]
+    known: Mapping[str, tuple[str, str, str]], uses: Mapping[str, Sequence[str]]
 ) -> tuple[Record, ...]:
     """What is used at all, by name, with the ids of the laws that use it."""
     entries = (
@@ -373,8 +373,11 @@ def _used(
             "name": name,
             "statement": statement,
             "reference": reference,
+            "formal": formal,
             "used_by": [law for law, names in uses.items() if name in names],
         }
-        for name, (statement, reference) in sorted(known.items(), key=lambda item: item[0].lower())
+        for name, (statement, reference, formal) in sorted(
+            known.items(), key=lambda item: item[0].lower()
+        )
     )
     return tuple(entry for entry in entries if entry["used_by"])

@@ -13,6 +13,7 @@ from steering_strength.figures.report.content import Content, assemble, read_rea
 from steering_strength.figures.report.html import html_page
 from steering_strength.figures.report.markdown import report
 from steering_strength.figures.store import FORMATS
+from steering_strength.proofs_check.formal import library as formal
 from steering_strength.proofs_check.verdict import Verdict, as_json, versions
 from steering_strength.theory.command_line import say
 from steering_strength.theory.files import staged, write_json, write_text
@@ -65,6 +66,8 @@ def _write(
     for name, data in (("derivations.json", derivations), ("checks.json", checks)):
         write_json(folder / name, data)
     text = report(content)
+    for name in formal.files():
+        write_text(folder / "formal" / name, (formal.FOLDER / name).read_text(encoding="utf-8"))
     write_text(folder / "report.md", text)
     write_text(folder / "report.html", html_page(content, text, pictures))
 

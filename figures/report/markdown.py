@@ -15,13 +15,14 @@ from typing import Any
 from steering_strength.figures.gallery import FIGURES, Figure
 from steering_strength.figures.report.content import Content, Reading, Statement
 from steering_strength.figures.store import FORMATS
-from steering_strength.proofs_check.formal.library import theorems
+from steering_strength.proofs_check.formal.coq import ALLOWED
+from steering_strength.proofs_check.formal.library import Theorem, hypotheses, theorems
 from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = [
-    "LEGEND", "TITLE", "assumed_table", "badges", "figure", "main_status", "plain",
-    "reading_body", "readings_table", "refuted_by", "report", "statement_body", "statements_table",
-    "table", "words",
+    "LEGEND", "TITLE", "assumed_table", "badges", "figure", "formal_statements", "main_status",
+    "plain", "reading_body", "readings_table", "refuted_by", "report", "statement_body",
+    "statements_table", "table", "words",
 ]  # fmt: skip
 
 TITLE = "Steering strength: derived, verified, checked, drawn"
@@ -228,12 +229,18 @@ def assumed_table(content: Content, entries: Iterable[Mapping[str, Any]]) -> str
     rows = (
         (
             f"**{plain(e['name'])}**",
-            f"{words(content, e['statement'])}<br>*{plain(e['reference'])}*",
+            f"{words(content, e['statement'])}<br>{_cited(content, e)}",
             ", ".join(_link(content, name) for name in e["used_by"]),
         )
         for e in entries
     )
     return table(("name", "what it says", "used by"), rows)
+
+
+def _cited(content: Content, entry: Mapping[str, Any]) -> str:
+    """Where a rule or an assumption can be read, and where it is proved formally."""
+    formal = f"; formally proved as {_theorem_link(entry['formal'])}" if entry["formal"] else ""
+    return f"{words(content, entry['reference'])}{formal}"
 
 
 def _free_of_assumptions(content: Content) -> str:
@@ -278,14 +285,15 @@ def statement_body(content: Content, s: Statement, *, files: bool = True) -> str
     parts = [_source(s.source)] if s.source else []
     if s.law is not None:
         shown = s.law.get("claim") or [s.law["statement"]]
-        claim = "\n\n".join(_assertion(content, part) for part in shown)
+        lines = (line for part in shown for line in (_assertion(content, part), _under(part)))
+        claim = "\n\n".join(filter(None, map(str.strip, lines)))
         parts += [f'<div class="claim">\n\n{claim}\n\n</div>', _facts(content, s.law)]
         if s.law["notation"]:
             summary = f"Notation, {_count(len(s.law['notation']), 'definition')}"
             rows = "\n\n".join(_display(entry["latex"]) for entry in s.law["notation"])
             parts.append(_fold(summary, rows))
         parts.append(_steps(content, s.law, "Derivation"))
-    parts += _theorems(s.id)
+    parts += formal_statements(s.id)
     parts += _checks(content, s)
     homes = content.homes
     parts += [figure(content, FIGURES[name]) for name in s.figures if homes.get(name) == s.id]
@@ -306,13 +314,24 @@ def statement_body(content: Content, s: Statement, *, files: bool = True) -> str
     return "\n\n".join(parts)
 
 
-def _theorems(name: str) -> list[str]:
+def formal_statements(name: str) -> list[str]:
     """The statement as theorems of Coq, as they stand in their files."""
     own = [theorem for theorem in theorems() if theorem.id == name]
     if not own:
         return []
-    shown = "\n\n".join(f"(* {t.file}: {t.words} *)\nTheorem {t.name} {t.statement}." for t in own)
-    return [_fold(f"In Coq, {_count(len(own), 'theorem')}", _code(shown, "text"))]
+    parts = [_theorem(t) for t in own]
+    axioms = ", ".join(f"`{name}`" for name in sorted(ALLOWED))
+    parts.append(f"Nothing is assumed but the axioms of Coq's classical real numbers: {axioms}.")
+    return [_fold(f"In Coq, {_count(len(own), 'theorem')}", "\n\n".join(parts))]
+
+
+def _theorem(t: Theorem) -> str:
+    """One theorem as it stands in its file, with what its section has around it."""
+    around = "\n".join(hypotheses(t))
+    stated = f"Theorem {t.name} {t.statement}."
+    shown = f"{around}\n\n{stated}" if around else stated
+    where = f"[{t.file}](formal/{t.file}), line {t.line}"
+    return f"{plain(t.words)} {where}.\n\n{_code(shown, 'text')}"
 
 
 def _source(source: str) -> str:
@@ -337,7 +356,7 @@ def _steps(content: Content, law: Mapping[str, Any], name: str) -> str:
     items = [_step(content, step) for step in law["steps"]]
     if law["assumed"]:
         theorems = "\n".join(
-            f"- **{plain(e['name'])}**: {words(content, e['statement'])} *{plain(e['reference'])}*"
+            f"- **{plain(e['name'])}**: {words(content, e['statement'])} {_cited(content, e)}"
             for e in law["assumed"]
         )
         items.append(f"Appeals to:\n\n{theorems}")
@@ -346,19 +365,28 @@ def _steps(content: Content, law: Mapping[str, Any], name: str) -> str:
 
 
 def _step(content: Content, step: Mapping[str, Any]) -> str:
-    conclusion = step.get("conclusion", "") if step["latex"] else ""
-    reasons = filter(None, (conclusion, step["reason"]))
-    line = f"**{step['status']}** {'. '.join(words(content, text) for text in reasons)}"
+    reasons = [words(content, text) for text in (step["rule"], step["reason"]) if text]
+    if step["formal"]:
+        reasons.insert(1, f"formally proved as {_theorem_link(step['formal'])}")
+    line = f"**{step['status']}** {'; '.join(reasons)}"
     if form := step.get("form_latex"):
         line += f"; difference ${form}$"
     if why := step.get("why"):
         line += f"; {words(content, why)}"
-    if "given_latex" in step:
-        given = "; ".join(_sentence(latex) for latex in step["given_latex"])
-    else:
-        given = words(content, step["given"])
-    line += f" *given {given}*" if given else ""
+    line += _under(step)
     return _indent(f"{_assertion(content, step)}\n\n{line}", f"{step['number']}. ")
+
+
+def _under(part: Mapping[str, Any]) -> str:
+    """The hypotheses of a claim or of a step."""
+    given = "; ".join(_sentence(latex) for latex in part.get("given_latex", ()))
+    return f" *given {given}*" if given else ""
+
+
+def _theorem_link(formal: str) -> str:
+    """A theorem by name, as a link to its file; `formal` is "THEOREM in FILE"."""
+    theorem, _, file = formal.partition(" in ")
+    return f"[`{theorem}`](formal/{file})"
 
 
 def _assertion(content: Content, part: Mapping[str, Any]) -> str:

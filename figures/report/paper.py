@@ -158,9 +158,14 @@ def _step(step: Record, letters: Mapping[str, str], rules: Rules) -> str:
     formula = f"{_flowing(words)}." if r"\text" in words else rf"\fit{{{words}}}\par"
     form = f" The difference is ${step['form_latex']}$." if step["form_latex"] else ""
     given = _ranges([int(letters[h][1:]) for h in step["given_latex"]])
-    by = f" [{rules[step['principle']][0]}]" if step["principle"] else ""
+    label = rules[step["principle"]][0] if step["principle"] else ""
+    by = f" [{label}, from {_words(', '.join(step['premises']))}]" if label else ""
     under = f" under {given}" if given else ""
-    return rf"\item {formula}{form} \emph{{{step['status']}}}{by}{under}: {_words(step['reason'])}."
+    theorem, _, file = step["formal"].partition(" in ")
+    formal = _words(f"formally proved as `{theorem}` in {file}") if theorem else ""
+    why = "; ".join(filter(None, (formal, _words(step["reason"]))))
+    why = f": {why}" if why else ""
+    return rf"\item {formula}{form} \emph{{{step['status']}}}{by}{under}{why}."
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FOLDER", "WITHOUT_THEOREM", "Theorem", "files", "theorems"]
+__all__ = ["FOLDER", "WITHOUT_THEOREM", "Theorem", "files", "hypotheses", "theorems"]
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -85,3 +85,23 @@ def _read(name: str) -> Iterator[Theorem]:
             file=name,
             line=text.count("\n", 0, match.start("name")) + 1,
         )
+
+
+_SENTENCE = re.compile(
+    r"^(?:(Section|End)\s+(\w+)|(Context|Variables?|Hypothes[ie]s)\b.*?)\.$", re.M | re.S
+)
+
+
+def hypotheses(theorem: Theorem) -> tuple[str, ...]:
+    """What the sections around a theorem declare: its variables and hypotheses, as written."""
+    code = (FOLDER / theorem.file).read_text(encoding="utf-8")
+    before = "\n".join(code.split("\n")[: theorem.line - 1])
+    open_sections: list[list[str]] = []
+    for found in _SENTENCE.finditer(before):
+        if found[1] == "Section":
+            open_sections.append([])
+        elif found[1] == "End":
+            open_sections.pop()
+        elif open_sections:
+            open_sections[-1].append(" ".join(found[0].split()))
+    return tuple(line for section in open_sections for line in section)

@@ -55,11 +55,15 @@ ASSUMPTIONS = (ASSUMPTION_1, ASSUMPTION_2, LINEAR_LOGITS)
 
 @dataclass(frozen=True)
 class Principle:
-    """A theorem that a rule applies: what it says and a place to read it."""
+    """A theorem that a rule applies: what it says, a place to read it, its formal proof if any.
+
+    `formal` is "THEOREM in FILE" of `proofs_check/formal`, a theorem that says the same.
+    """
 
     name: str
     statement: str
     reference: str
+    formal: str = ""
 
 
 _RUDIN = "W. Rudin, Principles of Mathematical Analysis, 3rd ed."
@@ -72,6 +76,7 @@ PRINCIPLES = {
             r"If $f' > 0$ ($<$, $\ge$, $\le$) on an interval, $f$ strictly increases (strictly "
             r"decreases, does not decrease, does not increase) there.",
             f"{_RUDIN}, Thm 5.11",
+            "increasing_between in analysis.v",
         ),
         Principle(
             "convexity",
@@ -122,6 +127,7 @@ PRINCIPLES = {
             "If $f$ strictly increases, $f(a) = u$ and $f(b) = w$, then $a < b$ if and only if $u "
             "< w$.",
             "order of the real line",
+            "increasing_lt_iff in analysis.v",
         ),
         Principle(
             "two cases",
@@ -217,12 +223,14 @@ PRINCIPLES = {
             r"If $f \ge 0$ and $|f'| \le R f$ on the half-line $\alpha \ge 0$, then $f(0) e^{-R "
             r"\alpha} \le f(\alpha) \le f(0) e^{R \alpha}$.",
             r"$e^{R \alpha} f$ does not decrease, $e^{-R \alpha} f$ does not increase",
+            "gronwall in radius.v",
         ),
         Principle(
             "integration of inequalities",
             r"If $l'' \le f'' \le u''$ for $\alpha \ge 0$, and $l$, $f$, $u$ and their slopes "
             r"vanish at 0, then $l \le f \le u$ for $\alpha \ge 0$.",
             f"{_RUDIN}, Thm 5.11 applied twice to the differences",
+            "compare_second in asymptotics.v",
         ),
         Principle(
             "fundamental theorem of calculus",
@@ -236,11 +244,13 @@ PRINCIPLES = {
             r"as often as $L$ followed by $h$: between two signs of $g$, and between $L$ and a "
             r"value of $g$ on its other side, $g'$ has the sign of the difference.",
             f"{_RUDIN}, Thm 5.10",
+            "diminish in variation.v",
         ),
         Principle(
             "positive factor",
             "If $f = a g$ with $a > 0$, then $f$ changes sign where $g$ does.",
             "order of the real line",
+            "changes_map_aligned in variation.v",
         ),
         Principle(
             "one level at a time",
@@ -250,6 +260,7 @@ PRINCIPLES = {
             r"changes sign at most as often as $r_1 - r_0$, $r_2 - r_1$, $\dots$; over one level "
             r"$F' = 0$.",
             "induction on the number of levels",
+            "ratio_slope_changes in variation.v",
         ),
         Principle(
             "parity of sign changes",
@@ -261,12 +272,14 @@ PRINCIPLES = {
             "$F'$ is a finite sum of exponentials over a positive one, so it is 0 or has finitely "
             "many zeros; a sequence of signs changes an even number of times exactly if it ends as "
             "it begins",
+            "ratio_extrema in extrema.v",
         ),
         Principle(
             "turns around zero",
             r"A sequence of numbers $\ge 0$ of which at least one and at most $N$ are not 0 turns "
             r"at most $2 N - 1$ times.",
             "counting: a turn upwards or downwards next to each number that is not 0",
+            "turns_nonzero in variation.v",
         ),
         Principle(
             "implicit function",

@@ -215,6 +215,7 @@ CONCEPT_TANH = Law(
     ),
     builds_on=("concept-ode",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
+    formal=((NU, "concept_tanh_integral in concept.v"),),
 )
 
 # -- concept-monotone ----------------------------------------------------------------------
@@ -342,6 +343,7 @@ CONCEPT_MONOTONE = Law(
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_rises",
     care=r"The condition $\max_C M \le \min_{\bar C} M$ is sufficient, not necessary "
     r"(`concept-shape`).",
+    formal=((TARGET_RISES, "concept_monotone_target in separation.v"),),
 )
 
 # -- concept-limit -------------------------------------------------------------------------
@@ -442,4 +444,8 @@ CONCEPT_LIMIT = Law(
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase_limit",
     care='The prose of the paper says the probability "converges back to its unsteered value"; '
     "it converges to 0, and the increase to minus the unsteered value.",
+    formal=(
+        (DIES[0], "concept_limit in concept.v"),
+        (DIES[1], "concept_limit_minus_infinity in concept.v"),
+    ),
 )

@@ -286,4 +286,8 @@ CONCEPT_SHAPE = Law(
     care="Exactly three behaviours is false, also for equal concept sizes and inside the weighted "
     "family: a concept can bump twice, or fall, rise and fall. It is true if $M$ is constant on "
     "each concept.",
+    formal=(
+        (SLOPES, "concept_shape_slope in concept_shape.v"),
+        (TURNS, "concept_shape_extrema in concept_shape.v"),
+    ),
 )

@@ -268,6 +268,12 @@ CE_EXACT = Law(
     ),
     builds_on=("tilting", "mean-slope"),
     twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",
+    formal=(
+        (_STRICT, "ce_exact_convex in cross_entropy.v"),
+        (NOT_NEGATIVE, "ce_exact_nonnegative in cross_entropy.v"),
+        (_FORWARD[0], "ce_exact_positive in cross_entropy.v"),
+        (_BACKWARD[0], "ce_exact_positive in cross_entropy.v"),
+    ),
 )
 
 # -- ce-quadratic and ce-cumulants ---------------------------------------------------------
@@ -301,6 +307,7 @@ CE_QUADRATIC = Law(
     twin="steering_strength.theory.model.dataset.ConceptDataset.quadratic",
     care="The coefficient is the pi-weighted mean of the variances within contexts, not the "
     "variance of the pooled distribution.",
+    formal=((QUADRATIC, "ce_quadratic in cross_entropy.v"),),
 )
 
 
@@ -375,6 +382,7 @@ CE_CUMULANTS = Law(
     ),
     builds_on=("ce-exact",),
     twin="steering_strength.theory.engine.family.TiltedFamily.taylor",
+    formal=((CUMULANTS, "ce_cumulants_taylor in cumulants.v"),),
 )
 
 # -- ce-linear -----------------------------------------------------------------------------
@@ -529,4 +537,9 @@ CE_ASYMPTOTE = Law(
     ),
     builds_on=("ce-exact", "limit"),
     twin="steering_strength.theory.model.dataset.ConceptDataset.cross_entropy_asymptote",
+    formal=(
+        (BELOW, "ce_asymptote in budget.v"),
+        (ABOVE, "ce_asymptote in budget.v"),
+        (ASYMPTOTE, "ce_asymptote in budget.v"),
+    ),
 )

@@ -498,4 +498,12 @@ CE_RADIUS = Law(
     twin="steering_strength.theory.engine.cross_entropy.envelope",
     care="The envelope is for the ratio to the quadratic; the quadratic itself is neither an upper "
     "nor a lower bound, as the cubic term has either sign.",
+    formal=(
+        (ENVELOPE, "ce_radius_envelopes in radius.v"),
+        (ENVELOPE_BACK, "ce_radius_envelopes in radius.v"),
+        (SHARP, "ce_radius_sharp in radius.v"),
+        (PARABOLA, "ce_radius_global in radius.v"),
+        (_ROOT[-1], "ce_radius_third in radius.v"),
+        (_ROOT_BACK[-1], "ce_radius_third in radius.v"),
+    ),
 )

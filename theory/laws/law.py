@@ -55,6 +55,8 @@ class Law:
         False for a false reading of the paper; its steps then prove the refutation.
     care : str
         What goes wrong if one reads too fast.
+    formal : tuple of (Claim, str)
+        Steps that are theorems of the formal library as they stand, each as "THEOREM in FILE".
     """
 
     id: str
@@ -71,9 +73,10 @@ class Law:
     cites: tuple[Law, ...] = ()
     expected: bool = True
     care: str = ""
+    formal: tuple[tuple[Any, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for claim in (self.statement, *self.headline):
+        for claim in (self.statement, *self.headline, *(claim for claim, _ in self.formal)):
             if claim not in self.steps:
                 raise LawError(
                     f"law {self.id!r}: {claim.text()} is none of its steps",
@@ -133,6 +136,10 @@ class Law:
             return found
         return Status.REFUTED if found in (Status.PROVED, Status.WITH_RULES) else Status.UNKNOWN
 
+    def formally(self, step: Claim) -> str:
+        """The theorem of the formal library that covers a step: "THEOREM in FILE", or nothing."""
+        return dict(self.formal).get(step, step.by.formal if step.by else "")
+
     def principles(self) -> tuple[Principle, ...]:
         """The rules of analysis the derivation applies, in order, once each."""
         return tuple(dict.fromkeys(s.by for s in self.steps if s.by is not None))
@@ -181,6 +188,7 @@ class Law:
                     "text": p.text(),
                     "latex": p.latex(),
                     "given": "; ".join(p.assumed()),
+                    "given_latex": p.assumed(latex=True),
                 }
                 for p in parts
             ],
@@ -198,7 +206,12 @@ class Law:
             "status": str(self.status()),
             "steps": [self._step(k, s) for k, s in enumerate(self.steps, start=1)],
             "assumed": [
-                {"name": p.name, "statement": p.statement, "reference": p.reference}
+                {
+                    "name": p.name,
+                    "statement": p.statement,
+                    "reference": p.reference,
+                    "formal": p.formal,
+                }
                 for p in self.principles()
             ],
         }
@@ -220,7 +233,9 @@ class Law:
             "given_latex": step.assumed(latex=True),
             "form": text(form) if form is not None else "",
             "form_latex": tex(form) if form is not None else "",
-            "reason": "; ".join(filter(None, (rule, step.reason))),
+            "rule": rule,
+            "formal": self.formally(step),
+            "reason": step.reason,
             "principle": step.by.name if step.by else "",
             "premises": list(premises),
             "why": step.why() if status in ("unknown", "refuted") else "",

@@ -13,7 +13,7 @@ from typing import Any
 
 from steering_strength.theory.laws.prose import latex, plain
 
-__all__ = ["latex_document", "latex_page", "record", "text_page", "verdict"]
+__all__ = ["because", "latex_document", "latex_page", "record", "text_page", "verdict"]
 
 Record = Mapping[str, Any]
 _WIDTH = 96
@@ -46,6 +46,17 @@ def verdict(law: Record) -> str:
 def assumes(law: Record) -> str:
     """The assumptions a law uses, on one line."""
     return ", ".join(law["assumptions"]) or "none on the data or the model"
+
+
+def because(step: Record) -> str:
+    """Why a step holds: the rule with its premises, its formal proof, the reason in words."""
+    return "; ".join(filter(None, (step["rule"] + _covered(step["formal"]), step["reason"])))
+
+
+def _covered(formal: str) -> str:
+    """`; formally proved as THEOREM in FILE`, or nothing."""
+    theorem, _, file = formal.partition(" in ")
+    return f"; formally proved as `{theorem}` in {file}" if formal else ""
 
 
 def _paragraph(label: str, words: str) -> str:
@@ -92,14 +103,15 @@ def text_page(law: Record) -> str:
             lines.append(_indented(f"difference = {step['form']}", hang=13))
         if step["given"]:
             lines.append(_indented(f"given {step['given']}", hang=6))
-        lines.append(_indented(f"[{step['status']}] {step['reason']}"))
+        lines.append(_indented(f"[{step['status']}] {plain(because(step))}"))
         if step["why"]:
             lines.append(_indented(f"why: {step['why']}", hang=5))
     lines += ["", _paragraph("Concluded", verdict(law))]
     if law["assumed"]:
         lines.append("")
         for p in law["assumed"]:
-            lines.append(_paragraph("Rule", f"{p['name']}: {p['statement']} ({p['reference']})"))
+            cited = f"{p['reference']}{_covered(p['formal'])}"
+            lines.append(_paragraph("Rule", f"{p['name']}: {p['statement']} ({cited})"))
     if law["care"]:
         lines += ["", _paragraph("Care", law["care"])]
     return "\n".join(lines)
@@ -145,13 +157,13 @@ def latex_page(law: Record) -> str:
         form = f" Difference: ${step['form_latex']}$." if step["form_latex"] else ""
         given = ", ".join(f"${g}$" for g in step["given_latex"])
         given = f" Given {given}." if given else ""
-        because = latex(step["reason"])
-        lines.append(rf"\item {formula}{form}{given} \emph{{{step['status']}}}: {because}.")
+        words = latex(because(step))
+        lines.append(rf"\item {formula}{form}{given} \emph{{{step['status']}}}: {words}.")
     lines += [r"\end{enumerate}", rf"\paragraph{{Concluded.}} {latex(verdict(law))}"]
     for p in law["assumed"]:
         lines.append(
             rf"\paragraph{{Rule.}} {latex(p['name'])}: {latex(p['statement'])} "
-            rf"({latex(p['reference'])}.)"
+            rf"({latex(p['reference'] + _covered(p['formal']))}.)"
         )
     if law["care"]:
         lines.append(rf"\paragraph{{Care.}} {latex(law['care'])}")

@@ -277,6 +277,10 @@ PEAK = Law(
     cites=(MEAN_SLOPE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care="$V = 2$ has no token between the extremes, and constant $M$ has no peak at all.",
+    formal=(
+        (BUMP, "peak in peaks.v"),
+        (ORDER, "peak_increasing in peaks.v"),
+    ),
 )
 
 # -- monotone ------------------------------------------------------------------------------
@@ -354,6 +358,10 @@ MONOTONE = Law(
     ),
     builds_on=("tilting",),
     twin="steering_strength.theory.engine.family.TiltedFamily.rising",
+    formal=(
+        (RISES, "monotone in peaks.v"),
+        (FALLS, "monotone_decreasing in peaks.v"),
+    ),
 )
 
 # -- peak-order ----------------------------------------------------------------------------
@@ -389,4 +397,5 @@ PEAK_ORDER = Law(
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care=r"For tokens that have a peak; an off-target token at $\min M$ has peak $-\infty$ and a "
     r"target token at $\max M$ has peak $+\infty$ (`monotone`), which keeps the order.",
+    formal=((EARLIER, "peak_order in separation.v"),),
 )

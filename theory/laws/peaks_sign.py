@@ -290,4 +290,8 @@ PEAK_SIGN = Law(
     twin="steering_strength.theory.model.dataset.ConceptDataset.closeness",
     care=r"For all admissible $\varepsilon$ is false: there are weighted datasets with three "
     r"concepts where a target token peaks at a negative strength.",
+    formal=(
+        (CRITERION, "peak_sign_mean in peaks.v"),
+        (THRESHOLD, "peak_sign_smaller in peak_sign.v"),
+    ),
 )

@@ -369,6 +369,11 @@ MEAN_SLOPE = Law(
     ),
     builds_on=("tilting",),
     twin="steering_strength.theory.engine.family.TiltedFamily.mean",
+    formal=(
+        (MEAN_RISES, "mean_slope_increasing in tilting.v"),
+        (MEAN_TO_TOP, "mean_slope_plus_infinity in limits.v"),
+        (MEAN_TO_BOTTOM, "mean_slope_minus_infinity in limits.v"),
+    ),
 )
 
 
@@ -474,6 +479,7 @@ SIGN_SEPARATION = Law(
     twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
     care="$M < 0$ outside $T$ is false: $M = 0$ for concepts that $N$ does not contain. The law "
     "fails as soon as the off-concept probability depends on the context.",
+    formal=((SEPARATES, "sign_separation in separation.v"),),
 )
 
 
@@ -626,4 +632,10 @@ LIMIT = Law(
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
     care=r"Ties share in proportion to $p$, not uniformly; and a near-tie (a gap of $2^{-40}$) is "
     r"no tie: its limit is reached at $\alpha$ of the order of $2^{40}$, but it is reached.",
+    formal=(
+        (_ENDS[0], "limit in limits.v"),
+        (_ENDS[1], "limit in limits.v"),
+        (_ENDS[2], "limit_minus_infinity in limits.v"),
+        (_ENDS[3], "limit_minus_infinity in limits.v"),
+    ),
 )

@@ -328,6 +328,7 @@ LAST_BLOCK = Law(
     ),
     builds_on=("norm-limit",),
     twin="steering_strength.theory.engine.transformer.LastBlock.slope",
+    formal=((STATIONARY, "last_block_stationary in transformer.v"),),
 )
 
 # -- local ---------------------------------------------------------------------------------
@@ -446,4 +447,5 @@ LOCAL = Law(
     ),
     builds_on=("slope", "ce-linear"),
     twin="steering_strength.theory.engine.transformer.local_cross_entropy",
+    formal=((FISHER, "local in any_block.v"),),
 )
