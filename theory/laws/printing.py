@@ -186,6 +186,7 @@ class _Printer:
             return (rf"\sqrt{{{inner}}}" if self.latex else f"√({inner})"), _POWER
         base = self.show(e.base, _ATOM)
         if self.latex:
+            base = f"{{{base}}}" if "^" in base and not base.startswith(r"\left") else base
             return f"{base}^{{{self.show(e.exp)}}}", _POWER
         return f"{base}^{self.show(e.exp, _ATOM)}", _POWER
 
