@@ -285,8 +285,8 @@ def statement_body(content: Content, s: Statement, *, files: bool = True) -> str
     parts = [_source(s.source)] if s.source else []
     if s.law is not None:
         shown = s.law.get("claim") or [s.law["statement"]]
-        lines = (line for part in shown for line in (_assertion(content, part), _under(part)))
-        claim = "\n\n".join(filter(None, map(str.strip, lines)))
+        stated = (line for part in shown for line in (_assertion(content, part), _under(part)))
+        claim = "\n\n".join(filter(None, map(str.strip, stated)))
         parts += [f'<div class="claim">\n\n{claim}\n\n</div>', _facts(content, s.law)]
         if s.law["notation"]:
             summary = f"Notation, {_count(len(s.law['notation']), 'definition')}"
