@@ -229,6 +229,7 @@ def sequence_ratio(case: SequenceCase) -> Comparison:
         "SampledTexts.cross_entropy_increase",
         "SampledTexts.token_costs",
         "SampledTexts.per_token",
+        "SampledTexts.per_text",
         "SampledTexts.root",
         "SampledTexts.interval",
     ),
@@ -286,6 +287,7 @@ def sequence_ce(case: SequenceCase) -> Comparison:
             ),
             not_above("convexity", 2 * middle, oracle, NAIVE * (1 + oracle)),
             _quantiles(case, at, costs, max(error)),
+            _of_whole_texts(case, share, _along(case, costs), max(_along(case, error))),
             *_roots(case, at),
             _resampled(case, costs),
         ]
@@ -320,6 +322,22 @@ def _quantiles(
         found.append(not_above("quantile", ends[0], engine, allowed + NAIVE))
         found.append(not_above("quantile", engine, ends[1], allowed + NAIVE))
     return worst(found)
+
+
+def _of_whole_texts(
+    case: SequenceCase, share: list[Number], costs: list[Number], allowed: Number
+) -> Comparison:
+    """Mean and median over texts of what their tokens cost."""
+    low, high = (_quantile(share, costs, number(0.5) + d) for d in (-1e-9, 1e-9))
+    mean, middle = (float(case.sampled().per_text(case.alpha, share)) for share in (None, 0.5))
+    slack = 2 * allowed + NAIVE
+    return worst(
+        [
+            compare("mean over texts", _average(share, costs), Value("engine", mean, slack)),
+            not_above("median over texts", low, middle, slack),
+            not_above("median over texts", middle, high, slack),
+        ]
+    )
 
 
 def _roots(case: SequenceCase, at: list[Number]) -> list[Comparison]:

@@ -186,6 +186,16 @@ class SampledTexts:
         share = None if percentile is None else as_level(percentile, "percentile")
         return statistic(self.token_costs(alpha, direction), share, self._share[self.text])
 
+    def per_text(
+        self,
+        alpha: ArrayLike,
+        percentile: float | None = None,
+        direction: Direction = "forward",
+    ) -> Floats:
+        """Return the mean over texts of what their tokens cost together, or a quantile, (A,)."""
+        share = None if percentile is None else as_level(percentile, "percentile")
+        return statistic(self._sum(self.token_costs(alpha, direction)), share, self._share)
+
     def interval(
         self,
         alpha: float,
