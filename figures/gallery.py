@@ -191,6 +191,57 @@ FIGURES: dict[str, Figure] = {
             stem="cross_entropy",
         ),
         Figure(
+            name="mixed",
+            title="Mixed contexts: the sign of the log-odds, token by token",
+            caption=(
+                "Log-odds of four tokens of the target concept while both negative contexts mix "
+                "it in with a growing weight. All are positive, then all negative; in between "
+                "(shaded) the sign depends on the token's ratio a/b. Diamonds: where two geometric "
+                "means are equal."
+            ),
+            source="beyond arXiv:2602.02712, Sec. 6",
+            laws=("mixed-contexts",),
+            stem="mixed",
+        ),
+        Figure(
+            name="edits",
+            title="Ablation, clamp and condition: a strength for each context",
+            caption=(
+                "Four edits of the same direction in forty contexts. Addition has one strength, an "
+                "ablation or a clamp as many as there are contexts; each price lies where its "
+                "strength puts it on the curve of its context."
+            ),
+            source="beyond arXiv:2602.02712, Sec. 6",
+            laws=("operator",),
+            stem="edits",
+            panels=2,
+            size=(8.4, 3.9),
+        ),
+        Figure(
+            name="sampling",
+            title="Temperature and a kept norm",
+            caption=(
+                "Probability of the target concept. A temperature divides the strength and "
+                "flattens or sharpens the start; a kept norm bounds the logits, so that the "
+                "effect levels off."
+            ),
+            source="beyond arXiv:2602.02712, Sec. 6",
+            laws=("temperature", "renormalised"),
+            stem="sampling",
+        ),
+        Figure(
+            name="greedy",
+            title="Greedy decoding: who wins where",
+            caption=(
+                "Log-probabilities of all tokens, bold the likeliest. It changes at the corners "
+                "of a convex hull, each time to a token with larger log-odds; some tokens never "
+                "win."
+            ),
+            source="beyond arXiv:2602.02712, Sec. 6",
+            laws=("greedy",),
+            stem="greedy",
+        ),
+        Figure(
             name="texts",
             title="Whole texts: every strength from one set of unsteered texts",
             caption=(

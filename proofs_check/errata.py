@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import lcm
+from math import lcm, prod
 from textwrap import wrap
 from typing import Any
 
@@ -21,6 +21,8 @@ from steering_strength.proofs_check.check_sequences import reverse_at, second_at
 from steering_strength.proofs_check.extrema import count_extrema, levels_of
 from steering_strength.proofs_check.instances import (
     ConceptCase,
+    EditCase,
+    MixedCase,
     NormCase,
     SequenceCase,
     WeightedCase,
@@ -31,8 +33,10 @@ from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.runner import code
 from steering_strength.proofs_check.search import Outcome
 from steering_strength.proofs_check.tables import (
+    edit_tables,
     falling_texts,
     interleaved_tables,
+    mixed_tables,
     norm_tables,
     small_tables,
     small_texts,
@@ -44,11 +48,13 @@ __all__ = [
     "ERRATA",
     "Erratum",
     "Found",
+    "ablated",
     "as_records",
     "every_eps",
     "find",
     "forgets",
     "necessary",
+    "one_sign",
     "outside_negative",
     "returns",
     "rows",
@@ -370,6 +376,45 @@ def texts(name: str, quantity: Callable[[SequenceCase, int], Any], steps: Sequen
     return lines
 
 
+def ablated(case: EditCase) -> Lines:
+    """The ablated context beside subtraction at strength 10."""
+    (h,) = ([int(x) for x in state] for state in case.states)
+    after = [0, h[1]]
+    far = [h[0] - 10, h[1]]
+
+    def softmax(x: Sequence[int]) -> str:
+        weights = [CTX.exp(a) for a in x]
+        return _vector([w / sum(weights) for w in weights])
+
+    return [
+        f"two tokens, logits W h = h = {_vector(h)}, u = {_vector([int(x) for x in case.u])}; "
+        f"p = softmax(h) = {softmax(h)}",
+        f"ablation takes <u, h> u away: {_vector(after)}, p = {softmax(after)}",
+        f"subtraction at strength 10: {_vector(far)}, p = {softmax(far)}; in the limit (0, 1)",
+    ]
+
+
+def one_sign(case: MixedCase) -> Lines:
+    """The products over P and over N, token by token."""
+    N = lcm(*(p.denominator for row in case.rows for p in row))
+    lines = ["concept of each token: T, T, C"]
+    for name, side in (("P", case.positive), ("N", case.negative)):
+        lines += [
+            f"{N} p(.|c) = {_list([int(p * N) for p in case.rows[i]])}   for {name}, with weight "
+            f"{case.weights[i][0]} on T"
+            for i in side
+        ]
+    products = [
+        [prod(int(case.rows[i][z] * N) for i in side) for z in range(len(case.off))]
+        for side in (case.positive, case.negative)
+    ]
+    words = [
+        f"{p} {'>' if p > q else '<'} {q}, so M {'>' if p > q else '<'} 0"
+        for p, q in list(zip(*products, strict=True))[:2]
+    ]
+    return [*lines, f"e^(2 M) = prod_P p / prod_N p; for the two tokens of T: {'; '.join(words)}"]
+
+
 ERRATA: tuple[Erratum, ...] = (
     Erratum(
         id="sign-separation/outside-negative",
@@ -434,6 +479,22 @@ ERRATA: tuple[Erratum, ...] = (
         instead="not where v vanishes under the norm: LayerNorm and constant v, or v = 0",
         candidates=lambda: norm_tables("layer"),
         arithmetic=forgets,
+    ),
+    Erratum(
+        id="mixed-contexts/one-sign",
+        where="Sec. 6",
+        reading="in contexts that mix concepts, M has one sign on each concept",
+        instead="only if all weights of P are at least those of N, or at most; else by token",
+        candidates=mixed_tables,
+        arithmetic=one_sign,
+    ),
+    Erratum(
+        id="operator/ablation-limit",
+        where="Sec. 6",
+        reading="ablating a direction is the limit of subtracting it",
+        instead="it is steering at the strength -<u, h_j>, finite and different in each context",
+        candidates=edit_tables,
+        arithmetic=ablated,
     ),
     Erratum(
         id="sequence-reverse/monotone",

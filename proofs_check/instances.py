@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConceptCase",
+    "EditCase",
     "ExactDataset",
     "FamilyCase",
+    "MixedCase",
     "NormCase",
     "ReadoutCase",
     "SequenceCase",
@@ -578,4 +581,93 @@ class SequenceCase:
             np.array([z for _, z in steps]),
             np.repeat(np.arange(len(self.paths)), [len(path) for path in self.paths]),
             _array(weights) if listed else None,
+        )
+
+
+@dataclass(frozen=True)
+class EditCase:
+    """Hidden states under an unembedding, and directions to edit them along (`operator`).
+
+    Attributes
+    ----------
+    states : (m, d) floats
+    W, bias : (V, d) and (V,) floats
+    u, w : (d,) floats
+        Orthogonal, neither 0; not of length 1.
+    encoder : (d,) floats
+        Not 0.
+    alpha, theta, threshold : floats
+    context_weights : (m,) Fractions
+    """
+
+    states: tuple[tuple[float, ...], ...]
+    W: tuple[tuple[float, ...], ...]
+    bias: tuple[float, ...]
+    u: tuple[float, ...]
+    w: tuple[float, ...]
+    encoder: tuple[float, ...]
+    alpha: float
+    theta: float
+    threshold: float
+    context_weights: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class MixedCase:
+    """Contexts that mix concepts: p(z|c_j) = b_z + w_(j,C) (1 - B) g_z (`mixed-contexts`).
+
+    Attributes
+    ----------
+    off, gaps : (V,) Fractions
+        b, with sum B < 1, and g, with sum 1 in each concept.
+    token_concept : (V,) ints
+    weights : (m, G) Fractions
+        Each row sums to 1.
+    positive, negative : tuples of context indices
+        Any contexts; the sets may differ in size.
+    gauge : int
+        As in `ConceptCase`.
+    """
+
+    off: tuple[Fraction, ...]
+    gaps: tuple[Fraction, ...]
+    token_concept: tuple[int, ...]
+    weights: tuple[tuple[Fraction, ...], ...]
+    positive: tuple[int, ...]
+    negative: tuple[int, ...]
+    gauge: int = 0
+
+    @property
+    def inside(self) -> tuple[Fraction, ...]:
+        """a, exactly."""
+        gap = 1 - sum(self.off)
+        return tuple(b + gap * g for b, g in zip(self.off, self.gaps, strict=True))
+
+    @cached_property
+    def rows(self) -> tuple[tuple[Fraction, ...], ...]:
+        """p(z|c_j), exactly."""
+        columns = list(zip(self.inside, self.off, self.token_concept, strict=True))
+        return tuple(tuple(w[c] * a + (1 - w[c]) * b for a, b, c in columns) for w in self.weights)
+
+    @cached_property
+    def sides(self) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
+        """The products of p(z|.) over P and over N, each to the size of the other set.
+
+        M(z) > 0 exactly where the first is the larger one.
+        """
+        first, second = (
+            tuple(prod((self.rows[i][z] for i in own), start=Fraction(1)) ** len(other)
+                  for z in range(len(self.off)))
+            for own, other in ((self.positive, self.negative), (self.negative, self.positive))
+        )  # fmt: skip
+        return first, second
+
+    @cached_property
+    def data(self) -> ConceptDataset:
+        """The dataset in float64, as a user makes it."""
+        return ConceptDataset.mixed(
+            [float(b) for b in self.off],
+            [float(g) for g in self.gaps],
+            list(self.token_concept),
+            [[float(w) for w in row] for row in self.weights],
         )

@@ -12,6 +12,7 @@ from steering_strength.proofs_check import (
     check_engine,
     check_estimation,
     check_model,
+    check_operators,
     check_peaks,
     check_sequences,
     check_tilting,
@@ -32,6 +33,7 @@ _STEMS = (
     check_concept,
     check_cross_entropy,
     check_transformer,
+    check_operators,
     check_sequences,
     check_advice,
     check_estimation,
@@ -43,17 +45,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 """id -> check; a false reading of the statement ``peak`` is named ``peak/reading``."""
 
 CERTIFICATES: tuple[Certificate, ...] = tuple(
-    each
-    for stem in (
-        check_tilting,
-        check_peaks,
-        check_concept,
-        check_cross_entropy,
-        check_transformer,
-        check_estimation,
-        check_sequences,
-    )
-    for each in stem.CERTIFICATES
+    each for stem in _STEMS for each in getattr(stem, "CERTIFICATES", ())
 )
 """What ball arithmetic decides about an instance, beside the check of the same statement."""
 

@@ -9,7 +9,8 @@ Public entry points, for your own properties:
 * `alphas()`: strengths from 0 and 1e-12 to the thousands.
 
 The checks of this package draw the exact twins: `concept_cases`, `family_cases`, `norm_cases`,
-`readout_cases`, `smooth_cases`, `sequence_cases` (records of `proofs_check.instances`).
+`readout_cases`, `smooth_cases`, `edit_cases`, `mixed_cases`, `sequence_cases` (records of
+`proofs_check.instances`).
 
 How they are built. No draw is ever rejected: a distribution is a tuple of positive integers
 over their sum, all of Assumption 1 is b > 0 with sum B < 1 and a = b + (1 - B) g with gap weights
@@ -34,8 +35,10 @@ from hypothesis.strategies import DrawFn
 
 from steering_strength.proofs_check.instances import (
     ConceptCase,
+    EditCase,
     ExactDataset,
     FamilyCase,
+    MixedCase,
     NormCase,
     ReadoutCase,
     SequenceCase,
@@ -51,9 +54,11 @@ __all__ = [
     "any_families",
     "concept_cases",
     "datasets",
+    "edit_cases",
     "exact_datasets",
     "families",
     "family_cases",
+    "mixed_cases",
     "norm_cases",
     "readout_cases",
     "sequence_cases",
@@ -506,5 +511,54 @@ def sequence_cases(draw: DrawFn) -> SequenceCase:
         negative=negative,
         judged=tuple(integers(draw, -9, 9) for _ in range(V * J - J + 1)),
         alpha=draw(alphas()),
+        gauge=integers(draw, 0, 99),
+    )
+
+
+_ANGLES = (1.0, 0.5, -2.0, 3.0, 1e-6, 1e-3)
+
+
+@st.composite
+def edit_cases(draw: DrawFn) -> EditCase:
+    """States of one to four contexts, two orthogonal directions and an encoder, in d >= 2."""
+    m, d, V = integers(draw, 1, 4), integers(draw, 2, 4), integers(draw, 2, 6)
+    i, j, *_ = draw(st.permutations(range(d)))
+    u, encoder = list(vector(draw, d)), list(vector(draw, d))
+    for direction in (u, encoder):
+        direction[i] = direction[i] or 1.0
+    w = [0.0] * d
+    w[i], w[j] = -u[j], u[i]
+    return EditCase(
+        states=matrix(draw, m, d),
+        W=matrix(draw, V, d),
+        bias=vector(draw, V),
+        u=tuple(u),
+        w=tuple(w),
+        encoder=tuple(encoder),
+        alpha=draw(alphas()),
+        theta=draw(st.sampled_from(_ANGLES)),
+        threshold=integers(draw, -8, 8) * 0.25,
+        context_weights=tuple(simplex(draw, m, MILD)),
+    )
+
+
+@st.composite
+def mixed_cases(draw: DrawFn) -> MixedCase:
+    """Mixtures of two or three concepts; zero and equal weights and pure contexts are frequent."""
+    sizes = draw(st.lists(st.integers(1, 3), min_size=2, max_size=3))
+    G, m = len(sizes), integers(draw, 2, 5)
+    B = Fraction(integers(draw, 1, 9), 10)
+    parts = [[integers(draw, 0, 3) for _ in range(G)] for _ in range(m)]
+    for row in parts:
+        row[integers(draw, 0, G - 1)] += 1
+    contexts = st.sampled_from(range(m))
+    sets = st.lists(contexts, min_size=1, max_size=3, unique=True).map(tuple)
+    return MixedCase(
+        off=tuple(B * x for x in simplex(draw, sum(sizes), MILD)),
+        gaps=tuple(g for size in sizes for g in simplex(draw, size, MILD)),
+        token_concept=tuple(c for c, size in enumerate(sizes) for _ in range(size)),
+        weights=tuple(tuple(Fraction(n, sum(row)) for n in row) for row in parts),
+        positive=draw(sets),
+        negative=draw(sets),
         gauge=integers(draw, 0, 99),
     )

@@ -24,16 +24,19 @@ from steering_strength.theory import (
 )
 from steering_strength.theory.advice import JointFamily
 from steering_strength.theory.engine import (
+    EditedPopulation,
+    GreedyPath,
     LastBlock,
     Root,
     SampledTexts,
     TiltedPopulation,
     cross_entropy,
     estimation,
+    operators,
     peaks,
     transformer,
 )
-from steering_strength.theory.model import peak_sign
+from steering_strength.theory.model import mixed, peak_sign
 from steering_strength.theory.model.sequences import SequenceFeatures
 
 __all__ = ["perturbed", "surface"]
@@ -45,6 +48,14 @@ _CLASSES = (
     UnconstrainedFeatures,
     NormedSteering,
     LastBlock,
+    GreedyPath,
+    operators.Addition,
+    operators.Ablation,
+    operators.Affine,
+    operators.Clamp,
+    operators.Conditional,
+    operators.Rotation,
+    EditedPopulation,
     SampledTexts,
     SequenceFeatures,
     JointFamily,
@@ -61,6 +72,11 @@ _FUNCTIONS = (
     (transformer, "readout_family"),
     (transformer, "local_divergence"),
     (transformer, "local_cross_entropy"),
+    (operators, "norm_scale"),
+    (operators, "norm_preserving"),
+    (mixed, "mixed_log_odds"),
+    (mixed, "concept_signs"),
+    (mixed, "geometric_means"),
     (peak_sign, "weighted_margin"),
     (peak_sign, "weighted_threshold"),
 )
@@ -131,6 +147,8 @@ def _off(value: Any) -> Any:
     if isinstance(value, TiltedFamily):
         wrong = value.log_odds * 1.01 + 1e-3 * np.arange(value.size)
         return TiltedFamily(value.log_p, wrong, value.metadata)
+    if isinstance(value, EditedPopulation):
+        return replace(value, strengths=_off(value.strengths))
     if isinstance(value, ConceptDataset):
         return _dataset_off(value)
     if isinstance(value, UnconstrainedFeatures):

@@ -16,15 +16,19 @@ import numpy as np
 
 from steering_strength.proofs_check.instances import (
     ConceptCase,
+    EditCase,
     ExactDataset,
+    MixedCase,
     NormCase,
     SequenceCase,
     WeightedCase,
 )
 
 __all__ = [
+    "edit_tables",
     "falling_texts",
     "interleaved_tables",
+    "mixed_tables",
     "norm_tables",
     "small_tables",
     "small_texts",
@@ -238,3 +242,53 @@ def falling_texts(*, weights: bool) -> Iterator[SequenceCase]:
                 n, first = np.unravel_index(int(least.argmin()), least.shape)
                 after = rises[n, first].argmin(axis=-1)
                 yield _text([whole[first], *whole[after]], whole[positive], whole[negative])
+
+
+def edit_tables() -> Iterator[EditCase]:
+    """One context in two dimensions and two tokens: W = 1, h small and whole, u a coordinate."""
+    for size in range(1, 3):
+        for h in product(range(1, size + 1), range(size + 1)):
+            yield EditCase(
+                states=(tuple(map(float, h)),),
+                W=((1.0, 0.0), (0.0, 1.0)),
+                bias=(0.0, 0.0),
+                u=(1.0, 0.0),
+                w=(0.0, 1.0),
+                encoder=(1.0, 0.0),
+                alpha=1.0,
+                theta=1.0,
+                threshold=0.0,
+                context_weights=(Fraction(1),),
+            )
+
+
+def mixed_tables() -> Iterator[MixedCase]:
+    """A concept of two tokens and one of one: P two pure contexts, N two of the same mixture.
+
+    Those whose two tokens have M of opposite signs, by increasing denominator k N: b sums with the
+    gap to N, and the weights of N are n/k and 1 - n/k.
+    """
+    for size in range(8, _CEILING):
+        for k in (k for k in range(2, size) if size % k == 0):
+            for gap in range(2, size // k):
+                mass = size // k - gap
+                for b in _compositions(mass, 3) if mass >= 3 else ():
+                    for n, first in product(range(1, k), range(1, gap)):
+                        case = _mixed(b, (first, gap - first, gap), Fraction(n, k))
+                        ahead = [p > q for p, q in zip(*case.sides, strict=True)]
+                        behind = [p < q for p, q in zip(*case.sides, strict=True)]
+                        if (ahead[0] and behind[1]) or (behind[0] and ahead[1]):
+                            yield case
+
+
+def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> MixedCase:
+    total, gap = sum(b) + gaps[-1], gaps[-1]
+    pure = ((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1)))
+    return MixedCase(
+        off=tuple(Fraction(x, total) for x in b),
+        gaps=tuple(Fraction(g, gap) for g in gaps),
+        token_concept=(0, 0, 1),
+        weights=(*pure, (share, 1 - share), (share, 1 - share)),
+        positive=(0, 1),
+        negative=(2, 3),
+    )

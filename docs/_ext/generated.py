@@ -71,6 +71,7 @@ PAGES = {
     "Probability of a concept": "theory/concept",
     "Cross-entropy": "theory/cross-entropy",
     "Transformers": "theory/transformers",
+    "Other ways to steer": "theory/operators",
     "Generated text": "theory/texts",
     "Finitely many texts": "theory/estimation",
     "Choosing the strength": "theory/strength",

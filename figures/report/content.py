@@ -29,6 +29,7 @@ __all__ = [
 
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
+    "mixed": "Tilting",
     "peaks": "Probability of the next token",
     "peaks_sign": "Probability of the next token",
     "concept": "Probability of a concept",
@@ -36,6 +37,7 @@ _FAMILIES = {  # modules of theory.laws, in reading order
     "cross_entropy": "Cross-entropy",
     "cross_entropy_radius": "Cross-entropy",
     "transformer": "Transformers",
+    "operators": "Other ways to steer",
     "sequences": "Generated text",
     "estimation": "Finitely many texts",
     "advice": "Choosing the strength",

@@ -23,11 +23,24 @@ from steering_strength.theory import (
     UnconstrainedFeatures,
     laws,
 )
-from steering_strength.theory.engine import cross_entropy, estimation, peaks, transformer
+from steering_strength.theory.engine import (
+    Ablation,
+    Affine,
+    Clamp,
+    Conditional,
+    EditedPopulation,
+    GreedyPath,
+    LastBlock,
+    Rotation,
+    SampledTexts,
+    cross_entropy,
+    estimation,
+    operators,
+    peaks,
+    transformer,
+)
 from steering_strength.theory.engine.estimation import Estimate
-from steering_strength.theory.engine.sequences import SampledTexts
-from steering_strength.theory.engine.transformer import LastBlock
-from steering_strength.theory.model import peak_sign
+from steering_strength.theory.model import mixed, peak_sign
 
 __all__ = [
     "PATIENCE",
@@ -68,6 +81,8 @@ TARGETS: dict[str, tuple[Any, str]] = {
             "reverse_kl",
             "taylor",
             "cross_entropy_root",
+            "at_temperature",
+            "greedy_path",
         )
     },
     **{
@@ -106,6 +121,16 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "readout_family": (transformer, "readout_family"),
     "local_divergence": (transformer, "local_divergence"),
     "local_cross_entropy": (transformer, "local_cross_entropy"),
+    **{
+        each.__name__.lower(): (each, "strengths")
+        for each in (Ablation, Affine, Clamp, Conditional, Rotation)
+    },
+    "edited_price": (EditedPopulation, "cross_entropy_increase"),
+    "edited_average": (EditedPopulation, "average_cross_entropy_increase"),
+    "norm_scale": (operators, "norm_scale"),
+    "norm_preserving": (operators, "norm_preserving"),
+    "greedy_winner": (GreedyPath, "winner"),
+    **{name: (mixed, name) for name in ("geometric_means", "mixed_log_odds", "concept_signs")},
     "log_weights": (SampledTexts, "log_weights"),
     "text_cross_entropy": (SampledTexts, "cross_entropy_increase"),
     "text_reverse_kl": (SampledTexts, "reverse_kl"),

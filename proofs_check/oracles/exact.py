@@ -18,6 +18,7 @@ __all__ = [
     "concept_curve",
     "concept_levels",
     "concept_probability",
+    "envelope",
     "odds_ratios",
     "path",
     "prefixes",
@@ -150,3 +151,31 @@ def signs_of_change(values: Sequence[Fraction]) -> list[int]:
 def turns(values: Sequence[Fraction]) -> int:
     """How often a sequence turns round; on a sampled curve, a lower bound on its extrema."""
     return max(len(signs_of_change(values)) - 1, 0)
+
+
+def envelope(
+    heights: Sequence[Fraction], slopes: Sequence[Fraction]
+) -> tuple[list[int], list[Fraction]]:
+    """Which of the lines height + alpha slope is the highest, from -inf to inf, and where it ends.
+
+    By looking: between any two neighbouring crossings of lines nothing changes, so one place
+    between them tells the winner; the first of several equal lines.
+    """
+    lines = list(zip(heights, slopes, strict=True))
+    crossings = sorted({(a - c) / (d - b) for a, b in lines for c, d in lines if b != d})
+    if not crossings:
+        return [heights.index(max(heights))], []
+    places = [
+        crossings[0] - 1,
+        *((low + high) / 2 for low, high in pairwise(crossings)),
+        crossings[-1] + 1,
+    ]
+    winners: list[int] = []
+    ends: list[Fraction] = []
+    for k, alpha in enumerate(places):
+        values = [a + alpha * b for a, b in lines]
+        best = values.index(max(values))
+        if not winners or winners[-1] != best:
+            ends += [crossings[k - 1]] if winners else []
+            winners.append(best)
+    return winners, ends

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
@@ -17,8 +17,10 @@ from steering_strength.theory.engine.construction import (
     log_odds_of_vector,
     normalised,
 )
+from steering_strength.theory.engine.greedy import GreedyPath, greedy_path
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.engine.validation import (
     as_alpha,
@@ -29,6 +31,7 @@ from steering_strength.theory.engine.validation import (
     as_log_probabilities,
     as_metadata,
     as_number,
+    as_positive,
     as_sign,
     as_tokens,
     plain_array,
@@ -307,6 +310,32 @@ class TiltedFamily:
         as_integer("order", order, 2, _ORDER)
         factorials = np.cumprod(np.arange(1.0, order + 1.0))
         return np.asarray(self.cumulants(order)[1:] / factorials[1:])
+
+    @quiet
+    def at_temperature(self, tau: float) -> TiltedFamily:
+        """Return the family of sampling at temperature tau: p^(1/tau) renormalised, and M / tau.
+
+        Strengths keep their meaning: at alpha it is softmax((log p + alpha M) / tau)
+        (`temperature`). At tau = 1/s it is what a state scaled by s gives (`renormalised`).
+
+        Raises AlphaError unless tau is a positive number, large enough for log p / tau to be one.
+        """
+        divisor = as_positive(tau, "temperature")
+        cold = (self.log_p - float(self._measure.log_p.max())) / divisor
+        if not np.isfinite(cold[self._support]).all():
+            raise AlphaError(
+                f"temperature is {shown(tau)}: log p / tau overflows",
+                remedy="as tau -> 0 use greedy_path",
+            )
+        return TiltedFamily(normalised(cold), self.log_odds / divisor, self.metadata)
+
+    def greedy_path(self) -> GreedyPath:
+        """Return the likeliest token for every alpha: at most V - 1 certified switches (`greedy`).
+
+        O(V log V); the same at every temperature.
+        """
+        path = greedy_path(self._measure.log_p, self._measure.log_odds)
+        return replace(path, tokens=self._support[path.tokens])
 
     def rising(self) -> NDArray[np.bool_]:
         """Return which tokens rise strictly at every alpha, shape (V,): Thm 3.3 (`monotone`)."""

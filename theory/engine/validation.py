@@ -33,6 +33,7 @@ __all__ = [
     "as_alpha",
     "as_array",
     "as_budget",
+    "as_direction",
     "as_index",
     "as_integer",
     "as_level",
@@ -40,7 +41,9 @@ __all__ = [
     "as_log_probabilities",
     "as_metadata",
     "as_number",
+    "as_positive",
     "as_sign",
+    "as_states",
     "as_tokens",
     "as_weights",
     "normalisation_tolerance",
@@ -292,6 +295,58 @@ def as_alpha(values: ArrayLike) -> tuple[Floats, bool]:
         )
         raise AlphaError(f"alpha is {value}, it must be finite", remedy=remedy)
     return alpha, given.ndim == 0
+
+
+def as_positive(value: Any, name: str) -> float:
+    """Return a positive finite number that scales strengths, like a temperature (AlphaError)."""
+    number = as_number(value)
+    if not 0.0 < number < math.inf:
+        raise AlphaError(f"{name} is {shown(value)}", remedy="give a positive finite number")
+    return number
+
+
+# Vectors that were normalised in single precision are taken as unit vectors, and made so.
+_UNIT = 1e-5
+
+
+def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
+    """Return a direction in the space of states, shape (d,); with `unit`, of length 1 exactly.
+
+    Raises
+    ------
+    ShapeError
+        If it is no vector of finite numbers, 0, or, with `unit`, its length is not 1 up to 1e-5.
+    """
+    vector = as_array(name, values, finite=ShapeError)
+    largest = float(np.abs(vector).max())
+    if largest == 0.0:
+        raise ShapeError(f"{name} is 0", remedy="give a direction with a length")
+    length = largest * float(np.linalg.norm(vector / largest))
+    if unit and not abs(length - 1.0) <= _UNIT:
+        raise ShapeError(
+            f"{name} has length {length:.6g}, it must be 1", remedy=f"divide {name} by its norm"
+        )
+    vector = vector / length if unit else vector
+    vector.flags.writeable = False
+    return vector
+
+
+def as_states(values: ArrayLike, width: int) -> Floats:
+    """Return hidden states as float64 columns, shape (d, m); a single one may be (d,).
+
+    Raises
+    ------
+    ShapeError
+        If the shape is another one, or an entry is NaN or infinite.
+    """
+    states = as_array("H", values, None, finite=ShapeError)
+    states = states[:, None] if states.ndim == 1 else states
+    if states.ndim != 2 or states.shape[0] != width:
+        raise ShapeError(
+            f"H has shape {states.shape}, the directions have d = {width}",
+            remedy=f"give one state per column, shape ({width}, m)",
+        )
+    return states
 
 
 def as_sign(sign: Any) -> int:

@@ -2,8 +2,8 @@
 
 Reading order: `assumptions` (what may be assumed, and the named principles), `symbols` (the
 paper's notation), `kernel` (what decides a step), `claims` and `rules` (what is claimed, and what
-follows), `law`, then one stem per family: `tilting`, `peaks`, `concept`, `cross_entropy`,
-`transformer`, `sequences`, `estimation`.
+follows), `law`, then one stem per family: `tilting`, `mixed`, `peaks`, `concept`,
+`cross_entropy`, `transformer`, `operators`, `sequences`, `estimation`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from steering_strength.theory.laws import (
     cross_entropy_radius,
     errata,
     estimation,
+    mixed,
+    operators,
     peaks,
     peaks_sign,
     sequences,
@@ -46,6 +48,7 @@ from steering_strength.theory.laws.shapes import (
     AtMost,
     Convex,
     Crosses,
+    Envelope,
     Expansion,
     Extrema,
     FewExtrema,
@@ -84,6 +87,7 @@ __all__ = [
     "Claim",
     "Convex",
     "Crosses",
+    "Envelope",
     "Expansion",
     "Extrema",
     "Fact",
@@ -171,6 +175,11 @@ LAWS = _collect(
         transformer.LAST_BLOCK,
         transformer.FINAL_NORM,
         transformer.LOCAL,
+        mixed.MIXED_CONTEXTS,
+        operators.OPERATOR,
+        operators.TEMPERATURE,
+        operators.RENORMALISED,
+        operators.GREEDY,
         estimation.INFLUENCE,
         estimation.STANDARD_ERROR,
         estimation.TEXT_BIAS,

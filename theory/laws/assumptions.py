@@ -136,6 +136,18 @@ PRINCIPLES = {
             "propositional logic",
         ),
         Principle(
+            "combination of inequalities",
+            r"If $a_i \geq 0$ and $c_i > 0$, then $\sum_i c_i a_i \geq 0$.",
+            "arithmetic of real numbers",
+        ),
+        Principle(
+            "order of the winners",
+            "If functions of equal rank never change order, and one that is largest later has no "
+            "smaller rank than one that is largest earlier, then the largest of $V$ functions, the "
+            "first among exact ties, changes only to larger ranks, so at most $V - 1$ times.",
+            "a strictly increasing sequence of $V$ ranks has at most $V$ terms",
+        ),
+        Principle(
             "both bounds",
             r"$a \le f$ and $f \le b$ is $a \le f \le b$.",
             "propositional logic",

@@ -551,6 +551,64 @@ ARITHMETIC = Law(
     expected=False,
 )
 
+# -- mixed-contexts, operator: readings of what is beyond the paper -------------------------
+# ----------------------------------------------------------------------
+
+_opposite = Inequality(
+    log(Rational(6 * 3, 4 * 4)) / 2,
+    Integer(0),
+    reason=r"over 24: two tokens of $T$ and one of $C$; $P$ has a pure context of each, (6, 15, 3) "
+    r"and (3, 3, 18), and $N$ twice the mixture (4, 7, 13) with the weight 1/3 on $T$. The first "
+    r"token of $T$: $6 \cdot 3 > 4 \cdot 4$",
+)
+_other_sign = Inequality(
+    log(Rational(15 * 3, 7 * 7)) / 2,
+    Integer(0),
+    relation="<",
+    reason=r"the second: $15 \cdot 3 < 7 \cdot 7$",
+)
+ONE_SIGN = Law(
+    id="mixed-contexts/one-sign",
+    title="In mixed contexts $M$ has one sign on each concept",
+    source="a reading of Lemma B.4 for the mixed contexts of arXiv:2602.02712, Sec. 6",
+    paper="All tokens of a concept have $M$ of one sign, as in pure contexts.",
+    sharper=r"Only if $\min_P w \geq \max_N w$ or the reverse; else it depends on $a_z / b_z$.",
+    assumptions=(),
+    statement=_opposite,
+    steps=(_opposite, _other_sign),
+    builds_on=("mixed-contexts",),
+    twin="steering_strength.theory.model.mixed.mixed_log_odds",
+    expected=False,
+)
+_subtracted = Limit(
+    exp(1 - alpha) / (exp(1 - alpha) + 1),
+    Integer(0),
+    variable=alpha,
+    reason=r"two tokens, $W = 1$, $h = (1, 0)$, $u = (1, 0)$: subtracting $\alpha u$ leaves the "
+    r"logits $(1 - \alpha, 0)$",
+)
+ABLATION_LIMIT = Law(
+    id="operator/ablation-limit",
+    title="Ablation is the limit of subtraction",
+    source="a reading of arXiv:2602.02712, Sec. 6 (other steering methods)",
+    paper=r"Projecting $u$ out of the state does what subtracting $\alpha u$ does as "
+    r"$\alpha \to \infty$.",
+    sharper=r"It is steering at the finite strength $-\langle u, h_j \rangle$ (`operator`).",
+    assumptions=(),
+    statement=_subtracted,
+    steps=(
+        _subtracted,
+        Inequality(
+            Rational(1, 2),
+            Integer(0),
+            reason=r"ablation leaves the logits $(0, 0)$, and the first token keeps 1/2",
+        ),
+    ),
+    builds_on=("operator",),
+    twin="steering_strength.theory.engine.operators.EditedPopulation.log_probability",
+    expected=False,
+)
+
 CLAIMS = (
     STRICT,
     CONTEXT_DEPENDENT_B,
@@ -567,4 +625,6 @@ CLAIMS = (
     LARGEST_NORM,
     MORE_TEXTS,
     ARITHMETIC,
+    ONE_SIGN,
+    ABLATION_LIMIT,
 )

@@ -37,12 +37,14 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    cos,
     cosh,
     exp,
     floor,
     log,
     pi,
     sign,
+    sin,
     sinh,
     tanh,
 )
@@ -149,6 +151,8 @@ _FUNCTIONS: dict[type, Any] = {
     tanh: mp.tanh,
     sinh: mp.sinh,
     cosh: mp.cosh,
+    cos: mp.cos,
+    sin: mp.sin,
 }
 
 

@@ -198,7 +198,7 @@ class _Printer:
 
     def _function(self, e: Expr) -> str:
         name = {"Max": "max", "Min": "min"}.get(e.func.__name__, e.func.__name__)
-        known = {"log", "tanh", "sinh", "cosh", "max", "min"}
+        known = {"log", "tanh", "sinh", "cosh", "sin", "cos", "max", "min"}
         inner = ", ".join(self.show(a) for a in e.args)
         if not self.latex:
             return f"{GREEK.get(name, name)}({inner})"

@@ -25,6 +25,7 @@ __all__ = [
     "AtMost",
     "Convex",
     "Crosses",
+    "Envelope",
     "Expansion",
     "Extrema",
     "FewExtrema",
@@ -393,6 +394,42 @@ class FewExtrema(_Counted):
     def _words(self, show: Callable[[Expr], str]) -> str:
         f, v, most = (_math(show, e) for e in (self.f, self.variable, self.most))
         return f"{f} has at most {most} interior extrema in {v}"
+
+
+@final
+@dataclass(frozen=True)
+class Envelope(_Counted):
+    """The index at which `f` is largest changes at most `upper` times, each time to a larger rank.
+
+    The indices are 0 .. `upper`; of exact ties the first counts.
+    """
+
+    index: Symbol
+    upper: Expr
+    rank: Expr
+
+    def _expressions(self) -> tuple[Expr, ...]:
+        return (self.f, self.rank, self.upper)
+
+    def _evaluate(self, instance: Any) -> bool | None:
+        ranks = _sequence(instance, self.rank, self.index, self.upper)
+        each = [self.f.xreplace({self.index: sympify(k)}) for k in range(len(ranks))]
+        curves = [[v for _, v in _values(instance, f, self.variable)] for f in each]
+        first = [
+            next(k for k, v in enumerate(column) if near(v, max(column)))
+            for column in zip(*curves, strict=True)
+        ]
+        moves = [(a, b) for a, b in pairwise(first) if a != b]
+        return len(moves) < len(ranks) and all(compare(ranks[b], ranks[a]) > 0 for a, b in moves)
+
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        f, v, z, rank, most = (
+            _math(show, e) for e in (self.f, self.variable, self.index, self.rank, self.upper)
+        )
+        return (
+            f"the {z} with the largest {f} changes at most {most} times in {v}, each time to a "
+            f"larger {rank}"
+        )
 
 
 @final

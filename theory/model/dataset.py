@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
-from steering_strength.theory.engine.validation import as_index, as_log_odds, plain_array
+from steering_strength.theory.engine.validation import as_array, as_index, as_log_odds, plain_array
 from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model import instances
 from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
@@ -37,6 +37,7 @@ from steering_strength.theory.model.inputs import (
     read_only,
 )
 from steering_strength.theory.model.log_odds import log_odds, mean_log_ratio
+from steering_strength.theory.model.mixed import mixed_rows, mixture_weights
 from steering_strength.theory.model.steering_sets import (
     SteeringSets,
     contrastive_negatives,
@@ -193,6 +194,34 @@ class ConceptDataset(ArrayRecord):
             contexts = instances.contexts_of_rows(gap_weights, labels, contexts_per_concept)
         text = f"from_gaps(V={len(labels)}, B={float(b.sum()):.6g})"
         return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
+
+    @classmethod
+    def mixed(
+        cls,
+        off_concept: ArrayLike,
+        gap_weights: ArrayLike,
+        token_concept: ArrayLike,
+        weights: ArrayLike,
+        *,
+        context_weights: ArrayLike | None = None,
+    ) -> Self:
+        """Contexts that mix concepts: p(z|c_j) = b_z + w_(j,C) (a_z - b_z) for z in C.
+
+        b and a are those of `from_gaps`, `weights`, (m, G), at least 0 with sum 1 for each context.
+        A context counts to the concept of its largest weight, the first of several.
+
+        Raises
+        ------
+        AssumptionError
+            A negative weight, or weights that do not sum to 1, with the context and the concept;
+            and as `from_gaps`.
+        """
+        labels = concept_labels("token_concept", token_concept)
+        a, b = instances.gap_rates(off_concept, as_array("gap_weights", gap_weights), labels)
+        shares = mixture_weights(weights, int(labels.max()) + 1)
+        text = f"mixed(V={len(labels)}, m={len(shares)})"
+        rows = mixed_rows(a, b, labels, shares)
+        return cls(rows, labels, shares.argmax(axis=1), context_weights, text)
 
     @classmethod
     def from_counts(

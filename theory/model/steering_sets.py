@@ -20,7 +20,13 @@ from steering_strength.theory.model.inputs import (
     read_only,
 )
 
-__all__ = ["SteeringSets", "contrastive_negatives", "random_negatives", "steering_sets"]
+__all__ = [
+    "SteeringSets",
+    "context_indices",
+    "contrastive_negatives",
+    "random_negatives",
+    "steering_sets",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +71,8 @@ def steering_sets(
         size, P spans two concepts, or N reaches into the target concept.
     """
     contexts = len(context_concept)
-    p = _indices("P", positive, contexts)
-    n = _indices("N", negative, contexts)
+    p = context_indices("P", positive, contexts)
+    n = context_indices("N", negative, contexts)
     both = np.intersect1d(p, n)
     if len(both):
         raise SteeringSetError(
@@ -147,7 +153,14 @@ def _draw(pool: IntArray, size: int, rng: np.random.Generator, place: str) -> In
     return np.sort(rng.choice(pool, size=number, replace=False)).astype(np.int64)
 
 
-def _indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
+def context_indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
+    """Return a set of contexts, named `name`, as indices 0..`contexts`-1, in the order given.
+
+    Raises
+    ------
+    SteeringSetError
+        It is empty, or has an unknown or repeated context.
+    """
     raw = np.atleast_1d(plain_array(name, value))
     if raw.ndim != 1:
         raise SteeringSetError(

@@ -40,6 +40,7 @@ from sympy import (
     Symbol,
     cancel,
     ceiling,
+    cos,
     cosh,
     default_sort_key,
     exp,
@@ -50,6 +51,7 @@ from sympy import (
     log,
     preorder_traversal,
     sign,
+    sin,
     sinh,
     tanh,
     together,
@@ -156,6 +158,11 @@ class NormalForm:
             return self._log(e.args[0])
         if isinstance(e, tanh | sinh | cosh):
             return self.ratio(e.rewrite(exp))
+        if isinstance(e, sin):  # sin^2 = 1 - cos^2
+            angle = self.restore(self.ratio(e.args[0]))
+            symbol = self._new(sin(angle))
+            self._roots[symbol] = (2, 1 - self.ratio(cos(angle)) ** 2)
+            return symbol
         if isinstance(e, Sum):
             return self._sum(e)
         if isinstance(e, Max | Min):

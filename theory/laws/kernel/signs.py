@@ -24,7 +24,10 @@ from sympy import (
     cosh,
     exp,
     expand,
+    factor_terms,
+    fraction,
     log,
+    together,
 )
 
 from steering_strength.theory.laws.kernel.binding import substitute
@@ -157,8 +160,14 @@ def real(e: Expr, signs: tuple[Sign, ...] = ()) -> bool:
 
 
 def _log(x: Expr, signs: tuple[Sign, ...]) -> str:
-    """log x has the sign of x - 1, if x > 0."""
-    code = sign_of(expand(x - 1), signs)
+    """log x has the sign of x - 1, if x > 0; for x = n/m with m > 0 that of n - m."""
+    try:
+        code = sign_of(expand(x - 1), signs)
+    except Undecided:
+        above, below = fraction(together(x))
+        if below == 1 or sign_of(below, signs) != POSITIVE:
+            raise
+        code = sign_of(factor_terms(expand(above - below)), signs)
     if code not in {POSITIVE, NONNEGATIVE, ZERO} and sign_of(x, signs) != POSITIVE:
         raise Undecided(f"logarithm of {x}, which may not be positive")
     return code

@@ -1,0 +1,119 @@
+"""Temperature and a kept norm beside plain steering: the same family, other strengths.
+
+Sampling at temperature tau is tilting by alpha/tau of p^(1/tau) (`temperature`); keeping the norm
+of the state is tilting by s alpha at temperature 1/s (`renormalised`), and levels off where |alpha
+v| is far beyond |h|.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.style import (
+    AMBER,
+    BLUE,
+    LAW,
+    ORANGE,
+    PLUM,
+    SIMULATION,
+    label_ends,
+    shown,
+    strength_axis,
+)
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.engine import norm_preserving
+
+__all__ = ["SamplingCurves", "curves", "draw"]
+
+_TEMPERATURES = (0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class SamplingCurves:
+    """F_T(alpha), the probability of the target concept, under four ways to sample or steer.
+
+    Attributes
+    ----------
+    context : str
+    ways : tuple of str, length 4
+    alpha : (A,)
+    law, simulated : (A, 4)
+        By the closed forms; from steered logits, divided or made of a shortened state.
+    deviation : float
+        max |law - simulated|.
+    """
+
+    context: str
+    ways: tuple[str, ...]
+    alpha: FloatArray
+    law: FloatArray
+    simulated: FloatArray
+    deviation: float
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def curves(
+    low: float = -4.0,
+    high: float = 8.0,
+    *,
+    context: str = "φχψ",
+    example: Example | None = None,
+) -> SamplingCurves:
+    """The curves on [low, high] for one context of the example, 481 strengths."""
+    chosen = paper_example() if example is None else example
+    ufm, index, tokens = chosen.simulation, chosen.context(context), chosen.data.concepts[0]
+    v = ufm.steering_vector(chosen.positive, chosen.negative)
+    h, alpha = ufm.H[:, index], np.linspace(low, high, 481)
+    family = chosen.data.family(index, chosen.log_odds())
+    moved = h + np.multiply.outer(alpha, v)
+    kept = moved * (np.linalg.norm(h) / np.linalg.norm(moved, axis=1))[:, None]
+    # The logits of the simulated model are log p up to one constant, which a factor s would scale.
+    bare = TiltedFamily.from_logits(ufm.W @ h, ufm.W @ v)
+    law = [family.at_temperature(tau).log_probability(alpha) for tau in _TEMPERATURES]
+    law.append(norm_preserving(bare, h, v, alpha))
+    simulated = [_softmax(moved @ ufm.W.T / tau) for tau in _TEMPERATURES]
+    simulated.append(_softmax(kept @ ufm.W.T))
+    found = np.stack([np.exp(each)[:, tokens].sum(axis=1) for each in law], axis=1)
+    seen = np.stack([each[:, tokens].sum(axis=1) for each in simulated], axis=1)
+    return SamplingCurves(
+        context=context,
+        ways=(*(f"τ = {tau:g}" for tau in _TEMPERATURES), "norm kept"),
+        alpha=alpha,
+        law=found,
+        simulated=seen,
+        deviation=float(np.abs(found - seen).max()),
+    )
+
+
+def draw(record: SamplingCurves, ax: Axes) -> dict[str, list[Artist]]:
+    """A line for each way, rings for the simulation."""
+    artists: dict[str, list[Artist]] = {"law": [], "simulation": []}
+    colours = (AMBER, BLUE, PLUM, ORANGE)
+    for k, colour in enumerate(colours):
+        (line,) = ax.plot(record.alpha, record.law[:, k], color=colour, **LAW)
+        (rings,) = ax.plot(
+            record.alpha, record.simulated[:, k], markevery=30, color=colour, **SIMULATION
+        )
+        artists["law"].append(line)
+        artists["simulation"].append(rings)
+    strength_axis(ax, record.alpha)
+    ax.set_ylim(-0.03, 1.05)
+    ax.set_ylabel(r"probability of the target concept, $F_T(\alpha)$")
+    ax.set_title(f"context {shown(record.context)}; rings: simulated model")
+    label_ends(
+        ax,
+        [
+            (way, float(height), colour)
+            for way, height, colour in zip(record.ways, record.law[-1], colours, strict=True)
+        ],
+    )
+    return artists

@@ -1,0 +1,443 @@
+"""Edits of a state at a linear site, and what they cost: the law `operator`, numerically.
+
+Where the logits are W h + b, every edit h -> h + sum_k c_k(h) u_k tilts the distribution of a
+context by sum_k c_k M_k, M_k = W u_k, with strengths c that the context sets: it is `TiltedFamily`
+at alpha = 1. An `Operator` says which directions and which strengths; all else is the same for all.
+States H are columns, shape (d, m), as in `UnconstrainedFeatures`.
+
+Source: beyond arXiv:2602.02712, Sec. 6 (other steering methods).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import inf, isfinite, sin
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from steering_strength.theory.engine.construction import normalised
+from steering_strength.theory.engine.family import TiltedFamily
+from steering_strength.theory.engine.numerics import exponential_excess, log_sum_exp, quiet
+from steering_strength.theory.engine.sums import blocks
+from steering_strength.theory.engine.validation import (
+    as_alpha,
+    as_array,
+    as_direction,
+    as_log_odds,
+    as_log_probabilities,
+    as_number,
+    as_positive,
+    as_states,
+    as_weights,
+)
+from steering_strength.theory.errors import AlphaError, ShapeError, shown
+
+__all__ = [
+    "Ablation",
+    "Addition",
+    "Affine",
+    "Clamp",
+    "Conditional",
+    "EditedPopulation",
+    "Operator",
+    "Rotation",
+    "norm_preserving",
+    "norm_scale",
+]
+
+Floats = NDArray[np.float64]
+
+
+class Operator(ABC):
+    """An edit of the state: directions u_k, and strengths c_k that may depend on the state."""
+
+    @property
+    @abstractmethod
+    def directions(self) -> Floats:
+        """The u_k, as columns, shape (d, k)."""
+
+    @abstractmethod
+    def strengths(self, H: ArrayLike) -> Floats:
+        """Return c_k of each context, shape (m, k), for states H, (d, m).
+
+        Raises ShapeError if H does not have the directions' width, or is not finite.
+        """
+
+    def edited(self, H: ArrayLike) -> Floats:
+        """Return the edited states h + sum_k c_k u_k, shape (d, m)."""
+        states = as_states(H, self.directions.shape[0])
+        return np.asarray(states + self.directions @ self.strengths(states).T)
+
+    def population(
+        self,
+        W: ArrayLike,
+        H: ArrayLike,
+        *,
+        bias: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+    ) -> EditedPopulation:
+        """Return the contexts of states H, (d, m), under an unembedding W, (V, d), edited.
+
+        Parameters
+        ----------
+        bias : array_like, (V,), optional
+            Of the unembedding.
+        weights : array_like, (m,), optional
+            Probabilities of the contexts; uniform by default.
+        """
+        matrix, width = as_array("W", W, 2, finite=ShapeError), self.directions.shape[0]
+        if matrix.shape[1] != width:
+            raise ShapeError(
+                f"W has shape {matrix.shape}, the directions have d = {width}",
+                remedy=f"give W of shape (V, {width})",
+            )
+        logits = as_states(H, width).T @ matrix.T
+        if bias is not None:
+            logits = logits + as_array("bias", bias, finite=ShapeError)
+        log_p = logits - log_sum_exp(logits)[:, None]
+        chances = as_weights(weights, log_p.shape[0])
+        return EditedPopulation(log_p, (matrix @ self.directions).T, self.strengths(H), chances)
+
+
+def _number(name: str, value: Any) -> float:
+    number = as_number(value)
+    if not isfinite(number):
+        raise AlphaError(f"{name} is {shown(value)}", remedy="give one finite number")
+    return number
+
+
+def _same_width(**vectors: Floats) -> None:
+    sizes = {name: vector.size for name, vector in vectors.items()}
+    if len(set(sizes.values())) > 1:
+        found = ", ".join(f"{name} has d = {size}" for name, size in sizes.items())
+        raise ShapeError(found, remedy="use one width d for all")
+
+
+def _set(record: Any, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(record, name, value)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Addition(Operator):
+    """h + alpha u: the paper's steering, one strength for all contexts.
+
+    Raises ShapeError if u, shape (d,), is 0 or not finite, AlphaError if alpha is not finite.
+    """
+
+    u: Floats
+    alpha: float
+
+    def __post_init__(self) -> None:
+        _set(self, u=as_direction("u", self.u), alpha=_number("alpha", self.alpha))
+
+    @property
+    def directions(self) -> Floats:  # noqa: D102 - see Operator
+        return self.u[:, None]
+
+    def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
+        return np.full((as_states(H, self.u.size).shape[1], 1), self.alpha)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ablation(Operator):
+    """h - <u, h> u: the state without its component along a unit vector u, shape (d,).
+
+    The strength -<u, h_j> is finite and differs from context to context. Raises ShapeError if u is
+    no unit vector.
+    """
+
+    u: Floats
+
+    def __post_init__(self) -> None:
+        _set(self, u=as_direction("u", self.u, unit=True))
+
+    @property
+    def directions(self) -> Floats:  # noqa: D102 - see Operator
+        return self.u[:, None]
+
+    def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
+        return np.asarray(-(self.u @ as_states(H, self.u.size))[:, None])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Affine(Operator):
+    """h - <u, h> u + alpha u: project a unit vector u out, then set its component to alpha.
+
+    Raises ShapeError if u, shape (d,), is no unit vector, AlphaError if alpha is not finite.
+    """
+
+    u: Floats
+    alpha: float
+
+    def __post_init__(self) -> None:
+        _set(self, u=as_direction("u", self.u, unit=True), alpha=_number("alpha", self.alpha))
+
+    @property
+    def directions(self) -> Floats:  # noqa: D102 - see Operator
+        return self.u[:, None]
+
+    def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
+        return np.asarray((self.alpha - self.u @ as_states(H, self.u.size))[:, None])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Clamp(Operator):
+    """h + (value - a(h)) u: a feature that an encoder reads as a(h) is set to `value`.
+
+    As with a feature of a sparse autoencoder: u, shape (d,), is its row of the decoder, and
+    a(h) = <encoder, h> + bias, cut off at 0 with `rectified`. Afterwards a linear encoder reads
+    `value` only if <encoder, u> = 1.
+
+    Raises ShapeError if u or the encoder is 0 or not finite, or their widths differ, AlphaError if
+    a number is not finite.
+    """
+
+    u: Floats
+    value: float
+    encoder: Floats
+    bias: float = 0.0
+    rectified: bool = False
+
+    def __post_init__(self) -> None:
+        u, encoder = as_direction("u", self.u), as_direction("encoder", self.encoder)
+        _same_width(u=u, encoder=encoder)
+        value, bias = _number("value", self.value), _number("bias", self.bias)
+        _set(self, u=u, encoder=encoder, value=value, bias=bias)
+
+    @property
+    def directions(self) -> Floats:  # noqa: D102 - see Operator
+        return self.u[:, None]
+
+    def reading(self, H: ArrayLike) -> Floats:
+        """Return a(h) of each context, shape (m,)."""
+        read = self.encoder @ as_states(H, self.u.size) + self.bias
+        return np.maximum(read, 0.0) if self.rectified else np.asarray(read)
+
+    def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
+        return (self.value - self.reading(H))[:, None]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Conditional(Operator):
+    """Another operator where <probe, h> >= threshold, and nothing elsewhere.
+
+    Raises ShapeError if the probe, shape (d,), is 0, not finite, or of another width than the
+    operator, AlphaError if the threshold is not finite.
+    """
+
+    operator: Operator
+    probe: Floats
+    threshold: float
+
+    def __post_init__(self) -> None:
+        probe = as_direction("probe", self.probe)
+        _same_width(probe=probe, operator=self.operator.directions[:, 0])
+        _set(self, probe=probe, threshold=_number("threshold", self.threshold))
+
+    @property
+    def directions(self) -> Floats:  # noqa: D102 - see Operator
+        return self.operator.directions
+
+    def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
+        holds = self.probe @ as_states(H, self.probe.size) >= self.threshold
+        return np.where(holds[:, None], self.operator.strengths(H), 0.0)
+
+
+# Products of vectors that were made orthonormal in single precision.
+_ORTHOGONAL = 1e-5
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Rotation(Operator):
+    """The rotation by theta (radians) from u1 towards u2 in the plane of the two.
+
+    Raises ShapeError unless u1 and u2, shape (d,), are orthonormal up to single precision,
+    AlphaError if theta is not finite.
+    """
+
+    u1: Floats
+    u2: Floats
+    theta: float
+
+    def __post_init__(self) -> None:
+        u1, u2 = (as_direction(n, getattr(self, n), unit=True) for n in ("u1", "u2"))
+        _same_width(u1=u1, u2=u2)
+        overlap = float(u1 @ u2)
+        if abs(overlap) > _ORTHOGONAL:
+            raise ShapeError(
+                f"<u1, u2> is {overlap:.6g}, it must be 0",
+                remedy="subtract <u1, u2> u1 from u2 and normalise it",
+            )
+        u2 = u2 - overlap * u1
+        _set(self, u1=u1, u2=as_direction("u2", u2 / np.linalg.norm(u2), unit=True))
+        _set(self, theta=_number("theta", self.theta))
+
+    @property
+    def directions(self) -> Floats:  # noqa: D102 - see Operator
+        return np.stack([self.u1, self.u2], axis=1)
+
+    def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
+        x1, x2 = self.directions.T @ as_states(H, self.u1.size)
+        # cos - 1 as -2 sin^2(theta/2): small angles keep their digits.
+        less, sine = -2.0 * sin(self.theta / 2.0) ** 2, sin(self.theta)
+        return np.stack([less * x1 - sine * x2, sine * x1 + less * x2], axis=1)
+
+
+# Rows beyond this |log p_edited - log p| or with rarer tokens are left to `TiltedFamily`.
+_MODERATE, _RARE = 30.0, -600.0
+# Elements of a block of rows: 32 MiB.
+_BLOCK = 1 << 22
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EditedPopulation:
+    """m contexts, each tilted by its own strengths along k directions.
+
+    Parameters
+    ----------
+    log_p : array_like, (m, V)
+        Log-probabilities before the edit, normalised.
+    effects : array_like, (k, V)
+        M_k = W u_k: what one unit of each direction adds to the logits, up to a constant.
+    strengths : array_like, (m, k)
+        c_k of each context.
+    weights : array_like, (m,), optional
+        Probabilities of the contexts, positive, sum 1; uniform by default.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError
+        If the shapes do not fit, a row is not normalised, or the effects or strengths are not
+        finite.
+    """
+
+    log_p: Floats
+    effects: Floats
+    strengths: Floats
+    weights: Floats | None = None
+
+    def __post_init__(self) -> None:
+        log_p, effects, strengths = (
+            as_array(name, getattr(self, name), 2) for name in ("log_p", "effects", "strengths")
+        )
+        (m, V), (k, tokens) = log_p.shape, effects.shape
+        if strengths.shape != (m, k) or tokens != V:
+            raise ShapeError(
+                f"log_p is {log_p.shape}, effects {effects.shape}, strengths {strengths.shape}",
+                remedy="give (m, V), (k, V) and (m, k)",
+            )
+        if not np.isfinite(strengths).all():
+            j = int(np.argmin(np.isfinite(strengths).all(axis=1)))
+            raise AlphaError(f"a strength of context {j} is not finite", remedy="give numbers")
+        for row in log_p:
+            as_log_probabilities(row)
+        for effect in effects:
+            as_log_odds(effect, log_p.max(axis=0) > -inf, "effects")
+        weights = as_weights(self.weights, m)
+        for array in (log_p, effects, strengths, weights):
+            array.flags.writeable = False
+        _set(self, log_p=log_p, effects=effects, strengths=strengths, weights=weights)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, V)."""
+        return self.log_p.shape[0], self.log_p.shape[1]
+
+    def family(self, context: int) -> TiltedFamily:
+        """Return one context along its own edit: alpha = 0 before, 1 after, 1/2 half-way.
+
+        Raises ShapeError for an index outside 0..m-1.
+        """
+        if not 0 <= context < self.shape[0]:
+            raise ShapeError(f"context {context}", remedy=f"use indices 0..{self.shape[0] - 1}")
+        return TiltedFamily(self.log_p[context], self._log_odds(slice(context, context + 1))[0])
+
+    def log_probability(self) -> Floats:
+        """Return log-probabilities after the edit, shape (m, V)."""
+        return np.stack([self.family(j).log_probability(1.0) for j in range(self.shape[0])])
+
+    @quiet
+    def cross_entropy_increase(self) -> Floats:
+        """Return KL(p_j || edited p_j), the price of the edit in each context, shape (m,): nats.
+
+        K_j - K_j'(0) along the edit, as log1p(sum p (e^x - 1 - x)) with x centred: nothing cancels.
+        """
+        result = np.empty(self.shape[0])
+        for rows in blocks(self.shape[0], max(_BLOCK // self.shape[1], 1)):
+            log_p = self.log_p[rows]
+            p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+            p /= p.sum(axis=1, keepdims=True)
+            x = self._log_odds(rows)
+            for _ in range(2):
+                x -= np.sum(p * x, axis=1, keepdims=True)
+            excess = exponential_excess(np.clip(x, -_MODERATE, _MODERATE))
+            result[rows] = np.log1p(np.sum(p * excess, axis=1))
+            lightest = np.where(log_p > -inf, log_p, 0.0).min(axis=1)
+            far = (np.abs(x).max(axis=1) > _MODERATE) | (lightest < _RARE)
+            for j in rows.start + np.flatnonzero(far):
+                result[j] = self.family(int(j)).cross_entropy_increase(1.0)
+        return result
+
+    def average_cross_entropy_increase(self) -> float:
+        """Return Delta CE = sum_j pi_j KL(p_j || edited p_j), in nats."""
+        return float(self.cross_entropy_increase() @ np.asarray(self.weights))
+
+    def _log_odds(self, rows: slice) -> Floats:
+        """sum_k c_k M_k of some contexts, (b, V)."""
+        return np.asarray(self.strengths[rows] @ self.effects)
+
+
+@quiet
+def norm_scale(h: ArrayLike, v: ArrayLike, alpha: ArrayLike) -> Floats:
+    """Return s = |h| / |h + alpha v|, shape (A,): what keeps the norm of a steered state.
+
+    Raises ShapeError if h or v, shape (d,), is 0 or not finite, AlphaError where h + alpha v is 0.
+    """
+    state, direction = as_direction("h", h), as_direction("v", v)
+    _same_width(h=state, v=direction)
+    strengths, scalar = as_alpha(alpha)
+    # Divided by max(1, |alpha|) and by the largest entry first: nothing overflows.
+    size = np.maximum(np.abs(strengths), 1.0)[:, None]
+    unit = max(float(np.abs(state).max()), float(np.abs(direction).max()))
+    moved = state / unit / size + strengths[:, None] / size * (direction / unit)
+    length = np.linalg.norm(moved, axis=1)
+    if not length.all():
+        where = float(strengths[int(np.argmin(length))])
+        raise AlphaError(f"h + alpha v is 0 at alpha = {where:g}", remedy="give another alpha")
+    scale = np.linalg.norm(state / unit) / size[:, 0] / length
+    return np.asarray(scale[0] if scalar else scale)
+
+
+def norm_preserving(
+    family: TiltedFamily,
+    h: ArrayLike,
+    v: ArrayLike,
+    alpha: ArrayLike,
+    *,
+    bias: ArrayLike | None = None,
+) -> Floats:
+    """Return log-probabilities where s (h + alpha v) replaces h at a linear site, shape (A, V).
+
+    Tilting by s alpha of the distribution at temperature 1/s, s = |h| / |h + alpha v| (the law
+    `renormalised`). `family` is the context's along v; a bias of the unembedding, (V,), adds
+    (1 - s) bias to the logits.
+    """
+    strengths, scalar = as_alpha(alpha)
+    offset = np.zeros(family.size) if bias is None else as_array("bias", bias, finite=ShapeError)
+    rows = []
+    for strength, s in zip(strengths, norm_scale(h, v, strengths), strict=True):
+        cooled = family.at_temperature(1.0 / as_positive(s, "|h| / |h + alpha v|"))
+        log_p = normalised(cooled.log_p + (1.0 - s) * offset)
+        rows.append(TiltedFamily(log_p, cooled.log_odds).log_probability(strength))
+    return rows[0] if scalar else np.stack(rows)
