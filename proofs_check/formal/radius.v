@@ -547,3 +547,19 @@ Proof.
   - intros P HP; specialize (Hlim P HP); destruct Hlim as [d Hd]; exists d.
     intros y Hy Hy0; apply Hd; [exact Hy|lra].
 Qed.
+
+(** [ce-radius] Sharpens Thm 3.8, the constant of the global bound.  An eighth cannot be lowered:
+    two equally likely tokens attain it as the strength goes to 0. *)
+Theorem ce_radius_global_sharp :
+  is_lim (fun alpha => increase [true; false] [tt] (fun _ => 1) (fun _ _ => / 2)
+            (fun z : bool => if z then 1 else 0) alpha / alpha ^ 2) 0 (/ 8).
+Proof.
+  set (p := fun (_ : unit) (_ : bool) => / 2); set (M := fun z : bool => if z then 1 else 0).
+  assert (Hp : forall j z, In z [true; false] -> 0 < p j z) by (intros; unfold p; lra).
+  assert (Hp1 : forall j, Sum [true; false] (p j) = 1) by (intros; unfold p; simpl; lra).
+  pose proof (ce_quadratic [true; false] [tt] (fun _ => 1) p M) as H.
+  apply (is_lim_value _ _ (/ 2 * over [tt] (fun _ => 1) (fun j => Var [true; false] (p j) M 0)));
+    [apply H; auto|].
+  unfold over, Var; cbn [Sum fold_right]; rewrite E_0 by auto; unfold mean; rewrite E_0 by auto.
+  unfold p, M; simpl; field.
+Qed.

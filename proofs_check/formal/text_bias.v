@@ -142,3 +142,36 @@ Proof.
 Qed.
 
 End Bias.
+
+(** [text-bias/arithmetic] A reading of the law: the mean of two vectors bears the arithmetic mean
+    of their strengths.  Two vectors of one direction, one twice the other, bear strengths of which
+    one is half the other, and their mean bears less than the mean of the two. *)
+Theorem text_bias_arithmetic :
+  ~ (forall (p : bool -> R) (M N : bool -> R) (alpha beta budget : R),
+       (forall z, In z [true; false] -> 0 < p z) -> Sum [true; false] p = 1 ->
+       0 < alpha -> 0 < beta ->
+       let cost V t := increase [true; false] [tt] (fun _ => 1) (fun _ => p) V t in
+       cost M alpha = budget -> cost N beta = budget ->
+       cost (fun z => (M z + N z) / 2) ((alpha + beta) / 2) <= budget).
+Proof.
+  intros H; set (p := fun _ : bool => / 2); set (M := fun z : bool => if z then 1 else 0).
+  set (cost := fun V t => increase [true; false] [tt] (fun _ : unit => 1) (fun _ => p) V t).
+  assert (Hp : forall (j : unit) z, In z [true; false] -> 0 < p z) by (intros; unfold p; lra).
+  assert (Hp1 : forall j : unit, Sum [true; false] p = 1) by (intros; unfold p; simpl; lra).
+  assert (Hscaled : forall c t, cost (fun z => c * M z) t = cost M (c * t)).
+  { intros c t; unfold cost; rewrite !ce_exact by auto; apply over_ext; intros j _.
+    assert (HK : K [true; false] p (fun z => c * M z) t = K [true; false] p M (c * t))
+      by (unfold K, Z; f_equal; apply Sum_ext; intros; do 2 f_equal; ring).
+    rewrite HK; unfold mean; rewrite !E_0 by apply (Hp1 tt); simpl; ring. }
+  specialize (H p M (fun z => 2 * M z) 2 1 (cost M 2) (Hp tt) (Hp1 tt) ltac:(lra) ltac:(lra)
+    eq_refl); cbv zeta in H; fold (cost (fun z => 2 * M z) 1) in H.
+  rewrite Hscaled in H; specialize (H ltac:(f_equal; ring)).
+  destruct (ce_exact_valley [true; false] [tt] (fun _ => 1) (fun _ => p) M) as [Hr _]; auto.
+  - intros; lra.
+  - simpl; ring.
+  - exists false, true; unfold M; repeat split; simpl; auto; lra.
+  - specialize (Hr 2 (3 / 2 * ((2 + 1) / 2)) ltac:(lra)).
+    enough (cost M (3 / 2 * ((2 + 1) / 2)) <= cost M 2) by (unfold cost in *; lra).
+    rewrite <- Hscaled; replace (fun z => 3 / 2 * M z) with (fun z => (M z + 2 * M z) / 2);
+      [exact H|apply FunctionalExtensionality.functional_extensionality; intros; field].
+Qed.
