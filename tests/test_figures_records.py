@@ -184,3 +184,18 @@ def test_training_repeats_from_its_seed():
     first, again = training.curves(seed=3), training.curves(seed=3)
     np.testing.assert_array_equal(first.loss, again.loss)
     assert not np.array_equal(first.loss, training.curves(seed=4).loss[: len(first.loss)])
+
+
+def test_drawn_texts_scatter_as_the_laws_say_and_intervals_hold(records):
+    record = records["estimation"]
+    # Quantiles of 400 draws, in a band that narrows as 1/sqrt(n); at 5 + 5 texts the third order
+    # shows too.
+    width = record.law[:, 2] - record.law[:, 0]
+    assert (np.abs(record.law - record.simulated)[1:] < 0.25 * width[1:, None]).all()
+    assert (np.diff(record.law[:, 1]) > 0).all()  # few texts look dearer
+    assert record.law[-1, 1] < record.unlimited
+    # 120 draws each: 95 % of them errs by 2 %; the interval without the bias does not hold.
+    assert (record.covered > 0.85).all()
+    assert record.naive[0] < 0.7
+    assert (record.refitted >= record.predicted - 1e-9).all()  # 1/alpha is convex
+    np.testing.assert_allclose(record.refitted, record.predicted, atol=0.02)

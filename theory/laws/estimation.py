@@ -277,6 +277,7 @@ def _influence(name: str, rows: IndexedBase, count: Symbol) -> Callable[[Expr], 
         body,
         text=f"I^{name}_{{0}}",
         latex=rf"I^{{{{{name}}}}}_{{{{{{0}}}}}}",
+        precedence=2,
     )
     return lambda text: made(text)
 
@@ -284,10 +285,16 @@ def _influence(name: str, rows: IndexedBase, count: Symbol) -> Callable[[Expr], 
 moved_P, moved_N = _influence("P", L, n), _influence("N", L_N, n_N)
 
 
-def _cov(rows: IndexedBase, count: Symbol) -> Expr:
+def _cov(name: str, rows: IndexedBase, count: Symbol) -> Expr:
     """The unbiased covariance of two tokens' log-probabilities over one side."""
     product = _deviation(rows, count, i, z) * _deviation(rows, count, i, y)
-    return Sum(product, (i, 0, count - 1)) / (count - 1)
+    return define(
+        f"cov_{name}",
+        (z, y),
+        Sum(product, (i, 0, count - 1)) / (count - 1),
+        text=f"S^{name}_({{0}},{{1}})",
+        latex=rf"S^{{{{{name}}}}}_{{{{{{0}},{{1}}}}}}",
+    )(z, y)
 
 
 def _squares(moved: Callable[[Expr], Expr], count: Symbol) -> Expr:
@@ -296,7 +303,7 @@ def _squares(moved: Callable[[Expr], Expr], count: Symbol) -> Expr:
 
 _TWO = (Sign(n - 1, strict=True), Sign(n_N - 1, strict=True))
 _error = Identity(
-    over_tokens(over_tokens(a[z] * a[y] * (_cov(L, n) / n + _cov(L_N, n_N) / n_N), y)),
+    over_tokens(over_tokens(a[z] * a[y] * (_cov("P", L, n) / n + _cov("N", L_N, n_N) / n_N), y)),
     _squares(moved_P, n) + _squares(moved_N, n_N),
     reason=r"the variance of $\sum_z a_z M_z$, which $\alpha$ is to first order: a sum of squared "
     "influences",
