@@ -205,10 +205,13 @@ class SampledTexts:
     ) -> tuple[float, float]:
         """Return the bootstrap interval, 90 %, of `per_token`; its value twice for listed texts."""
         share = None if percentile is None else as_level(percentile, "percentile")
+        strengths, scalar = as_alpha(alpha)
+        if not scalar:
+            raise ShapeError(f"{strengths.size} strengths at once", remedy="give one number")
         if self.weights is not None:
             value = float(self.per_token(alpha, share, direction))
             return value, value
-        return interval(self.token_costs(float(alpha), direction), self.text, share, seed)
+        return interval(self.token_costs(alpha, direction), self.text, share, seed)
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> tuple[Floats, Floats]:
         """Return KL(P_0 || P_alpha) per text and its error, (A,) each: `sequence-ce`."""
@@ -234,18 +237,14 @@ class SampledTexts:
         share = None if percentile is None else as_level(percentile, "percentile")
         if goal == 0.0:
             return Root(0.0, 0.0, 0.0)
-        supports = np.where(self.log_p > -np.inf, self.log_odds, np.nan)
-        spread = np.nanmax(supports, axis=1) - np.nanmin(supports, axis=1)
+        spread, deepest = self._reach(side)
         counted = self._share[self.text]
         if not statistic(spread, share, counted) > 0.0:
             return never(side, "M is constant wherever p > 0: steering moves nothing")
-        if direction == "reverse":
-            extreme = np.nanmax(side * supports, axis=1, keepdims=True)
-            left = np.where(side * supports == extreme, self.log_p, -np.inf)
-            top = float(statistic(-log_sum_exp(left), share, counted))
-            # At the supremum itself rounding decides: 1e-9 of it is kept clear.
-            if goal >= top * (1.0 - 1e-9):
-                return never(side, f"the divergence per token stays below {top:.6g} nats")
+        top = float(statistic(deepest, share, counted))
+        # At the supremum itself rounding decides: 1e-9 of it is kept clear.
+        if direction == "reverse" and goal >= top * (1.0 - 1e-9):
+            return never(side, f"the divergence per token stays below {top:.6g} nats")
 
         def reached(strengths: Floats) -> NDArray[np.bool_]:
             return np.asarray(self.per_token(side * strengths, share, direction) >= goal)
@@ -308,6 +307,15 @@ class SampledTexts:
         weights = self.log_weights(alpha) + np.log(self._share)
         square = log_sum_exp(2.0 * weights - np.log(self._share))
         return np.asarray(self.count * np.exp(2.0 * log_sum_exp(weights) - square))
+
+    def _reach(self, side: int) -> tuple[Floats, Floats]:
+        """max M - min M, and -log p(extreme of M on that side), at every position, (n,) each."""
+        found = np.empty((2, self.tokens.size))
+        for t, row in enumerate(self.log_p):
+            kept = row > -np.inf
+            odds = side * (self.log_odds if self.log_odds.ndim == 1 else self.log_odds[t])[kept]
+            found[:, t] = np.ptp(odds), -log_sum_exp(row[kept][odds == odds.max()])
+        return found[0], found[1]
 
     # -- sums ----------------------------------------------------------------------------
 

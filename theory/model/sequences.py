@@ -152,9 +152,9 @@ class SequenceFeatures:
         self, states: ArrayLike, vector: ArrayLike, alpha: float = 0.0
     ) -> FloatArray:
         """log softmax(W (h_s + alpha v)) in each of n states, shape (n, V), in nats."""
-        (strength, *more), _ = as_alpha(alpha)
-        if more:
-            raise ShapeError(f"{len(more) + 1} strengths at once", remedy="give one")
+        strengths, scalar = as_alpha(alpha)
+        if not scalar:
+            raise ShapeError(f"{strengths.size} strengths at once", remedy="give one number")
         v = finite_array("vector", vector, 1)
         if v.size != self.W.shape[1]:
             raise ShapeError(
@@ -166,7 +166,7 @@ class SequenceFeatures:
             raise ShapeError(
                 f"states run from {at.min()} to {at.max()}", remedy=f"use 0..{self.H.shape[1] - 1}"
             )
-        hidden = self.H[:, at] + strength * v[:, None]
+        hidden = self.H[:, at] + strengths * v[:, None]
         return log_softmax((self.W @ hidden).T)
 
     def all_texts(self, length: int) -> Paths:
