@@ -6,16 +6,17 @@
 
 From Coq Require Import Reals List Lra.
 From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting cross_entropy.
-From SteeringStrength Require Import sequences sampling.
+From SteeringStrength Require Import tokens analysis asymptotics tilting concept.
+From SteeringStrength Require Import cross_entropy sampling.
 Import ListNotations.
 Open Scope R_scope.
 
 (** ** The derivative of a root *)
 
-(** A root that moves continuously with a parameter [s] moves at the rate of the implicit function
-    theorem; only the slope in the unknown needs to be continuous, and only at one point. *)
-Lemma implicit_derivative (G slope : R -> R -> R) (root : R -> R) (shift : R) :
+(** [influence] Beyond the paper, any goal.  A root that moves continuously with a parameter moves
+    at the rate of the implicit function theorem: a reverse divergence, a peak or a level as well as
+    a cost.  Only the slope in the unknown needs to be continuous, and only at one point. *)
+Theorem influence_any_goal (G slope : R -> R -> R) (root : R -> R) (shift : R) :
   (forall a s, is_derive (fun t => G t s) a (slope a s)) ->
   continuity_2d_pt slope (root 0) 0 -> slope (root 0) 0 <> 0 ->
   is_derive (G (root 0)) 0 shift -> continuity_pt root 0 ->
@@ -136,38 +137,34 @@ Hypothesis M_derive : forall z, is_derive (fun s => M s z) 0 (d z).
 
 Let slope (a s : R) : R := over (fun j => mean j (M s) a - mean j (M s) 0).
 
-Lemma mean_ratio j N alpha :
-  mean j N alpha = Sum vocab (fun z => p j z * exp (alpha * N z) * N z)
-                   * / Sum vocab (fun z => p j z * exp (alpha * N z)).
-Proof.
-  unfold tilting.mean, E; fold (Z vocab (p j) N alpha); rewrite <- Sum_scal_r; apply Sum_ext.
-  intros; rewrite tilted_ratio by auto; unfold Rdiv; ring.
-Qed.
-
 Lemma M_continuity z x : continuity_2d_pt (fun _ s => M s z) x 0.
 Proof.
   apply (continuity_1d_2d_pt_comp (fun s => M s z) (fun _ s => s)); [|apply continuity_2d_pt_id2].
   eapply derive_continuity, M_derive.
 Qed.
 
-Lemma mean_continuity_2d j (f : R -> R) x :
-  continuity_pt f x -> continuity_2d_pt (fun a s => mean j (M s) (f a)) x 0.
+Lemma tilted_continuity_2d j z (f : R -> R) x :
+  continuity_pt f x -> continuity_2d_pt (fun a s => tilted j (M s) (f a) z) x 0.
 Proof.
-  intros Hf; apply (continuity_2d_pt_ext (fun a s =>
-    Sum vocab (fun z => p j z * exp (f a * M s z) * M s z)
-    * / Sum vocab (fun z => p j z * exp (f a * M s z)))); [intros; symmetry; apply mean_ratio|].
+  intros Hf; apply (continuity_2d_pt_ext (fun a s => p j z * exp (f a * M s z)
+    * / Sum vocab (fun z => p j z * exp (f a * M s z))));
+    [intros; rewrite tilted_ratio by auto; reflexivity|].
   assert (Hexp : forall z, continuity_2d_pt (fun a s => p j z * exp (f a * M s z)) x 0).
-  { intros z; apply continuity_2d_pt_mult; [apply continuity_2d_pt_const|].
-    apply (continuity_1d_2d_pt_comp exp (fun a s => f a * M s z)).
+  { intros y; apply continuity_2d_pt_mult; [apply continuity_2d_pt_const|].
+    apply (continuity_1d_2d_pt_comp exp (fun a s => f a * M s y)).
     - apply derivable_continuous_pt, derivable_pt_exp.
     - apply continuity_2d_pt_mult; [|apply M_continuity].
       apply (continuity_1d_2d_pt_comp f (fun a _ => a)); [easy|apply continuity_2d_pt_id1]. }
-  apply continuity_2d_pt_mult.
-  - apply (continuity_2d_Sum vocab (fun z a s => p j z * exp (f a * M s z) * M s z)).
-    intros z _; apply continuity_2d_pt_mult; [apply Hexp|apply M_continuity].
-  - apply continuity_2d_pt_inv.
-    + now apply (continuity_2d_Sum vocab (fun z a s => p j z * exp (f a * M s z))).
-    + apply Rgt_not_eq, (Z_pos vocab (p j) (M 0) (p_pos j) (p_total j) (f x)).
+  apply continuity_2d_pt_mult; [apply Hexp|]; apply continuity_2d_pt_inv.
+  - now apply (continuity_2d_Sum vocab (fun z a s => p j z * exp (f a * M s z))).
+  - apply Rgt_not_eq, (Z_pos vocab (p j) (M 0) (p_pos j) (p_total j) (f x)).
+Qed.
+
+Lemma mean_continuity_2d j (f : R -> R) x :
+  continuity_pt f x -> continuity_2d_pt (fun a s => mean j (M s) (f a)) x 0.
+Proof.
+  intros Hf; apply (continuity_2d_Sum vocab (fun z a s => tilted j (M s) (f a) z * M s z)).
+  intros z _; apply continuity_2d_pt_mult; [now apply tilted_continuity_2d|apply M_continuity].
 Qed.
 
 Lemma slope_continuity x : continuity_2d_pt slope x 0.
@@ -179,7 +176,22 @@ Proof.
   - apply (mean_continuity_2d j (fun _ => 0)), derivable_continuous_pt, derivable_pt_const.
 Qed.
 
-(** At a fixed strength the increase changes at a rate that the two distributions give. *)
+(** At a fixed strength everything changes at a rate that the distribution gives. *)
+Lemma K_change j alpha :
+  is_derive (fun s => K vocab (p j) (M s) alpha) 0 (alpha * E vocab (p j) (M 0) alpha d).
+Proof.
+  eapply is_derive_value.
+  - apply (is_derive_comp ln (fun s => Z vocab (p j) (M s) alpha));
+      [apply is_derive_ln, Z_pos; auto|].
+    apply (is_derive_Sum vocab (fun z s => p j z * exp (alpha * M s z))
+      (fun z _ => p j z * (alpha * d z * exp (alpha * M 0 z)))); intros z _.
+    apply @is_derive_scal, (is_derive_comp exp (fun s => alpha * M s z));
+      [apply is_derive_exp|apply @is_derive_scal, M_derive].
+  - unfold scal; simpl; unfold mult; simpl; unfold E.
+    rewrite <- Sum_scal_r, <- Sum_scal; apply Sum_ext; intros z _.
+    rewrite tilted_ratio by auto; unfold Rdiv; ring.
+Qed.
+
 Lemma increase_change alpha :
   is_derive (fun s => increase (M s) alpha) 0
     (over (fun j => alpha * Sum vocab (fun z => (tilted j (M 0) alpha z - p j z) * d z))).
@@ -192,19 +204,23 @@ Proof.
       - alpha * Sum vocab (fun z => p j z * M s z)))
     (fun j _ => pi j * (alpha * Sum vocab (fun z => (tilted j (M 0) alpha z - p j z) * d z)))).
   intros j _; apply @is_derive_scal; eapply is_derive_value.
-  - apply is_derive_difference.
-    + apply (is_derive_comp ln (fun s => Z vocab (p j) (M s) alpha));
-        [apply is_derive_ln, Z_pos; auto|].
-      apply (is_derive_Sum vocab (fun z s => p j z * exp (alpha * M s z))
-        (fun z _ => p j z * (alpha * d z * exp (alpha * M 0 z)))); intros z _.
-      apply @is_derive_scal, (is_derive_comp exp (fun s => alpha * M s z));
-        [apply is_derive_exp|apply @is_derive_scal, M_derive].
-    + apply @is_derive_scal.
-      apply (is_derive_Sum vocab (fun z s => p j z * M s z) (fun z _ => p j z * d z)).
-      intros z _; apply @is_derive_scal, M_derive.
-  - unfold scal; simpl; unfold mult; simpl.
-    rewrite <- Sum_scal_r, <- !Sum_scal, <- Sum_minus; apply Sum_ext; intros z _.
-    rewrite tilted_ratio by auto; unfold Rdiv; ring.
+  - apply is_derive_difference; [apply K_change|]; apply @is_derive_scal.
+    apply (is_derive_Sum vocab (fun z s => p j z * M s z) (fun z _ => p j z * d z)).
+    intros z _; apply @is_derive_scal, M_derive.
+  - rewrite <- Rmult_minus_distr_l; unfold E; rewrite <- Sum_minus; f_equal.
+    apply Sum_ext; intros; ring.
+Qed.
+
+Lemma tilted_change j alpha z :
+  is_derive (fun s => tilted j (M s) alpha z) 0
+    (alpha * (tilted j (M 0) alpha z * (d z - E vocab (p j) (M 0) alpha d))).
+Proof.
+  eapply is_derive_value.
+  - apply @is_derive_scal, (is_derive_comp exp (fun s =>
+      alpha * M s z - K vocab (p j) (M s) alpha));
+      [apply is_derive_exp|].
+    apply is_derive_difference; [apply @is_derive_scal, M_derive|apply K_change].
+  - unfold scal; simpl; unfold mult; simpl; unfold tilting.tilted; ring.
 Qed.
 
 Lemma slope_nonneg s a : 0 <= a -> 0 <= slope a s.
@@ -224,6 +240,42 @@ Proof.
   - rewrite Rmin_left, Rmax_right in Hc by lra; pose proof (slope_nonneg s c); nra.
 Qed.
 
+(** [influence] Beyond the paper, levels.  Where the mean probability of a concept crosses a level,
+    the strength that reaches it moves at the rate of two covariances with the concept. *)
+Theorem influence_level (C : T -> bool) (root : R -> R) :
+  let level a s := over (fun j => F vocab (p j) (M s) C a) in
+  let covariance N j f := Sum (filter C vocab) (fun z =>
+    tilted j N (root 0) z * (f z - E vocab (p j) N (root 0) f)) in
+  let steepness := over (fun j => covariance (M 0) j (M 0)) in
+  steepness <> 0 -> continuity_pt root 0 ->
+  locally 0 (fun s => level (root s) s = level (root 0) 0) ->
+  is_derive root 0 (- over (fun j => root 0 * covariance (M 0) j d) / steepness).
+Proof.
+  intros level covariance steepness Hne Hc Hroot.
+  apply (influence_any_goal level (fun a s => over (fun j => Sum (filter C vocab) (fun z =>
+    tilted j (M s) a z * (M s z - mean j (M s) a))))); [| |exact Hne| |exact Hc|exact Hroot].
+  - intros a s; apply (over_derive contexts pi (fun j => F vocab (p j) (M s) C) (fun j t =>
+      Sum (filter C vocab) (fun z => tilted j (M s) t z * (M s z - mean j (M s) t)))); intros j.
+    apply F_derive; auto.
+  - apply (continuity_2d_Sum contexts (fun j a s => pi j * Sum (filter C vocab) (fun z =>
+      tilted j (M s) a z * (M s z - mean j (M s) a)))); intros j _.
+    apply continuity_2d_pt_mult; [apply continuity_2d_pt_const|].
+    apply (continuity_2d_Sum (filter C vocab) (fun z a s =>
+      tilted j (M s) a z * (M s z - mean j (M s) a))); intros z _.
+    assert (Hid : continuity_pt (fun a => a) (root 0))
+      by apply derivable_continuous_pt, derivable_pt_id.
+    apply continuity_2d_pt_mult; [now apply (tilted_continuity_2d j z (fun a => a))|].
+    apply continuity_2d_pt_minus; [apply M_continuity|].
+    now apply (mean_continuity_2d j (fun a => a)).
+  - apply (is_derive_Sum contexts (fun j s => pi j * F vocab (p j) (M s) C (root 0))
+      (fun j _ => pi j * (root 0 * covariance (M 0) j d))); intros j _.
+    apply @is_derive_scal; unfold covariance; rewrite <- Sum_scal.
+    apply (is_derive_Sum (filter C vocab) (fun z s => tilted j (M s) (root 0) z)
+      (fun z _ => root 0 * (tilted j (M 0) (root 0) z
+        * (d z - E vocab (p j) (M 0) (root 0) d)))).
+    intros z _; apply tilted_change.
+Qed.
+
 Hypothesis varied : not_constant vocab (M 0).
 
 (** [influence] Beyond the paper, Sec. 6 (conclusion).  Let the log-odds move along any
@@ -237,7 +289,7 @@ Theorem influence (root : R -> R) budget :
      / over (fun j => mean j (M 0) (root 0) - mean j (M 0) 0)).
 Proof.
   intros Hroot; destruct (locally_singleton 0 _ Hroot) as [H0 E0].
-  apply (implicit_derivative (fun a s => increase (M s) a) slope root).
+  apply (influence_any_goal (fun a s => increase (M s) a) slope root).
   - intros; apply increase_derive; auto.
   - apply slope_continuity.
   - apply Rgt_not_eq; pose proof (over_const contexts pi pi_total 0) as Hzero.

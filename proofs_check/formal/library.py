@@ -18,11 +18,6 @@ FOLDER = Path(__file__).resolve().parent
 WITHOUT_THEOREM = frozenset(
     {
         "allocation",
-        "greedy",
-        "mixed-contexts",
-        "operator",
-        "renormalised",
-        "temperature",
     }
 )
 """Laws whose theorem, or its tie to the formula of the law, is still to come.
