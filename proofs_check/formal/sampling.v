@@ -224,3 +224,37 @@ Proof.
 Qed.
 
 End Influences.
+
+(** ** Readings that are false *)
+
+(** [standard-error/more-texts] A reading of the law: one text more lowers the standard error.  Two
+    texts that agree estimate a variance of 0; a third one that disagrees raises it. *)
+Theorem standard_error_more_texts :
+  ~ (forall (L : nat -> unit -> R) (P : list nat) (i : nat), (2 <= length P)%nat ->
+       sample_covariance L (i :: P) tt tt / INR (length (i :: P))
+       <= sample_covariance L P tt tt / INR (length P)).
+Proof.
+  intros H; specialize (H (fun i _ => if Nat.eqb i 0 then 0 else 1) [0; 0]%nat 1%nat (le_n 2)).
+  unfold sample_covariance, average in H; simpl in H; lra.
+Qed.
+
+(** [influence/largest-norm] A reading of the law: of two texts the one that differs more from the
+    mean moves the strength more.  Only what lies along the gradient counts: here, where the first
+    of three equally likely tokens is favoured, texts that differ in the other two move nothing. *)
+Theorem influence_largest_norm :
+  ~ (forall (L : nat -> nat -> R) (gradient : nat -> R) (P : list nat) (i k : nat),
+       let dev i z := L i z - average P (fun n => L n z) in
+       let square i := Sum [0; 1; 2]%nat (fun z => dev i z ^ 2) in
+       let influence i := Sum [0; 1; 2]%nat (fun z => gradient z * dev i z) / INR (length P) in
+       In i P -> In k P -> Sum [0; 1; 2]%nat gradient = 0 -> square i < square k ->
+       Rabs (influence i) <= Rabs (influence k)).
+Proof.
+  intros H.
+  set (L := fun i z : nat =>
+    nth z (nth i [[0; 1; -1]; [0; -1; 1]; [/ 4; 0; 0]; [- / 4; 0; 0]] []) 0).
+  specialize (H L (fun z => match z with 0%nat => 2 | _ => -1 end) [0; 1; 2; 3]%nat 2%nat 0%nat).
+  cbv zeta in H; unfold average, L in H; simpl in H.
+  specialize (H ltac:(tauto) ltac:(tauto) ltac:(lra) ltac:(lra)).
+  rewrite (Rabs_pos_eq (_ / _)) in H by lra; revert H; apply Rlt_not_le.
+  match goal with |- Rabs ?x < _ => replace x with 0 by lra end; rewrite Rabs_R0; lra.
+Qed.
