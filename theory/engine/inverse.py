@@ -52,6 +52,8 @@ _SLACK = 1e-7
 # Far out the values tend to the limit and may round to either side of it.
 _ROUNDING = 1e-12
 _ROUNDS = 20
+# Steps of a search that may not jump over a crossing; ordinary ones take some ten, to 1e300 2000.
+_STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,9 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
     spread = max(inside.high, outside.high) - min(inside.low, outside.low)
     step = _step(spread)
     slope_in, slope_out = means(at)
-    while at < _LARGEST:
+    for _ in range(_STEPS):
+        if at >= _LARGEST:
+            return never(sign, f"|alpha| would exceed {_LARGEST:g}")
         ahead = at + step
         next_in, next_out = means(ahead)
         value = log_odds(ahead)
@@ -292,7 +296,8 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
             return _signed(sign, at, ahead, inner=False)
         else:
             step *= 0.5
-    return never(sign, f"|alpha| would exceed {_LARGEST:g}")
+    lower, upper = sorted((sign * at, sign * math.inf))
+    return Root(sign * math.inf, lower, upper, f"not found up to alpha = {sign * at:.6g}")
 
 
 def bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
