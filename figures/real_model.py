@@ -330,9 +330,9 @@ def _score(a: Arrays, figure: Figure) -> None:
     if np.isfinite(a["plateau"]).all():
         _bars(ax, a["alphas"], a["plateau"], colour)
     _stretch(ax, a["alphas"], 1.0)
-    ax.set_ylabel(str(a["name"]))
+    ax.set_ylabel(shown(str(a["name"]), 60))
     ax.legend(fontsize=7)
-    _frame(figure, str(a["title"]), f"{_CAVEAT} {a['caption']}")
+    _frame(figure, str(a["title"]), f"{_CAVEAT} {shown(str(a['caption']), 600)}")
 
 
 def _advice(a: Arrays, figure: Figure) -> None:

@@ -139,7 +139,9 @@ def shown(text: str, most: int = 24) -> str:
         text = text[: most - 1] + "…"
     glyphs = _glyphs()
     letters = (c if c.isprintable() and ord(c) in glyphs else ascii(c)[1:-1] for c in text)
-    return "".join(letters).replace("$", r"\$")
+    escaped = "".join(letters).replace("$", r"\$")
+    # A legend leaves out what begins with an underscore.
+    return f" {escaped}" if escaped.startswith("_") else escaped
 
 
 @cache

@@ -35,6 +35,13 @@ def _guarded(function: Callable[[Any], Any], task: Any) -> Any:
         return _Failure(repr(task), traceback.format_exc())
 
 
+def _died() -> SteeringError:
+    return SteeringError(
+        "a process has died (killed, or out of memory)",
+        remedy="run again, with fewer --jobs if memory is short",
+    )
+
+
 def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]:
     """An executor over `jobs` processes of this machine; 1 means this process.
 
@@ -63,10 +70,7 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
                         )
                     yield result
             except BrokenProcessPool:
-                raise SteeringError(
-                    f"one of {jobs} processes has died (killed, or out of memory)",
-                    remedy="run again, with fewer --jobs if memory is short",
-                ) from None
+                raise _died() from None
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -111,6 +115,9 @@ def on_joblib(
         ) from error
 
     def apply(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
-        yield from parallel()(joblib.delayed(function)(task) for task in tasks)
+        try:
+            yield from parallel()(joblib.delayed(function)(task) for task in tasks)
+        except BrokenProcessPool:  # loky's is one of these
+            raise _died() from None
 
     return apply
