@@ -25,6 +25,8 @@ from steering_strength.theory import (
 )
 from steering_strength.theory.advice import JointFamily, equivalents
 from steering_strength.theory.engine import LastBlock, TiltedPopulation
+from steering_strength.theory.engine.estimation import estimate, sensitivity
+from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.engine.transformer import (
     local_cross_entropy,
     local_divergence,
@@ -115,6 +117,11 @@ BLOCK = NORM.last_block(np.arange(12.0).reshape(4, 3))
 JOINT = JointFamily(LOG_P, np.stack([ODDS, ODDS[::-1]]))
 LABELS, GAMMA = np.array([0, 0, 1, 1]), np.array([0.4, 0.6, 0.5, 0.5])
 TOKENS, ALPHA, SIGN = [1, 2], np.array([0.0, 2.5]), 1
+TEXTS = SampledTexts(np.log([P, P[::-1], P]), ODDS, [3, 1, 2], [0, 0, 1])
+POSITIVE = np.log([P, P[::-1], [0.25, 0.25, 0.25, 0.25]])
+NEGATIVE = np.log([[0.4, 0.3, 0.2, 0.1], [0.1, 0.3, 0.2, 0.4]])
+TEXTED = TiltedFamily.from_tables(LOG_P, POSITIVE, NEGATIVE)
+FOUND = estimate(TEXTED, 0.5, "cross_entropy", POSITIVE, NEGATIVE)
 
 CALLS: list[tuple[str, Callable[..., Any], list[Any]]] = [
     ("TiltedFamily", TiltedFamily, [LOG_P, ODDS]),
@@ -202,6 +209,20 @@ CALLS: list[tuple[str, Callable[..., Any], list[Any]]] = [
     ("advise", lambda t, level, ce, kl, s, q: advise(
         [FAMILY, FAMILY], t, level=level, cross_entropy=ce, reverse_kl=kl, sign=s, quantile=q),
      [TOKENS, 0.6, 0.5, 0.5, SIGN, 0.9]),
+    ("texts", SampledTexts, [TEXTS.log_p, ODDS, [3, 1, 2], [0, 0, 1], [0.5, 0.5]]),
+    *((f"texts.{name}", getattr(TEXTS, name), [ALPHA]) for name in (
+        "token_costs", "per_token", "cross_entropy_increase", "log_weights", "reverse_kl",
+        "information", "effective_sample_size")),
+    ("texts.interval", TEXTS.interval, [0.5, 0.5]),
+    ("texts.root", TEXTS.root, [0.1, SIGN, 0.5]),
+    ("texts.expectation", TEXTS.expectation, [[1.0, 2.0], ALPHA]),
+    ("texts.slope", TEXTS.slope, [[1.0, 2.0], ALPHA]),
+    ("sensitivity", lambda a, t: sensitivity(FAMILY, a, "level", t), [0.5, TOKENS]),
+    ("estimate", lambda a, p, n: estimate(TEXTED, a, "cross_entropy", p, n),
+     [0.5, POSITIVE, NEGATIVE]),
+    ("estimate.interval", FOUND.interval, [0.9]),
+    ("estimate.texts_for", FOUND.texts_for, [0.5]),
+    ("estimate.largest", FOUND.largest, [2]),
     ("advise one", lambda f, w: advise(f, cross_entropy=0.5, weights=w), [[FAMILY], [1.0]]),
 ]  # fmt: skip
 

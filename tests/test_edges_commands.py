@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,17 @@ def words(parser: argparse.ArgumentParser, rng: np.random.Generator) -> Iterator
         yield JUNK[int(rng.integers(len(JUNK)))]
 
 
+@cache
+def one_verdict() -> Any:
+    return import_module("steering_strength.proofs_check.runner").run(["limit"], examples=1)
+
+
+@cache
+def one_trial(name: str) -> Any:
+    registry = import_module("steering_strength.proofs_check.mutants.registry")
+    return registry.trial(name, seed=0, shrink=0)
+
+
 @pytest.fixture
 def short_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """The least work that still goes through everything that decides about arguments."""
@@ -92,7 +104,7 @@ def short_work(monkeypatch: pytest.MonkeyPatch) -> None:
     mutants = import_module(f"{room}proofs_check.mutants.registry")
     errata = import_module(f"{room}proofs_check.errata")
     gallery = import_module(f"{room}figures.gallery")
-    verdicts = runner.run(["limit"], examples=1)
+    verdicts = one_verdict()
     selected = mutants.select_mutants
 
     def write(_: Any, stage: Path, __: Any) -> SimpleNamespace:
@@ -118,8 +130,10 @@ def short_work(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (checks, runner):
         if hasattr(module, "run"):
             monkeypatch.setattr(module, "run", run)
-    monkeypatch.setattr(mutants, "select_mutants", lambda names: selected(names)[:1])
-    monkeypatch.setattr(mutants, "trial", import_module("functools").lru_cache(mutants.trial))
+    first = selected(None)[:1]
+    trial = one_trial(first[0])
+    monkeypatch.setattr(mutants, "select_mutants", lambda names: selected(names) and first)
+    monkeypatch.setattr(mutants, "trial", lambda name, **_: trial)
     monkeypatch.setattr(errata, "ERRATA", errata.ERRATA[:1])
     monkeypatch.setattr(gallery.Figure, "write", write)
     monkeypatch.setattr(import_module(f"{room}figures.explorer.page"), "write", page)
@@ -182,7 +196,7 @@ def test_no_arguments_end_in_a_traceback(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = soak(module, int(os.environ.get("SOAK", "60")), 0, parsers, capfd)
+    found = soak(module, 60, 0, parsers, capfd)
     assert not found, "\n".join(found)
 
 

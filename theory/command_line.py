@@ -16,13 +16,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-from steering_strength.theory.errors import OutputError, SteeringError, shown
+from steering_strength.theory.errors import OutputError, SteeringError, one_line, shown
 
 __all__ = ["Parser", "at_least", "finish", "named_path", "note", "say"]
-
-
-_LONGEST = 400
-"""Characters of an argument's problem that are repeated to the person who typed it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,10 +53,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2; a word that is nearly right is named."""
-        if len(message) > _LONGEST:
-            message = f"{message[:_LONGEST]} ..."
-        line = " ".join(f"error: {message}{self._close(message)}; see {self.prog} --help".split())
-        self.exit(2, line + "\n")
+        self.exit(2, f"error: {one_line(message)}{self._close(message)}; see {self.prog} --help")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exit; a mistake is one line, whatever was typed."""
+        super().exit(status, one_line(message) if message and status else message)
 
     def _close(self, message: str) -> str:
         choice = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)

@@ -22,6 +22,7 @@ __all__ = [
     "SteeringError",
     "SteeringSetError",
     "UnknownNameError",
+    "one_line",
     "shown",
 ]
 
@@ -38,7 +39,8 @@ def shown(value: Any, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A message as one line that prints on any terminal, of a bounded length."""
     line = " ".join(text[: 4 * _LONGEST].split())
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
@@ -51,7 +53,7 @@ class SteeringError(ValueError):
     """
 
     def __init__(self, problem: str, *, remedy: str) -> None:
-        problem, remedy = _one_line(problem), _one_line(remedy)
+        problem, remedy = one_line(problem), one_line(remedy)
         super().__init__(f"{problem}; {remedy}")
         self.problem = problem
         self.remedy = remedy

@@ -31,13 +31,20 @@ from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.sums import blocks
-from steering_strength.theory.engine.validation import as_alpha, as_level, as_tokens
+from steering_strength.theory.engine.validation import (
+    as_alpha,
+    as_integer,
+    as_level,
+    as_tokens,
+    plain_array,
+)
 from steering_strength.theory.errors import (
     AlphaError,
     BudgetError,
     ProbabilityError,
     ShapeError,
     SteeringSetError,
+    shown,
 )
 
 __all__ = ["Estimate", "Goal", "estimate", "sensitivity"]
@@ -149,7 +156,7 @@ class Estimate:
         moves = [
             Move(side, int(i), float(row[i]))
             for side, row in (("P", self.positive), ("N", self.negative))
-            for i in np.argsort(-np.abs(row), kind="stable")[:count]
+            for i in np.argsort(-np.abs(row), kind="stable")[: as_integer("count", count, 1)]
         ]
         return tuple(sorted(moves, key=lambda move: -abs(move.influence))[:count])
 
@@ -275,7 +282,7 @@ class _Goal:
         strengths, scalar = as_alpha(alpha)
         if not scalar or strengths[0] == 0.0:
             raise AlphaError(
-                f"alpha is {alpha!r}, and nothing is estimated at 0",
+                f"alpha is {shown(alpha)}, and nothing is estimated at 0",
                 remedy="give the one alpha that was found, not 0",
             )
         families, pi = _contexts(source)
@@ -287,6 +294,10 @@ class _Goal:
         gradient = (pi @ gradients)[support]
         centre = float(pi @ [float(family.mean(at)) for family in families])
         odds = source.log_odds[support] - centre
+        if not abs(at) * float(np.max(np.abs(odds), initial=0.0)) <= 1e150:
+            raise AlphaError(
+                f"alpha M is beyond 1e150 at alpha = {at:.6g}", remedy="give a smaller alpha"
+            )
         along = float(gradient @ odds)
         full = np.zeros(source.log_odds.size)
         if along != 0.0:
@@ -345,7 +356,7 @@ def _mask(size: int, goal: Goal, tokens: ArrayLike | None, contexts: int) -> NDA
         return np.zeros(size, dtype=np.bool_)
     if goal not in ("level", "peak"):
         raise BudgetError(
-            f"goal is {goal!r}", remedy='use "cross_entropy", "reverse_kl", "level" or "peak"'
+            f"goal is {shown(goal)}", remedy='use "cross_entropy", "reverse_kl", "level" or "peak"'
         )
     if tokens is None:
         raise ShapeError(f"no tokens for the goal {goal!r}", remedy="say which tokens it is about")
@@ -359,11 +370,11 @@ def _mask(size: int, goal: Goal, tokens: ArrayLike | None, contexts: int) -> NDA
 
 
 def _table(name: str, values: ArrayLike, size: int) -> tuple[str, NDArray[np.float64]]:
-    table = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if table.ndim != 2 or table.shape[1] != size or table.dtype.kind not in "fiu":
+    table = plain_array(name, values)
+    if table.ndim != 2 or table.shape[1] != size:
         raise ShapeError(
-            f"{name} has shape {table.shape} and dtype {table.dtype}",
-            remedy=f"give real numbers, one row per text, shape (n, {size})",
+            f"{name} has shape {table.shape}",
+            remedy=f"give one row per text, shape (n, {size})",
         )
     if len(table) < 2:
         raise SteeringSetError(
@@ -376,14 +387,15 @@ def _rows(table: Floats, support: NDArray[np.intp]) -> Iterator[tuple[slice, Flo
     """Blocks of rows, on the support only, in float64."""
     whole = support.size == table.shape[1]
     for rows in blocks(len(table), max(_BLOCK // table.shape[1], 1)):
-        block = np.asarray(table[rows], dtype=np.float64)
+        with np.errstate(over="ignore"):
+            block = np.asarray(table[rows], dtype=np.float64)
         yield rows, block if whole else block[:, support]
 
 
 def _mean(name: str, table: Floats, support: NDArray[np.intp]) -> Floats:
     total = np.zeros(support.size)
     for rows, block in _rows(table, support):
-        finite = np.isfinite(block)
+        finite = np.abs(block) <= 1e150
         if not finite.all():
             i, z = (int(k) for k in np.argwhere(~finite)[0])
             raise ProbabilityError(

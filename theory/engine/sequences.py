@@ -29,12 +29,13 @@ from steering_strength.theory.engine.validation import (
     as_alpha,
     as_array,
     as_budget,
+    as_integer,
     as_level,
     as_sign,
     as_weights,
     plain_array,
 )
-from steering_strength.theory.errors import ShapeError, UnknownNameError
+from steering_strength.theory.errors import AlphaError, ShapeError, UnknownNameError, shown
 
 __all__ = ["Direction", "SampledTexts", "interval", "statistic"]
 
@@ -163,6 +164,10 @@ class SampledTexts:
         return as_weights(self.weights, self.count)
 
     @cached_property
+    def _largest(self) -> float:
+        return float(np.max(np.abs(self.log_odds), where=np.isfinite(self.log_odds), initial=0.0))
+
+    @cached_property
     def _surplus(self) -> Floats:
         """M(x_t) - K_t'(0), (n,): its sum over a text is the score at 0."""
         odds = np.broadcast_to(self.log_odds, self.log_p.shape)
@@ -211,7 +216,10 @@ class SampledTexts:
         if self.weights is not None:
             value = float(self.per_token(alpha, share, direction))
             return value, value
-        return interval(self.token_costs(alpha, direction), self.text, share, seed)
+        if not as_alpha(alpha)[1]:
+            raise AlphaError(f"alpha is {shown(alpha)}", remedy="give one number")
+        costs = self.token_costs(alpha, direction)
+        return interval(costs, self.text, share, as_integer("seed", seed, 0))
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> tuple[Floats, Floats]:
         """Return KL(P_0 || P_alpha) per text and its error, (A,) each: `sequence-ce`."""
@@ -320,7 +328,14 @@ class SampledTexts:
     # -- sums ----------------------------------------------------------------------------
 
     def _each(self, quantity: str, alpha: ArrayLike) -> Floats:
-        """A method of the family of every position, shape (A, n)."""
+        """A method of the family of every position, shape (A, n); AlphaError where it overflows."""
+        largest = float(np.max(np.abs(as_alpha(alpha)[0]), initial=0.0))
+        if largest * self._largest > 1e150:
+            raise AlphaError(
+                f"|alpha M| is up to {largest * self._largest:.3g}; at most 1e150, so that its "
+                "square is finite",
+                remedy="give a smaller alpha",
+            )
         if isinstance(self._rows, TiltedPopulation):
             return np.asarray(getattr(self._rows, quantity)(alpha))
         return np.stack([getattr(row, quantity)(alpha) for row in self._rows], axis=-1)
@@ -337,10 +352,10 @@ class SampledTexts:
 
     def _judged(self, judged: ArrayLike) -> Floats:
         values = as_array("judged", judged, finite=ShapeError)
-        if values.size != self.count:
+        if values.size != self.count or np.abs(values).max() > 1e150:
             raise ShapeError(
-                f"judged has shape {values.shape}",
-                remedy=f"give one number per text, ({self.count},)",
+                f"judged has shape {values.shape} and entries up to {np.abs(values).max():.3g}",
+                remedy=f"give one number per text, ({self.count},), at most 1e150",
             )
         return values
 
