@@ -64,9 +64,7 @@ class _Asked:
 
     def quantity(self, M: list[Number], alpha: Number) -> Number:
         """By its definition, in 120 digits."""
-        rows = [precise.numbers(row) for row in self.case.rows]
-        weights = precise.numbers(self.case.context_weights)
-        return refit.quantity(self.goal, rows, weights, self.tokens, M, alpha)
+        return refit.quantity(self.goal, *self.case.contexts, self.tokens, M, alpha)
 
     def strength(self, side: int, text: int, change: Number) -> Number:
         """The strength once text `text` of that side weighs 1/n + change (1 - 1/n)."""
@@ -277,7 +275,7 @@ def _positive(case: TextCase) -> tuple[dict[str, object], dict[str, object]]:
     cases=text_cases(),
     tolerance="errors of grad f and of <grad f, M> (`_Errors`), first order; a goal that is only "
     "touched has no derivative and is left",
-    weight=0.5,
+    weight=0.3,
     judges=("sensitivity", "estimate"),
 )
 def influence(case: TextCase) -> Comparison:
@@ -340,7 +338,7 @@ def largest_norm(case: TextCase) -> Comparison:
     "standard-error",
     cases=text_cases(),
     tolerance="a root of squares errs by the root of the squared errors, at most their sum",
-    weight=0.5,
+    weight=0.3,
     judges=(
         "estimate",
         "Estimate.variances",
@@ -563,7 +561,7 @@ def more_texts(case: TextCase) -> Comparison:
     "text-bias",
     cases=text_cases(),
     tolerance="errors of the influences, of f'' and of <grad f, M>, first order",
-    weight=0.25,
+    weight=0.1,
     judges=("estimate", "Estimate.unlimited", "Estimate.interval"),
 )
 def text_bias(case: TextCase) -> Comparison:

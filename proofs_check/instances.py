@@ -460,6 +460,11 @@ class TextCase:
     alpha: float
 
     @cached_property
+    def contexts(self) -> tuple[list[list[precise.Number]], list[precise.Number]]:
+        """The rows and their weights."""
+        return [precise.numbers(row) for row in self.rows], precise.numbers(self.context_weights)
+
+    @cached_property
     def logs(self) -> tuple[list[list[precise.Number]], list[list[precise.Number]]]:
         """Log-probabilities of P and of N."""
         sides = (self.positive, self.negative)
