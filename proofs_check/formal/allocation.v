@@ -184,6 +184,19 @@ Proof.
     apply Rmult_eq_reg_l with (pi j); lra.
 Qed.
 
+(** [allocation] Beyond the paper, a bound.  Any multiplier bounds what every allocation within the
+    budget can gain, by one maximisation in each context: if an allocation attains the bound, it is
+    optimal, whatever the shape of the curves. *)
+Theorem allocation_bound lambda budget a (best : J -> R) :
+  0 <= lambda -> (forall j t, F j t - lambda * divergence_at j t <= best j) ->
+  spent a <= budget -> gained a <= over best + lambda * budget.
+Proof.
+  intros Hlambda Hbest Hspent.
+  assert (H : over (fun j => F j (a j) - lambda * divergence_at j (a j)) <= over best)
+    by (apply over_le; auto).
+  rewrite over_minus, over_scal in H; unfold gained, spent in *; nra.
+Qed.
+
 (** ** Small budgets *)
 
 Hypothesis varied : not_constant vocab M.
@@ -403,10 +416,10 @@ Qed.
 
 End Words.
 
-(** [allocation/every-context] A reading of prompt-adaptive strength: an allocation that gains more
+(** [allocation/every-prompt] A reading of prompt-adaptive strength: an allocation that gains more
     than one common strength, and costs less, raises the concept in every context more than that.
     It may spend nothing where steering is expensive. *)
-Theorem allocation_every_context :
+Theorem allocation_every_prompt :
   ~ (forall (p : bool -> word -> R) (M : word -> R) (C : word -> bool) (common : R) (a : bool -> R),
        (forall j z, In z words -> 0 < p j z) -> (forall j, Sum words (p j) = 1) ->
        spent words [true; false] (fun _ => / 2) p M a
@@ -449,4 +462,26 @@ Proof.
     rewrite sixteenths_F with (e := 4), sixteenths_F with (e := 1) in Hfalse
       by (lra || easy || apply exp_0).
     lra.
+Qed.
+
+(** [allocation/along-v] A reading of the rule: every prompt is steered in the same direction.
+    Where the vector lowers the concept in one prompt, that prompt is steered against it. *)
+Theorem allocation_along_v :
+  ~ (forall (p : bool -> word -> R) (M : word -> R) (C : word -> bool),
+       (forall j z, In z words -> 0 < p j z) -> (forall j, Sum words (p j) = 1) ->
+       not_constant words M -> 0 <= beta words p M C true * beta words p M C false).
+Proof.
+  intros H; set (p := fun j : bool => if j then sixteenths 4 8 4 else sixteenths 4 4 8).
+  set (M := fun z : word => match z with wanted => 0 | plain => -1 | opposed => 1 end).
+  assert (Hp : forall j z, In z words -> 0 < p j z) by (intros [|] [| |] _; simpl; lra).
+  assert (Hp1 : forall j, Sum words (p j) = 1) by (intros [|]; simpl; lra).
+  assert (HM : not_constant words M) by (exists plain, opposed; simpl; repeat split; auto; lra).
+  assert (Hm : forall j, mean words (p j) M 0 = if j then - / 4 else / 4)
+    by (intros [|]; unfold mean; rewrite E_0 by auto; simpl; lra).
+  assert (Hc : forall j, covariance words p M is_wanted j 0 = if j then / 16 else - / 16).
+  { intros [|]; unfold covariance; simpl filter; cbn [Sum fold_right];
+      rewrite tilted_0, Hm by auto; simpl; lra. }
+  assert (Hv : forall j, Var words (p j) M 0 = 11 / 16)
+    by (intros [|]; unfold Var; rewrite Hm, E_0 by auto; simpl; lra).
+  specialize (H p M is_wanted Hp Hp1 HM); unfold beta in H; rewrite !Hc, !Hv in H; lra.
 Qed.
