@@ -372,6 +372,45 @@ def ce_linear(case: ConceptCase) -> Comparison:
     )
 
 
+def miscalibrated(case: ConceptCase, alpha: Number) -> Number:
+    """The cross-entropy of a model that predicts row j on data of the next row."""
+    rows = [precise.numbers(row) for row in case.dataset.rows]
+    weights = precise.numbers(case.dataset.context_weights)
+    steered = [precise.tilted(row, case.M, alpha) for row in rows]
+    return -CTX.fsum(
+        w * CTX.fsum(r * CTX.log(t) for r, t in zip(data, model, strict=True))
+        for w, model, data in zip(weights, steered, [*rows[1:], rows[0]], strict=True)
+    )
+
+
+def better_strength(case: ConceptCase) -> Number:
+    """-4 s/R^2 with s the slope at 0 and R the range of M: there less than at 0, unless s = 0."""
+    rows = [precise.numbers(row) for row in case.dataset.rows]
+    weights = precise.numbers(case.dataset.context_weights)
+    slope = CTX.fsum(
+        w * CTX.fsum((t - r) * m for t, r, m in zip(model, data, case.M, strict=True))
+        for w, model, data in zip(weights, rows, [*rows[1:], rows[0]], strict=True)
+    )
+    spread = max(case.M) - min(case.M)
+    return -4 * slope / spread**2 if spread else number(0)
+
+
+@check(
+    "ce-linear/always-degrades",
+    cases=concept_cases("none", wild=False),
+    tolerance="two cross-entropies in 120 digits",
+    expected=False,
+)
+def always_degrades(case: ConceptCase) -> Comparison:
+    """Prose on Thm 3.8: every strength other than 0 raises the cross-entropy, on any data."""
+    alpha = better_strength(case)
+    gain = miscalibrated(case, number(0)) - miscalibrated(case, alpha)
+    return claim(
+        f"at alpha = {CTX.nstr(alpha, 6)} the cross-entropy is {CTX.nstr(gain, 6)} lower: not so",
+        bool(gain <= 1e-50),
+    )
+
+
 @check(
     "ce-asymptote",
     cases=DATASETS,
@@ -428,6 +467,7 @@ CHECKS: tuple[Check, ...] = (
     ce_cumulants,
     ce_radius,
     ce_linear,
+    always_degrades,
     ce_asymptote,
 )
 

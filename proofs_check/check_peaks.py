@@ -376,6 +376,47 @@ def every_eps(case: WeightedCase) -> Comparison:
 
 
 @check(
+    "peak-sign/any-context",
+    cases=weighted_cases().map(lambda case: replace(case, own=case.target)),
+    tolerance="signs in 120 digits: at the eps of the instance, and of the limit at eps = 0",
+    expected=False,
+)
+def any_context(case: WeightedCase) -> Comparison:
+    """Remark 3.4 in the main text: target tokens peak at positive alpha, also for c_j in T."""
+    tokens = [z for z, c in enumerate(case.token_concept) if c == case.target]
+    ratios = [CTX.log(number(case.gamma[z]) / number(case.omega[z])) for z in tokens]
+    divergence = CTX.fsum(number(case.gamma[z]) * r for z, r in zip(tokens, ratios, strict=True))
+    small, here = min(ratios) - divergence, _margin(case)
+    return claim(
+        f"min_T M - E_p[M] = {CTX.nstr(here, 6)}, {CTX.nstr(small, 6)} for small eps: not negative",
+        bool(small >= 0 or here >= 0),
+    )
+
+
+@check(
+    "limit/printed-signs",
+    cases=concept_cases("1", wild=False),
+    tolerance="limits in 100 digits against entries of the table",
+    expected=False,
+)
+def printed_signs(case: ConceptCase) -> Comparison:
+    """App. B.1, Eq. 8 and 9: off T, Delta p tends to -a_z if c_j is in T, to -b_z if not."""
+    concepts = case.dataset.context_concept
+    inside, end = concepts[case.context] == case.target, precise.limit(case.p, case.M, 1)
+    for z, concept in enumerate(case.dataset.token_concept):
+        if concept == case.target or case.M[z] == max(case.M):
+            continue
+        column = {c: row[z] for c, row in zip(concepts, case.dataset.rows, strict=True)}
+        printed = column.get(concept) if inside else column[case.target]
+        if printed is not None and abs(end[z] - case.p[z] + number(printed)) > 1e-50:
+            change = CTX.nstr(end[z] - case.p[z], 6)
+            return claim(
+                f"token {z} loses {printed} = {float(printed):.6g}; it loses {change}", False
+            )
+    return AGREED
+
+
+@check(
     "limit",
     cases=family_cases(support=False),
     tolerance="log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the "
@@ -457,8 +498,10 @@ CHECKS: tuple[Check, ...] = (
     peak_sign,
     peak_sign_interval,
     every_eps,
+    any_context,
     limit,
     uniform_share,
+    printed_signs,
 )
 
 

@@ -17,6 +17,7 @@ from textwrap import wrap
 from typing import Any
 
 from steering_strength.proofs_check.balls import BALLS, decide
+from steering_strength.proofs_check.check_cross_entropy import better_strength, miscalibrated
 from steering_strength.proofs_check.check_sequences import reverse_at, second_at
 from steering_strength.proofs_check.extrema import count_extrema, levels_of
 from steering_strength.proofs_check.instances import (
@@ -33,11 +34,13 @@ from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.runner import code
 from steering_strength.proofs_check.search import Outcome
 from steering_strength.proofs_check.tables import (
+    calibration_tables,
     edit_tables,
     falling_texts,
     interleaved_tables,
     mixed_tables,
     norm_tables,
+    own_tables,
     small_tables,
     small_texts,
     weighted_tables,
@@ -285,6 +288,60 @@ def returns(case: ConceptCase) -> Lines:
     ]
 
 
+def printed_signs(case: ConceptCase) -> Lines:
+    """What each token outside T loses, and what the printed formula says."""
+    data, home = case.dataset, case.dataset.context_concept[case.context]
+    lines = rows(case)
+    for z, concept in enumerate(data.token_concept):
+        own = {c: row[z] for c, row in zip(data.context_concept, data.rows, strict=True)}
+        if concept == case.target or concept not in own:
+            continue
+        printed = own[concept] if home == case.target else own[case.target]
+        lines.append(
+            f"token {z + 1}, of {'TCDE'[concept]}: M = log {case.ratios[z]} is not the "
+            f"largest, so Delta p -> -p(z|c_j) = -{case.row[z]}; printed is -{printed}"
+        )
+    return lines
+
+
+def any_context(case: WeightedCase) -> Lines:
+    """The least target token against the mean, at this eps and for small ones."""
+    full = case.case()
+    z = min(full.tokens, key=lambda token: full.ratios[token])
+    terms = [f"{p} log {ratio}" for p, ratio in zip(full.row, full.ratios, strict=True)]
+    tokens = [y for y, c in enumerate(case.token_concept) if c == case.target]
+    least = min(case.gamma[y] / case.omega[y] for y in tokens)
+    mean = " + ".join(f"{case.gamma[y]} log {case.gamma[y] / case.omega[y]}" for y in tokens)
+    peak = float(full.family.peaks()[z])
+    return [
+        *rows(full),
+        f"the weighted family with gamma = {_list(case.gamma)}, omega = {_list(case.omega)}, "
+        f"eps = {case.epsilon}; c_j is a context of T",
+        f"E_p[M] = {' + '.join(terms)} exceeds M = log {full.ratios[z]} of token {z + 1}, of T:",
+        f"its peak is at alpha = {peak:.6f}. As eps -> 0 the difference E_p[M] - M tends to",
+        f"{mean} - log {least}, which is positive: so it is for every small eps",
+    ]
+
+
+def degrades(case: ConceptCase) -> Lines:
+    """A strength that lowers the cross-entropy of a model that is not calibrated."""
+    model, data = case.dataset.rows, (*case.dataset.rows[1:], case.dataset.rows[0])
+    alpha = better_strength(case)
+    before, after = miscalibrated(case, number(0)), miscalibrated(case, alpha)
+    found = [
+        f"context {j + 1}, weight {weight}: the model says {_list(p)}, the data {_list(r)}"
+        for j, (weight, p, r) in enumerate(
+            zip(case.dataset.context_weights, model, data, strict=True)
+        )
+    ]
+    return [
+        *found,
+        f"P is context 1, N is context 2: e^M = {_list(case.ratios)}",
+        f"cross-entropy {CTX.nstr(before, 7)} at alpha = 0, {CTX.nstr(after, 7)} at alpha = "
+        f"{CTX.nstr(alpha, 6)}: lower",
+    ]
+
+
 def every_eps(case: WeightedCase) -> Lines:
     """Powers of fractions on either side."""
     full = case.case()
@@ -463,6 +520,30 @@ ERRATA: tuple[Erratum, ...] = (
         instead="for eps below a root eps*, which may lie inside the admissible interval",
         candidates=weighted_tables,
         arithmetic=every_eps,
+    ),
+    Erratum(
+        id="peak-sign/any-context",
+        where="Remark 3.4",
+        reading="target tokens peak at positive alpha for every context c_j, if eps is small",
+        instead="c_j must lie outside T: in T the mean M is near that of the likeliest tokens of T",
+        candidates=own_tables,
+        arithmetic=any_context,
+    ),
+    Erratum(
+        id="limit/printed-signs",
+        where="App. B.1",
+        reading="off T, Delta p(z|alpha) tends to -a_z where c_j is in T, to -b_z where it is not",
+        instead="it tends to -p(z|c_j): -b_z for c_j in T, -a_z for c_j in the concept of z",
+        candidates=lambda: small_tables((1, 1, 1), (1,)),
+        arithmetic=printed_signs,
+    ),
+    Erratum(
+        id="ce-linear/always-degrades",
+        where="after Thm 3.8",
+        reading="steering necessarily degrades the global performance of the model",
+        instead="for a model that is calibrated along v; else small steps one way improve it",
+        candidates=calibration_tables,
+        arithmetic=degrades,
     ),
     Erratum(
         id="norm-limit/eps-of-v",

@@ -25,11 +25,13 @@ from steering_strength.proofs_check.instances import (
 )
 
 __all__ = [
+    "calibration_tables",
     "edit_tables",
     "falling_texts",
     "interleaved_tables",
     "mixed_tables",
     "norm_tables",
+    "own_tables",
     "small_tables",
     "small_texts",
     "weighted_tables",
@@ -157,6 +159,43 @@ def weighted_tables() -> Iterator[WeightedCase]:
                 found.append((scores[best] + _tilt(other), pairs[best], other, beta, gap))
         for _, target, other, beta, gap in sorted(found):
             yield _weighted(target, other, beta, gap)
+
+
+def own_tables() -> Iterator[WeightedCase]:
+    """The weighted family with two concepts of two tokens each, c_j a context of T."""
+    for N in range(5, _CEILING):
+        for beta in range(2, (N - 1) // 2 + 1):
+            pairs = list(_concepts(2, N - 2 * beta, beta))
+            for target, other in product(pairs, repeat=2):
+                tokens = [*target, *other]
+                yield WeightedCase(
+                    token_concept=(0, 0, 1, 1),
+                    gamma=tuple(Fraction(a, N - beta) for _, a in tokens),
+                    omega=tuple(Fraction(b, beta) for b, _ in tokens),
+                    target=0,
+                    own=0,
+                    negatives=(1,),
+                    epsilon=Fraction(beta, N),
+                )
+
+
+def calibration_tables() -> Iterator[ConceptCase]:
+    """Two contexts and two tokens, of one concept each, no assumption on the rows."""
+    for N in range(2, _CEILING):
+        for rows in product(list(_compositions(N, 2)), repeat=2):
+            for weight in (Fraction(1, 2), Fraction(1, 3)):
+                yield ConceptCase(
+                    dataset=ExactDataset(
+                        rows=tuple((Fraction(a, N), Fraction(b, N)) for a, b in rows),
+                        token_concept=(0, 1),
+                        context_concept=(0, 1),
+                        context_weights=(weight, 1 - weight),
+                    ),
+                    target=0,
+                    positive=(0,),
+                    negative=(1,),
+                    context=0,
+                )
 
 
 def _ratio(pair: tuple[int, int]) -> float:

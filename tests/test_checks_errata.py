@@ -31,7 +31,7 @@ IDS = [each.id for each in ERRATA]
 TABLES = [
     name
     for name in IDS
-    if not name.startswith(("norm-limit", "sequence", "mixed-contexts", "operator"))
+    if not name.startswith(("norm-limit", "sequence", "mixed-contexts", "operator", "ce-linear"))
 ]
 
 
@@ -91,6 +91,7 @@ def test_the_reading_is_refuted_by_a_program_that_runs(name: str, found: dict[st
 def test_all_claims_are_there() -> None:
     places = [each.where for each in ERRATA]
     paper = {"Lemma B.4", "Thm 3.6", "after Thm 3.6", "Remark 3.4", "Prop. 4.1"}
+    paper |= {"App. B.1", "after Thm 3.8"}
     assert paper | {"Sec. 6", "Sec. 6, texts"} == set(places)
     assert {
         "sign-separation/outside-negative",
@@ -99,6 +100,9 @@ def test_all_claims_are_there() -> None:
         "concept-monotone/necessary",
         "concept-limit/returns",
         "peak-sign/every-eps",
+        "peak-sign/any-context",
+        "limit/printed-signs",
+        "ce-linear/always-degrades",
         "norm-limit/eps-of-v",
         "norm-limit/constant-v",
         "mixed-contexts/one-sign",
@@ -221,6 +225,38 @@ def test_the_target_token_lies_below_the_mean(found: dict[str, Found]) -> None:
     z = printed.ratios.index(least)
     assert peak == pytest.approx(float(full.family.peaks()[z]), abs=1e-6)
     assert peak < 0
+
+
+def test_a_target_token_below_the_mean_of_its_own_context(found: dict[str, Found]) -> None:
+    printed = Printed(found["peak-sign/any-context"].lines)
+    (row,) = printed.rows["c_j"]
+    assert row in printed.rows["P"]
+    N = int(1 / min(row))
+    mean = Fraction(1)
+    for p, ratio in zip(row, printed.ratios, strict=True):
+        mean *= ratio ** int(p * N)
+    assert min(printed.ratios[z] for z in printed.of("T")) ** N < mean
+
+
+def test_an_off_target_token_loses_what_it_has(found: dict[str, Found]) -> None:
+    printed = Printed(found["limit/printed-signs"].lines)
+    (row,) = printed.rows["c_j"]
+    z, loss, wrong = re.findall(
+        r"token (\d+), .* -> -p\(z\|c_j\) = -(\S+); printed is -(\S+)", printed.lines[-1]
+    )[0]
+    z = int(z) - 1
+    assert Fraction(loss) == row[z] != Fraction(wrong)
+    assert printed.concepts[z] != "T"
+    assert printed.ratios[z] < max(printed.ratios)
+
+
+def test_steering_may_improve_a_model_that_is_not_calibrated(found: dict[str, Found]) -> None:
+    case = found["ce-linear/always-degrades"].case
+    numbers_ = re.findall(
+        r"cross-entropy (\S+) at alpha = 0, (\S+) at", found["ce-linear/always-degrades"].lines[-1]
+    )[0]
+    assert float(numbers_[1]) < float(numbers_[0])
+    assert case.dataset.rows[0] != case.dataset.rows[1]
 
 
 def test_the_norm_forgets_eps_and_never_a_prompt_it_cannot_see(found: dict[str, Found]) -> None:
