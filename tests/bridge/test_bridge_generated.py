@@ -41,6 +41,23 @@ def test_costs_of_unsteered_texts_are_predicted(model: Any, concept: Any, site: 
         assert unsteered.text.tolist() == measured.text.tolist() == sorted(measured.text.tolist())
 
 
+def test_what_steered_texts_cost_follows_from_unsteered_ones(model: Any, concept: Any) -> None:
+    """By weights P_alpha/P_0, as long as many texts count: within four standard errors."""
+    vector, length = model.vector(concept.positive, concept.neutral), 5
+    contexts, how = [*concept.contexts[:2]] * 60, {"temperature": 1.0, "stop": False}
+    unsteered = sampled_texts(model, vector, *model.continued(contexts, length, seed=1, **how))
+    unit = 1.0 / np.sqrt(2.0 * unsteered.per_token(1e-3)) * 1e-3  # of one nat's deviation a token
+    for alpha in (0.3 * unit, -0.3 * unit):
+        assert unsteered.effective_sample_size(alpha) > 30
+        with model.steered(vector, float(alpha)):
+            texts, prompts = model.continued(contexts, length, seed=2, **how)
+        costs = token_costs(model, vector, float(alpha), texts, prompts)
+        measured = np.bincount(costs.text, costs.reverse)
+        predicted, error = unsteered.reverse_kl(alpha)
+        apart = abs(measured.mean() - predicted)
+        assert apart < 4.0 * np.hypot(error, measured.std() / np.sqrt(measured.size))
+
+
 def test_costs_are_divergences_of_the_hooked_distributions(model: Any, concept: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral, 1)
     with model.steered(vector, 0.4):
