@@ -7,7 +7,7 @@ of their states and looks up where the softmax of the steered logits has spent t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -38,11 +38,11 @@ from steering_strength.proofs_check.comparison import (
 )
 from steering_strength.proofs_check.instances import FamilyCase, TextCase
 from steering_strength.proofs_check.law_values import Binding, law_sides
-from steering_strength.proofs_check.oracles import precise, refit
+from steering_strength.proofs_check.oracles import refit
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.refits import Asked, Errors, goals
 from steering_strength.proofs_check.simulation import log_softmax
 from steering_strength.proofs_check.strategies import family_cases, text_cases
-from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW, Tolerance
 from steering_strength.theory import TiltedFamily, advice
 from steering_strength.theory.engine import estimation
 from steering_strength.theory.engine.estimation import Estimate
@@ -53,206 +53,11 @@ Floats = NDArray[np.float64]
 Rows = list[list[Number]]
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """One goal of an instance: its quantity as a function of (M, alpha), and where it stands."""
-
-    case: TextCase
-    goal: estimation.Goal
-    alpha: Number
-    tokens: tuple[int, ...]
-
-    def quantity(self, M: list[Number], alpha: Number) -> Number:
-        """By its definition, in 120 digits."""
-        return refit.quantity(self.goal, *self.case.contexts, self.tokens, M, alpha)
-
-    def strength(self, side: int, text: int, change: Number) -> Number:
-        """The strength once text `text` of that side weighs 1/n + change (1 - 1/n)."""
-        sign = -1 if side else 1
-        return self.along([sign * d for d in self.deviation(side, text)], change)
-
-    def along(self, direction: list[Number], change: Number) -> Number:
-        """The strength at M + change * direction."""
-        M = list(self.case.M)
-        level = number(0) if self.goal == "peak" else self.quantity(M, self.alpha)
-        other = [m + change * d for m, d in zip(M, direction, strict=True)]
-        return refit.refitted(partial(self.quantity, other), level, self.alpha)
-
-    def deviation(self, side: int, text: int) -> list[Number]:
-        """The text's log-probabilities minus the mean of its side."""
-        rows = self.case.logs[side]
-        means = [CTX.fsum(column) / len(rows) for column in zip(*rows, strict=True)]
-        return [a - b for a, b in zip(rows[text], means, strict=True)]
-
-    def influences(self, side: int) -> list[Number]:
-        """The motion of the strength for a change of 1/n, to first order."""
-        n = len(self.case.logs[side])
-        return [refit.moved(partial(self.strength, side, i)) / n for i in range(n)]
-
-    def bias(self) -> Number:
-        """Half the second derivatives of 1/strength, over n (n - 1), summed over the texts."""
-        total = number(0)
-        for side in (0, 1):
-            n = len(self.case.logs[side])
-            bends = [refit.bent(partial(self.strength, side, i)) for i in range(n)]
-            total += CTX.fsum(bends) / (2 * n * (n - 1))
-        return total
-
-    def gradient(self) -> list[Number]:
-        """d alpha / d M(z)."""
-        size = len(self.case.M)
-        units = ([number(int(y == z)) for y in range(size)] for z in range(size))
-        return [refit.moved(partial(self.along, unit)) for unit in units]
-
-    def estimate(self) -> Estimate:
-        """What the engine says."""
-        case = self.case
-        return estimation.estimate(
-            case.source, float(self.alpha), self.goal, *case.tables, tokens=np.array(self.tokens)
-        )
-
-
-@dataclass(frozen=True)
-class _Errors:
-    """What float64 may lose: errors of grad f and of <grad f, M>, carried on to first order.
-
-    Attributes
-    ----------
-    gradient, slack : lists of Numbers
-        grad f by token, and its error.
-    weights : list of Numbers
-        f'' by token: the sum of pi p_alpha |factor| (w - mean)^2 is at least f''.
-    along, lost : Number
-        <grad f, M> and its error.
-    depth, relative : Number
-        1 + max |log p|; the relative error of a tilted weight.
-    """
-
-    asked: _Asked
-    gradient: list[Number]
-    slack: list[Number]
-    weights: list[Number]
-    odds: list[Number]
-    along: Number
-    lost: Number
-    depth: Number
-    relative: Number
-
-    @classmethod
-    def of(cls, asked: _Asked) -> _Errors:
-        """For one goal of an instance."""
-        case, alpha, at = asked.case, asked.alpha, float(asked.alpha)
-        rarest = min(x for row in (*case.rows, *case.positive, *case.negative) for x in row)
-        depth = 1 + abs(CTX.log(number(rarest)))
-        M, size = list(case.M), len(case.M)
-        centre = CTX.fsum(M) / size
-        odds = [m - centre for m in M]
-        sums: list[list[Number]] = [[number(0)] * size for _ in range(3)]
-        relative = number(0)
-        for weight, row in zip(case.context_weights, case.rows, strict=True):
-            p = tuple(precise.numbers(row))
-            limits = Tolerance(depth, max(M) - min(M), EPS * depth, p, tuple(M))
-            after = precise.tilted(p, M, alpha)
-            relative = limits.log_probability(at)
-            mean = precise.mean(p, M, alpha)
-            inside = CTX.fsum(after[z] for z in asked.tokens)
-            for z in range(size):
-                a, u = after[z], alpha * (M[z] - mean)
-                s = (1 - inside) if z in asked.tokens else -inside
-                g, q, e = {
-                    "cross_entropy": (a - p[z], a, limits.increase(at)[z]),
-                    "reverse_kl": (a * u, a * (1 + abs(u)), abs(alpha) * limits.slope(at)[z]),
-                    "level": (a * s, a * abs(s), 6 * relative * a * abs(s)),
-                    "peak": (
-                        a * (1 + u) - int(z in asked.tokens),
-                        a * (2 + abs(u)),
-                        abs(alpha) * limits.slope(at)[z] + 4 * relative * a + EPS,
-                    ),
-                }[asked.goal]
-                for total, term in zip(sums, (g, q, e), strict=True):
-                    total[z] += number(weight) * term
-        gradient, weights, slack = sums
-        along = CTX.fsum(g * m for g, m in zip(gradient, odds, strict=True))
-        lost = CTX.fsum(
-            e * abs(m) + SAFETY * EPS * abs(g) * (depth + abs(m))
-            for e, g, m in zip(slack, gradient, odds, strict=True)
-        )
-        return cls(asked, gradient, slack, weights, odds, along, lost, depth, relative)
-
-    @property
-    def crossed(self) -> bool:
-        """Whether the goal is certainly crossed, and not only touched."""
-        return bool(abs(self.along) > 100 * self.lost)
-
-    def quotient(self, above: Number, error: Number) -> Number:
-        """Of above / <grad f, M>, given the error of `above`."""
-        return error / abs(self.along) + abs(above) * self.lost / self.along**2
-
-    def entry(self, z: int) -> Number:
-        """Of d alpha / d M(z)."""
-        return abs(self.asked.alpha) * self.quotient(self.gradient[z], self.slack[z])
-
-    def move(self, side: int, text: int) -> tuple[Number, Number]:
-        """(d alpha along the deviation of a text, its error)."""
-        d, scale = self.asked.deviation(side, text), SAFETY * EPS * self.depth
-        above = CTX.fsum(g * x for g, x in zip(self.gradient, d, strict=True))
-        error = CTX.fsum(
-            e * abs(x) + scale * abs(g)
-            for e, g, x in zip(self.slack, self.gradient, d, strict=True)
-        )
-        size = abs(self.asked.alpha)
-        return -self.asked.alpha * above / self.along, size * self.quotient(above, error)
-
-    def influence(self, side: int, text: int) -> Number:
-        """Of an influence; the engine takes the mean of a side off, which errs as they do."""
-        n = len(self.asked.case.logs[side])
-        return 2 * max(self.move(side, i)[1] for i in range(n)) / n + UNDERFLOW
-
-    def bias(self) -> Number:
-        """Of the bias of 1/alpha."""
-        alpha, total = self.asked.alpha, number(0)
-        for side in (0, 1):
-            n = len(self.asked.case.logs[side])
-            for text in range(n):
-                moved, error = self.move(side, text)
-                d = self.asked.deviation(side, text)
-                w = [alpha * x + moved * m for x, m in zip(d, self.odds, strict=True)]
-                heavy = CTX.fsum(self.weights)
-                centre = CTX.fsum(q * x for q, x in zip(self.weights, w, strict=True)) / heavy
-                far = [abs(x - centre) for x in w]
-                off = [
-                    error * abs(m) + SAFETY * EPS * self.depth * (abs(alpha) + abs(moved))
-                    for m in self.odds
-                ]
-                columns = list(zip(self.weights, far, off, strict=True))
-                whole = CTX.fsum(q * x**2 for q, x, _ in columns)
-                square = CTX.fsum(
-                    q * (x * (8 * self.relative * x + 2 * e) + e**2) for q, x, e in columns
-                )
-                total += self.quotient(whole, square) / alpha**2 / (2 * n * (n - 1))
-        # The oracle's second difference loses 60 of its digits.
-        return total + 1e-40 * (1 + 1 / abs(alpha))
-
-
-def _goals(case: TextCase) -> Iterator[_Asked]:
-    """The prices and the level at the strength of the instance; the peak of a token inside."""
-    alpha = number(case.alpha)
-    yield _Asked(case, "cross_entropy", alpha, case.tokens)
-    yield _Asked(case, "reverse_kl", alpha, case.tokens)
-    yield _Asked(case, "level", alpha, case.tokens)
-    source = case.source
-    if isinstance(source, TiltedFamily):
-        for z, peak in enumerate(source.peaks()):
-            if 0.01 < abs(peak) < 20.0:
-                yield _Asked(case, "peak", number(float(peak)), (z,))
-                return
-
-
-def _judged(case: TextCase, judge: Callable[[_Asked, _Errors], list[Comparison]]) -> Comparison:
+def _judged(case: TextCase, judge: Callable[[Asked, Errors], list[Comparison]]) -> Comparison:
     """Every goal that is crossed."""
     if max(case.M) - min(case.M) < 1e-6:
         return AGREED  # nothing moves
-    pairs = [(asked, _Errors.of(asked)) for asked in _goals(case)]
+    pairs = [(asked, Errors.of(asked)) for asked in goals(case)]
     return worst(
         found for asked, errors in pairs if errors.crossed for found in judge(asked, errors)
     )
@@ -261,7 +66,7 @@ def _judged(case: TextCase, judge: Callable[[_Asked, _Errors], list[Comparison]]
 def _positive(case: TextCase) -> tuple[dict[str, object], dict[str, object]]:
     """Numbers and arrays of the laws, which speak of alpha > 0: else M is mirrored."""
     side = 1 if case.alpha > 0 else -1
-    first = _Asked(case, "cross_entropy", number(case.alpha), case.tokens).deviation(0, 0)
+    first = Asked(case, "cross_entropy", number(case.alpha), case.tokens).deviation(0, 0)
     return (
         {"V": len(case.M), "m": len(case.rows), "alpha": abs(case.alpha), "t": 0,
          "|P|": len(case.positive), "|N|": len(case.negative)},
@@ -273,7 +78,7 @@ def _positive(case: TextCase) -> tuple[dict[str, object], dict[str, object]]:
 @check(
     "influence",
     cases=text_cases(),
-    tolerance="errors of grad f and of <grad f, M> (`_Errors`), first order; a goal that is only "
+    tolerance="errors of grad f and of <grad f, M> (`Errors`), first order; a goal that is only "
     "touched has no derivative and is left",
     weight=0.3,
     judges=("sensitivity", "estimate"),
@@ -281,7 +86,7 @@ def _positive(case: TextCase) -> tuple[dict[str, object], dict[str, object]]:
 def influence(case: TextCase) -> Comparison:
     """d alpha = -alpha <grad f, dM> / <grad f, M>, f any of four goals; no refit is needed."""
 
-    def judge(asked: _Asked, errors: _Errors) -> list[Comparison]:
+    def judge(asked: Asked, errors: Errors) -> list[Comparison]:
         found, size = asked.estimate(), len(case.M)
         entries = estimation.sensitivity(
             case.source, float(asked.alpha), asked.goal, np.array(asked.tokens)
@@ -302,7 +107,7 @@ def influence(case: TextCase) -> Comparison:
             ),
         ]
 
-    asked = _Asked(case, "cross_entropy", number(case.alpha), case.tokens)
+    asked = Asked(case, "cross_entropy", number(case.alpha), case.tokens)
     numbers, arrays = _positive(case)
     slope = refit.moved(
         lambda e: asked.quantity(
@@ -321,7 +126,7 @@ def influence(case: TextCase) -> Comparison:
 )
 def largest_norm(case: TextCase) -> Comparison:
     """The text that differs most from the others of its side moves alpha most (budget)."""
-    asked = _Asked(case, "cross_entropy", number(case.alpha), case.tokens)
+    asked = Asked(case, "cross_entropy", number(case.alpha), case.tokens)
     if max(case.M) - min(case.M) < 1e-6:
         return AGREED
     found = asked.estimate()
@@ -353,7 +158,7 @@ def standard_error(case: TextCase) -> Comparison:
     """se(alpha)^2 = sum over P and N of n/(n-1) times the squared influences."""
     sizes = len(case.positive), len(case.negative)
 
-    def judge(asked: _Asked, errors: _Errors) -> list[Comparison]:
+    def judge(asked: Asked, errors: Errors) -> list[Comparison]:
         found = asked.estimate()
         moves = [asked.influences(side) for side in (0, 1)]
         off = [[errors.influence(s, i) for i in range(sizes[s])] for s in (0, 1)]
@@ -394,7 +199,7 @@ def standard_error(case: TextCase) -> Comparison:
             ]
         return comparisons
 
-    asked = _Asked(case, "cross_entropy", number(abs(case.alpha)), case.tokens)
+    asked = Asked(case, "cross_entropy", number(abs(case.alpha)), case.tokens)
     comparisons = [_judged(case, judge), _advised(case)]
     if max(case.M) - min(case.M) > 1e-6:
         numbers, arrays = _positive(case)
@@ -567,7 +372,7 @@ def more_texts(case: TextCase) -> Comparison:
 def text_bias(case: TextCase) -> Comparison:
     """1/alpha is too large on average, by half its second derivatives; convex for a price."""
 
-    def judge(asked: _Asked, errors: _Errors) -> list[Comparison]:
+    def judge(asked: Asked, errors: Errors) -> list[Comparison]:
         found, oracle, off = asked.estimate(), asked.bias(), errors.bias()
         return [
             compare(f"bias of 1/alpha, {asked.goal}", oracle,
@@ -577,7 +382,7 @@ def text_bias(case: TextCase) -> Comparison:
 
     if max(case.M) - min(case.M) < 1e-3:
         return AGREED
-    asked = _Asked(case, "cross_entropy", number(case.alpha), case.tokens)
+    asked = Asked(case, "cross_entropy", number(case.alpha), case.tokens)
     numbers, arrays = _positive(case)
     bend = refit.bent(partial(asked.strength, 0, 0)) * (1 if case.alpha > 0 else -1)
     law = law_sides("text-bias", Binding(numbers, arrays), bend)
@@ -639,7 +444,7 @@ def _turned(found: Estimate) -> list[Comparison]:
     ]  # fmt: skip
 
 
-def _left_out(asked: _Asked) -> list[Comparison]:
+def _left_out(asked: Asked) -> list[Comparison]:
     """Refits without a text, exactly: 1/alpha on average above, and each above its tangent."""
     case, sign = asked.case, 1 if asked.alpha > 0 else -1
     rows = case.logs[0]
