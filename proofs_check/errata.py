@@ -17,6 +17,7 @@ from textwrap import wrap
 from typing import Any
 
 from steering_strength.proofs_check.balls import BALLS, decide
+from steering_strength.proofs_check.check_allocation import allocated
 from steering_strength.proofs_check.check_cross_entropy import better_strength, miscalibrated
 from steering_strength.proofs_check.check_sequences import reverse_at, second_at
 from steering_strength.proofs_check.extrema import count_extrema, levels_of
@@ -25,6 +26,7 @@ from steering_strength.proofs_check.instances import (
     EditCase,
     MixedCase,
     NormCase,
+    PromptsCase,
     SequenceCase,
     WeightedCase,
 )
@@ -41,6 +43,7 @@ from steering_strength.proofs_check.tables import (
     mixed_tables,
     norm_tables,
     own_tables,
+    prompts_tables,
     small_tables,
     small_texts,
     weighted_tables,
@@ -62,6 +65,7 @@ __all__ = [
     "returns",
     "rows",
     "shape",
+    "shared_out",
     "table",
     "texts",
     "washed_out",
@@ -472,6 +476,29 @@ def one_sign(case: MixedCase) -> Lines:
     return [*lines, f"e^(2 M) = prod_P p / prod_N p; for the two tokens of T: {'; '.join(words)}"]
 
 
+def shared_out(case: PromptsCase) -> Lines:
+    """Both prompts under one alpha and under the best two, to four digits."""
+    found = allocated(case)
+    if found is None:
+        raise SteeringError("the budget is refused", remedy="take a smaller one")
+    lines = [f"M = {_list([int(m) for m in case.log_odds])}; T is the first token; two prompts:"]
+    for row, start, regression in zip(case.rows, found.start, found.regression, strict=True):
+        slope = Fraction(regression).limit_denominator(10**4)
+        lines.append(f"p = {_list(row)}; F = {start:.4f}, beta = {slope}")
+    for words, alpha, gain in (
+        ("one alpha", [found.common] * len(case.rows), found.common_gain),
+        ("two alphas", found.alpha, found.gain),
+    ):
+        after = found.start + gain
+        strengths, F = (", ".join(f"{x:.4f}" for x in v) for v in (alpha, after))
+        lines.append(f"{words}: {strengths}; F = {F}, on average {after.mean():.4f}")
+    most = float(found.start.mean()) + found.bound
+    return [
+        *lines,
+        f"for {case.budget:g} nats on average; no two alphas give more than {most:.4f}",
+    ]
+
+
 ERRATA: tuple[Erratum, ...] = (
     Erratum(
         id="sign-separation/outside-negative",
@@ -600,6 +627,30 @@ ERRATA: tuple[Erratum, ...] = (
         instead="N / sum P_alpha^2/P_0 is the effective sample size, and the sum may fall again",
         candidates=lambda: falling_texts(weights=True),
         arithmetic=texts("sum over texts of P_alpha^2/P_0", second_at, range(1, 9)),
+    ),
+    Erratum(
+        id="allocation/every-prompt",
+        where="Sec. 6",
+        reading="a strength adapted to the prompt helps on every prompt",
+        instead="on average: prompts with a small slope beta pay for the others",
+        candidates=lambda: prompts_tables((1.0, 0.0, -1.0), 0.1, twins=False),
+        arithmetic=shared_out,
+    ),
+    Erratum(
+        id="allocation/along-v",
+        where="Sec. 6",
+        reading="what is best steered along v on average is steered along v on every prompt",
+        instead="alpha_j has the sign of beta_j for small budgets, and that may be either",
+        candidates=lambda: prompts_tables((1.0, 2.0, 0.0), 0.1, twins=False),
+        arithmetic=shared_out,
+    ),
+    Erratum(
+        id="allocation/equal-prompts",
+        where="Sec. 6",
+        reading="equal prompts deserve equal strengths, so the best allocation is unique",
+        instead="F is not concave in its price: it may be best to push one of two twins only",
+        candidates=lambda: prompts_tables((2.0, 1.0, -1.0), 0.5, twins=True),
+        arithmetic=shared_out,
     ),
 )
 

@@ -35,6 +35,7 @@ __all__ = [
     "FamilyCase",
     "MixedCase",
     "NormCase",
+    "PromptsCase",
     "ReadoutCase",
     "SequenceCase",
     "SmoothCase",
@@ -323,6 +324,47 @@ class FamilyCase:
         """The engine's record; log p is rounded once, and finite also where p underflows."""
         log_p = np.array([float(precise.CTX.log(p)) if p else -np.inf for p in self.p])
         return TiltedFamily(log_p, np.array(self.log_odds))
+
+
+@dataclass(frozen=True)
+class PromptsCase:
+    """Several prompts under one steering vector, and a budget to share out among them.
+
+    Attributes
+    ----------
+    rows : (m, V) Fractions
+        p(z|c_j), each row summing to 1 exactly.
+    weights : (m,) Fractions
+        pi_j, summing to 1 exactly.
+    log_odds : (V,) floats
+        M(z).
+    tokens : tuple of token indices
+        T.
+    budget : float
+        Nats.
+    """
+
+    rows: tuple[tuple[Fraction, ...], ...]
+    weights: tuple[Fraction, ...]
+    log_odds: tuple[float, ...]
+    tokens: tuple[int, ...]
+    budget: float
+
+    @cached_property
+    def p(self) -> list[list[precise.Number]]:
+        """The rows, to the oracle's digits."""
+        return [precise.numbers(row) for row in self.rows]
+
+    @cached_property
+    def M(self) -> list[precise.Number]:
+        """M, exactly."""
+        return precise.numbers(self.log_odds)
+
+    @cached_property
+    def population(self) -> TiltedPopulation:
+        """The engine's record, log p rounded once."""
+        log_p = [[float(precise.CTX.log(x)) for x in row] for row in self.p]
+        return TiltedPopulation(_array(log_p), _array(self.log_odds), _array(self.weights))
 
 
 def _array(values: object) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from steering_strength.proofs_check import (
     check_advice,
+    check_allocation,
     check_concept,
     check_cross_entropy,
     check_engine,
@@ -37,6 +38,7 @@ _STEMS = (
     check_sequences,
     check_advice,
     check_estimation,
+    check_allocation,
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType(

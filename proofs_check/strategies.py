@@ -11,6 +11,7 @@ Public entry points, for your own properties:
 The checks of this package draw the exact twins: `concept_cases`, `family_cases`, `norm_cases`,
 `readout_cases`, `smooth_cases`, `edit_cases`, `mixed_cases`, `sequence_cases` (records of
 `proofs_check.instances`).
+`readout_cases`, `smooth_cases`, `prompts_cases` (records of `proofs_check.instances`).
 
 How they are built. No draw is ever rejected: a distribution is a tuple of positive integers
 over their sum, all of Assumption 1 is b > 0 with sum B < 1 and a = b + (1 - B) g with gap weights
@@ -40,6 +41,7 @@ from steering_strength.proofs_check.instances import (
     FamilyCase,
     MixedCase,
     NormCase,
+    PromptsCase,
     ReadoutCase,
     SequenceCase,
     SmoothCase,
@@ -60,6 +62,7 @@ __all__ = [
     "family_cases",
     "mixed_cases",
     "norm_cases",
+    "prompts_cases",
     "readout_cases",
     "sequence_cases",
     "shape_cases",
@@ -385,6 +388,23 @@ def shape_cases(draw: DrawFn, *, crowded: bool = False) -> ConceptCase:
         positive=tuple(range(q)),
         negative=tuple(range(q, 2 * q)),
         context=2 * q,
+    )
+
+
+@st.composite
+def prompts_cases(draw: DrawFn) -> PromptsCase:
+    """Up to three prompts, often the same one twice, and any M with ties: no Assumption 1."""
+    size, count = integers(draw, 2, 4), integers(draw, 1, 3)
+    scales = MILD if draw(st.booleans()) else (Fraction(1),)
+    rows = [tuple(simplex(draw, size, scales)) for _ in range(count)]
+    if count > 1 and draw(st.booleans()):
+        rows[1] = rows[0]
+    return PromptsCase(
+        rows=tuple(rows),
+        weights=tuple(simplex(draw, count)),
+        log_odds=vector(draw, size),
+        tokens=tuple(sorted(subset(draw, range(size), integers(draw, 1, size - 1)))),
+        budget=draw(st.sampled_from([0.25, 0.01, 1.0, 3.0, 1e-6, 1e-14])),
     )
 
 

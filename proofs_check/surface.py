@@ -30,6 +30,7 @@ from steering_strength.theory.engine import (
     Root,
     SampledTexts,
     TiltedPopulation,
+    allocation,
     cross_entropy,
     estimation,
     operators,
@@ -60,9 +61,11 @@ _CLASSES = (
     SequenceFeatures,
     JointFamily,
     estimation.Estimate,
+    allocation.Allocation,
 )
 _FUNCTIONS = (
     (advice, "advise"),
+    (allocation, "allocate"),
     (cross_entropy, "envelope"),
     (cross_entropy, "hoeffding"),
     (cross_entropy, "quadratic_radius"),

@@ -20,6 +20,7 @@ from steering_strength.proofs_check.instances import (
     ExactDataset,
     MixedCase,
     NormCase,
+    PromptsCase,
     SequenceCase,
     WeightedCase,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "mixed_tables",
     "norm_tables",
     "own_tables",
+    "prompts_tables",
     "small_tables",
     "small_texts",
     "weighted_tables",
@@ -331,3 +333,23 @@ def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> MixedC
         positive=(0, 1),
         negative=(2, 3),
     )
+
+
+def prompts_tables(log_odds: Sequence[float], budget: float, twins: bool) -> Iterator[PromptsCase]:
+    """Two prompts of three tokens, by denominator, the target first; or twice the same prompt."""
+    for N in range(3, _CEILING):
+        rows = [
+            tuple(Fraction(n, N) for n in (a, b, N - a - b))
+            for a in range(1, N - 1)
+            for b in range(1, N - a)
+            if not twins or a == 1
+        ]
+        for row in rows:
+            for other in [row] if twins else rows:
+                yield PromptsCase(
+                    rows=(row, other),
+                    weights=(Fraction(1, 2),) * 2,
+                    log_odds=tuple(log_odds),
+                    tokens=(0,),
+                    budget=budget,
+                )

@@ -31,7 +31,9 @@ IDS = [each.id for each in ERRATA]
 TABLES = [
     name
     for name in IDS
-    if not name.startswith(("norm-limit", "sequence", "mixed-contexts", "operator", "ce-linear"))
+    if not name.startswith(
+        ("norm-limit", "sequence", "mixed-contexts", "operator", "ce-linear", "allocation")
+    )
 ]
 
 
@@ -110,6 +112,9 @@ def test_all_claims_are_there() -> None:
         "sequence-reverse/monotone",
         "sequence-reverse/convex",
         "sequence-weights/falls",
+        "allocation/every-prompt",
+        "allocation/along-v",
+        "allocation/equal-prompts",
     } == set(IDS)
 
 

@@ -88,6 +88,7 @@ IDS = [  # in the order of the paper
     "sequence-reverse",
     "sequence-score",
     "sequence-weights",
+    "allocation",
 ]
 
 

@@ -15,11 +15,7 @@ __all__ = ["FOLDER", "WITHOUT_THEOREM", "Theorem", "files", "hypotheses", "theor
 
 FOLDER = Path(__file__).resolve().parent
 
-WITHOUT_THEOREM = frozenset(
-    {
-        "allocation",
-    }
-)
+WITHOUT_THEOREM: frozenset[str] = frozenset()
 """Laws whose theorem, or its tie to the formula of the law, is still to come.
 
 Their formal verdict is "unchecked" until there is a theorem."""

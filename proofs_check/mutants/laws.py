@@ -78,6 +78,8 @@ _SURGERY: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("influence", "Per unit: the factor alpha is missing", _times(1 / estimation.alpha)),
     ("influence", "Sign: the price falls where p_alpha exceeds p", _times(-1)),
     ("standard-error", "Half: only half of the squares", _times(_HALF)),
+    ("allocation", "Sign: F_j falls where M is above its mean", _times(-1)),
+    ("allocation", "Untilted: the slope at 0 for every alpha", _at(_ZERO)),
     ("text-bias", "Linear: 1/alpha does not bend", _replaced_by(_ZERO)),
     ("sequence-ratio", "Doubled: twice the strength", _at(2 * alpha)),
     ("sequence-ce", "Doubled: twice the strength", _at(2 * alpha)),

@@ -26,6 +26,7 @@ from steering_strength.theory import (
 from steering_strength.theory.engine import (
     Ablation,
     Affine,
+    Allocation,
     Clamp,
     Conditional,
     EditedPopulation,
@@ -33,6 +34,7 @@ from steering_strength.theory.engine import (
     LastBlock,
     Rotation,
     SampledTexts,
+    allocation,
     cross_entropy,
     estimation,
     operators,
@@ -139,6 +141,8 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "judge_slope": (SampledTexts, "slope"),
     "information": (SampledTexts, "information"),
     "effective_size": (SampledTexts, "effective_sample_size"),
+    "allocate": (allocation, "allocate"),
+    "predicted_ratio": (Allocation, "predicted_ratio"),
 }
 """What mutants call a shipped formula -> the class or module it is a name of, and that name."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.mutants import (
+    allocation,
     concept,
     cross_entropy,
     estimation,
@@ -37,6 +38,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             operators,
             sequences,
             estimation,
+            allocation,
             laws,
         )
         for each in stem.MUTANTS

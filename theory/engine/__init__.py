@@ -12,12 +12,14 @@ Reading order: `measure` (p and M, centred) and `sums` (the inner loop), `cross_
 without cancellation, from which K, Delta p and the concept laws follow), `tilting`, `concept`,
 `inverse`. Then the fast path for a whole vocabulary: `compression` (the tilted measure as 26
 moments), `panels` (K' from those, with a bound on its error), `walk` and `peaks` (its inverse),
-`sweep` (many alphas). `population` holds many contexts, `sequences` whole texts, `operators` edits
-states in other ways than by adding a vector, `greedy` follows the likeliest token, `estimation`
-says how sure an alpha from finitely many texts is, `construction` and `storage` bring families in
-and out, `validation` says what is accepted.
+`sweep` (many alphas). `population` holds many contexts, `allocation` one strength for each of
+them under one budget, `sequences` whole texts, `operators` edits states in other ways than by
+adding a vector, `greedy` follows the likeliest token, `estimation` says how sure an alpha from
+finitely many texts is, `construction` and `storage` bring families in and out, `validation` says
+what is accepted.
 """
 
+from steering_strength.theory.engine.allocation import Allocation, allocate
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.greedy import GreedyPath
 from steering_strength.theory.engine.inverse import Root
@@ -41,6 +43,7 @@ __all__ = [
     "Ablation",
     "Addition",
     "Affine",
+    "Allocation",
     "Clamp",
     "Conditional",
     "EditedPopulation",
@@ -53,6 +56,7 @@ __all__ = [
     "SampledTexts",
     "TiltedFamily",
     "TiltedPopulation",
+    "allocate",
     "norm_preserving",
     "norm_scale",
 ]

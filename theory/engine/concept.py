@@ -7,7 +7,7 @@ nu(alpha) + r = log S_C(alpha) - log S_notC(alpha), S_C = sum over C of p e^(alp
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.cross_entropy import cross_entropy_increase, log_normaliser
 from steering_strength.theory.engine.measure import Measure
@@ -22,6 +22,7 @@ __all__ = [
     "concept_slope",
     "concepts_log_odds",
     "extrema_bound",
+    "increase",
     "increase_between",
     "level_shares",
     "log_odds_shift",
@@ -119,28 +120,29 @@ def _sums(
 
 @quiet
 def concept_increase(measure: Measure, mask: Mask, tokens: int, alpha: Vector) -> Vector:
-    """Return (F_C(alpha) - F_C(0)) / |C|, shape (A,); `tokens` is |C|, support or not.
-
-    With F, G = 1 - F at 0 and nu the shift of the log-odds, the increase is
-    F G expm1(nu) / (G + F e^nu), for nu > 0 divided through by e^nu: no cancellation anywhere,
-    and products in log space because F or G may be below 1e-308.
-    """
+    """Return (F_C(alpha) - F_C(0)) / |C|, shape (A,); `tokens` is |C|, support or not."""
     if mask.all() or not mask.any():
         return np.zeros(alpha.size)
     inside, outside = split(measure, mask)
-    result: Vector = _increase(inside, outside, log_odds_shift(inside, outside, alpha)) / tokens
+    shift = log_odds_shift(inside, outside, alpha)
+    result: Vector = increase(inside.log_mass - outside.log_mass, shift) / tokens
     return result
 
 
-def _increase(inside: Measure, outside: Measure, nu: Vector) -> Vector:
-    """Return F - F(0) where the log-odds have moved by nu, shape (A,); nu may be infinite."""
-    total = np.logaddexp(inside.log_mass, outside.log_mass)
-    log_f, log_g = inside.log_mass - total, outside.log_mass - total
-    shrink = -np.abs(nu)
+@quiet
+def increase(log_odds: ArrayLike, nu: ArrayLike) -> Vector:
+    """Return F - F(0) where logit F has moved by nu from `log_odds`, broadcast; both may be +-inf.
+
+    With F, G = 1 - F at the start it is F G expm1(nu) / (G + F e^nu), divided through by e^nu for
+    nu > 0: no cancellation anywhere, and in log space because F or G may be below 1e-308.
+    """
+    before, shift = np.asarray(log_odds, np.float64), np.asarray(nu, np.float64)
+    log_f, log_g = -np.logaddexp(0.0, -before), -np.logaddexp(0.0, before)
+    shrink = -np.abs(shift)
     up = np.logaddexp(log_f, log_g + shrink)
     down = np.logaddexp(log_g, log_f + shrink)
-    size = -np.expm1(shrink) * np.exp(log_f + log_g - np.where(nu >= 0.0, up, down))
-    return np.asarray(np.copysign(size, nu))
+    size = -np.expm1(shrink) * np.exp(log_f + log_g - np.where(shift >= 0.0, up, down))
+    return np.asarray(np.copysign(size, shift))
 
 
 @quiet
@@ -149,8 +151,8 @@ def increase_between(measure: Measure, mask: Mask, after: float) -> float:
     if mask.all() or not mask.any():
         return 0.0
     inside, outside = split(measure, mask)
-    nu = after - (inside.log_mass - outside.log_mass)
-    return float(_increase(inside, outside, np.array([nu]))[0])
+    before = inside.log_mass - outside.log_mass
+    return float(increase(before, after - before))
 
 
 @quiet

@@ -7,7 +7,7 @@ digits are passed on to the single-context functions, so the accuracy is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,11 @@ from steering_strength.theory.errors import ShapeError
 __all__ = ["TiltedPopulation", "crossing"]
 
 Floats = NDArray[np.float64]
-Reduction = Callable[[Measure, Floats], Floats]
+# A quantity of all contexts of a block, with a flag where digits were lost; and of one context,
+# given which tokens its measure keeps.
+_Together = Callable[[Shared], tuple[Floats, NDArray[np.bool_]]]
+_Alone = Callable[[Measure, NDArray[np.intp], Floats], Floats]
+_Pair = tuple[_Together, _Alone]
 
 # Elements of log p held at a time (32 MiB): the memory a table on disk needs.
 _BLOCK = 1 << 22
@@ -102,25 +106,23 @@ class TiltedPopulation:
 
     def cgf(self, alpha: ArrayLike) -> Floats:
         """Return K_j(alpha), shape (A, m), in nats."""
-        return self._each(alpha, Shared.cgf, tilting.cgf)
+        return self._each(alpha, Shared.cgf, _alone(tilting.cgf))
 
     def mean(self, alpha: ArrayLike) -> Floats:
         """Return K_j'(alpha) = E_(j,alpha)[M], shape (A, m): Eq. 10."""
-        return self._each(alpha, Shared.mean, tilting.mean)
+        return self._each(alpha, Shared.mean, _alone(tilting.mean))
 
     def variance(self, alpha: ArrayLike) -> Floats:
         """Return K_j''(alpha) = Var_(j,alpha)[M], shape (A, m): Eq. 10."""
-        return self._each(alpha, Shared.variance, tilting.variance)
+        return self._each(alpha, Shared.variance, _alone(tilting.variance))
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """Return KL(p_j || p_(j,alpha)) of each context, shape (A, m)."""
-        return self._each(
-            alpha, Shared.cross_entropy_increase, cross_entropy.cross_entropy_increase
-        )
+        return self._each(alpha, *_PRICE)
 
     def reverse_kl(self, alpha: ArrayLike) -> Floats:
         """Return KL(p_(j,alpha) || p_j) of each context, shape (A, m)."""
-        return self._each(alpha, Shared.reverse_kl, cross_entropy.reverse_kl)
+        return self._each(alpha, *_REVERSE)
 
     def quadratic(self) -> float:
         """Return the coefficient of alpha^2 in Delta CE: sum_j pi_j Var_j(M) / 2 (Thm 3.8)."""
@@ -170,41 +172,90 @@ class TiltedPopulation:
         """Return logit F_(j,C)(alpha), shape (A, m): Thm 3.6; +-inf as in `TiltedFamily`."""
         mask = as_tokens(tokens, self.shape[1], single=True)
         strengths, scalar = as_alpha(alpha)
-        result = np.empty((strengths.size, self.shape[0]))
-        for rows, shared in self._blocks(strengths):
-            values, good = shared.concept_log_odds(mask)
-            result[:, rows] = values.T
-            for i in np.flatnonzero(~good.all(axis=1)):
-                kept = np.flatnonzero(shared.log_p[i] > -np.inf)
-                alone = Measure.of(shared.log_p[i, kept], self.log_odds[kept])
-                again = ~good[i]
-                result[again, rows.start + i] = concept.concept_log_odds(
-                    alone, mask[kept], strengths[again]
-                )
+        result = self._all(strengths, [_odds(mask)])[0]
         return result[0] if scalar else result
 
-    def _each(
-        self,
-        alpha: ArrayLike,
-        together: Callable[[Shared], tuple[Floats, NDArray[np.bool_]]],
-        alone: Reduction,
-    ) -> Floats:
+    def trade(
+        self, tokens: ArrayLike, alpha: ArrayLike, *, paired: bool = False
+    ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Return what steering buys and what it costs, and both slopes, from one pass.
+
+        (logit F_j, the means of M on T and off T, KL(p_j || p_(j,alpha)), its slope in alpha),
+        shape (A, m) each. With `paired`, alpha holds one strength per context, (m,), and so does
+        the answer. F_j' = F_j (1 - F_j)(mean on T - mean off T): Eq. 12. A mean over tokens
+        without support is nan.
+        """
+        mask = as_tokens(tokens, self.shape[1], single=True)
         strengths, scalar = as_alpha(alpha)
-        result = np.empty((strengths.size, self.shape[0]))
-        for rows, shared in self._blocks(strengths):
-            values, good = together(shared)
-            result[:, rows] = values.T
-            for i in np.flatnonzero(~good.all(axis=1)):
-                kept = np.flatnonzero(shared.log_p[i] > -np.inf)
-                measure = Measure.of(shared.log_p[i, kept], self.log_odds[kept])
-                again = ~good[i]
-                result[again, rows.start + i] = alone(measure, strengths[again])
+        if paired and strengths.size != self.shape[0]:
+            raise ShapeError(
+                f"alpha has {strengths.size} entries for {self.shape[0]} contexts",
+                remedy="give one strength per context",
+            )
+        found = self._all(
+            strengths,
+            [_odds(mask), _mean_on(mask), _mean_on(~mask), _PRICE, _REVERSE],
+            paired=paired,
+        )
+        odds, inside, outside, price, reverse = (f[0] if scalar or paired else f for f in found)
+        # alpha (K'(alpha) - K'(0)) is the sum of both divergences: nothing cancels.
+        own = strengths if scalar or paired else strengths[:, None]
+        slope = np.where(own == 0.0, 0.0, (price + reverse) / np.where(own == 0.0, 1.0, own))
+        return odds, inside, outside, price, slope
+
+    def _each(self, alpha: ArrayLike, together: _Together, alone: _Alone) -> Floats:
+        strengths, scalar = as_alpha(alpha)
+        result = self._all(strengths, [(together, alone)])[0]
         return result[0] if scalar else result
 
-    def _blocks(self, alpha: Floats) -> Iterator[tuple[slice, Shared]]:
+    def _all(self, alpha: Floats, functions: list[_Pair], *, paired: bool = False) -> list[Floats]:
+        """Several (shared, single-context) pairs at once, (A, m) each; (1, m) where paired."""
+        results = [np.empty((1 if paired else alpha.size, self.shape[0])) for _ in functions]
         log_odds = np.where(np.isfinite(self.log_odds), self.log_odds, 0.0)
-        for rows in blocks(self.shape[0], _BLOCK // self.shape[1]):
-            yield rows, Shared.of(np.asarray(self.log_p[rows], np.float64), log_odds, alpha)
+        size = max(_BLOCK // self.shape[1], 1)
+        for rows in blocks(self.shape[0], size):
+            log_p = np.asarray(self.log_p[rows], np.float64)
+            for some in [rows] if paired else blocks(alpha.size, size):
+                shared = Shared.of(log_p, log_odds, alpha[some], paired=paired)
+                place = slice(1) if paired else some
+                for result, (together, alone) in zip(results, functions, strict=True):
+                    values, good = together(shared)
+                    result[place, rows] = values.T
+                    for i in np.flatnonzero(~good.all(axis=1)):
+                        kept = np.flatnonzero(log_p[i] > -np.inf)
+                        measure = Measure.of(log_p[i, kept], self.log_odds[kept])
+                        again = np.flatnonzero(~good[i])
+                        own = alpha[rows.start + i] if paired else alpha[some][again]
+                        column = result[place, rows.start + i]
+                        column[again] = alone(measure, kept, np.atleast_1d(own))
+        return results
+
+
+def _alone(function: Callable[[Measure, Floats], Floats]) -> _Alone:
+    return lambda measure, kept, alpha: function(measure, alpha)
+
+
+_PRICE = (Shared.cross_entropy_increase, _alone(cross_entropy.cross_entropy_increase))
+_REVERSE = (Shared.reverse_kl, _alone(cross_entropy.reverse_kl))
+
+
+def _odds(mask: NDArray[np.bool_]) -> _Pair:
+    return (
+        lambda shared: shared.concept_log_odds(mask),
+        lambda measure, kept, alpha: concept.concept_log_odds(measure, mask[kept], alpha),
+    )
+
+
+def _mean_on(mask: NDArray[np.bool_]) -> _Pair:
+    """The mean of M over the tokens of a mask; nan where none has support."""
+
+    def alone(measure: Measure, kept: NDArray[np.intp], alpha: Floats) -> Floats:
+        part = mask[kept]
+        if not part.any():
+            return np.full(alpha.size, np.nan)
+        return tilting.mean(Measure.of(measure.log_p[part], measure.log_odds[part]), alpha)
+
+    return lambda shared: shared.concept_mean(mask), alone
 
 
 def crossing(

@@ -1,12 +1,13 @@
 """Sums over tokens that the contexts of a population share: V exponentials per alpha serve all.
 
-Where they lose digits for a context, its flag says so, and `TiltedPopulation` asks the
-single-context functions instead.
+With one alpha per context each row has its own, and the same formulas. Where they lose digits for
+a context, its flag says so, and `TiltedPopulation` asks the single-context functions instead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ _PRICE_CANCELLED = 1.0 / 32.0
 class Shared:
     """Sums over tokens of p e^y, y = alpha (M - centre), for a block of rows, shape (b, A) each.
 
-    Methods return (values, good): where not good, too many digits or tokens were lost.
+    Methods return (values, good): where not good, too many digits or tokens were lost. With
+    `paired`, each row has its own alpha, (b, 1), and results are (b, 1).
     """
 
     log_p: Floats
@@ -38,23 +40,25 @@ class Shared:
     centre: float
     alpha: Floats
     first: Floats
+    exponent: Floats
     exponential: Floats
-    total: Floats
     moderate: NDArray[np.bool_]
+    paired: bool
 
     @classmethod
     @quiet
-    def of(cls, log_p: Floats, log_odds: Floats, alpha: Floats) -> Shared:
-        """Work off a block of rows, (b, V), for all alphas, (A,)."""
+    def of(cls, log_p: Floats, log_odds: Floats, alpha: Floats, *, paired: bool = False) -> Shared:
+        """Work off a block of rows, (b, V), for all alphas, (A,), or for one each, (b,)."""
         p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
         # The grand mean: rows whose own mean is far from it, next to their spread, are flagged.
         centre = float(np.mean(p @ log_odds))
         distance = log_odds - centre
         moderate = np.abs(alpha) * np.max(np.abs(distance)) <= _MODERATE
-        exponential = np.exp(np.multiply.outer(np.where(moderate, alpha, 0.0), distance))
-        total = p @ exponential.T
-        return cls(log_p, p, distance, centre, alpha, p @ distance, exponential, total, moderate)
+        y = np.multiply.outer(np.where(moderate, alpha, 0.0), distance)
+        if paired:
+            alpha, moderate = alpha[:, None], moderate[:, None]
+        return cls(log_p, p, distance, centre, alpha, p @ distance, y, np.exp(y), moderate, paired)
 
     def cgf(self) -> tuple[Floats, NDArray[np.bool_]]:
         """K relative to alpha K'(0) near 0 comes from the divergence, as for one context."""
@@ -63,13 +67,13 @@ class Shared:
 
     def mean(self) -> tuple[Floats, NDArray[np.bool_]]:
         """sum p e^y (M - centre) / sum p e^y, and the centre back."""
-        slope = (self.p @ (self.exponential * self.distance).T) / self._safe_total
+        slope = self._sum(self.exponential * self.distance) / self._safe_total
         return self.centre + slope, self._good
 
     def variance(self) -> tuple[Floats, NDArray[np.bool_]]:
         """E d^2 - (E d)^2, where that keeps ten bits."""
-        slope = (self.p @ (self.exponential * self.distance).T) / self._safe_total
-        square = (self.p @ (self.exponential * self.distance**2).T) / self._safe_total
+        slope = self._sum(self.exponential * self.distance) / self._safe_total
+        square = self._sum(self.exponential * self.distance**2) / self._safe_total
         values = square - slope * slope
         return values, self._good & (values >= _CANCELLED * square)
 
@@ -77,8 +81,7 @@ class Shared:
     def cross_entropy_increase(self) -> tuple[Floats, NDArray[np.bool_]]:
         """log(1 + w) - alpha first, with w = alpha first + sum p (e^y - 1 - y)."""
         shift = self.alpha * self.first[:, None]
-        y = np.multiply.outer(np.where(self.moderate, self.alpha, 0.0), self.distance)
-        excess = self.p @ exponential_excess(y).T
+        excess = self._sum(exponential_excess(self.exponent))
         w = np.maximum(shift + excess, -1.0 + 1e-300)
         near = np.abs(w) <= 0.5
         values = np.where(
@@ -96,15 +99,15 @@ class Shared:
         g is y^2 + (y - 1)(e^y - 1 - y), which costs one bit; what follows is of order w^2.
         """
         shift = self.alpha * self.first[:, None]
-        y = np.multiply.outer(np.where(self.moderate, self.alpha, 0.0), self.distance)
+        y = self.exponent
         excess = exponential_excess(y)
-        w = np.maximum(shift + self.p @ excess.T, -1.0 + 1e-300)
+        w = np.maximum(shift + self._sum(excess), -1.0 + 1e-300)
         near = np.abs(w) <= 0.5
         close = np.where(near, w, 0.0)
-        lead = self.p @ (y * y + (y - 1.0) * excess).T / self._safe_total
+        lead = self._sum(y * y + (y - 1.0) * excess) / self._safe_total
         rest = -log1p_excess(close) - close * close / (1.0 + close)
         total = self._safe_total
-        slope = self.alpha * (self.p @ (self.exponential * self.distance).T) / total
+        slope = self.alpha * self._sum(self.exponential * self.distance) / total
         values = np.where(near, lead + rest, slope - np.log(total))
         size = np.where(near, lead, np.abs(slope))
         return np.maximum(values, 0.0), self._good & (values >= _CANCELLED * size)
@@ -112,10 +115,28 @@ class Shared:
     @quiet
     def concept_log_odds(self, mask: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
         """log of the sum over the concept, less that over the others."""
-        parts = [self.p[:, part] @ self.exponential[:, part].T for part in (mask, ~mask)]
+        parts = [self._sum(self.exponential, part) for part in (mask, ~mask)]
         good = self.moderate & (np.minimum(parts[0], parts[1]) > _TINY)
         inside, outside = (np.log(np.maximum(part, _TINY)) for part in parts)
         return inside - outside, good
+
+    def concept_mean(self, mask: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+        """The mean of M over the tokens of a concept."""
+        total = self._sum(self.exponential, mask)
+        slope = self._sum(self.exponential * self.distance, mask) / np.maximum(total, _TINY)
+        return self.centre + slope, self.moderate & (total > _TINY)
+
+    def _sum(self, values: Floats, part: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+        """sum p values over the tokens of `part`; values (A, V), or (b, V) where paired."""
+        p, values = self.p[:, part], values[:, part]
+        if self.paired:
+            return np.asarray(np.einsum("bv,bv->b", p, values)[:, None])
+        return np.asarray(p @ values.T)
+
+    @cached_property
+    def total(self) -> Floats:
+        """sum p e^y."""
+        return self._sum(self.exponential)
 
     @property
     def _safe_total(self) -> Floats:

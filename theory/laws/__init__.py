@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from steering_strength.theory.errors import UnknownNameError
 from steering_strength.theory.laws import (
+    allocation,
     concept,
     concept_shape,
     cross_entropy,
@@ -188,6 +189,7 @@ LAWS = _collect(
         sequences.SEQUENCE_REVERSE,
         sequences.SEQUENCE_SCORE,
         sequences.SEQUENCE_WEIGHTS,
+        allocation.ALLOCATION,
     )
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sympy import Derivative, Expr, Integer, Rational, Sum, Symbol, exp, log, sqrt
 
+from steering_strength.theory.laws.allocation import ALONG_V, EQUAL_PROMPTS, EVERY_PROMPT
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let
@@ -627,4 +628,7 @@ CLAIMS = (
     ARITHMETIC,
     ONE_SIGN,
     ABLATION_LIMIT,
+    EVERY_PROMPT,
+    ALONG_V,
+    EQUAL_PROMPTS,
 )

@@ -308,7 +308,8 @@ def _holds(instance: Any, g: Given) -> bool:
             )
         )
         return all(compare(abs(v), low) <= 0 for v in others)
-    for values in product(range(_REACH), repeat=len(g.for_all)):
+    reach = _ROWS if isinstance(g, Fact) else _REACH
+    for values in product(range(reach), repeat=len(g.for_all)):
         bound = {s: Integer(k) for s, k in zip(g.for_all, values, strict=True)}
         try:
             if isinstance(g, Fact):
@@ -347,6 +348,7 @@ def near(a: Number, b: Number) -> bool:
 
 
 _REACH = 3  # values tried for the indices of a hypothesis that holds for all of them
+_ROWS = 4  # the same for sums, which are solved for: every row that an instance may have
 _ENTRIES = [Fraction(a, b) for a, b in ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2),
                                         (1, 4), (3, 4), (5, 2), (1, 5))]  # fmt: skip
 
@@ -475,7 +477,7 @@ class _Drawn:
             raise _Retry("sizes out of order")
         for g in given:
             if isinstance(g, Fact):
-                for values in product(range(_REACH), repeat=len(g.for_all)):
+                for values in product(range(_ROWS), repeat=len(g.for_all)):
                     bound = {s: Integer(k) for s, k in zip(g.for_all, values, strict=True)}
                     self._solve((g.lhs - g.rhs).xreplace(bound))
         if not all(_holds(self, g) for g in given):

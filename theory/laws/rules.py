@@ -18,6 +18,7 @@ from sympy import (
     Derivative,
     Dummy,
     Expr,
+    Indexed,
     Integer,
     Integral,
     S,
@@ -46,6 +47,7 @@ from steering_strength.theory.laws.claims import (
 from steering_strength.theory.laws.kernel import Bounded, Let, Sign
 from steering_strength.theory.laws.kernel.binding import bound_indices
 from steering_strength.theory.laws.kernel.signs import real
+from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.shapes import (
     Convex,
     Crosses,
@@ -70,6 +72,7 @@ __all__ = [
     "derivative_sign",
     "detached",
     "discharged",
+    "entrywise",
     "gronwall",
     "half",
     "instance",
@@ -342,6 +345,46 @@ def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") 
         new = Inequality(at(claim.lhs), at(claim.rhs), relation=claim.relation)
     given = tuple(g.map(at) for g in claim.given)
     return replace(deduce(rule, new, (claim,), reason), given=given)
+
+
+def entrywise(claim: Any, values: dict[Indexed, Expr], *positive: Any, reason: str = "") -> Any:
+    """A claim for every array, at the array whose entries are u[j] = `values[u[j]]`.
+
+    For an array that must be positive, one of `positive` says that its entries are.
+    """
+    rule = "instance"
+    require(rule, isinstance(claim, Inequality | Identity), "no claim about all values")
+    signs = tuple(g.map(unfold) for c in positive for g in c.given if isinstance(g, Sign))
+    for entry, value in values.items():
+        require(rule, len(entry.indices) == 1 and not value.has(Sum), f"{value} is no plain entry")
+        shown = [c.lhs for c in positive if (c.relation, c.rhs) == (">", 0)]
+        allowed = value in shown if entry.base.label.is_positive else real(unfold(value), signs)
+        require(
+            rule, allowed and not entry.base.label.is_integer, f"{value} is no value of {entry}"
+        )
+        bound = set().union(*(bound_indices(e) for e in claim.expressions()))
+        caught = bound & (value.free_symbols - {*entry.indices})
+        require(rule, not caught, f"a name of {value} is taken")
+
+    def at(e: Expr) -> Expr:
+        """Every entry of the arrays replaced; a bound index stays bound, as values have no sum."""
+        found = {
+            x: value.xreplace(dict(zip(entry.indices, x.indices, strict=True)))
+            for entry, value in values.items()
+            for x in e.atoms(Indexed)
+            if x.base == entry.base
+        }
+        return e.xreplace(found)
+
+    new = replace(claim, lhs=at(claim.lhs), rhs=at(claim.rhs), given=(), by=None, premises=())
+    everything = (*new.expressions(), *(e for g in claim.given for e in g.expressions()))
+    left = {x.base for e in everything for x in unfold(e).atoms(Indexed)}
+    require(
+        rule, not left & {entry.base for entry in values}, "a name or a hypothesis speaks of it"
+    )
+    if isinstance(new, Inequality):
+        new = replace(new, form=None)
+    return deduce(rule, new, (claim, *positive), reason)
 
 
 def antiderivative(slope: Any, zero: Any, *, reason: str = "") -> Identity:
