@@ -6,6 +6,7 @@
 From Coq Require Import Reals List Bool ZArith Lra Lia.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis asymptotics tilting limits peaks concept.
+From SteeringStrength Require Import variation.
 From SteeringStrength Require Import separation cross_entropy transformer peak_sign.
 Import ListNotations.
 Open Scope R_scope.
@@ -363,6 +364,24 @@ Proof.
   unfold f; rewrite (Hf 10%nat (-20)), (Hf 5%nat (-10)), (Hf 3%nat (-6)), (Hf 1%nat (-2)),
     (Hf 0%nat 0) by (simpl; lra).
   unfold curve_rational; compare_rationals bumps_off bumps_jump.
+Qed.
+
+(** [concept-shape] Thm 3.6, attained.  The curve of that concept of two tokens turns three times,
+    the most that twice its tokens less one allows. *)
+Theorem concept_shape_attained :
+  let tokens := [0; 1; 2; 3; 4]%nat in
+  let f := curve tokens five_home bumps_off bumps_jump 22 avoided in
+  (2 * length (filter (in_second five_home) tokens) - 1 = 3)%nat /\
+  turns (map f [-20; -10; -6; -2; 0]) = 3%nat.
+Proof.
+  destruct concept_shape_two_bumps as (_ & _ & H1 & H2 & H3 & H4); split; [reflexivity|].
+  unfold turns, sign_changes; cbn [map differences changes].
+  set (f := curve _ _ _ _ _ _) in *.
+  assert (turned : forall x y, (x < 0 < y \/ y < 0 < x) ->
+    (if Rlt_dec (x * y) 0 then 1 else 0)%nat = 1%nat)
+    by (intros x y Hxy; destruct (Rlt_dec (x * y) 0); [easy|nra]).
+  repeat (destruct Req_EM_T; [lra|]); rewrite Rmult_0_l, !turned by lra.
+  destruct (Rlt_dec 0 0); [lra|reflexivity].
 Qed.
 
 Definition falls_off := count [1; 3; 1; 2; 1].
