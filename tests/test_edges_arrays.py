@@ -26,6 +26,17 @@ from steering_strength.theory import (
 from steering_strength.theory.advice import JointFamily, equivalents
 from steering_strength.theory.engine import LastBlock, TiltedPopulation
 from steering_strength.theory.engine.estimation import estimate, sensitivity
+from steering_strength.theory.engine.operators import (
+    Ablation,
+    Addition,
+    Affine,
+    Clamp,
+    Conditional,
+    EditedPopulation,
+    Rotation,
+    norm_preserving,
+    norm_scale,
+)
 from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.engine.transformer import (
     local_cross_entropy,
@@ -121,6 +132,8 @@ TEXTS = SampledTexts(np.log([P, P[::-1], P]), ODDS, [3, 1, 2], [0, 0, 1])
 POSITIVE = np.log([P, P[::-1], [0.25, 0.25, 0.25, 0.25]])
 NEGATIVE = np.log([[0.4, 0.3, 0.2, 0.1], [0.1, 0.3, 0.2, 0.4]])
 TEXTED = TiltedFamily.from_tables(LOG_P, POSITIVE, NEGATIVE)
+STATES = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 1.0]])
+UNIT, OTHER = np.array([0.6, 0.8, 0.0]), np.array([0.0, 0.0, 1.0])
 FOUND = estimate(TEXTED, 0.5, "cross_entropy", POSITIVE, NEGATIVE)
 
 CALLS: list[tuple[str, Callable[..., Any], list[Any]]] = [
@@ -217,6 +230,24 @@ CALLS: list[tuple[str, Callable[..., Any], list[Any]]] = [
     ("texts.root", TEXTS.root, [0.1, SIGN, 0.5]),
     ("texts.expectation", TEXTS.expectation, [[1.0, 2.0], ALPHA]),
     ("texts.slope", TEXTS.slope, [[1.0, 2.0], ALPHA]),
+    ("addition", lambda u, a, H: Addition(u, a).edited(H), [UNIT, 0.5, STATES]),
+    ("ablation", lambda u, H: Ablation(u).edited(H), [UNIT, STATES]),
+    ("affine", lambda u, a, H: Affine(u, a).edited(H), [UNIT, 0.5, STATES]),
+    ("clamp", lambda u, e, c, b, H: Clamp(u, e, c, b).edited(H), [UNIT, OTHER, 2.0, 0.1, STATES]),
+    ("conditional", lambda p, t, H: Conditional(Ablation(UNIT), p, t).edited(H),
+     [OTHER, 0.5, STATES]),
+    ("rotation", lambda u, w, t, H: Rotation(u, w, t).edited(H), [UNIT, OTHER, 0.5, STATES]),
+    ("population of edits", lambda W, H, b, w: Ablation(UNIT).population(
+        W, H, bias=b, weights=w).average_cross_entropy_increase(),
+     [np.arange(12.0).reshape(4, 3) / 10.0, STATES, np.zeros(4), [0.5, 0.5]]),
+    ("edited", lambda p, e, s, w: EditedPopulation(p, e, s, w).average_cross_entropy_increase(),
+     [TABLE, JOINT.log_odds, [[0.5, 0.0], [1.0, 2.0]], [0.5, 0.5]]),
+    ("norm_scale", norm_scale, [UNIT, OTHER, ALPHA]),
+    ("norm_preserving", lambda h, v, a, b: norm_preserving(FAMILY, h, v, a, bias=b),
+     [UNIT, OTHER, ALPHA, np.zeros(4)]),
+    ("temperature", FAMILY.at_temperature, [0.7]),
+    ("greedy", lambda a: FAMILY.greedy_path().winner(a), [ALPHA]),
+    ("greedy interval", lambda t: FAMILY.greedy_path().interval(t), [3]),
     ("sensitivity", lambda a, t: sensitivity(FAMILY, a, "level", t), [0.5, TOKENS]),
     ("estimate", lambda a, p, n: estimate(TEXTED, a, "cross_entropy", p, n),
      [0.5, POSITIVE, NEGATIVE]),
