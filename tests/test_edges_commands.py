@@ -127,6 +127,9 @@ def short_work(monkeypatch: pytest.MonkeyPatch) -> None:
             registry.select(ids)
         return verdicts
 
+    laws = import_module(f"{room}theory.laws")
+    for name, kept in (("LAWS", ("steering-shift", "tilting", "slope")), ("CLAIMS", ())):
+        monkeypatch.setattr(laws, name, {law: getattr(laws, name)[law] for law in kept})
     for module in (checks, runner):
         if hasattr(module, "run"):
             monkeypatch.setattr(module, "run", run)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.numerics import quiet
-from steering_strength.theory.engine.validation import as_alpha
+from steering_strength.theory.engine.validation import as_alpha, as_integer
 
 __all__ = ["GreedyPath", "greedy_path"]
 
@@ -58,7 +58,7 @@ class GreedyPath:
 
     def interval(self, token: int) -> tuple[float, float]:
         """Return (low, high) between which the token wins, (nan, nan) if it never does."""
-        place = np.flatnonzero(self.tokens == token)
+        place = np.flatnonzero(self.tokens == as_integer("token", token, 0))
         if place.size == 0:
             return np.nan, np.nan
         ends = np.concatenate(([-np.inf], self.switches, [np.inf]))

@@ -26,6 +26,7 @@ from steering_strength.theory.engine.validation import (
     as_alpha,
     as_array,
     as_direction,
+    as_index,
     as_log_odds,
     as_log_probabilities,
     as_number,
@@ -71,6 +72,7 @@ class Operator(ABC):
         states = as_states(H, self.directions.shape[0])
         return np.asarray(states + self.directions @ self.strengths(states).T)
 
+    @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused below
     def population(
         self,
         W: ArrayLike,
@@ -89,14 +91,15 @@ class Operator(ABC):
             Probabilities of the contexts; uniform by default.
         """
         matrix, width = as_array("W", W, 2, finite=ShapeError), self.directions.shape[0]
-        if matrix.shape[1] != width:
+        offset = as_array(
+            "bias", np.zeros(len(matrix)) if bias is None else bias, finite=ShapeError
+        )
+        if matrix.shape[1] != width or offset.shape != matrix.shape[:1]:
             raise ShapeError(
-                f"W has shape {matrix.shape}, the directions have d = {width}",
-                remedy=f"give W of shape (V, {width})",
+                f"W has shape {matrix.shape}, bias {offset.shape}, the directions have d = {width}",
+                remedy=f"give W of shape (V, {width}), bias of shape (V,)",
             )
-        logits = as_states(H, width).T @ matrix.T
-        if bias is not None:
-            logits = logits + as_array("bias", bias, finite=ShapeError)
+        logits = as_states(H, width).T @ matrix.T + offset
         log_p = logits - log_sum_exp(logits)[:, None]
         chances = as_weights(weights, log_p.shape[0])
         return EditedPopulation(log_p, (matrix @ self.directions).T, self.strengths(H), chances)
@@ -344,6 +347,9 @@ class EditedPopulation:
             as_log_probabilities(row)
         for effect in effects:
             as_log_odds(effect, log_p.max(axis=0) > -inf, "effects")
+        with np.errstate(over="ignore", invalid="ignore"):
+            for row in strengths @ effects:
+                as_log_odds(row, log_p.max(axis=0) > -inf, "strengths @ effects")
         weights = as_weights(self.weights, m)
         for array in (log_p, effects, strengths, weights):
             array.flags.writeable = False
@@ -359,8 +365,7 @@ class EditedPopulation:
 
         Raises ShapeError for an index outside 0..m-1.
         """
-        if not 0 <= context < self.shape[0]:
-            raise ShapeError(f"context {context}", remedy=f"use indices 0..{self.shape[0] - 1}")
+        as_index("context", context, self.shape[0])
         return TiltedFamily(self.log_p[context], self._log_odds(slice(context, context + 1))[0])
 
     def log_probability(self) -> Floats:
@@ -434,10 +439,12 @@ def norm_preserving(
     (1 - s) bias to the logits.
     """
     strengths, scalar = as_alpha(alpha)
-    offset = np.zeros(family.size) if bias is None else as_array("bias", bias, finite=ShapeError)
+    offset = as_array("bias", np.zeros(family.size) if bias is None else bias, finite=ShapeError)
+    if offset.size != family.size:
+        raise ShapeError(f"bias has shape {offset.shape}", remedy=f"give ({family.size},)")
     rows = []
     for strength, s in zip(strengths, norm_scale(h, v, strengths), strict=True):
         cooled = family.at_temperature(1.0 / as_positive(s, "|h| / |h + alpha v|"))
         log_p = normalised(cooled.log_p + (1.0 - s) * offset)
         rows.append(TiltedFamily(log_p, cooled.log_odds).log_probability(strength))
-    return rows[0] if scalar else np.stack(rows)
+    return rows[0] if scalar else np.reshape(rows, (strengths.size, family.size))

@@ -317,7 +317,7 @@ def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
     ShapeError
         If it is no vector of finite numbers, 0, or, with `unit`, its length is not 1 up to 1e-5.
     """
-    vector = as_array(name, values, finite=ShapeError)
+    vector = _moderate(name, as_array(name, values, finite=ShapeError))
     largest = float(np.abs(vector).max())
     if largest == 0.0:
         raise ShapeError(f"{name} is 0", remedy="give a direction with a length")
@@ -331,6 +331,14 @@ def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
     return vector
 
 
+def _moderate(name: str, array: Floats) -> Floats:
+    """Refuse entries beyond 1e150: a product of two overflows (ShapeError)."""
+    largest = float(np.abs(array).max())
+    if largest > 1e150:
+        raise ShapeError(f"{name} has entries up to {largest:.3g}", remedy="at most 1e150: rescale")
+    return array
+
+
 def as_states(values: ArrayLike, width: int) -> Floats:
     """Return hidden states as float64 columns, shape (d, m); a single one may be (d,).
 
@@ -339,7 +347,7 @@ def as_states(values: ArrayLike, width: int) -> Floats:
     ShapeError
         If the shape is another one, or an entry is NaN or infinite.
     """
-    states = as_array("H", values, None, finite=ShapeError)
+    states = _moderate("H", as_array("H", values, None, finite=ShapeError))
     states = states[:, None] if states.ndim == 1 else states
     if states.ndim != 2 or states.shape[0] != width:
         raise ShapeError(
