@@ -233,7 +233,7 @@ CALLS: list[tuple[str, Callable[..., Any], list[Any]]] = [
     ("addition", lambda u, a, H: Addition(u, a).edited(H), [UNIT, 0.5, STATES]),
     ("ablation", lambda u, H: Ablation(u).edited(H), [UNIT, STATES]),
     ("affine", lambda u, a, H: Affine(u, a).edited(H), [UNIT, 0.5, STATES]),
-    ("clamp", lambda u, e, c, b, H: Clamp(u, e, c, b).edited(H), [UNIT, OTHER, 2.0, 0.1, STATES]),
+    ("clamp", lambda u, c, e, b, H: Clamp(u, c, e, b).edited(H), [UNIT, 2.0, OTHER, 0.1, STATES]),
     ("conditional", lambda p, t, H: Conditional(Ablation(UNIT), p, t).edited(H),
      [OTHER, 0.5, STATES]),
     ("rotation", lambda u, w, t, H: Rotation(u, w, t).edited(H), [UNIT, OTHER, 0.5, STATES]),
