@@ -16,9 +16,7 @@ __all__ = ["FOLDER", "WITHOUT_THEOREM", "Theorem", "files", "hypotheses", "theor
 FOLDER = Path(__file__).resolve().parent
 
 WITHOUT_THEOREM: frozenset[str] = frozenset()
-"""Laws whose theorem, or its tie to the formula of the law, is still to come.
-
-Their formal verdict is "unchecked" until there is a theorem."""
+"""Laws that have no theorem yet; their formal verdict is "unchecked" until there is one."""
 
 _HEADLINE = re.compile(
     r"\(\*\*\s*\[(?P<id>[a-z-]+(?:/[a-z-]+)?)\]\s+(?P<words>.*?)\*\)\s*"
