@@ -329,10 +329,34 @@ def _score(a: Arrays, figure: Figure) -> None:
         ax.plot(a["dense"], a["predicted"], "--", color=colour, lw=1.1, label="predicted")
     if np.isfinite(a["plateau"]).all():
         _bars(ax, a["alphas"], a["plateau"], colour)
+    if "slope" in a:
+        # A wedge through the unsteered score, over a tenth of what a score can change by.
+        (slope, spread), middle = a["slope"], a["measured"][a["alphas"].size // 2]
+        reach = 0.1 / max(abs(slope) + 2 * spread, 0.01)
+        x = np.array([-reach, 0.0, reach])
+        low, high = ((slope + s * 2 * spread) * x + middle for s in (-1, 1))
+        ax.fill_between(x, low, high, color=colour, alpha=0.25, lw=0, label="slope at 0")
     _stretch(ax, a["alphas"], 1.0)
     ax.set_ylabel(shown(str(a["name"]), 60))
     ax.legend(fontsize=7)
     _frame(figure, str(a["title"]), f"{_CAVEAT} {shown(str(a['caption']), 600)}")
+
+
+def _texts(a: Arrays, figure: Figure) -> None:
+    panels = _numbered(a)
+    figure.set_size_inches(4.4 * len(panels), 3.7)
+    for i, (p, ax) in enumerate(zip(panels, figure.subplots(1, len(panels), squeeze=False)[0],
+                                    strict=True)):  # fmt: skip
+        per, colour = int(a["tokens"]), _colour(i)
+        low, high = ((p["predicted"] + s * 2 * p["error"]) / per for s in (-1, 1))
+        ax.plot(p["alphas"], p["predicted"] / per, "-", color=colour, lw=1.1, label="predicted")
+        ax.fill_between(p["alphas"], low, high, color=colour, alpha=0.15, lw=0)
+        ax.errorbar(p["alphas"], p["measured"] / per, 2 * p["noise"] / per, fmt="o", color=colour,
+                    ms=3, lw=0.8, label="texts generated there")  # fmt: skip
+        ax.set(xlabel="α", ylabel="KL(steered ‖ base) per token (nats)", title=str(p["site"]))
+        ax.legend(fontsize=7)
+    caption = "Predicted from one set of unsteered texts; bands and bars: two Monte Carlo errors."
+    _frame(figure, str(a["title"]), caption)
 
 
 def _advice(a: Arrays, figure: Figure) -> None:
@@ -358,6 +382,7 @@ STEMS: dict[str, Callable[[Arrays, Figure], None]] = {
     "final_norm": _final_norm,
     "laws": _laws,
     "laws_depth": _depth,
+    "laws_texts": _texts,
     "advice": _advice,
     "paper_bumps": _panels,
     "paper_negative": _panels,

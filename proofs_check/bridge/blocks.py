@@ -19,6 +19,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
+from steering_strength.proofs_check.bridge.beyond import (
+    operators_at,
+    standard_error_at,
+    texts_at,
+)
 from steering_strength.proofs_check.bridge.curve import MeasuredCurve, measured_curves
 from steering_strength.proofs_check.bridge.data import asinh_grid
 from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
@@ -75,6 +80,7 @@ def block_laws(
     read: Read = "mean",
     apply: Apply = "all",
     seed: int = 0,
+    beyond: bool = True,
     progress: Progress,
 ) -> LawReport:
     """The law report: the final norm, then every statement at blocks.
@@ -89,6 +95,9 @@ def block_laws(
         Windows of 64 tokens of library text, and as many of text sampled from the model.
     read, apply : str
         Which states of P and N are averaged, and which positions of a context are steered.
+    beyond : bool
+        Whether other edits, whole texts and other texts are examined too, where the vectors are
+        made here: at the final norm, and at the middle one of the depths.
 
     Raises
     ------
@@ -126,6 +135,15 @@ def block_laws(
         text_windows(model.tokenizer, windows, length, seed=seed),
         model.sample(windows, length, seed=seed)[1],
     )
+    if beyond and vector is None:
+        middle = chosen[len(chosen) // 2]
+        own = (
+            [] if model.structure.not_affine else [model.vector(concept.positive, concept.neutral)]
+        )
+        for one in (*own, middle):
+            for judge in (operators_at, texts_at, standard_error_at):
+                judge(report, one)
+            progress(f"{one.site.name}: other edits, whole texts, other texts")
     tables = []
     for one in chosen:
         site = _Block(report, one, batch)

@@ -28,9 +28,10 @@ from scipy.special import expit, logsumexp
 from steering_strength.proofs_check.bridge.blocks import plateau, text_derivatives, text_losses
 from steering_strength.proofs_check.bridge.data import asinh_grid, write_arrays
 from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.generated import sampled_texts
 from steering_strength.proofs_check.bridge.local import derivatives, last_block, remainders
 from steering_strength.proofs_check.bridge.options import FIGURES
-from steering_strength.proofs_check.bridge.texts import text_windows
+from steering_strength.proofs_check.bridge.texts import pad, text_windows
 from steering_strength.proofs_check.bridge.vectors import SteeringVector
 from steering_strength.theory.errors import ShapeError
 
@@ -368,17 +369,18 @@ def judge_curve(
         The judge returns something outside [0, 1].
     """
     own, prompts = judge or contains(concept.words), concept.contexts[:_PROMPTS]
-    means, drawn, alphas = [], [], asinh_grid(40.0, 5)
+    means, drawn, prompted, alphas = [], [], list[int](), asinh_grid(40.0, 5)
     for alpha in alphas.tolist():
         found: list[float] = []
         for index, prompt in enumerate(prompts):
             batch = model.encode([prompt]).take([0] * samples)
             with model.steered(vector, alpha):
-                made, _ = model.continued(
+                made, lengths = model.continued(
                     batch, length, temperature=1.0, seed=seed + index, stop=False
                 )
             if alpha == 0.0:
                 drawn.append(made)
+                prompted += lengths
             new = made.ids[:, -length:].tolist()
             found += [float(own(model.tokenizer.decode(row))) for row in new]
         if not all(0 <= value <= 1 for value in found):
@@ -386,10 +388,15 @@ def judge_curve(
                 f"the judge returned a value from {min(found)} to {max(found)}",
                 remedy="a judge returns a probability between 0 and 1",
             )
+        if alpha == 0.0:
+            judged = np.array(found)
         means.append(float(np.mean(found)))
         say(f"alpha = {alpha:g}: {means[-1]:.2f} of {len(found)} texts")
     count, measured = len(prompts) * samples, np.array(means)
-    caption = f"{count} texts of {length} tokens per α, with standard errors."
+    caption = (
+        f"{count} texts of {length} tokens per α, with standard errors. Wedge: slope at 0 from"
+    )
+    caption += " the unsteered texts alone, with two standard errors."
     dense, predicted, ends = np.zeros(0), np.zeros(0), np.full(2, np.nan)
     if judge is None:
         words = model.tokens(concept.words)
@@ -403,13 +410,16 @@ def judge_curve(
             f" {length} draws from the plateau."
         )
     else:
-        caption += " The judge is a callable of the user; theory predicts next tokens only."
+        caption += " The judge is a callable of the user; theory predicts its slope at 0."
+    rows = [row.tolist() for batch in drawn for row in batch.ids]
+    slope = sampled_texts(model, vector, pad(rows), prompted).slope(judged)
     # Binomial; with one count added on either side, so that 0 of 24 is not known exactly.
     error = np.sqrt((measured * count + 1) * ((1 - measured) * count + 1)) / (count + 2) ** 1.5
     return {
         "name": "share of texts that show the concept", "caption": caption,
         "layer": vector.site.layer, "alphas": alphas, "measured": measured, "error": error,
         "dense": dense, "predicted": predicted, "plateau": ends,
+        "slope": np.array(slope),
     }  # fmt: skip
 
 

@@ -18,6 +18,12 @@ from steering_strength.figures.real_model import draw_folder
 from steering_strength.figures.report.content import read_real_model
 from steering_strength.proofs_check.bridge.__main__ import main
 from steering_strength.proofs_check.bridge.options import JOBS, folder_of, parse
+from steering_strength.proofs_check.bridge.vectors import (
+    Site,
+    SteeringVector,
+    import_vectors,
+    save_vector,
+)
 from steering_strength.theory import TiltedFamily
 
 from .conftest import status_of
@@ -192,6 +198,25 @@ def test_a_cost_per_generated_token_is_one_command(
     assert float(about["alpha"]) == pytest.approx(alpha)
     assert norm == pytest.approx(alpha * float(about["norm"]))
     assert "per generated token" in capsys.readouterr().out
+
+
+def test_a_file_of_several_layers_is_one_vector(
+    given: list[str], model_folder: Path, tmp_path: Path
+) -> None:
+    rng, files = np.random.default_rng(1), [tmp_path / "theirs.gguf", tmp_path / "ours.gguf"]
+    layers = [SteeringVector(rng.standard_normal(32), Site(i), model="llama") for i in (1, 2)]
+    save_vector(layers, files[0])
+    arguments = ["advise", *given, f"--vector={files[0]}", "--budget=0.1", f"--export={files[1]}"]
+    assert main([*arguments, "--contexts=2", "--samples=2"]) == 0
+    content = json.loads((tmp_path / "out" / "advice.json").read_text())
+    assert content["site"] == "block_out 1, block_out 2"
+    alpha = content["advice"]["window"]["high"]["alpha"]
+    for one, back in zip(layers, import_vectors(files[1]), strict=True):
+        assert back.site == one.site
+        np.testing.assert_allclose(back.values, alpha * one.values, rtol=1e-5)
+    # The other jobs look at one site: it has to be named.
+    assert status_of(["laws", *given, f"--vector={files[0]}"]) == 2
+    assert status_of(["final-norm", *given, f"--vector={files[0]}", "--site=1"]) == 2
 
 
 def test_sentences_alone_are_enough_with_sampled_negatives(

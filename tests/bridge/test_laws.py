@@ -112,14 +112,14 @@ def test_a_soft_cap_is_refused_at_the_final_norm_and_measured_at_blocks(
     model = steered("gemma2", "float32")
     with pytest.raises(AssumptionError):
         _final_norm(model, concept)
-    report = block_laws(model, concept, layers=[1], windows=2, progress=str)
+    report = block_laws(model, concept, layers=[1], windows=2, beyond=False, progress=str)
     assert report.holds
     assert {verdict.id.partition("@")[2] for verdict in report.verdicts} == {"block_out 1"}
 
 
 def test_every_statement_at_every_kind_of_site(steered: Any, concept: Any) -> None:
     model = steered("llama", "float32")
-    report = block_laws(model, concept, windows=2, progress=str)
+    report = block_laws(model, concept, windows=2, beyond=False, progress=str)
     # Random weights: expansions may be refuted, no exact statement may.
     assert report.holds
     exact = {
@@ -134,9 +134,47 @@ def test_every_statement_at_every_kind_of_site(steered: Any, concept: Any) -> No
                if name not in ("model", "concept"))  # fmt: skip
 
 
+def test_laws_beyond_the_paper_hold_at_the_final_norm(steered: Any, concept: Any) -> None:
+    model = steered("llama", "float32")
+    report = block_laws(model, concept, layers=[1], windows=2, progress=str)
+    status = {verdict.id: verdict.status for verdict in report.verdicts}
+    for name in ("operator", "sequence-reverse", "standard-error"):
+        assert status[name] == "passed", name
+        assert f"{name}@block_out 1" in status
+    assert "operator" in report.exact
+    assert report.arrays["laws_texts"]["panels"] == 2
+
+
+@pytest.mark.parametrize("wrong", ["ablation", "rotation"])
+def test_a_wrong_operator_is_refuted(
+    steered: Any, concept: Any, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    import steering_strength.proofs_check.bridge.beyond as beyond
+
+    listed = beyond._operators
+
+    def bent(*given: Any) -> Any:
+        return [
+            (operator, edit if type(operator).__name__.lower() != wrong else lambda h: 1.001 * h)
+            for operator, edit in listed(*given)
+        ]
+
+    monkeypatch.setattr(beyond, "_operators", bent)
+    report = LawReport(steered("llama"), concept)
+    beyond.operators_at(report, report.model.vector(concept.positive, concept.neutral))
+    assert not report.holds
+
+
 def test_only_the_last_position(steered: Any, concept: Any) -> None:
     report = block_laws(
-        steered("gpt2"), concept, layers=[2], windows=2, apply="last", read="last", progress=str
+        steered("gpt2"),
+        concept,
+        layers=[2],
+        windows=2,
+        beyond=False,
+        apply="last",
+        read="last",
+        progress=str,
     )
     assert report.holds
     assert "last-block@block_out 2" in report.exact
@@ -154,7 +192,9 @@ def test_a_wrong_closed_form_is_refuted(
         return replace(form, B=-form.B)
 
     monkeypatch.setattr(blocks, "last_block", bent)
-    report = block_laws(steered("llama"), concept, layers=[2], windows=2, progress=str)
+    report = block_laws(
+        steered("llama"), concept, layers=[2], windows=2, beyond=False, progress=str
+    )
     assert not report.holds
 
 

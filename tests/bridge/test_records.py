@@ -152,6 +152,9 @@ def test_a_judge_is_asked_about_steered_texts(model: Any, concept: Any) -> None:
     own = judge_curve(model, vector, concept, lambda text: 0.5, **how)
     assert (own["measured"] == 0.5).all()
     assert own["dense"].size == 0
+    # A judge that never changes its mind has slope 0; another's slope comes with its error.
+    np.testing.assert_allclose(own["slope"], 0.0, atol=1e-12)
+    assert np.isfinite(score["slope"]).all()
     with pytest.raises(ModelError, match="2"):
         judge_curve(model, vector, concept, lambda text: 2.0, **how)
     judge = contains(["Joy"])
