@@ -161,7 +161,7 @@ def test_laws_of_a_few_blocks(given: list[str], tmp_path: Path) -> None:
     at = [result["id"] for result in later].index(name)
     assert later[at]["note"] == content["results"][ids.index(name)]["note"]
     names = {path.name for path in draw_folder(folder, formats=("png",))}
-    assert names == {"final_norm.png", "laws.png"}
+    assert names == {"final_norm.png", "laws.png", "laws_texts.png"}
 
 
 def test_advice_is_written_exported_and_drawn(
