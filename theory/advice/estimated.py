@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.advice.window import Window, number
 from steering_strength.theory.engine import TiltedFamily, TiltedPopulation
 from steering_strength.theory.engine.estimation import Estimate, Goal, estimate
-from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.errors import BudgetError, ShapeError
 
 if TYPE_CHECKING:
     from steering_strength.theory.advice.demand import Demand
@@ -62,7 +62,7 @@ def of_window(
     texts: Texts,
     peak: int | None = None,
 ) -> Estimate | None:
-    """Return how sure `window.advised` is; None where no root says what it is, as at 0.
+    """Return how sure `window.advised` is; None where no crossing says what it is, as at 0.
 
     `peak` is the token whose peak may end the window.
     """
@@ -73,7 +73,12 @@ def of_window(
     if goal is None:
         return None
     tokens = demand.target if peak is None or goal != "peak" else np.array([peak])
-    return estimate(source, end.alpha, goal, *texts, tokens=tokens)
+    try:
+        return estimate(source, end.alpha, goal, *texts, tokens=tokens)
+    except (
+        BudgetError
+    ):  # F_T only touches the level there: the advice stands, its error has no name
+        return None
 
 
 def estimate_lines(found: Estimate | None) -> list[str]:

@@ -56,6 +56,8 @@ Goal = Literal["cross_entropy", "reverse_kl", "level", "peak"]
 _BLOCK = 1 << 22
 # M of the texts and of the source may differ by this share of its range: models in bfloat16 do.
 _SAME = 0.01
+# Below it a slope has lost digits to underflow.
+_LEAST = 1e-290
 
 
 class Move(NamedTuple):
@@ -300,9 +302,9 @@ class _Goal:
             )
         along = float(gradient @ odds)
         full = np.zeros(source.log_odds.size)
-        if along != 0.0:
+        if abs(along) >= _LEAST:
             full[support] = -at * gradient / along
-        if along == 0.0 or not np.isfinite(full).all():
+        if abs(along) < _LEAST or not np.isfinite(full).all():
             raise BudgetError(
                 f"{goal} does not move with alpha at {at:.6g}",
                 remedy="ask for a budget or level that steering reaches and crosses",
@@ -313,15 +315,15 @@ class _Goal:
     @quiet
     def bend(self, change: Floats, moves: Floats) -> float:
         """Sum over rows dM of (1/alpha)'' along dM, given d alpha along each; change is (n, V)."""
-        w = self.alpha * change
-        w += moves[:, None] * self.log_odds
+        # u' / alpha: alpha^2 leaves the quotient, and small strengths do not underflow.
+        w = change + (moves / self.alpha)[:, None] * self.log_odds
         w -= (w @ self.weights.mean(axis=0))[:, None]  # f'' is blind to it, and squares stay small
         total = 0.0
         square = np.square(w).sum(axis=0)
         for p, q in zip(self.weights, self.curvature, strict=True):
             mean = w @ p
             total += float(square @ q) + float(mean @ (mean * q.sum() - 2.0 * (w @ q)))
-        return total / (self.alpha**2 * self.along)
+        return total / self.along
 
 
 def _derivatives(
