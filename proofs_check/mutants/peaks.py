@@ -161,7 +161,7 @@ def ignoring_own_concept(*weights: Any, own: int, negative_share: Any, **rest: A
     """eps* without the terms of Q_D: as if no negative context were in the concept of c_j."""
     share = np.array(negative_share, dtype=np.float64)
     share[own] = 0.0
-    share = share / share.sum() if share.any() else share
+    share = share / share.sum() if share.any() else np.asarray(negative_share)
     return float(RIGHT.weighted_margin(*weights, own=own, negative_share=share, **rest))
 
 
