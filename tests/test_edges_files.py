@@ -26,6 +26,8 @@ import pytest
 from steering_strength.figures.explorer.files import open_case
 from steering_strength.figures.real_model import draw_folder
 from steering_strength.figures.report.content import read_real_model
+from steering_strength.proofs_check.bridge.data import read_input
+from steering_strength.proofs_check.bridge.read import Curves
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
 from steering_strength.theory.engine.storage import read_archive, write_npz
 from steering_strength.theory.errors import OutputError, SteeringError
@@ -122,6 +124,19 @@ READERS: dict[str, Callable[[Any], object]] = {
     "explorer": lambda path: open_case(Path(path)),
     "JSON": lambda path: read_json(path, "give another"),
     "text": read_text,
+    "curves": lambda path: Curves.read(Path(path)).judge(),
+    "advice": lambda path: read_input(Path(path)),
+}
+SWEEP = {
+    "alpha": np.linspace(-2.0, 2.0, 21),
+    "kl": np.linspace(-2.0, 2.0, 21) ** 2,
+    "effect": np.linspace(0.1, 0.9, 21),
+}
+CONTEXTS = {
+    "log_p": np.log([[0.25, 0.75], [0.5, 0.5]]),
+    "log_odds": np.array([1.0, -1.0]),
+    "token_text": np.array(["a", "b"]),
+    "weights": np.array([0.5, 0.5]),
 }
 
 
@@ -211,6 +226,40 @@ def test_damaged_archives_are_refused_in_one_line(record: Any, tmp_path: Path) -
     for kind, damaged in spoilt:
         path.write_bytes(damaged)
         found += [f"{kind}: {p}" for read in readers if (p := refused(read, path))]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("reader", "good"), [("curves", SWEEP), ("advice", CONTEXTS)])
+def test_damaged_archives_of_others_are_refused_in_one_line(
+    reader: str, good: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    path = tmp_path / "file.npz"
+    np.savez(path, **good)
+    READERS[reader](path)
+    found = []
+    for kind, damaged in archives(good):
+        path.write_bytes(damaged)
+        found += [f"{kind}: {problem}" for problem in [refused(READERS[reader], path)] if problem]
+    assert not found, "\n".join(found)
+
+
+TABLES = [
+    "", "alpha,kl\n", "alpha,kl\n1\n", "alpha,kl\n1,2,3\n", "alpha;kl\n1,5;2,5\n", "kind,a,b\n",
+    "alpha,kl\nx,1\n", "alpha,kl\n1,1,1,1,1\n", "alpha,kl\n1,nan\n", "\0", 'alpha,kl\n"1,1\n',
+    'alpha,kl\n"' + "a" * 200_000 + '",1\n', "alpha,kl\n" + "1" * 5000 + ",1\n", ",,\n,,\n",
+    "kind,a,b\ncontext,x,1\n", "kind,a,b\ncontext,-1e999,0\nlog_odds,1e308,1\n", "\ud800",
+    "[" * 100_000, "{}", '["a"]', '[{"alpha": 1e999, "kl": 1}]', '[{"alpha": [1], "kl": {}}]',
+    '[{"alpha": ' + "1" * 6000 + ', "kl": 1}]', '{"alpha": 1, "kl": 2}\n{"alpha":', "null", "1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".json", ".jsonl"])
+def test_damaged_tables_are_refused_in_one_line(ending: str, tmp_path: Path) -> None:
+    path, found = tmp_path / f"table{ending}", []
+    for text in TABLES:
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        problems = (refused(READERS[reader], path) for reader in ("curves", "advice"))
+        found += [f"{text[:40]!r}: {problem}" for problem in problems if problem]
     assert not found, "\n".join(found)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from steering_strength.theory.advice import PopulationAdvice
 from steering_strength.theory.engine.construction import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.storage import read_archive
+from steering_strength.theory.engine.validation import as_array
 from steering_strength.theory.errors import AlphaError, SteeringError
 from steering_strength.theory.files import write_json, write_whole
 
@@ -152,7 +154,7 @@ def read_input(path: Path) -> AdviceInput:
     ProbabilityError, ShapeError
         The numbers are no log-probabilities.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CurveError(f"no file {path}", remedy="check the path given with --data")
     if path.suffix == ".npz":
         return _assembled(path, read_archive(path, "give a .npz of plain arrays, without pickle"))
@@ -211,7 +213,7 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
         )
     notes: list[str] = []
     contexts, *tables = (_normalised(arrays[name], name, notes) for name in ("log_p", *sides))
-    odds = log_odds_of_tables(*tables) if tables else np.asarray(arrays["log_odds"], dtype=float)
+    odds = log_odds_of_tables(*tables) if tables else as_array("log_odds", arrays["log_odds"])
     text = tuple(str(token) for token in np.asarray(arrays.get("token_text", ())).ravel())
     if text and len(text) != contexts.shape[1]:
         raise CurveError(
@@ -227,22 +229,22 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
             raise type(error)(said, remedy=error.remedy) from None
     weights = arrays.get("weights")
     norm, length = (_number(path, arrays, name) for name in ("norm", "residual_norm"))
-    weighed = None if weights is None else np.asarray(weights, dtype=np.float64)
+    weighed = None if weights is None else as_array("weights", weights)
     texts = (tables[0], tables[1]) if tables and min(map(len, tables)) > 1 else None
     return AdviceInput(tuple(families), texts, weighed, text, norm, length, tuple(notes))
 
 
 def _number(path: Path, arrays: dict[str, Any], name: str) -> float:
     """A positive finite number, or nan where the file has none."""
-    value = np.asarray(arrays.get(name, 1.0), dtype=np.float64)
-    if value.size != 1 or not 0.0 < float(value.ravel()[0]) < math.inf:
+    value = as_array(name, arrays.get(name, 1.0), None).ravel()
+    if value.size != 1 or not 0.0 < value[0] < math.inf:
         raise CurveError(f"{path}: {name} is {value}", remedy="give one positive finite number")
-    return float(value.ravel()[0]) if name in arrays else math.nan
+    return float(value[0]) if name in arrays else math.nan
 
 
 def _normalised(table: NDArray[Any], name: str, notes: list[str]) -> Floats:
     """Subtract what rounding left of log sum p; more than that is left for the engine to refuse."""
-    rows = np.atleast_2d(np.asarray(table, dtype=np.float64))
+    rows = np.atleast_2d(as_array(name, table, None))
     total = log_sum_exp(rows, axis=1)
     worst = float(np.max(np.abs(total), initial=0.0))
     if 1e-9 < worst <= _ROUNDED:
