@@ -236,10 +236,10 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
 
 def _number(path: Path, arrays: dict[str, Any], name: str) -> float:
     """A positive finite number, or nan where the file has none."""
-    value = as_array(name, arrays.get(name, 1.0), None).ravel()
-    if value.size != 1 or not 0.0 < value[0] < math.inf:
+    value = as_array(name, arrays.get(name, 1.0), None).squeeze()
+    if value.size != 1 or not 0.0 < value < math.inf:
         raise CurveError(f"{path}: {name} is {value}", remedy="give one positive finite number")
-    return float(value[0]) if name in arrays else math.nan
+    return float(value) if name in arrays else math.nan
 
 
 def _normalised(table: NDArray[Any], name: str, notes: list[str]) -> Floats:
