@@ -485,3 +485,75 @@ Proof.
     by (intros [|]; unfold Var; rewrite Hm, E_0 by auto; simpl; lra).
   specialize (H p M is_wanted Hp Hp1 HM); unfold beta in H; rewrite !Hc, !Hv in H; lra.
 Qed.
+
+(** [allocation/equal-prompts] A reading of the condition: prompts with the same probabilities get
+    the same strength.  Where the first strengths are spent on tokens that are opposed to the
+    vector, it pays to spend on one of two equal prompts what lifts the concept there, and nothing
+    on the other. *)
+Theorem allocation_equal_prompts :
+  ~ (forall (p : word -> R) (M : word -> R) (C : word -> bool) budget,
+       (forall z, In z words -> 0 < p z) -> Sum words p = 1 -> 0 < budget ->
+       let cost := spent words [true; false] (fun _ => / 2) (fun _ => p) M in
+       let gain := gained words [true; false] (fun _ => / 2) (fun _ => p) M C in
+       exists x, cost (fun _ => x) <= budget /\
+         forall a, cost a <= budget -> gain a <= gain (fun _ => x)).
+Proof.
+  intros H; set (p := fun z : word => 
+    match z with wanted => 1 | plain => 26 | opposed => 5 end / 32).
+  set (M := fun z : word => match z with wanted => 1 | plain => 0 | opposed => -6 end).
+  set (cost := spent words [true; false] (fun _ => / 2) (fun _ => p) M).
+  set (gain := gained words [true; false] (fun _ => / 2) (fun _ => p) M is_wanted).
+  assert (Hp : forall z, In z words -> 0 < p z) by (intros [| |] _; unfold p; lra).
+  assert (Hp1 : Sum words p = 1) by (unfold p; simpl; lra).
+  assert (HM : not_constant words M) by (exists plain, wanted; simpl; repeat split; auto; lra).
+  assert (HZ : forall t e, exp t = e -> Z words p M t = (e + 26 + 5 * / e ^ 6) / 32).
+  { intros t e <-; unfold Z, words, p, M; cbn [Sum fold_right].
+    rewrite Rmult_1_r, Rmult_0_r, exp_0.
+    replace (exp (t * -6)) with (/ exp t ^ 6); [field; apply Rgt_not_eq, exp_pos|].
+    replace (t * -6) with (- (t + (t + (t + (t + (t + t)))))) by ring.
+    rewrite exp_Ropp, !exp_plus; f_equal; ring. }
+  assert (HF : forall t e, exp t = e ->
+    F words p M is_wanted t = e / (e + 26 + 5 * / e ^ 6)).
+  { intros t e He; assert (Hz := Z_pos words p M Hp Hp1 t); unfold F; simpl filter.
+    cbn [Sum fold_right]; rewrite tilted_ratio, (HZ t e He) in * by easy; unfold p, M.
+    rewrite Rmult_1_r, He; generalize dependent (e + 26 + 5 * / e ^ 6); intros; field; lra. }
+  assert (HD : forall t e, exp t = e ->
+    divergence words p (tilted words p M t) = ln ((e + 26 + 5 * / e ^ 6) / 32) + t * (29 / 32)).
+  { intros t e He; rewrite divergence_to_tilted by easy; unfold K; rewrite (HZ t e He).
+    unfold mean; rewrite E_0 by easy; unfold p, M; simpl; lra. }
+  assert (E8 : exp (ln 8) = 8) by (apply exp_ln; lra).
+  assert (E32 : exp (ln 32) = 32) by (apply exp_ln; lra).
+  assert (Hcost : forall x, cost (fun _ => x) = increase words [true; false] (fun _ => / 2)
+    (fun _ => p) M x) by (intros; symmetry; apply ce_exact_divergence; auto).
+  destruct (ce_exact_valley words [true; false] (fun _ => / 2) (fun _ => p) M) as [Hrise _];
+    [intros; lra|simpl; lra|auto|auto|easy|].
+  assert (H8 : 0 < ln 8) by (rewrite <- ln_1; apply ln_increasing; lra).
+  destruct (H p M is_wanted (cost (fun _ => ln 8)) Hp Hp1) as [x [Hx Hbest]].
+  { rewrite Hcost; apply Rle_lt_trans with (increase words [true; false] (fun _ => / 2)
+      (fun _ => p) M 0); [rewrite increase_0; lra|apply Hrise; lra]. }
+  fold cost gain in Hx, Hbest; specialize (Hbest (fun j => if j then ln 32 else 0)).
+  (* equal strengths within the budget are at most ln 8 *)
+  assert (Hle : x <= ln 8).
+  { apply Rnot_lt_le; intros Hlt; rewrite !Hcost in Hx; specialize (Hrise (ln 8) x); lra. }
+  assert (HFx : F words p M is_wanted x <= F words p M is_wanted (ln 8)).
+  { destruct Hle as [Hlt| ->]; [apply Rlt_le|lra].
+    apply (F_increasing words p M Hp Hp1 is_wanted); [|easy| |easy].
+    - split; [exists wanted|exists plain]; simpl; auto.
+    - intros [| |] [| |]; simpl; try discriminate; intros; lra. }
+  revert Hbest; unfold gain, cost, gained, spent, over, divergence_at; cbn [Sum fold_right].
+  rewrite (HF (ln 8) 8 E8) in HFx.
+  rewrite !(HD (ln 8) 8 E8), (HD (ln 32) 32 E32), (HD 0 1 exp_0).
+  rewrite (HF (ln 32) 32 E32), (HF 0 1 exp_0); intros Hbest.
+  apply (Rlt_not_le (/ 2 * (32 / (32 + 26 + 5 * / 32 ^ 6)) + / 2 * (1 / (1 + 26 + 5 * / 1 ^ 6)))
+    (8 / (8 + 26 + 5 * / 8 ^ 6))); [lra|].
+  eapply Rle_trans; [|exact HFx]; eapply Rle_trans; [|eapply Rle_trans; [apply Hbest|]]; try lra.
+  replace ((1 + 26 + 5 * / 1 ^ 6) / 32) with 1 by lra; rewrite ln_1.
+  assert (HA : 24 * ln ((32 + 26 + 5 * / 32 ^ 6) / 32) <= 7 * ln 8).
+  { replace 24 with (INR 24) by (simpl; lra); replace 7 with (INR 7) by (simpl; lra).
+    rewrite <- !ln_pow by lra; apply ln_le; lra. }
+  assert (HB : 0 <= ln ((8 + 26 + 5 * / 8 ^ 6) / 32)) by (rewrite <- ln_1; apply ln_le; lra).
+  assert (H32 : 3 * ln 32 = 5 * ln 8).
+  { replace 3 with (INR 3) by (simpl; lra); replace 5 with (INR 5) by (simpl; lra).
+    rewrite <- !ln_pow by lra; f_equal; lra. }
+  lra.
+Qed.

@@ -342,7 +342,7 @@ Ltac rows_total off jump := intros [| |]; unfold counts, off, jump, count; simpl
 Ltac compare_rationals off jump :=
   repeat split; apply ratio_lt; unfold weight, counts, off, jump, count; simpl; lra.
 
-(** [concept-shape/three-behaviours] The prose after Thm 3.6: a concept that does not rise or fall
+(** [concept-shape/one-bump] The prose after Thm 3.6: a concept that does not rise or fall
     has one bump.  Under Assumption 1, over 22, this one has two. *)
 Theorem concept_shape_two_bumps :
   let tokens := [0; 1; 2; 3; 4]%nat in
@@ -387,7 +387,7 @@ Qed.
 Definition falls_off := count [1; 3; 1; 2; 1].
 Definition falls_jump := count [2; 1; 1; 1; 1].
 
-(** [concept-shape/three-behaviours] The prose after Thm 3.6: three behaviours, and falling, rising
+(** [concept-shape/falls-rises-falls] The prose after Thm 3.6: three behaviours, and falling, rising
     and falling again is none of them.  Under Assumption 1, over 10, this concept does so. *)
 Theorem concept_shape_falls_rises_falls :
   let tokens := [0; 1; 2; 3; 4]%nat in
