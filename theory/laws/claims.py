@@ -115,7 +115,7 @@ class Claim(ABC):
             found = {p.decide() for p in self.premises}
             return Status.WITH_RULES if found <= {"proved", "proved with rules"} else Status.UNKNOWN
         given = self.hypotheses()
-        if given and next(draw((), given, tries=200), None) is None:
+        if not _can_hold(given):
             return Status.UNKNOWN  # from hypotheses that nothing satisfies everything follows
         try:
             if self._prove(tuple(g.map(unfold) for g in given)):
@@ -151,7 +151,7 @@ class Claim(ABC):
             return f"false at {instance.code()}: {values}"
         if status == Status.UNKNOWN:
             given = self.hypotheses()
-            if given and next(draw((), given, tries=200), None) is None:
+            if not _can_hold(given):
                 return "no instance was found that satisfies the hypotheses together"
             if self.by is not None:
                 return "; ".join(p.why() for p in self.premises if p.decide() == Status.UNKNOWN)
@@ -253,6 +253,12 @@ def _inside(claim: Claim) -> tuple[Sign, ...]:
     free = claim.free()
     tokens = [t for t in TOKENS if t in free and V in free]
     return tuple(s for t in tokens for s in (Sign(t), Sign(V - 1 - t)))
+
+
+@lru_cache(maxsize=4096)
+def _can_hold(given: tuple[Given, ...]) -> bool:
+    """Whether an instance is found on which hypotheses hold together."""
+    return not given or next(draw((), given, tries=200), None) is not None
 
 
 @lru_cache(maxsize=8192)

@@ -556,16 +556,25 @@ def _root(at: Any, about: Any) -> Number | None:
     for g in grid:
         value = at(g)
         if previous is not None and (value > 0) != (previous[1] > 0):
-            low, high, below = mp_of(previous[0]), mp_of(g), previous[1] > 0
-            for _ in range(180):
-                middle = (low + high) / 2
-                if (at(middle) > 0) == below:
-                    low = middle
-                else:
-                    high = middle
-            return (low + high) / 2
+            return _between(at, (mp_of(previous[0]), previous[1]), (mp_of(g), value))
         previous = (g, value)
     return None
+
+
+def _between(at: Any, one: tuple[Number, Number], other: tuple[Number, Number]) -> Number:
+    """The zero between two places of opposite signs: regula falsi with halved ends (Illinois)."""
+    (a, fa), (b, fb) = ((x, mp_of(f)) for x, f in (one, other))
+    for _ in range(120):
+        c = (a * fb - b * fa) / (fb - fa)
+        fc = mp_of(at(c))
+        if fc == 0 or abs(b - a) <= mpf(10) ** (2 - DIGITS) * (1 + abs(a)):
+            return c
+        if (fc > 0) != (fb > 0):
+            a, fa = b, fb
+        else:
+            fa /= 2
+        b, fb = c, fc
+    return (a + b) / 2
 
 
 def draw(

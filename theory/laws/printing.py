@@ -72,9 +72,9 @@ class _Printer:
     def _dispatch(self, e: Expr) -> tuple[str, int]:
         if hasattr(e, "text_form"):  # a Named quantity
             form = e.latex_form if self.latex else e.text_form
-            whole = form.endswith(("({0})", "({1})"))  # brackets of its own
-            level = _SUM if self.latex or whole else _PRODUCT
-            return form.format(*(self.show(a, level) for a in e.args)), e.precedence
+            bracketed = [self.latex or f"({{{k}}})" in form for k in range(len(e.args))]
+            levels = [_SUM if own else _PRODUCT for own in bracketed]  # has brackets of its own
+            return form.format(*map(self.show, e.args, levels)), e.precedence
         if e in (oo, -oo):
             sign = "-" if e == -oo else ""
             return (rf"{sign}\infty" if self.latex else f"{sign}∞"), _ATOM
@@ -194,7 +194,7 @@ class _Printer:
         if self.latex:
             return f"e^{{{self.show(x)}}}"
         inner = self.show(x, _ATOM)
-        return f"e^{inner}"
+        return f"e^{inner}" if len(inner) == 1 or inner[0] == "(" else f"e^({inner})"
 
     def _function(self, e: Expr) -> str:
         name = {"Max": "max", "Min": "min"}.get(e.func.__name__, e.func.__name__)
