@@ -70,6 +70,13 @@ Proof.
     rewrite sampled_sum, H0; ring.
 Qed.
 
+Lemma centred f : population_mean (fun i => f i - population_mean f) = 0.
+Proof.
+  unfold population_mean; rewrite (Sum_ext pool _ (fun i => q i * f i - q i * population_mean f))
+    by (intros; unfold population_mean; ring).
+  rewrite Sum_minus, Sum_scal_r, q_total; unfold population_mean; ring.
+Qed.
+
 Lemma sampled_average n f : n <> O -> sampled n (fun x => average x f) = population_mean f.
 Proof.
   intros Hn; assert (INR n <> 0) by now apply not_0_INR.
@@ -84,10 +91,7 @@ Lemma sampled_average_square n f :
 Proof.
   intros Hn; assert (INR n <> 0) by now apply not_0_INR.
   set (m := population_mean f); set (g := fun i => f i - m).
-  assert (Hg : population_mean g = 0).
-  { unfold population_mean, g; rewrite (Sum_ext pool _ (fun i => q i * f i - q i * m))
-      by (intros; ring).
-    rewrite Sum_minus, Sum_scal_r, q_total; unfold m, population_mean; ring. }
+  assert (Hg : population_mean g = 0) by apply centred.
   rewrite (sampled_ext n _ (fun x => / INR n ^ 2 * Sum x g ^ 2)).
   - rewrite sampled_scal, (sampled_square n g Hg); unfold population_variance.
     fold m; fold (g : S -> R); unfold g; field; easy.
@@ -105,10 +109,7 @@ Theorem standard_error_sample_variance n f :
 Proof.
   intros Hn; assert (H2 : 2 <= INR n) by (apply (le_INR 2), Hn).
   set (m := population_mean f); set (g := fun i => f i - m).
-  assert (Hg : population_mean g = 0).
-  { unfold population_mean, g; rewrite (Sum_ext pool _ (fun i => q i * f i - q i * m))
-      by (intros; ring).
-    rewrite Sum_minus, Sum_scal_r, q_total; unfold m, population_mean; ring. }
+  assert (Hg : population_mean g = 0) by apply centred.
   rewrite (sampled_ext n _ (fun x => / (INR n - 1) * Sum x (fun i => g i ^ 2)
     + - (/ (INR n * (INR n - 1))) * Sum x g ^ 2)).
   - rewrite sampled_plus, !sampled_scal, (sampled_square n g Hg), sampled_sum.
