@@ -40,6 +40,7 @@ _FAMILIES = {  # modules of theory.laws, in reading order
     "operators": "Other ways to steer",
     "sequences": "Generated text",
     "estimation": "Finitely many texts",
+    "allocation": "Choosing the strength",
     "advice": "Choosing the strength",
 }
 _OTHER = "Further statements"
