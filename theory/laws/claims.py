@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from mpmath import mp, mpf
 from sympy import Derivative, Expr, Indexed, IndexedBase, KroneckerDelta, Symbol, oo, sympify
+from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.laws.assumptions import Principle
@@ -210,7 +211,8 @@ class Claim(ABC):
         """Everything it assumes, each as a formula: for-alls, signs, ranges, hypotheses."""
         free = set().union(*(e.free_symbols for e in self.expressions()))
         tokens = ", ".join((tex if latex else text)(t) for t in TOKENS if t in free)
-        every = rf"\text{{every token }}{tokens}" if latex else f"every token {tokens}"
+        what = "coordinate" if _of_coordinates(self.expressions()) else "token"
+        every = rf"\text{{every {what} }}{tokens}" if latex else f"every {what} {tokens}"
         lines = hypothesis(self.given, self.expressions(), latex=latex)
         return [every, *lines] if tokens else lines
 
@@ -235,6 +237,20 @@ class Claim(ABC):
         """The claim as the conclusion of a rule, under the hypotheses of its premises."""
         given = tuple(dict.fromkeys(g for p in premises for g in p.given))
         return replace(self, by=rule, premises=premises, given=given, reason=reason)
+
+
+_COORDINATES = {"h", "v", "R"}  # arrays and functions of a state, by their names in laws
+
+
+def _of_coordinates(expressions: tuple[Expr, ...]) -> bool:
+    """Whether the free indices number the coordinates of a state, not tokens."""
+    carried = {
+        str(n.base if isinstance(n, Indexed) else n.func)
+        for e in expressions
+        for n in unfold(e).atoms(Indexed, AppliedUndef)
+        if n.free_symbols & set(TOKENS)
+    }
+    return bool(carried) and carried <= _COORDINATES
 
 
 def _shown(instance: Any, e: Expr) -> str:

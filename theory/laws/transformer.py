@@ -23,7 +23,7 @@ from sympy import (
 )
 
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
-from steering_strength.theory.laws.claims import Identity, Inequality, Limit
+from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Bounded, Fact, Sign
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
@@ -184,6 +184,33 @@ def _slope_of_approach(sign: int) -> Expr:
     )
 
 
+def _rate(sign: int) -> tuple[Claim, ...]:
+    """The normed state near one end, as a function of 1/|alpha|: value, slope, expansion."""
+    at = {beta: Integer(0)}
+    start = Identity(
+        _approach(sign).xreplace(at),
+        sign * v[x] / sqrt(A),
+        reason=r"$\beta = 1/|\alpha|$ at the end "
+        + (r"$+\infty$" if sign > 0 else r"$-\infty$")
+        + ", no later blocks: the normed state at $\\beta = 0$",
+    )
+    slope = Identity(
+        Derivative(_approach(sign), beta),
+        _slope_of_approach(sign),
+        reason=r"and near it",
+        given=_near,
+    )
+    value = Identity(
+        _slope_of_approach(sign).xreplace(at),
+        _correction,
+        reason=r"its slope at $\beta = 0$: $h$ without its component along $v$"
+        if sign > 0
+        else "the same map of $h$ at both ends",
+    )
+    return start, slope, value, taylor(start, (slope, value), reason="the approach is algebraic")
+
+
+_RATE, _RATE_BACK = _rate(1), _rate(-1)
 _to_direction = Limit(
     _forward,
     v[x] / sqrt(A),
@@ -228,34 +255,14 @@ NORM_LIMIT = Law(
     r"\max|\mathrm{gain}| |h|/(|\alpha| |v|)$.",
     assumptions=(),
     statement=_to_direction,
-    headline=(_UP[2], _DOWN[2], _UNIT),
+    headline=(_UP[2], _DOWN[2], _RATE[-1], _RATE_BACK[-1], _UNIT),
     steps=(
         *_UP,
         *_DOWN,
         _square,
         _to_direction,
-        Identity(
-            Derivative(_approach(1), beta),
-            _slope_of_approach(1),
-            reason=r"$\beta = 1/\alpha$: the normed state as a function of $\beta$ near 0, $R = 0$",
-            given=_near,
-        ),
-        Identity(
-            _slope_of_approach(1).subs(beta, 0),
-            _correction,
-            reason=r"its slope at $\beta = 0$: $h$ without its component along $v$",
-        ),
-        Identity(
-            Derivative(_approach(-1), beta),
-            _slope_of_approach(-1),
-            reason=r"the other end, $\beta = -1/\alpha$",
-            given=_near,
-        ),
-        Identity(
-            _slope_of_approach(-1).subs(beta, 0),
-            _correction,
-            reason="the same map of $h$ at both ends",
-        ),
+        *_RATE,
+        *(step for step in _RATE_BACK if step not in _RATE),
         Identity(
             _mean((h[k] - v[k] * B / A) * v[k]),
             Integer(0),
