@@ -37,7 +37,7 @@ def test_a_step_names_every_hypothesis_it_needs(text, name):
     assert listed == [str(k) for k in range(1, len(listed) + 1)]
     items = body.split("\n\\item ")[1:]
     for item, step in zip(items, LAWS[name].record()["steps"], strict=True):
-        found = re.search(r"\\emph\{[a-z ]+\}(?: \[R\d+\])?(?: under ([^:]+))?:", item)
+        found = re.search(r"\\emph\{[a-z ]+\}(?: \[R\d+.*?\])?(?: under ([^:.]+))?[:.]", item)
         assert found is not None
         letters: set[int] = set()
         for run in re.findall(r"\(h(\d+)\)(?:--\(h(\d+)\))?", found[1] or ""):

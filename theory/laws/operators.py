@@ -7,6 +7,8 @@ a few directions, that may depend on the context. States are H[k, j], coordinate
 
 from __future__ import annotations
 
+from functools import cache
+
 from sympy import Derivative, Expr, IndexedBase, Integer, S, Sum, Symbol, cos, exp, log, sin, sqrt
 
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
@@ -81,6 +83,7 @@ effect = define(
 )
 
 
+@cache
 def _along(direction: IndexedBase, token: Expr) -> Expr:
     """M of a direction: what one unit of it adds to the logit of the token."""
     name = str(direction)
