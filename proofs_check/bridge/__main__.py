@@ -41,7 +41,7 @@ def _advise_from_file(options: Namespace) -> int:
     target = given.tokens(options.tokens, options.words, options.largest)
     asked: Any = {**demands_of(options), "name": given.name, "texts": given.texts}
     found = advise(
-        families, target, quantile=options.quantile,
+        families, target, quantile=options.quantile, allocate=options.allocate,
         weights=None if weights is None else weights / weights.sum(), **asked,
     )  # fmt: skip
     for note in given.notes:

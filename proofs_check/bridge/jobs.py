@@ -211,7 +211,7 @@ class _Jobs:
             before, target = model.cost.passes, self._target(own)
             found = model.advise(
                 own, concept.contexts, tokens=target, quantile=options.quantile,
-                **demands_of(options),
+                allocate=options.allocate, **demands_of(options),
             )  # fmt: skip
             # Several vectors share a strength, but no length of state.
             units = {"norm": length(own), "residual_norm": getattr(own, "residual_norm", math.nan)}

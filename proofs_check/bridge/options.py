@@ -121,6 +121,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--largest": _take("target: the K tokens of largest M", type=_SOME, metavar="K"),
     "--quantile": _take("the share of the contexts that the window has to serve", 0.9, type=float,
                         metavar="Q"),
+    "--allocate": {"help": "also share --budget out: an alpha for each context, what it gains",
+                   "action": "store_true"},
     "--data": _take("log-probabilities in a .npz or .csv; needs no torch", metavar="FILE"),
     "--max-activation": _take("for AxBench's unit", type=float, metavar="A"),
     "--rank-layers": _take("all, or such as 7,15: rank them instead", metavar="LAYERS"),
@@ -141,8 +143,8 @@ _OWN = {
     "explore-data": f"{_TEXTS} {_GRID} --contexts",
     "advise": f"{_TEXTS} --vector --site --read --apply --data --budget --reverse-budget"
               " --per-token --percentile --direction --level --before-peak --sign --tokens"
-              " --largest --quantile --context-texts --contexts --max-activation --rank-layers"
-              " --check-ranking --export --samples",
+              " --largest --quantile --allocate --context-texts --contexts --max-activation"
+              " --rank-layers --check-ranking --export --samples",
     "read": "--json",
 }
 # fmt: on
@@ -239,13 +241,13 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
 def _advice(options: argparse.Namespace) -> None:
     """One way to say each thing, and numbers that can be met."""
     against = {
-        "per_token": ("budget", "reverse_budget", "level", "data", "rank_layers"),
+        "per_token": ("budget", "reverse_budget", "level", "data", "rank_layers", "allocate"),
         "data": ("vector", "site", "rank_layers", "samples", "export", "context_texts"),
         "tokens": ("largest",),
     }
     for one, others in against.items():
         for other in others:
-            if getattr(options, one) is not None and getattr(options, other) is not None:
+            if getattr(options, one) is not None and getattr(options, other) not in (None, False):
                 pair = " and ".join(f"--{name.replace('_', '-')}" for name in (one, other))
                 raise BudgetError(f"{pair} were given", remedy="choose one of them")
     if options.per_token is not None and not 0 < options.per_token < math.inf:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any, Literal, cast, overload
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.advice.context import ContextAdvice, advise_contexts
 from steering_strength.theory.advice.curve import SteeredCurve
@@ -14,9 +15,9 @@ from steering_strength.theory.advice.demand import BeforePeak, Demand
 from steering_strength.theory.advice.estimated import Texts, of_window, shared
 from steering_strength.theory.advice.population import PopulationAdvice, advise_population
 from steering_strength.theory.advice.window import Namer, numbered
-from steering_strength.theory.engine import TiltedPopulation
+from steering_strength.theory.engine import Allocation, TiltedPopulation, allocation
 from steering_strength.theory.engine.validation import as_level, as_number, as_weights
-from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.errors import BudgetError, ShapeError
 
 __all__ = ["advise"]
 
@@ -36,6 +37,7 @@ def advise(
     plateau: float | None = 0.01,
     name: Namer = numbered,
     texts: Texts | None = None,
+    allocate: Literal[False] = False,
 ) -> ContextAdvice: ...
 
 
@@ -54,6 +56,7 @@ def advise(
     plateau: float | None = 0.01,
     name: Namer = numbered,
     texts: Texts | None = None,
+    allocate: bool = False,
 ) -> PopulationAdvice: ...
 
 
@@ -71,6 +74,7 @@ def advise(
     plateau: float | None = 0.01,
     name: Namer = numbered,
     texts: Texts | None = None,
+    allocate: bool = False,
 ) -> ContextAdvice | PopulationAdvice:
     """Return the window of alpha that meets the demands, why it ends where it does, and its price.
 
@@ -101,6 +105,10 @@ def advise(
     texts : (array_like, array_like), (|P|, V) and (|N|, V), optional
         Log-probabilities of the texts that M comes from. The answer then says how sure its alpha
         is: `estimate`, of one context, or of the average over several.
+    allocate : bool
+        Also share out `cross_entropy`, as a budget for the average over the contexts: one alpha for
+        each, of either sign, that together make T likeliest, next to the best single alpha
+        (`allocation`, beyond arXiv:2602.02712, Sec. 6).
 
     Returns
     -------
@@ -135,6 +143,8 @@ def advise(
     elif curves[0] is source:
         if weights is not None:
             raise ShapeError("weights for one context", remedy="leave them out")
+        if allocate:
+            raise ShapeError("allocate=True for one context", remedy="give several, in a list")
         single = advise_contexts(curves, demand, name)[0]
         if texts is None:
             return single
@@ -143,10 +153,30 @@ def advise(
         return replace(single, estimate=sure)
     pi = as_weights(weights, len(curves))
     several = advise_population(curves, pi, demand, share, name)
+    if allocate:
+        several = replace(several, allocation=_allocated(curves, pi, demand))
     if texts is None:
         return several
     sure = of_window(shared(curves, pi), several.average, demand, texts)
     return replace(several, estimate=sure)
+
+
+def _allocated(
+    curves: list[SteeredCurve], weights: NDArray[np.float64], demand: Demand
+) -> Allocation:
+    if demand.target is None or demand.cross_entropy is None:
+        missing = "tokens" if demand.target is None else "cross_entropy"
+        raise BudgetError(
+            f"allocate=True without {missing}",
+            remedy="give the wanted tokens and cross_entropy, nats on average over the contexts",
+        )
+    if len(curves) == 1:
+        raise ShapeError("allocate=True for one context", remedy="give several, in a list")
+    return allocation.allocate(
+        cast("TiltedPopulation", shared(curves, weights, "allocate=True")),
+        demand.target,
+        demand.cross_entropy,
+    )
 
 
 def _curves(source: Any) -> list[SteeredCurve]:

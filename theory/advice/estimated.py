@@ -36,21 +36,22 @@ _GOALS: dict[str, Goal] = {
 
 
 def shared(
-    curves: Sequence[object], weights: NDArray[np.float64] | None
+    curves: Sequence[object], weights: NDArray[np.float64] | None, what: str = "texts"
 ) -> TiltedFamily | TiltedPopulation:
-    """Return the contexts as one source of `estimate`; raises ShapeError if they are no tilting."""
+    """Return contexts that share M as one object; raises ShapeError if they are no tilting."""
     families = [curve for curve in curves if isinstance(curve, TiltedFamily)]
     if len(families) < len(curves):
         raise ShapeError(
-            "texts for a curve that is no tilting",
-            remedy="leave them out, or steer at the output of the final norm",
+            f"{what} for a curve that is no tilting",
+            remedy="leave that out, or steer at the output of the final norm",
         )
     if len(families) == 1:
         return families[0]
     for j, family in enumerate(families):
         if not np.array_equal(family.log_odds, families[0].log_odds):
             raise ShapeError(
-                f"context {j} has another M than context 0", remedy="give texts for one vector only"
+                f"context {j} has another M than context 0",
+                remedy="steer all by one vector",
             )
     return TiltedPopulation(np.stack([f.log_p for f in families]), families[0].log_odds, weights)
 

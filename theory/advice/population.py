@@ -31,7 +31,7 @@ from steering_strength.theory.advice.window import (
     number,
     numbered,
 )
-from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine import Allocation, TiltedFamily
 from steering_strength.theory.engine.estimation import Estimate
 
 __all__ = ["PopulationAdvice", "advise_population", "weighted_quantile"]
@@ -64,6 +64,8 @@ class PopulationAdvice:
         The strongest alpha that lies inside most windows, and the weight of the contexts it serves.
     estimate : Estimate or None
         How sure `average.advised` is, where the texts of P and N are known.
+    allocation : Allocation or None
+        One alpha for each context within the budget, where that was asked for.
     """
 
     demand: Demand
@@ -78,6 +80,7 @@ class PopulationAdvice:
     best: float
     share: float
     estimate: Estimate | None = None
+    allocation: Allocation | None = None
 
     @property
     def lows(self) -> Floats:

@@ -14,6 +14,7 @@ from steering_strength.theory.advice.window import Point, Window, nats, number
 if TYPE_CHECKING:
     from steering_strength.theory.advice.context import ContextAdvice
     from steering_strength.theory.advice.population import PopulationAdvice
+    from steering_strength.theory.engine import Allocation
 
 __all__ = ["context_summary", "in_notebook", "population_summary"]
 
@@ -83,6 +84,7 @@ def population_summary(
                     f" reverse KL {number(point.reverse_kl)}"
                 )
     lines += estimate_lines(advice.estimate)
+    lines += _shared_out(advice.allocation)
     lines.append(
         f"one alpha for most: {number(advice.best)} lies in the windows of"
         f" {100 * advice.share:.3g} % of the contexts"
@@ -115,6 +117,28 @@ def population_summary(
     if len(advice.contexts) > room:
         lines.append(f"{'..':>7}  and {len(advice.contexts) - room} more, in .contexts")
     return _joined(lines, units)
+
+
+def _shared_out(found: Allocation | None) -> list[str]:
+    """Is it worth adapting alpha to the prompt: three lines."""
+    if found is None:
+        return []
+    before = float(found.weights @ found.start)
+    ends = (before + found.average_gain, before + found.average_common_gain)
+    certain = {
+        "optimal": "no other choice gives more than",
+        "local": "a local optimum: no choice gives more than",
+        "scaled": "no optimum was found: no choice gives more than",
+    }[found.status]
+    return [
+        f"an alpha for each prompt, {nats(found.spent)} on average: F_T from {number(before)} to"
+        f" {number(ends[0])}; with one alpha for all, {number(found.common)}, to {number(ends[1])}",
+        f"  the gain is {number(found.ratio)} times as large ({number(found.predicted_ratio)} for"
+        f" small budgets: sqrt(1 + CV^2)); {certain} {number(before + found.bound)}",
+        f"  alpha from {number(float(found.alpha.min()))} to {number(float(found.alpha.max()))}, in"
+        f" .allocation.alpha; F_T is lower than with one alpha in {found.worse.size} of"
+        f" {found.alpha.size} prompts",
+    ]
 
 
 def in_notebook(text: str) -> str:
