@@ -242,6 +242,22 @@ FIGURES: dict[str, Figure] = {
             stem="greedy",
         ),
         Figure(
+            name="allocation",
+            title="Strength that adapts to the prompt",
+            caption=(
+                "Forty prompts, one steering vector. Left: what a budget buys with one strength "
+                "per prompt and with one for all; green dots: no allocation gains more; grey "
+                "dots: the law for small budgets; rings: the steered model itself. Right: the "
+                "strengths, for small budgets proportional to the slope of the target on the "
+                "log-odds."
+            ),
+            source="beyond arXiv:2602.02712, Sec. 6 (conclusion)",
+            laws=("allocation",),
+            stem="allocation",
+            panels=2,
+            size=(8.8, 3.7),
+        ),
+        Figure(
             name="texts",
             title="Whole texts: every strength from one set of unsteered texts",
             caption=(
