@@ -42,7 +42,6 @@ _FAMILIES = {  # modules of theory.laws, in reading order
     "estimation": "Finitely many texts",
     "allocation": "Choosing the strength",
     "advice": "Choosing the strength",
-    "allocation": "Choosing the strength",
 }
 _OTHER = "Further statements"
 FAMILY_TITLES = tuple(dict.fromkeys([*_FAMILIES.values(), _OTHER]))
