@@ -18,11 +18,11 @@ and `block_laws` says how far each of them carries at every block, and why not f
 
 Reading order: `model` is the noun, `SteeredModel`; `loading`, `structure`, `steer`, `texts` and
 `vectors` (with everyone's files) are its parts. `local` differentiates, `curve` answers like a
-`TiltedFamily` at any site, `advise` and `generated` choose a strength. `laws` and `blocks` judge,
-`records` measures the paper's figures, `read` judges curves of others, `tiny_gpt` trains a model
-here, `explore` and `data` are files; `options` and `jobs` are the command line. torch and
-transformers are an optional extra: importing this package needs neither, `errors.require` names
-the command that installs them.
+`TiltedFamily` at any site, `advise` and `generated` choose a strength. `laws` (the final norm),
+`blocks` and `beyond` (other edits, whole texts, other texts) judge, `records` measures the paper's
+figures, `read` judges curves of others, `tiny_gpt` trains a model here, `explore` and `data` are
+files; `options` and `jobs` are the command line. torch and transformers are an optional extra:
+importing this package needs neither, `errors.require` names the command that installs them.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,9 @@ def train(
     held_out, training = paragraphs[:_HELD_OUT], paragraphs[_HELD_OUT:]
     vocabulary = _Vocabulary([word for found in training for word in found], words)
     model = _model(width, len(vocabulary.tokens), seed)
-    windows = lambda count, stream: _windows(vocabulary, stream, count, rng)  # noqa: E731
+    windows = partial(_windows, vocabulary, rng)
     stream = vocabulary.encode([word for found in training for word in found])
-    losses = _optimise(model, steps, lambda: windows(batch, stream), progress)
+    losses = _optimise(model, steps, partial(windows, batch, stream), progress)
     model = model.to(torch.float64).eval().requires_grad_(False)
     stream = vocabulary.encode([word for found in held_out for word in found])
     agreement = _case_agreement(model, vocabulary, windows(64, stream))
@@ -158,7 +159,7 @@ def _model(width: int, size: int, seed: int) -> Any:
 
 
 def _windows(
-    vocabulary: _Vocabulary, stream: np.ndarray, count: int, rng: np.random.Generator
+    vocabulary: _Vocabulary, rng: np.random.Generator, count: int, stream: np.ndarray
 ) -> torch.Tensor:
     """`count` windows behind BOS, each in one case with flips, (count, 33)."""
     starts = rng.integers(0, stream.size - _LENGTH, count)
