@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +41,7 @@ Floats = NDArray[np.float64]
 
 _STEP = {True: 0.1, False: 0.01}  # of the central difference, in units of 1 / sd(M)
 _STRETCH = 2.0
+_TOGETHER = 16  # texts in a pass
 # A decoder at a block aims at this share of its budget, is content above the other, and measures
 # so many strengths a token at most.
 _AIM, _CONTENT, _TRIES = 0.97, 0.8, 4
@@ -111,17 +113,15 @@ def token_costs(
     model: SteeredModel, vector: Any, alpha: float, texts: TokenBatch, prompts: Sequence[int]
 ) -> TokenCosts:
     """Costs of the tokens behind each prompt, measured by an unsteered and a steered pass."""
-    columns: list[list[Floats]] = [[], [], []]
-    for j, prompt in enumerate(prompts):
-        row, chosen = texts.row(j), texts.row(j).ids[0, prompt:].numpy()
-        base = _log_probability(model, row, prompt)
-        steered = _log_probability(model, row, prompt, vector, alpha)
-        change = base - steered
-        columns[0].append((np.exp(base) * change).sum(axis=1).clip(0.0))
-        columns[1].append(-(np.exp(steered) * change).sum(axis=1).clip(None, 0.0))
-        columns[2].append(-base[np.arange(chosen.size), chosen])
-    forward, reverse, surprise = (np.concatenate(column) for column in columns)
-    return TokenCosts(forward, reverse, surprise, _owners(texts, prompts))
+    base = np.concatenate(_log_probabilities(model, texts, prompts))
+    steered = np.concatenate(_log_probabilities(model, texts, prompts, vector, alpha))
+    change, chosen = base - steered, _chosen(texts, prompts)
+    return TokenCosts(
+        (np.exp(base) * change).sum(axis=1).clip(0.0),
+        -(np.exp(steered) * change).sum(axis=1).clip(None, 0.0),
+        -base[np.arange(chosen.size), chosen],
+        _owners(texts, prompts),
+    )
 
 
 def advise_trajectories(
@@ -327,9 +327,8 @@ def sampled_texts(
     model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int]
 ) -> SampledTexts:
     """Unsteered texts with M at every position: exact at the final norm, else the derivative."""
-    rows = [_log_probability(model, texts.row(j), p) for j, p in enumerate(prompts)]
-    chosen = np.concatenate([texts.row(j).ids[0, p:].numpy() for j, p in enumerate(prompts)])
-    log_p, owners = np.concatenate(rows), _owners(texts, prompts)
+    log_p = np.concatenate(_log_probabilities(model, texts, prompts))
+    chosen, owners = _chosen(texts, prompts), _owners(texts, prompts)
     if _at_norm(vector):
         if model.structure.not_affine is not None:
             raise model.structure.not_affine
@@ -338,11 +337,10 @@ def sampled_texts(
     few = [texts.row(j).ids[0, : prompts[j]].tolist() for j in range(min(texts.rows, 4))]
     variances = [local.variance for local in model.derivative(None, vector, pad(few))]
     step = _STEP[precision(model.dtype) > 1e-5] / math.sqrt(float(np.mean(variances)))
-    slopes = []
-    for j, prompt in enumerate(prompts):
-        ends = [_log_probability(model, texts.row(j), prompt, vector, a) for a in (-step, step)]
-        slopes.append((ends[1] - ends[0]) / (2.0 * step))
-    return SampledTexts(log_p, np.concatenate(slopes), chosen, owners)
+    low, high = (
+        np.concatenate(_log_probabilities(model, texts, prompts, vector, a)) for a in (-step, step)
+    )
+    return SampledTexts(log_p, (high - low) / (2.0 * step), chosen, owners)
 
 
 def _at_norm(vector: Any) -> bool:
@@ -354,18 +352,29 @@ def _owners(texts: TokenBatch, prompts: Sequence[int]) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(lengths)), lengths)
 
 
-def _log_probability(
-    model: SteeredModel, row: TokenBatch, prompt: int, vector: Any = None, alpha: float = 0.0
-) -> Floats:
-    """Log-probabilities, (n, V), from which the tokens behind the prompt were chosen."""
-    if vector is None or alpha == 0.0:
-        with Normed(model) as out:
-            model.forward(row.ids, last_only=True)
-    else:
-        places = torch.ones(row.ids.shape, dtype=torch.bool)
-        if (vector[0] if isinstance(vector, list) else vector).apply == "last":
-            places[:, : prompt - 1] = False
-        with model.steered(vector, alpha, positions=places), Normed(model) as out:
-            model.forward(row.ids, last_only=True)
-    model.cost.add(1, row.ids.shape[1], 1.0)
-    return model.log_softmax(out.value[0, prompt - 1 : -1])
+def _chosen(texts: TokenBatch, prompts: Sequence[int]) -> NDArray[np.int64]:
+    rows = zip(texts.ids.numpy(), texts.last.tolist(), prompts, strict=True)
+    return np.concatenate([row[prompt : last + 1] for row, last, prompt in rows])
+
+
+def _log_probabilities(
+    model: SteeredModel, texts: TokenBatch, prompts: Sequence[int], vector: Any = None,
+    alpha: float = 0.0,
+) -> list[Floats]:  # fmt: skip
+    """Log-probabilities, (n, V) a text, from which the tokens behind its prompt were chosen."""
+    found, first = [], 0
+    for piece in texts.chunks(_TOGETHER):
+        starts = torch.as_tensor(prompts[first : first + piece.rows]) - 1
+        first += piece.rows
+        with ExitStack() as stack:
+            if vector is not None and alpha != 0.0:
+                places: torch.Tensor = torch.ones(piece.ids.shape, dtype=torch.bool)
+                if (vector[0] if isinstance(vector, list) else vector).apply == "last":
+                    places = torch.arange(piece.ids.shape[1]) >= starts[:, None]
+                stack.enter_context(model.steered(vector, alpha, positions=places))
+            out = stack.enter_context(Normed(model))
+            model.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
+        model.cost.add(piece.rows, piece.ids.shape[1], 1.0)
+        for row, start, end in zip(out.value, starts.tolist(), piece.last.tolist(), strict=True):
+            found.append(model.log_softmax(row[start:end]))
+    return found
