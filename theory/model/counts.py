@@ -82,7 +82,7 @@ def count_pairs(
     """
     try:
         context_list, token_list = list(contexts), list(tokens)
-    except TypeError as error:
+    except Exception as error:  # what a foreign iterable raises is its own affair
         raise ShapeError(
             f"contexts or tokens are no list ({error})", remedy="give one context for each token"
         ) from None
