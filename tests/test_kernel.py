@@ -213,6 +213,17 @@ class TestFunctions:
         assert not decide_equal(sqrt(q), a)
         assert not decide_equal(sqrt(r**2), r)
 
+    def test_a_root_of_what_may_vanish(self):
+        given = (Sign(r),)
+        assert decide_equal(
+            sqrt(r) ** 2 + sqrt(r), r * (1 + 1 / (r + 1)) - r / (r + 1) + sqrt(r), given
+        )
+        assert decide_equal(r ** Rational(3, 2), r * sqrt(r), given)
+        assert decide_sign(sqrt(r), given) == "0+"
+        with pytest.raises(Undecided):
+            decide_sign(1 / sqrt(r), given)  # r may be zero
+        assert not decide_equal(log(sqrt(r)), log(r) / 2, given)
+
     def test_hyperbolic(self):
         assert decide_equal(tanh(a), 2 / (1 + exp(-2 * a)) - 1)
         assert decide_equal(cosh(a) ** 2 - (exp(a) - exp(-a)) ** 2 / 4, Integer(1))

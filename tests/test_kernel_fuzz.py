@@ -34,7 +34,8 @@ ORDERS = {V - n: Sign(V - n), n - m: Sign(n - m), V - m: Sign(V - m)}
 
 def _range(source: random.Random, outer: list[Symbol]) -> tuple[Expr, Expr]:
     ends = [(0, V - 1), (0, n - 1), (n, V - 1), (0, m - 1), (m, n - 1), (n, m - 1)]
-    ends += [(0, o) for o in outer]
+    ends += [(n, n), (m, m)]  # one term
+    ends += [(low, o) for o in outer for low in (0, o)]
     low, high = source.choice(ends)
     return Integer(low) if low == 0 else low, high
 
