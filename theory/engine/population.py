@@ -219,7 +219,9 @@ class TiltedPopulation:
                 shared = Shared.of(log_p, log_odds, alpha[some], paired=paired)
                 place = slice(1) if paired else some
                 for result, (together, alone) in zip(results, functions, strict=True):
-                    values, good = together(shared)
+                    with np.errstate(invalid="ignore", over="ignore"):
+                        values, good = together(shared)
+                    good = good & np.isfinite(values)  # 0 times an exponential that overflowed
                     result[place, rows] = values.T
                     for i in np.flatnonzero(~good.all(axis=1)):
                         kept = np.flatnonzero(log_p[i] > -np.inf)
