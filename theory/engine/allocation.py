@@ -33,7 +33,7 @@ from steering_strength.theory.engine.inverse import bisect
 from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.validation import as_budget, as_tokens
-from steering_strength.theory.errors import BudgetError
+from steering_strength.theory.errors import BudgetError, ShapeError
 
 __all__ = ["SPENT", "Allocation", "allocate"]
 
@@ -163,8 +163,13 @@ def allocate(population: TiltedPopulation, tokens: ArrayLike, budget: float) -> 
         there, or T holds none or all of its support), or the budget is more than all of them can
         use: each is at its best before it is spent.
     ShapeError
-        For the tokens.
+        For the tokens, or what is no population.
     """
+    if not isinstance(population, TiltedPopulation):
+        raise ShapeError(
+            f"the population is a {type(population).__name__}",
+            remedy="give a TiltedPopulation: rows of log-probabilities with their log-odds",
+        )
     problem = _Problem.of(population, tokens, budget)
     table = problem.table()
     common = problem.common(table)
@@ -259,14 +264,15 @@ class _Problem:
     def table(self) -> _Table:
         """Gains and prices on one grid of strengths, as far out as they can matter."""
         roots = [abs(end) for end in self.ends]
-        end = 4.0 * max(roots)
+        end, growth = 4.0 * max(roots), 2.0
         while end < _LARGEST:
             table = _Table.of(
                 self, _nodes(_LOWEST * min(*roots, 1.0 / self.spread), end, self.spread)
             )
             if not table.open_ended():
                 break
-            end *= 2.0
+            end *= growth
+            growth = growth**2 if end > 1e3 * max(roots) else growth  # 20 tables to 1e300 at most
         else:
             raise BudgetError(
                 f"budget is {self.goal:.6g} nats: |alpha| would exceed {_LARGEST:g}",
@@ -325,7 +331,9 @@ class _Problem:
         if high >= _LARGEST:
             return self.point(alpha)
         # The price is at most quadratic in t: the root is good to 1e-11 of the budget.
-        return self.point(float(brentq(excess, 0.0, high, xtol=1e-300, rtol=4e-12)) * alpha)
+        # In [0, 1] it may be as small as the smallest float: a thousand halvings.
+        root = brentq(excess, 0.0, high, xtol=1e-300, rtol=4e-12, maxiter=5000)
+        return self.point(float(root) * alpha)
 
     def polished(self, table: _Table, start: Floats, *, spend: bool = True) -> _Point | None:
         """The stationary allocation near `start` that spends the budget; None if none is found.
