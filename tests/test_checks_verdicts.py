@@ -284,4 +284,4 @@ def test_an_interruption_is_one_line(
 
     monkeypatch.setattr(runner, "run", interrupted)
     assert main(["slope"]) == 130
-    assert capsys.readouterr().err == "interrupted; nothing was written\n"
+    assert capsys.readouterr().err == "interrupted; nothing half-written is left\n"

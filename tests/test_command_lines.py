@@ -46,7 +46,7 @@ def status_of(module: str, *arguments: str) -> int:
         ("theory", ["derive", "slope", "--all"], "either one id or --all", "try `derive tilting`"),
         ("theory", ["derive", "slope", "--latex", "--json"], "not allowed with", "--help"),
         ("theory", ["derive", "concept-than"], "'concept-than'", "did you mean concept-tanh"),
-        ("theory", ["derive", "xyzzy"], "unknown law 'xyzzy'", "known: ce-asymptote"),
+        ("theory", ["derive", "xyzzy"], "unknown law 'xyzzy'", "known: allocation"),
         ("proofs_check", ["concept-than"], "'concept-than'", "did you mean concept-tanh"),
         ("proofs_check", ["xyzzy"], "unknown statement 'xyzzy'", "known: advise-budget"),
         ("proofs_check", ["slope", "--examples", "0"], "'0'", "at least 1"),

@@ -308,9 +308,10 @@ def test_json_is_ascii(tmp_path: Path) -> None:
 
 
 WRITE_FOR_EVER = """
-import sys, numpy as np
+import signal, sys, numpy as np
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.files import staged
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 size, k = 20_000, 0
 print("ready", flush=True)
 while True:
@@ -338,7 +339,10 @@ def test_a_killed_writer_leaves_whole_files_and_the_next_start_sweeps(
             time.sleep(0.01)
         time.sleep(float(rng.uniform(0.0, 0.3)))
         process.send_signal(sign)
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        finally:
+            process.kill()
     odds = TiltedFamily.load(tmp_path / "family.npz").log_odds
     assert np.ptp(odds) == 0.0
     for name in ("a", "b"):

@@ -27,7 +27,13 @@ def test_the_command_writes_everything_into_one_folder(tmp_path, capsys):
     assert command.main(["--out", str(tmp_path / "out"), "--examples", "12", "--seed", "3"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     pictures = {f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png", "svg", "npz")}
-    assert names == pictures | {"report.html", "report.md", "derivations.json", "checks.json"}
+    assert names == pictures | {
+        "report.html",
+        "report.md",
+        "derivations.json",
+        "checks.json",
+        "formal",
+    }
     out = capsys.readouterr().out
     assert [f"[{k}/4]" in out for k in (1, 3, 4)] == [True] * 3
     checks = json.loads((tmp_path / "out" / "checks.json").read_text(encoding="utf-8"))

@@ -29,6 +29,9 @@ _EM = 100.0  # units of the outlines per em: the font size that TextToPath works
 _FONT = FontProperties(family="DejaVu Serif", math_fontfamily="cm", size=_EM)
 
 
+_COLUMN = 44.0  # em that fit into the report's column
+
+
 @dataclass
 class Typesetter:
     """Sets formulas that share one store of glyph outlines; one instance per page.
@@ -44,9 +47,14 @@ class Typesetter:
 
     def formula(self, latex: str, *, display: bool = False) -> str:
         """Inline SVG of `latex` (without dollar signs); its source as text if it cannot be set."""
-        lines = mathtext_lines(latex, display=display)
+        source = latex
         try:
-            drawn = [self._row(line) for line in lines]
+            while True:
+                drawn = [self._row(line) for line in mathtext_lines(source, display=display)]
+                rows = _broken(source) if display and _widest(drawn) > _COLUMN else source
+                if rows == source:
+                    break
+                source = rows
         except ValueError:  # mathtext's parse error: show the source rather than nothing
             return f'<code class="tex">{escape(latex)}</code>'
         kind = "math display" if display else "math"
@@ -133,6 +141,41 @@ _SPELLINGS = (
 _TALL = re.compile(r"\\d?frac|\\sum|\\prod|\\int|\\binom|\\lim\b")
 _FUNCTIONS = ("\\log", "\\exp", "\\tanh", "\\sinh", "\\cosh", "\\min", "\\max")
 _BIG = ("\\sum", "\\prod", "\\int", "\\lim")
+
+
+def _widest(drawn: list[str]) -> float:
+    return max(float(width) for row in drawn for width in re.findall(r"width:([\d.]+)em", row))
+
+
+_MARKS = re.compile(r"\\left|\\right|[{}()\[\]]|(?<= )(?:=|\\\w*eq|\\to|[-+<>])(?= )")
+
+
+def _broken(latex: str) -> str:
+    """A formula with its longest row in two, at a relation or a sign, outside brackets if any."""
+    rows = latex.split(r"\\")
+    row = max(rows, key=len)
+    at = _middle(row, r"{([\left", r"})]\right")
+    if at is None:  # brackets cannot grow across rows
+        plain = re.sub(r"\\(?:left|right)(?![A-Za-z])", "", row)
+        at = _middle(plain, "{", "}")
+        if at is None:
+            return latex
+        rows[rows.index(row)] = row = plain
+    rows[rows.index(row)] = rf"{row[:at]}\\ {row[at:]}"
+    return r"\\".join(rows)
+
+
+def _middle(row: str, opening: str, closing: str) -> int | None:
+    """The place of the relation or sign outside these brackets that is nearest to the middle."""
+    places, depth = [], 0
+    for found in _MARKS.finditer(row):
+        if found[0] in opening:
+            depth += 1
+        elif found[0] in closing:
+            depth -= 1
+        elif depth == 0 and found.start() > 1 and found[0] not in r"([)]\left\right":
+            places.append(found.start())
+    return min(places, key=lambda place: abs(2 * place - len(row)), default=None)
 
 
 def mathtext_lines(latex: str, *, display: bool = False) -> list[str]:

@@ -16,7 +16,7 @@ from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.formal import library as formal
 from steering_strength.proofs_check.verdict import Verdict, as_json, versions
 from steering_strength.theory.command_line import say
-from steering_strength.theory.files import staged, write_json, write_text
+from steering_strength.theory.files import output_folder, staged, write_json, write_text
 from steering_strength.theory.laws import CLAIMS, LAWS, Law
 from steering_strength.theory.laws.page import record
 
@@ -66,8 +66,9 @@ def _write(
     for name, data in (("derivations.json", derivations), ("checks.json", checks)):
         write_json(folder / name, data)
     text = report(content)
+    theorems = output_folder(folder / "formal")
     for name in formal.files():
-        write_text(folder / "formal" / name, (formal.FOLDER / name).read_text(encoding="utf-8"))
+        write_text(theorems / name, (formal.FOLDER / name).read_text(encoding="utf-8"))
     write_text(folder / "report.md", text)
     write_text(folder / "report.html", html_page(content, text, pictures))
 
