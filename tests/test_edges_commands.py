@@ -203,7 +203,7 @@ def test_no_arguments_end_in_a_traceback(
     assert not found, "\n".join(found)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.usefixtures("short_work")
 def test_no_arguments_end_in_a_traceback_at_length(

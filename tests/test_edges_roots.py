@@ -193,7 +193,7 @@ def test_nothing_hangs_or_turns_to_nan_at_the_edges() -> None:
     assert not [line for seed in range(300, 310) for line in problems(seed)]
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_nothing_hangs_or_turns_to_nan_at_the_edges_at_length() -> None:
     assert not [line for seed in range(10_000, 12_000) for line in problems(seed)]
 

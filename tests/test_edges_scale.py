@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MiB = 2**20
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_ten_million_tokens_take_a_minute_and_a_few_copies() -> None:
     size = 10_000_000
     rng = np.random.default_rng(0)
