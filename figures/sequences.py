@@ -3,7 +3,7 @@
 Left, the laws `sequence-ce` and `sequence-reverse` as a user meets them: 300 texts drawn without
 steering, the two divergences for all strengths with two standard errors, and beside them the truth,
 all 729 texts of the simulated model with their steered probabilities. Right, a small tree on which
- KL(P_alpha || P_0) falls where steering grows: a budget has three roots.
+KL(P_alpha || P_0) falls where steering grows: a budget has three roots.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ from steering_strength.theory.laws.kernel import (
 )
 from steering_strength.theory.laws.kernel.signs import real
 from steering_strength.theory.laws.notation import Named, unfold
-from steering_strength.theory.laws.printing import hypothesis, tex, text
+from steering_strength.theory.laws.printing import hypothesis, tex, text, worded
 from steering_strength.theory.laws.prose import plain
 from steering_strength.theory.laws.symbols import TOKENS, V
 
@@ -513,7 +513,7 @@ class Case(Claim):
 
     def _latex(self) -> str:
         when, otherwise = self._words(latex=True)
-        return rf"\text{{{self.name}}}\ \left[{when}; \text{{ else }} {otherwise}\right]"
+        return rf"{worded(self.name)}\ \left[{when}; \text{{ else }} {otherwise}\right]"
 
 
 @final

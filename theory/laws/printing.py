@@ -34,7 +34,7 @@ from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.laws.kernel.facts import Bounded, Fact, Given, Let, Sign
 
-__all__ = ["domain", "hypothesis", "tex", "text"]
+__all__ = ["domain", "hypothesis", "tex", "text", "worded"]
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ",
@@ -386,3 +386,10 @@ def _weight(f: Expr) -> tuple[int, object]:
     else:
         rank = 6
     return rank, default_sort_key(f)
+
+
+def worded(sentence: str) -> str:
+    r"""A sentence with formulas in dollars, as one formula: `M \text{ is constant}`."""
+    parts = sentence.split("$")
+    shown = (part if k % 2 else rf"\text{{{part}}}" for k, part in enumerate(parts) if part)
+    return "".join(shown)

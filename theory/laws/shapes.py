@@ -18,7 +18,7 @@ from sympy import Expr, S, Symbol, sympify
 
 from steering_strength.theory.laws.claims import Claim
 from steering_strength.theory.laws.instances import NoValueError, compare, mp_of, near, satisfied
-from steering_strength.theory.laws.printing import domain, tex, text
+from steering_strength.theory.laws.printing import domain, tex, text, worded
 
 __all__ = [
     "Along",
@@ -297,7 +297,7 @@ class _Counted(_OfFunction):
         return self._words(text)
 
     def _latex(self) -> str:
-        return rf"\text{{{self._words(tex)}}}"
+        return worded(self._words(tex))
 
     def _words(self, show: Callable[[Expr], str]) -> str:
         raise NotImplementedError
