@@ -162,7 +162,9 @@ def _step(step: Record, letters: Mapping[str, str], rules: Rules) -> str:
     by = f" [{label}, from {_words(', '.join(step['premises']))}]" if label else ""
     under = f" under {given}" if given else ""
     theorem, _, file = step["formal"].partition(" in ")
-    formal = rf"formally proved as \texttt{{{_typed(theorem)}}} in {file}" if theorem else ""
+    formal = (
+        rf"formally proved as \texttt{{{_typed(theorem)}}} in {_typed(file)}" if theorem else ""
+    )
     why = "; ".join(filter(None, (formal, _words(step["reason"]))))
     why = f": {why}" if why else ""
     return rf"\item {formula}{form} \emph{{{step['status']}}}{by}{under}{why}."
