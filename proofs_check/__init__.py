@@ -24,8 +24,9 @@ judged), `search`, `runner` and `verdict` (the judgement). Then `patch` and `mut
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from steering_strength import _on_first_use
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.conjectures import Judgement, conjecture
@@ -38,23 +39,16 @@ DEFAULT_EXAMPLES = 100
 """Instances per check."""
 
 _HOME = {
-    "conjectures": ("Judgement", "conjecture"),
-    "runner": ("reproduce", "run"),
-    "verdict": ("Verdict", "as_json", "write_json"),
+    "Judgement": "steering_strength.proofs_check.conjectures",
+    "Verdict": "steering_strength.proofs_check.verdict",
+    "as_json": "steering_strength.proofs_check.verdict",
+    "conjecture": "steering_strength.proofs_check.conjectures",
+    "reproduce": "steering_strength.proofs_check.runner",
+    "run": "steering_strength.proofs_check.runner",
+    "write_json": "steering_strength.proofs_check.verdict",
 }
 
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(f"steering_strength.proofs_check.{module}"), name)
-    raise AttributeError(
-        f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
-    )
-
-
-def __dir__() -> list[str]:
-    return sorted(set(__all__) | set(globals()))
+__getattr__, __dir__ = _on_first_use(__name__, _HOME)
 
 
 if __name__ == "proofs_check":  # in a checkout

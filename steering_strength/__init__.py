@@ -21,7 +21,7 @@ from importlib.util import find_spec as found
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
     from steering_strength.theory import (
@@ -46,16 +46,30 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module("steering_strength.theory"), name)
-    raise AttributeError(
-        f"module 'steering_strength' has no attribute {name!r}; it has {', '.join(__all__)}"
-    )
+def _on_first_use(
+    package: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a package whose names are loaded on first use.
+
+    `homes` maps a name to its module, as in ``from MODULE import NAME``.
+    """
+
+    def attribute(name: str) -> Any:
+        if name in homes:
+            return getattr(import_module(homes[name]), name)
+        raise AttributeError(
+            f"module {package!r} has no attribute {name!r}; it has {', '.join(homes)}"
+        )
+
+    def names() -> list[str]:
+        return sorted({*homes, *vars(sys.modules[package])})
+
+    return attribute, names
 
 
-def __dir__() -> list[str]:
-    return sorted(set(__all__) | set(globals()))
+__getattr__, __dir__ = _on_first_use(
+    __name__, {name: "steering_strength.theory" for name in __all__ if name != "__version__"}
+)
 
 
 class _ShortNames(MetaPathFinder, Loader):

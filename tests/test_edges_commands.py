@@ -189,32 +189,22 @@ def soak(
     return found
 
 
+@pytest.mark.parametrize(
+    ("draws", "seed"), [(40, 0), pytest.param(1500, 1, marks=pytest.mark.soak)]
+)
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.usefixtures("short_work")
 def test_no_arguments_end_in_a_traceback(
     module: str,
+    draws: int,
+    seed: int,
     parsers: list[Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = soak(module, 40, 0, parsers, capfd)
-    assert not found, "\n".join(found)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("module", MODULES)
-@pytest.mark.usefixtures("short_work")
-def test_no_arguments_end_in_a_traceback_at_length(
-    module: str,
-    parsers: list[Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = soak(module, 1500, 1, parsers, capfd)
+    found = soak(module, draws, seed, parsers, capfd)
     assert not found, "\n".join(found)
 
 

@@ -23,8 +23,9 @@ two derivations stay independent; names below are loaded on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from steering_strength import _on_first_use
 
 if TYPE_CHECKING:
     from steering_strength.theory.advice import advise
@@ -53,16 +54,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(
-        f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
-    )
-
-
-def __dir__() -> list[str]:
-    return sorted(set(__all__) | set(globals()))
+__getattr__, __dir__ = _on_first_use(__name__, _HOME)
 
 
 if __name__ == "theory":  # in a checkout
