@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -68,4 +69,11 @@ def save_arrays(path: Path, record: object, metadata: Mapping[str, object]) -> N
 def save_picture(canvas: Canvas, path: Path) -> None:
     """Write one picture; its format is the file's suffix, its bytes depend on nothing else."""
     kind = path.suffix.removeprefix(".")
-    canvas.savefig(path, format=kind, metadata=_METADATA[kind])
+    # The library that cuts fonts for PDF narrates, and wonders how old Matplotlib's own fonts are.
+    fonts = logging.getLogger("fontTools")
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        canvas.savefig(path, format=kind, metadata=_METADATA[kind])
+    finally:
+        fonts.setLevel(level)

@@ -348,9 +348,8 @@ def _files(app: Sphinx) -> None:
     """Figures with their arrays, the report's style, and the explorer, next to the pages."""
     folder = Path(app.outdir) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    # Sphinx lets every library speak: one narrates each subset of a font, one each notebook.
-    for talkative in ("fontTools", "traitlets"):
-        logging.logging.getLogger(talkative).setLevel("WARNING")
+    # Sphinx lets every library speak, and this one narrates each notebook.
+    logging.logging.getLogger("traitlets").setLevel("WARNING")
     for each in FIGURES.values():
         each.write(folder, FORMATS)
     theorems_there = output_folder(Path(app.outdir) / "formal")
