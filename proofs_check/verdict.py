@@ -61,7 +61,7 @@ class Verdict:
     claim : str
         The statement in one line.
     examples : int
-        Instances looked at; steps of the derivation for "symbolic".
+        Instances looked at; steps of the derivation for "symbolic", theorems for "formal".
     max_error : float or None
         Worst disagreement in units of its tolerance; None where nothing is measured.
     counterexample : str or None
@@ -90,12 +90,17 @@ class Verdict:
             return True
         return self.status != "refuted" if self.expected else self.status == "refuted"
 
+    @property
+    def counted(self) -> str:
+        """What it rests on: ``1 step``, ``5 theorems``, ``100 instances``."""
+        noun = {"symbolic": "step", "formal": "theorem"}.get(self.method, "instance")
+        return f"{self.examples:,} {noun}" + ("" if self.examples == 1 else "s")
+
     def __str__(self) -> str:
         """Return a summary: what was decided, how, and the counterexample as code."""
-        looked = "steps" if self.method == "symbolic" else "examples"
         lines = [f"{self.id} ({self.method}): {self.status}", f"  {self.claim}"]
         worst = "" if self.max_error is None else f", worst error {self.max_error:.2g} tolerances"
-        lines.append(f"  {self.examples} {looked}{worst}, {self.seconds:.1f} s")
+        lines.append(f"  {self.counted}{worst}, {self.seconds:.1f} s")
         if not self.as_it_should_be:
             lines.append("  NOT as it should be")
         if self.note:
@@ -177,9 +182,7 @@ def _status(verdict: Verdict) -> str:
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
-    count = str(verdict.examples)
-    if verdict.method == "symbolic":
-        count += " step" if verdict.examples == 1 else " steps"
+    count = verdict.counted if verdict.method == "symbolic" else str(verdict.examples)
     return (
         verdict.id,
         verdict.method,

@@ -271,7 +271,7 @@ def badges(s: Statement) -> str:
             continue  # the steps above say the same, one by one
         status = main_status(verdict)
         if verdict.id == s.id or status != "passed":
-            found.append(f"**{status}** {_count(verdict.examples, _noun(verdict))}")
+            found.append(f"**{status}** {verdict.counted}")
     if not all(verdict.as_it_should_be for verdict in s.readings):
         found.append("**a false reading was not refuted**")
     return " ".join(found)
@@ -544,16 +544,11 @@ def main_status(verdict: Verdict) -> str:
     return "REFUTED" if verdict.expected else "not refuted"
 
 
-def _noun(verdict: Verdict) -> str:
-    return "step" if verdict.method == "symbolic" else "instance"
-
-
 def _scope(verdict: Verdict) -> str:
     """On what a verdict rests: how many instances, and how close they came to the tolerance."""
-    text = _count(verdict.examples, _noun(verdict))
     if verdict.max_error is None or not verdict.expected:
-        return text  # a counterexample is as wrong as it likes
-    return f"{text}, worst error {verdict.max_error:.2g} of its tolerance"
+        return verdict.counted  # a counterexample is as wrong as it likes
+    return f"{verdict.counted}, worst error {verdict.max_error:.2g} of its tolerance"
 
 
 def _count(number: int, noun: str) -> str:
