@@ -233,7 +233,7 @@ def test_any_terminal_takes_the_answer(environment: dict[str, str]) -> None:
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["list --json", "--help"])
+@pytest.mark.parametrize("command", ["derive slope --json", "--help"])
 def test_a_full_or_closed_output_is_one_line_or_nothing(command: str) -> None:
     done = shell(f"{command} >/dev/full")
     assert done.returncode == 2
@@ -246,4 +246,4 @@ def test_a_full_or_closed_output_is_one_line_or_nothing(command: str) -> None:
 
 
 def test_json_on_a_terminal_is_ascii() -> None:
-    assert shell("list --json").stdout.isascii()
+    assert shell("derive slope --json").stdout.isascii()

@@ -238,16 +238,15 @@ print(sorted(name for name in sys.modules if name.startswith("steering_strength.
     assert run_without(("sympy", "mpmath"), code) == "[]\n"
 
 
-def test_every_law_is_derived_without_numpy() -> None:
-    code = """
+@pytest.mark.parametrize("laws", ["['slope']", pytest.param("LAWS", marks=pytest.mark.long)])
+def test_a_law_is_derived_without_numpy(laws: str) -> None:
+    code = f"""
 from steering_strength.theory import LAWS
-for name, law in LAWS.items():
-    law.prove()
-print(len(LAWS), [m for m in ("engine", "model") if f"steering_strength.theory.{m}" in sys.modules])
+for name in {laws}:
+    LAWS[name].prove()
+print([m for m in ("engine", "model") if f"steering_strength.theory.{{m}}" in sys.modules])
 """
-    count, rest = run_without(("numpy", "scipy"), code).split(" ", 1)
-    assert int(count) > 0
-    assert rest == "[]\n"
+    assert run_without(("numpy", "scipy"), code) == "[]\n"
 
 
 def test_the_oracles_import_without_numpy_sympy_and_theory() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from steering_strength import __version__
 from steering_strength.theory.command_line import Parser, finish, say
@@ -45,51 +45,52 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(arguments: argparse.Namespace) -> str:
+def _run(arguments: argparse.Namespace) -> Iterator[str]:
+    """What to print, in parts: a law's line as soon as it is derived."""
     from steering_strength.theory.laws import CLAIMS, LAWS
     from steering_strength.theory.laws.page import latex_document
     from steering_strength.theory.laws.prose import plain
 
+    known = {**LAWS, **CLAIMS}
     if arguments.command == "graph":
         from steering_strength.theory.laws.graph import dot, tree
 
-        return dot(LAWS) if arguments.dot else tree(LAWS)
-    if arguments.command == "list":
-        if arguments.json:
-            return json.dumps(
-                [{k: law.record()[k] for k in ("id", "title", "source", "status", "expected")}
-                 for law in (*LAWS.values(), *CLAIMS.values())],
-                indent=2)  # fmt: skip
-        width = max(map(len, (*LAWS, *CLAIMS)))
-        return "\n".join(
-            [
-                f"{law.id:<{width}}  {law.status()!s:<18}  {plain(law.title)}"
-                for law in LAWS.values()
-            ]
-            + ["", "claims that are false, refuted by an instance:"]
-            + [f"{c.id:<{width}}  {c.status()!s:<18}  {plain(c.title)}" for c in CLAIMS.values()]
-        )
-    if (arguments.id is None) != arguments.all:
+        yield dot(LAWS) if arguments.dot else tree(LAWS)
+    elif arguments.command == "list" and arguments.json:
+        keys = ("id", "title", "source", "status", "expected")
+        rows = [{key: law.record()[key] for key in keys} for law in known.values()]
+        yield json.dumps(rows, indent=2)
+    elif arguments.command == "list":
+        width = max(map(len, known))
+        for law in known.values():
+            if law.id == next(iter(CLAIMS), None):
+                yield "\nclaims that are false, refuted by an instance:"
+            yield f"{law.id:<{width}}  {law.status()!s:<18}  {plain(law.title)}"
+    elif (arguments.id is None) != arguments.all:
         raise SteeringError(
             "derive takes either one id or --all", remedy="try `derive tilting` or `derive --all`"
         )
-    known = {**LAWS, **CLAIMS}
-    if not arguments.all and arguments.id not in known:
+    elif not arguments.all and arguments.id not in known:
         raise UnknownNameError("law", arguments.id, known)
-    laws = list(known.values()) if arguments.all else [known[arguments.id]]
-    if arguments.latex:
-        return latex_document(*laws)
-    if arguments.json:
-        records = [law.record() for law in laws]
-        return json.dumps(records if arguments.all else records[0], indent=2)
-    return f"\n\n{'-' * 96}\n\n".join(law.text() for law in laws)
+    else:
+        laws = list(known.values()) if arguments.all else [known[arguments.id]]
+        if arguments.latex:
+            yield latex_document(*laws)
+        elif arguments.json:
+            records = [law.record() for law in laws]
+            yield json.dumps(records if arguments.all else records[0], indent=2)
+        else:
+            for number, law in enumerate(laws):
+                rule = f"\n{'-' * 96}\n\n" if number else ""
+                yield rule + law.text()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 on a mistake of the caller (one line on stderr)."""
 
     def work() -> int:
-        say(_run(_parser().parse_args(argv)))
+        for part in _run(_parser().parse_args(argv)):
+            say(part)
         return 0
 
     return finish(work)
