@@ -23,7 +23,6 @@ from steering_strength.figures.style import (
     INK,
     LAW,
     LIMIT,
-    ORANGE,
     SIMULATION,
     label_ends,
 )
@@ -142,8 +141,9 @@ def draw(record: AllocationCurves, axes: Sequence[Axes]) -> dict[str, list[Artis
     """Left the gains over the budget, right the strengths over beta."""
     left, right = axes
     artists: dict[str, list[Artist]] = {"law": [], "simulation": [], "bound": [], "strength": []}
-    for k, (values, colour) in enumerate(((record.adaptive, BLUE), (record.common, ORANGE))):
-        (line,) = left.plot(record.budget, values, color=colour, **LAW)
+    looks = ((record.adaptive, BLUE, "-"), (record.common, INK, (0, (6, 1.6))))
+    for k, (values, colour, dashes) in enumerate(looks):
+        (line,) = left.plot(record.budget, values, color=colour, linestyle=dashes, **LAW)
         (rings,) = left.plot(
             record.budget[::3], record.simulated[::3, k], color=colour, **SIMULATION
         )
@@ -161,27 +161,22 @@ def draw(record: AllocationCurves, axes: Sequence[Axes]) -> dict[str, list[Artis
     label_ends(
         left,
         [
+            ("small-budget law", float(record.first_order[near][-1]), GREY),
             ("one per prompt", float(record.adaptive[-1]), BLUE),
-            ("one for all", float(record.common[-1]), ORANGE),
+            ("one for all", float(record.common[-1]), INK),
         ],
     )
     left.set_title(f"small budgets: {record.ratio:.2f} times, law {record.predicted:.2f}")
     # In units of sqrt(2 B) the rule for small budgets is one line.
     scaled = record.alpha / np.sqrt(2.0 * record.shown)[:, None]
-    last = int(record.regression.argmax())
-    for values, budget, colour in zip(scaled, record.shown, (GREY, BLUE), strict=True):
-        dots = right.scatter(record.regression, values, s=16, color=colour, linewidths=0, zorder=3)
+    looks = ((scaled[0], GREY, "s"), (scaled[1], BLUE, "o"))
+    for (values, colour, mark), budget in zip(looks, record.shown, strict=True):
+        dots = right.scatter(
+            record.regression, values, s=16, color=colour, marker=mark, linewidths=0, zorder=3,
+            label=f"B = {budget:.3g} nats",
+        )  # fmt: skip
         artists["strength"].append(dots)
-        place = (float(record.regression[last]), float(values[last]))
-        right.annotate(
-            f"{budget:.3g} nats",
-            place,
-            xytext=(7, 0),
-            textcoords="offset points",
-            color=colour,
-            va="center",
-            annotation_clip=False,
-        )
+    right.legend(loc="upper left", handletextpad=0.2)
     span = np.array([min(float(record.regression.min()), 0.0), float(record.regression.max())])
     right.plot(
         span, span * np.sqrt(2.0 * record.budget[0]) / record.first_order[0], color=INK, **LIMIT

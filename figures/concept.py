@@ -18,10 +18,10 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, FloatArray, paper_example
 from steering_strength.figures.style import (
-    LAW,
     LIMIT,
     SIMULATION,
     concept_colours,
+    concept_line,
     label_at,
     shown,
     strength_axis,
@@ -109,7 +109,7 @@ def draw(record: ConceptCurves, ax: Axes, *, explain: bool = True) -> dict[str, 
     every = 25 if explain else 50
     colours = concept_colours(record.target, len(record.concepts))
     for c, (name, colour) in enumerate(zip(record.concepts, colours, strict=True)):
-        (line,) = ax.plot(record.alpha, law[:, c], color=colour, **LAW)
+        (line,) = ax.plot(record.alpha, law[:, c], **concept_line(colour))
         (rings,) = ax.plot(
             record.alpha,
             simulated[:, c],

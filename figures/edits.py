@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from steering_strength.figures.instances import FloatArray, paper_example
-from steering_strength.figures.style import GREY, INK, SIMULATION, concept_colours
+from steering_strength.figures.style import GREY, INK, SIMULATION, concept_colours, concept_mark
 from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 from steering_strength.theory.engine import Ablation, Addition, Clamp, Conditional
 
@@ -112,15 +112,20 @@ def draw(record: EditCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
     """Left the strengths, right the prices, one row per edit; bars are means, rings simulated."""
     left, right = axes
     colours = concept_colours(0, int(record.concept.max()) + 1)
-    inks = [colours[int(c)] for c in record.concept]
     # Contexts above each other in their order, so that no dot hides another.
     lift = np.linspace(-0.3, 0.3, record.concept.size)
     artists: dict[str, list[Artist]] = {"strength": [], "price": [], "simulation": [], "mean": []}
     for row in range(len(record.edits)):
         heights = row + lift
-        dots: dict[str, Any] = {"c": inks, "linewidths": 0, "zorder": 3}
-        artists["strength"].append(left.scatter(record.strength[row], heights, s=14, **dots))
-        artists["price"].append(right.scatter(record.price[row], heights, s=14, **dots))
+        for c, colour in enumerate(colours):
+            own = record.concept == c
+            look: dict[str, Any] = {"color": colour, "marker": concept_mark(colour), "s": 16}
+            for name, ax, values in (
+                ("strength", left, record.strength), ("price", right, record.price)
+            ):  # fmt: skip
+                artists[name].append(
+                    ax.scatter(values[row, own], heights[own], linewidths=0, zorder=3, **look)
+                )
         (rings,) = right.plot(
             record.simulated[row], heights, color=GREY, **{**SIMULATION, "zorder": 2}
         )
@@ -138,6 +143,6 @@ def draw(record: EditCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
     left.axvline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
     left.set_xlabel(r"strength $c_j$  (in steering vectors)")
     right.set_xlabel(r"price $\mathrm{KL}(p_j \parallel p_j')$  (nats)")
-    left.set_title("one dot per context, coloured by its concept")
+    left.set_title("one mark per context; its concept: colour, shape")
     right.set_title("bars: mean; rings: simulated model")
     return artists

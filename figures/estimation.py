@@ -172,13 +172,15 @@ def draw(record: EstimationCurves, axes: Sequence[Axes]) -> dict[str, list[Artis
     left.set_ylabel(rf"$\alpha$ that spends {record.budget:g} nats")
     left.set_title("over draws of the texts: median, 95 %")
     artists["covered"] = [*middle.plot(n, 100 * record.covered, color=GREEN, marker="o", **LAW)]
-    artists["naive"] = [*middle.plot(n, 100 * record.naive, color=ORANGE, marker="o", **LAW)]
+    artists["naive"] = [
+        *middle.plot(n, 100 * record.naive, color=INK, marker="s", linestyle=(0, (6, 1.6)), **LAW)
+    ]
     middle.axhline(95.0, color=GREY, **LIMIT)
-    green, orange = (float(100 * row[k]) for row, k in ((record.covered, 3), (record.naive, 1)))
-    label_at(middle, "interval of 1/α,\nbias removed", (n[3], green), (0, -44), color=GREEN)
-    label_at(middle, "α ± 1.96 s.e.", (n[1], orange), (6, -14), color=ORANGE)
+    inside, naive = (float(100 * row[k]) for row, k in ((record.covered, 3), (record.naive, 1)))
+    label_at(middle, "interval of 1/α,\nbias removed", (n[3], inside), (0, -44), color=GREEN)
+    label_at(middle, "α ± 1.96 s.e.", (n[1], naive), (6, -14), color=INK)
     middle.set_ylim(0, 102)
-    middle.set_ylabel("intervals that hold the green line  (%)")
+    middle.set_ylabel(r"intervals that hold the true $\alpha$  (%)")
     middle.set_title("from the texts at hand alone")
     for ax in (left, middle):
         ax.set_xscale("log")
@@ -189,12 +191,15 @@ def draw(record: EstimationCurves, axes: Sequence[Axes]) -> dict[str, list[Artis
     artists["first order"] = [*right.plot([-reach, reach], [-reach, reach], color=INK, **LAW)]
     artists["refitted"] = [
         line
-        for k, colour in enumerate((BLUE, ORANGE))
-        for line in right.plot(record.predicted[k], record.refitted[k], color=colour, **SIMULATION)
+        for k, (name, colour, mark) in enumerate((("P", BLUE, "o"), ("N", ORANGE, "s")))
+        for line in right.plot(
+            record.predicted[k],
+            record.refitted[k],
+            color=colour,
+            **{**SIMULATION, "marker": mark, "label": f"texts of {name}"},
+        )
     ]
-    for k, (name, colour) in enumerate((("P", BLUE), ("N", ORANGE))):
-        right.text(0.95, 0.15 - 0.09 * k, f"texts of {name}", color=colour, fontsize=8.5,
-                   ha="right", transform=right.transAxes)  # fmt: skip
+    right.legend(handles=artists["refitted"], loc="lower right", handletextpad=0.2)
     right.set_xlabel(r"change of $1/\alpha$ without one text, first order")
     right.text(0.05, 0.86, "every refit lies above:\n1/α is convex in $M$", color=GREY,
                fontsize=8.5, transform=right.transAxes)  # fmt: skip

@@ -209,7 +209,8 @@ FIGURES: dict[str, Figure] = {
             caption=(
                 "Four edits of the same direction in forty contexts. Addition has one strength, an "
                 "ablation or a clamp as many as there are contexts; each price lies where its "
-                "strength puts it on the curve of its context."
+                "strength puts it on the curve of its context. Blue circles are contexts of the "
+                "target concept, orange squares and brown triangles of the two others."
             ),
             source="beyond arXiv:2602.02712, Sec. 6",
             laws=("operator",),
@@ -246,10 +247,10 @@ FIGURES: dict[str, Figure] = {
             title="Strength that adapts to the prompt",
             caption=(
                 "Forty prompts, one steering vector. Left: what a budget buys with one strength "
-                "per prompt and with one for all; green dots: no allocation gains more; grey "
-                "dots: the law for small budgets; rings: the steered model itself. Right: the "
-                "strengths, for small budgets proportional to the slope of the target on the "
-                "log-odds."
+                "per prompt and with one for all; rings: the steered model itself; dotted: the "
+                "law for small budgets, and (green, hidden by the blue line where the two meet) "
+                "what no allocation exceeds. Right: the strengths, for small budgets proportional "
+                "to the slope of the target on the log-odds."
             ),
             source="beyond arXiv:2602.02712, Sec. 6 (conclusion)",
             laws=("allocation",),
@@ -263,8 +264,8 @@ FIGURES: dict[str, Figure] = {
             caption=(
                 "Left: what steering costs per text of six tokens, for all strengths, from 300 "
                 "texts drawn without steering, with two standard errors; rings: the steered "
-                "model itself. Right: the reverse divergence of whole texts is not monotone; "
-                "triangles: the roots of one budget."
+                "model itself. Solid: KL(P_0 || P_alpha), dashed: its reverse. Right: the reverse "
+                "divergence of whole texts is not monotone; triangles: the roots of one budget."
             ),
             source="arXiv:2602.02712, Sec. 6 (conclusion), and beyond it",
             laws=("sequence-ce", "sequence-reverse", "sequence-weights"),

@@ -113,7 +113,14 @@ def draw(record: GreedyCurves, ax: Axes) -> dict[str, list[Artist]]:
             **{**LAW, "linewidth": 2.4},
         )  # fmt: skip
         bar = ax.axvspan(
-            first, last, 0.0, 0.06, facecolor=colours[token], edgecolor="white", linewidth=1.2
+            first,
+            last,
+            0.0,
+            0.06,
+            facecolor=colours[token],
+            edgecolor="white",
+            linewidth=1.2,
+            zorder=4,
         )
         artists["best"].append(bold)
         artists["wins"].append(bar)

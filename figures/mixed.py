@@ -14,7 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import FloatArray
-from steering_strength.figures.style import BLUE, GREEN, LAW, SIMULATION, label_ends
+from steering_strength.figures.style import BLUE, GREY, LAW, SIMULATION, label_ends
 from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 from steering_strength.theory.model.mixed import mixed_log_odds
 
@@ -79,7 +79,7 @@ def draw(record: MixedCurves, ax: Axes) -> dict[str, list[Artist]]:
     """A line for each token, a mark where its sign flips, shaded where the signs differ."""
     artists: dict[str, list[Artist]] = {"law": [], "simulation": [], "flips": [], "between": []}
     band = ax.axvspan(
-        record.flips.min(), record.flips.max(), color=GREEN, alpha=0.15, linewidth=0, zorder=0
+        record.flips.min(), record.flips.max(), color=GREY, alpha=0.18, linewidth=0, zorder=0
     )
     artists["between"].append(band)
     for z, opacity in enumerate(np.linspace(0.4, 1.0, record.ratio.size)):

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from steering_strength.figures.instances import BoolArray, Example, FloatArray, paper_example
 from steering_strength.figures.style import (
-    LAW,
     LIMIT,
     PEAK,
     SIMULATION,
     concept_colours,
+    concept_line,
     label_at,
     label_ends,
     shown,
@@ -162,7 +162,7 @@ def _curves(record: TokenCurves, ax: Axes, rings: int, **options: bool) -> dict[
     for z in range(count):
         colour = _colour(record, z)
         step = (len(record.alpha) - 1) // (rings if height[z] > 0.1 else rings // 3)
-        artists["law"] += ax.plot(record.alpha, record.law[:, z], color=colour, **LAW)
+        artists["law"] += ax.plot(record.alpha, record.law[:, z], **concept_line(colour))
         artists["simulation"] += ax.plot(
             record.alpha,
             record.simulated[:, z],

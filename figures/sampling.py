@@ -15,13 +15,10 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, FloatArray, paper_example
 from steering_strength.figures.style import (
-    AMBER,
     BLUE,
+    INK,
     LAW,
-    ORANGE,
-    PLUM,
     SIMULATION,
-    label_ends,
     shown,
     strength_axis,
 )
@@ -97,9 +94,22 @@ def curves(
 def draw(record: SamplingCurves, ax: Axes) -> dict[str, list[Artist]]:
     """A line for each way, rings for the simulation."""
     artists: dict[str, list[Artist]] = {"law": [], "simulation": []}
-    colours = (AMBER, BLUE, PLUM, ORANGE)
-    for k, colour in enumerate(colours):
-        (line,) = ax.plot(record.alpha, record.law[:, k], color=colour, **LAW)
+    # All of it is the target's probability, so all of it is blue, but for the kept norm in ink.
+    looks = (
+        (BLUE, (0, (2, 1.2))),
+        (BLUE, "-"),
+        (BLUE, (0, (7, 1.6))),
+        (INK, (0, (7, 1.6, 2, 1.6))),
+    )
+    for k, (colour, dashes) in enumerate(looks):
+        (line,) = ax.plot(
+            record.alpha,
+            record.law[:, k],
+            color=colour,
+            linestyle=dashes,
+            label=record.ways[k],
+            **LAW,
+        )
         (rings,) = ax.plot(
             record.alpha, record.simulated[:, k], markevery=30, color=colour, **SIMULATION
         )
@@ -109,11 +119,7 @@ def draw(record: SamplingCurves, ax: Axes) -> dict[str, list[Artist]]:
     ax.set_ylim(-0.03, 1.05)
     ax.set_ylabel(r"probability of the target concept, $F_T(\alpha)$")
     ax.set_title(f"context {shown(record.context)}; rings: simulated model")
-    label_ends(
-        ax,
-        [
-            (way, float(height), colour)
-            for way, height, colour in zip(record.ways, record.law[-1], colours, strict=True)
-        ],
+    ax.legend(
+        handles=artists["law"], loc="lower right", bbox_to_anchor=(1.0, 0.12), handlelength=3.6
     )
     return artists

@@ -17,10 +17,10 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import FloatArray
 from steering_strength.figures.style import (
-    GREEN,
     GREY,
     INK,
     LAW,
+    LIMIT,
     PEAK,
     SIMULATION,
     label_at,
@@ -133,17 +133,20 @@ def draw(record: TextCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
     artists: dict[str, list[Artist]] = {"law": [], "band": [], "simulation": []}
     names = (r"KL$(P_0\,\|\,P_\alpha)$", r"KL$(P_\alpha\,\|\,P_0)$")
     places = ((0.72, (-8, 4), "right"), (0.55, (10, -10), "left"))
-    for k, colour in enumerate((INK, GREEN)):
+    # Prices are drawn in ink; the reverse one is dashed.
+    for k, (colour, dashes) in enumerate(((INK, "-"), (GREY, (0, (6, 1.6))))):
         value, error = record.estimate[k], record.error[k]
         rings = {**SIMULATION, "color": colour, "clip_on": True}
-        artists["law"] += left.plot(record.alpha, value, color=colour, **LAW)
+        artists["law"] += left.plot(record.alpha, value, color=colour, linestyle=dashes, **LAW)
         artists["band"].append(
             left.fill_between(
                 record.alpha, value - 2 * error, value + 2 * error, color=colour, alpha=0.2, lw=0
             )
         )
         artists["simulation"] += left.plot(record.rings, record.simulated[k], **rings)
-        artists["law"] += right.plot(record.tree_alpha, record.law[k], color=colour, **LAW)
+        artists["law"] += right.plot(
+            record.tree_alpha, record.law[k], color=colour, linestyle=dashes, **LAW
+        )
         artists["simulation"] += right.plot(
             record.tree_alpha[::_RINGS], record.tree_simulated[k, ::_RINGS], **rings
         )
@@ -158,8 +161,9 @@ def draw(record: TextCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
         left,
         f"{round(_TEXTS * record.size[0])} of {_TEXTS} texts\ncount here",
         (float(record.alpha[0]), float(record.estimate[1, 0])),
-        (8, -120),
-        color=GREEN,
+        (8, -140),
+        color=GREY,
+        bbox=None,
     )
     _roots(record, right, artists)
     return artists
@@ -172,10 +176,10 @@ def _roots(record: TextCurves, ax: Axes, artists: dict[str, list[Artist]]) -> No
     level = 0.5 * float(reverse[trough] + reverse[:trough].max())
     strength_axis(ax, record.tree_alpha)
     ax.set_ylim(0.0, 1.25 * float(reverse.max()))
-    artists["budget"] = [ax.axhline(level, color=GREY, linewidth=1.0, linestyle=(0, (4, 3)))]
+    artists["budget"] = [ax.axhline(level, color=GREY, **LIMIT)]
     crossed = np.flatnonzero(np.diff(np.sign(reverse - level)))
     at = record.tree_alpha[crossed]
-    artists["roots"] = [*ax.plot(at, np.full(at.size, level), color=GREEN, **PEAK)]
+    artists["roots"] = [*ax.plot(at, np.full(at.size, level), color=INK, **PEAK)]
     end = (float(record.tree_alpha[-1]), level)
     text = f"a budget of {level:.2f} nats: {at.size} roots"
     label_at(ax, text, end, (-4, -18), color=GREY, ha="right")

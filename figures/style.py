@@ -1,12 +1,13 @@
 """House style: one look for every picture, the same on every machine.
 
-Colours are those of Okabe and Ito, distinguishable with every common form of colour
-blindness; **the target concept is blue, other concepts are orange, amber, plum and grey in their
-order** (`concept_colours`; as in the paper, off-target is warm), green is kept for what is
-guaranteed or advised, and prices, which belong to no concept, are drawn in ink. A law is a line
-and a simulation always a ring on it, so a reader can tell derivation from experiment
-without a legend. Matplotlib's defaults are restored before the style is laid over them:
-a private `matplotlibrc` changes nothing, and the bundled DejaVu fonts need no installation.
+**The target concept is blue, other concepts are orange, brown, plum and grey in their order**
+(`concept_colours`; as in the paper, off-target is warm), green is kept for what is guaranteed or
+advised, and prices, which belong to no concept, are drawn in ink. Who sees no red or no green tells
+orange from brown by lightness, and each concept has a line and a mark of its own as well
+(`concept_line`, `concept_mark`). A law is a line and a simulation always a ring on it, so a reader
+can tell derivation from experiment without a legend. Matplotlib's defaults are restored before the
+style is laid over them: a private `matplotlibrc` changes nothing, and the bundled DejaVu fonts need
+no installation.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from matplotlib.text import Annotation, Text
 from numpy.typing import ArrayLike
 
 __all__ = [
-    "AMBER",
     "BLUE",
+    "BROWN",
     "GREEN",
     "GREY",
     "INK",
@@ -36,6 +37,8 @@ __all__ = [
     "PEAK",
     "SIMULATION",
     "concept_colours",
+    "concept_line",
+    "concept_mark",
     "label_at",
     "label_ends",
     "shown",
@@ -47,8 +50,8 @@ __all__ = [
 
 BLUE = "#0072B2"  # target
 ORANGE = "#D55E00"  # off-target
-AMBER = "#B37400"  # a second off-target concept: the palette's orange, darkened to 3.9:1 on white
-PLUM = "#8F4A7A"  # a third
+BROWN = "#7A4B00"  # a second: far darker than orange, since without red or green both are olive
+PLUM = "#8F4A7A"  # a third off-target concept
 SLATE = "#4D4D4D"  # all further ones
 GREEN = "#007A5A"  # a bound that is guaranteed: the palette's green, darkened likewise
 GREY = "#6B6B6B"
@@ -123,8 +126,19 @@ def style() -> Iterator[None]:
 
 def concept_colours(target: int, count: int) -> list[str]:
     """The colour of each of `count` concepts, the same in every picture."""
-    others = iter((ORANGE, AMBER, PLUM))
+    others = iter((ORANGE, BROWN, PLUM))
     return [BLUE if c == target else next(others, SLATE) for c in range(count)]
+
+
+def concept_line(colour: str) -> dict[str, Any]:
+    """How the law of the concept of that colour is drawn: no two are told apart by hue alone."""
+    dashes = {ORANGE: (0, (8, 1.6)), BROWN: (0, (3.2, 1.4)), PLUM: (0, (8, 1.6, 1.6, 1.6))}
+    return {**LAW, "color": colour, "linestyle": dashes.get(colour, "-"), "dash_capstyle": "butt"}
+
+
+def concept_mark(colour: str) -> str:
+    """The mark of that concept where points are drawn and no lines."""
+    return {ORANGE: "s", BROWN: "^", PLUM: "D", SLATE: "P"}.get(colour, "o")
 
 
 def shown(text: str, most: int = 24) -> str:

@@ -25,10 +25,12 @@ from steering_strength.figures.gallery import FIGURES, find
 from steering_strength.figures.instances import paper_example
 from steering_strength.figures.store import arrays, parse_formats, save_arrays
 from steering_strength.figures.style import (
-    AMBER,
     BLUE,
+    BROWN,
     ORANGE,
     concept_colours,
+    concept_line,
+    concept_mark,
     shown,
     signed,
     spread,
@@ -59,7 +61,7 @@ def test_token_curves_are_drawn_as_they_are_recorded(records, name):
         np.testing.assert_array_equal(law.get_xdata(), record.alpha)
         np.testing.assert_array_equal(law.get_ydata(), record.law[:, z])
         np.testing.assert_array_equal(rings.get_ydata(), record.simulated[:, z])
-        colour = (BLUE, ORANGE, AMBER)[record.concept[z]]
+        colour = (BLUE, ORANGE, BROWN)[record.concept[z]]
         assert to_hex(law.get_color()).upper() == colour
     low, high = record.alpha[0], record.alpha[-1]
     inside = np.flatnonzero((record.peak > low) & (record.peak < high))
@@ -283,6 +285,12 @@ def test_a_concept_has_one_colour_in_every_figure(records):
     assert colours(drawn("fig3", records["fig3"])[1]) == by_token
     (first, _) = drawn("fig2", records["fig2"])[1]["data"]
     assert [to_hex(colour).upper() for colour in first.get_facecolors()] == by_token
+
+
+def test_no_two_concepts_differ_by_hue_alone():
+    colours = concept_colours(0, 5)
+    assert len({concept_mark(colour) for colour in colours}) == 5
+    assert len({str(concept_line(colour)["linestyle"]) for colour in colours[:4]}) == 4
 
 
 def test_signed_writes_a_minus_sign():

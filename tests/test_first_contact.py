@@ -53,7 +53,7 @@ def test_all_laws_are_listed_by_print():
 @pytest.mark.parametrize(
     "words",
     ["", "list", "derive", "graph", "check", "errata", "mutants", "draw", "explore", "report",
-     "paper"],
+     "paper", "model", "model laws", "model advise"],
 )  # fmt: skip
 def test_help_waits_for_nothing_heavy(words):
     code = (

@@ -18,7 +18,7 @@ import numpy as np
 
 from steering_strength.figures.explorer.cases import Case
 from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, ContextCurves, curves
-from steering_strength.figures.style import AMBER, BLUE, ORANGE, PLUM, SLATE
+from steering_strength.figures.style import BLUE, BROWN, ORANGE, PLUM, SLATE
 from steering_strength.theory.errors import MissingExtraError, OutputError
 from steering_strength.theory.files import output_folder, write_text
 
@@ -27,7 +27,7 @@ __all__ = ["COLOURS", "INSTALL", "page_record", "render", "to_json", "write"]
 COLOURS = (
     (BLUE, "#00578A"),
     (ORANGE, "#A34400"),
-    (AMBER, "#7A5000"),
+    (BROWN, "#6E4300"),
     (PLUM, "#74305F"),
     (SLATE, "#3A3A3A"),
 )

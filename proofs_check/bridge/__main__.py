@@ -10,18 +10,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from steering_strength.proofs_check.bridge.data import read_input, write_advice
 from steering_strength.proofs_check.bridge.errors import quiet, require
 from steering_strength.proofs_check.bridge.options import checked, demands_of, parse
-from steering_strength.proofs_check.bridge.read import Curves
-from steering_strength.proofs_check.verdict import write_json
-from steering_strength.theory.advice import advise
 from steering_strength.theory.command_line import say
 from steering_strength.theory.errors import SteeringError
 
 
 def _read(options: Namespace) -> int:
     """Judge curves of others."""
+    from steering_strength.proofs_check.bridge.read import Curves
+    from steering_strength.proofs_check.verdict import write_json
+
     curves = [Curves.read(Path(name)) for name in options.files]
     verdicts = [verdict for one in curves for verdict in one.judge()]
     for verdict in verdicts:
@@ -35,6 +34,9 @@ def _read(options: Namespace) -> int:
 
 def _advise_from_file(options: Namespace) -> int:
     """The final norm, from log-probabilities alone."""
+    from steering_strength.proofs_check.bridge.data import read_input, write_advice
+    from steering_strength.theory.advice import advise
+
     given = read_input(Path(options.data))
     families = list(given.families[: options.contexts])
     weights = None if given.weights is None else given.weights[: options.contexts]

@@ -1,6 +1,7 @@
 """The options of `python -m proofs_check.bridge`: each is defined once, each job names its own.
 
-Everything that can be refused before a model is loaded is refused by `checked`. No torch here.
+Everything that can be refused before a model is loaded is refused by `checked`. No torch here, and
+`--help` waits for nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from steering_strength.proofs_check.bridge.data import alpha_grid
 from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.proofs_check.bridge.vectors import require_ending
-from steering_strength.theory.advice.demand import BEFORE_PEAK, Demand
 from steering_strength.theory.command_line import Parser, at_least
 from steering_strength.theory.errors import BudgetError, OutputError, ShapeError, UnknownNameError
 from steering_strength.theory.files import output_folder
@@ -115,7 +113,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
                          "forward", choices=("forward", "reverse")),
     "--level": _take("at least this probability of the target", type=float, metavar="F"),
     "--before-peak": _take("stay before a target token turns down: one of those that rise at 0, or"
-                           " any", "no", choices=BEFORE_PEAK),
+                           " any", "no", choices=("no", "rising", "any")),
     "--sign": _take("along v or against it", 1, type=int, choices=(1, -1)),
     "--tokens": _take("target token ids, such as 7,42 (default: the words)", metavar="IDS"),
     "--largest": _take("target: the K tokens of largest M", type=_SOME, metavar="K"),
@@ -218,6 +216,8 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
     said = vars(options)
     options.words = words(said.get("words"))
     if "alphas" in said:
+        from steering_strength.proofs_check.bridge.data import alpha_grid
+
         options.alphas = alpha_grid(options.alpha_max, options.alphas)
     if "layers" in said:
         options.layers = numbers(options.layers, "--layers")
@@ -258,10 +258,14 @@ def _advice(options: argparse.Namespace) -> None:
     if options.rank_layers not in (None, "all"):
         numbers(options.rank_layers, "--rank-layers")
     elif options.rank_layers is None and options.per_token is None:
+        from steering_strength.theory.advice import Demand
+
         Demand.of(2, [0], plateau=0.01, **demands_of(options))
     if options.samples and not options.out:
         raise OutputError("--samples needs --out", remedy="give a folder with --out")
     if options.export:
+        from steering_strength.proofs_check.bridge.vectors import require_ending
+
         require_ending(Path(options.export))
         output_folder(Path(options.export).parent)
 
