@@ -395,7 +395,8 @@ def test_contrast_is_computed_as_wcag_does():
     assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
 
 
-@pytest.mark.parametrize(("line", "text"), COLOURS)
-def test_colours_of_concepts_can_be_read(line, text):
+@pytest.mark.parametrize(("line", "text", "night"), COLOURS)
+def test_colours_of_concepts_can_be_read(line, text, night):
     assert contrast(line, "#ffffff") >= 3.0
     assert contrast(text, "#ffffff") >= 4.5
+    assert contrast(night, "#15171b") >= 4.5

@@ -40,7 +40,7 @@
       `${v.label}: ${short(v.low)} to ${short(v.high)}`));
     $("legend").replaceChildren(...state.item.concept_names.map((name, c) => {
       const entry = document.createElement("span");
-      entry.append(swatch(state.item.colours[c][0]), name + (c === state.item.target ? " (target)" : ""));
+      entry.append(swatch(explorer.colour(state.item, c)), name + (c === state.item.target ? " (target)" : ""));
       return entry;
     }), ...[["outline", "unsteered"], ["limit", "limit"]].map(([kind, name]) => {
       const entry = document.createElement("span");
@@ -208,7 +208,7 @@
   function body_table(i) {
     const { item, context, view } = state;
     const odds = distinct(context.log_odds);
-    const rows = context.tokens.map((token, z) => row([[swatch(item.colours[context.concept[z]][0]), token],
+    const rows = context.tokens.map((token, z) => row([[swatch(explorer.colour(item, context.concept[z])), token],
       item.concept_names[context.concept[z]], odds[z],
       probability(context.base[z]), probability(view.probability[z][i]), change(view.increase[z][i]),
       number(context.peak[z]), change(context.peak_increase[z]), probability(context.limit[0][z]),

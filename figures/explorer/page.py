@@ -25,14 +25,14 @@ from steering_strength.theory.files import output_folder, write_text
 __all__ = ["COLOURS", "INSTALL", "page_record", "render", "to_json", "write"]
 
 COLOURS = (
-    (BLUE, "#00578A"),
-    (ORANGE, "#A34400"),
-    (BROWN, "#6E4300"),
-    (PLUM, "#74305F"),
-    (SLATE, "#3A3A3A"),
+    (BLUE, "#00578A", "#56B4E9"),
+    (ORANGE, "#A34400", "#F07B3F"),
+    (BROWN, "#6E4300", "#E8D5A3"),
+    (PLUM, "#74305F", "#D79AC7"),
+    (SLATE, "#3A3A3A", "#B8BCC4"),
 )
-"""(lines and bars, text) of the target and of the other concepts: Okabe and Ito's, darkened. On
-white lines have a contrast of at least 3, text of at least 4.5."""
+"""(lines and bars, text, both in the dark) of the target and of the other concepts: on white lines
+have a contrast of at least 3, text of at least 4.5, and so has either on the dark page."""
 
 INSTALL = "python -m pip install 'steering-strength[explorer]'"
 

@@ -4,7 +4,11 @@
 const explorer = {};
 
 (() => {
-  const INK = "#222222", SOFT = "#555555", GRID = "#E6E6E6";
+  const night = matchMedia("(prefers-color-scheme: dark)");
+  const [INK, SOFT, GRID, PAPER, AXIS, GREEN, WINDOW] = night.matches
+    ? ["#E4E5E7", "#A8ADB5", "#33373E", "#15171B", "#7C828B", "#3FBF97", "#56B4E9"]
+    : ["#222222", "#555555", "#E6E6E6", "#FFFFFF", "#8A8A8A", "#007A5A", "#0072B2"];
+  night.addEventListener("change", () => location.reload());
   const FONT = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
   // As values: a bare array would be taken for a column of data.
   const DASHES = [[], [7, 3], [2, 2], [7, 2, 2, 2], [4, 4]].map((value) => ({ value }));
@@ -73,7 +77,8 @@ const explorer = {};
       x_range: new Bokeh.Range1d({ start: x[0], end: x[1] }),
       y_range: new Bokeh.Range1d({ start: y[0], end: y[1] }),
       sizing_mode: "stretch_both", toolbar_location: null, tools: [], min_border_top: 4,
-      min_border_right: 8, outline_line_color: null, background_fill_color: "#FFFFFF",
+      min_border_right: 8, outline_line_color: null, background_fill_color: PAPER,
+      border_fill_color: PAPER,
     });
     for (const axis of [plot.xaxis, plot.yaxis].flat()) {
       axis.axis_label_text_font = FONT;
@@ -84,8 +89,8 @@ const explorer = {};
       axis.major_label_text_font = FONT;
       axis.major_label_text_font_size = "11px";
       axis.major_label_text_color = INK;
-      axis.axis_line_color = "#8A8A8A";
-      axis.major_tick_line_color = "#8A8A8A";
+      axis.axis_line_color = AXIS;
+      axis.major_tick_line_color = AXIS;
       axis.minor_tick_line_color = null;
       axis.major_tick_in = 0;
     }
@@ -95,21 +100,21 @@ const explorer = {};
     return plot;
   }
   function rule(plot, dimension, location, options) {
-    const span = new Bokeh.Span({ dimension, location, line_color: "#8A8A8A", line_width: 1,
+    const span = new Bokeh.Span({ dimension, location, line_color: AXIS, line_width: 1,
       level: "underlay", ...options });
     plot.add_layout(span);
     return span;
   }
-  function strip(plot, left, right, alpha, color = "#007A5A") {
+  function strip(plot, left, right, alpha, color = GREEN) {
     const box = new Bokeh.BoxAnnotation({ left, right, fill_color: color, fill_alpha: alpha,
       line_color: null, level: "underlay", editable: false });
     plot.add_layout(box);
     return box;
   }
   function hover(plot, renderers, rows) {
-    // Columns come escaped from Bokeh; its own layout has labels too pale to read.
-    const tooltips = rows.map(([name, column]) => `<div style="color:${INK};font:12px ${FONT.replaceAll('"', "'")}">`
-      + `<span style="color:${SOFT}">${name}</span> ${column}</div>`).join("");
+    // Columns come escaped from Bokeh; its own layout, always on white, has labels too pale to read.
+    const tooltips = rows.map(([name, column]) => `<div style="color:#222;font:12px ${FONT.replaceAll('"', "'")}">`
+      + `<span style="color:#555">${name}</span> ${column}</div>`).join("");
     plot.add_tools(new Bokeh.HoverTool({ renderers, tooltips, line_policy: "nearest",
       point_policy: "snap_to_data", mode: "mouse" }));
   }
@@ -123,6 +128,8 @@ const explorer = {};
       [24, 0], [-24, 0], [30, 18], [-30, 18], [30, -20], [-30, -20]];
     const ink = drawn(curves.map((row) => Array.from(row, (v, i) => [
       (alpha[i] - x[0]) / (x[1] - x[0]) * width, (v - y[0]) / (y[1] - y[0]) * height])));
+    const zero = -x[0] / (x[1] - x[0]) * width;  // the rule at 0 counts as a curve
+    for (let v = 0; v < height; v += 5) ink.push([zero, v]);
     for (const wish of wishes) {
       const sx = (wish.x - x[0]) / (x[1] - x[0]) * width;
       const sy = (wish.y - y[0]) / (y[1] - y[0]) * height;
@@ -154,7 +161,7 @@ const explorer = {};
         text: { field: "text" }, x_offset: { field: "dx" }, y_offset: { field: "dy" },
         text_color: { field: "color" }, text_align: align, text_baseline: "middle",
         text_font: { value: FONT }, text_font_size: { value: "11.5px" },
-        background_fill_color: { value: "#FFFFFF" }, background_fill_alpha: { value: 0.75 },
+        background_fill_color: { value: PAPER }, background_fill_alpha: { value: 0.75 },
         text_font_style: "bold" }));
     }
   }
@@ -172,7 +179,7 @@ const explorer = {};
     const source = new Bokeh.ColumnDataSource({ data: { x: Array(count).fill(0),
       y: Array(count).fill(0), color: colours } });
     plot.scatter({ x: { field: "x" }, y: { field: "y" }, source, size: 9,
-      fill_color: { field: "color" }, line_color: "#FFFFFF", line_width: 1.2 });
+      fill_color: { field: "color" }, line_color: PAPER, line_width: 1.2 });
     return source;
   }
   function range(view) { return [view.low, view.high]; }
@@ -180,8 +187,8 @@ const explorer = {};
     const gap = high > low ? high - low : 1;
     return [low - below * gap, high + above * gap];
   }
-  const colour = (item, c) => item.colours[c][0];
-  const dark = (item, c) => item.colours[c][1];
+  const colour = (item, c) => item.colours[c][night.matches ? 2 : 0];
+  const dark = (item, c) => item.colours[c][night.matches ? 2 : 1];
 
   // ---- bars --------------------------------------------------------------------------------
   function slots(context) { return Array.from(context.log_odds, (_, z) => z); }
@@ -200,7 +207,7 @@ const explorer = {};
     const at = slots(context), n = at.length, rest = view.rest.length > 0;
     const names = rest ? [...context.tokens, "others"] : context.tokens;
     const place = rest ? [...at, n + 0.35] : at;
-    const colours = [...context.concept.map((c) => colour(item, c)), ...(rest ? ["#8A8A8A"] : [])];
+    const colours = [...context.concept.map((c) => colour(item, c)), ...(rest ? [AXIS] : [])];
     const top = ends([...view.probability, ...(rest ? [view.rest] : [])], 0, 1e-9)[1];
     const plot = figure([-0.7, place[place.length - 1] + 0.7], [-0.085 * top, 1.06 * top], null);
     plot.yaxis.axis_label = "probability";
@@ -287,7 +294,7 @@ const explorer = {};
     });
     const source = new Bokeh.ColumnDataSource({ data: peaks });
     const marks = plot.scatter({ x: { field: "x" }, y: { field: "y" }, source, size: 9,
-      marker: { value: "inverted_triangle" }, fill_color: { field: "color" }, line_color: "#FFFFFF" });
+      marker: { value: "inverted_triangle" }, fill_color: { field: "color" }, line_color: PAPER });
     hover(plot, lines, [["token", "@name"], ["α", "@alpha"], ["Δp", "@change"], ["p", "@p"]]);
     hover(plot, [marks], [["peak of", "@name"], ["α", "@alpha"], ["Δp", "@change"]]);
     const span = y[1] - y[0];
@@ -314,8 +321,8 @@ const explorer = {};
     rule(plot, "width", 0); rule(plot, "height", 0);
     const colours = item.concept_names.map((_, c) => colour(item, c));
     limits(plot, view, context.concept_limit.map((row) => Array.from(row)), colours);
-    const window = strip(plot, 0, 0, 0.13, "#0072B2");
-    const level = rule(plot, "width", 0, { line_color: "#0072B2", line_dash: [6, 3] });
+    const window = strip(plot, 0, 0, 0.13, WINDOW);
+    const level = rule(plot, "width", 0, { line_color: WINDOW, line_dash: [6, 3] });
     const lines = view.concept.map((row, c) => curve(plot, view, row, {
       name: Array(row.length).fill(item.concept_names[c]), p: Array.from(row, exact),
       change: Array.from(view.concept_increase[c], exact),
@@ -329,7 +336,7 @@ const explorer = {};
     }));
     const source = new Bokeh.ColumnDataSource({ data: turns });
     const marks = plot.scatter({ x: { field: "x" }, y: { field: "y" }, source, size: 10,
-      marker: { value: "diamond" }, fill_color: { field: "color" }, line_color: "#FFFFFF" });
+      marker: { value: "diamond" }, fill_color: { field: "color" }, line_color: PAPER });
     hover(plot, lines, [["concept", "@name"], ["α", "@alpha"], ["probability", "@p"], ["change per token", "@change"]]);
     hover(plot, [marks], [["extremum of", "@name"], ["α", "@alpha"]]);
     labels(plot, element, view.concept.map((row, c) => {
@@ -359,19 +366,19 @@ const explorer = {};
     const alpha = Array.from(view.alpha);
     const band = new Bokeh.ColumnDataSource({ data: { x: alpha, low: cut(view.lower), high: cut(view.upper) } });
     plot.varea({ x: { field: "x" }, y1: { field: "low" }, y2: { field: "high" }, source: band,
-      fill_color: "#007A5A", fill_alpha: 0.06 });
+      fill_color: GREEN, fill_alpha: 0.06 });
     for (const edge of ["low", "high"])
-      plot.line({ x: { field: "x" }, y: { field: edge }, source: band, line_color: "#007A5A", line_width: 1 });
+      plot.line({ x: { field: "x" }, y: { field: edge }, source: band, line_color: GREEN, line_width: 1 });
     if (Number.isFinite(context.radius)) strip(plot, -context.radius, context.radius, 0.9).top = 0;
-    const window = strip(plot, 0, 0, 0.13, "#0072B2");
-    const budget_line = rule(plot, "width", 0, { line_color: "#0072B2", line_dash: [6, 3] });
+    const window = strip(plot, 0, 0, 0.13, WINDOW);
+    const budget_line = rule(plot, "width", 0, { line_color: WINDOW, line_dash: [6, 3] });
     const text = (name, values) => ({ name: Array(values.length).fill(name), nats: Array.from(values, exact) });
     const lines = [];
     const several = view.average.some((v, i) => Math.abs(v - view.cross_entropy[i]) > 1e-9 * top);
     lines.push(curve(plot, view, cut(view.asymptote), text("asymptote", view.asymptote),
-      { line_color: "#6B6B6B", line_dash: { value: [1, 4] }, line_width: 1.4 }));
+      { line_color: SOFT, line_dash: { value: [1, 4] }, line_width: 1.4 }));
     if (several) lines.push(curve(plot, view, view.average, text("average over the contexts", view.average),
-      { line_color: "#A0A0A0", line_width: 1.4 }));
+      { line_color: AXIS, line_width: 1.4 }));
     lines.push(curve(plot, view, cut(view.quadratic), text("quadratic", view.quadratic),
       { line_color: SOFT, line_dash: { value: [6, 4] }, line_width: 1.6 }));
     lines.push(curve(plot, view, view.cross_entropy, text("this context", view.cross_entropy),
@@ -401,5 +408,5 @@ const explorer = {};
     } };
   };
 
-  Object.assign(explorer, { decode, number, probability, change, nearest });
+  Object.assign(explorer, { colour, decode, number, probability, change, nearest });
 })();
