@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
@@ -116,6 +117,17 @@ class Bench:
         with self.model.steered(self.vector, float(self.alphas[1])):
             return self.model.continued(self.batch, length, stop=False)
 
+    def synchronisations(self, strengths: int) -> int:
+        """How often the device is waited for while so many strengths are held and read."""
+        rows = self.rows[: strengths * self.batch.rows]
+        contexts, alphas = zip(*rows, strict=True)
+        self.torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            self.held.logits(contexts, alphas, self.vector)
+        self.torch.cuda.set_sync_debug_mode("default")
+        return len(seen)
+
     def timed(self, task: Callable[[], Any], rounds: int) -> tuple[float, float]:
         """(seconds, GiB): best of `rounds`; peak device memory, or peak of the process."""
         cuda = self.model.device.type == "cuda"
@@ -165,7 +177,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     ratio = found["full passes"]["seconds"] / found["held"]["seconds"]
     shape = f"{len(bench.alphas)} strengths x {bench.batch.rows} contexts"
     print(f"{shape} at half depth: {ratio:.2f} times faster held")
-    return {"model": bench.model.name, "device": options.device, "error": error, "tasks": found}
+    device = options.device
+    if device != "cpu":
+        device = torch.cuda.get_device_name()
+        few, many = (bench.synchronisations(count) for count in (1, len(bench.alphas)))
+        print(f"{device} waited for {few} times by 1 strength, {many} by {len(bench.alphas)}")
+        found["synchronisations"] = [few, many]
+    return {"model": bench.model.name, "device": device, "error": error, "tasks": found}
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Small random models of several architectures, a tokenizer for them, and SmolLM2 once a session.
 
-Everything here imports torch inside the fixtures: the core environment collects this folder.
+They live on a GPU where there is one, so the same tests run there. Everything here imports torch
+inside the fixtures: the core environment collects this folder.
 """
 
 from __future__ import annotations
@@ -37,7 +38,16 @@ _UNSIZED = {**_SHAPE, "num_key_value_heads": 2, "pad_token_id": 63}
 _GROUPED = {**_UNSIZED, "head_dim": 8}
 
 
-def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: Any) -> Any:
+def device() -> str:
+    """Where models are tested: a GPU, or the CPU."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def random_model(
+    kind: str, dtype: str = "float64", seed: int = 0, where: str | None = None, **changes: Any
+) -> Any:
     """A random model in evaluation mode; `changes` go into its configuration."""
     import torch
     import transformers
@@ -101,7 +111,8 @@ def random_model(kind: str, dtype: str = "float64", seed: int = 0, **changes: An
     for name, parameter in model.named_parameters():
         if parameter.ndim == 1 and ("norm" in name or "ln_" in name):
             parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
-    return model.to(getattr(torch, dtype)).eval().requires_grad_(False)
+    model = model.to(getattr(torch, dtype)).eval().requires_grad_(False)
+    return model.to(where or device())
 
 
 def status_of(arguments: list[str]) -> int:
@@ -207,4 +218,5 @@ def smollm2() -> Any:
     require()
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-    return SteeredModel.load("smollm2")
+    model = SteeredModel.load("smollm2")
+    return SteeredModel(model.hf_model.to(device()), model.tokenizer, name=model.name)

@@ -34,8 +34,9 @@ class Elsewhere(TorchFunctionMode):
         wanted = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.device | str)]
         named = [torch.device(a) for a in wanted if str(a).split(":")[0] in ("cpu", "xpu")]
         if name == "to" or named:
-            args = tuple(torch.device("cpu") if a in wanted and named else a for a in args)
-            kwargs |= {k: torch.device("cpu") for k, a in kwargs.items() if a in wanted and named}
+            host, ours = torch.device("cpu"), {id(a) for a in wanted if named}
+            args = tuple(host if id(a) in ours else a for a in args)
+            kwargs |= {k: host for k, a in kwargs.items() if id(a) in ours}
             # tensor.to(other) takes the other's device.
             others = [a for a in args[1:] if isinstance(a, torch.Tensor)]
             there = named[0].type == "xpu" if named else any(isinstance(a, Far) for a in others)

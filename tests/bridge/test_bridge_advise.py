@@ -84,7 +84,7 @@ def test_several_layers_share_one_strength(steered: Any, concept: Any) -> None:
         for alpha in (0.3, curve.cross_entropy_root(0.2, 1).alpha):
             with model.steered(several, alpha):
                 logits = model.forward(ids).logits[0, -1].double()
-            moved = torch.log_softmax(logits, -1).numpy()
+            moved = torch.log_softmax(logits, -1).cpu().numpy()
             np.testing.assert_allclose(curve.log_probability(alpha), moved, atol=1e-5)
         assert 0.195 <= divergence(base, moved) <= 0.2001
     # The joint derivative is the sum of those of the layers.
@@ -154,7 +154,8 @@ def test_samples_are_steered_at_every_decoded_token(steered: Any, concept: Any) 
         ids = model.encode("the day was").ids
         for _ in range(6):
             with model.steered(vector, alpha):
-                ids = torch.cat([ids, model.forward(ids).logits[:, -1].argmax(-1)[:, None]], dim=1)
+                chosen = model.forward(ids).logits[:, -1].argmax(-1).cpu()
+            ids = torch.cat([ids, chosen[:, None]], dim=1)
         new = ids[0, 4:].tolist()
         end = model.tokenizer.eos_token_id
         assert text.text == model.tokenizer.decode(new[: new.index(end)] if end in new else new)

@@ -120,7 +120,7 @@ def test_a_decoder_that_spends_so_much_and_no_more(model: Any, concept: Any, ste
 
     vector = model.vector(concept.positive, concept.neutral)
     budget = KLBudget(model, vector, 0.2)
-    prompt = torch.tensor([[0, 2, 6, 30], [0, 3, 7, 31]])
+    prompt = torch.tensor([[0, 2, 6, 30], [0, 3, 7, 31]], device=model.device)
     made = model.hf_model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
@@ -135,7 +135,7 @@ def test_a_decoder_that_spends_so_much_and_no_more(model: Any, concept: Any, ste
         with model.steered(vector, alphas):
             moved = torch.log_softmax(model.forward(ids).logits[:, -1], -1)
         base = torch.log_softmax(model.forward(ids).logits[:, -1], -1)
-        spent = (base.exp() * (base - moved)).sum(-1).numpy()
+        spent = (base.exp() * (base - moved)).sum(-1).cpu().numpy()
         np.testing.assert_allclose(spent, 0.2, rtol=1e-6)
         np.testing.assert_allclose(budget.costs[step], spent, rtol=1e-6)
         assert moved.argmax(-1).tolist() == made[:, 4 + step].tolist()
@@ -156,7 +156,7 @@ def test_a_decoder_at_blocks_keeps_its_budget_and_says_what_it_cost(
 
     several = model.vectors(concept.positive, concept.neutral, sites, read="mean")
     budget = KLBudget(model, several, 0.1, mask=torch.tensor([[0, 1, 1, 1], [1, 1, 1, 1]]))
-    prompt = torch.tensor([[63, 0, 2, 6], [0, 3, 7, 31]])
+    prompt = torch.tensor([[63, 0, 2, 6], [0, 3, 7, 31]], device=model.device)
     made = model.hf_model.generate(
         prompt,
         attention_mask=(prompt != 63).long(),

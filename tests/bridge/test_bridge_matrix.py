@@ -29,8 +29,9 @@ SITES = ["final_norm", 0, 2]
 
 def plain(model: Any, vector: Any, text: str, alpha: float, positions: str = "all") -> np.ndarray:
     """log p of the next token, (V,), under a hand-written hook."""
-    ids = torch.tensor([[0, *model.tokenizer(text, add_special_tokens=False)["input_ids"]]])
-    shift = alpha * torch.as_tensor(vector.values)
+    tokens = [0, *model.tokenizer(text, add_special_tokens=False)["input_ids"]]
+    ids = torch.tensor([tokens], device=model.device)
+    shift = alpha * torch.as_tensor(vector.values, device=model.device)
 
     def hook(_module: Any, _args: Any, output: Any) -> Any:
         hidden = output[0] if isinstance(output, tuple) else output
@@ -47,7 +48,7 @@ def plain(model: Any, vector: Any, text: str, alpha: float, positions: str = "al
             logits = model.hf_model(input_ids=ids, use_cache=False).logits[0, -1]
     finally:
         handle.remove()
-    return np.asarray(log_softmax(logits.double().numpy()))
+    return np.asarray(log_softmax(logits.double().cpu().numpy()))
 
 
 def divergence(log_p: np.ndarray, log_q: np.ndarray) -> float:

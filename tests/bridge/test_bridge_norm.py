@@ -27,7 +27,7 @@ def test_the_norm_is_identified_by_its_values(steered: Any, kind: str, dtype: st
     norm = model.norm
     assert norm.kind == ("layer" if kind in LAYER_NORM else "rms")
     assert 0.9e-6 < norm.eps < 1.1e-5
-    weight = model.final_norm.weight.to(torch.float64).numpy()
+    weight = model.final_norm.weight.to(torch.float64).cpu().numpy()
     np.testing.assert_allclose(norm.gain, weight + (kind == "gemma3"), rtol=1e-5)
     exact = dtype == "float64" and kind in ("gpt2", "neox")
     assert (norm.precision < 1e-13) == exact
@@ -63,7 +63,7 @@ def test_the_last_block_in_closed_form(steered: Any, concept: Any, kind: str) ->
     model = steered(kind)
     vector = model.vector(concept.positive, concept.neutral, 2)
     held = model.hold("very cold rain and a sad", 2)
-    form = last_block(model, held.residual[0, -1].double().numpy(), vector)
+    form = last_block(model, held.residual[0, -1].double().cpu().numpy(), vector)
     # |W_z| |LN| is about 20 here, times the norm's own precision.
     tolerance = 300 * max(model.norm.precision, 1e-7 if kind == "mamba" else 0.0)
     alphas = [-1e6, -30.0, 0.0, 0.5, 40.0]

@@ -30,6 +30,7 @@ def test_the_hook_adds_alpha_v_where_it_should(steered: Any, dtype: str) -> None
     ids = torch.randint(0, 64, (2, 5), generator=torch.Generator().manual_seed(3))
     mask = torch.tensor([[False, True, True, False, True]] * 2)
     v = torch.as_tensor(vector(1).values)
+    there, shown = v.to(model.device), mask.to(model.device)
     for alpha in (0.0, 1.5, torch.tensor([-3.0, 7.0], dtype=torch.float64)):
         with Captured(model.blocks[1]) as before:
             model.forward(ids)
@@ -40,8 +41,8 @@ def test_the_hook_adds_alpha_v_where_it_should(steered: Any, dtype: str) -> None
             model.forward(ids)
         assert steering.fired == 1
         # In bfloat16 rounded once, at the end: a strength in bfloat16 would have two digits.
-        column = torch.as_tensor(alpha, dtype=torch.float64).reshape(-1, 1, 1)
-        exact = before.value.double() + column * v * mask[:, :, None]
+        column = torch.as_tensor(alpha, dtype=torch.float64).to(there).reshape(-1, 1, 1)
+        exact = before.value.double() + column * there * shown[:, :, None]
         assert after.value.dtype == before.value.dtype
         ulp = torch.finfo(after.value.dtype).eps * exact.abs().max()
         assert (after.value.double() - exact).abs().max() <= (
@@ -70,7 +71,7 @@ def test_generate_is_steered_as_a_whole_text_would_be(
     steered: Any, kind: str, use_cache: bool, positions: str
 ) -> None:
     model, v = steered(kind, "float64"), vector(1, 0.7)
-    prompt = torch.tensor([[0, 5, 9, 11], [0, 7, 3, 30]])
+    prompt = torch.tensor([[0, 5, 9, 11], [0, 7, 3, 30]], device=model.device)
     mask = torch.tensor([[False, True, True, False]] * 2)
     with model.steered(v, 1.0, positions=mask if positions == "mask" else positions) as steering:
         made = model.hf_model.generate(
@@ -133,10 +134,10 @@ def test_log_probability_sees_steering_at_every_site_and_precision(steered: Any)
             with model.steered(vector(layer, 0.5), 1.0):
                 moved = model.log_probability("the day was")
                 with torch.no_grad():
-                    ids = model.encode("the day was").ids
+                    ids = model.encode("the day was").ids.to(model.device)
                     logits = model.hf_model(input_ids=ids).logits[0, -1].double()
             assert np.abs(moved - base).max() > 0.1
-            error = np.abs(moved[0] - torch.log_softmax(logits, -1).numpy()).max()
+            error = np.abs(moved[0] - torch.log_softmax(logits, -1).cpu().numpy()).max()
             assert error < (1e-6 if dtype == "float64" else 0.2)
 
 
@@ -154,7 +155,7 @@ def test_held_contexts_are_hooked_passes_one_by_one(
     for row, alpha, logits in zip(rows, alphas, found, strict=True):
         with model.steered(v, alpha, positions=apply):
             ids = model.encode(concept.contexts[row]).ids
-            expected = model.forward(ids).logits[0, -1].double()
+            expected = model.forward(ids).logits[0, -1].double().cpu()
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-5)
     # All positions of all contexts: what losses are read from.
     if apply == "all":
@@ -184,7 +185,7 @@ def test_a_side_input_is_noticed_and_the_shortcut_given_up(steered: Any) -> None
         assert early.forward == original
     found = held.logits([0], [1.0], vector(1))
     with model.steered(vector(1), 1.0):
-        expected = model.forward(model.encode("the day was").ids).logits[0, -1].double()
+        expected = model.forward(model.encode("the day was").ids).logits[0, -1].double().cpu()
     torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from steering_strength.proofs_check.bridge.generated import KLBudget
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.theory.errors import AssumptionError, ShapeError, UnknownNameError
 
-from .conftest import random_model
+from .conftest import device, random_model
 from .elsewhere import Elsewhere, sent_away
 
 pytestmark = pytest.mark.bridge
@@ -29,7 +30,7 @@ SITES = {
     "neox": ("gpt_neox.final_layer_norm", "gpt_neox.layers.0"),
     "mamba": ("backbone.norm_f", "backbone.layers.0"),
 }
-CUDA = [pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="GPU"))]
+CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="GPU"))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
@@ -97,8 +98,8 @@ def test_an_unembedding_that_is_itself_nonlinear_is_read_through_the_model(token
     hf_model.set_output_embeddings(_Bent(hf_model.get_output_embeddings()))
     model = SteeredModel(hf_model, tokenizer)
     assert "shift of 64 nats" in str(model.structure.not_affine)
-    ids = model.encode("the day was").ids
-    expected = torch.log_softmax(hf_model(input_ids=ids).logits[0, -1], -1).numpy()
+    ids = model.encode("the day was").ids.to(model.device)
+    expected = torch.log_softmax(hf_model(input_ids=ids).logits[0, -1], -1).cpu().numpy()
     np.testing.assert_allclose(model.log_probability("the day was")[0], expected, atol=1e-6)
 
 
@@ -127,7 +128,7 @@ def test_dynamic_int8_works_at_blocks_and_is_named_at_the_final_norm(
     tokenizer: Any, concept: Any
 ) -> None:
     small = torch.ao.quantization.quantize_dynamic(
-        random_model("llama", "float32"), {torch.nn.Linear}, dtype=torch.qint8
+        random_model("llama", "float32", where="cpu"), {torch.nn.Linear}, dtype=torch.qint8
     )
     model = SteeredModel(small, tokenizer, name="int8")
     vector = model.vector(concept.positive, concept.neutral)
@@ -147,21 +148,42 @@ def test_sites_that_do_not_exist(steered: Any) -> None:
     assert model.site("block_out 1") == model.site(1)
 
 
-@pytest.mark.parametrize("device", ["offloaded", "pretended", *CUDA])
+def dispatch(hf_model: Any, away: set[str], blocks: Any, folder: Path) -> None:
+    """As `device_map="auto"` does where a model does not fit: some modules on the next device."""
+    accelerate = pytest.importorskip("accelerate")
+    main, beyond = (0, "cpu") if torch.cuda.is_available() else ("cpu", "disk")
+    places = {
+        name: beyond if name in away else main
+        for name, module in hf_model.named_modules()
+        if name in blocks
+        or not (any(module.children()) or any(name.startswith(f"{block}.") for block in blocks))
+    }
+    accelerate.dispatch_model(hf_model, places, main_device=main, offload_dir=folder)
+
+
+@pytest.mark.filterwarnings("ignore:You are calling .generate")  # the weights are on "meta"
+@pytest.mark.parametrize("where", ["offloaded", "split", "pretended", CUDA])
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma2"])
-def test_the_model_may_be_elsewhere(steered: Any, concept: Any, kind: str, device: str) -> None:
-    """Weights on another device, or brought in module by module by accelerate: same numbers."""
-    here, moved = steered(kind, "float32"), random_model(kind, "float32")
-    rolled = here.continued("the day was", 3, temperature=1.0)[0].ids
-    with Elsewhere() if device == "pretended" else nullcontext():
-        if device == "pretended":
+def test_the_model_may_be_elsewhere(
+    tokenizer: Any, concept: Any, kind: str, where: str, tmp_path: Path
+) -> None:
+    """Weights on another device or on two, or brought in by accelerate: same numbers."""
+    here = SteeredModel(random_model(kind, "float32", where="cpu"), tokenizer, name=kind)
+    moved = random_model(kind, "float32", where="cpu")
+    # A GPU draws its own random numbers.
+    how = {"temperature": 0.0 if where in ("cuda", "split") else 1.0}
+    rolled = here.continued("the day was", 3, **how)[0].ids
+    with Elsewhere() if where == "pretended" else nullcontext():
+        if where == "pretended":
             sent_away(moved)
-        elif device == "offloaded":
+        elif where == "offloaded":
             accelerate = pytest.importorskip("accelerate")
             accelerate.cpu_offload(moved)
             assert {p.device.type for p in moved.parameters()} == {"meta"}
+        elif where == "split":
+            dispatch(moved, {here.block_names[1], here.final_norm_name}, here.block_names, tmp_path)
         else:
-            moved.to(device)
+            moved.to(where)
         there = SteeredModel(moved, here.tokenizer, name=kind)
         for site in (0, 2, "final_norm"):
             if kind == "gemma2" and site == "final_norm":
@@ -181,7 +203,7 @@ def test_the_model_may_be_elsewhere(steered: Any, concept: Any, kind: str, devic
             budget = KLBudget(there, again, 0.1)
             there.continued(concept.contexts[:1], 2, processor=budget)
             assert 0 < np.max(budget.costs) <= 0.1001
-        assert there.continued("the day was", 3, temperature=1.0)[0].ids.tolist() == rolled.tolist()
+        assert there.continued("the day was", 3, **how)[0].ids.tolist() == rolled.tolist()
 
 
 def test_the_pretended_device_refuses_what_a_real_one_would() -> None:
@@ -213,3 +235,51 @@ def test_sixteen_bits_meet_the_budgets_their_floor_allows(steered: Any, concept:
         # The weights were rounded too: a tenth of the budget, as the floor promises.
         spent = float(truth.cross_entropy_increase(found.alpha))
         assert spent == pytest.approx(budget, rel=0.15)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_adapters_of_peft_are_part_of_the_model(steered: Any, concept: Any) -> None:
+    peft = pytest.importorskip("peft")
+    plain = steered("llama")
+    config = peft.LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    wrapped = peft.get_peft_model(random_model("llama"), config).eval()
+    model = SteeredModel(wrapped, plain.tokenizer)
+    assert model.structure.plain
+    _spends_what_it_says(model, concept)
+    vector = model.vector(concept.positive, concept.neutral, 1)
+    assert not np.allclose(
+        vector.values, plain.vector(concept.positive, concept.neutral, 1).values, rtol=0.1
+    )
+
+
+def test_quantised_weights_work_where_a_forward_pass_does(
+    tmp_path: Path, tokenizer: Any, concept: Any
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    import transformers
+
+    # The kernels of 4 bits want widths of whole blocks.
+    shape = {"hidden_size": 128, "num_key_value_heads": 4, "head_dim": 32}
+    random_model("llama", "bfloat16", where="cpu", **shape).save_pretrained(tmp_path)
+    for bits in ({"load_in_4bit": True}, {"load_in_8bit": True}):
+        hf_model = transformers.AutoModelForCausalLM.from_pretrained(
+            tmp_path, dtype=torch.bfloat16, device_map={"": device()},
+            quantization_config=transformers.BitsAndBytesConfig(**bits),
+        )  # fmt: skip
+        model = SteeredModel(hf_model, tokenizer)
+        assert 1e-6 < model.floor < 1e-2
+        _spends_what_it_says(model, concept)
+
+
+def _spends_what_it_says(model: Any, concept: Any) -> None:
+    """A budget, against the model's own hooked pass; and text."""
+    budget = max(0.1, model.smallest_budget)
+    for site in (1, "final_norm"):
+        vector = model.vector(concept.positive, concept.neutral, site)
+        alpha = model.at(site, vector, "the day was").cross_entropy_root(budget, 1).alpha
+        base = model.log_probability("the day was")[0]
+        with model.steered(vector, alpha):
+            moved = model.log_probability("the day was")[0]
+            texts, prompts = model.continued("the day was", 3)
+        assert float(np.exp(base) @ (base - moved)) == pytest.approx(budget, rel=0.15)
+        assert texts.ids.shape[1] == prompts[0] + 3

@@ -41,12 +41,12 @@ def test_read_rules_match_a_text_by_text_mean(steered: Any, concept: Any, read: 
     for texts in (concept.positive, concept.neutral):
         states = []
         for text in texts:
-            ids = model.encode(text).ids
+            ids = model.encode(text).ids.to(model.device)
             with torch.no_grad():
                 hidden = model.hf_model(input_ids=ids, output_hidden_states=True).hidden_states
             state = hidden[2][0]  # the output of block 1
             states.append(state[-1] if read == "last" else state[1:].mean(0))
-        means.append(torch.stack(states).mean(0))
+        means.append(torch.stack(states).mean(0).cpu())
     vector = model.vector(concept.positive, concept.neutral, 1, read=read)
     np.testing.assert_allclose(vector.values, (means[0] - means[1]).numpy(), atol=1e-6)
     assert (vector.read, vector.positives, vector.negatives) == (read, 5, 7)
@@ -340,9 +340,9 @@ def test_steering_vectors_itself_steers_alike(made: Any, tmp_path: Path) -> None
         layer_activations={1: torch.as_tensor(vector.values)}, layer_type="decoder_block"
     )
     np.testing.assert_allclose(import_vector(theirs).values, vector.values)
-    ids = model.encode("the day was").ids
+    ids = model.encode("the day was").ids.to(model.device)
     with theirs.apply(model.hf_model, multiplier=alpha):
         logits = model.hf_model(input_ids=ids).logits[0, -1]
-    expected = torch.log_softmax(logits, -1).detach().numpy()
+    expected = torch.log_softmax(logits, -1).detach().cpu().numpy()
     found = model.at(1, vector, "the day was").log_probability(alpha)
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -40,7 +40,8 @@ def windows() -> Any:
 
 def _score(hf_model: Any, _tokenizer: Any) -> float:
     with torch.no_grad():
-        return hf_model(input_ids=torch.tensor([[0, 5, 9]])).logits[0, -1, 0].item()
+        ids = torch.tensor([[0, 5, 9]], device=hf_model.device)
+        return hf_model(input_ids=ids).logits[0, -1, 0].item()
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +168,8 @@ def test_a_benchmark_is_run_under_steering(model: Any, concept: Any, windows: An
 
     def benchmark(hf_model: Any, _tokenizer: Any) -> float:
         with torch.no_grad():
-            seen.append(hf_model(input_ids=windows.ids[:1]).logits[0, -1, 0].item())
+            ids = windows.ids[:1].to(hf_model.device)
+            seen.append(hf_model(input_ids=ids).logits[0, -1, 0].item())
         return 1.0
 
     benchmark_curve(model, vector, benchmark, say=str)
