@@ -169,8 +169,8 @@ def draw(record: AllocationCurves, axes: Sequence[Axes]) -> dict[str, list[Artis
     left.set_title(f"small budgets: {record.ratio:.2f} times, law {record.predicted:.2f}")
     # In units of sqrt(2 B) the rule for small budgets is one line.
     scaled = record.alpha / np.sqrt(2.0 * record.shown)[:, None]
-    looks = ((scaled[0], GREY, "s"), (scaled[1], BLUE, "o"))
-    for (values, colour, mark), budget in zip(looks, record.shown, strict=True):
+    marks = ((scaled[0], GREY, "s"), (scaled[1], BLUE, "o"))
+    for (values, colour, mark), budget in zip(marks, record.shown, strict=True):
         dots = right.scatter(
             record.regression, values, s=16, color=colour, marker=mark, linewidths=0, zorder=3,
             label=f"B = {budget:.3g} nats",

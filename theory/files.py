@@ -167,8 +167,9 @@ def staged(path: AnyPath) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=folder, prefix=_prefix()) as name:
             stage = Path(name)
             yield stage
-            made = sorted(stage.iterdir())
-            targets = [_target(folder / each.name) for each in made]
+            made = sorted(each for each in stage.rglob("*") if not each.is_dir())
+            places = [folder / each.relative_to(stage) for each in made]
+            targets = [_target(output_folder(place.parent) / place.name) for place in places]
             modes = [_mode(target) for target in targets]  # all of them, before the first moves
             for each, target, mode in zip(made, targets, modes, strict=True):
                 each.chmod(mode)

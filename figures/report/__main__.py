@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from steering_strength.theory.command_line import Parser, at_least, finish, named_path
+from steering_strength.theory.command_line import Parser, at_least, finish, named_path, say
 
 __all__ = ["main"]
 
-_EXAMPLES = 100
+_EXAMPLES = 30
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         options = _arguments(argv)
+        say("derive, check and draw, on all cores; a minute or two on two of them")
         from steering_strength.figures.report.job import make
 
         return make(options.out, options.examples, options.seed)

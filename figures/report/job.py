@@ -4,53 +4,61 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.content import Content, assemble, read_real_model, tally
+from steering_strength.figures.report.content import Content, assemble, read_real_model
 from steering_strength.figures.report.html import html_page
 from steering_strength.figures.report.markdown import report
 from steering_strength.figures.store import FORMATS
+from steering_strength.proofs_check.executors import on_cores
 from steering_strength.proofs_check.formal import library as formal
-from steering_strength.proofs_check.verdict import Verdict, as_json, versions
+from steering_strength.proofs_check.registry import DERIVATIONS
+from steering_strength.proofs_check.runner import Part, Task, execute, run
+from steering_strength.proofs_check.verdict import Verdict, Verdicts, as_json, line, versions
 from steering_strength.theory.command_line import say
 from steering_strength.theory.files import output_folder, staged, write_json, write_text
-from steering_strength.theory.laws import CLAIMS, LAWS, Law
+from steering_strength.theory.laws import CLAIMS, LAWS
 from steering_strength.theory.laws.page import record
 
 __all__ = ["make"]
 
 
-def _say(stage: int, text: str) -> None:
-    say(f"[{stage}/4] {text}")
+def _piece(piece: Task | tuple[str, Path]) -> Any:
+    """One piece of the work, in whichever process: a figure, or a task with its derivation."""
+    if not isinstance(piece, Task):
+        name, folder = piece
+        FIGURES[name].write(folder, FORMATS)
+        return name
+    part = execute(piece)
+    # The law of this process has just been decided: its page costs next to nothing.
+    return part, record(DERIVATIONS[piece.name]) if piece.method == "symbolic" else None
 
 
-def _derive(laws: Mapping[str, Law]) -> dict[str, dict[str, Any]]:
-    """Every law, derived, as plain data."""
-    derivations = {}
-    for name, law in laws.items():
-        start = time.perf_counter()
-        derivations[name] = record(law)
-        found = tally(step["status"] for step in derivations[name]["steps"])
-        counts = ", ".join(f"{count} {status}" for status, count in found.items())
-        _say(1, f"derive  {name:34} {counts:24} {time.perf_counter() - start:5.1f} s")
-    return derivations
+def _work(stage: Path, examples: int, seed: int) -> tuple[dict[str, dict[str, Any]], Verdicts]:
+    """Draw every figure, derive and check every statement, on all cores; each law once."""
+    derivations: dict[str, dict[str, Any]] = {}
 
-
-def _check(examples: int, seed: int) -> tuple[Verdict, ...]:
-    # Hypothesis takes a second to import: not before the first line is out.
-    from steering_strength.proofs_check import run
-    from steering_strength.proofs_check.executors import on_cores
-    from steering_strength.proofs_check.verdict import line
+    def executor(_: object, tasks: Sequence[Task]) -> Iterator[Part]:
+        first = sorted(tasks, key=lambda task: task.method != "symbolic")
+        pieces = [*first, *((name, stage) for name in FIGURES)]
+        for done in on_cores(os.cpu_count() or 1)(_piece, pieces):
+            if isinstance(done, str):
+                say(f"draw    {done}")
+                continue
+            part, derivation = done
+            if derivation is not None:
+                derivations[part.task.name] = derivation
+            yield part
 
     def progress(verdict: Verdict, done: int, total: int) -> None:
-        _say(2, f"check   {line(verdict, done, total)}")
+        what = "derive" if verdict.method == "symbolic" else "check "
+        say(f"{what}  {line(verdict, done, total)}")
 
-    return run(
-        examples=examples, seed=seed, progress=progress, executor=on_cores(os.cpu_count() or 1)
-    )
+    verdicts = run(examples=examples, seed=seed, progress=progress, executor=executor)
+    return {name: derivations[name] for name in DERIVATIONS}, verdicts
 
 
 def _write(
@@ -85,23 +93,20 @@ def make(out: Path, examples: int, seed: int) -> int:
     # Everything is written at the end, together; a stage that fails leaves the folder alone.
     with staged(out) as stage:
         real_model = read_real_model(out / "bridge")
-        derivations, claims = _derive(LAWS), _derive(CLAIMS)
-        verdicts = _check(examples, seed)
-        for figure in FIGURES.values():
-            figure.write(stage, FORMATS)
-            _say(3, f"draw    {figure.name}")
+        derivations, verdicts = _work(stage, examples, seed)
         content = assemble(
-            derivations,
+            {name: derivations[name] for name in LAWS},
             verdicts,
-            tuple(claims.values()),
+            tuple(derivations[name] for name in CLAIMS),
             seed=seed,
             examples=examples,
             versions=versions(),
             seconds=time.perf_counter() - start,
             real_model=real_model,
         )
-        _write(stage, content, derivations | claims, verdicts)
-    _say(4, f"report  {out / 'report.html'}  ({content.seconds:.0f} s)")
+        say("write   the report: some hundred formulas are set")
+        _write(stage, content, derivations, verdicts)
+    say(f"report  {out / 'report.html'}  ({time.perf_counter() - start:.0f} s)")
     for verdict in content.wrong:
         say(f"not as it should be: {verdict.id} ({verdict.method}) is {verdict.status}")
     return 1 if content.wrong else 0
