@@ -21,7 +21,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.timing import machine, write_json
-from steering_strength.proofs_check.bridge.errors import quiet, require, versions
+from steering_strength.proofs_check.bridge.loading import quiet, require, versions
 from steering_strength.theory.errors import SteeringError
 
 # What a CPU does in a minute, and what a GPU does in one second.

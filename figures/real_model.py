@@ -38,7 +38,7 @@ COLOURS = (
 
 _CAVEAT = "Qualitative: the paper's texts, contexts and layers are unpublished. α on an asinh axis."
 _PANELS = (
-    f"{_CAVEAT} Points: measured, at adaptive nodes; pale: a spline through them. Dashed: tilt by"
+    f"{_CAVEAT} Points: measured; pale: a spline through them. Dashed: tilt by"
     " M_loc, up to 1 nat. Dotted: LN(h + R∞ + αv), from |αv| = |h + R∞|. Solid: closed form of the"
     " last block. Bars at the edge: plateau LN(±v)Wᵀ. Tokens: the likeliest at the far end."
 )
@@ -265,13 +265,11 @@ def _panel(p: Arrays, ax: Axes) -> None:
         ax.plot(alphas, p["exact"][:, i], "-", color=colour, lw=0.9)
         if near_the_end:
             ax.plot([start, edge], [p["plateau"][i]] * 2, "-", color=colour, lw=3, alpha=0.5)
-        if np.isfinite(p["low"][:, i]).any():
+        if "low" in p:
             ax.fill_between(alphas, p["low"][:, i], p["high"][:, i], color=colour, alpha=0.15, lw=0)
     _stretch(ax, alphas, unit)
-    error = float(p["error"])
-    missed = f" (spline within {error:.1g})" if np.isfinite(error) else ""
     ax.set_ylabel("Δp(z | α)")
-    ax.set_title(f"{shown(str(p['panel_title']), 90)}{missed}", fontsize=8)
+    ax.set_title(f"{shown(str(p['panel_title']), 90)}", fontsize=8)
     ax.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
@@ -320,14 +318,12 @@ def _concept(a: Arrays, figure: Figure) -> None:
 def _score(a: Arrays, figure: Figure) -> None:
     figure.set_size_inches(6.0, 3.9)
     ax, colour = figure.subplots(), _colour(0)
-    error = np.where(np.isfinite(a["error"]), a["error"], 0.0)
     ax.errorbar(
-        a["alphas"], a["measured"], error, fmt="o", color=colour, ms=3, lw=0.8,
+        a["alphas"], a["measured"], a.get("error"), fmt="o", color=colour, ms=3, lw=0.8,
         label=f"measured, block {a['layer']}",
     )  # fmt: skip
-    if a["dense"].size:
+    if "dense" in a:
         ax.plot(a["dense"], a["predicted"], "--", color=colour, lw=1.1, label="predicted")
-    if np.isfinite(a["plateau"]).all():
         _bars(ax, a["alphas"], a["plateau"], colour)
     if "slope" in a:
         # A wedge through the unsteered score, over a tenth of what a score can change by.

@@ -112,7 +112,7 @@ def _draw_model(words: Sequence[str]) -> None:
     """Draw the records that a job on a model has written into its folder."""
     from steering_strength.theory.errors import SteeringError
 
-    folder = import_module("steering_strength.proofs_check.bridge.options").folder_of(words)
+    folder = import_module("steering_strength.proofs_check.bridge.__main__").folder_of(words)
     if folder is None:
         return
     try:

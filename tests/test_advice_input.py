@@ -14,7 +14,7 @@ import pytest
 
 from steering_strength.proofs_check.bridge.__main__ import main
 from steering_strength.proofs_check.bridge.data import plain, read_input
-from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.proofs_check.bridge.loading import CurveError
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import ProbabilityError, SteeringError
 

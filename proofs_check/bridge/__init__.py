@@ -61,7 +61,7 @@ def __getattr__(name: str) -> Any:
             f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
         )
     if _HOME[name] not in _WITHOUT_TORCH:
-        from steering_strength.proofs_check.bridge.errors import require
+        from steering_strength.proofs_check.bridge.loading import require
 
         require()
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

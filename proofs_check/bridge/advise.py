@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves
-from steering_strength.proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves, derivatives
 from steering_strength.proofs_check.bridge.generated import repeated, token_costs
-from steering_strength.proofs_check.bridge.local import derivatives
+from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
@@ -27,8 +26,6 @@ from steering_strength.theory.advice import PopulationAdvice, advise
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
-
-__all__ = ["FACTORS", "LayerRank", "Sample", "advise_model", "rank_layers", "samples"]
 
 FACTORS = (0.0, 0.5, 1.0, 2.0)
 

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge.curve import derivatives
 from steering_strength.proofs_check.bridge.generated import sampled_texts, token_costs
 from steering_strength.proofs_check.bridge.laws import LawReport
-from steering_strength.proofs_check.bridge.local import derivatives
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
 from steering_strength.theory import TiltedFamily
@@ -34,8 +34,6 @@ from steering_strength.theory.engine.operators import (
     Operator,
     Rotation,
 )
-
-__all__ = ["operators_at", "standard_error_at", "texts_at"]
 
 Floats = NDArray[np.float64]
 Edit = Callable[[torch.Tensor], torch.Tensor]
@@ -102,9 +100,9 @@ def operators_at(report: LawReport, vector: SteeringVector) -> None:
     claim += " conditional, rotation"
     if exact:
         report.judge(
-            "operator", claim, max(errors), 6 * batch.rows,
+            "operator", claim, max(errors),
             f"worst {names[int(np.argmax(errors)) // 2]}; nats spent: {spent}",
-            exact=True,
+            examples=6 * batch.rows, exact=True,
         )  # fmt: skip
         return
     listed = ", ".join(
@@ -113,8 +111,8 @@ def operators_at(report: LawReport, vector: SteeringVector) -> None:
     within = [d for d, k in zip(gaps, kls, strict=True) if k <= 0.1]
     report.judge(
         f"operator@{vector.site.name}", f"{claim}; along M_loc, total variation 0.1 up to 0.1 nat",
-        max(within, default=np.nan) / 0.1, len(within) * batch.rows, f"total variation {listed}",
-        unknown=not within, why="the logits bend in the edit",
+        np.array(within) / 0.1, f"total variation {listed}", examples=len(within) * batch.rows,
+        why="the logits bend in the edit",
     )  # fmt: skip
 
 
@@ -204,8 +202,7 @@ def texts_at(report: LawReport, vector: SteeringVector, *, seed: int = 0) -> Non
         f"sequence-reverse{'' if exact else '@' + name}",
         f"KL(P_alpha || P_0) of {_LENGTH} tokens from unsteered texts, within"
         f" {_NOISE:g} Monte Carlo errors",
-        off.max() / _NOISE,
-        _STRENGTHS,
+        off / _NOISE,
         f"{_STRENGTHS} strengths to alpha = {largest:.3g} from {drawn.count} texts: off by"
         f" {off.min():.1f} to {off.max():.1f} Monte Carlo errors; predicted / measured"
         f" {ratio.min():.3f} to {ratio.max():.3f}, {measured[-1] / _LENGTH:.3g} nats per token"
@@ -260,10 +257,10 @@ def standard_error_at(report: LawReport, vector: SteeringVector, *, seed: int = 
         f"standard-error{'' if exact else '@' + vector.site.name}",
         f"the error of the alpha of {_BUDGET:g} nat over other texts, within {allowed:.0%}",
         abs(predicted / seen - 1.0) / allowed,
-        draws,
         f"alpha = {sure.alpha:.4g}: predicted {predicted:.4f}, {seen:.4f} over {draws} resamplings"
         f" of {len(states[0])} + {len(states[1])} texts; 95 % from {low:.3g} to {high:.3g},"
         f" {sure.positive_share:.0%} of the variance from P",
+        examples=draws,
         why="at a block alpha is no function of M_loc alone",
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,24 +24,24 @@ from steering_strength.proofs_check.bridge.beyond import (
     standard_error_at,
     texts_at,
 )
-from steering_strength.proofs_check.bridge.curve import MeasuredCurve, measured_curves
+from steering_strength.proofs_check.bridge.curve import (
+    MeasuredCurve,
+    last_block,
+    measured_curves,
+    plateau,
+    remainders,
+)
 from steering_strength.proofs_check.bridge.data import asinh_grid
-from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
-from steering_strength.proofs_check.bridge.local import last_block, remainders
+from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.read import SHAPES, count_shapes
 from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
-from steering_strength.proofs_check.bridge.texts import text_windows
+from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, Read, SteeringVector
 from steering_strength.theory.engine.transformer import local_cross_entropy, local_divergence
 from steering_strength.theory.errors import ShapeError
-
-if TYPE_CHECKING:
-    from steering_strength.proofs_check.bridge.model import SteeredModel
-    from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch
-
-__all__ = ["block_laws", "budget_alphas", "plateau", "text_derivatives", "text_losses"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -210,9 +210,7 @@ def _judge_budgets(report: LawReport, found: dict[str, Floats], where: str, more
         if 0 < seen.sum() < asked.sum():
             note += f"; {asked.sum() - seen.sum()} of {asked.sum()} were not found"
         error = np.abs(ratio - 1) / tolerance
-        report.judge(
-            name, claim, error, int(seen.sum()), note, unknown=not seen.any(), why=_WHY["local"]
-        )
+        report.judge(name, claim, error, note, why=_WHY["local"])
 
 
 def _every_block(
@@ -240,12 +238,6 @@ def _every_block(
         "units": np.array([v.residual_norm / v.norm for v in vectors]),
         **table,
     }
-
-
-def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:
-    """Log-probabilities at alpha -> -inf and +inf, (2, V): LN(-+v) W^T, whatever the prompt."""
-    form = last_block(model, np.zeros(model.width), vector)
-    return np.stack([form.limit(sign) for sign in (-1, 1)])
 
 
 def text_losses(held: Held, alpha: float, vector: SteeringVector) -> Floats:
@@ -292,20 +284,18 @@ class _Block:
         self.report, self.model, self.vector = report, report.model, vector
         self.where, self.words = vector.site.name, self.model.tokens(report.concept.words)
         self.curves = measured_curves(self.model, vector, batch)
-        self.held: Held = self.curves[0].source.held
+        self.held: Held = self.curves[0].held
         self.locals = [curve.local for curve in self.curves]
         self.unit = vector.residual_norm / vector.norm
         self.alphas = asinh_grid(max(_PAPER, self.unit), _HALF)
         self.arrays: dict[str, Any] = {"alphas": self.alphas, "budgets": np.array(list(_BUDGETS))}
         self.rises = self._self_check(batch)
 
-    def _finding(
-        self, name: str, claim: str, error: Any, examples: int, note: str, **how: Any
-    ) -> None:
+    def _finding(self, name: str, claim: str, error: Any, note: str, **how: Any) -> None:
         """A verdict on an expansion; where it is refuted, the note says why it need not hold."""
         family = name.split(" (")[0].split(",")[0].removesuffix(" by M_loc")
         why = _WHY.get(name) or _WHY.get(family, "")
-        self.report.judge(f"{name}@{self.where}", claim, error, examples, note, why=why, **how)
+        self.report.judge(f"{name}@{self.where}", claim, error, note, why=why, **how)
 
     def _self_check(self, batch: TokenBatch) -> int:
         """By the model's own hooked passes: 0 is the identity, steering does something."""
@@ -335,14 +325,12 @@ class _Block:
         seen = np.isfinite(found["variation"])
         most = {b: found["variation"][seen & (found["budget"] == b)] for b in _BUDGETS}
         shown = ", ".join(f"{v.max():.3f} at {b:g} nat" for b, v in most.items() if v.size)
-        worst = max((v.max() for b, v in most.items() if v.size and b <= 0.1), default=np.nan)
         self._finding(
             "tilting by M_loc",
             f"p_0 exp(alpha M_loc - K), total variation at most {_TILT:g} up to 0.1 nat",
-            worst / _TILT,
-            int(seen.sum()),
+            np.concatenate([v for b, v in most.items() if b <= 0.1]) / _TILT,
             f"total variation {shown or '-'}, largest over contexts and signs",
-            unknown=not np.isfinite(worst),
+            examples=int(seen.sum()),
         )
 
     def sweep(self) -> None:
@@ -372,29 +360,27 @@ class _Block:
                 f"last-block@{self.where}",
                 "logits (a + alpha b) / sqrt(Q(alpha)) + c",
                 worst / tolerance,
-                alphas.size * len(f),
                 f"max |difference| {worst:.1e} nats over all tokens, alpha to"
                 f" {alphas[-1]:.3g} (rounding {tolerance:.1e})",
+                examples=alphas.size * len(f),
                 exact=True,
             )
         off = np.abs(expit(f) - expit(f_law)) > _CONCEPT
         limit = np.min(np.abs(np.broadcast_to(alphas, off.shape))[off], initial=np.inf)
-        spent = float(kl[off].min()) if off.any() else np.inf
+        spent = np.where(off, kl, np.inf).min(axis=1)
         rising = sum(count_shapes(expit(row)[:, None], _SHAPE)["rise"] for row in f)
         self._finding(
             "concept-tanh by M_loc",
             f"F_T of the tilt, within {_CONCEPT:g} up to {_REACH_NATS:g} nat",
-            _REACH_NATS / max(spent, 1e-300),
-            len(f),
-            f"holds up to |alpha| = {limit:.3g}, KL {spent:.2g} nats at the earliest; F_T rises"
-            f" throughout in {rising} of {len(f)} contexts",
+            _REACH_NATS / np.maximum(spent, 1e-300),
+            f"holds up to |alpha| = {limit:.3g}, KL {spent.min():.2g} nats at the earliest; F_T"
+            f" rises throughout in {rising} of {len(f)} contexts",
         )
         ends = np.array([_straight(alphas, *pair) for pair in zip(f, kl, strict=True)])
         self._finding(
             "concept-tanh, linear nu",
             f"logit F_T is a line within {_LINE:g}, up to {_REACH_NATS:g} nat",
-            _REACH_NATS / max(ends[:, 1].min(), 1e-300),
-            len(f),
+            _REACH_NATS / np.maximum(ends[:, 1], 1e-300),
             f"up to |alpha| = {ends[:, 0].min():.3g} to {ends[:, 0].max():.3g}, KL"
             f" {ends[:, 1].min():.2g} to {ends[:, 1].max():.2g} nats, beyond which nu bends",
         )
@@ -427,8 +413,8 @@ class _Block:
             f"peak (alpha {name})",
             "the likeliest tokens bump, rise or fall",
             1.0 + wrong / number if wrong else 0.0,
-            number,
             f"{number - wrong} of {number}: {listed}; turns of at most {_SHAPE:g} ignored",
+            examples=number,
             unknown=not enough,
         )
 
@@ -468,8 +454,7 @@ class _Block:
         self.report.judge(
             f"norm-limit@{self.where}",
             "|LN(h + R + alpha v) - LN(+-v)| <= 2 sqrt(d) |P(h + R)| max|gain| / (|alpha| |P v|)",
-            beyond.max(),
-            beyond.size,
+            beyond,
             f"gap at most {beyond.max():.3f} of the bound, at alpha = {_PAPER:g} and where"
             f" |alpha v| is 10 to 1000 times |h + R_inf|",
             exact=True,
@@ -478,8 +463,7 @@ class _Block:
         self._finding(
             "norm-limit (rate)",
             "the gap to the plateau falls like 1 / alpha, within 5 %",
-            np.abs(rates + 1).max() / 0.05,
-            rates.size,
+            np.abs(rates + 1) / 0.05,
             f"exponent {rates.min():.4f} to {rates.max():.4f}; total variation to LN(+-v) W^T"
             f" {to_limit[:, -1].max():.2g} at |alpha v| = {_DISTANCES[-1]:g} |h + R_inf|, but"
             f" {to_limit[:, 0].max():.2g} at alpha = {_PAPER:g}: |h + R_inf| / |v| ="
@@ -490,8 +474,7 @@ class _Block:
         self._finding(
             "norm-limit (R_inf)",
             "LN(h + R_inf + alpha v) W^T is closer than the plateau",
-            (to_refined[:, 2] / np.maximum(to_limit[:, 2], 1e-300)).max(),
-            len(rates),
+            to_refined[:, 2] / np.maximum(to_limit[:, 2], 1e-300),
             f"total variation {worst[1]} where |alpha v| = {_DISTANCES[0]:g} |h + R_inf|,"
             f" {worst[2]} at {_DISTANCES[1]:g}, {worst[0]} at alpha = {_PAPER:g}",
         )
@@ -523,9 +506,9 @@ class _Block:
                 "ce-linear (calibrated)",
                 f"slope 0 on text sampled from the model, within {_NOISE:g} standard errors",
                 abs(slope / error) / _NOISE,
-                slopes.size,
                 f"slope {seen:+.5f} +- {error:.5f}, {slope / error:+.1f} standard errors;"
                 f" curvature {seen_bend:.4f}, E Var(M_loc) {variance:.4f}",
+                examples=slopes.size,
             )
             return
         # Both are differences of larger terms: the slope of two means of M_loc, known to a
@@ -535,10 +518,10 @@ class _Block:
             "ce-linear",
             "slope E_model[M] - E_data[M], curvature E Var(M) + E_model[l''] - E_data[l'']",
             off / _SLOPE,
-            slopes.size,
             f"library text: slope {slope:+.5f} predicted, {seen:+.5f} measured,"
             f" {slope / error:+.1f} standard errors from 0; curvature {bend:.4f}, {seen_bend:.4f};"
             f" lowest near alpha = {-slope / bend:+.2f}",
+            examples=slopes.size,
         )
         self.arrays |= {
             "text_alphas": alphas, "text_losses": f - f[2], "text_slope": slope,

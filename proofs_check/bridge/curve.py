@@ -2,9 +2,9 @@
 
 At the output of the final norm each context is a `TiltedFamily`, exact. At the last block its
 logits are known in closed form (`last-block`), a `ScannedCurve`. At any other block nothing is
-linear: one derivative at alpha = 0 (`local`) seeds every search, each distribution that is measured
-serves all searches of its context, and an answer is a strength that was measured between two that
-were. What was not found says up to where it was looked for, never "never".
+linear: one central difference at alpha = 0 (`derivatives`) seeds every search, each distribution
+that is measured serves all searches of its context, and an answer is a strength that was measured
+between two that were. What was not found says up to where it was looked for, never "never".
 
 The searches are generators: they yield the strengths they want measured and return a `Root`. So one
 curve can be asked alone, and the searches of many contexts can share forward passes
@@ -13,36 +13,43 @@ curve can be asked alone, and the searches of many contexts can share forward pa
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logsumexp
+from scipy.interpolate import KroghInterpolator
+from scipy.special import expit, log_softmax, logsumexp
 
-from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.local import Local, derivatives, last_block
-from steering_strength.proofs_check.bridge.steer import Held, length
+from steering_strength.proofs_check.bridge.loading import ModelError
+from steering_strength.proofs_check.bridge.steer import Held, length, vector_tensor
+from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import ScannedCurve
-from steering_strength.theory.advice.curve import Method
+from steering_strength.theory.engine import LastBlock
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = ["MeasuredCurve", "curves", "measured_curves"]
-
 Floats = NDArray[np.float64]
 Search = Generator[list[float], None, Root]
 Curve = Callable[[float], float]
 
+# A step of this share of the states' median length: truncation and float32 rounding both stay below
+# 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
+_STEP, _WIDE_STEP, _STEPS = 3e-3, 5e-2, 3
+# R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
+_RATIO = {1e-12: 1e6, 1e-5: 1e3}
 # A budget is kept, and spent to this share; a level is reached, and exceeded by this in its logit.
 _CLOSE, _OVER = 0.01, 0.01
 # Width of a measured bracket, relative.
@@ -50,11 +57,111 @@ _WIDTH = 0.02
 _STRETCH = 4.0
 _TRIES, _HALVINGS = 4, 12
 _ROUNDS = 24
+_WHOLE = (0.0, math.inf)
 # Where a scan begins and ends, in lengths of a state: far beyond both, nothing changes any more.
 _NEAR, _FAR, _SCAN = 0.02, 256.0, 15
 _NODES = 3
 _LOST = (1.2, 1.5, 2.0, 3.0, 5.0)  # times the start: where a level is mostly lost
 _ROWS = 1 << 24  # numbers of remembered log-probabilities, 128 MiB
+
+
+@dataclass(frozen=True, eq=False)
+class Local:
+    """First and second derivative of one context's logits along v, at alpha = 0.
+
+    Parameters
+    ----------
+    log_p : numpy.ndarray
+        Shape (V,), unsteered.
+    slope, bend : numpy.ndarray
+        Shape (V,): M_loc in nats per unit alpha, and l'' in nats per unit alpha squared.
+    """
+
+    log_p: Floats
+    slope: Floats
+    bend: Floats
+
+    @property
+    def variance(self) -> float:
+        """Var_p(M_loc): KL(p || p_alpha) is half of it times alpha^2, to second order."""
+        p = np.exp(self.log_p)
+        return float(p @ (self.slope - p @ self.slope) ** 2)
+
+    def family(self) -> TiltedFamily:
+        """The tilted family that agrees with the model to first order."""
+        return TiltedFamily(self.log_p, self.slope)
+
+
+def derivatives(held: Held, vector: Any) -> list[Local]:
+    """Central differences of every context's last logits, both steps of all of them in one pass.
+
+    The step is a share of the states' length. Where that turns out to move the logits too far (the
+    relative truncation is a third of the step squared, in units of sd(M)) or, in 16 bits, too
+    little to be seen above rounding, another pass takes a step that balances the two.
+    """
+    coarse = precision(held.model.dtype) > 1e-5
+    steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / length(vector)
+    base, everyone = held.model.read_out(held.base).numpy(), list(range(held.count))
+    aim = max((3.0 * held.model.floor) ** 0.25, 0.01) if coarse else 0.01
+    for _ in range(1 + _STEPS):
+        strengths, found = np.concatenate((-steps, steps)), []
+        low, high = np.split(held.logits(everyone * 2, strengths, vector).numpy(), 2)
+        for j, step in enumerate(steps.tolist()):
+            slope = (high[j] - low[j]) / (2 * step)
+            bend = (high[j] - 2 * base[j] + low[j]) / step**2
+            found.append(Local(log_softmax(base[j]), slope, bend))
+        moved = steps * np.sqrt([one.variance for one in found])
+        far = moved > max(2.0 * aim, 0.1)
+        if not (far | (coarse & (moved < 0.5 * aim) & (moved > 0.0))).any():
+            break
+        steps = steps * np.clip(aim / np.maximum(moved, 1e-300), 1e-3, _STRETCH)
+    return found
+
+
+def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> LastBlock:
+    """The closed form at the last block for one residual h, (d,), of the last position.
+
+    Raises
+    ------
+    ModelError
+        The final norm is neither an RMSNorm nor a LayerNorm.
+    """
+    norm = model.norm
+    ph = norm.centred(np.asarray(h, dtype=np.float64))
+    pv = norm.centred(vector_tensor(vector).numpy())
+    states = np.stack([norm.gain * ph, norm.gain * pv, np.zeros_like(ph), norm.bias])
+    a, b, zero, offset = model.read_out(torch.as_tensor(states)).numpy()
+    return LastBlock(
+        a=a - zero,
+        b=b - zero,
+        offset=offset,
+        A=float(np.mean(pv**2)),
+        B=float(np.mean(ph * pv)),
+        C=float(np.mean(ph**2) + norm.eps),
+    )
+
+
+def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:
+    """Log-probabilities at alpha -> -inf and +inf, (2, V): LN(-+v) W^T, whatever the prompt."""
+    form = last_block(model, np.zeros(model.width), vector)
+    return np.stack([form.limit(sign) for sign in (-1, 1)])
+
+
+def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
+    """h + R_inf at the last positions, (m, d): the final norm's input minus alpha v, far out.
+
+    Two passes for all contexts: the first, from the length of h, finds how long h + R is; at early
+    blocks it is twenty times longer than h.
+    """
+    eps = precision(held.model.dtype)
+    ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
+    lengths, everyone = held.lengths, list(range(held.count))
+    for _ in range(2):
+        alphas = sign * ratio * lengths / vector.norm
+        seen = held.norm_inputs(everyone, alphas, vector).double().cpu().numpy()
+        found = seen - alphas[:, None] * vector.values
+        lengths = np.linalg.norm(found, axis=1)
+    return np.asarray(found)
 
 
 def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:
@@ -82,37 +189,48 @@ def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:
 def measured_curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[MeasuredCurve]:
     """Curves that measure at any site: along one vector, or along several in order of depth."""
     lowest = vector if isinstance(vector, SteeringVector) else vector[0]
-    source = Measured(Held(model, batch, lowest.site, apply=lowest.apply), vector)
-    return [MeasuredCurve(source, j, local) for j, local in enumerate(source.locals)]
+    held = model.hold(batch, lowest.site, lowest.apply)
+    found = enumerate(derivatives(held, vector))
+    return [MeasuredCurve(held, vector, context, local) for context, local in found]
+
+
+def _question(search: Callable[..., Search]) -> Callable[..., Root]:
+    """A search as a question that is answered once: asked alone, or with others by `together`."""
+    signature = inspect.signature(search)
+
+    @wraps(search)
+    def ask(self: MeasuredCurve, *given: Any, **named: Any) -> Root:
+        bound = signature.bind(self, *given, **named)
+        bound.apply_defaults()
+        asked = self._key(search.__name__, bound.args[1:])
+        self.together([(self, asked[0], asked[1:])])
+        return self._roots[asked]
+
+    return ask
 
 
 class MeasuredCurve:
-    """One context of `Measured` ones, answering `theory.advice.curve.SteeredCurve`.
+    """One context held at a block, answering `theory.advice.curve.SteeredCurve`.
 
     `log_p` is the distribution at alpha = 0, `log_odds` the derivative of the logits there (M_loc,
-    nats per unit alpha), `local` both with the second derivative. Every distribution is remembered
-    and serves all questions; a root is where a measured quantity is at its level, between a
-    measured strength below and a measured one above.
+    nats per unit alpha), `local` both with the second derivative. Every distribution is a forward
+    pass above the block, remembered, and serves all questions; a root is where a measured quantity
+    is at its level, between a measured strength below and a measured one above.
     """
 
-    def __init__(self, source: Measured, context: int, local: Local) -> None:
-        self.source, self._context = source, context
+    method: Literal["measured"] = "measured"
+
+    def __init__(self, held: Held, vector: Any, context: int, local: Local) -> None:
+        self.held, self._vector, self._context = held, vector, context
         self.local, self.log_p, self.log_odds = local, local.log_p, local.slope
+        self.size = int(self.log_p.size)
         self._p = np.exp(local.log_p)
+        # One state's length, in alphas.
+        self._scale = float(held.lengths[context]) / length(vector)
         self._rows: dict[float, Floats] = {0.0: local.log_p}
         self._divergences: dict[float, tuple[float, float]] = {0.0: (0.0, 0.0)}
         self._roots: dict[tuple[Any, ...], Root] = {}
         self._limits: dict[int, Floats] = {}
-
-    @property
-    def method(self) -> Method:
-        """How answers come about."""
-        return "measured"
-
-    @property
-    def size(self) -> int:
-        """V."""
-        return int(self.log_p.size)
 
     @property
     def measured(self) -> int:
@@ -138,51 +256,27 @@ class MeasuredCurve:
 
     def limit(self, sign: int) -> Floats:
         """Log-probabilities as alpha -> sign * inf, (V,): the norm's plateau (Prop. 4.1)."""
-        side = as_sign(sign)
+        side, model = as_sign(sign), self.held.model
+        if side in self._limits:
+            return self._limits[side]
+        if isinstance(self._vector, SteeringVector) and model.structure.not_affine is None:
+            with suppress(ModelError):
+                self._limits[side] = plateau(model, self._vector)[(side + 1) // 2]
         if side not in self._limits:
-            self._limits[side] = self.source.limit(self._context, side)
+            self._limits[side] = self._measure([(self, side * 64.0 * _FAR * self._scale)])[0]
         return self._limits[side]
-
-    def cross_entropy_root(self, budget: float, sign: int) -> Root:
-        """Where KL(p || p_alpha) first exceeds `budget` nats; alpha keeps it."""
-        return self.solve("cross_entropy_root", budget, sign)
-
-    def reverse_kl_root(self, budget: float, sign: int) -> Root:
-        """Where KL(p_alpha || p) first exceeds `budget` nats; alpha keeps it."""
-        return self.solve("reverse_kl_root", budget, sign)
-
-    def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Root:
-        """Where F_C first reaches `level`; alpha reaches it, 0 if it is there already."""
-        return self.solve("concept_root", _frozen(tokens, self.size), level, sign)
-
-    def concept_loss_root(
-        self, tokens: ArrayLike, level: float, start: float, sign: int = 1
-    ) -> Root:
-        """Where beyond `start` F_C falls below `level` again; alpha still has it."""
-        return self.solve("concept_loss_root", _frozen(tokens, self.size), level, start, sign)
-
-    def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Root:
-        """Where F_C is largest on that side, among what was measured."""
-        return self.solve("concept_maximum", _frozen(tokens, self.size), sign)
-
-    def peak_root(self, token: int, sign: int = 1) -> Root:
-        """Where the token's probability first turns down; 0 if it falls from the start."""
-        return self.solve("peak_root", int(token), sign)
-
-    def limit_root(self, tolerance: float, sign: int) -> Root:
-        """Beyond which alpha p_alpha was within `tolerance` of `limit`, in total variation."""
-        return self.solve("limit_root", tolerance, sign)
 
     @staticmethod
     def together(asked: Sequence[tuple[MeasuredCurve, str, tuple[Any, ...]]]) -> None:
-        """Answer questions about many curves; those of one source share each round's pass."""
-        running = [
-            (curve, (question, *arguments), getattr(curve, f"_{question}")(*arguments))
-            for curve, question, arguments in asked
-            if (question, *arguments) not in curve._roots
-        ]
+        """Answer questions about many curves; those held together share each round's pass."""
+        running = []
+        for curve, question, arguments in asked:
+            key = curve._key(question, arguments)
+            if key not in curve._roots:
+                search = getattr(MeasuredCurve, question).__wrapped__
+                running.append((curve, key, search(curve, *key[1:])))
         while running:
-            going, missing = [], dict[int, dict[tuple[int, float], MeasuredCurve]]()
+            going, missing = [], dict[int, dict[tuple[MeasuredCurve, float], None]]()
             for curve, key, search in running:
                 try:
                     wanted = next(search)
@@ -190,32 +284,41 @@ class MeasuredCurve:
                     curve._roots[key] = done.value
                     continue
                 going.append((curve, key, search))
-                rows = missing.setdefault(id(curve.source), {})
-                rows |= {(curve._context, a): curve for a in wanted if a not in curve._divergences}
+                rows = missing.setdefault(id(curve.held), {})
+                rows |= {(curve, a): None for a in wanted if a not in curve._divergences}
             for rows in filter(None, missing.values()):
-                source = next(iter(rows.values())).source
-                for (place, curve), row in zip(rows.items(), source.measure([*rows]), strict=True):
-                    curve.record(place[1], row)
+                places = list(rows)
+                for (curve, a), row in zip(places, places[0][0]._measure(places), strict=True):
+                    curve._record(a, row)
             running = going
 
-    def solve(self, question: str, *arguments: Any) -> Root:
-        """Ask one question; its answer is remembered."""
-        self.together([(self, question, arguments)])
-        return self._roots[(question, *arguments)]
+    def _key(self, question: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A question with its arguments, tokens as a tuple of indices."""
+        frozen = [
+            value if isinstance(value, int | float | np.number)
+            else tuple(np.flatnonzero(as_tokens(value, self.size, single=True)).tolist())
+            for value in arguments
+        ]  # fmt: skip
+        return question, *frozen
+
+    def _measure(self, places: Sequence[tuple[MeasuredCurve, float]]) -> Floats:
+        """Distributions, (n, V), of curves that are held together, each at its strength."""
+        contexts, alphas = [c._context for c, _ in places], np.array([a for _, a in places])
+        normed = self.held.last_normed(contexts, alphas, self._vector)
+        return self.held.model.log_softmax(normed)
 
     def _over(self, alpha: ArrayLike, value: Callable[[float], Any]) -> Floats:
         """A value at every alpha; what was not measured yet is, all at once."""
         strengths = np.asarray(alpha, dtype=np.float64)
         wanted = [float(a) for a in np.atleast_1d(strengths)]
-        missing = [a for a in dict.fromkeys(wanted) if a not in self._divergences]
+        missing = [(self, a) for a in dict.fromkeys(wanted) if a not in self._divergences]
         if missing:
-            rows = self.source.measure([(self._context, a) for a in missing])
-            for a, row in zip(missing, rows, strict=True):
-                self.record(a, row)
+            for (_, a), row in zip(missing, self._measure(missing), strict=True):
+                self._record(a, row)
         found = np.array([value(a) for a in wanted])
         return np.asarray(found[0] if strengths.ndim == 0 else found)
 
-    def record(self, alpha: float, log_q: Floats) -> None:
+    def _record(self, alpha: float, log_q: Floats) -> None:
         """Remember a measured distribution; old rows are dropped, their divergences stay."""
         q = np.exp(log_q)
         change = log_q - self.log_p
@@ -227,7 +330,7 @@ class MeasuredCurve:
 
     def _row(self, alpha: float) -> Floats:
         if alpha not in self._rows:
-            self.record(alpha, self.source.measure([(self._context, alpha)])[0])
+            self._record(alpha, self._measure([(self, alpha)])[0])
         return self._rows[alpha]
 
     def _strengths(self, sign: int) -> list[float]:
@@ -236,17 +339,20 @@ class MeasuredCurve:
 
     def _scan(self, sign: int, start: float = 0.0) -> list[float]:
         """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
-        scale = self.source.scale(self._context)
-        near = max(_NEAR * scale, 1.1 * start)
-        far = max(_FAR * scale, _STRETCH * near)
+        near = max(_NEAR * self._scale, 1.1 * start)
+        far = max(_FAR * self._scale, _STRETCH * near)
         return [sign * float(a) for a in np.geomspace(near, far, _SCAN)]
 
-    # The search behind each question: it yields signed alphas to measure and returns the root.
+    # The questions. Each search yields signed alphas to be measured, and returns its root.
 
-    def _cross_entropy_root(self, budget: float, sign: int) -> Search:
+    @_question
+    def cross_entropy_root(self, budget: float, sign: int) -> Search:
+        """Where KL(p || p_alpha) first exceeds `budget` nats; alpha keeps it."""
         return self._budget(budget, sign, 0)
 
-    def _reverse_kl_root(self, budget: float, sign: int) -> Search:
+    @_question
+    def reverse_kl_root(self, budget: float, sign: int) -> Search:
+        """Where KL(p_alpha || p) first exceeds `budget` nats; alpha keeps it."""
         return self._budget(budget, sign, 1)
 
     def _budget(self, budget: float, sign: int, which: int) -> Search:
@@ -255,69 +361,67 @@ class MeasuredCurve:
             return Root(0.0, 0.0, 0.0)
         variance = self.local.variance
         if not variance > 0.0:
-            return _none(side, "M is constant: steering moves nothing")
-        rate = math.sqrt(0.5 * variance)
-        near = math.sqrt(1.0 - _CLOSE)
+            return _root(side, math.inf, math.inf, 0, "M is constant: steering moves nothing")
 
         def y(strength: float) -> float:
             return math.sqrt(self._divergences[side * strength][which])
 
-        ends = yield from self._crossing(y, math.sqrt(goal), rate, side, near, 1.0)
+        # y is the square root of the budget: a share of 1 - c there is sqrt(1 - c) here.
+        rate, close = math.sqrt(0.5 * variance), 1.0 - math.sqrt(1.0 - _CLOSE)
+        ends = yield from self._crossing(y, math.sqrt(goal), rate, side, 0, close)
         if ends is None:
             best = max(self._strengths(side), key=y)
             return self._unfound(side, f"at most {y(best) ** 2:.4g} nats, at", best)
-        return _root(side, *ends, inner=True)
+        return _root(side, *ends, 0)
 
-    def _concept_root(self, tokens: tuple[int, ...], level: float, sign: int) -> Search:
-        mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
-        value = as_level(level)
+    @_question
+    def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Search:
+        """Where F_C first reaches `level`; alpha reaches it, 0 if it is there already."""
+        mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
         start = _logit(self.log_p, mask)
-        goal = math.log(value) - math.log1p(-value) - start
+        goal = _level(level) - start
         if goal <= 0.0:
             return Root(0.0, 0.0, 0.0)
         share = float(expit(start))
         centred = self.log_odds - self._p @ self.log_odds
-        gain = side * float(self._p[mask] @ centred[mask])
-        rate = gain / max(share * (1.0 - share), 1e-300)
+        rate = side * float(self._p[mask] @ centred[mask]) / max(share * (1.0 - share), 1e-300)
 
         @cache
         def y(strength: float) -> float:
             return _logit(self._row(side * strength), mask) - start
 
-        ends = yield from self._crossing(y, goal, rate, side, 1.0, 1.0 + _OVER / max(goal, _OVER))
+        ends = yield from self._crossing(y, goal, rate, side, 1, _OVER / max(goal, _OVER))
         if ends is None:
             best = max(self._strengths(side), key=y)
             return self._unfound(side, f"at most {expit(start + y(best)):.4g}, at", best)
-        return _root(side, *ends, inner=False)
+        return _root(side, *ends, 1)
 
-    def _concept_loss_root(
-        self, tokens: tuple[int, ...], level: float, start: float, sign: int
+    @_question
+    def concept_loss_root(
+        self, tokens: ArrayLike, level: float, start: float, sign: int = 1
     ) -> Search:
-        mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
-        value = as_level(level)
-        goal = math.log(value) - math.log1p(-value)
+        """Where beyond `start` F_C falls below `level` again; alpha still has it."""
+        mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
+        goal, begin = _level(level), abs(start)
 
         @cache
         def below(strength: float) -> bool:
             return _logit(self._row(side * strength), mask) < goal
 
-        near = [side * abs(start) * factor for factor in _LOST] if start else []
-        for wanted in (near, self._scan(side, abs(start))):
-            if not any(below(s) for s in self._strengths(side) if s > abs(start)):
+        near = [side * begin * factor for factor in _LOST] if start else []
+        for wanted in (near, self._scan(side, begin)):
+            if not any(below(s) for s in self._strengths(side) if s > begin):
                 yield wanted
-        ordered = [s for s in self._strengths(side) if s > abs(start)]
-        first = next((i for i, s in enumerate(ordered) if below(s)), None)
+        ordered = [begin, *(s for s in self._strengths(side) if s > begin)]
+        first = next((i for i, s in enumerate(ordered) if i and below(s)), None)
         if first is None:
-            return self._unfound(side, f"F_T is still at {value:.4g} or above at", ordered[-1])
-        low, high = ordered[first - 1] if first else abs(start), ordered[first]
-        while not self._narrow(low, high):
-            middle = 0.5 * (low + high)
-            yield [side * middle]
-            low, high = (low, middle) if below(middle) else (middle, high)
-        return _root(side, low, high, inner=True)
+            return self._unfound(side, f"F_T is still at {level:.4g} or above at", ordered[-1])
+        return (yield from self._halved(below, ordered[first - 1], ordered[first], side, 0))
 
-    def _concept_maximum(self, tokens: tuple[int, ...], sign: int) -> Search:
-        mask, side = as_tokens(list(tokens), self.size, single=True), as_sign(sign)
+    @_question
+    def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Search:
+        """Where F_C is largest on that side, among what was measured."""
+        mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
 
         @cache
         def y(strength: float) -> float:
@@ -326,12 +430,15 @@ class MeasuredCurve:
         yield self._scan(side)
         low, best, high = yield from self._summit(y, side)
         if high == best or _logit(self.limit(side), mask) >= y(best):
-            return Root(side * math.inf, side * math.inf, side * math.inf)
-        lower, upper = sorted((side * low, side * high))
+            return _root(side, math.inf, math.inf, 0)
         far = self._strengths(side)[-1]
-        return Root(side * best, lower, upper, f"looked for up to alpha = {side * far:.4g}")
+        found = _root(side, low, high, 0)
+        reason = f"looked for up to alpha = {side * far:.4g}"
+        return Root(side * best, found.lower, found.upper, reason)
 
-    def _peak_root(self, token: int, sign: int) -> Search:
+    @_question
+    def peak_root(self, token: int, sign: int = 1) -> Search:
+        """Where the token's probability first turns down; 0 if it falls from the start."""
         side = as_sign(sign)
         centred = self.log_odds - self._p @ self.log_odds
         if not side * centred[token] > 0.0:
@@ -340,59 +447,67 @@ class MeasuredCurve:
         def y(strength: float) -> float:
             return float(self._row(side * strength)[token])
 
-        seed = side * float(TiltedFamily(self.log_p, self.log_odds).peaks()[token])
+        seed = side * float(self.local.family().peaks()[token])
         if 0.0 < seed < math.inf:
             yield [side * seed * factor for factor in (0.25, 0.5, 1.0, 2.0)]
-        falls = _first_fall(self._strengths(side), y, self.source.noise)
+        # KL is half the variance of a change of log-probabilities.
+        noise = 3.0 * math.sqrt(2.0 * self.held.model.floor)
+        falls = _first_fall(self._strengths(side), y, noise)
         if falls is None:
             yield self._scan(side)
-            falls = _first_fall(self._strengths(side), y, self.source.noise)
+            falls = _first_fall(self._strengths(side), y, noise)
         if falls is None:
             return self._unfound(side, "it still rises at", self._strengths(side)[-1])
-        low, best, high = falls
-        while not self._narrow(low, high, 4.0):
-            yield [side * 0.5 * (low + best), side * 0.5 * (best + high)]
-            ordered = sorted({low, 0.5 * (low + best), best, 0.5 * (best + high), high})
-            at = max(range(1, len(ordered) - 1), key=lambda i: y(ordered[i]))
-            low, best, high = ordered[at - 1 : at + 2]
-        lower, upper = sorted((side * low, side * high))
-        return Root(side * best, lower, upper)
+        low, best, high = yield from self._summit(y, side, between=falls)
+        found = _root(side, low, high, 0)
+        return Root(side * best, found.lower, found.upper)
 
-    def _limit_root(self, tolerance: float, sign: int) -> Search:
+    @_question
+    def limit_root(self, tolerance: float, sign: int) -> Search:
+        """Beyond which alpha p_alpha was within `tolerance` of `limit`, in total variation."""
         side, allowed = as_sign(sign), as_level(tolerance, "tolerance")
         goal = np.exp(self.limit(side))
 
-        def distance(strength: float) -> float:
-            return 0.5 * float(np.abs(np.exp(self._row(side * strength)) - goal).sum())
+        @cache
+        def settled(strength: float) -> bool:
+            return bool(0.5 * np.abs(np.exp(self._row(side * strength)) - goal).sum() <= allowed)
 
-        high = self.source.scale(self._context)
-        for _ in range(_HALVINGS):
-            yield [side * high]
-            gap = distance(high)
-            if gap <= allowed:
-                break
-            # Far out the distance falls like 1 / alpha.
-            high *= min(1.2 * gap / allowed, 8.0)
-        if gap > allowed:
-            return self._unfound(side, f"still {gap:.3g} from the limit at", high)
         yield self._scan(side)
-        low = max(s for s in self._strengths(side) if s < high and distance(s) > allowed)
-        while not self._narrow(low, high, 5.0):
-            middle = math.sqrt(low * high) if low else 0.5 * high
+        high = self._strengths(side)[-1]
+        # Far out the distance falls like 1 / alpha.
+        for _ in range(_TRIES):
+            if settled(high):
+                break
+            high *= 8.0
+            yield [side * high]
+        if not settled(high):
+            return self._unfound(side, f"not within {allowed:.3g} of the limit at", high)
+        low = max(s for s in self._strengths(side) if s < high and not settled(s))
+        high = min(s for s in self._strengths(side) if s > low)
+        return (yield from self._halved(settled, low, high, side, 1))
+
+    def _halved(
+        self, there: Callable[[float], bool], low: float, high: float, side: int, at: int
+    ) -> Search:
+        """Halve until narrow: `there` does not hold at `low` and does at `high`."""
+        while not _narrow(low, high):
+            # Geometric far out, where a scan's strengths are.
+            middle = math.sqrt(low * high) if high > 4.0 * low > 0.0 else 0.5 * (low + high)
             yield [side * middle]
-            low, high = (middle, high) if distance(middle) > allowed else (low, middle)
-        return _root(side, low, high, inner=False)
+            low, high = (low, middle) if there(middle) else (middle, high)
+        return _root(side, low, high, at)
 
     def _crossing(
-        self, y: Curve, goal: float, rate: float, side: int, under: float, over: float
+        self, y: Curve, goal: float, rate: float, side: int, end: int, close: float
     ) -> Generator[list[float], None, tuple[float, float] | None]:
         """The first crossing of y, which vanishes at 0 with slope `rate`: two measured strengths.
 
         y / alpha changes slowly and is almost a straight line in y, also where the curve saturates;
         so alpha is interpolated in y through the origin and what was measured. A bracket is done
-        when it is narrow and y is within [under, 1] of the goal at its lower end (if under < 1) or
-        [1, over] at its upper one (if over > 1).
+        when it is narrow and y at its lower end (`end` 0) or its upper one (1) is within `close`
+        of the goal, relatively.
         """
+        aim = goal * (1.0 + (end - 0.5) * close)
         scanned, tries, inside = not rate > 0.0, 0, 0
         if scanned:
             yield self._scan(side)
@@ -400,26 +515,25 @@ class MeasuredCurve:
             ordered = self._strengths(side)
             at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
             if at is not None:
-                low, high = ordered[at - 1], ordered[at]
-                near = y(low) >= under * goal if under < 1.0 else y(high) <= over * goal
-                if self._narrow(low, high) and (near or self._narrow(low, high, 0.05)):
-                    return low, high
-                # Every third step halves: interpolation may creep up on one end for ever.
+                ends = low, high = ordered[at - 1], ordered[at]
+                near = abs(y(ends[end]) - goal) <= close * goal
+                if _narrow(low, high) and (near or _narrow(low, high, 0.05)):
+                    return ends
+                # Get one end close, then the other near it. Every third step halves: interpolation
+                # may creep up on one end for ever.
                 inside += 1
-                middle = 0.5 * (low + high)
-                if inside % 3:
-                    middle = self._inside(y, goal, rate, side, (low, high), under, over)
-                yield [side * middle]
+                wanted, margin = 2.0 * goal - aim if near else aim, 1e-3 * (high - low)
+                guess = self._guess(y, wanted, rate, ordered[: at + 1])
+                good = inside % 3 and low + margin < guess < high - margin
+                yield [side * (guess if good else 0.5 * (low + high))]
                 continue
             last = ordered[-1]
             if not scanned and tries < _TRIES:
                 guess = self._guess(y, goal, rate, ordered)
                 turned = len(ordered) > 1 and y(last) <= max(y(s) for s in ordered[:-1])
                 if guess > last and not turned:
-                    reach = _FAR * self.source.scale(self._context)
-                    limit = _STRETCH * last if last else min(guess, reach)
                     tries += 1
-                    yield [side * min(guess, limit)]
+                    yield [side * min(guess, _STRETCH * last or _FAR * self._scale)]
                     continue
             if not scanned:
                 scanned = True
@@ -434,37 +548,22 @@ class MeasuredCurve:
         return None if at is None else (ordered[at - 1], ordered[at])
 
     def _summit(
-        self, y: Curve, side: int, enough: float = math.inf
+        self,
+        y: Curve,
+        side: int,
+        enough: float = math.inf,
+        between: Sequence[float] = (0.0, math.inf),
     ) -> Generator[list[float], None, tuple[float, float, float]]:
         """The highest measured strength between its neighbours, refined; (low, best, high)."""
         for _ in range(_HALVINGS):
-            ordered = self._strengths(side)
+            ordered = [s for s in self._strengths(side) if between[0] <= s <= between[-1]]
             at = max(range(len(ordered)), key=lambda i: y(ordered[i]))
             best = ordered[at]
             low, high = ordered[max(at - 1, 0)], ordered[min(at + 1, len(ordered) - 1)]
-            if y(best) >= enough or self._narrow(low, high, 5.0):
+            if y(best) >= enough or _narrow(low, high, 5.0):
                 break
             yield [side * 0.5 * (a + b) for a, b in ((low, best), (best, high)) if a < b]
         return low, best, high
-
-    def _narrow(self, low: float, high: float, factor: float = 1.0) -> bool:
-        return high - low <= factor * _WIDTH * high
-
-    def _inside(
-        self, y: Curve, goal: float, rate: float, side: int, ends: tuple[float, float],
-        under: float, over: float,
-    ) -> float:  # fmt: skip
-        """The next strength in a bracket: get one end close, then the other near it."""
-        low, high = ends
-        middle = 0.5 * (low + high)
-        if under < 1.0:
-            aim = 0.5 * (1.0 + under) if y(low) < under * goal else 1.5 - 0.5 * under
-        else:
-            aim = 0.5 * (1.0 + over) if y(high) > over * goal else 1.5 - 0.5 * over
-        known = [s for s in self._strengths(side) if s <= high]
-        guess = self._guess(y, aim * goal, rate, known)
-        margin = 1e-3 * (high - low)
-        return guess if low + margin < guess < high - margin else middle
 
     def _guess(self, y: Curve, goal: float, rate: float, strengths: Iterable[float]) -> float:
         """alpha = y / r(y) at the goal, r interpolated through the origin and the nearest nodes."""
@@ -478,46 +577,22 @@ class MeasuredCurve:
                 points.append((value, value / alpha))
         if not points:
             return math.nan
-        # Neville: stable for so few points.
-        table = [r for _, r in points]
-        for depth in range(1, len(points)):
-            for i in range(len(points) - depth):
-                left, right = points[i][0], points[i + depth][0]
-                weight = (goal - left) / (right - left)
-                table[i] += weight * (table[i + 1] - table[i])
-        return goal / table[0] if table[0] > 0.0 else math.nan
+        ratio = float(KroghInterpolator(*zip(*points, strict=True))(goal))
+        return goal / ratio if ratio > 0.0 else math.nan
 
     def _unfound(self, side: int, what: str, where: float) -> Root:
         far = self._strengths(side)[-1]
-        words = f"not found up to alpha = {side * far:.4g}: {what} alpha = {side * where:.4g}"
-        beyond = side * math.inf
-        lower, upper = sorted((side * far, beyond))
-        return Root(beyond, lower, upper, words)
+        reason = f"not found up to alpha = {side * far:.4g}: {what} alpha = {side * where:.4g}"
+        return _root(side, far, math.inf, 1, reason)
 
 
-class Measured:
-    """Contexts held at a block: every distribution is a forward pass above it."""
+def _narrow(low: float, high: float, factor: float = 1.0) -> bool:
+    return high - low <= factor * _WIDTH * high
 
-    def __init__(self, held: Held, vector: Any) -> None:
-        self.held, self.vector = held, vector
-        self.locals = derivatives(held, vector)
-        # KL is half the variance of a change of log-probabilities.
-        self.noise = 3.0 * math.sqrt(2.0 * held.model.floor)
 
-    def measure(self, wanted: Sequence[tuple[int, float]]) -> Floats:
-        contexts, alphas = zip(*wanted, strict=True)
-        normed = self.held.last_normed(contexts, np.array(alphas), self.vector)
-        return self.held.model.log_softmax(normed)
-
-    def scale(self, context: int) -> float:
-        return float(self.held.lengths[context]) / length(self.vector)
-
-    def limit(self, context: int, sign: int) -> Floats:
-        model = self.held.model
-        if isinstance(self.vector, SteeringVector) and model.structure.not_affine is None:
-            with suppress(ModelError):
-                return np.asarray(last_block(model, np.zeros(model.width), self.vector).limit(sign))
-        return self.measure([(context, sign * 64.0 * _FAR * self.scale(context))])[0]
+def _level(level: float) -> float:
+    value = as_level(level)
+    return math.log(value) - math.log1p(-value)
 
 
 def _logit(log_q: Floats, mask: NDArray[np.bool_]) -> float:
@@ -537,14 +612,7 @@ def _first_fall(
     return None
 
 
-def _frozen(tokens: ArrayLike, size: int) -> tuple[int, ...]:
-    return tuple(np.flatnonzero(as_tokens(tokens, size, single=True)).tolist())
-
-
-def _none(side: int, reason: str) -> Root:
-    return Root(side * math.inf, side * math.inf, side * math.inf, reason)
-
-
-def _root(side: int, low: float, high: float, *, inner: bool) -> Root:
-    lower, upper = sorted((side * low, side * high))
-    return Root(side * (low if inner else high) + 0.0, lower + 0.0, upper + 0.0)
+def _root(side: int, low: float, high: float, at: int, reason: str = "") -> Root:
+    """A root between two strengths on a side; its alpha is the lower one (0) or the upper (1)."""
+    ends = side * low + 0.0, side * high + 0.0
+    return Root(ends[at], min(ends), max(ends), reason)

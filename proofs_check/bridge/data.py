@@ -1,42 +1,64 @@
-"""Numbers in and out, without torch: grids, tables, records, and log-probabilities from a file.
+"""Numbers in and out, without torch: grids, tables, records, log-probabilities, explorer files.
 
 A `.npz` for the advisor holds `log_p`, (m, V), the contexts, and either `log_odds`, (V,), or both
 `log_p_positive` and `log_p_negative`; optional are `token_text`, (V,) strings, `weights`, (m,), and
 the numbers `norm` and `residual_norm`. A file written by `TiltedFamily.save` is one context. A
 `.csv` has the header `kind` and one column per token, and rows whose kind is `context`, `positive`,
 `negative` or `log_odds`; natural logarithms throughout.
+
+The explorer page reads contexts of a real model at its final norm, the vocabulary reduced (`lump`):
+a few tokens keep their names; nodes in M carry the mass of the rest. A token between two nodes
+gives each the part of its mass that keeps its M: total mass and K'(0) survive exactly in every
+context, and what is lost is of second order in alpha times the distance of the nodes. Tokens inside
+and outside the concept never share a node, so F_T survives too.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import BSpline
 from scipy.special import expit
 
-from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.proofs_check.bridge.loading import CurveError, versions
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import PopulationAdvice
 from steering_strength.theory.engine.construction import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.engine.validation import as_array
-from steering_strength.theory.errors import AlphaError, SteeringError
+from steering_strength.theory.errors import AlphaError, ShapeError, SteeringError
 from steering_strength.theory.files import write_json, write_whole
 
-__all__ = [
-    "AdviceInput", "alpha_grid", "asinh_grid", "columns", "plain", "read_input", "write_advice",
-    "write_arrays",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from steering_strength.proofs_check.bridge.model import SteeredModel
+    from steering_strength.proofs_check.bridge.texts import ConceptTexts
 
 Floats = NDArray[np.float64]
+
+FIGURES = {
+    "bumps": "Fig. 6, A.7 to A.9: next-token probabilities, α from 0 to 200",
+    "negative": "Fig. A.10: next-token probabilities, α from -200 to 0",
+    "last-position": "Fig. A.2: all positions steered, and only the last",
+    "negatives": "Fig. A.5: N of neutral texts (contrastive), and sampled from the model (random)",
+    "bootstrap": "Fig. A.3: P and N resampled 12 times, mean and central 80 %",
+    "normalised": "Fig. A.1: v of length 1, α to 2,000",
+    "cross-entropy": "Fig. 7 bottom, A.13: cross-entropy on library text",
+    "concept": "Fig. 7 top, A.11, A.12 from token sets: probability of the concept's words",
+    "judge": "Fig. 7 top, A.11, A.12 from a judge of generated texts, middle block",
+    "benchmark": "Fig. A.6 from the benchmark of --benchmark, middle block",
+}
+
+_FIRST_NODES = 32
 
 # Text files carry a few digits. What is off by more than this never was normalised.
 _ROUNDED = 1e-3
@@ -303,3 +325,147 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
     """Write plain arrays as a compressed .npz without pickle, whole or not at all."""
     content: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
     return write_whole(path, lambda target: np.savez_compressed(target, **content))
+
+
+def lump(
+    families: Sequence[TiltedFamily],
+    inside: NDArray[np.bool_],
+    alphas: Floats,
+    *,
+    tokens: int = 40,
+    tolerance: float = 1e-2,
+    most: int = 1024,
+) -> tuple[dict[str, Any], Floats]:
+    """m families with the same M over n outcomes in place of V tokens.
+
+    Parameters
+    ----------
+    inside : numpy.ndarray
+        Shape (V,), bool: the concept T.
+    alphas : numpy.ndarray
+        Shape (A,), where the reduced families will be looked at.
+    tokens : int
+        How many tokens keep their name: those likeliest somewhere, as many of the concept again,
+        and both extremes of M.
+    tolerance : float
+        For K' (in standard deviations of M over the vocabulary) and logit F_T; nodes are doubled
+        until it is met, or there are `most` on a side.
+
+    Returns
+    -------
+    reduced : dict
+        `log_p` (m, n), `log_odds` (n,), `ids` (n,) with -1 for a node, `target` (n,), bool.
+    errors : numpy.ndarray
+        Shape (3,): the largest over contexts and alphas of K' (nats per unit alpha), of logit F_T
+        and of KL(p_0 || p_alpha) (nats).
+
+    Raises
+    ------
+    ShapeError
+        The families do not share M, or `tokens` is not between 2 and V - 1.
+    """
+    odds = families[0].log_odds
+    if any(not np.array_equal(family.log_odds, odds) for family in families):
+        raise ShapeError(
+            "the families have different log-odds",
+            remedy="reduce contexts of one steering vector together",
+        )
+    if not 2 <= tokens < odds.size:
+        raise ShapeError(
+            f"{tokens} named tokens of {odds.size}", remedy=f"give between 2 and {odds.size - 1}"
+        )
+    best = np.max([family.log_probability(alphas).max(axis=0) for family in families], axis=0)
+    likely = np.argsort(-best, kind="stable")
+    ends = [odds.argmin(), odds.argmax()]
+    named = np.unique([*likely[:tokens], *likely[inside[likely]][:tokens], *ends])
+    named = named[np.argsort(-best[named], kind="stable")]
+    count = _FIRST_NODES
+    while True:
+        reduced = _reduced(families, inside, named, count)
+        errors = _errors(families, inside, alphas, reduced)
+        if max(errors[0] / np.std(odds), errors[1]) <= tolerance or 2 * count > most:
+            return reduced, errors
+        count *= 2
+
+
+def _reduced(
+    families: Sequence[TiltedFamily], inside: NDArray[np.bool_], named: NDArray[Any], count: int
+) -> dict[str, Any]:
+    p, odds = np.exp([family.log_p for family in families]), families[0].log_odds
+    rest = ~np.isin(np.arange(odds.size), named)
+    parts = [(p[:, named], odds[named], named, inside[named])]
+    for member in (True, False):
+        group = np.flatnonzero(rest & (inside == member))
+        if not group.size:
+            continue
+        low, high = odds[group].min(), odds[group].max()
+        nodes = np.linspace(low, high if high > low else low + 1.0, count)
+        # Hat functions: they sum to 1 at every token, and their mean over the nodes is its M.
+        hats = BSpline.design_matrix(odds[group], np.r_[nodes[0], nodes, nodes[-1]], 1)
+        carried = p[:, group] @ hats
+        used = np.flatnonzero(carried.any(axis=0))
+        ids, target = np.full(used.size, -1), np.full(used.size, member)
+        parts.append((carried[:, used], nodes[used], ids, target))
+    mass, values, ids, target = (np.concatenate(one, axis=-1) for one in zip(*parts, strict=True))
+    with np.errstate(divide="ignore"):  # a node without mass in this context is -inf, as it should
+        log_p = np.log(mass / mass.sum(axis=1, keepdims=True))
+    return {"log_p": log_p, "log_odds": values, "ids": ids, "target": target}
+
+
+def _errors(
+    families: Sequence[TiltedFamily], inside: NDArray[Any], alphas: Floats, reduced: dict[str, Any]
+) -> Floats:
+    found = []
+    for family, row in zip(families, reduced["log_p"], strict=True):
+        small, target = TiltedFamily(row, reduced["log_odds"]), reduced["target"]
+        pairs = (
+            (family.mean(alphas), small.mean(alphas)),
+            (family.concept_log_odds(inside, alphas), small.concept_log_odds(target, alphas)),
+            (family.cross_entropy_increase(alphas), small.cross_entropy_increase(alphas)),
+        )
+        found.append([np.abs(one - other).max() for one, other in pairs])
+    return np.max(found, axis=0)
+
+
+def explore_record(
+    model: SteeredModel, concept: ConceptTexts, alphas: Floats, *, contexts: int = 6
+) -> tuple[str, dict[str, Any]]:
+    """The laws at the final norm of the first contexts: a summary, and the arrays of the file.
+
+    `alphas`, shape (A,), is the range to be shown: tokens are chosen, and errors reported, on it.
+    """
+    shown = concept.contexts[:contexts]
+    families = model.at("final_norm", model.vector(concept.positive, concept.neutral), shown)
+    inside = np.isin(np.arange(model.vocabulary), model.tokens(concept.words))
+    reduced, errors = lump(families, inside, alphas)
+    ids = reduced.pop("ids")
+    texts = [
+        model.token_text(int(token)) if token >= 0 else f"(others, M near {odds:+.2f})"
+        for token, odds in zip(ids, reduced["log_odds"], strict=True)
+    ]
+    meta = {
+        "model": model.name,
+        "fingerprint": model.fingerprint,
+        "site": "final_norm",
+        "concept": concept.name,
+        "positive": len(concept.positive),
+        "negative": len(concept.neutral),
+        "unit": "alpha multiplies the difference of means; log_odds in nats per unit alpha",
+        "vocabulary": model.vocabulary,
+        "named_tokens": int((ids >= 0).sum()),
+        "nodes": int((ids < 0).sum()),
+        "alpha_range": [float(alphas.min()), float(alphas.max())],
+        "alphas_checked": int(alphas.size),
+        "log_odds_sd": float(np.std(families[0].log_odds)),
+        "max_error_mean": float(errors[0]),
+        "max_error_concept_log_odds": float(errors[1]),
+        "max_error_cross_entropy": float(errors[2]),
+        "versions": versions(),
+    }
+    summary = (
+        f"{len(shown)} contexts; {meta['named_tokens']} tokens by name and {meta['nodes']} nodes"
+        f" for all others; largest errors on the grid: K' {errors[0]:.1e} nats per unit alpha,"
+        f" logit F_T {errors[1]:.1e}, KL {errors[2]:.1e} nats"
+    )
+    more = {"named": ids >= 0, "contexts": np.array(shown), "meta": np.array(json.dumps(meta))}
+    return summary, {**reduced, "tokens": np.array(texts), **more}

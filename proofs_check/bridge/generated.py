@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.local import derivatives
+from steering_strength.proofs_check.bridge.curve import derivatives
 from steering_strength.proofs_check.bridge.steer import Normed
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad

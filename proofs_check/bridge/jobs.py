@@ -5,35 +5,38 @@ Whatever a picture needs is written as a .npz; `figures.real_model` draws it, he
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check.bridge.__main__ import demands_of, numbers
 from steering_strength.proofs_check.bridge.advise import FACTORS, rank_layers, samples
 from steering_strength.proofs_check.bridge.blocks import block_laws
-from steering_strength.proofs_check.bridge.data import columns, plain, write_advice, write_arrays
-from steering_strength.proofs_check.bridge.errors import VectorError
-from steering_strength.proofs_check.bridge.explore import explore_record
+from steering_strength.proofs_check.bridge.data import (
+    columns,
+    explore_record,
+    plain,
+    write_advice,
+    write_arrays,
+)
 from steering_strength.proofs_check.bridge.generated import advise_trajectories
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
-from steering_strength.proofs_check.bridge.loading import peek
+from steering_strength.proofs_check.bridge.loading import VectorError, peek
 from steering_strength.proofs_check.bridge.model import SteeredModel
-from steering_strength.proofs_check.bridge.options import demands_of, numbers
 from steering_strength.proofs_check.bridge.records import one_layer_record, paper_records
 from steering_strength.proofs_check.bridge.steer import length
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, load_concept
-from steering_strength.proofs_check.bridge.tiny_gpt import save, train
+from steering_strength.proofs_check.bridge.tiny_gpt import save, sign_separation, train
 from steering_strength.proofs_check.bridge.vectors import (
     FINAL_NORM,
     SteeringVector,
@@ -42,10 +45,8 @@ from steering_strength.proofs_check.bridge.vectors import (
     save_vector,
 )
 from steering_strength.theory.command_line import say
-from steering_strength.theory.errors import ShapeError, SteeringError, UnknownNameError
-from steering_strength.theory.files import write_json, write_text
-
-__all__ = ["run"]
+from steering_strength.theory.errors import ShapeError, SteeringError
+from steering_strength.theory.files import parse_json, read_text, write_json, write_text
 
 _SHOWN = 4
 _FLUENT = (
@@ -168,16 +169,15 @@ class _Jobs:
     def train(self) -> int:
         """A model of our own, and its laws."""
         options, folder = self.options, Path(self.options.out)
-        trained = train(options.steps, seed=options.seed, progress=self.clock)
-        where, concept_file = save(trained, folder)
+        model, concept = train(options.steps, seed=options.seed, progress=self.clock)
+        where, concept_file = save(model, concept, folder)
         report = final_norm_laws(
-            trained.model, trained.concept, options.alphas, context=options.context,
-            progress=self.clock,
-        )  # fmt: skip
-        vector = trained.model.vector(trained.concept.positive, trained.concept.neutral)
-        report.paragraphs.append(trained.sign_separation(trained.model.direction(vector)))
+            model, concept, options.alphas, context=options.context, progress=self.clock
+        )
+        vector = model.vector(concept.positive, concept.neutral)
+        report.paragraphs.append(sign_separation(model, model.direction(vector)))
         more = f"\n\nThe other jobs: --model {where} --concept {concept_file}"
-        record = one_layer_record(trained.model, trained.concept, folder)
+        record = one_layer_record(model, concept, folder)
         return self._reported(report, "final_norm", record, more=more)
 
     def advise(self) -> int:
@@ -299,15 +299,12 @@ def _concept(options: Namespace) -> ConceptTexts:
 
 def _contexts(path: Path) -> tuple[Any, ...]:
     """One text a line; or JSON lines, each a string or a chat."""
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        texts = [json.loads(line) for line in lines] if path.suffix == ".jsonl" else lines
-    except (OSError, ValueError) as error:
-        raise ShapeError(
-            f"cannot read {path}: {error}", remedy="give UTF-8 text, or .jsonl with JSON lines"
-        ) from error
+    remedy = "give one context a line in UTF-8, or .jsonl with JSON lines"
+    texts: list[Any] = [line for line in read_text(path, remedy).splitlines() if line.strip()]
+    if path.suffix == ".jsonl":
+        texts = [parse_json(line, str(path), remedy) for line in texts]
     if not texts:
-        raise ShapeError(f"{path} holds no context", remedy="give one context a line")
+        raise ShapeError(f"{path} holds no context", remedy=remedy)
     return tuple(texts)
 
 
@@ -322,26 +319,17 @@ def _flat(text: str) -> str:
 
 
 def _callable(name: str | None) -> Any:
-    """What ``module:name`` names; None for None.
-
-    Raises
-    ------
-    SteeringError
-        The module cannot be imported, or holds no callable of that name.
-    """
+    """What ``module:name`` names; None for None; a SteeringError if there is no such function."""
     if not name:
         return None
-    module_name, _, attribute = name.partition(":")
     try:
-        module = import_module(module_name)
+        found = resolve_name(name)
     except Exception as error:
         # Whatever the user's own module raises, the cause is there and not here.
         raise SteeringError(
-            f"cannot import {module_name!r}: {type(error).__name__}: {error}",
+            f"cannot import {name!r}: {type(error).__name__}: {error}",
             remedy="give module:name, with the module in this folder or on PYTHONPATH",
         ) from error
-    found = getattr(module, attribute, None)
     if not callable(found):
-        held = [key for key, value in vars(module).items() if callable(value)]
-        raise UnknownNameError(f"callable of {module_name}", attribute, held)
+        raise SteeringError(f"{name} is a {type(found).__name__}", remedy="name a function")
     return found

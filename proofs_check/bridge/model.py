@@ -13,19 +13,22 @@ from texts, steered curves that answer like a `TiltedFamily`, advice, steered ge
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge import loading
-from steering_strength.proofs_check.bridge.errors import SelfCheckError
+from steering_strength.proofs_check.bridge.advise import advise_model
+from steering_strength.proofs_check.bridge.curve import Local, curves, derivatives
+from steering_strength.proofs_check.bridge.generated import advise_trajectories
+from steering_strength.proofs_check.bridge.loading import SelfCheckError, load
 from steering_strength.proofs_check.bridge.steer import (
     Captured,
     Cost,
@@ -63,17 +66,12 @@ from steering_strength.proofs_check.bridge.vectors import (
     text_hash,
 )
 
-if TYPE_CHECKING:
-    from steering_strength.proofs_check.bridge.local import Local
-
-__all__ = ["SteeredModel"]
-
 Floats = NDArray[np.float64]
 Positions = Literal["all", "last", "after-prompt"]
 Contexts = str | Sequence[Text] | TokenBatch
 Where = Site | int | str
 
-_TEXTS = 16
+_TEXTS, _HASHED = 16, 4096
 _ATTEMPTS = 4
 # Logits of one piece in float64: 32 rows of 262,144 tokens are 64 MiB.
 _CELLS = 1 << 23
@@ -135,7 +133,7 @@ class SteeredModel:
     @classmethod
     def load(cls, name: str, dtype: str | None = None) -> SteeredModel:
         """Load from this machine, see `loading.load`; `dtype` None takes the file's own."""
-        hf_model, tokenizer, label = loading.load(name, dtype)
+        hf_model, tokenizer, label = load(name, dtype)
         return cls(hf_model, tokenizer, name=label)
 
     def __repr__(self) -> str:
@@ -146,13 +144,25 @@ class SteeredModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the weights that does not depend on their dtype."""
-        return loading.fingerprint(self.hf_model)
+        """Sixteen hexadecimal digits that change when a weight tensor changes.
+
+        Of names, shapes and up to 4,096 evenly spaced values of each parameter, as float32: they
+        do not depend on the dtype, and eight billion parameters are hashed in a second instead of
+        a minute. What is offloaded counts by name and shape.
+        """
+        digest = hashlib.sha256()
+        for name, parameter in sorted(self.hf_model.named_parameters()):
+            digest.update(f"{name}{tuple(parameter.shape)}".encode())
+            if parameter.device.type != "meta":
+                flat = parameter.detach().reshape(-1)
+                few = flat[:: max(1, flat.numel() // _HASHED)]
+                digest.update(few.to(torch.float32).contiguous().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @cached_property
     def tokenizer_hash(self) -> str:
-        """Hash of the vocabulary."""
-        return loading.tokenizer_hash(self.tokenizer) if self.tokenizer else ""
+        """Sixteen hexadecimal digits of the vocabulary: token strings with their ids."""
+        return text_hash(sorted(self.tokenizer.get_vocab().items())) if self.tokenizer else ""
 
     @property
     def longest(self) -> int | None:
@@ -249,16 +259,6 @@ class SteeredModel:
         """Run the contexts up to a site once; see `steer.Held`."""
         return Held(self, self.encode(contexts), self.site(site), apply=apply)
 
-    def normed(self, contexts: Contexts) -> torch.Tensor:
-        """Outputs of the final norm at the last positions, (m, d)."""
-        batch, found = self.encode(contexts), []
-        for piece in batch.chunks(self._texts(batch)):
-            self.cost.add(piece.rows, piece.ids.shape[1], 1.0)
-            with Normed(self) as out:
-                self.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
-            found.append(piece.at_last(out.value))
-        return torch.cat(found)
-
     def log_probability(self, contexts: Contexts) -> Floats:
         """Log-probabilities of the next token after each context, shape (m, V).
 
@@ -269,7 +269,7 @@ class SteeredModel:
         SelfCheckError
             One is not finite.
         """
-        found = self.log_softmax(self.normed(contexts))
+        found = self.log_softmax(self.states(contexts, FINAL_NORM))
         if not np.isfinite(found).all():
             raise SelfCheckError(
                 "the model returns a log-probability that is not finite",
@@ -535,15 +535,11 @@ class SteeredModel:
         VectorError, ShapeError, SteeringSetError
             The vector does not fit, no such site, an unusable text.
         """
-        from steering_strength.proofs_check.bridge.curve import curves
-
         found = curves(self, self.fitting(vector, site), self.encode(contexts))
         return found[0] if _single(contexts) else found
 
     def derivative(self, site: Where | None, vector: Any, contexts: Contexts) -> list[Local]:
         """First and second derivative of each context's logits at alpha = 0, one pass for all."""
-        from steering_strength.proofs_check.bridge.local import derivatives
-
         fitting = self.fitting(vector, site)
         lowest = fitting[0] if isinstance(fitting, list) else fitting
         return derivatives(self.hold(contexts, lowest.site, lowest.apply), fitting)
@@ -580,9 +576,6 @@ class SteeredModel:
         PopulationAdvice, or TrajectoryAdvice for `per_token`
             Print it; steer at `advice.window.advised`, or at `advice.alpha`.
         """
-        from steering_strength.proofs_check.bridge.advise import advise_model
-        from steering_strength.proofs_check.bridge.generated import advise_trajectories
-
         fitting = self.fitting(vector, site)
         if per_token is not None:
             return advise_trajectories(self, fitting, contexts, per_token, **demands)

@@ -30,12 +30,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
-from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.proofs_check.bridge.loading import CurveError
 from steering_strength.proofs_check.verdict import Status, Verdict
 from steering_strength.theory.engine.validation import as_array
 from steering_strength.theory.errors import ShapeError
-
-__all__ = ["SHAPES", "Curves", "count_shapes", "shape_of"]
 
 Floats = NDArray[np.float64]
 Found = tuple[str, Status, str]
@@ -91,26 +89,22 @@ def shape_of(values: ArrayLike, tolerance: float) -> tuple[str, tuple[int, ...]]
         )
     if not tolerance >= 0:
         raise ShapeError(f"the tolerance is {tolerance}", remedy="give a number, at least 0")
-    start = direction = extreme = lowest = highest = 0
+    direction = low = high = 0
     turns: list[int] = []
     for i, value in enumerate(curve):
-        if direction == 0:
-            lowest = i if value < curve[lowest] else lowest
-            highest = i if value > curve[highest] else highest
-            if value - curve[lowest] > tolerance:
-                direction, extreme = 1, i
-            elif curve[highest] - value > tolerance:
-                direction, extreme = -1, i
-            start = direction
-        elif direction * (value - curve[extreme]) >= 0:
-            extreme = i
-        elif direction * (curve[extreme] - value) > tolerance:
-            turns.append(extreme)
-            direction, extreme = -direction, i
-    if direction == 0:
+        low, high = (i if value <= curve[low] else low), (i if value >= curve[high] else high)
+        if direction <= 0 and value - curve[low] > tolerance:
+            turns.append(low)
+            direction, high = 1, i
+        elif direction >= 0 and curve[high] - value > tolerance:
+            turns.append(high)
+            direction, low = -1, i
+    if not turns:
         return "flat", ()
-    names = {(0, 1): "rise", (0, -1): "fall", (1, 1): "bump", (1, -1): "dip"}
-    return names.get((len(turns), start), "multi"), tuple(turns)
+    # The first extremum is where the curve sets out; it came back an even number of times, or odd.
+    rose = direction > 0 if len(turns) % 2 else direction < 0
+    names = {(1, True): "rise", (1, False): "fall", (2, True): "bump", (2, False): "dip"}
+    return names.get((len(turns), rose), "multi"), tuple(turns[1:])
 
 
 def count_shapes(curves: Floats, tolerance: float) -> dict[str, int]:
@@ -409,25 +403,15 @@ class Curves:
 
 def _derivatives(x: Floats, y: Floats) -> tuple[float, float, float, float]:
     """Slope and curvature at 0 with their errors: two standard errors and two more orders."""
-    scale = float(np.abs(x).max())
-    low, high = min(4, x.size - 4), min(6, x.size - 2)
-    slope, slope_error, bend, bend_error = _at_zero(x / scale, y, high)
-    other_slope, _, other_bend, _ = _at_zero(x / scale, y, low)
-    return (
-        slope / scale,
-        (2 * slope_error + abs(slope - other_slope)) / scale,
-        bend / scale**2,
-        (2 * bend_error + abs(bend - other_bend)) / scale**2,
-    )
-
-
-def _at_zero(x: Floats, y: Floats, degree: int) -> tuple[float, float, float, float]:
-    """First and second derivative at 0 of a least-squares polynomial, with standard errors."""
-    design = np.vander(x, degree + 1, increasing=True)
-    fit, *_ = np.linalg.lstsq(design, y, rcond=None)
-    spread = float(((y - design @ fit) ** 2).sum() / (y.size - degree - 1))
-    errors = np.sqrt(np.diag(spread * np.linalg.pinv(design.T @ design)))
-    return float(fit[1]), float(errors[1]), 2 * float(fit[2]), 2 * float(errors[2])
+    scale, orders = float(np.abs(x).max()), np.array([1.0, 2.0])
+    fit, spread = np.polyfit(x / scale, y, min(6, x.size - 2), cov=True)
+    other = np.polyfit(x / scale, y, min(4, x.size - 4))
+    # The last coefficients but the constant one: slope, and half the curvature.
+    errors = 2.0 * np.sqrt(np.diag(spread)[[-2, -3]])
+    errors += np.abs(fit[[-2, -3]] - other[[-2, -3]])
+    slope, bend = fit[[-2, -3]] * orders / scale**orders
+    slope_error, bend_error = errors * orders / scale**orders
+    return float(slope), float(slope_error), float(bend), float(bend_error)
 
 
 def _from_npz(path: Path) -> dict[str, Any]:

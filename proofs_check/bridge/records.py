@@ -13,34 +13,33 @@ judge that looks for the concept's words.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 from scipy.special import expit, logsumexp
 
-from steering_strength.proofs_check.bridge.blocks import plateau, text_derivatives, text_losses
-from steering_strength.proofs_check.bridge.data import asinh_grid, write_arrays
-from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.blocks import text_derivatives, text_losses
+from steering_strength.proofs_check.bridge.curve import (
+    derivatives,
+    measured_curves,
+    plateau,
+    remainders,
+)
+from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
 from steering_strength.proofs_check.bridge.generated import sampled_texts
-from steering_strength.proofs_check.bridge.local import derivatives, last_block, remainders
-from steering_strength.proofs_check.bridge.options import FIGURES
-from steering_strength.proofs_check.bridge.texts import pad, text_windows
+from steering_strength.proofs_check.bridge.loading import ModelError
+from steering_strength.proofs_check.bridge.model import SteeredModel
+from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
 from steering_strength.proofs_check.bridge.vectors import SteeringVector
+from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.errors import ShapeError
-
-if TYPE_CHECKING:
-    from steering_strength.proofs_check.bridge.model import SteeredModel
-    from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch
-
-__all__ = ["adaptive_curve", "benchmark_curve", "contains", "judge_curve",
-           "one_layer_record", "paper_records"]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, Any]
@@ -51,38 +50,8 @@ _EARLY, _MIDDLE, _LAST = range(3)
 # Where KL(p_0 || p_alpha) exceeds 1 nat the expansions are not expected to say anything.
 _NEAR_NATS = 1.0
 _BAND = (0.1, 0.9)
-# In probability: half the width of a point in the figure.
-_SPLINE, _START, _MOST = 5e-3, 13, 49
+_NODES = 41  # of a panel, equally spaced in asinh(alpha)
 _SAMPLES, _LENGTH, _PROMPTS = 8, 16, 3
-
-
-def adaptive_curve(
-    evaluate: Callable[[Floats], Floats],
-    low: float,
-    high: float,
-    *,
-    unit: float = 1.0,
-    tolerance: float = _SPLINE,
-    most: int = _MOST,
-) -> tuple[Floats, Floats, float]:
-    """Nodes in asinh(alpha / unit), halved until a spline through the others predicts midpoints.
-
-    `evaluate` maps alphas (n,) to values (n, k). Returns alphas (n,), values (n, k), and the
-    largest |spline - value| at the midpoints checked last.
-    """
-    t = np.linspace(np.arcsinh(low / unit), np.arcsinh(high / unit), _START)
-    values, error = np.asarray(evaluate(np.clip(unit * np.sinh(t), low, high))), np.inf
-    left = np.arange(t.size - 1)  # intervals whose midpoint was not predicted yet
-    while left.size and t.size + left.size <= most:
-        middle = 0.5 * (t[left] + t[left + 1])
-        seen = np.asarray(evaluate(unit * np.sinh(middle)))
-        gap = np.abs(CubicSpline(t, values)(middle) - seen).max(axis=1)
-        error, wrong = float(gap.max()), middle[gap > tolerance]
-        order = np.argsort(np.concatenate([t, middle]), kind="stable")
-        t, values = (np.concatenate(pair)[order] for pair in ((t, middle), (values, seen)))
-        # Halving an interval opens both its halves.
-        left = (np.searchsorted(t, wrong)[:, None] - [1, 0]).ravel()
-    return np.clip(unit * np.sinh(t), low, high), values, error
 
 
 def paper_records(
@@ -209,11 +178,11 @@ class _Paper:
         panels = []
         for name, reach in (("", 200.0), (", |αv| ≤ |h|", vector.residual_norm / vector.norm)):
             whole = _panel(self.model, vector, self.shown, f"block {site.layer}{name}", reach)
-            drawn = []
+            drawn, tokens = [], whole["tokens"]
             for _ in range(_RESAMPLINGS):
                 plus, minus = (s[rng.integers(0, len(s), len(s))].mean(0) for s in sides)
                 again = replace(vector, values=plus - minus)
-                drawn.append(_panel(self.model, again, self.shown, "", reach, like=whole))
+                drawn.append(_panel(self.model, again, self.shown, "", reach, tokens=tokens))
             keys = ("measured", "near", "far", "exact", "plateau")
             mean = {key: np.mean([panel[key] for panel in drawn], axis=0) for key in keys}
             # Quantiles: a probability cannot fall below 0, and a band should not.
@@ -241,53 +210,42 @@ def _panel(
     reach: float,
     *,
     sign: int = 1,
-    like: Mapping[str, Any] | None = None,
+    tokens: NDArray[Any] | None = None,
 ) -> Arrays:
-    """Delta p of the likeliest tokens at the far end of [0, reach] or [-reach, 0].
-
-    `like` is a panel whose tokens and alphas are taken instead of finding them.
-    """
-    held = model.hold(batch, vector.site, vector.apply)
-    (local,) = derivatives(held, vector)
-
-    def log_q(alphas: Floats) -> Floats:
-        return model.log_softmax(held.last_normed([0] * alphas.size, alphas, vector))
-
-    if like is None:
-        tokens = np.argsort(-log_q(np.array([sign * reach]))[0], kind="stable")[:_TOKENS]
-        low, high = sorted((0.0, sign * reach))
-        alphas, values, error = adaptive_curve(
-            lambda a: np.exp(log_q(a)[:, tokens]), low, high, unit=min(1.0, reach / 50)
-        )
-    else:
-        tokens, alphas, error = like["tokens"], like["alphas"], float("nan")
-        values = np.exp(log_q(alphas)[:, tokens])
-    base, family, norm = np.exp(local.log_p[tokens]), local.family(), model.norm
-    near = np.exp(np.stack([family.log_probability(float(a))[tokens] for a in alphas]))
+    """Delta p of `tokens`, by default the likeliest at the far end of [0, reach] or [-reach, 0]."""
+    (curve,) = measured_curves(model, vector, batch)
+    unit = min(1.0, reach / 50)
+    alphas = np.sort(sign * unit * np.sinh(np.linspace(0.0, np.arcsinh(reach / unit), _NODES)))
+    log_q = curve.log_probability(alphas)
+    if tokens is None:
+        tokens = np.argsort(-log_q[-1 if sign > 0 else 0], kind="stable")[:_TOKENS]
+    base, family, norm = np.exp(curve.log_p[tokens]), curve.local.family(), model.norm
+    near = np.exp(family.log_probability(alphas)[:, tokens]) - base
     within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
-    rest = remainders(held, vector, sign)[0]
+    rest = remainders(curve.held, vector, sign)[0]
     scale = np.linalg.norm(norm.centred(rest)) / np.linalg.norm(norm.centred(vector.values))
     output = torch.as_tensor(norm.steering(rest, vector.values).output(alphas))
-    far = np.exp(model.log_softmax(output)[:, tokens])
-    blank = np.full(values.shape, np.nan)
-    exact = blank
-    if vector.site.layer == len(model.blocks) - 1:
-        h = held.residual[0, int(batch.last[0])].double().cpu().numpy()
-        exact = np.exp(last_block(model, h, vector).log_probability(alphas)[:, tokens]) - base
+    far = np.exp(model.log_softmax(output)[:, tokens]) - base
     return {
         "panel_title": title,
         "tokens": tokens,
         "token_text": [model.token_text(int(t)) for t in tokens],
         "alphas": alphas,
-        "measured": values - base,
-        "near": np.where(within[:, None], near - base, np.nan),
-        "far": np.where((np.abs(alphas) >= scale)[:, None], far - base, np.nan),
-        "exact": exact,
+        "measured": np.exp(log_q[:, tokens]) - base,
+        "near": np.where(within[:, None], near, np.nan),
+        "far": np.where((np.abs(alphas) >= scale)[:, None], far, np.nan),
+        "exact": np.exp(_closed_form(model, vector, batch, alphas)[0][:, tokens]) - base,
         "plateau": np.exp(plateau(model, vector)[(sign + 1) // 2, tokens]) - base,
-        "low": blank,
-        "high": blank,
-        "error": error,
     }
+
+
+def _closed_form(
+    model: SteeredModel, vector: SteeringVector, batch: TokenBatch, alphas: Floats
+) -> list[Floats]:
+    """Log-probabilities, (A, V), of every context by `last-block`; nan at other blocks."""
+    if vector.site.layer != len(model.blocks) - 1:
+        return [np.full((alphas.size, model.vocabulary), np.nan)] * batch.rows
+    return [curve.log_probability(alphas) for curve in model.at(None, vector, batch)]
 
 
 def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -> Arrays:
@@ -313,25 +271,23 @@ def _concept(
     model: SteeredModel, vector: SteeringVector, batch: TokenBatch, words: NDArray[np.int64]
 ) -> Arrays:
     """F_T on [-40, 40]: measured, the tilt and the sigmoid with the slope of M_loc, the plateau."""
-    held, half = model.hold(batch, vector.site), 14
+    half, rows = 14, dict[str, list[Floats]]()
     alphas, inside = asinh_grid(40.0, half), np.isin(np.arange(model.vocabulary), words)
-    rows: dict[str, list[Floats]] = {"measured": [], "tilt": [], "sigmoid": [], "exact": []}
-    for j, local in enumerate(derivatives(held, vector)):
-        log_q = model.log_softmax(held.last_normed([j] * alphas.size, alphas, vector))
-        rows["measured"].append(_share(log_q, inside))
-        family = local.family()
+    exact = _closed_form(model, vector, batch, alphas)
+    for curve, form in zip(measured_curves(model, vector, batch), exact, strict=True):
+        family = curve.local.family()
         near = family.cross_entropy_increase(alphas) <= _NEAR_NATS
         odds = family.concept_log_odds(inside, alphas)
-        rows["tilt"].append(np.where(near, expit(odds), np.nan))
         # d logit F_T / d alpha at 0: the slope nu of the sigmoid.
         f = float(expit(odds[half]))
         nu = float(family.concept_slope(inside, 0.0)) / (f * (1.0 - f))
-        rows["sigmoid"].append(np.where(near, expit(odds[half] + nu * alphas), np.nan))
-        exact = np.full(alphas.size, np.nan)
-        if vector.site.layer == len(model.blocks) - 1:
-            h = held.residual[j, int(batch.last[j])].double().cpu().numpy()
-            exact = _share(last_block(model, h, vector).log_probability(alphas), inside)
-        rows["exact"].append(exact)
+        for name, values in (
+            ("measured", expit(curve.concept_log_odds(inside, alphas))),
+            ("tilt", np.where(near, expit(odds), np.nan)),
+            ("sigmoid", np.where(near, expit(odds[half] + nu * alphas), np.nan)),
+            ("exact", _share(form, inside)),
+        ):
+            rows.setdefault(name, []).append(values)
     mean = {name: np.mean(values, axis=0) for name, values in rows.items()}
     ends = _share(plateau(model, vector), inside)
     return {"layer": vector.site.layer, "alphas": alphas, "plateau": ends, **mean}
@@ -368,42 +324,35 @@ def judge_curve(
     ModelError
         The judge returns something outside [0, 1].
     """
-    own, prompts = judge or contains(concept.words), concept.contexts[:_PROMPTS]
-    means, drawn, prompted, alphas = [], [], list[int](), asinh_grid(40.0, 5)
+    own, alphas, means = judge or contains(concept.words), asinh_grid(40.0, 5), list[float]()
+    batch = model.encode([prompt for prompt in concept.contexts[:_PROMPTS] for _ in range(samples)])
     for alpha in alphas.tolist():
-        found: list[float] = []
-        for index, prompt in enumerate(prompts):
-            batch = model.encode([prompt]).take([0] * samples)
-            with model.steered(vector, alpha):
-                made, lengths = model.continued(
-                    batch, length, temperature=1.0, seed=seed + index, stop=False
-                )
-            if alpha == 0.0:
-                drawn.append(made)
-                prompted += lengths
-            new = made.ids[:, -length:].tolist()
-            found += [float(own(model.tokenizer.decode(row))) for row in new]
-        if not all(0 <= value <= 1 for value in found):
+        with model.steered(vector, alpha):
+            made, lengths = model.continued(batch, length, temperature=1.0, seed=seed, stop=False)
+        rows = [row[n : n + length] for row, n in zip(made.ids.tolist(), lengths, strict=True)]
+        found = np.array([float(own(model.tokenizer.decode(row))) for row in rows])
+        if not ((found >= 0) & (found <= 1)).all():
             raise ModelError(
-                f"the judge returned a value from {min(found)} to {max(found)}",
+                f"the judge returned a value from {found.min()} to {found.max()}",
                 remedy="a judge returns a probability between 0 and 1",
             )
         if alpha == 0.0:
-            judged = np.array(found)
-        means.append(float(np.mean(found)))
-        say(f"alpha = {alpha:g}: {means[-1]:.2f} of {len(found)} texts")
-    count, measured = len(prompts) * samples, np.array(means)
+            texts, judged = sampled_texts(model, vector, made, lengths), found
+        means.append(float(found.mean()))
+        say(f"alpha = {alpha:g}: {means[-1]:.2f} of {found.size} texts")
+    count, measured = batch.rows, np.array(means)
     caption = (
         f"{count} texts of {length} tokens per α, with standard errors. Wedge: slope at 0 from"
     )
     caption += " the unsteered texts alone, with two standard errors."
-    dense, predicted, ends = np.zeros(0), np.zeros(0), np.full(2, np.nan)
+    prediction: Arrays = {}
     if judge is None:
         words = model.tokens(concept.words)
-        dense, predicted = _tilted_texts(model, vector, drawn, words, length)
-        share = np.exp(logsumexp(plateau(model, vector)[:, words], axis=1))
+        dense, predicted = _tilted_texts(texts, words)
+        share = _share(plateau(model, vector), words)
         # 1 - (1 - f)^n without cancellation at small f.
         ends = -np.expm1(length * np.log1p(-np.minimum(share, 1 - 1e-16)))
+        prediction = {"dense": dense, "predicted": predicted, "plateau": ends}
         caption += (
             " The judge looks for a word of the concept; it is not the paper's. Predicted: the"
             " texts of α = 0, each of their next-token distributions tilted by its M_loc; bars:"
@@ -411,41 +360,27 @@ def judge_curve(
         )
     else:
         caption += " The judge is a callable of the user; theory predicts its slope at 0."
-    rows = [row.tolist() for batch in drawn for row in batch.ids]
-    slope = sampled_texts(model, vector, pad(rows), prompted).slope(judged)
     # Binomial; with one count added on either side, so that 0 of 24 is not known exactly.
     error = np.sqrt((measured * count + 1) * ((1 - measured) * count + 1)) / (count + 2) ** 1.5
     return {
         "name": "share of texts that show the concept", "caption": caption,
         "layer": vector.site.layer, "alphas": alphas, "measured": measured, "error": error,
-        "dense": dense, "predicted": predicted, "plateau": ends,
-        "slope": np.array(slope),
+        "slope": np.array(texts.slope(judged)), **prediction,
     }  # fmt: skip
 
 
-def _tilted_texts(
-    model: SteeredModel, vector: SteeringVector, texts: list[TokenBatch],
-    words: NDArray[np.int64], length: int,
-) -> tuple[Floats, Floats]:  # fmt: skip
-    """(alphas, chance that a word occurs): unsteered texts, every next token tilted by M_loc."""
-    first = model.hold(texts[0].row(0), vector.site)
-    sd = derivatives(first, vector)[0].variance ** 0.5
-    alphas, step, missed = np.linspace(-1.5, 1.5, 13) / sd, 0.03 / sd, []
-    outside = ~np.isin(np.arange(model.vocabulary), words)
-    for batch in texts:
-        held = model.hold(batch, vector.site)
-        passes = [held.all_normed(a, vector)[:, -length - 1 : -1] for a in (-step, 0.0, step)]
-        # One text at a time: its positions are held, not all of them.
-        for states in zip(*passes, strict=True):
-            low, middle, high = (model.read_out(state).numpy() for state in states)
-            rows = []
-            for alpha in alphas:
-                logits = middle + alpha * (high - low) / (2 * step)
-                odds = logsumexp(logits[:, words], axis=1) - logsumexp(logits[:, outside], axis=1)
-                # log(1 - F) = -log(1 + e^logit), summed over the positions of the text.
-                rows.append(np.exp(-np.logaddexp(0.0, odds).sum()))
-            missed.append(rows)
-    return alphas, 1.0 - np.mean(missed, axis=0)
+def _tilted_texts(texts: SampledTexts, words: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """(alphas, chance that a word occurs): unsteered texts, every next token tilted by its M."""
+    p, odds = np.exp(texts.log_p), texts.log_odds
+    variance = (p * odds**2).sum(axis=1) - (p * odds).sum(axis=1) ** 2
+    alphas = np.linspace(-1.5, 1.5, 13) / math.sqrt(float(variance.mean()))
+    outside = np.isin(np.arange(p.shape[1]), words, invert=True)
+    found = []
+    for alpha in alphas.tolist():
+        logits = texts.log_p + alpha * odds
+        missed = logsumexp(logits[:, outside], axis=1) - logsumexp(logits, axis=1)
+        found.append(1.0 - np.exp(np.bincount(texts.text, missed)).mean())
+    return alphas, np.array(found)
 
 
 def benchmark_curve(
@@ -477,6 +412,4 @@ def benchmark_curve(
     return {
         "layer": vector.site.layer, "alphas": alphas, "measured": np.array(found), "name": "score",
         "caption": "A benchmark of the user: theory predicts next tokens, not scores.",
-        "error": np.full(alphas.size, np.nan), "dense": np.zeros(0), "predicted": np.zeros(0),
-        "plateau": np.full(2, np.nan),
     }  # fmt: skip

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.errors import ModelError, SelfCheckError, VectorError
+from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError, VectorError
 from steering_strength.proofs_check.bridge.structure import first_tensor, precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector

@@ -22,12 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.errors import ModelError, first_line
+from steering_strength.proofs_check.bridge.loading import ModelError, said_by
 from steering_strength.theory import NormedSteering
 from steering_strength.theory.errors import AssumptionError, SteeringError
-
-__all__ = ["FinalNorm", "Forward", "Structure", "config_of", "find_structure", "first_tensor",
-           "identify_norm", "precision", "quantised", "replaced_output"]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +33,7 @@ _PROBE_LENGTH = 7
 _PROBE_SHIFT = 64.0
 _CHUNK = 1 << 14
 # The norm may work in float32 inside: its numbers carry about 7 digits whatever the model's dtype.
-_RELATIVE, _FAR = 1e-5, 1e6
+_RELATIVE, _FAR, _SHORT = 1e-5, 1e6, 1e-4
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:
@@ -151,7 +148,7 @@ def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structu
         raise
     except Exception as error:
         raise ModelError(
-            f"the forward pass of {kind} fails: {first_line(error)}",
+            f"the forward pass of {kind} fails: {said_by(error)}",
             remedy="some kernels lack a precision or a device: try float32 or bfloat16",
         ) from error
     if not bool(torch.isfinite(logits).all()):
@@ -446,7 +443,7 @@ def identify_norm(
 ) -> FinalNorm:
     """Identify the final norm from its values: `apply` maps (d,) to (d,).
 
-    Five evaluations identify it and three verify it, so Gemma's 1 + weight or a renamed attribute
+    Four evaluations identify it and three verify it, so Gemma's 1 + weight or a renamed attribute
     need no special case.
 
     Raises
@@ -455,21 +452,20 @@ def identify_norm(
         It is neither an RMSNorm nor a LayerNorm.
     """
     bias = apply(np.zeros(width))
-    gain = np.empty(width)
-    # Zero-mean vectors of entries +-1 far from eps: both norms return gain * sign + bias. For odd
-    # d one entry is 0, so a second pattern covers it.
-    for shift in (0, 1):
-        pattern = np.zeros(width)
-        pattern[: width - width % 2] = np.resize([1.0, -1.0], width - width % 2)
-        pattern = np.roll(pattern, shift)
-        unit = pattern / np.sqrt(np.mean(pattern**2))
-        seen = pattern != 0
-        gain[seen] = ((apply(_FAR * pattern) - bias)[seen]) / unit[seen]
+    # Of mean 0, with no entry near 0, and far from eps: both norms return gain * unit + bias.
+    unit = np.resize([1.0, -1.0], width) * np.linspace(1.0, 1.5, width)
+    unit -= unit.mean()
+    unit /= np.sqrt(np.mean(unit**2))
+    gain = (apply(_FAR * unit) - bias) / unit
     constant = apply(np.full(width, _FAR)) - bias
     kind: Literal["rms", "layer"] = (
         "layer" if np.abs(constant).max() <= 1e-3 * np.abs(gain).max() else "rms"
     )
-    norm = FinalNorm(kind, gain, bias, _eps(apply, gain, bias), 0.0)
+    # At a short vector eps decides the length: it comes out as gain s unit / sqrt(s^2 + eps).
+    strongest = int(np.abs(gain * unit).argmax())
+    ratio = (apply(_SHORT * unit) - bias)[strongest] / (gain * unit)[strongest]
+    eps = _SHORT**2 * float(ratio**-2 - 1.0) if ratio else math.inf
+    norm = FinalNorm(kind, gain, bias, eps if eps > 1e-5 * _SHORT**2 else 0.0, 0.0)
     precision = float(np.finfo(np.float64).eps)
     rng = np.random.default_rng(seed)
     for scale in (1e-2, 1.0, 1e3):
@@ -485,20 +481,3 @@ def identify_norm(
                 remedy="`last-block` and `norm-limit` need one of the two; `final-norm` does not",
             )
     return replace(norm, precision=precision)
-
-
-def _eps(apply: Callable[[Floats], Floats], gain: Floats, bias: Floats) -> float:
-    """From the value at a vector so short that eps decides its length."""
-    width = gain.size
-    pattern = np.resize([1.0, -1.0], width)
-    if width % 2:
-        pattern[-1] = 0.0
-    strongest = int(np.argmax(np.abs(gain) * np.abs(pattern)))
-    for size in (1e-3, 1e-5, 1e-7):
-        ratio = (apply(size * pattern) - bias)[strongest] / (gain[strongest] * pattern[strongest])
-        square = np.mean(pattern**2)
-        # ratio = size / sqrt(size^2 square + eps)
-        eps = float((size / ratio) ** 2 - size**2 * square) if ratio else float("inf")
-        if eps > 0.1 * size**2:
-            return eps
-    return 0.0

@@ -23,7 +23,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steering_strength.proofs_check.bridge.errors import ModelError
+from steering_strength.proofs_check.bridge.loading import ModelError
 from steering_strength.theory.errors import SteeringSetError, UnknownNameError
 
 if TYPE_CHECKING:

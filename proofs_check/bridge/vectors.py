@@ -33,14 +33,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.errors import VectorError, first_line, require
+from steering_strength.proofs_check.bridge.loading import VectorError, require, said_by
 from steering_strength.theory.errors import ShapeError, SteeringError, UnknownNameError
 from steering_strength.theory.files import write_text, write_whole
-
-__all__ = [
-    "FINAL_NORM", "Apply", "Read", "Site", "SteeringVector", "import_vector", "import_vectors",
-    "require_ending", "save_vector", "text_hash",
-]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Read = Literal["last", "mean"]
@@ -253,46 +248,60 @@ def save_vector(
     """
     target = require_ending(Path(path))
     kind, several = target.suffix, [vector] if isinstance(vector, SteeringVector) else list(vector)
-    if alpha is not None and not (math.isfinite(alpha) and alpha != 0.0):
-        raise VectorError(
-            f"{target} is not written: the advised alpha is {alpha}",
-            remedy="no strength follows from this advice: ask for less, or limit alpha by a budget",
-        )
-    if kind in (".gguf", ".pt") or len(several) > 1:
-        layers = [one.site.layer for one in several]
-        if None in layers:
-            raise VectorError(
-                f"a {kind} file names blocks, this vector belongs to the final norm",
-                remedy="export it alone, as .safetensors, .npz or .npy",
-            )
-        if len(set(layers)) < len(layers) or kind == ".npy" or (kind == ".gguf" and 0 in layers):
-            problem = {".npy": "a bare array holds one vector", ".gguf": "block 0 among the layers"}
-            raise VectorError(
-                f"{problem.get(kind, 'two vectors')} of blocks {layers}: not for {kind}",
-                remedy="one vector a block from 1 (llama.cpp steers no block 0), or .safetensors",
-            )
+    _require_sayable(target, kind, [one.site.layer for one in several], alpha)
     # Of several vectors the file says what they share.
     tables = [one.said() for one in several]
     told = {k: v for k, v in tables[0].items() if all(t[k] == v for t in tables)} | dict(said or {})
     if alpha is not None:
         told["alpha"] = repr(float(alpha))
-    arrays: dict[str, Any] = {f"layer{one.site.layer}": one.values for one in several}
-    arrays = {"vector": several[0].values} if len(several) == 1 else arrays
+    named = {f"layer{one.site.layer}": one.values for one in several}
+    named = {"vector": several[0].values} if len(several) == 1 else named
     scaled = [one.values * (1.0 if alpha is None else alpha) for one in several]
+    made = []
     if kind == ".npy":
         about = {**told, "content": "alpha times the vector", "unit": "add once: alpha is inside"}
         # The description first: an array without it would be a column of numbers.
-        described = write_text(target.with_suffix(".json"), json.dumps(about, indent=1) + "\n")
-        return described, write_whole(target, lambda to: np.save(to, scaled[0]))
-    if kind == ".npz":
-        arrays["metadata"] = np.array(json.dumps(told))
-        return (write_whole(target, lambda to: np.savez(to, allow_pickle=False, **arrays)),)
-    if kind == ".safetensors":
-        from safetensors.numpy import save_file
+        made.append(write_text(target.with_suffix(".json"), json.dumps(about, indent=1) + "\n"))
 
-        return (write_whole(target, lambda to: save_file(arrays, str(to), told)),)
-    write = _write_gguf if kind == ".gguf" else _write_pt
-    return (write_whole(target, lambda to: write(several, scaled, told, to)),)
+    def write(to: Path) -> None:
+        if kind == ".npy":
+            np.save(to, scaled[0])
+        elif kind == ".npz":
+            np.savez(to, allow_pickle=False, metadata=np.array(json.dumps(told)), **named)
+        elif kind == ".safetensors":
+            from safetensors.numpy import save_file
+
+            save_file(named, str(to), told)
+        elif kind == ".gguf":
+            _write_gguf(several, scaled, told, to)
+        else:
+            _write_pt(several, told, to)
+
+    return (*made, write_whole(target, write))
+
+
+def _require_sayable(
+    target: Path, kind: str, layers: Sequence[int | None], alpha: float | None
+) -> None:
+    """Refuse a strength that is none, and sites that a format cannot say."""
+    if alpha is not None and not (math.isfinite(alpha) and alpha != 0.0):
+        raise VectorError(
+            f"{target} is not written: the advised alpha is {alpha}",
+            remedy="no strength follows from this advice: ask for less, or limit alpha by a budget",
+        )
+    if kind not in (".gguf", ".pt") and len(layers) == 1:
+        return
+    if None in layers:
+        raise VectorError(
+            f"a {kind} file names blocks, this vector belongs to the final norm",
+            remedy="export it alone, as .safetensors, .npz or .npy",
+        )
+    if len(set(layers)) < len(layers) or kind == ".npy" or (kind == ".gguf" and 0 in layers):
+        problem = {".npy": "a bare array holds one vector", ".gguf": "block 0 among the layers"}
+        raise VectorError(
+            f"{problem.get(kind, 'two vectors')} of blocks {layers}: not for {kind}",
+            remedy="one vector a block from 1 (llama.cpp steers no block 0), or .safetensors",
+        )
 
 
 def require_ending(path: Path) -> Path:
@@ -366,7 +375,7 @@ def import_vectors(
         except Exception as error:
             # zip, JSON, torch, gguf and the file system each raise their own; all mean one thing.
             raise VectorError(
-                f"cannot read {path}: {first_line(error)}",
+                f"cannot read {path}: {said_by(error)}",
                 remedy="it is damaged, no vector, or holds code, which is never run: save tensors",
             ) from error
     if model:
@@ -531,32 +540,30 @@ _READERS = {
 }
 
 
-def _write_pt(
-    several: Sequence[SteeringVector], _: Sequence[Floats], told: Mapping[str, str], target: Path
-) -> None:
+def _write_pt(several: Sequence[SteeringVector], told: Mapping[str, str], target: Path) -> None:
     """The layout of the paper's tool with our fields added; {layer: tensor} for several layers."""
     require()
     import torch
 
-    made = {one.site.layer: torch.tensor(one.values, dtype=torch.float32) for one in several}
+    made: dict[Any, Any] = {
+        one.site.layer: torch.tensor(one.values, dtype=torch.float32) for one in several
+    }
     if len(several) == 1:
         ((layer, vector),) = made.items()
-        slug = "".join(c if c.isalnum() else "-" for c in told.get("concept", "").lower())
-        about = {**told, "concept_slug": slug, "layer_idx": layer, "hidden_size": vector.numel()}
-        torch.save({**about, "steering_vector": vector}, target)
-    else:
-        torch.save(made, target)
+        slug = _slug(told.get("concept", ""))
+        about = {"concept_slug": slug, "layer_idx": layer, "hidden_size": vector.numel()}
+        made = {**told, **about, "steering_vector": vector}
+    torch.save(made, target)
 
 
 def _write_gguf(
-    several: Sequence[SteeringVector], scaled: Sequence[Floats], told: Mapping[str, str],
-    target: Path,
-) -> None:  # fmt: skip
+    several: Sequence[SteeringVector], scaled: Sequence[Floats], told: Mapping[str, str], to: Path
+) -> None:
     """A control vector for llama.cpp and repeng."""
     require("gguf")
     import gguf
 
-    writer = gguf.GGUFWriter(target, "controlvector")
+    writer = gguf.GGUFWriter(to, "controlvector")
     writer.add_string("controlvector.model_hint", several[0].model_type or several[0].model)
     writer.add_uint32("controlvector.layer_count", len(several))
     for name, value in told.items():

@@ -213,7 +213,7 @@ def concept_file(concept: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def smollm2() -> Any:
     """SmolLM2-135M-Instruct: half a minute to load, so once a session."""
-    from steering_strength.proofs_check.bridge.errors import require
+    from steering_strength.proofs_check.bridge.loading import require
 
     require()
     from steering_strength.proofs_check.bridge.model import SteeredModel

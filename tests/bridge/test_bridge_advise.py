@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from scipy.special import logsumexp
 
 from steering_strength.proofs_check.bridge.advise import FACTORS, rank_layers, samples
-from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.loading import VectorError
 from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector
 from steering_strength.theory.errors import BudgetError, ShapeError
 

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge.errors import ModelError
-from steering_strength.proofs_check.bridge.local import last_block
+from steering_strength.proofs_check.bridge.curve import last_block
+from steering_strength.proofs_check.bridge.loading import ModelError
 
 from .conftest import random_model
 

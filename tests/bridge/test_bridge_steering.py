@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge.errors import SelfCheckError, VectorError
+from steering_strength.proofs_check.bridge.loading import SelfCheckError, VectorError
 from steering_strength.proofs_check.bridge.steer import Captured, Steered, added, rows_at_once
 from steering_strength.proofs_check.bridge.texts import pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Site, SteeringVector

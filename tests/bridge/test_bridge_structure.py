@@ -11,8 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge.errors import ModelError
 from steering_strength.proofs_check.bridge.generated import KLBudget
+from steering_strength.proofs_check.bridge.loading import ModelError
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.theory.errors import AssumptionError, ShapeError, UnknownNameError
 

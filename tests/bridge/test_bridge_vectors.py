@@ -14,7 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge.errors import VectorError
+from steering_strength.proofs_check.bridge.loading import VectorError
 from steering_strength.proofs_check.bridge.vectors import (
     FINAL_NORM,
     Site,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steering_strength.proofs_check.bridge.explore import lump
+from steering_strength.proofs_check.bridge.data import lump
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import ShapeError
 

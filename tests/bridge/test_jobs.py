@@ -16,8 +16,7 @@ torch = pytest.importorskip("torch")
 
 from steering_strength.figures.real_model import draw_folder
 from steering_strength.figures.report.content import read_real_model
-from steering_strength.proofs_check.bridge.__main__ import main
-from steering_strength.proofs_check.bridge.options import JOBS, folder_of, parse
+from steering_strength.proofs_check.bridge.__main__ import JOBS, folder_of, main, parse
 from steering_strength.proofs_check.bridge.vectors import (
     Site,
     SteeringVector,

@@ -17,8 +17,8 @@ from steering_strength.proofs_check.bridge.blocks import (
     text_losses,
 )
 from steering_strength.proofs_check.bridge.data import alpha_grid, asinh_grid
-from steering_strength.proofs_check.bridge.errors import SelfCheckError
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
+from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import AlphaError, AssumptionError, ShapeError
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steering_strength.proofs_check.bridge.errors import CurveError
+from steering_strength.proofs_check.bridge.loading import CurveError
 from steering_strength.proofs_check.bridge.read import Curves, count_shapes, shape_of
 from steering_strength.theory import TiltedFamily
 
