@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from steering_strength.figures.explorer.__main__ import main as explore
 from steering_strength.figures.gallery import FIGURES, Figure, find
 from steering_strength.figures.store import FORMATS, parse_formats
 from steering_strength.theory.command_line import Parser, finish, named_path, say
@@ -92,6 +91,38 @@ def _real(argv: Sequence[str]) -> int:
     return 0
 
 
+def _explore(argv: Sequence[str]) -> int:
+    """``python -m figures explore``: the page with the slider; 0, or 2 for a mistake."""
+    parser = Parser(
+        prog="python -m figures explore",
+        description="Write one page, to be opened in a browser, with a slider for alpha.",
+        epilog="Your own numbers: TiltedFamily(...).save('mine.npz'), then --data mine.npz. "
+        "Example: python -m figures explore --out out/explorer.html",
+    )
+    parser.add_argument(
+        "--data",
+        type=named_path,
+        metavar="FILE.npz",
+        help="open this as well, first in the menu: what TiltedFamily.save or "
+        "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge explore-data",
+    )
+    parser.add_argument(
+        "--out",
+        type=named_path,
+        default=Path("out/explorer.html"),
+        metavar="PAGE.html",
+        help="the page (default: out/explorer.html)",
+    )
+    options = parser.parse_args(list(argv))
+    from steering_strength.figures.explorer import cases, files, page
+
+    start = time.perf_counter()
+    own = () if options.data is None else (files.open_case(options.data),)
+    size = page.write(options.out, (*own, *cases.menu()))
+    say(f"{options.out}  {size / 1e6:.1f} MB  {time.perf_counter() - start:.1f} s")
+    return 0
+
+
 def _paper(argv: Sequence[str]) -> int:
     """``python -m figures paper``: the companion paper as LaTeX; 0, or 2 for a mistake."""
     parser = Parser(
@@ -121,7 +152,7 @@ def _paper(argv: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
     words = list(sys.argv[1:] if argv is None else argv)
-    commands = {"explore": explore, "real": _real, "paper": _paper}
+    commands = {"explore": _explore, "real": _real, "paper": _paper}
     if words[:1] and words[0] in commands:
         return finish(lambda: commands[words[0]](words[1:]))
     return finish(lambda: _draw(_arguments(words)))

@@ -8,39 +8,47 @@ to beta_j, the regression slope of the target indicator on the log-odds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from steering_strength.figures.instances import FloatArray, paper_example
+from steering_strength.figures.instances import FloatArray, mixed_prompts
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     BLUE,
     GREEN,
     GREY,
     INK,
-    LAW,
     LIMIT,
-    SIMULATION,
+    Artists,
     label_ends,
+    law_and_rings,
+    no_artists,
 )
-from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
-from steering_strength.theory.engine import Allocation, TiltedPopulation, allocate
-
-__all__ = ["AllocationCurves", "curves", "draw"]
+from steering_strength.theory import UnconstrainedFeatures
+from steering_strength.theory.engine import TiltedPopulation, allocate
+from steering_strength.theory.model.table import log_softmax
 
 _BUDGETS = np.geomspace(2e-3, 2.0, 19)
 _SHOWN = (0, 12)  # the budgets of the right panel
 
 
-@dataclass(frozen=True)
-class AllocationCurves:
-    """Gains over budgets, and the strengths for two of them.
+def _simulated(
+    ufm: UnconstrainedFeatures, v: FloatArray, alpha: FloatArray, target: NDArray[np.intp]
+) -> float:
+    """Average F_T of the model steered by alpha_j v in context j."""
+    log_p = log_softmax((ufm.W @ (ufm.H + np.outer(v, alpha))).T)
+    return float(np.exp(log_p[:, target]).sum(axis=1).mean())
 
-    Attributes
-    ----------
+
+def curves(contexts: int = 40) -> Record:
+    """All budgets; the contexts count the same.
+
+    Gains over budgets, and the strengths for two of them.
+
+    Returns
+    -------
     budget : (B,)
         Nats on average over the contexts.
     adaptive, common, bound : (B,)
@@ -60,68 +68,19 @@ class AllocationCurves:
     deviation : float
         max |law - simulated|.
     """
-
-    budget: FloatArray
-    adaptive: FloatArray
-    common: FloatArray
-    bound: FloatArray
-    first_order: FloatArray
-    simulated: FloatArray
-    regression: FloatArray
-    alpha: FloatArray
-    shown: FloatArray
-    ratio: float
-    predicted: float
-    deviation: float
-
-
-def _prompts(count: int) -> tuple[UnconstrainedFeatures, FloatArray, FloatArray]:
-    """Mixtures of the example's concepts, a model of them, a steering vector and its M."""
-    data, rng = paper_example().data, np.random.default_rng(11)
-    b = data.off_concept
-    mixed = ConceptDataset.mixed(
-        b,
-        (data.in_concept - b) / (1.0 - b.sum()),
-        data.token_concept,
-        rng.dirichlet([0.4] * 3, size=count),
-    )
-    ufm = UnconstrainedFeatures.interpolating(mixed, rng)
-    sides = [np.flatnonzero(mixed.context_concept == concept) for concept in (0, 1)]
-    v = ufm.H[:, sides[0]].mean(axis=1) - ufm.H[:, sides[1]].mean(axis=1)
-    return ufm, v, np.asarray(ufm.W @ v)
-
-
-def _simulated(
-    ufm: UnconstrainedFeatures, v: FloatArray, alpha: FloatArray, target: NDArray[np.intp]
-) -> float:
-    """Average F_T of the model steered by alpha_j v in context j."""
-    logits = ufm.W @ (ufm.H + np.outer(v, alpha))
-    weight = np.exp(logits - logits.max(axis=0))
-    return float((weight[target].sum(axis=0) / weight.sum(axis=0)).mean())
-
-
-def curves(contexts: int = 40) -> AllocationCurves:
-    """All budgets; the contexts count the same."""
-    ufm, v, M = _prompts(contexts)
+    ufm, v = mixed_prompts(contexts, 11, 0.4)
     target = np.flatnonzero(ufm.data.token_concept == 0)
-    log_p = np.log(ufm.data.probabilities)
-    found: list[Allocation] = [
-        allocate(TiltedPopulation(log_p, M), target, float(budget)) for budget in _BUDGETS
-    ]
+    population = TiltedPopulation(np.log(ufm.data.probabilities), ufm.W @ v)
+    found = [allocate(population, target, float(budget)) for budget in _BUDGETS]
+    strengths = [(each.alpha, np.full(contexts, each.common)) for each in found]
     before = _simulated(ufm, v, np.zeros(contexts), target)
     simulated = np.array(
-        [
-            [
-                _simulated(ufm, v, alpha, target) - before
-                for alpha in (each.alpha, np.full(contexts, each.common))
-            ]
-            for each in found
-        ]
+        [[_simulated(ufm, v, alpha, target) - before for alpha in pair] for pair in strengths]
     )
     gains = np.array([[each.average_gain, each.average_common_gain] for each in found])
     first = found[0]
     energy = float(first.leverage @ first.regression**2)
-    return AllocationCurves(
+    return Record(
         budget=_BUDGETS,
         adaptive=gains[:, 0],
         common=gains[:, 1],
@@ -137,23 +96,19 @@ def curves(contexts: int = 40) -> AllocationCurves:
     )
 
 
-def draw(record: AllocationCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
+def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Left the gains over the budget, right the strengths over beta."""
     left, right = axes
-    artists: dict[str, list[Artist]] = {"law": [], "simulation": [], "bound": [], "strength": []}
+    artists = no_artists()
     looks = ((record.adaptive, BLUE, "-"), (record.common, INK, (0, (6, 1.6))))
     for k, (values, colour, dashes) in enumerate(looks):
-        (line,) = left.plot(record.budget, values, color=colour, linestyle=dashes, **LAW)
-        (rings,) = left.plot(
-            record.budget[::3], record.simulated[::3, k], color=colour, **SIMULATION
-        )
-        artists["law"].append(line)
-        artists["simulation"].append(rings)
-    (most,) = left.plot(record.budget, record.bound, color=GREEN, **LIMIT)
-    artists["bound"].append(most)
+        look = {"color": colour, "linestyle": dashes}
+        law_and_rings(artists, left, record.budget, values, record.simulated[:, k], look, 3)
+    artists["bound"] += left.plot(record.budget, record.bound, color=GREEN, **LIMIT)
     near = record.first_order <= 1.15 * record.adaptive.max()
-    (first,) = left.plot(record.budget[near], record.first_order[near], color=GREY, **LIMIT)
-    artists["bound"].append(first)
+    artists["bound"] += left.plot(
+        record.budget[near], record.first_order[near], color=GREY, **LIMIT
+    )
     left.set_xscale("log")
     left.set_xlabel("budget  (nats on average)")
     left.set_ylabel(r"gain of $F_T$ on average")

@@ -9,33 +9,39 @@ increase tends to -(1/|C|) sum_C p, not back to 0 (laws `concept-tanh`, `concept
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     LIMIT,
-    SIMULATION,
+    Artists,
     concept_colours,
     concept_line,
     label_at,
+    law_and_rings,
+    no_artists,
     shown,
     strength_axis,
 )
 
-__all__ = ["ConceptCurves", "curves", "draw"]
 
+def curves(
+    low: float = -4.0,
+    high: float = 4.0,
+    *,
+    context: str = "φχψ",
+    example: Example | None = None,
+) -> Record:
+    """The curves on [low, high] for one context of the example, 801 strengths.
 
-@dataclass(frozen=True)
-class ConceptCurves:
-    """Delta p(C | c_j, alpha) of every concept in one context (Def. 3.5).
+    Delta p(C | c_j, alpha) of every concept in one context (Def. 3.5).
 
-    Attributes
-    ----------
+    Returns
+    -------
     context : str
     concepts : tuple of str, length G
     target : int
@@ -52,28 +58,7 @@ class ConceptCurves:
     deviation : float
         max |law - simulated|.
     """
-
-    context: str
-    concepts: tuple[str, ...]
-    target: int
-    alpha: FloatArray
-    law: FloatArray
-    simulated: FloatArray
-    limit: FloatArray
-    size: FloatArray
-    base: FloatArray
-    deviation: float
-
-
-def curves(
-    low: float = -4.0,
-    high: float = 4.0,
-    *,
-    context: str = "φχψ",
-    example: Example | None = None,
-) -> ConceptCurves:
-    """The curves on [low, high] for one context of the example, 801 strengths."""
-    chosen = paper_example() if example is None else example
+    chosen = example or paper_example()
     data, index = chosen.data, chosen.context(context)
     family = data.family(index, chosen.log_odds())
     alpha = np.linspace(low, high, 801)
@@ -81,8 +66,9 @@ def curves(
     before = np.exp(chosen.simulated(np.zeros(1))[:, index])
     after = np.exp(chosen.simulated(alpha)[:, index])
     ends = [[family.concept_increase_limit(c, sign) for c in data.concepts] for sign in (-1, 1)]
-    simulated = _means(after - before, data.concepts)
-    return ConceptCurves(
+    change = after - before
+    simulated = np.stack([change[:, tokens].mean(axis=-1) for tokens in data.concepts], axis=-1)
+    return Record(
         context=context,
         concepts=chosen.concept_names,
         target=chosen.target,
@@ -96,7 +82,7 @@ def curves(
     )
 
 
-def draw(record: ConceptCurves, ax: Axes, *, explain: bool = True) -> dict[str, list[Artist]]:
+def draw(record: Record, ax: Axes, *, explain: bool = True) -> Artists:
     """Lines for the tanh law, rings for the simulation, dotted lines for the limits.
 
     As in the paper's figure, increases are per token of the concept. Without `explain`, for a small
@@ -105,20 +91,13 @@ def draw(record: ConceptCurves, ax: Axes, *, explain: bool = True) -> dict[str, 
     scale, start = (1.0, 0.0) if explain else (record.size, record.base)
     law, simulated = start + scale * record.law, start + scale * record.simulated
     limit = start + scale * record.limit
-    artists: dict[str, list[Artist]] = {"law": [], "simulation": [], "limits": []}
+    artists = no_artists()
     every = 25 if explain else 50
     colours = concept_colours(record.target, len(record.concepts))
     for c, (name, colour) in enumerate(zip(record.concepts, colours, strict=True)):
-        (line,) = ax.plot(record.alpha, law[:, c], **concept_line(colour))
-        (rings,) = ax.plot(
-            record.alpha,
-            simulated[:, c],
-            markevery=every,
-            color=colour,
-            **SIMULATION,
+        law_and_rings(
+            artists, ax, record.alpha, law[:, c], simulated[:, c], concept_line(colour), every
         )
-        artists["law"].append(line)
-        artists["simulation"].append(rings)
         role = "target" if c == record.target else "off-target"
         text = f"{role} {{{shown(name)}}}" if explain else f"{{{shown(name)}}}"
         label_at(ax, text, **_place(record.alpha, law[:, c], explain), color=colour)
@@ -131,10 +110,6 @@ def draw(record: ConceptCurves, ax: Axes, *, explain: bool = True) -> dict[str, 
         ax.set_ylabel(r"probability of the concept, $F_C(\alpha)$")
     ax.set_title(f"context {shown(record.context)}; dotted: limits at ±∞; rings: simulated model")
     return artists
-
-
-def _means(values: FloatArray, concepts: tuple[np.ndarray, ...]) -> FloatArray:
-    return np.stack([values[..., tokens].mean(axis=-1) for tokens in concepts], axis=-1)
 
 
 def _place(alpha: FloatArray, law: FloatArray, explain: bool) -> dict[str, Any]:

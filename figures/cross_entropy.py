@@ -8,34 +8,34 @@ guarantee, the narrow one the radius inside which it promises 10 %.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.instances import Example, paper_example
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     GREEN,
     GREY,
     INK,
-    LAW,
-    SIMULATION,
+    Artists,
     label_at,
+    law_and_rings,
+    no_artists,
     strength_axis,
 )
-
-__all__ = ["CrossEntropyCurves", "curves", "draw"]
 
 _PROMISE = 0.10
 
 
-@dataclass(frozen=True)
-class CrossEntropyCurves:
-    """Delta CE(alpha) over the whole dataset, in nats per token (Def. 3.7).
+def curves(low: float = -1.0, high: float = 1.0, *, example: Example | None = None) -> Record:
+    """The curves on [low, high] for the example, 401 strengths.
 
-    Attributes
-    ----------
+    Delta CE(alpha) over the whole dataset, in nats per token (Def. 3.7).
+
+    Returns
+    -------
     alpha : (A,)
     law, simulated : (A,)
         sum_j pi_j KL(p_j || p_{j,alpha}) by the closed form; cross-entropy of the steered
@@ -52,23 +52,7 @@ class CrossEntropyCurves:
     deviation : float
         max |law - simulated|, nats.
     """
-
-    alpha: FloatArray
-    law: FloatArray
-    simulated: FloatArray
-    quadratic: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    log_odds_range: float
-    radius: float
-    deviation: float
-
-
-def curves(
-    low: float = -1.0, high: float = 1.0, *, example: Example | None = None
-) -> CrossEntropyCurves:
-    """The curves on [low, high] for the example, 401 strengths."""
-    chosen = paper_example() if example is None else example
+    chosen = example or paper_example()
     data, log_odds = chosen.data, chosen.log_odds()
     alpha = np.linspace(low, high, 401)
     families = [data.family(j, log_odds) for j in range(data.context_count)]
@@ -81,7 +65,7 @@ def curves(
         for at in (np.zeros(1), alpha)
     )
     simulated = after - before
-    return CrossEntropyCurves(
+    return Record(
         alpha=alpha,
         law=law,
         simulated=simulated,
@@ -94,44 +78,33 @@ def curves(
     )
 
 
-def draw(record: CrossEntropyCurves, ax: Axes, *, explain: bool = True) -> dict[str, list[Artist]]:
+def draw(record: Record, ax: Axes, *, explain: bool = True) -> Artists:
     """Solid the exact law, dashed the quadratic, rings the simulation, green the guarantee.
 
     Without `explain`, for a small panel, the guarantee is left out and labels are short.
     """
     top = 1.12 * float(max(record.law.max(), record.quadratic.max()))
-    (exact,) = ax.plot(record.alpha, record.law, color=INK, **LAW)
-    (quadratic,) = ax.plot(
-        record.alpha, record.quadratic, color=GREY, linewidth=1.3, linestyle=(0, (5, 3)), zorder=3
-    )
-    (rings,) = ax.plot(record.alpha, record.simulated, markevery=20, color=INK, **SIMULATION)
+    artists = no_artists()
+    dashed: dict[str, Any] = {"color": GREY, "linewidth": 1.3, "linestyle": (0, (5, 3))}
+    law_and_rings(artists, ax, record.alpha, record.law, record.simulated, {"color": INK}, 20)
+    artists["quadratic"] += ax.plot(record.alpha, record.quadratic, **dashed, zorder=3)
     strength_axis(ax, record.alpha)
     ax.set_ylim(-0.03 * top, top)
-    artists: dict[str, list[Artist]] = {
-        "law": [exact],
-        "quadratic": [quadratic],
-        "simulation": [rings],
-        "guarantee": [],
-    }
-    _name_curves(record, ax)
+    for text, values, share, shift, align, colour in (
+        ("exact law", record.law, 0.8, (-8, 0), "right", INK),
+        ("quadratic", record.quadratic, 0.5, (7, -7), "left", GREY),
+    ):
+        at = share * float(record.alpha[-1])
+        point = (at, float(np.interp(at, record.alpha, values)))
+        label_at(ax, text, point, shift, color=colour, ha=align, bbox=None)
     if explain:
-        artists["guarantee"] = [_guarantee(record, ax, top)]
+        artists |= _guarantee(record, ax, top)
     ax.set_title("all contexts of the dataset, as they occur; rings: simulated model")
     ax.set_ylabel(r"increase of cross-entropy $\Delta\mathrm{CE}(\alpha)$  (nats)")
     return artists
 
 
-def _name_curves(record: CrossEntropyCurves, ax: Axes) -> None:
-    def at(values: FloatArray, alpha: float) -> tuple[float, float]:
-        return alpha, float(np.interp(alpha, record.alpha, values))
-
-    right = float(record.alpha[-1])
-    law, quadratic = at(record.law, 0.8 * right), at(record.quadratic, 0.5 * right)
-    label_at(ax, "exact law", law, (-8, 0), color=INK, ha="right", bbox=None)
-    label_at(ax, "quadratic", quadratic, (7, -7), color=GREY, ha="left", bbox=None)
-
-
-def _guarantee(record: CrossEntropyCurves, ax: Axes, top: float) -> Artist:
+def _guarantee(record: Record, ax: Axes, top: float) -> Artists:
     band = ax.fill_between(
         record.alpha,
         record.lower,
@@ -156,4 +129,4 @@ def _guarantee(record: CrossEntropyCurves, ax: Axes, top: float) -> Artist:
     )
     text = f"quadratic guaranteed\nto 10 %: |α| ≤ {record.radius:.3f}"
     label_at(ax, text, (0.0, 0.55 * top), (0, 0), color=GREEN, ha="center", va="center")
-    return band
+    return {"guarantee": [band]}

@@ -6,25 +6,31 @@ are the softmax of W h_j of a simulated model, which Assumption 2 requires to co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
-from steering_strength.figures.instances import Example, FloatArray, paper_example
-from steering_strength.figures.style import GREY, SIMULATION, concept_colours, label_at, shown
+from steering_strength.figures.instances import Example, paper_example
+from steering_strength.figures.store import Record
+from steering_strength.figures.style import (
+    GREY,
+    SIMULATION,
+    Artists,
+    concept_colours,
+    label_at,
+    no_artists,
+    shown,
+)
 
-__all__ = ["ContextProbabilities", "curves", "draw"]
 
+def curves(example: Example | None = None, contexts: tuple[str, str] = ("aab", "ABB")) -> Record:
+    """Probabilities of the two named contexts, from the data and from the simulated model.
 
-@dataclass(frozen=True)
-class ContextProbabilities:
-    """p(z|c_j) for two contexts.
+    p(z|c_j) for two contexts.
 
-    Attributes
-    ----------
+    Returns
+    -------
     tokens : tuple of str, length V
     concept : (V,) int
         The concept of each token.
@@ -38,25 +44,11 @@ class ContextProbabilities:
     deviation : float
         max |probability - simulated|.
     """
-
-    tokens: tuple[str, ...]
-    concept: NDArray[np.int64]
-    target: int
-    contexts: tuple[str, ...]
-    probability: FloatArray
-    simulated: FloatArray
-    deviation: float
-
-
-def curves(
-    example: Example | None = None, contexts: tuple[str, str] = ("aab", "ABB")
-) -> ContextProbabilities:
-    """Probabilities of the two named contexts, from the data and from the simulated model."""
-    chosen = paper_example() if example is None else example
+    chosen = example or paper_example()
     rows = [chosen.context(name) for name in contexts]
     probability = chosen.data.probabilities[rows]
     simulated = np.exp(chosen.simulated(np.zeros(1))[0, rows])
-    return ContextProbabilities(
+    return Record(
         tokens=chosen.token_names,
         concept=chosen.data.token_concept,
         target=chosen.target,
@@ -67,9 +59,9 @@ def curves(
     )
 
 
-def draw(record: ContextProbabilities, ax: Axes) -> dict[str, list[Artist]]:
+def draw(record: Record, ax: Axes) -> Artists:
     """Stems for the dataset, rings for the simulation; returns the artists by role."""
-    artists: dict[str, list[Artist]] = {"data": [], "simulation": []}
+    artists = no_artists()
     palette = concept_colours(record.target, int(record.concept.max()) + 1)
     colours = [palette[c] for c in record.concept]
     positions = np.arange(len(record.tokens))
@@ -77,13 +69,16 @@ def draw(record: ContextProbabilities, ax: Axes) -> dict[str, list[Artist]]:
         x = positions + shift
         values = record.probability[row]
         ax.vlines(x, 0, values, colors=colours, alpha=opacity, linewidth=2.4)
-        artists["data"].append(
-            ax.scatter(x, values, s=44, c=colours, alpha=opacity, linewidths=0, zorder=3)
-        )
-        (rings,) = ax.plot(
-            x, record.simulated[row], **{**SIMULATION, "markersize": 2.6}, color=GREY
-        )
-        artists["simulation"].append(rings)
+        dots: dict[str, Any] = {
+            "s": 44,
+            "c": colours,
+            "alpha": opacity,
+            "linewidths": 0,
+            "zorder": 3,
+        }
+        artists["data"].append(ax.scatter(x, values, **dots))
+        rings = {**SIMULATION, "markersize": 2.6, "color": GREY}
+        artists["simulation"] += ax.plot(x, record.simulated[row], **rings)
     _name_the_two_heights(record, ax, colours)
     ax.set_xticks(positions, [shown(token) for token in record.tokens])
     ax.tick_params(axis="x", length=0)
@@ -96,7 +91,7 @@ def draw(record: ContextProbabilities, ax: Axes) -> dict[str, list[Artist]]:
     return artists
 
 
-def _name_the_two_heights(record: ContextProbabilities, ax: Axes, colours: list[str]) -> None:
+def _name_the_two_heights(record: Record, ax: Axes, colours: list[str]) -> None:
     solid, faint = record.probability
     first = int(faint.argmax())
     neither = np.flatnonzero(solid == faint)

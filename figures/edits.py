@@ -9,28 +9,33 @@ is where on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
-from steering_strength.figures.instances import FloatArray, paper_example
-from steering_strength.figures.style import GREY, INK, SIMULATION, concept_colours, concept_mark
-from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
+from steering_strength.figures.instances import mixed_prompts
+from steering_strength.figures.store import Record
+from steering_strength.figures.style import (
+    GREY,
+    INK,
+    SIMULATION,
+    Artists,
+    concept_colours,
+    concept_mark,
+    no_artists,
+)
 from steering_strength.theory.engine import Ablation, Addition, Clamp, Conditional
+from steering_strength.theory.model.table import log_softmax
 
-__all__ = ["EditCurves", "curves", "draw"]
 
+def curves(contexts: int = 40) -> Record:
+    """Addition, ablation, a clamp to the largest reading, and addition where the feature is on.
 
-@dataclass(frozen=True)
-class EditCurves:
-    """Strengths and prices of some edits along one direction, context by context.
+    Strengths and prices of some edits along one direction, context by context.
 
-    Attributes
-    ----------
+    Returns
+    -------
     edits : tuple of str, length E
     concept : (m,) int
         The heaviest concept of each context.
@@ -45,40 +50,7 @@ class EditCurves:
     deviation : float
         max |price - simulated|.
     """
-
-    edits: tuple[str, ...]
-    concept: NDArray[np.int64]
-    strength: FloatArray
-    price: FloatArray
-    simulated: FloatArray
-    average: FloatArray
-    deviation: float
-
-
-def _model(contexts: int) -> UnconstrainedFeatures:
-    """Mixtures of the example's three concepts, drawn with a fixed seed, and a model of them."""
-    data, rng = paper_example().data, np.random.default_rng(5)
-    b = data.off_concept
-    mixed = ConceptDataset.mixed(
-        b,
-        (data.in_concept - b) / (1.0 - b.sum()),
-        data.token_concept,
-        rng.dirichlet([0.6] * 3, size=contexts),
-    )
-    return UnconstrainedFeatures.interpolating(mixed, rng)
-
-
-def _log_softmax(logits: FloatArray) -> FloatArray:
-    shifted = logits - logits.max(axis=0)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=0)))
-
-
-def curves(contexts: int = 40) -> EditCurves:
-    """Addition, ablation, a clamp to the largest reading, and addition where the feature is on."""
-    ufm = _model(contexts)
-    concept = ufm.data.context_concept
-    means = [ufm.H[:, concept == c].mean(axis=1) for c in (0, 1)]
-    v = means[0] - means[1]
+    ufm, v = mixed_prompts(contexts, 5, 0.6)
     length = float(np.linalg.norm(v))
     u = v / length
     reading = u @ ufm.H
@@ -91,55 +63,46 @@ def curves(contexts: int = 40) -> EditCurves:
         "ablation": Ablation(u),
     }
     populations = {name: each.population(ufm.W, ufm.H) for name, each in operators.items()}
-    before = _log_softmax(ufm.W @ ufm.H)
-    simulated = [
-        np.sum(np.exp(before) * (before - _log_softmax(ufm.W @ each.edited(ufm.H))), axis=0)
-        for each in operators.values()
-    ]
+    before = ufm.log_probability()
+    after = [log_softmax((ufm.W @ each.edited(ufm.H)).T) for each in operators.values()]
+    simulated = np.stack([np.sum(np.exp(before) * (before - each), axis=1) for each in after])
     price = np.stack([each.cross_entropy_increase() for each in populations.values()])
-    return EditCurves(
+    return Record(
         edits=tuple(operators),
-        concept=concept,
+        concept=ufm.data.context_concept,
         strength=np.stack([each.strengths[:, 0] / length for each in populations.values()]),
         price=price,
-        simulated=np.stack(simulated),
+        simulated=simulated,
         average=price.mean(axis=1),
-        deviation=float(np.abs(price - np.stack(simulated)).max()),
+        deviation=float(np.abs(price - simulated).max()),
     )
 
 
-def draw(record: EditCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
+def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Left the strengths, right the prices, one row per edit; bars are means, rings simulated."""
     left, right = axes
     colours = concept_colours(0, int(record.concept.max()) + 1)
     # Contexts above each other in their order, so that no dot hides another.
     lift = np.linspace(-0.3, 0.3, record.concept.size)
-    artists: dict[str, list[Artist]] = {"strength": [], "price": [], "simulation": [], "mean": []}
+    artists = no_artists()
     for row in range(len(record.edits)):
-        heights = row + lift
-        for c, colour in enumerate(colours):
-            own = record.concept == c
-            look: dict[str, Any] = {"color": colour, "marker": concept_mark(colour), "s": 16}
-            for name, ax, values in (
-                ("strength", left, record.strength), ("price", right, record.price)
-            ):  # fmt: skip
-                artists[name].append(
-                    ax.scatter(values[row, own], heights[own], linewidths=0, zorder=3, **look)
-                )
-        (rings,) = right.plot(
-            record.simulated[row], heights, color=GREY, **{**SIMULATION, "zorder": 2}
-        )
-        artists["simulation"].append(rings)
-        for ax, mean in ((left, record.strength[row].mean()), (right, record.average[row])):
-            (bar,) = ax.plot([mean, mean], [row - 0.4, row + 0.4], color=INK, linewidth=1.4)
-            artists["mean"].append(bar)
+        heights, rings = row + lift, {**SIMULATION, "zorder": 2, "color": GREY}
+        artists["simulation"] += right.plot(record.simulated[row], heights, **rings)
+        for ax, name in ((left, "strength"), (right, "price")):
+            values = getattr(record, name)[row]
+            for c, colour in enumerate(colours):
+                own = record.concept == c
+                look: dict[str, Any] = {"color": colour, "marker": concept_mark(colour), "s": 16}
+                dots = ax.scatter(values[own], heights[own], linewidths=0, zorder=3, **look)
+                artists[name].append(dots)
+            mean, ends = float(values.mean()), [row - 0.4, row + 0.4]
+            artists["mean"] += ax.plot([mean, mean], ends, color=INK, linewidth=1.4)
     for ax in axes:
+        ax.set_yticks(range(len(record.edits)), record.edits)
         ax.set_ylim(-0.6, len(record.edits) - 0.4)
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
         ax.set_ylabel("edit of the state")
-    left.set_yticks(range(len(record.edits)), record.edits)
-    right.set_yticks(range(len(record.edits)), record.edits)
     left.axvline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
     left.set_xlabel(r"strength $c_j$  (in steering vectors)")
     right.set_xlabel(r"price $\mathrm{KL}(p_j \parallel p_j')$  (nats)")

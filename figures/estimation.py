@@ -11,13 +11,12 @@ leaving it out does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import FloatArray
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     BLUE,
     GREEN,
@@ -27,52 +26,18 @@ from steering_strength.figures.style import (
     LIMIT,
     ORANGE,
     SIMULATION,
+    Artists,
     label_at,
+    no_artists,
 )
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine.estimation import Estimate, estimate
-
-__all__ = ["EstimationCurves", "curves", "draw"]
 
 _SIZES = (5, 10, 20, 40, 80, 160)
 _TOKENS, _BUDGET, _NOISE = 50, 0.5, 1.0
 _DRAWS, _ASKED, _MANY = 400, 120, 2000
 _GAUSS = 1.9599639845400545
 _LEFT_OUT = 12
-
-
-@dataclass(frozen=True)
-class EstimationCurves:
-    """Strengths that spend `budget` nats, over draws of the texts.
-
-    Attributes
-    ----------
-    sizes : (S,)
-        |P| = |N|.
-    law : (S, 3)
-        Low end, middle and high end of the 95 % band, from the variance and bias of one text.
-    simulated : (S, 3)
-        The same quantiles of the drawn strengths.
-    unlimited : float
-        The strength for the true difference of means.
-    covered, naive : (S,)
-        How often `Estimate.interval`, and alpha -+ 1.96 standard errors, hold `unlimited`.
-    predicted, refitted : (2, n)
-        Change of 1/alpha without each text of P and of N, to first order and by refitting.
-    budget, deviation : float
-        Nats; max |law - simulated| of the middles.
-    """
-
-    sizes: FloatArray
-    law: FloatArray
-    simulated: FloatArray
-    unlimited: float
-    covered: FloatArray
-    naive: FloatArray
-    predicted: FloatArray
-    refitted: FloatArray
-    budget: float
-    deviation: float
 
 
 class _Drawn:
@@ -110,8 +75,28 @@ class _Drawn:
         return estimate(family, alpha, "cross_entropy", positive, negative)
 
 
-def curves(seed: int = 0) -> EstimationCurves:
-    """Draw the texts and look; some two seconds."""
+def curves(seed: int = 0) -> Record:
+    """Draw the texts and look; some two seconds.
+
+    Strengths that spend `budget` nats, over draws of the texts.
+
+    Returns
+    -------
+    sizes : (S,)
+        |P| = |N|.
+    law : (S, 3)
+        Low end, middle and high end of the 95 % band, from the variance and bias of one text.
+    simulated : (S, 3)
+        The same quantiles of the drawn strengths.
+    unlimited : float
+        The strength for the true difference of means.
+    covered, naive : (S,)
+        How often `Estimate.interval`, and alpha -+ 1.96 standard errors, hold `unlimited`.
+    predicted, refitted : (2, n)
+        Change of 1/alpha without each text of P and of N, to first order and by refitting.
+    budget, deviation : float
+        Nats; max |law - simulated| of the middles.
+    """
     drawn = _Drawn(seed)
     many = [side[0] for side in drawn.texts(_MANY)]
     exact = [rows - rows.mean(axis=0) + sign * 0.5 * drawn.difference
@@ -139,7 +124,7 @@ def curves(seed: int = 0) -> EstimationCurves:
     ]
     refitted = [1 / drawn.strengths(np.array(rows)) - 1 / whole.alpha for rows in without]
     middles = np.array(law)[:, 1] - np.array(simulated)[:, 1]
-    return EstimationCurves(
+    return Record(
         sizes=np.array(_SIZES, dtype=np.float64),
         law=np.array(law),
         simulated=np.array(simulated),
@@ -153,10 +138,10 @@ def curves(seed: int = 0) -> EstimationCurves:
     )
 
 
-def draw(record: EstimationCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
+def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Band, coverage and influences."""
     left, middle, right = axes
-    artists: dict[str, list[Artist]] = {}
+    artists = no_artists()
     n = record.sizes
     artists["band"] = [
         left.fill_between(n, record.law[:, 0], record.law[:, 2], color=GREY, alpha=0.2, linewidth=0)

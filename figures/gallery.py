@@ -13,8 +13,6 @@ from steering_strength.theory.errors import UnknownNameError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-__all__ = ["FIGURES", "Figure", "find"]
-
 
 @dataclass(frozen=True)
 class Figure:

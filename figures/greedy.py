@@ -6,34 +6,38 @@ temperature. Its slope M only grows, and each token wins on one interval or neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
-from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.instances import paper_example
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
+    INK,
     LAW,
     SIMULATION,
+    Artists,
     concept_colours,
     label_at,
+    no_artists,
     shown,
     strength_axis,
 )
 
-IntArray = NDArray[np.int64]
 
-__all__ = ["GreedyCurves", "curves", "draw"]
+def curves(
+    low: float = -10.0,
+    high: float = 26.0,
+    *,
+    context: str = "φχψ",
+) -> Record:
+    """The curves on [low, high] for one context of the example, 721 strengths.
 
+    log p_alpha of every token in one context, and the path of the likeliest.
 
-@dataclass(frozen=True)
-class GreedyCurves:
-    """log p_alpha of every token in one context, and the path of the likeliest.
-
-    Attributes
-    ----------
+    Returns
+    -------
     context : str
     tokens : tuple of str, length V
     concept : (V,) int
@@ -49,36 +53,14 @@ class GreedyCurves:
     deviation : float
         max |best - simulated|.
     """
-
-    context: str
-    tokens: tuple[str, ...]
-    concept: IntArray
-    target: int
-    alpha: FloatArray
-    law: FloatArray
-    best: FloatArray
-    simulated: FloatArray
-    path: IntArray
-    switches: FloatArray
-    deviation: float
-
-
-def curves(
-    low: float = -10.0,
-    high: float = 26.0,
-    *,
-    context: str = "φχψ",
-    example: Example | None = None,
-) -> GreedyCurves:
-    """The curves on [low, high] for one context of the example, 721 strengths."""
-    chosen = paper_example() if example is None else example
+    chosen = paper_example()
     index = chosen.context(context)
     family = chosen.data.family(index, chosen.log_odds())
     path, alpha = family.greedy_path(), np.linspace(low, high, 721)
     law = family.log_probability(alpha)
     best = law[np.arange(alpha.size), path.winner(alpha)]
     simulated = chosen.simulated(alpha)[:, index].max(axis=-1)
-    return GreedyCurves(
+    return Record(
         context=context,
         tokens=chosen.token_names,
         concept=chosen.data.token_concept,
@@ -93,42 +75,35 @@ def curves(
     )
 
 
-def draw(record: GreedyCurves, ax: Axes) -> dict[str, list[Artist]]:
+def draw(record: Record, ax: Axes) -> Artists:
     """Faint all tokens, bold the likeliest, a bar below for who wins where, rings simulated."""
-    artists: dict[str, list[Artist]] = {"tokens": [], "best": [], "wins": [], "simulation": []}
+    artists = no_artists()
     palette = concept_colours(record.target, int(record.concept.max()) + 1)
     colours = [palette[int(c)] for c in record.concept]
     floor = float(record.best.min()) - 3.0
     for z, colour in enumerate(colours):
-        (line,) = ax.plot(record.alpha, record.law[:, z], color=colour, linewidth=0.7, alpha=0.45)
-        artists["tokens"].append(line)
+        thin: dict[str, Any] = {"color": colour, "linewidth": 0.7, "alpha": 0.45}
+        artists["tokens"] += ax.plot(record.alpha, record.law[:, z], **thin)
     low, high = record.alpha[0], record.alpha[-1]
     ends = np.clip(np.concatenate(([low], record.switches, [high])), low, high)
     for token, first, last in zip(record.path, ends[:-1], ends[1:], strict=True):
         inside = (record.alpha >= first) & (record.alpha <= last)
         if first >= last:
             continue
-        (bold,) = ax.plot(
-            record.alpha[inside], record.best[inside], color=colours[token],
-            **{**LAW, "linewidth": 2.4},
-        )  # fmt: skip
-        bar = ax.axvspan(
-            first,
-            last,
-            0.0,
-            0.06,
-            facecolor=colours[token],
-            edgecolor="white",
-            linewidth=1.2,
-            zorder=4,
-        )
-        artists["best"].append(bold)
-        artists["wins"].append(bar)
+        bold = {**LAW, "linewidth": 2.4, "color": colours[token]}
+        artists["best"] += ax.plot(record.alpha[inside], record.best[inside], **bold)
+        bar: dict[str, Any] = {
+            "facecolor": colours[token],
+            "edgecolor": "white",
+            "linewidth": 1.2,
+            "zorder": 4,
+        }
+        artists["wins"].append(ax.axvspan(first, last, 0.0, 0.06, **bar))
         middle = (0.5 * (first + last), floor)
         name = shown(record.tokens[token])
         label_at(ax, name, middle, (0, 3.5), color="white", ha="center", bbox=None)
-    (rings,) = ax.plot(record.alpha, record.simulated, markevery=40, color="#222222", **SIMULATION)
-    artists["simulation"].append(rings)
+    rings = {**SIMULATION, "color": INK, "markevery": 40}
+    artists["simulation"] += ax.plot(record.alpha, record.simulated, **rings)
     strength_axis(ax, record.alpha)
     ax.set_ylim(floor, 0.3)
     ax.set_ylabel(r"log-probability $\log p_\alpha(z)$  (nats)")

@@ -37,8 +37,6 @@ from numpy.typing import NDArray
 
 from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 
-__all__ = ["Example", "paper_example", "paper_smoothed"]
-
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
@@ -121,6 +119,24 @@ def paper_example(seed: int = 0) -> Example:
         target=0,
         simulation=UnconstrainedFeatures.interpolating(data, np.random.default_rng(seed)),
     )
+
+
+def mixed_prompts(
+    count: int, seed: int, heaviest: float
+) -> tuple[UnconstrainedFeatures, FloatArray]:
+    """Contexts that mix the example's concepts: a model that interpolates them, and v, (d,).
+
+    Weights are drawn from a symmetric Dirichlet distribution with parameter `heaviest`, v is the
+    difference of the means of the contexts that count to the first concept and to the second.
+    """
+    data, rng = paper_example().data, np.random.default_rng(seed)
+    b = data.off_concept
+    gaps = (data.in_concept - b) / (1.0 - b.sum())
+    weights = rng.dirichlet([heaviest] * 3, size=count)
+    mixed = ConceptDataset.mixed(b, gaps, data.token_concept, weights)
+    ufm = UnconstrainedFeatures.interpolating(mixed, rng)
+    first, second = (ufm.H[:, mixed.context_concept == c].mean(axis=1) for c in (0, 1))
+    return ufm, np.asarray(first - second)
 
 
 def paper_smoothed() -> ConceptDataset:

@@ -7,26 +7,31 @@ depends on a_z/b_z.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from steering_strength.figures.instances import FloatArray
-from steering_strength.figures.style import BLUE, GREY, LAW, SIMULATION, label_ends
+from steering_strength.figures.store import Record
+from steering_strength.figures.style import (
+    BLUE,
+    GREY,
+    Artists,
+    label_ends,
+    law_and_rings,
+    no_artists,
+)
 from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 from steering_strength.theory.model.mixed import mixed_log_odds
 
-__all__ = ["MixedCurves", "curves", "draw"]
 
+def curves() -> Record:
+    """Four tokens of T with a/b = 2, 5, 20 and 100, and one of another concept; 101 weights.
 
-@dataclass(frozen=True)
-class MixedCurves:
-    """M(z) of the tokens of T against the weight of N on T.
+    M(z) of the tokens of T against the weight of N on T.
 
-    Attributes
-    ----------
+    Returns
+    -------
     weight : (A,)
     ratio : (V,)
         a_z/b_z of the tokens of T.
@@ -38,17 +43,6 @@ class MixedCurves:
     deviation : float
         max |law - simulated|.
     """
-
-    weight: FloatArray
-    ratio: FloatArray
-    law: FloatArray
-    simulated: FloatArray
-    flips: FloatArray
-    deviation: float
-
-
-def curves() -> MixedCurves:
-    """Four tokens of T with a/b = 2, 5, 20 and 100, and one of another concept; 101 weights."""
     ratio = np.array([2.0, 5.0, 20.0, 100.0])
     # b_z = g_z (1 - B)/(r - 1) with equal gap weights: all tokens of T gain as much.
     labels = np.array([0, 0, 0, 0, 1])
@@ -65,7 +59,7 @@ def curves() -> MixedCurves:
         seen = ufm.W @ (ufm.H[:, :2].mean(axis=1) - ufm.H[:, 2:].mean(axis=1))
         law.append(M[:-1])
         simulated.append(seen[:-1] - seen[-1] + M[-1])
-    return MixedCurves(
+    return Record(
         weight=weight,
         ratio=ratio,
         law=np.array(law),
@@ -75,24 +69,24 @@ def curves() -> MixedCurves:
     )
 
 
-def draw(record: MixedCurves, ax: Axes) -> dict[str, list[Artist]]:
+def draw(record: Record, ax: Axes) -> Artists:
     """A line for each token, a mark where its sign flips, shaded where the signs differ."""
-    artists: dict[str, list[Artist]] = {"law": [], "simulation": [], "flips": [], "between": []}
-    band = ax.axvspan(
-        record.flips.min(), record.flips.max(), color=GREY, alpha=0.18, linewidth=0, zorder=0
-    )
-    artists["between"].append(band)
+    artists = no_artists()
+    band: dict[str, Any] = {"color": GREY, "alpha": 0.18, "linewidth": 0, "zorder": 0}
+    artists["between"].append(ax.axvspan(record.flips.min(), record.flips.max(), **band))
+    mark: dict[str, Any] = {
+        "marker": "D",
+        "markersize": 5,
+        "color": BLUE,
+        "zorder": 6,
+        "linestyle": "none",
+    }
     for z, opacity in enumerate(np.linspace(0.4, 1.0, record.ratio.size)):
-        (line,) = ax.plot(record.weight, record.law[:, z], color=BLUE, alpha=opacity, **LAW)
-        (rings,) = ax.plot(
-            record.weight, record.simulated[:, z], markevery=10, color=BLUE, **SIMULATION
+        look = {"color": BLUE, "alpha": opacity}
+        law_and_rings(
+            artists, ax, record.weight, record.law[:, z], record.simulated[:, z], look, 10
         )
-        (mark,) = ax.plot(
-            record.flips[z], 0.0, marker="D", markersize=5, color=BLUE, zorder=6, linestyle="none"
-        )
-        artists["law"].append(line)
-        artists["simulation"].append(rings)
-        artists["flips"].append(mark)
+        artists["flips"] += ax.plot(record.flips[z], 0.0, **mark)
     ax.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
     ax.set_xlim(0.0, 1.0)
     ax.set_xlabel(r"weight of both contexts of $N$ on the concept $T$  (those of $P$: 1 and 0)")

@@ -7,41 +7,26 @@ Three panels over the same dataset and steering vector, from `peaks`, `concept` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from steering_strength.figures import concept, cross_entropy, peaks
 from steering_strength.figures.instances import Example
-
-__all__ = ["Overview", "curves", "draw"]
-
-
-@dataclass(frozen=True)
-class Overview:
-    """The records of the three panels; see the modules of the same names."""
-
-    tokens: peaks.TokenCurves
-    concepts: concept.ConceptCurves
-    cross_entropy: cross_entropy.CrossEntropyCurves
-
-    @property
-    def deviation(self) -> float:
-        """The largest deviation between law and simulation in the three panels."""
-        return max(self.tokens.deviation, self.concepts.deviation, self.cross_entropy.deviation)
+from steering_strength.figures.store import Record
+from steering_strength.figures.style import Artists
 
 
-def curves(example: Example | None = None) -> Overview:
+def curves(example: Example | None = None) -> Record:
     """Tokens and concepts in a context of the third concept, cross-entropy over all contexts."""
-    return Overview(
-        tokens=peaks.curves(-6.0, 16.0, context="φχψ", example=example),
-        concepts=concept.curves(example=example),
-        cross_entropy=cross_entropy.curves(example=example),
-    )
+    panels = {
+        "tokens": peaks.curves(-6.0, 16.0, context="φχψ", example=example),
+        "concepts": concept.curves(example=example),
+        "cross_entropy": cross_entropy.curves(example=example),
+    }
+    return Record(**panels, deviation=max(panel.deviation for panel in panels.values()))
 
 
-def draw(record: Overview, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
+def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Draw the panels from left to right; artists as ``tokens.law`` and so on."""
     left, middle, right = axes
     drawn = {

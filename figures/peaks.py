@@ -9,36 +9,37 @@ in the picture are the computed values (laws `peak`, `limit`), not read off the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
-from steering_strength.figures.instances import BoolArray, Example, FloatArray, paper_example
+from steering_strength.figures.instances import BoolArray, Example, paper_example
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     LIMIT,
     PEAK,
-    SIMULATION,
+    Artists,
     concept_colours,
     concept_line,
     label_at,
     label_ends,
+    law_and_rings,
+    no_artists,
     shown,
     signed,
     strength_axis,
 )
 
-__all__ = ["TokenCurves", "curves", "draw"]
 
+def curves(
+    low: float, high: float, *, context: str = "ABB", example: Example | None = None
+) -> Record:
+    """The curves on [low, high] for one context of the example, 1,201 strengths.
 
-@dataclass(frozen=True)
-class TokenCurves:
-    """Delta p(z | c_j, alpha) of every token in one context (Def. 3.1).
+    Delta p(z | c_j, alpha) of every token in one context (Def. 3.1).
 
-    Attributes
-    ----------
+    Returns
+    -------
     context : str
     tokens : tuple of str, length V
     concept : (V,) int
@@ -58,27 +59,7 @@ class TokenCurves:
     deviation : float
         max |law - simulated|.
     """
-
-    context: str
-    tokens: tuple[str, ...]
-    concept: NDArray[np.int64]
-    target: BoolArray
-    probability: FloatArray
-    log_odds: FloatArray
-    alpha: FloatArray
-    law: FloatArray
-    simulated: FloatArray
-    peak: FloatArray
-    peak_increase: FloatArray
-    limit: FloatArray
-    deviation: float
-
-
-def curves(
-    low: float, high: float, *, context: str = "ABB", example: Example | None = None
-) -> TokenCurves:
-    """The curves on [low, high] for one context of the example, 1,201 strengths."""
-    chosen = paper_example() if example is None else example
+    chosen = example or paper_example()
     index = chosen.context(context)
     log_odds = chosen.log_odds()
     family = chosen.data.family(index, log_odds)
@@ -87,7 +68,7 @@ def curves(
     law = family.probability_increase(alpha)
     unsteered = np.exp(chosen.simulated(np.zeros(1))[:, index])
     simulated = np.exp(chosen.simulated(alpha)[:, index]) - unsteered
-    return TokenCurves(
+    return Record(
         context=context,
         tokens=chosen.token_names,
         concept=chosen.data.token_concept,
@@ -105,12 +86,12 @@ def curves(
 
 
 def draw(
-    record: TokenCurves,
+    record: Record,
     ax: Axes,
     *,
     explain: bool = True,
     shifts: Mapping[str, tuple[float, float]] | None = None,
-) -> dict[str, list[Artist]]:
+) -> Artists:
     """Lines for the law, rings for the simulation, triangles at the peaks inside the window.
 
     A window that ends at alpha = 0 has its vertical axis on that side, so that every curve
@@ -151,8 +132,8 @@ def draw(
     return artists
 
 
-def _curves(record: TokenCurves, ax: Axes, rings: int, **options: bool) -> dict[str, list[Artist]]:
-    artists: dict[str, list[Artist]] = {"law": [], "simulation": [], "peaks": [], "limits": []}
+def _curves(record: Record, ax: Axes, rings: int, **options: bool) -> Artists:
+    artists = no_artists()
     inside = (record.peak > record.alpha[0]) & (record.peak < record.alpha[-1])
     height = np.ptp(record.law, axis=0)
     count = len(record.tokens)
@@ -162,14 +143,10 @@ def _curves(record: TokenCurves, ax: Axes, rings: int, **options: bool) -> dict[
     for z in range(count):
         colour = _colour(record, z)
         step = (len(record.alpha) - 1) // (rings if height[z] > 0.1 else rings // 3)
-        artists["law"] += ax.plot(record.alpha, record.law[:, z], **concept_line(colour))
-        artists["simulation"] += ax.plot(
-            record.alpha,
-            record.simulated[:, z],
-            color=colour,
-            markevery=(int(rank[z]) * step // count, step),
-            **{**SIMULATION, **options},
-        )
+        every, law, seen = (
+            (int(rank[z]) * step // count, step), record.law[:, z], record.simulated[:, z]
+        )  # fmt: skip
+        law_and_rings(artists, ax, record.alpha, law, seen, concept_line(colour), every, **options)
         if inside[z]:
             point = [record.peak[z]], [record.peak_increase[z]]
             artists["peaks"] += ax.plot(*point, color=colour, **PEAK)
@@ -177,7 +154,7 @@ def _curves(record: TokenCurves, ax: Axes, rings: int, **options: bool) -> dict[
 
 
 def _name_peaks(
-    record: TokenCurves, ax: Axes, shifts: Mapping[str, tuple[float, float]], explain: bool
+    record: Record, ax: Axes, shifts: Mapping[str, tuple[float, float]], explain: bool
 ) -> None:
     """Write the computed peak at every bump that is high enough to be seen."""
     low, high = record.alpha[0], record.alpha[-1]
@@ -195,7 +172,7 @@ def _name_peaks(
         )
 
 
-def _names_at_end(record: TokenCurves, gap: float, end: int) -> list[tuple[str, float, str]]:
+def _names_at_end(record: Record, gap: float, end: int) -> list[tuple[str, float, str]]:
     """Names for the edge of the picture; curves of one colour that end together share a line."""
     heights = record.law[-1 if end == 1 else 0]
     groups: list[tuple[list[str], list[float], str]] = []
@@ -211,14 +188,14 @@ def _names_at_end(record: TokenCurves, gap: float, end: int) -> list[tuple[str, 
     return [(" ".join(sorted(names)), float(np.mean(v)), c) for names, v, c in groups]
 
 
-def _inset(record: TokenCurves, ax: Axes, early: BoolArray) -> Axes:
+def _inset(record: Record, ax: Axes, early: BoolArray) -> Axes:
     """The start, enlarged: the off-target tokens in `early` peak before any target (Thm 3.3)."""
     first = float(record.peak[early].max())
     top = 2.6 * float(record.peak_increase[early].max())
     small = ax.inset_axes((0.63, 0.40, 0.34, 0.29))
     near = record.alpha <= 6 * first
-    start = replace(
-        record, alpha=record.alpha[near], law=record.law[near], simulated=record.simulated[near]
+    start = record.changed(
+        alpha=record.alpha[near], law=record.law[near], simulated=record.simulated[near]
     )
     _curves(start, small, rings=20, clip_on=True)
     small.set_xlim(0, 6 * first)
@@ -236,6 +213,6 @@ def _inset(record: TokenCurves, ax: Axes, early: BoolArray) -> Axes:
     return small
 
 
-def _colour(record: TokenCurves, token: int) -> str:
+def _colour(record: Record, token: int) -> str:
     target = int(record.concept[record.target][0])
     return concept_colours(target, int(record.concept.max()) + 1)[record.concept[token]]

@@ -7,35 +7,39 @@ v| is far beyond |h|.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from steering_strength.figures.instances import Example, FloatArray, paper_example
+from steering_strength.figures.instances import paper_example
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     BLUE,
     INK,
-    LAW,
-    SIMULATION,
+    Artists,
+    law_and_rings,
+    no_artists,
     shown,
     strength_axis,
 )
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine import norm_preserving
-
-__all__ = ["SamplingCurves", "curves", "draw"]
+from steering_strength.theory.model.table import log_softmax
 
 _TEMPERATURES = (0.5, 1.0, 2.0)
 
 
-@dataclass(frozen=True)
-class SamplingCurves:
-    """F_T(alpha), the probability of the target concept, under four ways to sample or steer.
+def curves(
+    low: float = -4.0,
+    high: float = 8.0,
+    *,
+    context: str = "φχψ",
+) -> Record:
+    """The curves on [low, high] for one context of the example, 481 strengths.
 
-    Attributes
-    ----------
+    F_T(alpha), the probability of the target concept, under four ways to sample or steer.
+
+    Returns
+    -------
     context : str
     ways : tuple of str, length 4
     alpha : (A,)
@@ -44,29 +48,7 @@ class SamplingCurves:
     deviation : float
         max |law - simulated|.
     """
-
-    context: str
-    ways: tuple[str, ...]
-    alpha: FloatArray
-    law: FloatArray
-    simulated: FloatArray
-    deviation: float
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
-
-
-def curves(
-    low: float = -4.0,
-    high: float = 8.0,
-    *,
-    context: str = "φχψ",
-    example: Example | None = None,
-) -> SamplingCurves:
-    """The curves on [low, high] for one context of the example, 481 strengths."""
-    chosen = paper_example() if example is None else example
+    chosen = paper_example()
     ufm, index, tokens = chosen.simulation, chosen.context(context), chosen.data.concepts[0]
     v = ufm.steering_vector(chosen.positive, chosen.negative)
     h, alpha = ufm.H[:, index], np.linspace(low, high, 481)
@@ -77,11 +59,12 @@ def curves(
     bare = TiltedFamily.from_logits(ufm.W @ h, ufm.W @ v)
     law = [family.at_temperature(tau).log_probability(alpha) for tau in _TEMPERATURES]
     law.append(norm_preserving(bare, h, v, alpha))
-    simulated = [_softmax(moved @ ufm.W.T / tau) for tau in _TEMPERATURES]
-    simulated.append(_softmax(kept @ ufm.W.T))
-    found = np.stack([np.exp(each)[:, tokens].sum(axis=1) for each in law], axis=1)
-    seen = np.stack([each[:, tokens].sum(axis=1) for each in simulated], axis=1)
-    return SamplingCurves(
+    logits = [*(moved @ ufm.W.T / tau for tau in _TEMPERATURES), kept @ ufm.W.T]
+    found, seen = (
+        np.stack([np.exp(each[:, tokens]).sum(axis=1) for each in rows], axis=1)
+        for rows in (law, map(log_softmax, logits))
+    )
+    return Record(
         context=context,
         ways=(*(f"τ = {tau:g}" for tau in _TEMPERATURES), "norm kept"),
         alpha=alpha,
@@ -91,9 +74,9 @@ def curves(
     )
 
 
-def draw(record: SamplingCurves, ax: Axes) -> dict[str, list[Artist]]:
+def draw(record: Record, ax: Axes) -> Artists:
     """A line for each way, rings for the simulation."""
-    artists: dict[str, list[Artist]] = {"law": [], "simulation": []}
+    artists = no_artists()
     # All of it is the target's probability, so all of it is blue, but for the kept norm in ink.
     looks = (
         (BLUE, (0, (2, 1.2))),
@@ -102,19 +85,8 @@ def draw(record: SamplingCurves, ax: Axes) -> dict[str, list[Artist]]:
         (INK, (0, (7, 1.6, 2, 1.6))),
     )
     for k, (colour, dashes) in enumerate(looks):
-        (line,) = ax.plot(
-            record.alpha,
-            record.law[:, k],
-            color=colour,
-            linestyle=dashes,
-            label=record.ways[k],
-            **LAW,
-        )
-        (rings,) = ax.plot(
-            record.alpha, record.simulated[:, k], markevery=30, color=colour, **SIMULATION
-        )
-        artists["law"].append(line)
-        artists["simulation"].append(rings)
+        look = {"color": colour, "linestyle": dashes, "label": record.ways[k]}
+        law_and_rings(artists, ax, record.alpha, record.law[:, k], record.simulated[:, k], look, 30)
     strength_axis(ax, record.alpha)
     ax.set_ylim(-0.03, 1.05)
     ax.set_ylabel(r"probability of the target concept, $F_T(\alpha)$")

@@ -9,13 +9,12 @@ KL(P_alpha || P_0) falls where steering grows: a budget has three roots.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import FloatArray
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     GREY,
     INK,
@@ -23,12 +22,12 @@ from steering_strength.figures.style import (
     LIMIT,
     PEAK,
     SIMULATION,
+    Artists,
     label_at,
+    no_artists,
     strength_axis,
 )
 from steering_strength.theory.model.sequences import SequenceFeatures
-
-__all__ = ["TextCurves", "curves", "draw"]
 
 _TEXTS, _SEED, _LENGTH, _TOKENS = 300, 4, 6, 3
 _RINGS = 10  # every tenth strength is simulated
@@ -37,12 +36,13 @@ _RINGS = 10  # every tenth strength is simulated
 _FALLING = np.array([[1, 4, 5], [8, 1, 1], [1, 8, 1], [8, 1, 1], [1, 2, 7], [5, 1, 4]]) / 10.0
 
 
-@dataclass(frozen=True)
-class TextCurves:
-    """Divergences of whole texts, in nats; 0 is KL(P_0 || P_alpha), 1 is KL(P_alpha || P_0).
+def curves(low: float = -1.5, high: float = 1.5) -> Record:
+    """The curves on [low, high], 61 strengths; deterministic.
 
-    Attributes
-    ----------
+    Divergences of whole texts, in nats; 0 is KL(P_0 || P_alpha), 1 is KL(P_alpha || P_0).
+
+    Returns
+    -------
     alpha : (A,)
     estimate, error : (2, A)
         From the unsteered texts, and one standard error.
@@ -60,22 +60,6 @@ class TextCurves:
     deviation : float
         max |law - tree_simulated|, nats.
     """
-
-    alpha: FloatArray
-    estimate: FloatArray
-    error: FloatArray
-    size: FloatArray
-    rings: FloatArray
-    simulated: FloatArray
-    worst: float
-    tree_alpha: FloatArray
-    law: FloatArray
-    tree_simulated: FloatArray
-    deviation: float
-
-
-def curves(low: float = -1.5, high: float = 1.5) -> TextCurves:
-    """The curves on [low, high], 61 strengths; deterministic."""
     rng = np.random.default_rng(_SEED)
     prefixes = (_TOKENS**_LENGTH - 1) // (_TOKENS - 1)
     rows = rng.dirichlet(np.full(_TOKENS, 1.5), size=prefixes) * 0.97 + 0.01
@@ -93,7 +77,7 @@ def curves(low: float = -1.5, high: float = 1.5) -> TextCurves:
     strengths = np.linspace(0.0, 30.0, 151)
     law = _listed(tree, steer, strengths)
     tree_simulated = _simulated(tree, steer, strengths)
-    return TextCurves(
+    return Record(
         alpha=alpha,
         estimate=estimate,
         error=error,
@@ -127,10 +111,10 @@ def _simulated(model: SequenceFeatures, vector: FloatArray, alpha: FloatArray) -
     return np.array(result).T
 
 
-def draw(record: TextCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
+def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Lines: from unsteered texts; bands: two standard errors; rings: the steered model."""
     left, right = axes
-    artists: dict[str, list[Artist]] = {"law": [], "band": [], "simulation": []}
+    artists = no_artists()
     names = (r"KL$(P_0\,\|\,P_\alpha)$", r"KL$(P_\alpha\,\|\,P_0)$")
     places = ((0.72, (-8, 4), "right"), (0.55, (10, -10), "left"))
     # Prices are drawn in ink; the reverse one is dashed.
@@ -169,7 +153,7 @@ def draw(record: TextCurves, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
     return artists
 
 
-def _roots(record: TextCurves, ax: Axes, artists: dict[str, list[Artist]]) -> None:
+def _roots(record: Record, ax: Axes, artists: Artists) -> None:
     """A budget between the trough of the reverse divergence and the peak before it."""
     reverse = record.law[1]
     trough = int(np.flatnonzero(np.diff(reverse) < 0)[-1]) + 1

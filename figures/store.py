@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,6 @@ from steering_strength.theory.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-
-__all__ = ["FORMATS", "arrays", "parse_formats", "save_arrays", "save_picture"]
 
 FORMATS = ("pdf", "png", "svg")
 
@@ -38,28 +35,44 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return names
 
 
-def arrays(record: object, prefix: str = "") -> dict[str, NDArray[Any]]:
-    """Every field of a frozen record as an array; a nested record's fields get its name and a dot.
+class Record:
+    """What a figure draws and its ``.npz`` holds: arrays, numbers and words by name, fixed.
+
+    Which there are, `curves` of the figure's module says.
+    """
+
+    def __init__(self, **parts: Any) -> None:
+        vars(self).update(parts)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"this record has {', '.join(vars(self))}, and no {name}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} of a record is fixed")
+
+    def changed(self, **parts: Any) -> Record:
+        """The same with other values for some of its parts."""
+        return Record(**vars(self) | parts)
+
+
+def arrays(record: Record, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """Every part of a record as an array; those of a nested record get its name and a dot.
 
     Strings become Unicode arrays and numbers arrays without axes, so `numpy.load` needs no
     pickle to read them back.
     """
-    if not is_dataclass(record):
-        raise TypeError(f"a figure's record is a dataclass, got {type(record).__name__}")
     found: dict[str, NDArray[Any]] = {}
-    for field in fields(record):
-        value, name = getattr(record, field.name), prefix + field.name
-        if is_dataclass(value):
-            found.update(arrays(value, f"{name}."))
+    for name, value in vars(record).items():
+        if isinstance(value, Record):
+            found |= arrays(value, f"{prefix}{name}.")
             continue
-        array = np.asarray(value)
-        if array.dtype.hasobject:
-            raise TypeError(f"field {name} would need a pickle: its dtype is object")
-        found[name] = array
+        found[prefix + name] = np.asarray(value)
+        if found[prefix + name].dtype.hasobject:
+            raise TypeError(f"{prefix}{name} would need a pickle: its dtype is object")
     return found
 
 
-def save_arrays(path: Path, record: object, metadata: Mapping[str, object]) -> None:
+def save_arrays(path: Path, record: Record, metadata: Mapping[str, object]) -> None:
     """Write a record and, under the name ``metadata``, a JSON object that says what it is."""
     text = json.dumps(metadata, sort_keys=True, ensure_ascii=False)
     content: dict[str, Any] = {"metadata": np.asarray(text), **arrays(record)}

@@ -12,41 +12,22 @@ no installation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context, rcParamsDefault
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Annotation, Text
 from numpy.typing import ArrayLike
 
-__all__ = [
-    "BLUE",
-    "BROWN",
-    "GREEN",
-    "GREY",
-    "INK",
-    "LAW",
-    "LIMIT",
-    "ORANGE",
-    "PANEL",
-    "PEAK",
-    "SIMULATION",
-    "concept_colours",
-    "concept_line",
-    "concept_mark",
-    "label_at",
-    "label_ends",
-    "shown",
-    "signed",
-    "spread",
-    "strength_axis",
-    "style",
-]
+Artists = dict[str, list[Artist]]
+"""What a figure has drawn, by role."""
 
 BLUE = "#0072B2"  # target
 ORANGE = "#D55E00"  # off-target
@@ -161,6 +142,27 @@ def shown(text: str, most: int = 24) -> str:
 @cache
 def _glyphs() -> frozenset[int]:
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def no_artists() -> Artists:
+    """Nothing drawn yet, in any role."""
+    return defaultdict(list)
+
+
+def law_and_rings(
+    artists: Artists,
+    ax: Axes,
+    x: ArrayLike,
+    law: ArrayLike,
+    simulated: ArrayLike,
+    look: Mapping[str, Any],
+    every: Any = 1,
+    **options: Any,
+) -> None:
+    """Draw a law as a line that looks like that, its simulation as rings; file both by role."""
+    artists["law"] += ax.plot(x, law, **LAW | dict(look))
+    rings = {**SIMULATION, "markevery": every, "color": look["color"], **options}
+    artists["simulation"] += ax.plot(x, simulated, **rings)
 
 
 def strength_axis(ax: Axes, alpha: ArrayLike) -> None:

@@ -10,28 +10,34 @@ as the remaining loss guarantees (`UnconstrainedFeatures.law_error_bound`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from steering_strength.figures.instances import FloatArray, paper_smoothed
-from steering_strength.figures.style import GREY, INK, LAW, LIMIT, label_at
+from steering_strength.figures.instances import paper_smoothed
+from steering_strength.figures.store import Record
+from steering_strength.figures.style import (
+    GREY,
+    INK,
+    LAW,
+    LIMIT,
+    Artists,
+    label_at,
+    no_artists,
+)
 from steering_strength.theory import UnconstrainedFeatures
-
-__all__ = ["TrainingCurve", "curves", "draw"]
 
 # The paper trains to 1.3318, which is within 2e-5 of the entropy; this is four digits further.
 _TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True)
-class TrainingCurve:
-    """A training run and the steering of its result.
+def curves(seed: int = 0, tolerance: float = _TOLERANCE) -> Record:
+    """Train on the paper's smoothed example until the excess is `tolerance`, then steer.
 
-    Attributes
-    ----------
+    A training run and the steering of its result.
+
+    Returns
+    -------
     loss : (S + 1,)
         Cross-entropy before each step and after the last, nats.
     excess : (S + 1,)
@@ -48,19 +54,6 @@ class TrainingCurve:
         max |p_alpha(model) - p_alpha(law)| over everything.
     seed : int
     """
-
-    loss: FloatArray
-    excess: FloatArray
-    entropy: float
-    alpha: FloatArray
-    error: FloatArray
-    bound: FloatArray
-    deviation: float
-    seed: int
-
-
-def curves(seed: int = 0, tolerance: float = _TOLERANCE) -> TrainingCurve:
-    """Train on the paper's smoothed example until the excess is `tolerance`, then steer."""
     data = paper_smoothed()
     model = UnconstrainedFeatures.trained(data, seed=seed, tolerance=tolerance)
     if model.history is None:  # pragma: no cover - `trained` always records its run
@@ -73,7 +66,7 @@ def curves(seed: int = 0, tolerance: float = _TOLERANCE) -> TrainingCurve:
     vector = model.steering_vector(positive, negative)
     steered = model.steered_log_probability(vector, alpha)
     entropy = data.entropy()
-    return TrainingCurve(
+    return Record(
         loss=model.history.loss,
         excess=model.history.loss - entropy,
         entropy=entropy,
@@ -85,11 +78,11 @@ def curves(seed: int = 0, tolerance: float = _TOLERANCE) -> TrainingCurve:
     )
 
 
-def draw(record: TrainingCurve, axes: Sequence[Axes]) -> dict[str, list[Artist]]:
+def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Left the loss above the entropy, right the excess on a logarithmic scale."""
     left, right = axes
     steps = np.arange(len(record.loss))
-    artists: dict[str, list[Artist]] = {"loss": [], "entropy": [], "excess": []}
+    artists = no_artists()
     artists["loss"] += left.plot(steps, record.loss, color=INK, **LAW)
     artists["entropy"] += [left.axhline(record.entropy, color=GREY, **LIMIT)]
     first = float(record.loss[0])

@@ -19,7 +19,7 @@ import numpy as np
 from steering_strength.proofs_check.oracles import exact, precise, refit
 from steering_strength.theory import ConceptDataset, NormedSteering, TiltedFamily
 from steering_strength.theory.engine import TiltedPopulation, transformer
-from steering_strength.theory.engine.construction import log_odds_of_tables
+from steering_strength.theory.engine.measure import log_odds_of_tables
 from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.model import peak_sign

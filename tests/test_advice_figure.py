@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steering_strength.figures.advice import curves, draw, picture, population_curves
+from steering_strength.figures.advice import curves, draw, picture
 from steering_strength.theory import TiltedFamily, advise
 
 TARGET = [0, 1, 2, 3]
 
 
-def families(count=6):
+def families(count=1):
     rng = np.random.default_rng(0)
     odds = np.sort(rng.normal(size=30))[::-1]
     return [TiltedFamily.from_logits(1.5 * rng.normal(size=30), odds) for _ in range(count)]
@@ -25,31 +25,15 @@ def test_the_arrays_are_those_of_the_family(sign):
     assert record.alpha[0] == 0.0
     assert record.alpha[-1] == pytest.approx(1.5 * advice.window.high.alpha)
     odds = family.concept_log_odds(TARGET, record.alpha)
-    np.testing.assert_allclose(record.concept[:, 0], 1 / (1 + np.exp(-odds)), rtol=1e-12)
+    np.testing.assert_allclose(record.concept, 1 / (1 + np.exp(-odds)), rtol=1e-12)
     price = family.cross_entropy_increase(record.alpha)
-    np.testing.assert_allclose(record.price[:, 0], price, atol=1e-12)
+    np.testing.assert_allclose(record.price, price, atol=1e-12)
     shown = [int(name.strip("<>")) for name in record.names]
     np.testing.assert_allclose(
         record.token, np.exp(family.log_probability(record.alpha))[:, shown], rtol=1e-12
     )
     np.testing.assert_array_equal(record.peak, family.peaks()[shown])
     np.testing.assert_array_equal(record.is_target, np.isin(shown, TARGET))
-    inside = [advice.window.holds(a) for a in record.alpha]
-    np.testing.assert_array_equal(record.share, np.array(inside, dtype=float))
-    assert 0.0 < record.share.mean() < 1.0
-
-
-def test_a_population_has_bands_and_shares():
-    found = families()
-    advice = advise(found, TARGET, cross_entropy=1.0, level=0.3, quantile=0.5)
-    record = population_curves(advice, found)
-    assert record.concept.shape == (record.alpha.size, 3)
-    assert (np.diff(record.price, axis=1) >= 0.0).all()
-    at = np.searchsorted(record.alpha, advice.best)
-    near = record.share[max(at - 2, 0) : at + 3].max()
-    assert near == pytest.approx(advice.share)
-    average = np.mean([f.cross_entropy_increase(record.alpha) for f in found], axis=0)
-    np.testing.assert_allclose(record.average[:, 1], average, rtol=1e-12)
 
 
 def test_the_window_is_drawn_where_it_is():
@@ -92,10 +76,9 @@ def test_failures_are_in_the_title_and_nothing_is_shaded(options, words, tmp_pat
 
 @pytest.mark.parametrize("tokens", [None, TARGET])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_every_population_can_be_drawn(tokens, sign, tmp_path):
-    found = families(4)
-    advice = advise(found, tokens, cross_entropy=1.0, sign=sign)
-    record = population_curves(advice, found)
+def test_every_advice_can_be_drawn(tokens, sign, tmp_path):
+    family = families()[0]
+    record = curves(advise(family, tokens, cross_entropy=1.0, sign=sign), family.log_probability)
     assert np.isnan(record.concept).all() == (tokens is None)
     assert (np.sign(record.alpha[1:]) == sign).all()
     canvas = picture(record)

@@ -10,8 +10,7 @@ from scipy.special import expit
 
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
 from steering_strength.theory.advice import JointFamily, PopulationAdvice
-from steering_strength.theory.advice.average import average_concept_root
-from steering_strength.theory.advice.population import weighted_quantile
+from steering_strength.theory.advice.population import average_concept_root, weighted_quantile
 from steering_strength.theory.engine import TiltedPopulation
 from steering_strength.theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from steering_strength.theory.engine import TiltedFamily
-from steering_strength.theory.engine.sweep import sweep
+from steering_strength.theory.engine.walk import sweep
 
 EPS = 2.0**-52
 SEEDS = range(3)
@@ -206,10 +206,10 @@ def test_panels_under_a_sweep_of_alphas(case, monkeypatch):
     family, concept, _ = case
     spread = np.ptp(family.log_odds)
     alphas = np.linspace(-40.0, 40.0, 161) / spread
-    monkeypatch.setattr("steering_strength.theory.engine.sweep._ALPHAS", 1)
-    monkeypatch.setattr("steering_strength.theory.engine.sweep._TOKENS", 1)
-    monkeypatch.setattr("steering_strength.theory.engine.sweep._dense", lambda tokens: 2)
-    swept = sweep(family._measure, alphas).index
+    monkeypatch.setattr("steering_strength.theory.engine.walk._ALPHAS", 1)
+    monkeypatch.setattr("steering_strength.theory.engine.walk._TOKENS", 1)
+    monkeypatch.setattr("steering_strength.theory.engine.walk._dense", lambda tokens: 2)
+    swept = sweep(family._measure, alphas)[0]
     # Where one token holds all of p the panels have nothing to work with.
     assert swept.size > 20 or family.log_p.max() > -1e-6
     values = {

@@ -22,8 +22,6 @@ from steering_strength.figures.explorer.curves import (
     BUDGETS,
     LEVELS,
     SHOWN,
-    ContextCurves,
-    Landmark,
     curves,
     grid,
     nodes,
@@ -32,6 +30,7 @@ from steering_strength.figures.explorer.curves import (
 )
 from steering_strength.figures.explorer.page import COLOURS, render, to_json
 from steering_strength.figures.instances import paper_example
+from steering_strength.figures.store import Record
 from steering_strength.theory import LAWS, TiltedFamily
 
 
@@ -41,7 +40,7 @@ def cases() -> dict[str, Case]:
 
 
 @cache
-def computed(key: str) -> tuple[ContextCurves, ...]:
+def computed(key: str) -> tuple[Record, ...]:
     return curves(cases()[key])
 
 
@@ -127,7 +126,7 @@ def test_the_slider_stops_at_every_landmark(key):
         for view in context.views:
             alpha = view.alpha
             assert (np.diff(alpha) > 0).all()
-            assert (alpha[0], alpha[-1]) == (view.view.low, view.view.high)
+            assert (alpha[0], alpha[-1]) == (view.low, view.high)
             assert 140 < alpha.size < 230
             inside = {m.alpha for m in context.landmarks if alpha[0] <= m.alpha <= alpha[-1]}
             assert 0.0 in inside
@@ -295,7 +294,7 @@ def test_the_grid_is_finest_round_0():
 def test_a_landmark_replaces_the_node_beside_it():
     view = View("", -1.0, 1.0)
     plain = nodes(view, [])
-    marked = nodes(view, [Landmark(plain[90] + 1e-9, ""), Landmark(5.0, "outside")])
+    marked = nodes(view, [plain[90] + 1e-9, 5.0])
     assert plain[90] + 1e-9 in marked
     assert plain[90] not in marked
     assert marked.size == plain.size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from matplotlib.text import Text
 from steering_strength.figures import concept, cross_entropy, dataset, peaks, store, training
 from steering_strength.figures.gallery import FIGURES, find
 from steering_strength.figures.instances import paper_example
-from steering_strength.figures.store import arrays, parse_formats, save_arrays
+from steering_strength.figures.store import Record, arrays, parse_formats, save_arrays
 from steering_strength.figures.style import (
     BLUE,
     BROWN,
@@ -196,14 +196,17 @@ def test_npz_holds_every_array_and_reads_without_pickle(records, tmp_path, name)
 
 
 def test_a_record_that_would_need_a_pickle_is_refused(tmp_path):
-    @dataclass(frozen=True)
-    class Odd:
-        thing: object
+    with pytest.raises(TypeError, match="thing would need a pickle"):
+        save_arrays(tmp_path / "x.npz", Record(thing=object()), {})
 
-    with pytest.raises(TypeError, match="field thing would need a pickle"):
-        save_arrays(tmp_path / "x.npz", Odd(object()), {})
-    with pytest.raises(TypeError, match="a figure's record is a dataclass, got dict"):
-        arrays({})
+
+def test_a_record_is_fixed_and_says_what_it_has():
+    record = Record(alpha=1.0, law=2.0)
+    with pytest.raises(AttributeError, match="alpha, law, and no price"):
+        _ = record.price
+    with pytest.raises(AttributeError, match="alpha of a record is fixed"):
+        record.alpha = 2.0
+    assert vars(record.changed(law=3.0)) == {"alpha": 1.0, "law": 3.0}
 
 
 def test_spread_keeps_order_and_distance():

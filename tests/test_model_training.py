@@ -19,8 +19,7 @@ from steering_strength.theory.errors import (
     SteeringError,
 )
 from steering_strength.theory.model.guarantee import binary_kl, law_error_interval, log_ratio_bounds
-from steering_strength.theory.model.softmax import log_softmax
-from steering_strength.theory.model.training import kl_rows
+from steering_strength.theory.model.table import kl_rows, log_softmax
 
 PAPER = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
 ALPHA = np.array([-20.0, -3.0, -0.5, 0.0, 0.01, 1.0, 4.0, 30.0])

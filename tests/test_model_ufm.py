@@ -11,7 +11,7 @@ from steering_strength.proofs_check.strategies import datasets, steering_sets
 from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 from steering_strength.theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
 from steering_strength.theory.model.interpolation import centred_factors
-from steering_strength.theory.model.softmax import log_softmax
+from steering_strength.theory.model.table import log_softmax
 
 DATA = ConceptDataset.from_gaps(
     [0.1, 0.05, 0.05, 0.2],

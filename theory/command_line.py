@@ -18,8 +18,6 @@ from typing import Any, ClassVar, NoReturn
 
 from steering_strength.theory.errors import OutputError, SteeringError, one_line, shown
 
-__all__ = ["Parser", "at_least", "finish", "named_path", "note", "say"]
-
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line: the problem, then where to read more.
@@ -124,10 +122,7 @@ def note(text: str) -> None:
 def say(text: str) -> None:
     """Print. Who closed the pipe (`| head`) has read enough: no mistake, and the work goes on.
 
-    Raises
-    ------
-    OutputError
-        Standard output takes no more, for another reason: its disk is full.
+    Raises OutputError: standard output takes no more, for another reason: its disk is full.
     """
     try:
         print(text, flush=True)

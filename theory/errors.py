@@ -10,22 +10,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-__all__ = [
-    "AlphaError",
-    "AssumptionError",
-    "BudgetError",
-    "ConvergenceError",
-    "MissingExtraError",
-    "OutputError",
-    "ProbabilityError",
-    "ShapeError",
-    "SteeringError",
-    "SteeringSetError",
-    "UnknownNameError",
-    "one_line",
-    "shown",
-]
-
 # Characters of a problem or a remedy, and names in a list of what there is.
 _LONGEST, _NAMES = 400, 12
 

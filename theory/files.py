@@ -25,19 +25,6 @@ from typing import IO, Any
 
 from steering_strength.theory.errors import OutputError, SteeringError
 
-__all__ = [
-    "opened",
-    "output_folder",
-    "parse_json",
-    "read_json",
-    "read_text",
-    "require_writable",
-    "staged",
-    "write_json",
-    "write_text",
-    "write_whole",
-]
-
 _REMEDY = "name a file in an existing folder that you may write to"
 # Whose temporary file it is: what a process that is gone has left behind can be swept.
 _PREFIX = ".writing-"
@@ -87,10 +74,8 @@ def write_whole(path: AnyPath, write: Callable[[Path], object]) -> Path:
 
     The temporary name keeps the ending, by which NumPy and Matplotlib choose the format.
 
-    Raises
-    ------
-    OutputError
-        The file cannot be written, or `path` is no regular file; an existing one is untouched.
+    Raises OutputError: the file cannot be written, or `path` is no regular file; an existing one is
+    untouched.
     """
     target = _target(path)
     temporary: Path | None = None
@@ -156,11 +141,8 @@ def output_folder(path: AnyPath) -> Path:
 def staged(path: AnyPath) -> Iterator[Path]:
     """Yield an empty folder whose files replace those in `path` once the block has ended well.
 
-    Raises
-    ------
-    OutputError
-        The folder cannot be created or written, or something there is no regular file; then
-        nothing is replaced and nothing is left behind.
+    Raises OutputError: the folder cannot be created or written, or something there is no regular
+    file; then nothing is replaced and nothing is left behind.
     """
     folder = output_folder(path)
     try:

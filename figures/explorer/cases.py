@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from steering_strength.figures.instances import BoolArray, FloatArray, paper_example
 from steering_strength.theory import ConceptDataset, TiltedFamily
 
-__all__ = ["MENU", "Case", "View", "case_of_dataset", "menu"]
 
-
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """A window of strengths: what it is called on the page, and its ends, low < 0 < high."""
 
     label: str

@@ -1,4 +1,4 @@
-"""Every number of the page, computed by the engine: one frozen record per context of an instance.
+"""Every number of the page, computed by the engine: one record per context of an instance.
 
 The page looks numbers up and computes no law. A window of strengths gets nodes spaced like the
 values of sinh, closer round 0, and on top of them every landmark inside it exactly: 0, the peaks,
@@ -9,7 +9,7 @@ slider moves over these nodes only, so whatever the page shows was computed at t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -17,14 +17,10 @@ from scipy.special import expit
 
 from steering_strength.figures.explorer.cases import Case, View
 from steering_strength.figures.instances import BoolArray, FloatArray
+from steering_strength.figures.store import Record
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.errors import ProbabilityError
-
-__all__ = [
-    "BUDGETS", "LEVELS", "PROMISE", "SHOWN", "ContextCurves", "Landmark", "ViewCurves", "Windows",
-    "curves", "grid", "nodes", "turning_points", "views", "windows",
-]  # fmt: skip
 
 Law = Callable[[FloatArray], FloatArray]
 """A law of the engine as a function of strengths, (A,) -> (A, ...)."""
@@ -44,57 +40,18 @@ _FINEST = 4.0
 """asinh units from 0 to the far end: neighbours at 0 are about four times closer than there."""
 
 
-@dataclass(frozen=True)
-class ViewCurves:
-    """The curves of one context over one window.
+class Landmark(NamedTuple):
+    """A strength worth stopping at, and why."""
 
-    Attributes
-    ----------
-    view : View
-    alpha : (A,)
-        The nodes, increasing.
-    probability : (n, A)
-        p_alpha(z) of the tokens shown.
-    increase : (n, A)
-        Delta p(z|alpha), Def. 3.1.
-    rest : (A,)
-        Probability of all tokens that are not shown; empty if there are none.
-    mean : (A,)
-        E_alpha[M], nats per unit of alpha.
-    concept, concept_increase : (G, A)
-        F_C(alpha), and Delta p(C|alpha) of Def. 3.5.
-    cross_entropy : (A,)
-        KL(p || p_alpha) of this context, nats.
-    average : (A,)
-        Delta CE over the contexts of the instance (Def. 3.7), nats.
-    quadratic, lower, upper : (A,)
-        alpha^2 Var(M) / 2, and where `ce-radius` guarantees the cross-entropy to lie.
-    asymptote : (A,)
-        The line it approaches on the side of alpha (`ce-asymptote`).
-    """
-
-    view: View
-    alpha: FloatArray
-    probability: FloatArray
-    increase: FloatArray
-    rest: FloatArray
-    mean: FloatArray
-    concept: FloatArray
-    concept_increase: FloatArray
-    cross_entropy: FloatArray
-    average: FloatArray
-    quadratic: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    asymptote: FloatArray
+    alpha: float
+    text: str
 
 
-@dataclass(frozen=True)
-class ContextCurves:
-    """One context of an instance.
+def curves(case: Case) -> tuple[Record, ...]:
+    """All contexts of an instance.
 
-    Attributes
-    ----------
+    Returns
+    -------
     name : str
     shown : (n,) int
         The tokens with a bar of their own, by increasing log-odds.
@@ -114,34 +71,16 @@ class ContextCurves:
         Extrema of F_C inside the windows.
     radius : float
         |alpha| within which the quadratic is guaranteed within `PROMISE`; inf for constant M.
-    windows : Windows
+    windows : Record
+        See `windows`.
     landmarks : tuple of Landmark
-    views : tuple of ViewCurves
+    views : tuple of Record
+        Curves over one window each, see `view_curves`.
     """
-
-    name: str
-    shown: np.ndarray
-    log_odds: FloatArray
-    base: FloatArray
-    peak: FloatArray
-    peak_increase: FloatArray
-    limit: FloatArray
-    rest_base: float
-    concept_base: FloatArray
-    concept_limit: FloatArray
-    turns: tuple[tuple[float, ...], ...]
-    radius: float
-    windows: Windows
-    landmarks: tuple[Landmark, ...]
-    views: tuple[ViewCurves, ...]
-
-
-def curves(case: Case) -> tuple[ContextCurves, ...]:
-    """All contexts of an instance."""
     return tuple(_context(case, j) for j in range(len(case.contexts)))
 
 
-def _context(case: Case, context: int) -> ContextCurves:
+def _context(case: Case, context: int) -> Record:
     family, masks, chosen = case.family(context), case.masks(), views(case)
     peaks, heights = family.peaks(), family.peak_log_probability()
     limit = np.exp(np.stack([family.limit(-1), family.limit(+1)]))
@@ -152,9 +91,9 @@ def _context(case: Case, context: int) -> ContextCurves:
     radius = family.quadratic_radius(PROMISE)
     found = windows(family, masks[case.target])
     marks = _landmarks(case, shown, peaks, turns, radius)
-    stops = (*marks, *_window_ends(found))
+    stops = [*(mark.alpha for mark in marks), *_window_ends(found)]
     base = np.exp(family.log_probability(0.0)[shown])
-    return ContextCurves(
+    return Record(
         name=case.contexts[context],
         shown=shown,
         log_odds=case.log_odds[shown],
@@ -171,7 +110,7 @@ def _context(case: Case, context: int) -> ContextCurves:
         radius=radius,
         windows=found,
         landmarks=marks,
-        views=tuple(_view(case, family, view, nodes(view, stops), shown) for view in chosen),
+        views=tuple(view_curves(case, family, view, nodes(view, stops), shown) for view in chosen),
     )
 
 
@@ -199,18 +138,10 @@ def _landmarks(
     )
 
 
-def _window_ends(found: Windows) -> list[Landmark]:
+def _window_ends(found: Record) -> list[float]:
     """The slider stops where windows begin and end, so that the price there can be read."""
-    budgets = [
-        Landmark(float(at), f"{budget:g} nats are spent")
-        for row in found.budget_alpha
-        for at, budget in zip(row, BUDGETS, strict=True)
-    ]
-    levels = [
-        Landmark(float(at), f"the target reaches {level:g}")
-        for at, level in zip(found.level_alpha, LEVELS, strict=True)
-    ]
-    return [mark for mark in budgets + levels if np.isfinite(mark.alpha)]
+    ends = np.concatenate((found.budget_alpha.ravel(), found.level_alpha))
+    return [float(at) for at in ends[np.isfinite(ends)]]
 
 
 def _shown(
@@ -239,14 +170,37 @@ def _shown(
     return np.asarray(first[np.lexsort((first, case.log_odds[first]))])
 
 
-def _view(
+def view_curves(
     case: Case, family: TiltedFamily, view: View, alpha: FloatArray, shown: np.ndarray
-) -> ViewCurves:
+) -> Record:
+    """The curves of one context over one window.
+
+    Returns
+    -------
+    label, low, high
+        The window.
+    alpha : (A,)
+        The nodes, increasing.
+    probability, increase : (n, A)
+        p_alpha(z) and Delta p(z|alpha), Def. 3.1, of the tokens shown.
+    rest : (A,)
+        Probability of all tokens that are not shown; empty if there are none.
+    mean : (A,)
+        E_alpha[M], nats per unit of alpha.
+    concept, concept_increase : (G, A)
+        F_C(alpha), and Delta p(C|alpha) of Def. 3.5.
+    cross_entropy, average : (A,)
+        KL(p || p_alpha) of this context, and Delta CE over those of the instance, nats.
+    quadratic, lower, upper : (A,)
+        alpha^2 Var(M) / 2, and where `ce-radius` guarantees the cross-entropy to lie.
+    asymptote : (A,)
+        The line it approaches on the side of alpha (`ce-asymptote`).
+    """
     masks = case.masks()
     lower, upper = family.cross_entropy_bounds(alpha)
     average = TiltedPopulation(case.log_p, case.log_odds, case.weights)
-    return ViewCurves(
-        view=view,
+    return Record(
+        **view._asdict(),
         alpha=alpha,
         probability=np.exp(_columns(family.log_probability, alpha, shown)),
         increase=_columns(family.probability_increase, alpha, shown),
@@ -283,14 +237,6 @@ def _asymptote(family: TiltedFamily, alpha: FloatArray) -> FloatArray:
     return np.where(alpha < 0.0, down * -alpha + falling, up * alpha + rising)
 
 
-@dataclass(frozen=True)
-class Landmark:
-    """A strength worth stopping at, and why."""
-
-    alpha: float
-    text: str
-
-
 def grid(low: float, high: float, count: int = _NODES) -> FloatArray:
     """`count` strengths from low to high, spaced like sinh, with 0 among them if it is inside."""
     scale = max(-low, high) / _FINEST
@@ -302,13 +248,13 @@ def grid(low: float, high: float, count: int = _NODES) -> FloatArray:
     return values
 
 
-def nodes(view: View, landmarks: Sequence[Landmark]) -> FloatArray:
-    """The strengths of a window: its grid, and every landmark inside it exactly."""
+def nodes(view: View, stops: Sequence[float]) -> FloatArray:
+    """The strengths of a window: its grid, and every stop inside it exactly."""
     plain = grid(view.low, view.high)
-    special = np.unique([mark.alpha for mark in landmarks if view.low <= mark.alpha <= view.high])
+    special = np.unique([at for at in stops if view.low <= at <= view.high])
     if not special.size:
         return plain
-    # A grid point right beside a landmark would only be a step that shows nothing.
+    # A grid point right beside a stop would only be a step that shows nothing.
     distance = np.abs(plain[:, None] - special).min(axis=1)
     step = np.gradient(plain)
     kept = plain[distance > 0.25 * step]
@@ -371,12 +317,11 @@ def turning_points(family: TiltedFamily, tokens: BoolArray, at: FloatArray) -> t
     return tuple(float(brentq(lambda a: float(difference(a)), at[i], at[i + 1])) for i in crossings)
 
 
-@dataclass(frozen=True)
-class Windows:
-    """The ends of all windows on offer, and what they cost and bring.
+def windows(family: TiltedFamily, target: BoolArray) -> Record:
+    """Solve for every budget and level of the menu.
 
-    Attributes
-    ----------
+    Returns
+    -------
     budget_alpha : (2, B)
         Where each budget is spent on the negative and on the positive side; +-inf if never.
     budget_probability : (B,)
@@ -388,22 +333,12 @@ class Windows:
     reason : tuple of str, length L
         Why a level is never reached, else empty.
     """
-
-    budget_alpha: FloatArray
-    budget_probability: FloatArray
-    level_alpha: FloatArray
-    level_cost: FloatArray
-    reason: tuple[str, ...]
-
-
-def windows(family: TiltedFamily, target: BoolArray) -> Windows:
-    """Solve for every budget and level of the menu."""
     budgets = np.array(
         [[family.alpha_for_cross_entropy(b, sign) for b in BUDGETS] for sign in (-1, 1)]
     )
     roots = [family.concept_root(target, level, 1) for level in LEVELS]
     reached = np.array([root.alpha for root in roots])
-    return Windows(
+    return Record(
         budget_alpha=budgets,
         budget_probability=_where_finite(
             budgets[1], lambda at: expit(family.concept_log_odds(target, at)), np.nan

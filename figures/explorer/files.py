@@ -22,8 +22,6 @@ from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.errors import ShapeError, SteeringError, SteeringSetError
 from steering_strength.theory.files import parse_json
 
-__all__ = ["CONCEPTS", "CONTEXTS", "case_of_family", "open_case", "packaged_case"]
-
 CONTEXTS, CONCEPTS = 4, 5
 """What a page shows of a reader's file: more would make it larger than 5 MB, and its curves too
 many to tell apart."""
@@ -38,10 +36,8 @@ _REMEDY = (
 def open_case(path: Path) -> Case:
     """The instance in a file.
 
-    Raises
-    ------
-    SteeringError
-        The file is missing, damaged, or holds something else; close names are suggested.
+    Raises SteeringError: the file is missing, damaged, or holds something else; close names are
+    suggested.
     """
     kind, arrays = _read(path)
     if kind == TiltedFamily.__name__:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from steering_strength.figures.explorer.cases import Case
-from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, ContextCurves, curves
+from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, Landmark, curves
+from steering_strength.figures.store import Record
 from steering_strength.figures.style import BLUE, BROWN, ORANGE, PLUM, SLATE
 from steering_strength.theory.errors import MissingExtraError, OutputError
 from steering_strength.theory.files import output_folder, write_text
-
-__all__ = ["COLOURS", "INSTALL", "page_record", "render", "to_json", "write"]
 
 COLOURS = (
     (BLUE, "#00578A", "#56B4E9"),
@@ -37,10 +35,9 @@ have a contrast of at least 3, text of at least 4.5, and so has either on the da
 INSTALL = "python -m pip install 'steering-strength[explorer]'"
 
 _HERE = Path(__file__).parent
-_PLAIN = ("windows", "landmarks", "views", "view")
 
 
-def page_record(found: Sequence[tuple[Case, tuple[ContextCurves, ...]]]) -> dict[str, Any]:
+def page_record(found: Sequence[tuple[Case, tuple[Record, ...]]]) -> dict[str, Any]:
     """What the page looks things up in."""
     return {
         "budgets": list(BUDGETS),
@@ -58,7 +55,7 @@ def to_json(record: dict[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _case(case: Case, contexts: tuple[ContextCurves, ...]) -> dict[str, Any]:
+def _case(case: Case, contexts: tuple[Record, ...]) -> dict[str, Any]:
     order = [case.target, *(c for c in range(len(case.concept_names)) if c != case.target)]
     colours = {c: COLOURS[min(rank, len(COLOURS) - 1)] for rank, c in enumerate(order)}
     return {
@@ -71,40 +68,27 @@ def _case(case: Case, contexts: tuple[ContextCurves, ...]) -> dict[str, Any]:
         "concept_names": list(case.concept_names),
         "colours": [list(colours[c]) for c in range(len(case.concept_names))],
         "contexts": [
-            _fields(context)
+            _value(context)
             | {
                 "tokens": [case.tokens[z] for z in context.shown],
                 "concept": [int(case.concept[z]) for z in context.shown],
-                "landmarks": [{"alpha": m.alpha, "text": m.text} for m in context.landmarks],
-                "windows": _fields(context.windows),
-                "views": [
-                    _fields(view)
-                    | {"label": view.view.label, "low": view.view.low, "high": view.view.high}
-                    for view in context.views
-                ],
             }
             for context in contexts
         ],
     }
 
 
-def _fields(record: object) -> dict[str, Any]:
-    """The fields of a record that are numbers, words or arrays of them."""
-    if not is_dataclass(record):
-        raise TypeError(f"expected a record, got {type(record).__name__}")
-    return {
-        field.name: _value(getattr(record, field.name))
-        for field in fields(record)
-        if field.name not in _PLAIN and field.name != "shown"
-    }
-
-
 def _value(value: Any) -> Any:
+    """Numbers, words, arrays and records of them, as the page's script reads them."""
     if isinstance(value, np.ndarray):
         data = np.ascontiguousarray(value, dtype="<f8")
         return {"f64": base64.b64encode(data.tobytes()).decode("ascii"), "shape": list(data.shape)}
     if isinstance(value, float) and not np.isfinite(value):
         return None
+    if isinstance(value, Record):
+        return {name: _value(part) for name, part in vars(value).items() if name != "shown"}
+    if isinstance(value, Landmark):
+        return value._asdict()
     if isinstance(value, tuple):
         return [_value(entry) for entry in value]
     return value
@@ -113,10 +97,7 @@ def _value(value: Any) -> Any:
 def render(cases: Sequence[Case]) -> str:
     """The page as HTML; it loads nothing from the network, and forbids itself to.
 
-    Raises
-    ------
-    MissingExtraError
-        Bokeh, whose JavaScript draws the curves, is not installed.
+    Raises MissingExtraError: bokeh, whose JavaScript draws the curves, is not installed.
     """
     library = _library()
     record = page_record([(case, curves(case)) for case in cases])
@@ -132,12 +113,8 @@ def render(cases: Sequence[Case]) -> str:
 def write(path: Path, cases: Sequence[Case]) -> int:
     """Render and write, all or nothing; the size in bytes.
 
-    Raises
-    ------
-    OutputError
-        `path` is a folder, is no ``.html`` name, or cannot be written.
-    MissingExtraError
-        See `render`.
+    Raises OutputError: `path` is a folder, is no ``.html`` name, or cannot be written;
+    MissingExtraError see `render`.
     """
     if path.is_dir():
         raise OutputError(

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from steering_strength.theory.command_line import Parser, at_least, finish, named_path, say
 
-__all__ = ["main"]
-
 _EXAMPLES = 30
 
 

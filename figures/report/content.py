@@ -21,12 +21,6 @@ from steering_strength.theory.files import read_json
 from steering_strength.theory.laws import Law
 from steering_strength.theory.laws.assumptions import ASSUMPTIONS
 
-__all__ = [
-    "FAMILY_TITLES", "STEP_STATUSES", "Content", "Reading", "RealModel", "Statement", "assemble",
-    "families",
-    "read_real_model", "tally",
-]  # fmt: skip
-
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
     "mixed": "Tilting",
@@ -56,10 +50,7 @@ Record = Mapping[str, Any]
 def tally(statuses: Iterable[str]) -> dict[str, int]:
     """How many steps have each status, the strongest first.
 
-    Raises
-    ------
-    ValueError
-        A status is none of `STEP_STATUSES`: an error, and no success.
+    Raises ValueError: a status is none of `STEP_STATUSES`: an error, and no success.
     """
     found = Counter(map(str, statuses))
     if beyond := set(found) - set(STEP_STATUSES):
@@ -91,10 +82,7 @@ class RealModel:
 def read_real_model(folder: Path, stem: str = "final_norm") -> RealModel | None:
     """The bridge's result in `folder`, or None if there is none: the report runs no model.
 
-    Raises
-    ------
-    OutputError
-        There is a file, but not one that the bridge wrote whole.
+    Raises OutputError: there is a file, but not one that the bridge wrote whole.
     """
     path, image = folder / f"{stem}.json", folder / f"{stem}.png"
     if not path.is_file():

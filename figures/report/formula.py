@@ -23,8 +23,6 @@ from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextToPath
 from numpy.typing import ArrayLike
 
-__all__ = ["Typesetter", "mathtext_lines"]
-
 _EM = 100.0  # units of the outlines per em: the font size that TextToPath works in
 _FONT = FontProperties(family="DejaVu Serif", math_fontfamily="cm", size=_EM)
 

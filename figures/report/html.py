@@ -22,8 +22,6 @@ from steering_strength.figures.report.content import Content
 from steering_strength.figures.report.formula import Typesetter
 from steering_strength.figures.report.markdown import TITLE
 
-__all__ = ["COMPONENTS", "Renderer", "embedded", "html_page"]
-
 _HERE = Path(__file__).parent
 COMPONENTS = (_HERE / "components.css").read_text(encoding="utf-8")
 """What statements, tables and figures look like; other pages that show them may use it."""

@@ -23,8 +23,6 @@ from steering_strength.theory.files import output_folder, staged, write_json, wr
 from steering_strength.theory.laws import CLAIMS, LAWS
 from steering_strength.theory.laws.page import record
 
-__all__ = ["make"]
-
 
 def _piece(piece: Task | tuple[str, Path]) -> Any:
     """One piece of the work, in whichever process: a figure, or a task with its derivation."""
@@ -84,10 +82,7 @@ def _write(
 def make(out: Path, examples: int, seed: int) -> int:
     """Run everything; 0 if all is as it should be, 1 if a verdict is not.
 
-    Raises
-    ------
-    SteeringError
-        The folder cannot be written.
+    Raises SteeringError: the folder cannot be written.
     """
     start = time.perf_counter()
     # Everything is written at the end, together; a stage that fails leaves the folder alone.

@@ -19,12 +19,6 @@ from steering_strength.proofs_check.formal.coq import ALLOWED
 from steering_strength.proofs_check.formal.library import Theorem, hypotheses, theorems
 from steering_strength.proofs_check.verdict import Verdict
 
-__all__ = [
-    "LEGEND", "TITLE", "assumed_table", "badges", "figure", "formal_statements", "main_status",
-    "plain", "reading_body", "readings_table", "refuted_by", "report", "statement_body",
-    "statements_table", "table", "words",
-]  # fmt: skip
-
 TITLE = "Steering strength: derived, verified, checked, drawn"
 
 _ABOUT = """\

@@ -32,7 +32,7 @@ from scipy.special import expit
 from steering_strength.proofs_check.bridge.loading import CurveError, versions
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import PopulationAdvice
-from steering_strength.theory.engine.construction import log_odds_of_tables
+from steering_strength.theory.engine.measure import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.engine.validation import as_array

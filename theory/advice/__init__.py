@@ -12,9 +12,9 @@ probability or more (`level=0.5`); as strong as possible before a target token t
 and says so.
 
 Reading order: `demand` (what is asked), `curve` (of whom), `window` (the shape of the answer),
-`context` (one context), `population` and `average` (many), `scanned` (closed forms that are no
-tilting), `joint` (several vectors), `estimated` (how sure, given the texts), `summary` (in words),
-`units` (other libraries' knobs).
+`context` (one context), `population` (many), `scanned` (closed forms that are no tilting), `joint`
+(several vectors), `estimated` (how sure, given the texts), `summary` (in words, and in other
+libraries' units).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from steering_strength.theory.advice.demand import Demand
 from steering_strength.theory.advice.joint import BudgetEllipse, JointFamily
 from steering_strength.theory.advice.population import PopulationAdvice
 from steering_strength.theory.advice.scanned import ScannedCurve
-from steering_strength.theory.advice.units import Equivalent, equivalents
+from steering_strength.theory.advice.summary import Equivalent, equivalents
 from steering_strength.theory.advice.window import End, Point, Window
 
 __all__ = [

@@ -19,8 +19,6 @@ from steering_strength.theory.engine import Allocation, TiltedPopulation, alloca
 from steering_strength.theory.engine.validation import as_level, as_number, as_weights
 from steering_strength.theory.errors import BudgetError, ShapeError
 
-__all__ = ["advise"]
-
 
 @overload
 def advise(
@@ -78,6 +76,11 @@ def advise(
 ) -> ContextAdvice | PopulationAdvice:
     """Return the window of alpha that meets the demands, why it ends where it does, and its price.
 
+    Raises BudgetError: nothing is demanded, or a number is out of range; ShapeError: no context,
+    contexts of different vocabularies, or unusable target tokens; ProbabilityError: the weights are
+    no probabilities, or a text has -inf where a context has p > 0; SteeringSetError: M is not that
+    of the texts, or one side has fewer than two.
+
     Parameters
     ----------
     source : SteeredCurve, TiltedPopulation, or a sequence of SteeredCurve
@@ -114,17 +117,6 @@ def advise(
     -------
     ContextAdvice or PopulationAdvice
         Frozen; `print` it for a summary.
-
-    Raises
-    ------
-    BudgetError
-        Nothing is demanded, or a number is out of range.
-    ShapeError
-        No context, contexts of different vocabularies, or unusable target tokens.
-    ProbabilityError
-        The weights are no probabilities, or a text has -inf where a context has p > 0.
-    SteeringSetError
-        M is not that of the texts, or one side has fewer than two.
     """
     curves = _curves(source)
     demand = Demand.of(

@@ -15,7 +15,7 @@ import numpy as np
 
 from steering_strength.theory.advice.curve import Question, SteeredCurve, ask_together
 from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.summary import context_summary, in_notebook
+from steering_strength.theory.advice.summary import Readable, context_summary
 from steering_strength.theory.advice.window import (
     End,
     Namer,
@@ -31,8 +31,6 @@ from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.cross_entropy import bounds, quadratic_radius
 from steering_strength.theory.engine.estimation import Estimate
 from steering_strength.theory.engine.inverse import Root, bisect
-
-__all__ = ["ContextAdvice", "Guarantee", "advise_contexts", "budget_guarantee"]
 
 # M within so many units in its last place is one value.
 _ULPS = 4.0
@@ -74,7 +72,7 @@ class Guarantee:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ContextAdvice:
+class ContextAdvice(Readable):
     """Which alpha to use in one context, why, and what it costs; `print` it for a summary.
 
     Attributes
@@ -140,30 +138,11 @@ class ContextAdvice:
     names: tuple[tuple[int, str], ...]
     estimate: Estimate | None = None
 
-    def summary(
-        self,
-        *,
-        norm: float = math.nan,
-        residual_norm: float = math.nan,
-        max_activation: float = math.nan,
-    ) -> str:
-        """Return at most 30 lines: the verdict, why, what it costs, and other libraries' units.
-
-        Parameters
-        ----------
-        norm, residual_norm, max_activation : float
-            |v|, the median |h| at the site, the concept's largest activation: what is known.
-        """
-        return context_summary(self, norm, residual_norm, max_activation)
-
-    def __str__(self) -> str:
-        return self.summary()
-
     def __repr__(self) -> str:
         return f"ContextAdvice({self.window.status}: {self.window.words})"
 
-    def _repr_html_(self) -> str:
-        return in_notebook(self.summary())
+    def _summary(self, norm: float, residual_norm: float, max_activation: float) -> str:
+        return context_summary(self, norm, residual_norm, max_activation)
 
 
 def advise_contexts(

@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.inverse import Root
 
-__all__ = ["Method", "Question", "SteeredCurve", "ask_together"]
-
 Floats = NDArray[np.float64]
 Method = Literal["closed form", "scanned", "measured"]
 Question = tuple["SteeredCurve", str, tuple[Any, ...]]

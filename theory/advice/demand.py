@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
 from steering_strength.theory.errors import BudgetError, ShapeError, UnknownNameError
 
-__all__ = ["BEFORE_PEAK", "BeforePeak", "Demand"]
-
 BeforePeak = Literal["no", "rising", "any"]
 BEFORE_PEAK: tuple[BeforePeak, ...] = ("no", "rising", "any")
 
@@ -64,15 +62,10 @@ class Demand:
     ) -> Demand:
         """Check everything for a vocabulary of `size` tokens.
 
-        Raises
-        ------
-        BudgetError
-            Nothing is demanded, a budget is negative, NaN or infinite, or a level is not strictly
-            between 0 and 1.
-        ShapeError
-            A target is needed and missing, empty, all of the vocabulary, or outside of it.
-        AlphaError, UnknownNameError
-            For another sign or another rule about peaks.
+        Raises BudgetError: nothing is demanded, a budget is negative, NaN or infinite, or a level
+        is not strictly between 0 and 1; ShapeError: a target is needed and missing, empty, all of
+        the vocabulary, or outside of it; AlphaError or UnknownNameError for another sign or another
+        rule about peaks.
         """
         if before_peak not in BEFORE_PEAK:
             raise UnknownNameError("rule before_peak", str(before_peak), BEFORE_PEAK)

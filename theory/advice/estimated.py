@@ -22,8 +22,6 @@ from steering_strength.theory.errors import BudgetError, ShapeError
 if TYPE_CHECKING:
     from steering_strength.theory.advice.demand import Demand
 
-__all__ = ["Texts", "estimate_lines", "of_window", "shared"]
-
 Texts = tuple[ArrayLike, ArrayLike]
 
 _GOALS: dict[str, Goal] = {

@@ -19,17 +19,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import TiltedFamily
-from steering_strength.theory.engine.inverse import Root, bisect, never
+from steering_strength.theory.engine.inverse import Root, bisect, never, outwards
 from steering_strength.theory.engine.validation import (
     as_array,
     as_budget,
     as_index,
     as_sign,
     as_tokens,
+    freeze,
 )
 from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError
-
-__all__ = ["BudgetEllipse", "JointFamily"]
 
 Floats = NDArray[np.float64]
 
@@ -65,17 +64,14 @@ class BudgetEllipse:
 class JointFamily:
     """One context under k steering vectors.
 
+    Raises ShapeError or ProbabilityError as for `TiltedFamily`, for each row.
+
     Parameters
     ----------
     log_p : array_like, (V,)
         Log-probabilities at zero strength, normalised.
     log_odds : array_like, (k, V)
         M_i(z), nats per unit of the i-th strength.
-
-    Raises
-    ------
-    ShapeError, ProbabilityError
-        As for `TiltedFamily`, for each row.
     """
 
     log_p: Floats
@@ -90,11 +86,7 @@ class JointFamily:
         weight = p[kept] / p[kept].sum()
         centred = table[:, kept] - (table[:, kept] @ weight)[:, None]
         covariance = (centred * weight) @ centred.T
-        for array in (table, covariance):
-            array.flags.writeable = False
-        object.__setattr__(self, "log_p", families[0].log_p)
-        object.__setattr__(self, "log_odds", table)
-        object.__setattr__(self, "covariance", covariance)
+        freeze(self, log_p=families[0].log_p, log_odds=table, covariance=covariance)
 
     @property
     def vectors(self) -> int:
@@ -106,10 +98,7 @@ class JointFamily:
 
         Everything that is known of one vector holds on a ray: `advise(joint.along([1, -0.5]), ..)`.
 
-        Raises
-        ------
-        AlphaError
-            The direction is not finite or vanishes.
+        Raises AlphaError: the direction is not finite or vanishes.
         """
         return self._at(self._strengths(direction, "direction"))
 
@@ -160,18 +149,11 @@ class JointFamily:
         Delta CE is convex along every line, so from a point within the budget there is one root on
         either side. The root's alpha is the additional strength, signed.
 
-        Raises
-        ------
-        BudgetError
-            The strengths spend more than the budget already.
-        ShapeError
-            There is no such vector.
+        Raises BudgetError: the strengths spend more than the budget already; ShapeError: there is
+        no such vector.
         """
-        a, nats, side = (
-            self._strengths(strengths, "strengths", zero=True),
-            as_budget(budget),
-            as_sign(sign),
-        )
+        a, nats = self._strengths(strengths, "strengths", zero=True), as_budget(budget)
+        side = as_sign(sign)
         as_index("vector", vector, self.vectors)
         spent = self.cross_entropy_increase(a)
         if spent > nats:
@@ -189,14 +171,10 @@ class JointFamily:
         spread = float(np.ptp(values))
         if spread <= 4.0 * np.finfo(np.float64).eps * float(np.abs(values).max()):
             return never(side, "M is constant: steering moves nothing")
-        low, high = 0.0, 1.0 / spread
-        while not reached(high):
-            low, high = high, 2.0 * high
-            if high > 1e300:
-                return never(side, "|alpha| would exceed 1e+300")
-        low, high = bisect(reached, low, high)
-        lower, upper = sorted((side * low, side * high))
-        return Root(side * low, lower, upper)
+        bracket = outwards(reached, 1.0 / spread)
+        if bracket is None:
+            return never(side, "|alpha| would exceed 1e+300")
+        return Root.between(side, *bisect(reached, *bracket), inner=True)
 
     def steepest(self, tokens: ArrayLike) -> Floats:
         """Return the mix of vectors, (k,), that buys most F_T per nat of Delta CE at the origin.
@@ -204,10 +182,7 @@ class JointFamily:
         S^-1 g with g_i = Cov(1_T, M_i), scaled to a largest entry of 1: the natural gradient. Where
         vectors coincide it is the shortest of the equally good mixes.
 
-        Raises
-        ------
-        BudgetError
-            No vector moves F_T at the origin.
+        Raises BudgetError: no vector moves F_T at the origin.
         """
         target = as_tokens(tokens, self.log_p.size, single=True)
         families = [TiltedFamily(self.log_p, row) for row in self.log_odds]
@@ -219,8 +194,7 @@ class JointFamily:
                 f"no vector moves F_T at the origin: Cov(1_T, M) = {gradient.tolist()}",
                 remedy="choose other target tokens or other vectors",
             )
-        scaled: Floats = mix / top
-        return scaled
+        return np.asarray(mix / top)
 
     def _at(self, strengths: Floats) -> TiltedFamily:
         """The family whose M is strengths . M; one that overflows is refused there."""

@@ -3,7 +3,8 @@
 The paper stresses that the right strength depends on the context; one coefficient has to serve them
 all. Three readings of that are kept apart: `window` serves a given share of the contexts, `worst`
 all of them, and `average` keeps the demands only on average, which is how Delta CE is defined over
-a dataset (arXiv:2602.02712, Def. 3.7).
+a dataset (arXiv:2602.02712, Def. 3.7): sum_j pi_j F_(j,T) and sum_j pi_j KL_j, the second a sum of
+convex functions that vanish at 0.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from steering_strength.theory.advice.average import average_ends, average_point
 from steering_strength.theory.advice.context import ContextAdvice, advise_contexts
 from steering_strength.theory.advice.curve import SteeredCurve
 from steering_strength.theory.advice.demand import Demand
-from steering_strength.theory.advice.summary import in_notebook, population_summary
+from steering_strength.theory.advice.summary import Readable, population_summary
 from steering_strength.theory.advice.window import (
     End,
     Namer,
@@ -33,14 +34,22 @@ from steering_strength.theory.advice.window import (
 )
 from steering_strength.theory.engine import Allocation, TiltedFamily
 from steering_strength.theory.engine.estimation import Estimate
-
-__all__ = ["PopulationAdvice", "advise_population", "weighted_quantile"]
+from steering_strength.theory.engine.inverse import Root, bisect, never
+from steering_strength.theory.engine.population import crossing
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# An earlier crossing within this share of alpha before the one reported is not told apart from it.
+_RESOLUTION = 1e-9
+_SETTLED = 1e-9
+# Steps of the search; ordinary ones take some hundred.
+_STEPS = 20_000
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PopulationAdvice:
+class PopulationAdvice(Readable):
     """Which alpha to use for a population of contexts; `print` it for a summary.
 
     Attributes
@@ -92,31 +101,12 @@ class PopulationAdvice:
         """The high end of every context, signed, (m,)."""
         return np.array([advice.window.high.alpha for advice in self.contexts])
 
-    def summary(
-        self,
-        *,
-        norm: float = math.nan,
-        residual_norm: float = math.nan,
-        max_activation: float = math.nan,
-    ) -> str:
-        """Return at most 30 lines: the verdicts, and the windows of the first contexts.
-
-        Parameters
-        ----------
-        norm, residual_norm, max_activation : float
-            |v|, the median |h| at the site, the concept's largest activation: what is known.
-        """
-        return population_summary(self, norm, residual_norm, max_activation)
-
-    def __str__(self) -> str:
-        return self.summary()
-
     def __repr__(self) -> str:
         words = f"{self.window.status}: {self.window.words}"
         return f"PopulationAdvice({len(self.contexts)} contexts, {words})"
 
-    def _repr_html_(self) -> str:
-        return in_notebook(self.summary())
+    def _summary(self, norm: float, residual_norm: float, max_activation: float) -> str:
+        return population_summary(self, norm, residual_norm, max_activation)
 
 
 def advise_population(
@@ -246,3 +236,132 @@ def _average_verdict(demand: Demand, low: End, high: End, near: Point, far: Poin
         return Window("empty", low, high, words)
     words = f"alpha from {number(low.alpha)} ({low.words}) to {number(high.alpha)} ({high.words})"
     return Window("ok", low, high, words)
+
+
+def average_point(
+    families: Sequence[TiltedFamily], weights: Floats, demand: Demand, alpha: float
+) -> Point:
+    """Return what a signed alpha does on average; at infinity nothing is said but the price."""
+    if math.isinf(alpha):
+        return Point(alpha, math.nan, math.inf, math.nan)
+    target, concept = demand.target, math.nan
+    if target is not None:
+        concept = _average_concept(families, weights, target, alpha)
+    return Point(
+        alpha,
+        concept,
+        float(weights @ [float(f.cross_entropy_increase(alpha)) for f in families]),
+        float(weights @ [float(f.reverse_kl(alpha)) for f in families]),
+    )
+
+
+def average_ends(
+    families: Sequence[TiltedFamily], weights: Floats, demand: Demand
+) -> tuple[list[End], list[End]]:
+    """Return low and high ends that the demands set on averages; peaks are left out."""
+    lows, highs, sign = [], [], demand.sign
+    if demand.level is not None and demand.target is not None:
+        root = average_concept_root(families, weights, demand.target, demand.level, sign)
+        verb = "reaches" if root.reached else "never reaches"
+        lows.append(End.of(root, "level", f"the average F_T {verb} {number(demand.level)}"))
+    if demand.cross_entropy is not None:
+        root = average_price_root(families, weights, "cross_entropy", demand.cross_entropy, sign)
+        highs.append(
+            End.of(root, "cross_entropy", f"average Delta CE = {nats(demand.cross_entropy)}")
+        )
+    if demand.reverse_kl is not None:
+        root = average_price_root(families, weights, "reverse_kl", demand.reverse_kl, sign)
+        highs.append(
+            End.of(root, "reverse_kl", f"average KL(p_alpha || p) = {nats(demand.reverse_kl)}")
+        )
+    return lows, highs
+
+
+def average_price_root(
+    families: Sequence[TiltedFamily], weights: Floats, name: str, budget: float, sign: int
+) -> Root:
+    """Return where the average of a divergence spends `budget` nats; alpha keeps it."""
+    if budget == 0.0:
+        return Root.of(0.0)
+    spread = max(map(_range, families))
+    if spread == 0.0:
+        return never(sign, "M is constant in every context: steering moves nothing")
+    if name == "reverse_kl":
+        # -log p(extreme of M) is the supremum in each context.
+        most = float(weights @ [-f.cross_entropy_asymptote(sign)[1] for f in families])
+        if budget >= most:
+            return never(sign, f"the average stays below {most:.6g} nats")
+    quantity = "reverse_kl" if name == "reverse_kl" else "cross_entropy_increase"
+
+    def spent(strengths: Floats) -> Mask:
+        prices = [getattr(family, quantity)(sign * strengths) for family in families]
+        return np.asarray(weights @ np.array(prices) > budget)
+
+    # From alpha^2 R^2 / 8 on, which bounds either divergence (`ce-radius`).
+    return crossing(spent, 0.999 * math.sqrt(8.0 * budget) / spread, sign)
+
+
+def average_concept_root(
+    families: Sequence[TiltedFamily], weights: Floats, target: Mask, level: float, sign: int = 1
+) -> Root:
+    """Return the alpha of that sign nearest 0 at which the average F_T is at least `level`.
+
+    The average may rise and fall; the search takes steps that provably cannot jump over a crossing,
+    as for one context: between a and b, logit F_j gains at most (mu_T(b) - mu_rest(a)) (b - a).
+    """
+    # Steering against v is steering along -v.
+    ahead = [f if sign > 0 else TiltedFamily(f.log_p, -f.log_odds) for f in families]
+    # Means of M on T and off T bound how fast logit F_T moves; without both it does not.
+    supports = [f.log_p > -np.inf for f in ahead]
+    parts = [
+        [f.conditional(part) for part in (target, ~target)]
+        if (s & target).any() and (s & ~target).any()
+        else []
+        for f, s in zip(ahead, supports, strict=True)
+    ]
+
+    def value(strength: float) -> float:
+        return _average_concept(ahead, weights, target, strength)
+
+    def means(strength: float) -> Floats:
+        rows = [[float(p.mean(strength)) for p in pair] or [0.0, 0.0] for pair in parts]
+        return np.array(rows)
+
+    if value(0.0) >= level:
+        return Root.of(0.0)
+    spread = max(map(_range, ahead))
+    if spread == 0.0:
+        return never(sign, "M is constant: steering moves nothing")
+    limits = [f.alpha_for_limit(_SETTLED, 1) for f in ahead if _range(f) > 0.0]
+    settled, at, step, here = min(max(limits), _LARGEST), 0.0, 1.0 / spread, means(0.0)
+    for _ in range(_STEPS):
+        if at > settled:
+            return never(sign, f"the average stays below the level: {value(at):.6g} far out")
+        further = at + step
+        there = means(further)
+        odds = np.array([float(f.concept_log_odds(target, at)) for f in ahead])
+        most = expit(odds + np.maximum(there[:, 0] - here[:, 1], 0.0) * step)
+        # Where every F_j increases in between, the crossing there is the only one.
+        rising = (here[:, 0] >= there[:, 1]).all()
+        fine = step <= max(_RESOLUTION * at, 1e-12 / spread)
+        short = float(weights @ most) < level
+        if not short and (rising or fine) and value(further) >= level:
+            found = bisect(lambda a: value(a) >= level, at, further)
+            return Root.between(sign, *found, inner=False)
+        if short or step <= 1e-13 * at:
+            at, here = further, there
+            step *= 2.0
+        else:
+            step *= 0.5
+    return Root.unfound(sign, at)
+
+
+def _average_concept(
+    families: Sequence[TiltedFamily], weights: Floats, target: Mask, alpha: float
+) -> float:
+    return float(weights @ [expit(float(f.concept_log_odds(target, alpha))) for f in families])
+
+
+def _range(family: TiltedFamily) -> float:
+    """max M - min M on the support."""
+    return float(np.ptp(family.log_odds[family.log_p > -np.inf]))

@@ -1,28 +1,62 @@
-"""The advice as a person reads it, top-down: the verdict, why, what it costs; at most 30 lines."""
+"""The advice as a person reads it, top-down: the verdict, why, what it costs; at most 30 lines.
+
+The number alpha means nothing without the length of v; that is why a value that works in one
+library breaks a model in another. Two units travel: alpha sd(M), the spread that steering adds to
+the log-probabilities, in nats, and alpha |v| / median |h|, how long the push is next to the state;
+`equivalents` turns one strength into other libraries' knobs.
+"""
 
 from __future__ import annotations
 
 import html
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from steering_strength.theory.advice.estimated import estimate_lines
-from steering_strength.theory.advice.units import equivalents
 from steering_strength.theory.advice.window import Point, Window, nats, number
+from steering_strength.theory.engine.validation import as_number
+from steering_strength.theory.errors import BudgetError, shown
 
 if TYPE_CHECKING:
     from steering_strength.theory.advice.context import ContextAdvice
     from steering_strength.theory.advice.population import PopulationAdvice
     from steering_strength.theory.engine import Allocation
 
-__all__ = ["context_summary", "in_notebook", "population_summary"]
-
 Name = Callable[[int], str]
 
 # Lines of a summary, whatever there is to say.
 _LINES = 30
 _SHOWN = 4
+
+
+class Readable:
+    """Abstract base of an advice: it prints as its summary."""
+
+    def summary(
+        self,
+        *,
+        norm: float = math.nan,
+        residual_norm: float = math.nan,
+        max_activation: float = math.nan,
+    ) -> str:
+        """Return at most 30 lines: the verdict, why, what it costs, and other libraries' units.
+
+        Parameters
+        ----------
+        norm, residual_norm, max_activation : float
+            |v|, the median |h| at the site, the concept's largest activation: what is known.
+        """
+        return self._summary(norm, residual_norm, max_activation)
+
+    def _summary(self, norm: float, residual_norm: float, max_activation: float) -> str:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"
 
 
 def context_summary(
@@ -141,11 +175,6 @@ def _shared_out(found: Allocation | None) -> list[str]:
     ]
 
 
-def in_notebook(text: str) -> str:
-    """A summary as HTML."""
-    return f"<pre>{html.escape(text)}</pre>"
-
-
 def _joined(lines: list[str], units: list[str]) -> str:
     room = _LINES - len(units)
     if len(lines) > room:
@@ -222,3 +251,71 @@ def _cell(value: float) -> str:
     if math.isinf(value):
         return f"{'inf' if value > 0 else '-inf':>9}"
     return f"{'-' if math.isnan(value) else f'{value:.4g}':>9}"
+
+
+class Equivalent(NamedTuple):
+    """The coefficient that another tool needs for the same push, and what that assumes.
+
+    `coefficient` is nan where the tool's unit needs a number that was not given; `assumes` says
+    which.
+    """
+
+    convention: str
+    coefficient: float
+    assumes: str
+
+
+def equivalents(
+    alpha: float,
+    norm: float,
+    residual_norm: float = math.nan,
+    max_activation: float = math.nan,
+) -> tuple[Equivalent, ...]:
+    """Return alpha v in the conventions of other libraries.
+
+    Raises BudgetError: |v| is not a positive finite number.
+
+    Parameters
+    ----------
+    alpha : float
+        In multiples of v.
+    norm : float
+        |v|, positive.
+    residual_norm : float
+        Median |h| at the site, if known.
+    max_activation : float
+        The largest activation of the concept along v / |v| on a reference corpus, if known.
+    """
+    if not 0.0 < as_number(norm) < math.inf:
+        raise BudgetError(f"the length of v is {shown(norm)}", remedy="give a positive finite |v|")
+    # A length of 0 is as good as none.
+    residual_norm = as_number(residual_norm) or math.nan
+    max_activation = as_number(max_activation) or math.nan
+    alpha = as_number(alpha)
+    push = alpha * as_number(norm)
+    largest = "not given" if math.isnan(max_activation) else f"{max_activation:.4g}"
+    median = "not known" if math.isnan(residual_norm) else f"{residual_norm:.4g}"
+    return (
+        Equivalent("steering-vectors: multiplier", alpha, "v as it is, same block output"),
+        Equivalent(
+            "repeng, llama.cpp: coefficient",
+            push,
+            f"v / |v| in the file; if it holds v, {alpha:.4g}",
+        ),
+        Equivalent("steering-lite: coeff", push, "an additive method: it scales v to length 1"),
+        Equivalent(
+            "concept-guidance: guidance scale",
+            push,
+            "v / |v| at the block output; its own vectors belong behind the input norm",
+        ),
+        Equivalent(
+            "AxBench: steering factor",
+            push / max_activation,
+            f"v / |v| and the concept's largest activation ({largest})",
+        ),
+        Equivalent(
+            "AISteer360: multiple of the norm",
+            push / residual_norm,
+            f"v / |v| and the median length of the states ({median})",
+        ),
+    )

@@ -13,19 +13,6 @@ from numpy.typing import NDArray
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.numerics import log_sum_exp
 
-__all__ = [
-    "End",
-    "Namer",
-    "Point",
-    "Status",
-    "Window",
-    "intersect",
-    "nats",
-    "number",
-    "numbered",
-    "point_of",
-]
-
 Status = Literal["ok", "empty", "never", "unmoved", "unsettled"]
 Namer = Callable[[int], str]
 

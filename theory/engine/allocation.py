@@ -35,8 +35,6 @@ from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.validation import as_budget, as_tokens
 from steering_strength.theory.errors import BudgetError, ShapeError
 
-__all__ = ["SPENT", "Allocation", "allocate"]
-
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -147,6 +145,11 @@ class Allocation:
 def allocate(population: TiltedPopulation, tokens: ArrayLike, budget: float) -> Allocation:
     """Return the strengths, one per context, that make T likeliest on average within a budget.
 
+    Raises BudgetError: the budget is no positive number of nats, no context can gain anything (M is
+    constant there, or T holds none or all of its support), or the budget is more than all of them
+    can use: each is at its best before it is spent; ShapeError for the tokens, or what is no
+    population.
+
     Parameters
     ----------
     population : TiltedPopulation
@@ -155,22 +158,13 @@ def allocate(population: TiltedPopulation, tokens: ArrayLike, budget: float) -> 
         T: indices, or a mask, shape (V,).
     budget : float
         Nats, of the average of KL(p_j || p_(j,alpha_j)).
-
-    Raises
-    ------
-    BudgetError
-        The budget is no positive number of nats, no context can gain anything (M is constant
-        there, or T holds none or all of its support), or the budget is more than all of them can
-        use: each is at its best before it is spent.
-    ShapeError
-        For the tokens, or what is no population.
     """
     if not isinstance(population, TiltedPopulation):
         raise ShapeError(
             f"the population is a {type(population).__name__}",
             remedy="give a TiltedPopulation: rows of log-probabilities with their log-odds",
         )
-    problem = _Problem.of(population, tokens, budget)
+    problem = _Problem(population, tokens, budget)
     table = problem.table()
     common = problem.common(table)
     bound = table.multiplier * problem.goal + float(problem.weights @ table.at_most())
@@ -220,37 +214,27 @@ class _Point(NamedTuple):
     stationary: bool
 
 
-@dataclass(frozen=True, eq=False)
 class _Problem:
     """The population, T and the budget; `idle` are contexts in which no alpha moves F_j."""
 
-    population: TiltedPopulation
-    mask: Mask
-    goal: float
-    weights: Floats
-    odds: Floats
-    idle: Mask
-    regression: Floats
-    variance: Floats
-
-    @classmethod
-    def of(cls, population: TiltedPopulation, tokens: ArrayLike, budget: float) -> _Problem:
-        goal, mask = as_budget(budget), as_tokens(tokens, population.shape[1], single=True)
+    def __init__(self, population: TiltedPopulation, tokens: ArrayLike, budget: float) -> None:
+        self.population = population
+        self.goal = goal = as_budget(budget)
+        self.mask = mask = as_tokens(tokens, population.shape[1], single=True)
         if not 0.0 < goal < math.inf:
             raise BudgetError(f"budget is {budget!r}", remedy="give a positive number of nats")
-        odds, inside, outside, _, _ = population.trade(mask, 0.0)
-        variance = np.asarray(population.variance(0.0))
-        idle = ~np.isfinite(odds) | (variance == 0.0)
+        self.odds, inside, outside, _, _ = population.trade(mask, 0.0)
+        self.variance = variance = np.asarray(population.variance(0.0))
+        self.idle = idle = ~np.isfinite(self.odds) | (variance == 0.0)
         if idle.all():
             raise BudgetError(
                 f"no context can spend {goal:.6g} nats on T: in each, M is constant or T holds none"
                 " or all of the support",
                 remedy="choose other target tokens or another steering vector",
             )
-        covariance = _spread(odds) * np.where(idle, 0.0, inside - outside)
-        regression = covariance / np.where(variance > 0.0, variance, 1.0)
-        weights = np.asarray(population.weights)
-        return cls(population, mask, goal, weights, odds, idle, regression, variance)
+        covariance = _spread(self.odds) * np.where(idle, 0.0, inside - outside)
+        self.regression = covariance / np.where(variance > 0.0, variance, 1.0)
+        self.weights = np.asarray(population.weights)
 
     def evaluate(self, alpha: Floats, *, paired: bool = False) -> tuple[Floats, ...]:
         """Gain, its slope, price, its slope, logit F_j, and the means of M on T and off T."""
@@ -266,9 +250,7 @@ class _Problem:
         roots = [abs(end) for end in self.ends]
         end, growth = 4.0 * max(roots), 2.0
         while end < _LARGEST:
-            table = _Table.of(
-                self, _nodes(_LOWEST * min(*roots, 1.0 / self.spread), end, self.spread)
-            )
+            table = _Table(self, _nodes(_LOWEST * min(*roots, 1.0 / self.spread), end, self.spread))
             if not table.open_ended():
                 break
             end *= growth
@@ -382,7 +364,6 @@ class _Problem:
         return None
 
 
-@dataclass(frozen=True, eq=False)
 class _Table:
     """Gains, prices and their slopes on the nodes alpha, (A, m); what bounds them in between.
 
@@ -390,18 +371,8 @@ class _Table:
     bound of F_j - lambda KL_j on each cell, whatever lambda >= 0 is.
     """
 
-    problem: _Problem
-    alpha: Floats
-    gain: Floats
-    rise: Floats
-    price: Floats
-    slope: Floats
-    corner_gain: Floats
-    corner_price: Floats
-    rest_gain: Floats
-
-    @classmethod
-    def of(cls, problem: _Problem, alpha: Floats) -> _Table:
+    def __init__(self, problem: _Problem, alpha: Floats) -> None:
+        self.problem, self.alpha = problem, alpha
         gain, rise, price, slope, odds, inside, outside = problem.evaluate(alpha)
         width = np.diff(alpha)[:, None]
         # Both means increase with alpha: on a cell (logit F)' lies between flat and steep.
@@ -425,17 +396,12 @@ class _Table:
         levels = problem.population.log_odds[problem.mask]
         levels = levels[np.isfinite(levels)]
         rises = np.stack([levels.max() > outside[-1], levels.min() < outside[0]])
-        return cls(
-            problem,
-            alpha,
-            gain,
-            rise,
-            price,
-            slope,
-            np.minimum(gain[:-1] + up * places, gain[1:] - down * left),
-            np.maximum(price[:-1] + slope[:-1] * places, price[1:] - slope[1:] * left),
-            np.where(rises & ~problem.idle, 1.0 - expit(problem.odds), gain[[-1, 0]]),
+        self.gain, self.rise, self.price, self.slope = gain, rise, price, slope
+        self.corner_gain = np.minimum(gain[:-1] + up * places, gain[1:] - down * left)
+        self.corner_price = np.maximum(
+            price[:-1] + slope[:-1] * places, price[1:] - slope[1:] * left
         )
+        self.rest_gain = np.where(rises & ~problem.idle, 1.0 - expit(problem.odds), gain[[-1, 0]])
 
     def second(self, cell: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Second derivatives of F_j and KL_j near node `cell` of each context, (m,) each."""
@@ -585,4 +551,4 @@ def _spread(odds: Floats) -> Floats:
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """above / below, 0 where that has no value."""
-    return np.asarray(np.where(below > 0.0, above / np.where(below > 0.0, below, 1.0), 0.0))
+    return np.where(below > 0.0, above / np.where(below > 0.0, below, 1.0), 0.0)

@@ -1,7 +1,9 @@
-"""The probability of a set of tokens under steering: F_C(alpha) and its increase.
+"""The probability of a set of tokens under steering: F_C(alpha), its increase, and the limits.
 
 Source: arXiv:2602.02712, Def. 3.5 and Thm 3.6, with the integral nu in closed form:
-nu(alpha) + r = log S_C(alpha) - log S_notC(alpha), S_C = sum over C of p e^(alpha M).
+nu(alpha) + r = log S_C(alpha) - log S_notC(alpha), S_C = sum over C of p e^(alpha M). At alpha ->
++-inf (Prop. B.1) p is left on the tokens at an extreme of M; among ties the share is proportional
+to p. Values of M that differ in their last bit are no ties and have different limits.
 """
 
 from __future__ import annotations
@@ -14,20 +16,6 @@ from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.sums import blocks, centred_sums, group_sums, is_moderate
 from steering_strength.theory.engine.tilting import mean
-
-__all__ = [
-    "concept_increase",
-    "concept_limit",
-    "concept_log_odds",
-    "concept_slope",
-    "concepts_log_odds",
-    "extrema_bound",
-    "increase",
-    "increase_between",
-    "level_shares",
-    "log_odds_shift",
-    "split",
-]
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -43,8 +31,8 @@ _GROUPS = 64
 def split(measure: Measure, mask: Mask) -> tuple[Measure, Measure]:
     """Return the measure on C and on its complement, both non-empty."""
     return (
-        Measure.of(measure.log_p[mask], measure.log_odds[mask]),
-        Measure.of(measure.log_p[~mask], measure.log_odds[~mask]),
+        Measure(measure.log_p[mask], measure.log_odds[mask]),
+        Measure(measure.log_p[~mask], measure.log_odds[~mask]),
     )
 
 
@@ -125,8 +113,7 @@ def concept_increase(measure: Measure, mask: Mask, tokens: int, alpha: Vector) -
         return np.zeros(alpha.size)
     inside, outside = split(measure, mask)
     shift = log_odds_shift(inside, outside, alpha)
-    result: Vector = increase(inside.log_mass - outside.log_mass, shift) / tokens
-    return result
+    return np.asarray(increase(inside.log_mass - outside.log_mass, shift) / tokens)
 
 
 @quiet
@@ -165,17 +152,40 @@ def concept_slope(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
     if mask.all() or not mask.any():
         return np.zeros(alpha.size)
     # A common offset of M costs no digits once one of its values is taken away.
-    inside, outside = split(Measure.of(measure.log_p, measure.log_odds - measure.reference), mask)
+    inside, outside = split(Measure(measure.log_p, measure.log_odds - measure.reference), mask)
     log_odds = (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
     spread = np.exp(-np.logaddexp(0.0, log_odds) - np.logaddexp(0.0, -log_odds))
-    slope: Vector = spread * (mean(inside, alpha) - mean(outside, alpha))
-    return slope
+    return np.asarray(spread * (mean(inside, alpha) - mean(outside, alpha)))
+
+
+def limit(measure: Measure, sign: int) -> Vector:
+    """Return lim log p_alpha as alpha -> sign * inf, shape (n,); -inf off the extreme of M."""
+    ties = measure.log_odds == measure.extreme(sign)
+    result = np.full(measure.log_p.shape, -np.inf)
+    result[ties] = measure.log_p[ties] - log_sum_exp(measure.log_p[ties])
+    return result
+
+
+@quiet
+def limit_distance(measure: Measure, alpha: Vector) -> Vector:
+    """Return the total variation between p_alpha and its limit on the side of alpha, shape (A,).
+
+    It is the probability that is not yet on the tokens at the extreme of M, R / (P + R) with R the
+    tilted mass of the others; alpha = 0 counts as the side of +inf.
+    """
+    result = np.zeros(alpha.size)
+    if measure.constant:
+        return result
+    for side, extreme in ((alpha >= 0.0, measure.high), (alpha < 0.0, measure.low)):
+        log_odds = concept_log_odds(measure, measure.log_odds == extreme, alpha[side])
+        result[side] = np.exp(-np.logaddexp(0.0, log_odds))
+    return result
 
 
 @quiet
 def concept_limit(measure: Measure, mask: Mask, sign: int) -> float:
     """Return logit F_C as alpha -> sign * inf: the share of C among the tokens at that extreme."""
-    ties = measure.log_odds == (measure.high if sign > 0 else measure.low)
+    ties = measure.log_odds == measure.extreme(sign)
     inside, outside = (log_sum_exp(measure.log_p[ties & part]) for part in (mask, ~mask))
     return float(inside - outside)
 
@@ -194,8 +204,7 @@ def level_shares(measure: Measure, mask: Mask) -> Vector:
         return inside.astype(np.float64)
     sizes = np.diff(np.append(starts, values.size))
     weight = np.exp(log_p - np.repeat(np.maximum.reduceat(log_p, starts), sizes))
-    share: Vector = np.add.reduceat(weight * inside, starts) / np.add.reduceat(weight, starts)
-    return share
+    return np.asarray(np.add.reduceat(weight * inside, starts) / np.add.reduceat(weight, starts))
 
 
 def extrema_bound(measure: Measure, mask: Mask) -> int:

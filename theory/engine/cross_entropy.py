@@ -27,18 +27,7 @@ from steering_strength.theory.engine.numerics import (
     quiet,
 )
 from steering_strength.theory.engine.sums import centred_sums, extreme_sums, is_moderate
-from steering_strength.theory.engine.sweep import sweep
-
-__all__ = [
-    "asymptote",
-    "bounds",
-    "cross_entropy_increase",
-    "envelope",
-    "hoeffding",
-    "log_normaliser",
-    "quadratic_radius",
-    "reverse_kl",
-]
+from steering_strength.theory.engine.walk import sweep
 
 Vector = NDArray[np.float64]
 
@@ -62,8 +51,8 @@ def log_normaliser(measure: Measure, alpha: Vector) -> Vector:
     K(alpha) = alpha times the extreme on the side of alpha plus this: the form for large alpha.
     """
     result = np.full(alpha.size, np.nan)
-    swept = sweep(measure, alpha)
-    result[swept.index] = swept.log_normaliser
+    index, table = sweep(measure, alpha)
+    result[index] = table[0]
     ones = np.ones((1, measure.p.size))
     for side in (alpha >= 0.0, alpha < 0.0):
         left = side & np.isnan(result)
@@ -80,10 +69,10 @@ def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
     if measure.constant:
         return result
     left = _by_series(measure, alpha, result)
-    swept = sweep(measure, alpha[left])
-    chosen = left[swept.index]
+    index, table = sweep(measure, alpha[left])
+    chosen = left[index]
     lead = _lead(measure, alpha[chosen])
-    value = lead + swept.log_normaliser
+    value = lead + table[0]
     good = value >= np.maximum(_PLAIN, _SHARE * lead)
     result[chosen[good]] = value[good]
     left = np.setdiff1d(left, chosen[good], assume_unique=True)
@@ -120,9 +109,9 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
     if measure.constant:
         return result
     left = _by_series(measure, alpha, result, reverse=True)
-    swept = sweep(measure, alpha[left])
-    chosen = left[swept.index]
-    value, good = _from_afar(alpha[chosen], swept.log_normaliser, swept.slope)
+    index, table = sweep(measure, alpha[left])
+    chosen = left[index]
+    value, good = _from_afar(alpha[chosen], table[0], table[1])
     result[chosen[good]] = value[good]
     left = np.setdiff1d(left, chosen[good], assume_unique=True)
     small = [np.zeros(0, dtype=np.intp)]
@@ -163,8 +152,7 @@ def _from_afar(alpha: Vector, log_total: Vector, slope: Vector) -> tuple[Vector,
 
 def _lead(measure: Measure, alpha: Vector) -> Vector:
     """Return alpha (extreme M - E M) >= 0, the extreme on the side of alpha."""
-    lead: Vector = alpha * np.where(alpha >= 0.0, measure.top_gap, -measure.bottom_gap)
-    return lead
+    return np.asarray(alpha * np.where(alpha >= 0.0, measure.top_gap, -measure.bottom_gap))
 
 
 def _by_series(

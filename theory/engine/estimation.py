@@ -47,8 +47,6 @@ from steering_strength.theory.errors import (
     shown,
 )
 
-__all__ = ["Estimate", "Goal", "estimate", "sensitivity"]
-
 Floats = NDArray[np.float64]
 Goal = Literal["cross_entropy", "reverse_kl", "level", "peak"]
 
@@ -178,6 +176,9 @@ def sensitivity(
 
     Its entries sum to 0, so a constant added to M, or to the logits of a text, changes nothing.
 
+    Raises AlphaError: alpha is 0, infinite or NaN; BudgetError: another goal, or one that does not
+    move with alpha here; ShapeError: no or unusable tokens.
+
     Parameters
     ----------
     source : TiltedFamily or TiltedPopulation
@@ -188,17 +189,8 @@ def sensitivity(
         What alpha was chosen for: KL(p || p_alpha), KL(p_alpha || p), F_C, or a token's peak.
     tokens : array_like, optional
         C for "level"; the token, alone, for "peak" (one context only).
-
-    Raises
-    ------
-    AlphaError
-        alpha is 0, infinite or NaN.
-    BudgetError
-        Another goal, or one that does not move with alpha here.
-    ShapeError
-        No or unusable tokens.
     """
-    return _Goal.of(source, alpha, goal, tokens).sensitivity
+    return _Goal(source, alpha, goal, tokens).sensitivity
 
 
 def estimate(
@@ -211,22 +203,16 @@ def estimate(
 ) -> Estimate:
     """Return how sure `alpha` is, given the texts M comes from; see `sensitivity` for the rest.
 
+    Raises SteeringSetError: a side has fewer than two texts, or they give another M than the source
+    has, by more than a hundredth of its range; ProbabilityError: a log-probability is -inf, +inf or
+    NaN where the source has p > 0; ShapeError: a table has another vocabulary, or is none.
+
     Parameters
     ----------
     positive, negative : array_like or np.memmap, (|P|, V), (|N|, V)
         Log-probabilities of the texts, or logits; read in blocks of rows.
-
-    Raises
-    ------
-    SteeringSetError
-        A side has fewer than two texts, or they give another M than the source has, by more than a
-        hundredth of its range.
-    ProbabilityError
-        A log-probability is -inf, +inf or NaN where the source has p > 0.
-    ShapeError
-        A table has another vocabulary, or is none.
     """
-    asked = _Goal.of(source, alpha, goal, tokens)
+    asked = _Goal(source, alpha, goal, tokens)
     tables = [_table(f"log_p_{name}", rows, source.log_odds.size)
               for name, rows in (("positive", positive), ("negative", negative))]  # fmt: skip
     means = [_mean(name, table, asked.support) for name, table in tables]
@@ -244,7 +230,6 @@ def estimate(
     return Estimate(asked.alpha, sides[0], sides[1], bias)
 
 
-@dataclass(frozen=True, eq=False)
 class _Goal:
     """f at u = alpha M: its gradient and second derivative, context by context, on the support.
 
@@ -264,23 +249,14 @@ class _Goal:
         f'' along w is sum_j sum_z curvature (w - mean of w under p_j,alpha)^2.
     """
 
-    alpha: float
-    support: NDArray[np.intp]
-    log_odds: Floats
-    sensitivity: Floats
-    along: float
-    weights: Floats
-    curvature: Floats
-
-    @classmethod
     @quiet
-    def of(
-        cls,
+    def __init__(
+        self,
         source: TiltedFamily | TiltedPopulation,
         alpha: float,
         goal: Goal,
         tokens: ArrayLike | None,
-    ) -> _Goal:
+    ) -> None:
         strengths, scalar = as_alpha(alpha)
         if not scalar or strengths[0] == 0.0:
             raise AlphaError(
@@ -289,19 +265,21 @@ class _Goal:
             )
         families, pi = _contexts(source)
         mask = _mask(source.log_odds.size, goal, tokens, len(families))
-        at = float(strengths[0])
+        self.alpha = at = float(strengths[0])
         columns = [_derivatives(family, at, goal, mask) for family in families]
         weights, gradients, curvature = (np.array(rows) for rows in zip(*columns, strict=True))
-        support = np.flatnonzero(np.any([f.log_p > -np.inf for f in families], axis=0))
+        self.support = support = np.flatnonzero(
+            np.any([f.log_p > -np.inf for f in families], axis=0)
+        )
         gradient = (pi @ gradients)[support]
         centre = float(pi @ [float(family.mean(at)) for family in families])
-        odds = source.log_odds[support] - centre
+        self.log_odds = odds = source.log_odds[support] - centre
         if not abs(at) * float(np.max(np.abs(odds), initial=0.0)) <= 1e150:
             raise AlphaError(
                 f"alpha M is beyond 1e150 at alpha = {at:.6g}", remedy="give a smaller alpha"
             )
-        along = float(gradient @ odds)
-        full = np.zeros(source.log_odds.size)
+        self.along = along = float(gradient @ odds)
+        self.sensitivity = full = np.zeros(source.log_odds.size)
         if abs(along) >= _LEAST:
             full[support] = -at * gradient / along
         if abs(along) < _LEAST or not np.isfinite(full).all():
@@ -309,8 +287,8 @@ class _Goal:
                 f"{goal} does not move with alpha at {at:.6g}",
                 remedy="ask for a budget or level that steering reaches and crosses",
             )
-        rows = weights[:, support], (pi[:, None] * curvature)[:, support]
-        return cls(at, support, odds, full, along, *rows)
+        self.weights = weights[:, support]
+        self.curvature = (pi[:, None] * curvature)[:, support]
 
     @quiet
     def bend(self, change: Floats, moves: Floats) -> float:

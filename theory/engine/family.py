@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine import concept, cross_entropy, inverse, limits, peaks, tilting
-from steering_strength.theory.engine.construction import (
+from steering_strength.theory.engine import concept, cross_entropy, inverse, peaks, tilting
+from steering_strength.theory.engine.greedy import GreedyPath, greedy_path
+from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.measure import (
+    Measure,
     log_odds_of_tables,
     log_odds_of_vector,
     normalised,
 )
-from steering_strength.theory.engine.greedy import GreedyPath, greedy_path
-from steering_strength.theory.engine.inverse import Root
-from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.engine.validation import (
@@ -34,6 +34,7 @@ from steering_strength.theory.engine.validation import (
     as_positive,
     as_sign,
     as_tokens,
+    freeze,
     plain_array,
 )
 from steering_strength.theory.errors import (
@@ -47,8 +48,6 @@ from steering_strength.theory.files import parse_json
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
-
-__all__ = ["TiltedFamily"]
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +67,9 @@ class TiltedFamily:
     its peak nan, and its M is ignored, even for the extremes of M. Ties in M are exact, there is
     no tolerance.
 
+    Raises ProbabilityError if log_p holds NaN or +inf, is not normalised, or M is not finite on the
+    support; ShapeError if the two are not vectors of one length.
+
     Parameters
     ----------
     log_p : array_like, (V,)
@@ -77,13 +79,6 @@ class TiltedFamily:
     metadata : mapping, optional
         Where the numbers come from (model, site, concept, unit of alpha, ...): anything JSON can
         hold. It travels with `save` and `load` and means nothing to the engine.
-
-    Raises
-    ------
-    ProbabilityError
-        If log_p holds NaN or +inf, is not normalised, or M is not finite on the support.
-    ShapeError
-        If the two are not vectors of one length.
 
     Notes
     -----
@@ -100,17 +95,9 @@ class TiltedFamily:
         log_p = as_log_probabilities(self.log_p)
         log_odds = as_log_odds(self.log_odds, log_p > -np.inf)
         support = np.flatnonzero(log_p > -np.inf)
-        measure = Measure.of(log_p[support], log_odds[support])
-        for array in (log_p, log_odds, support):
-            array.flags.writeable = False
-        for name, value in (
-            ("log_p", log_p),
-            ("log_odds", log_odds),
-            ("metadata", as_metadata(self.metadata)),
-            ("_support", support),
-            ("_measure", measure),
-        ):
-            object.__setattr__(self, name, value)
+        measure = Measure(log_p[support], log_odds[support])
+        freeze(self, log_p=log_p, log_odds=log_odds, metadata=as_metadata(self.metadata))
+        freeze(self, _support=support, _measure=measure)
 
     @classmethod
     def from_logits(
@@ -234,6 +221,9 @@ class TiltedFamily:
     ) -> Iterator[tuple[slice, Floats]]:
         """Yield (slice of the alphas, log p_alpha of them): a sweep in memory O(V rows).
 
+        Raises AlphaError for a NaN or infinite alpha, or a single number; ShapeError if `rows` is
+        not an integer of at least 1.
+
         Parameters
         ----------
         alpha : array_like, (A,)
@@ -245,13 +235,6 @@ class TiltedFamily:
         slice, (rows, V) array
             Which alphas, and their log-probabilities. The array is reused by the next block: copy
             what should last.
-
-        Raises
-        ------
-        AlphaError
-            For a NaN or infinite alpha, or a single number.
-        ShapeError
-            If `rows` is not an integer of at least 1.
         """
         as_integer("rows", rows, 1)
         strengths, scalar = as_alpha(alpha)
@@ -393,14 +376,14 @@ class TiltedFamily:
 
         Raises AlphaError if `sign` is neither +1 nor -1.
         """
-        return self._spread(limits.limit(self._measure, as_sign(sign)), -np.inf)
+        return self._spread(concept.limit(self._measure, as_sign(sign)), -np.inf)
 
     def limit_distance(self, alpha: ArrayLike) -> Floats:
         """Return the total variation to the limit on the side of alpha, shape (A,): Prop. B.1.
 
         R / (P + R), P the tilted mass at the extreme of M, R that of the others: exact.
         """
-        return self._scalars(limits.limit_distance, alpha)
+        return self._scalars(concept.limit_distance, alpha)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_C(alpha), shape (A,): Thm 3.6.

@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.validation import as_alpha, as_integer
 
-__all__ = ["GreedyPath", "greedy_path"]
-
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 

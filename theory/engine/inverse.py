@@ -30,19 +30,6 @@ from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.peaks import peak_of_level
 from steering_strength.theory.engine.tilting import log_probability, mean
 
-__all__ = [
-    "Root",
-    "bisect",
-    "concept_loss_root",
-    "concept_maximum",
-    "concept_root",
-    "cross_entropy_root",
-    "limit_root",
-    "never",
-    "peak_root",
-    "reverse_kl_root",
-]
-
 _LARGEST = 1e300
 # Past a rising crossing F_C is above the level by rounding at first; it is followed outwards until
 # it is above for sure, over this share of alpha at most. What falls back sooner only touches.
@@ -76,6 +63,25 @@ class Root:
     upper: float
     reason: str = ""
 
+    @classmethod
+    def of(cls, alpha: float) -> Root:
+        """An answer without a bracket."""
+        return cls(alpha, alpha, alpha)
+
+    @classmethod
+    def between(cls, sign: int, near: float, far: float, *, inner: bool) -> Root:
+        """The root on the side of `sign` with |alpha| in [near, far]: its inner or outer end."""
+        # `+ 0.0` turns the -0.0 of a mirrored 0 into 0.
+        lower, upper = sorted((sign * near + 0.0, sign * far + 0.0))
+        return cls(sign * (near if inner else far) + 0.0, lower, upper)
+
+    @classmethod
+    def unfound(cls, sign: int, far: float, why: str = "") -> Root:
+        """No root, looked for up to |alpha| = far."""
+        lower, upper = sorted((sign * far, sign * math.inf))
+        reason = f"not found up to alpha = {sign * far:.6g}"
+        return cls(sign * math.inf, lower, upper, f"{reason}: {why}" if why else reason)
+
     @property
     def reached(self) -> bool:
         """Whether the level is reached at a finite alpha."""
@@ -90,7 +96,7 @@ def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
     alpha sigma + log p(extreme): the first bracket.
     """
     if budget == 0.0:
-        return _exactly(0.0)
+        return Root.of(0.0)
     if measure.constant:
         return never(sign, "M is constant: steering moves nothing")
     sigma = measure.top_gap if sign > 0 else measure.bottom_gap
@@ -103,7 +109,7 @@ def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
         return bool(cross_entropy_increase(measure, np.array([sign * strength]))[0] >= budget)
 
     # Rounding may put the root just outside the bracket that theory gives.
-    return _signed(sign, *bisect(reached, 0.999 * lower, 1.001 * upper), inner=True)
+    return Root.between(sign, *bisect(reached, 0.999 * lower, 1.001 * upper), inner=True)
 
 
 def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
@@ -112,7 +118,7 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
     The divergence rises to -log p(extreme), which it never reaches: a larger budget has no root.
     """
     if budget == 0.0:
-        return _exactly(0.0)
+        return Root.of(0.0)
     if measure.constant:
         return never(sign, "M is constant: steering moves nothing")
     supremum = -measure.log_share(sign)
@@ -122,10 +128,10 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
     def reached(strength: float) -> bool:
         return bool(reverse_kl(measure, np.array([sign * strength]))[0] >= budget)
 
-    bracket = _outwards(reached, _step(measure.high - measure.low))
+    bracket = outwards(reached, _step(measure.high - measure.low))
     if bracket is None:
         return never(sign, f"|alpha| would exceed {_LARGEST:g}, or it rounds to {supremum:.17g}")
-    return _signed(sign, *bisect(reached, *bracket), inner=True)
+    return Root.between(sign, *bisect(reached, *bracket), inner=True)
 
 
 def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
@@ -136,7 +142,7 @@ def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
     strictly with |alpha|.
     """
     if measure.constant:
-        return _exactly(0.0)
+        return Root.of(0.0)
     extreme = measure.high if sign > 0 else measure.low
     inside, outside = split(measure, measure.log_odds == extreme)
     level = math.log1p(-tolerance) - math.log(tolerance)
@@ -146,7 +152,7 @@ def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
 def concept_root(measure: Measure, mask: NDArray[np.bool_], log_odds: float, sign: int) -> Root:
     """Return the alpha nearest 0 of that sign, or 0, with logit F_C(alpha) >= log_odds."""
     if mask.all():
-        return _exactly(0.0)
+        return Root.of(0.0)
     if not mask.any():
         return never(sign, "no token of the concept has support")
     inside, outside = split(measure, mask)
@@ -169,9 +175,9 @@ def concept_loss_root(
     while _log_odds(measure, mask, sign * (near + step)) <= log_odds:
         step *= 8.0
         if step > most:
-            return _exactly(start)
+            return Root.of(start)
     base = near + step
-    ahead = Measure.of(log_probability(measure, np.array([sign * base]))[0], measure.log_odds)
+    ahead = Measure(log_probability(measure, np.array([sign * base]))[0], measure.log_odds)
     root = concept_root(ahead, ~mask, -log_odds, sign)
     if not root.reached:
         return root
@@ -188,7 +194,7 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
     No alpha exceeds it by more than 1e-7 in logits, or the reason says that this is not certain.
     """
     if measure.constant or mask.all() or not mask.any():
-        return _exactly(0.0)
+        return Root.of(0.0)
     inside, outside = split(measure, mask)
 
     def falls(strength: float) -> bool:
@@ -202,7 +208,7 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
             ends.append(bisect(falls, low, high))
         values = [_log_odds(measure, mask, sign * near) for near, _ in ends]
         best = int(np.argmax(values))
-        return values[best], _signed(sign, *ends[best], inner=True)
+        return values[best], Root.between(sign, *ends[best], inner=True)
 
     # Strengths from where nothing happens to where everything has: uniform in log alpha.
     step = _step(measure.high - measure.low)
@@ -231,7 +237,7 @@ def peak_root(measure: Measure, log_odds: float, sign: int) -> Root:
         return never(sign, "M is constant: steering moves nothing")
     alpha, lower, upper = peak_of_level(measure, log_odds)
     if sign * alpha <= 0.0:
-        return _exactly(0.0)
+        return Root.of(0.0)
     if math.isinf(alpha):
         return never(sign, "the token rises for ever")
     return Root(alpha, lower, upper)
@@ -271,7 +277,7 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
 
     here, at = log_odds(0.0), 0.0
     if here >= level:
-        return _exactly(0.0)
+        return Root.of(0.0)
     if max(inside.high, outside.high) == min(inside.low, outside.low):
         return never(sign, "M is constant: steering moves nothing")
     spread = max(inside.high, outside.high) - min(inside.low, outside.low)
@@ -290,14 +296,13 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
                 return never(sign, "the concept's probability stays below the level")
         elif value >= level and slope_in > next_out:
             bracket = bisect(lambda strength: log_odds(strength) >= level, at, ahead)
-            return _signed(sign, *bracket, inner=False)
+            return Root.between(sign, *bracket, inner=False)
         elif step <= 1e-13 * at:
             # A maximum that touches the level to rounding: what is on either side is all there is.
-            return _signed(sign, at, ahead, inner=False)
+            return Root.between(sign, at, ahead, inner=False)
         else:
             step *= 0.5
-    lower, upper = sorted((sign * at, sign * math.inf))
-    return Root(sign * math.inf, lower, upper, f"not found up to alpha = {sign * at:.6g}")
+    return Root.unfound(sign, at)
 
 
 def bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
@@ -319,8 +324,8 @@ def bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tupl
             lower = middle
 
 
-def _outwards(reached: Callable[[float], bool], step: float) -> tuple[float, float] | None:
-    """Return (a, 2a) with `reached` False at a and True at 2a; None if it never is."""
+def outwards(reached: Callable[[float], bool], step: float) -> tuple[float, float] | None:
+    """Return (a, 2a) with `reached` False at a and True at 2a, from `step` on; None if never."""
     if reached(step):
         while reached(0.5 * step):
             step *= 0.5
@@ -339,16 +344,6 @@ def _step(spread: float) -> float:
     return 1.0 / max(spread, 1e-290)
 
 
-def _exactly(alpha: float) -> Root:
-    return Root(alpha, alpha, alpha)
-
-
 def never(sign: int, reason: str) -> Root:
     """The answer on that side where the level is never reached."""
     return Root(sign * math.inf, sign * math.inf, sign * math.inf, reason)
-
-
-def _signed(sign: int, near: float, far: float, *, inner: bool) -> Root:
-    """Return the root with its sign: the end of the bracket nearer to 0, or the farther one."""
-    lower, upper = sorted((sign * near, sign * far))
-    return Root(sign * (near if inner else far), lower, upper)

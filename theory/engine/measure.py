@@ -1,23 +1,26 @@
-"""The pair (p, M) on the support of p, with M centred once, the way every sum below needs it."""
+"""The pair (p, M): where it comes from, and M centred once, the way every sum needs it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
-
-__all__ = ["Measure"]
+from steering_strength.theory.engine.validation import (
+    as_array,
+    as_log_probabilities,
+    plain_array,
+)
+from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
 class Measure:
-    """A distribution p and a function M on n tokens, all with p > 0.
+    """A distribution p and a function M on n tokens, all with p > 0; not to be changed.
 
     Attributes
     ----------
@@ -39,53 +42,26 @@ class Measure:
         The smallest log p.
     """
 
-    log_p: Vector
-    log_odds: Vector
-    log_mass: float
-    p: Vector
-    reference: float
-    offset: float
-    centred: Vector
-    low: float
-    high: float
-    top_gap: float
-    bottom_gap: float
-    reach: float
-    lightest: float
-
-    @classmethod
     @quiet
-    def of(cls, log_p: Vector, log_odds: Vector) -> Measure:
-        """Centre M under exp(log_p) / sum; both shape (n,), log_p finite."""
+    def __init__(self, log_p: Vector, log_odds: Vector) -> None:
+        self.log_p, self.log_odds = log_p, log_odds
         heaviest = int(np.argmax(log_p))
-        p = np.exp(log_p - log_p[heaviest])
-        total = float(p.sum())
-        p /= total
-        log_mass = float(log_p[heaviest]) + math.log(total)
+        self.p: Vector = np.exp(log_p - log_p[heaviest])
+        total = float(self.p.sum())
+        self.p /= total
+        self.log_mass = float(log_p[heaviest]) + math.log(total)
         # Two centrings: M minus the M of the heaviest token is exact for close values, and the
         # second mean removes the rounding of the first, which p concentrated on one token needs.
-        reference = float(log_odds[heaviest])
-        centred = log_odds - reference
-        first = float(p @ centred)
-        centred -= first
-        second = float(p @ centred)
-        centred -= second
-        top_gap, bottom_gap = float(centred.max()), float(-centred.min())
-        return cls(
-            log_p=log_p,
-            log_odds=log_odds,
-            log_mass=log_mass,
-            p=p,
-            reference=reference,
-            offset=first + second,
-            centred=centred,
-            low=float(log_odds.min()),
-            high=float(log_odds.max()),
-            top_gap=top_gap,
-            bottom_gap=bottom_gap,
-            reach=max(top_gap, bottom_gap),
-            lightest=float(log_p.min()) - log_mass,
-        )
+        self.reference, self.offset = float(log_odds[heaviest]), 0.0
+        self.centred: Vector = log_odds - self.reference
+        for _ in range(2):
+            shift = float(self.p @ self.centred)
+            self.centred -= shift
+            self.offset += shift
+        self.low, self.high = float(log_odds.min()), float(log_odds.max())
+        self.top_gap, self.bottom_gap = float(self.centred.max()), float(-self.centred.min())
+        self.reach = max(self.top_gap, self.bottom_gap)
+        self.lightest = float(log_p.min()) - self.log_mass
 
     @property
     def mean(self) -> float:
@@ -112,3 +88,77 @@ class Measure:
     def gap(self, alpha: float) -> Vector:
         """Return M - the extreme on the side of alpha, shape (n,): alpha times it is at most 0."""
         return self.log_odds - self.extreme(alpha)
+
+
+@quiet
+def normalised(logits: ArrayLike) -> Vector:
+    """Return log softmax of logits, shape (V,); -inf stays -inf.
+
+    Raises ProbabilityError if a logit is NaN or +inf, or all are -inf.
+    """
+    values = as_array("logits", logits)
+    bad = np.isnan(values) | (values == np.inf)
+    if bad.any():
+        token = int(np.argmax(bad))
+        raise ProbabilityError(
+            f"logits is {values[token]} at token {token}",
+            remedy="logits must be finite; -inf marks a token without support",
+        )
+    top = float(values.max())
+    if top == -np.inf:
+        raise ProbabilityError("all logits are -inf", remedy="give at least one finite logit")
+    # Shifting by the maximum first keeps the common size of the logits out of the rounding.
+    values -= top
+    values -= log_sum_exp(values)
+    return values
+
+
+def table_rows(name: str, table: ArrayLike) -> NDArray[Any]:
+    """Return one row per context, (q, V); one row alone is a table too. Raises ShapeError."""
+    rows = np.atleast_2d(plain_array(name, table))
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ShapeError(
+            f"{name} has shape {rows.shape}", remedy="give one row per context, (q, V)"
+        )
+    return rows
+
+
+def log_odds_of_tables(positive: ArrayLike, negative: ArrayLike) -> Vector:
+    """Return M = mean of log p over P minus mean over N, shape (V,): Def. 3.2.
+
+    `positive` and `negative` hold one row of log-probabilities per context, shapes (|P|, V) and
+    (|N|, V); |P| and |N| may differ. A token without support in a row gives +-inf or NaN, which
+    matters only where the steered context has p > 0.
+
+    Raises ProbabilityError if a row is not normalised; ShapeError if a table is not two-dimensional
+    or the two differ in V.
+    """
+    means = []
+    for name, table in (("log_p_positive", positive), ("log_p_negative", negative)):
+        rows = table_rows(name, table)
+        total = np.zeros(rows.shape[1])
+        for j, row in enumerate(rows):
+            total += as_log_probabilities(row, f"{name}, row {j},")
+        means.append(total / rows.shape[0])
+    if means[0].shape != means[1].shape:
+        raise ShapeError(
+            f"log_p_positive has V = {means[0].size}, log_p_negative has V = {means[1].size}",
+            remedy="use one vocabulary",
+        )
+    with np.errstate(invalid="ignore"):
+        return np.asarray(means[0] - means[1])
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def log_odds_of_vector(unembedding: ArrayLike, vector: ArrayLike) -> Vector:
+    """Return W v, shape (V,), from W (V, d) and v (d,): what one unit of alpha adds to the logits.
+
+    Raises ShapeError if the shapes do not fit.
+    """
+    matrix, direction = plain_array("W", unembedding), as_array("v", vector)
+    if matrix.ndim != 2 or matrix.shape[1] != direction.size:
+        raise ShapeError(
+            f"W has shape {matrix.shape}, v has {direction.shape}",
+            remedy="give W of shape (V, d), and v of shape (d,)",
+        )
+    return np.asarray(matrix.astype(np.float64, copy=False) @ direction)

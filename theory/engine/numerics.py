@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["central_moments", "exponential_excess", "log1p_excess", "log_sum_exp", "quiet"]
-
 Vector = NDArray[np.float64]
 
 # In log space an underflow to 0 and an overflow to inf are right answers, not accidents; what is
@@ -54,8 +52,7 @@ def log1p_excess(w: NDArray[np.float64]) -> NDArray[np.float64]:
     series = np.zeros_like(u)
     for k in range(35, 1, -2):
         series = series * square + 1.0 / k
-    result: NDArray[np.float64] = 2.0 * square * (u * series - 1.0 / (1.0 - u))
-    return result
+    return np.asarray(2.0 * square * (u * series - 1.0 / (1.0 - u)))
 
 
 @quiet

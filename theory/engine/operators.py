@@ -18,10 +18,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.construction import normalised
 from steering_strength.theory.engine.family import TiltedFamily
-from steering_strength.theory.engine.numerics import exponential_excess, log_sum_exp, quiet
-from steering_strength.theory.engine.sums import blocks
+from steering_strength.theory.engine.measure import normalised
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.validation import (
     as_alpha,
     as_array,
@@ -32,22 +31,11 @@ from steering_strength.theory.engine.validation import (
     as_number,
     as_positive,
     as_states,
+    as_unembedding,
     as_weights,
+    freeze,
 )
 from steering_strength.theory.errors import AlphaError, ShapeError, shown
-
-__all__ = [
-    "Ablation",
-    "Addition",
-    "Affine",
-    "Clamp",
-    "Conditional",
-    "EditedPopulation",
-    "Operator",
-    "Rotation",
-    "norm_preserving",
-    "norm_scale",
-]
 
 Floats = NDArray[np.float64]
 
@@ -55,10 +43,12 @@ Floats = NDArray[np.float64]
 class Operator(ABC):
     """An edit of the state: directions u_k, and strengths c_k that may depend on the state."""
 
+    u: Floats
+
     @property
-    @abstractmethod
     def directions(self) -> Floats:
-        """The u_k, as columns, shape (d, k)."""
+        """The u_k, as columns, shape (d, k): by default the one direction u."""
+        return self.u[:, None]
 
     @abstractmethod
     def strengths(self, H: ArrayLike) -> Floats:
@@ -90,15 +80,8 @@ class Operator(ABC):
         weights : array_like, (m,), optional
             Probabilities of the contexts; uniform by default.
         """
-        matrix, width = as_array("W", W, 2, finite=ShapeError), self.directions.shape[0]
-        offset = as_array(
-            "bias", np.zeros(len(matrix)) if bias is None else bias, finite=ShapeError
-        )
-        if matrix.shape[1] != width or offset.shape != matrix.shape[:1]:
-            raise ShapeError(
-                f"W has shape {matrix.shape}, bias {offset.shape}, the directions have d = {width}",
-                remedy=f"give W of shape (V, {width}), bias of shape (V,)",
-            )
+        width = self.directions.shape[0]
+        matrix, offset = as_unembedding(W, bias, width)
         logits = as_states(H, width).T @ matrix.T + offset
         log_p = logits - log_sum_exp(logits)[:, None]
         chances = as_weights(weights, log_p.shape[0])
@@ -119,11 +102,6 @@ def _same_width(**vectors: Floats) -> None:
         raise ShapeError(found, remedy="use one width d for all")
 
 
-def _set(record: Any, **values: Any) -> None:
-    for name, value in values.items():
-        object.__setattr__(record, name, value)
-
-
 @final
 @dataclass(frozen=True, eq=False)
 class Addition(Operator):
@@ -136,11 +114,7 @@ class Addition(Operator):
     alpha: float
 
     def __post_init__(self) -> None:
-        _set(self, u=as_direction("u", self.u), alpha=_number("alpha", self.alpha))
-
-    @property
-    def directions(self) -> Floats:  # noqa: D102 - see Operator
-        return self.u[:, None]
+        freeze(self, u=as_direction("u", self.u), alpha=_number("alpha", self.alpha))
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
         return np.full((as_states(H, self.u.size).shape[1], 1), self.alpha)
@@ -158,11 +132,7 @@ class Ablation(Operator):
     u: Floats
 
     def __post_init__(self) -> None:
-        _set(self, u=as_direction("u", self.u, unit=True))
-
-    @property
-    def directions(self) -> Floats:  # noqa: D102 - see Operator
-        return self.u[:, None]
+        freeze(self, u=as_direction("u", self.u, unit=True))
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
         return np.asarray(-(self.u @ as_states(H, self.u.size))[:, None])
@@ -180,11 +150,7 @@ class Affine(Operator):
     alpha: float
 
     def __post_init__(self) -> None:
-        _set(self, u=as_direction("u", self.u, unit=True), alpha=_number("alpha", self.alpha))
-
-    @property
-    def directions(self) -> Floats:  # noqa: D102 - see Operator
-        return self.u[:, None]
+        freeze(self, u=as_direction("u", self.u, unit=True), alpha=_number("alpha", self.alpha))
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
         return np.asarray((self.alpha - self.u @ as_states(H, self.u.size))[:, None])
@@ -213,11 +179,7 @@ class Clamp(Operator):
         u, encoder = as_direction("u", self.u), as_direction("encoder", self.encoder)
         _same_width(u=u, encoder=encoder)
         value, bias = _number("value", self.value), _number("bias", self.bias)
-        _set(self, u=u, encoder=encoder, value=value, bias=bias)
-
-    @property
-    def directions(self) -> Floats:  # noqa: D102 - see Operator
-        return self.u[:, None]
+        freeze(self, u=u, encoder=encoder, value=value, bias=bias)
 
     def reading(self, H: ArrayLike) -> Floats:
         """Return a(h) of each context, shape (m,)."""
@@ -244,7 +206,7 @@ class Conditional(Operator):
     def __post_init__(self) -> None:
         probe = as_direction("probe", self.probe)
         _same_width(probe=probe, operator=self.operator.directions[:, 0])
-        _set(self, probe=probe, threshold=_number("threshold", self.threshold))
+        freeze(self, probe=probe, threshold=_number("threshold", self.threshold))
 
     @property
     def directions(self) -> Floats:  # noqa: D102 - see Operator
@@ -282,8 +244,8 @@ class Rotation(Operator):
                 remedy="subtract <u1, u2> u1 from u2 and normalise it",
             )
         u2 = u2 - overlap * u1
-        _set(self, u1=u1, u2=as_direction("u2", u2 / np.linalg.norm(u2), unit=True))
-        _set(self, theta=_number("theta", self.theta))
+        freeze(self, u1=u1, u2=as_direction("u2", u2 / np.linalg.norm(u2), unit=True))
+        freeze(self, theta=_number("theta", self.theta))
 
     @property
     def directions(self) -> Floats:  # noqa: D102 - see Operator
@@ -296,16 +258,13 @@ class Rotation(Operator):
         return np.stack([less * x1 - sine * x2, sine * x1 + less * x2], axis=1)
 
 
-# Rows beyond this |log p_edited - log p| or with rarer tokens are left to `TiltedFamily`.
-_MODERATE, _RARE = 30.0, -600.0
-# Elements of a block of rows: 32 MiB.
-_BLOCK = 1 << 22
-
-
 @final
 @dataclass(frozen=True, eq=False)
 class EditedPopulation:
     """m contexts, each tilted by its own strengths along k directions.
+
+    Raises ShapeError or ProbabilityError if the shapes do not fit, a row is not normalised, or the
+    effects or strengths are not finite.
 
     Parameters
     ----------
@@ -317,12 +276,6 @@ class EditedPopulation:
         c_k of each context.
     weights : array_like, (m,), optional
         Probabilities of the contexts, positive, sum 1; uniform by default.
-
-    Raises
-    ------
-    ShapeError, ProbabilityError
-        If the shapes do not fit, a row is not normalised, or the effects or strengths are not
-        finite.
     """
 
     log_p: Floats
@@ -351,9 +304,7 @@ class EditedPopulation:
             for row in strengths @ effects:
                 as_log_odds(row, log_p.max(axis=0) > -inf, "strengths @ effects")
         weights = as_weights(self.weights, m)
-        for array in (log_p, effects, strengths, weights):
-            array.flags.writeable = False
-        _set(self, log_p=log_p, effects=effects, strengths=strengths, weights=weights)
+        freeze(self, log_p=log_p, effects=effects, strengths=strengths, weights=weights)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -366,41 +317,20 @@ class EditedPopulation:
         Raises ShapeError for an index outside 0..m-1.
         """
         as_index("context", context, self.shape[0])
-        return TiltedFamily(self.log_p[context], self._log_odds(slice(context, context + 1))[0])
+        return TiltedFamily(self.log_p[context], self.strengths[context] @ self.effects)
 
     def log_probability(self) -> Floats:
         """Return log-probabilities after the edit, shape (m, V)."""
         return np.stack([self.family(j).log_probability(1.0) for j in range(self.shape[0])])
 
-    @quiet
     def cross_entropy_increase(self) -> Floats:
-        """Return KL(p_j || edited p_j), the price of the edit in each context, shape (m,): nats.
-
-        K_j - K_j'(0) along the edit, as log1p(sum p (e^x - 1 - x)) with x centred: nothing cancels.
-        """
-        result = np.empty(self.shape[0])
-        for rows in blocks(self.shape[0], max(_BLOCK // self.shape[1], 1)):
-            log_p = self.log_p[rows]
-            p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-            p /= p.sum(axis=1, keepdims=True)
-            x = self._log_odds(rows)
-            for _ in range(2):
-                x -= np.sum(p * x, axis=1, keepdims=True)
-            excess = exponential_excess(np.clip(x, -_MODERATE, _MODERATE))
-            result[rows] = np.log1p(np.sum(p * excess, axis=1))
-            lightest = np.where(log_p > -inf, log_p, 0.0).min(axis=1)
-            far = (np.abs(x).max(axis=1) > _MODERATE) | (lightest < _RARE)
-            for j in rows.start + np.flatnonzero(far):
-                result[j] = self.family(int(j)).cross_entropy_increase(1.0)
-        return result
+        """Return KL(p_j || edited p_j), the price of the edit in each context, shape (m,): nats."""
+        families = map(self.family, range(self.shape[0]))
+        return np.array([float(family.cross_entropy_increase(1.0)) for family in families])
 
     def average_cross_entropy_increase(self) -> float:
         """Return Delta CE = sum_j pi_j KL(p_j || edited p_j), in nats."""
         return float(self.cross_entropy_increase() @ np.asarray(self.weights))
-
-    def _log_odds(self, rows: slice) -> Floats:
-        """sum_k c_k M_k of some contexts, (b, V)."""
-        return np.asarray(self.strengths[rows] @ self.effects)
 
 
 @quiet

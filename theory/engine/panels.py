@@ -5,7 +5,7 @@ On a panel |alpha - c| <= h the sums behind K' are entire functions of y = (alph
     D(y) = sum w e^(y h d) = sum_k M_k y^k / k!,    M_k = sum w (h d)^k,    h (K' - m) = D' / D,
 
 with w = p_c, d = M - m and m a value of M near K'(c) from which the panel measures. One pass over
-the vocabulary gives every M_k; after it K' costs 26 products per alpha, whatever V is.
+the vocabulary (`Compressed`) gives every M_k; after it K' costs 26 products per alpha, for any V.
 
 Two things make the sign of K' - M(z) certain. The Taylor remainder of D' is bounded, not
 estimated, and so is what the rounding of the weights does to D' - tau D (`Panel.noise`). A
@@ -20,17 +20,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory.engine.compression import (
-    DEGREE,
-    EPS,
-    Compressed,
-    compress,
-    wild_remainder,
-)
-
-__all__ = ["HALF_WIDTH", "Panel", "fit_panel"]
-
 Vector = NDArray[np.float64]
+
+# D is summed to y^25, D' to y^24. Fewer terms mean more panels: 18 to 34 cost about the same.
+DEGREE = 25
+EPS = float(np.finfo(np.float64).eps)
+# Tokens per block: smaller ones pay for calls, larger ones leave the second-level cache.
+BLOCK = 16384
+# exp is ten times slower where its result is subnormal or 0, and e^-700 weighs nothing.
+_FLOOR = -700.0
+# Larger |u| would overflow u^26; a token there either weighs nothing or shrinks the panel.
+_CLIP = 1e10
+# Up to this x the remainder of e^x after degree 24 is at most twice its first term.
+_TAME = 13.0
+
 
 _LOG_FACTORIAL = math.lgamma(DEGREE + 1.0)
 _FACTORIAL = np.cumprod(np.concatenate(([1.0], np.arange(1.0, DEGREE + 1.0))))
@@ -48,6 +51,177 @@ _STEPS = 60
 
 
 @dataclass(frozen=True, eq=False)
+class Side:
+    """Tokens with M increasing, seen towards alpha -> +inf: log p, M - max M, M, each (n,)."""
+
+    log_p: Vector
+    gap: Vector
+    values: Vector
+
+    @classmethod
+    def of(cls, log_p: Vector, values: Vector) -> Side:
+        """Take tokens that are already sorted by M."""
+        return cls(log_p, values - values[-1], values)
+
+    def mirrored(self) -> Side:
+        """Return the same tokens with -M for M, which turns alpha into -alpha."""
+        return Side.of(
+            np.ascontiguousarray(self.log_p[::-1]), np.ascontiguousarray(-self.values[::-1])
+        )
+
+    def after(self, first: int) -> Side:
+        """Leave out the first tokens."""
+        return Side(self.log_p[first:], self.gap[first:], self.values[first:])
+
+    def mean(self, alpha: float) -> float:
+        """Return K'(alpha), roughly: a mean of M under p_alpha, in one pass."""
+        weight = alpha * self.gap
+        weight += self.log_p
+        weight -= weight.max()
+        np.exp(weight, out=weight)
+        return float(self.values[-1] + weight @ self.gap / weight.sum())
+
+    def nearest(self, value: float) -> float:
+        """Return the value of M nearest to `value`."""
+        above = min(int(np.searchsorted(self.values, value)), self.values.size - 1)
+        pair = float(self.values[max(above - 1, 0)]), float(self.values[above])
+        return min(pair, key=lambda m: abs(m - value))
+
+    def slope(self, alpha: float, level: float) -> tuple[float, float]:
+        """Return (a number with the sign of K'(alpha) - level, a scale of M there).
+
+        The scale is sqrt(m4 / m2) of M under p_alpha, 0 where one value is left: K' varies over
+        steps of alpha of the order of its inverse. Tokens on the level itself do not decide the
+        sign, so the weights are relative to the others, however light those are.
+        """
+        distance = self.values - level
+        exponent = alpha * self.gap
+        exponent += self.log_p
+        exponent[distance == 0.0] = -np.inf
+        exponent -= exponent.max()
+        # The level's own weight is left out of the scale too, which sets the step, not the sign.
+        np.maximum(exponent, 2.0 * _FLOOR, out=exponent)
+        weight = np.exp(exponent, out=exponent)
+        total = float(weight.sum())
+        slope = float(weight @ distance)
+        distance -= slope / total
+        distance *= distance
+        second = float(weight @ distance)
+        distance *= distance
+        fourth = float(weight @ distance)
+        return slope, math.sqrt(fourth / second) if second > 0.0 else 0.0
+
+
+class Compressed:
+    """Moments of u = (M - origin) / radius under w = p_centre, and what their error needs.
+
+    Blocks of tokens let the powers of M - m live in cache, hold the memory at O(block), and tell
+    which end of the vocabulary still weighs.
+
+    Attributes
+    ----------
+    moments : (30,)
+        sum w u^k, k = 0 .. 29, with sum w = 1.
+    first_absolute : float
+        sum w |u|.
+    condition : float
+        sum w |u e| / sum w |u|, e the exponents of the weights: how many eps the weights carry.
+    log_weights : (blocks,)
+        log sum w over each block of `BLOCK` tokens.
+    dropped : int
+        Leading tokens that carry less than 2^-64 of both sum w and sum w |u|. They lie farther
+        below the mean than the rest, so their share keeps falling as alpha grows.
+    """
+
+    def __init__(self, side: Side, centre: float, origin: float, radius: float) -> None:
+        self.side, self.centre, self.origin, self.radius = side, centre, origin, radius
+        log_p, gap, values = side.log_p, side.gap, side.values
+        starts = range(0, values.size, BLOCK)
+        tops, absolute, condition = (np.zeros(len(starts)) for _ in range(3))
+        products = np.empty((len(starts), 6, 5))
+        left, right = np.empty((5, BLOCK)), np.ones((6, BLOCK))
+        buffers = np.empty((2, BLOCK))
+        lightest = float(log_p.min())
+        for b, start in enumerate(starts):
+            part = slice(start, min(start + BLOCK, values.size))
+            size = part.stop - start
+            low, high, (exponent, u) = left[:, :size], right[:, :size], buffers[:, :size]
+            np.multiply(gap[part], centre, out=exponent)
+            exponent += log_p[part]
+            tops[b] = exponent.max()
+            exponent -= tops[b]
+            ends = centre * gap[part.start], centre * gap[part.stop - 1]
+            if min(ends) + lightest - tops[b] < _FLOOR:
+                np.maximum(exponent, _FLOOR, out=exponent)
+            np.exp(exponent, out=low[0])
+            np.subtract(values[part], origin, out=u)
+            u *= 1.0 / radius
+            if max(-u[0], u[-1]) > _CLIP:
+                np.clip(u, -_CLIP, _CLIP, out=u)
+            # Powers 0 .. 4 carry the weight, powers 0, 5, .., 25 do not: one small matrix product.
+            for k in range(1, 5):
+                np.multiply(low[k - 1], u, out=low[k])
+            fifth = high[1]
+            np.multiply(u, u, out=fifth)
+            fifth *= fifth
+            fifth *= u
+            for k in range(2, 6):
+                np.multiply(high[k - 1], fifth, out=high[k])
+            products[b] = high @ low.T
+            first = low[1]
+            if u[0] < 0.0 < u[-1]:
+                first = np.abs(first, out=u)
+                absolute[b] = u.sum()
+            else:
+                absolute[b] = abs(products[b, 0, 1])
+            condition[b] = absolute[b] * abs(tops[b]) + abs(first @ exponent)
+        top = float(tops.max())
+        factor = np.exp(np.maximum(tops - top, _FLOOR))
+        weights = factor * products[:, 0, 0]
+        total = float(weights.sum())
+        absolute *= factor
+        first_absolute = float(absolute.sum())
+        light = (np.cumsum(absolute) < 2.0**-64 * first_absolute) & (
+            np.cumsum(weights) < 2.0**-64 * total
+        )
+        self.log_total = top + math.log(total)
+        self.moments = np.tensordot(factor, products, axes=1).ravel() / total
+        self.first_absolute = first_absolute / total
+        self.condition = float(condition @ factor) / max(first_absolute, 1e-300)
+        self.log_weights = np.log(products[:, 0, 0]) + (tops - top) - math.log(total)
+        self.dropped = int(light.sum()) * BLOCK
+
+
+def wild_remainder(measure: Compressed, reach: float, negligible: float) -> float:
+    """Bound the part of the Taylor remainder of D' on |y| <= 1 that 2 M_26 / 25! does not cover.
+
+    |e^x - T_24(x)| <= |x|^25 / 25! max(1, e^x), and up to |x| = 13 twice the first factor is
+    enough. What is left are tokens with h |d| > 13: bounded by block, and token by token where
+    the block's bound is not already `negligible`.
+    """
+    side, values, origin = measure.side, measure.side.values, measure.origin
+    first = np.arange(0, values.size, BLOCK)
+    last = np.minimum(first + BLOCK, values.size) - 1
+    farthest = reach * np.maximum(np.abs(values[first] - origin), np.abs(values[last] - origin))
+    wild = np.flatnonzero(farthest > _TAME)
+    log_bound = measure.log_weights[wild] + _log_term(farthest[wild])
+    small = log_bound < math.log(negligible) - math.log(16.0 * values.size)
+    bound = float(np.exp(np.maximum(log_bound[small], _FLOOR)).sum())
+    for b in wild[~small]:
+        part = slice(int(first[b]), int(last[b]) + 1)
+        x = reach * np.abs(values[part] - origin)
+        far = x > _TAME
+        exponent = measure.centre * side.gap[part][far] + side.log_p[part][far]
+        exponent += _log_term(x[far]) - measure.log_total
+        bound += float(np.exp(np.clip(exponent, _FLOOR, -_FLOOR)).sum())
+    return bound
+
+
+def _log_term(x: Vector) -> Vector:
+    """Return log(x^26 e^x / 25!)."""
+    return np.asarray(x + (DEGREE + 1) * np.log(x) - math.lgamma(DEGREE + 1.0))
+
+
 class Panel:
     """K' for |alpha - centre| <= reach.
 
@@ -72,15 +246,32 @@ class Panel:
         How many leading tokens no longer weigh, here and for any larger alpha.
     """
 
-    centre: float
-    reach: float
-    origin: float
-    table: NDArray[np.float64]
-    grid: Vector
-    inverse: NDArray[np.float64]
-    noise: Vector
-    log_total: float
-    dropped: int
+    def __init__(self, measure: Compressed, reach: float, remainder: float) -> None:
+        self.centre, self.reach, self.origin = measure.centre, reach, measure.origin
+        self.log_total, self.dropped = measure.log_total, measure.dropped
+        x = reach * measure.radius
+        powers = x ** np.arange(DEGREE + 2.0)
+        scaled = measure.moments[: DEGREE + 2] * powers
+        self.table = table = np.zeros((4, DEGREE + 1))
+        for k in range(4):
+            table[k, : DEGREE + 1 - k] = scaled[k : DEGREE + 1] / _FACTORIAL[: DEGREE + 1 - k]
+        derivatives = _evaluate(table, _NODES)
+        self.grid = grid = np.maximum.accumulate(derivatives[1] / derivatives[0])
+        # sum w |h d|^k: even orders are there, odd ones lie below the geometric mean of neighbours.
+        absolute = scaled.copy()
+        absolute[1:-1:2] = np.sqrt(scaled[:-2:2] * scaled[2::2])
+        absolute[1] = measure.first_absolute * x
+        sizes = np.zeros((2, DEGREE + 1))
+        sizes[0] = absolute[:-1] / _FACTORIAL
+        sizes[1, :-1] = absolute[1:-1] / _FACTORIAL[:-1]
+        zeroth, first = _evaluate(sizes, np.abs(_NODES))
+        # The weights carry a relative error of eps times the size of their exponents (`condition`,
+        # an average over w |d|), exp and the sums a few eps more.
+        self.noise = EPS * (measure.condition + 4.0) * (first + np.abs(grid) * zeroth)
+        # The Taylor remainder of D' - tau D; that of D is 1/26 of it.
+        neglected = remainder + 2.0 * scaled[DEGREE + 1] / _FACTORIAL[-1]
+        self.noise += neglected * (1.0 + np.abs(grid)) * np.abs(_NODES) ** (DEGREE - 1)
+        self.inverse = _inverse(derivatives, grid)
 
     @property
     def end(self) -> float:
@@ -99,8 +290,7 @@ class Panel:
 
     def scaled(self, levels: Vector) -> Vector:
         """Return tau = h (level - m), the value of D'/D to look for."""
-        tau: Vector = (levels - self.origin) * self.reach
-        return tau
+        return np.asarray((levels - self.origin) * self.reach)
 
     def solve(self, levels: Vector) -> NDArray[np.float64]:
         """Return (alpha, half-width, dual) for increasing levels of M in the panel, shape (3, T).
@@ -178,15 +368,11 @@ class Panel:
         return y
 
 
-def fit_panel(
-    log_p: Vector, gap: Vector, values: Vector, centre: float, origin: float, radius: float
-) -> Panel | None:
+def fit_panel(side: Side, centre: float, origin: float, radius: float) -> Panel | None:
     """Compress the measure tilted by `centre`; None where a single value of M is left to weigh.
 
     Parameters
     ----------
-    log_p, gap, values : (n,)
-        log p, M - max M and M of the tokens, M increasing.
     centre : float
         c.
     origin : float
@@ -195,7 +381,7 @@ def fit_panel(
         A guess at 1/h; only the scale in which powers are formed, so a factor 1000 is harmless.
     """
     for _ in range(40):
-        measure = compress(log_p, gap, values, centre, origin, radius)
+        measure = Compressed(side, centre, origin, radius)
         size, last = measure.first_absolute, float(measure.moments[DEGREE + 1])
         if size < 1e-285:
             return None
@@ -214,43 +400,7 @@ def fit_panel(
     while (remainder := wild_remainder(measure, reach, bound)) > bound:
         reach *= 0.7
         bound *= 0.7
-    return _panel(measure, reach, remainder)
-
-
-def _panel(measure: Compressed, reach: float, remainder: float) -> Panel:
-    x = reach * measure.radius
-    powers = x ** np.arange(DEGREE + 2.0)
-    scaled = measure.moments[: DEGREE + 2] * powers
-    table = np.zeros((4, DEGREE + 1))
-    for k in range(4):
-        table[k, : DEGREE + 1 - k] = scaled[k : DEGREE + 1] / _FACTORIAL[: DEGREE + 1 - k]
-    derivatives = _evaluate(table, _NODES)
-    grid = np.maximum.accumulate(derivatives[1] / derivatives[0])
-    # sum w |h d|^k: even orders are there, odd ones lie below the geometric mean of neighbours.
-    absolute = scaled.copy()
-    absolute[1:-1:2] = np.sqrt(scaled[:-2:2] * scaled[2::2])
-    absolute[1] = measure.first_absolute * x
-    sizes = np.zeros((2, DEGREE + 1))
-    sizes[0] = absolute[:-1] / _FACTORIAL
-    sizes[1, :-1] = absolute[1:-1] / _FACTORIAL[:-1]
-    zeroth, first = _evaluate(sizes, np.abs(_NODES))
-    # The weights carry a relative error of eps times the size of their exponents (`condition`, an
-    # average over w |d|), exp and the sums a few eps more.
-    noise = EPS * (measure.condition + 4.0) * (first + np.abs(grid) * zeroth)
-    # The Taylor remainder of D' - tau D; that of D is 1/26 of it.
-    neglected = remainder + 2.0 * scaled[DEGREE + 1] / _FACTORIAL[-1]
-    noise += neglected * (1.0 + np.abs(grid)) * np.abs(_NODES) ** (DEGREE - 1)
-    return Panel(
-        centre=measure.centre,
-        reach=reach,
-        origin=measure.origin,
-        table=table,
-        grid=grid,
-        inverse=_inverse(derivatives, grid),
-        noise=noise,
-        log_total=measure.log_total,
-        dropped=measure.dropped,
-    )
+    return Panel(measure, reach, remainder)
 
 
 def _evaluate(table: NDArray[np.float64], y: Vector) -> NDArray[np.float64]:
@@ -259,8 +409,7 @@ def _evaluate(table: NDArray[np.float64], y: Vector) -> NDArray[np.float64]:
     powers[0] = 1.0
     for k in range(1, DEGREE + 1):
         np.multiply(powers[k - 1], y, out=powers[k])
-    result: NDArray[np.float64] = table @ powers
-    return result
+    return np.asarray(table @ powers)
 
 
 def _inverse(derivatives: NDArray[np.float64], grid: Vector) -> NDArray[np.float64]:

@@ -14,18 +14,8 @@ from numpy.typing import NDArray
 
 from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import quiet
-from steering_strength.theory.engine.walk import Side, solve_levels
-
-__all__ = [
-    "PeakTable",
-    "falling",
-    "peak_log_probability",
-    "peak_of_level",
-    "peak_signs",
-    "peak_table",
-    "rising",
-    "two_level_peak",
-]
+from steering_strength.theory.engine.panels import Side
+from steering_strength.theory.engine.walk import solve_levels
 
 Vector = NDArray[np.float64]
 
@@ -141,8 +131,7 @@ def falling(measure: Measure) -> NDArray[np.bool_]:
 
 def peak_signs(measure: Measure) -> Vector:
     """Return the sign of each token's peak, shape (n,): that of M - E_p[M]; 0 at a peak at 0."""
-    signs: Vector = np.sign(measure.centred) * (not measure.constant)
-    return signs
+    return np.asarray(np.sign(measure.centred) * (not measure.constant))
 
 
 def two_level_peak(below: float, above: float, down: float, up: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from steering_strength.theory.engine import concept, cross_entropy, tilting
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.shared import Shared
+from steering_strength.theory.engine.numerics import exponential_excess, log1p_excess, quiet
 from steering_strength.theory.engine.sums import blocks
 from steering_strength.theory.engine.validation import (
     as_alpha,
@@ -27,31 +28,152 @@ from steering_strength.theory.engine.validation import (
     as_sign,
     as_tokens,
     as_weights,
+    freeze,
     plain_array,
     require_normalised,
 )
 from steering_strength.theory.errors import ShapeError
 
-__all__ = ["TiltedPopulation", "crossing"]
-
 Floats = NDArray[np.float64]
-# A quantity of all contexts of a block, with a flag where digits were lost; and of one context,
-# given which tokens its measure keeps.
-_Together = Callable[[Shared], tuple[Floats, NDArray[np.bool_]]]
-_Alone = Callable[[Measure, NDArray[np.intp], Floats], Floats]
-_Pair = tuple[_Together, _Alone]
-
 # Elements of log p held at a time (32 MiB): the memory a table on disk needs.
 _BLOCK = 1 << 22
 # Strengths tried in one pass over the table when a root is looked for: they cost little more than
 # one. They divide the bracket evenly.
 _TRIED = 32
 _LARGEST = 1e300
+# Beyond this |alpha (M - centre)| the shared exponentials might over- or underflow.
+_MODERATE = 600.0
+# Sums below this may have lost tokens; and results this much smaller than their terms, 10 bits.
+_TINY, _CANCELLED = 1e-250, 1e-3
+# The price of steering, which averages over contexts and is checked to its last digits: 5 bits.
+_PRICE_CANCELLED = 1.0 / 32.0
+
+
+class Shared:
+    """Sums over tokens of p e^y, y = alpha (M - centre), for a block of rows, shape (b, A) each.
+
+    V exponentials per alpha serve all rows: log p is (b, V), M is (V,), alpha (A,). Methods return
+    (values, good): where not good, too many digits or tokens were lost. With `paired`, each row has
+    its own alpha, (b,), and results are (b, 1).
+    """
+
+    @quiet
+    def __init__(
+        self, log_p: Floats, log_odds: Floats, alpha: Floats, *, paired: bool = False
+    ) -> None:
+        self.p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+        self.p /= self.p.sum(axis=1, keepdims=True)
+        # The grand mean: rows whose own mean is far from it, next to their spread, are flagged.
+        self.centre = float(np.mean(self.p @ log_odds))
+        self.distance = log_odds - self.centre
+        self.first = self.p @ self.distance
+        moderate: NDArray[np.bool_] = np.abs(alpha) * np.abs(self.distance).max() <= _MODERATE
+        self.exponent = np.multiply.outer(np.where(moderate, alpha, 0.0), self.distance)
+        self.exponential = np.exp(self.exponent)
+        self.paired = paired
+        self.alpha = alpha[:, None] if paired else alpha
+        self.moderate = moderate[:, None] if paired else moderate
+
+    def cgf(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """K relative to alpha K'(0) near 0 comes from the divergence, as for one context."""
+        values, good = self.cross_entropy_increase()
+        return values + self.alpha * (self.centre + self.first[:, None]), good
+
+    def mean(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """sum p e^y (M - centre) / sum p e^y, and the centre back."""
+        slope = self._sum(self.exponential * self.distance) / self._safe_total
+        return self.centre + slope, self._good
+
+    def variance(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """E d^2 - (E d)^2, where that keeps ten bits."""
+        slope = self._sum(self.exponential * self.distance) / self._safe_total
+        square = self._sum(self.exponential * self.distance**2) / self._safe_total
+        values = square - slope * slope
+        return values, self._good & (values >= _CANCELLED * square)
+
+    @quiet
+    def cross_entropy_increase(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """log(1 + w) - alpha first, with w = alpha first + sum p (e^y - 1 - y)."""
+        shift = self.alpha * self.first[:, None]
+        excess = self._sum(exponential_excess(self.exponent))
+        w = np.maximum(shift + excess, -1.0 + 1e-300)
+        near = np.abs(w) <= 0.5
+        values = np.where(
+            near,
+            excess + log1p_excess(np.where(near, w, 0.0)),
+            np.log(self._safe_total) - shift,
+        )
+        size = np.where(near, excess, np.abs(shift))
+        return np.maximum(values, 0.0), self._good & (values >= _PRICE_CANCELLED * size)
+
+    @quiet
+    def reverse_kl(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """sum p g(y) / (1 + w) + w / (1 + w) - log(1 + w), g(y) = y e^y - e^y + 1 >= 0.
+
+        g is y^2 + (y - 1)(e^y - 1 - y), which costs one bit; what follows is of order w^2.
+        """
+        shift = self.alpha * self.first[:, None]
+        y = self.exponent
+        excess = exponential_excess(y)
+        w = np.maximum(shift + self._sum(excess), -1.0 + 1e-300)
+        near = np.abs(w) <= 0.5
+        close = np.where(near, w, 0.0)
+        lead = self._sum(y * y + (y - 1.0) * excess) / self._safe_total
+        rest = -log1p_excess(close) - close * close / (1.0 + close)
+        total = self._safe_total
+        slope = self.alpha * self._sum(self.exponential * self.distance) / total
+        values = np.where(near, lead + rest, slope - np.log(total))
+        size = np.where(near, lead, np.abs(slope))
+        return np.maximum(values, 0.0), self._good & (values >= _CANCELLED * size)
+
+    @quiet
+    def concept_log_odds(self, mask: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+        """log of the sum over the concept, less that over the others."""
+        parts = [self._sum(self.exponential, part) for part in (mask, ~mask)]
+        good = self.moderate & (np.minimum(parts[0], parts[1]) > _TINY)
+        inside, outside = (np.log(np.maximum(part, _TINY)) for part in parts)
+        return inside - outside, good
+
+    def concept_mean(self, mask: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+        """The mean of M over the tokens of a concept."""
+        total = self._sum(self.exponential, mask)
+        slope = self._sum(self.exponential * self.distance, mask) / np.maximum(total, _TINY)
+        return self.centre + slope, self.moderate & (total > _TINY)
+
+    def _sum(self, values: Floats, part: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+        """sum p values over the tokens of `part`; values (A, V), or (b, V) where paired."""
+        p, values = self.p[:, part], values[:, part]
+        if self.paired:
+            return np.asarray(np.einsum("bv,bv->b", p, values)[:, None])
+        return np.asarray(p @ values.T)
+
+    @cached_property
+    def total(self) -> Floats:
+        """sum p e^y."""
+        return self._sum(self.exponential)
+
+    @property
+    def _safe_total(self) -> Floats:
+        return np.maximum(self.total, _TINY)
+
+    @property
+    def _good(self) -> NDArray[np.bool_]:
+        return self.moderate & (self.total > _TINY)
+
+
+# A quantity of all contexts of a block, with a flag where digits were lost; and of one context,
+# given which tokens its measure keeps.
+_Together = Callable[[Shared], tuple[Floats, NDArray[np.bool_]]]
+_Alone = Callable[[Measure, NDArray[np.intp], Floats], Floats]
+_Pair = tuple[_Together, _Alone]
 
 
 @dataclass(frozen=True, eq=False)
 class TiltedPopulation:
     """m contexts, steered along one vector: row j is the `TiltedFamily` of (log_p[j], log_odds).
+
+    Raises ProbabilityError if a row is not normalised or holds NaN, M is not finite on a row's
+    support, or the weights are no probabilities; ShapeError if the shapes do not fit.
 
     Parameters
     ----------
@@ -62,14 +184,6 @@ class TiltedPopulation:
         M(z), finite wherever a row has p > 0.
     weights : array_like, (m,), optional
         Probabilities pi_j of the contexts, positive, sum 1; uniform by default.
-
-    Raises
-    ------
-    ProbabilityError
-        If a row is not normalised or holds NaN, M is not finite on a row's support, or the weights
-        are no probabilities.
-    ShapeError
-        If the shapes do not fit.
     """
 
     log_p: Floats
@@ -88,12 +202,9 @@ class TiltedPopulation:
                 block = np.asarray(table[rows], dtype=np.float64)
             require_normalised(block, table.dtype, "log_p", rows.start)
             support |= (block > -np.inf).any(axis=0)
-        log_odds = as_log_odds(self.log_odds, support)
+        object.__setattr__(self, "log_p", table)  # the caller's own, perhaps: it stays writable
         weights = as_weights(self.weights, table.shape[0])
-        for name, array in (("log_odds", log_odds), ("weights", weights)):
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
-        object.__setattr__(self, "log_p", table)
+        freeze(self, log_odds=as_log_odds(self.log_odds, support), weights=weights)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -149,19 +260,15 @@ class TiltedPopulation:
         over the table tries 32 strengths and keeps the two between which the budget is crossed,
         down to neighbouring floats.
 
-        Raises
-        ------
-        BudgetError
-            If the budget is negative or no number.
+        Raises BudgetError if the budget is negative or no number.
         """
         goal, side = as_budget(budget), as_sign(sign)
 
         def reached(strengths: Floats) -> NDArray[np.bool_]:
-            found: NDArray[np.bool_] = self.average_cross_entropy_increase(side * strengths) >= goal
-            return found
+            return np.asarray(self.average_cross_entropy_increase(side * strengths) >= goal)
 
         if goal == 0.0:
-            return Root(0.0, 0.0, 0.0)
+            return Root.of(0.0)
         if not self.variance(0.0).any():
             return never(side, "M is constant wherever p > 0: steering moves nothing")
         # From alpha^2 R^2 / 8 >= Delta CE on.
@@ -216,7 +323,7 @@ class TiltedPopulation:
         for rows in blocks(self.shape[0], size):
             log_p = np.asarray(self.log_p[rows], np.float64)
             for some in [rows] if paired else blocks(alpha.size, size):
-                shared = Shared.of(log_p, log_odds, alpha[some], paired=paired)
+                shared = Shared(log_p, log_odds, alpha[some], paired=paired)
                 place = slice(1) if paired else some
                 for result, (together, alone) in zip(results, functions, strict=True):
                     with np.errstate(invalid="ignore", over="ignore"):
@@ -225,7 +332,7 @@ class TiltedPopulation:
                     result[place, rows] = values.T
                     for i in np.flatnonzero(~good.all(axis=1)):
                         kept = np.flatnonzero(log_p[i] > -np.inf)
-                        measure = Measure.of(log_p[i, kept], self.log_odds[kept])
+                        measure = Measure(log_p[i, kept], self.log_odds[kept])
                         again = np.flatnonzero(~good[i])
                         own = alpha[rows.start + i] if paired else alpha[some][again]
                         column = result[place, rows.start + i]
@@ -255,7 +362,7 @@ def _mean_on(mask: NDArray[np.bool_]) -> _Pair:
         part = mask[kept]
         if not part.any():
             return np.full(alpha.size, np.nan)
-        return tilting.mean(Measure.of(measure.log_p[part], measure.log_odds[part]), alpha)
+        return tilting.mean(Measure(measure.log_p[part], measure.log_odds[part]), alpha)
 
     return lambda shared: shared.concept_mean(mask), alone
 
@@ -287,5 +394,4 @@ def crossing(
         first = below(grid[1:-1])
         low, high = grid[first], grid[first + 1]
         grid = np.unique(np.concatenate((low + (high - low) * np.arange(parts) / parts, [high])))
-    low, high = sorted((side * float(grid[0]), side * float(grid[-1])))
-    return Root(side * float(grid[0]), low, high)
+    return Root.between(side, float(grid[0]), float(grid[-1]), inner=True)

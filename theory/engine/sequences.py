@@ -33,11 +33,10 @@ from steering_strength.theory.engine.validation import (
     as_level,
     as_sign,
     as_weights,
+    freeze,
     plain_array,
 )
-from steering_strength.theory.errors import AlphaError, ShapeError, UnknownNameError, shown
-
-__all__ = ["Direction", "SampledTexts", "interval", "statistic"]
+from steering_strength.theory.errors import AlphaError, ShapeError, UnknownNameError
 
 Floats = NDArray[np.float64]
 Direction = Literal["forward", "reverse"]
@@ -56,18 +55,21 @@ def statistic(costs: Floats, percentile: float | None, weights: Floats | None = 
 
     `weights`, (n,) or (..., n), say how much each token counts; by default all the same. The
     quantile is the smallest cost that at least this share of the tokens does not exceed.
+
+    Raises BudgetError unless 0 < percentile < 1.
     """
     share = np.ones(1) if weights is None else weights
     shape = np.broadcast_shapes(costs.shape, share.shape)
     share = np.broadcast_to(share, shape)
     if percentile is None:
         return np.asarray((costs * share).sum(axis=-1) / share.sum(axis=-1))
+    level = as_level(percentile, "percentile")
     order = np.argsort(costs, axis=-1)
     counted = np.take_along_axis(share, np.broadcast_to(order, shape), axis=-1)
     below = np.cumsum(counted, axis=-1)
     # The sum of n weights rounds by n eps: a share that is reached but for that counts as reached.
     slack = 1.0 - 4.0 * costs.shape[-1] * np.finfo(np.float64).eps
-    place = (below < percentile * slack * below[..., -1:]).sum(axis=-1, keepdims=True)
+    place = (below < level * slack * below[..., -1:]).sum(axis=-1, keepdims=True)
     sorted_costs = np.broadcast_to(np.take_along_axis(costs, order, axis=-1), shape)
     return np.asarray(np.take_along_axis(sorted_costs, place, axis=-1)[..., 0])
 
@@ -96,6 +98,9 @@ class SampledTexts:
     Results are in nats. An estimate comes as (value, standard error), the error that of N
     independent texts: 0 for texts listed with their probabilities, inf for a single text.
 
+    Raises ShapeError: the shapes do not fit, texts are out of order, or a token is not in the
+    vocabulary; ProbabilityError as in `TiltedPopulation`.
+
     Parameters
     ----------
     log_p : array_like, (n, V)
@@ -108,13 +113,6 @@ class SampledTexts:
         Which text it belongs to: 0, ..., 0, 1, ..., N - 1.
     weights : array_like, (N,), optional
         The probability of each text, for a list of all texts; then nothing is estimated.
-
-    Raises
-    ------
-    ShapeError
-        The shapes do not fit, texts are out of order, or a token is not in the vocabulary.
-    ProbabilityError
-        As in `TiltedPopulation`.
     """
 
     log_p: Floats
@@ -152,7 +150,7 @@ class SampledTexts:
         for name, value in zip(names, (table, odds, tokens, text, rows), strict=True):
             object.__setattr__(self, name, value)
         if self.weights is not None:
-            object.__setattr__(self, "weights", as_weights(self.weights, self.count))
+            freeze(self, weights=as_weights(self.weights, self.count))
 
     @property
     def count(self) -> int:
@@ -188,8 +186,8 @@ class SampledTexts:
         direction: Direction = "forward",
     ) -> Floats:
         """Return the mean of `token_costs`, or a quantile pooled over all positions, shape (A,)."""
-        share = None if percentile is None else as_level(percentile, "percentile")
-        return statistic(self.token_costs(alpha, direction), share, self._share[self.text])
+        costs = self.token_costs(alpha, direction)
+        return statistic(costs, percentile, self._share[self.text])
 
     def per_text(
         self,
@@ -198,8 +196,7 @@ class SampledTexts:
         direction: Direction = "forward",
     ) -> Floats:
         """Return the mean over texts of what their tokens cost together, or a quantile, (A,)."""
-        share = None if percentile is None else as_level(percentile, "percentile")
-        return statistic(self._sum(self.token_costs(alpha, direction)), share, self._share)
+        return statistic(self._sum(self.token_costs(alpha, direction)), percentile, self._share)
 
     def interval(
         self,
@@ -209,17 +206,14 @@ class SampledTexts:
         seed: int = 0,
     ) -> tuple[float, float]:
         """Return the bootstrap interval, 90 %, of `per_token`; its value twice for listed texts."""
-        share = None if percentile is None else as_level(percentile, "percentile")
         strengths, scalar = as_alpha(alpha)
         if not scalar:
             raise ShapeError(f"{strengths.size} strengths at once", remedy="give one number")
         if self.weights is not None:
-            value = float(self.per_token(alpha, share, direction))
+            value = float(self.per_token(alpha, percentile, direction))
             return value, value
-        if not as_alpha(alpha)[1]:
-            raise AlphaError(f"alpha is {shown(alpha)}", remedy="give one number")
         costs = self.token_costs(alpha, direction)
-        return interval(costs, self.text, share, as_integer("seed", seed, 0))
+        return interval(costs, self.text, percentile, as_integer("seed", seed, 0))
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> tuple[Floats, Floats]:
         """Return KL(P_0 || P_alpha) per text and its error, (A,) each: `sequence-ce`."""
@@ -242,20 +236,21 @@ class SampledTexts:
         Raises BudgetError for the budget or percentile, AlphaError for the sign.
         """
         goal, side = as_budget(budget), as_sign(sign)
-        share = None if percentile is None else as_level(percentile, "percentile")
+        if percentile is not None:
+            as_level(percentile, "percentile")
         if goal == 0.0:
-            return Root(0.0, 0.0, 0.0)
+            return Root.of(0.0)
         spread, deepest = self._reach(side)
         counted = self._share[self.text]
-        if not statistic(spread, share, counted) > 0.0:
+        if not statistic(spread, percentile, counted) > 0.0:
             return never(side, "M is constant wherever p > 0: steering moves nothing")
-        top = float(statistic(deepest, share, counted))
+        top = float(statistic(deepest, percentile, counted))
         # At the supremum itself rounding decides: 1e-9 of it is kept clear.
         if direction == "reverse" and goal >= top * (1.0 - 1e-9):
             return never(side, f"the divergence per token stays below {top:.6g} nats")
 
         def reached(strengths: Floats) -> NDArray[np.bool_]:
-            return np.asarray(self.per_token(side * strengths, share, direction) >= goal)
+            return np.asarray(self.per_token(side * strengths, percentile, direction) >= goal)
 
         # alpha^2 R^2 / 8 bounds either divergence of a token (`ce-radius`).
         parts = _PARTS[isinstance(self._rows, TiltedPopulation)]

@@ -1,14 +1,12 @@
-"""Arrays in .npz files: nothing half-written, nothing pickled.
-
-Written whole (`theory.files`) and read without pickle.
-"""
+"""Arrays in .npz files: written whole (`theory.files`), and read without pickle."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +15,51 @@ from steering_strength.theory.engine.validation import require_memory
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import opened, write_whole
 
-__all__ = ["read_archive", "read_npz", "write_npz"]
+
+class ArrayRecord:
+    """Abstract base of frozen dataclasses whose fields are arrays, strings or tuples of strings.
+
+    Records are equal bit by bit.
+    """
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write every field to one .npz file at exactly `path` (`OutputError` if it cannot)."""
+        write_npz(path, type(self).__name__, {key: getattr(self, key) for key in _keys(type(self))})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote: equal to the original, bit by bit, and validated again.
+
+        Raises SteeringError if the file cannot be read or holds something else.
+        """
+        return cls(**values_of(read_npz(path, cls.__name__, _keys(cls))))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        pairs = ((getattr(self, key), getattr(other, key)) for key in _keys(type(self)))
+        return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+    def __hash__(self) -> int:
+        return hash(tuple(np.asarray(getattr(self, key)).tobytes() for key in _keys(type(self))))
+
+
+def _keys(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
+
+
+def values_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What was stored: arrays as they are; text, and single numbers, as Python's own."""
+    return {
+        key: array.tolist() if array.dtype.kind == "U" or array.ndim == 0 else array
+        for key, array in arrays.items()
+    }
 
 
 def write_npz(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]) -> Path:
     """Write `arrays` to exactly `path`; an older file there survives any failure.
 
-    Raises
-    ------
-    OutputError
-        The folder is missing or cannot be written, or `path` is no regular file.
+    Raises OutputError: the folder is missing or cannot be written, or `path` is no regular file.
     """
 
     def write(temporary: Path) -> None:
@@ -43,10 +76,7 @@ def read_npz(
 
     Of `optional` those that are there come too.
 
-    Raises
-    ------
-    SteeringError
-        The file cannot be read, is of another kind, or lacks one of `keys`.
+    Raises SteeringError: the file cannot be read, is of another kind, or lacks one of `keys`.
     """
     arrays = read_archive(path, f"give a .npz file holding a {kind}")
     found = str(arrays.get("kind", "something else"))
@@ -63,10 +93,7 @@ def read_npz(
 def read_archive(path: str | os.PathLike[str], remedy: str) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz file, whoever wrote it; `remedy` is for a file that is none.
 
-    Raises
-    ------
-    SteeringError
-        The file cannot be read, or is no archive of plain arrays.
+    Raises SteeringError: the file cannot be read, or is no archive of plain arrays.
     """
     with opened(path) as stream:
         try:

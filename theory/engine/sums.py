@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import quiet
 
-__all__ = ["blocks", "centred_sums", "extreme_sums", "group_sums", "is_moderate"]
-
 Vector = NDArray[np.float64]
 Columns = NDArray[np.float64]
 
@@ -46,8 +44,7 @@ def is_moderate(measure: Measure, alpha: Vector) -> NDArray[np.bool_]:
     """Return for which alphas `centred_sums` neither overflows nor loses a token, shape (A,)."""
     if measure.lightest < -_MODERATE:
         return np.zeros(alpha.size, dtype=np.bool_)
-    mask: NDArray[np.bool_] = np.abs(alpha) * measure.reach <= _MODERATE
-    return mask
+    return np.asarray(np.abs(alpha) * measure.reach <= _MODERATE)
 
 
 @quiet

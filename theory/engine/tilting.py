@@ -17,19 +17,7 @@ from steering_strength.theory.engine.cross_entropy import cross_entropy_increase
 from steering_strength.theory.engine.measure import Measure
 from steering_strength.theory.engine.numerics import central_moments, quiet
 from steering_strength.theory.engine.sums import blocks, centred_sums, extreme_sums, is_moderate
-from steering_strength.theory.engine.sweep import sweep
-
-__all__ = [
-    "cgf",
-    "cumulants",
-    "log_probability",
-    "log_probability_blocks",
-    "mean",
-    "probability_increase",
-    "shifted_logits",
-    "slope",
-    "variance",
-]
+from steering_strength.theory.engine.walk import sweep
 
 Vector = NDArray[np.float64]
 
@@ -174,8 +162,7 @@ def shifted_logits(
     `logits` is (m, V), those of P (|P|, V) and of N (|N|, V); alpha is (A,).
     """
     direction = positive.mean(axis=0) - negative.mean(axis=0)
-    shifted: NDArray[np.float64] = logits + np.multiply.outer(alpha, direction)[:, None, :]
-    return shifted
+    return np.asarray(logits + np.multiply.outer(alpha, direction)[:, None, :])
 
 
 @quiet
@@ -225,11 +212,11 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
     """
     first, second = np.empty(alpha.size), np.zeros(alpha.size)
     unit = (measure.high - measure.low) or 1.0
-    swept = sweep(measure, alpha)
-    first[swept.index] = swept.slope + _extremes(measure, alpha[swept.index])
-    second[swept.index] = swept.curvature / (unit * unit)
+    index, (_, slope, curvature) = sweep(measure, alpha)
+    first[index] = slope + _extremes(measure, alpha[index])
+    second[index] = curvature / (unit * unit)
     done = np.zeros(alpha.size, dtype=np.bool_)
-    done[swept.index] = ~np.isnan(swept.curvature) | (not variance)
+    done[index] = ~np.isnan(curvature) | (not variance)
     left = np.flatnonzero(~done)
     moderate = is_moderate(measure, alpha)
     # Far out the extreme is the better origin at once.

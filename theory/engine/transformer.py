@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.construction import normalised, table_rows
 from steering_strength.theory.engine.family import TiltedFamily
+from steering_strength.theory.engine.measure import normalised, table_rows
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.validation import (
     as_alpha,
@@ -23,6 +23,9 @@ from steering_strength.theory.engine.validation import (
     as_log_probabilities,
     as_number,
     as_sign,
+    as_unembedding,
+    as_vectors,
+    freeze,
     plain_array,
 )
 from steering_strength.theory.errors import (
@@ -33,20 +36,15 @@ from steering_strength.theory.errors import (
     shown,
 )
 
-__all__ = [
-    "LastBlock",
-    "NormedSteering",
-    "local_cross_entropy",
-    "local_divergence",
-    "readout_family",
-]
-
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class NormedSteering:
     """A residual h steered along v and normalised by the model's final norm.
+
+    Raises ShapeError if a vector has another shape than h, holds NaN or inf, or eps is negative;
+    UnknownNameError if `kind` is neither of the two.
 
     Parameters
     ----------
@@ -58,13 +56,6 @@ class NormedSteering:
         Default 1 and 0.
     eps : float
         Added to the mean square, at least 0.
-
-    Raises
-    ------
-    ShapeError
-        If a vector has another shape than h, holds NaN or inf, or eps is negative.
-    UnknownNameError
-        If `kind` is neither of the two.
     """
 
     h: Floats
@@ -82,30 +73,19 @@ class NormedSteering:
         if self.kind not in ("rms", "layer"):
             raise UnknownNameError("norm", str(self.kind), ["rms", "layer"])
         h = as_array("h", self.h, finite=ShapeError)
-        given: dict[str, ArrayLike] = {
-            "v": self.v,
-            "gain": np.ones_like(h) if self.gain is None else self.gain,
-            "bias": np.zeros_like(h) if self.bias is None else self.bias,
-        }
-        vectors = {"h": h} | {
-            name: as_array(name, values, finite=ShapeError) for name, values in given.items()
-        }
-        for name, vector in vectors.items():
-            if vector.shape != h.shape:
-                raise ShapeError(
-                    f"{name} has shape {vector.shape}, h has {h.shape}",
-                    remedy="use one width d for all",
-                )
+        vectors = as_vectors(
+            "use one width d for all",
+            h=h,
+            v=self.v,
+            gain=np.ones_like(h) if self.gain is None else self.gain,
+            bias=np.zeros_like(h) if self.bias is None else self.bias,
+        )
         eps = as_number(self.eps)
         if not (0.0 <= eps < np.inf):
             raise ShapeError(f"eps is {shown(self.eps)}", remedy="give a finite number, at least 0")
-        vectors["_residual"] = _projected(self.kind, vectors["h"])
-        vectors["_direction"] = _projected(self.kind, vectors["v"])
-        vectors["_gain"], vectors["_bias"] = vectors["gain"], vectors["bias"]
-        for name, vector in vectors.items():
-            vector.flags.writeable = False
-            object.__setattr__(self, name, vector)
-        object.__setattr__(self, "eps", eps)
+        residual, direction = (_projected(self.kind, vectors[name]) for name in "hv")
+        freeze(self, **vectors, eps=eps, _residual=residual, _direction=direction)
+        freeze(self, _gain=vectors["gain"], _bias=vectors["bias"])
 
     @property
     def inert(self) -> bool:
@@ -119,11 +99,8 @@ class NormedSteering:
         h + alpha v is divided by its largest coordinate before it is squared, and alpha > 1 is
         divided out before it multiplies v, so nothing overflows.
 
-        Raises
-        ------
-        AlphaError
-            If alpha is NaN or infinite, or if eps = 0 and h + alpha v vanishes under the norm,
-            where LN is 0/0.
+        Raises AlphaError if alpha is NaN or infinite, or if eps = 0 and h + alpha v vanishes under
+        the norm, where LN is 0/0.
         """
         strengths, scalar = as_alpha(alpha)
         result = np.empty((strengths.size, self.h.size))
@@ -186,13 +163,7 @@ class NormedSteering:
 
         Raises ShapeError if the shapes do not fit.
         """
-        matrix = as_array("W", W, 2, finite=ShapeError)
-        offset = as_array("bias", np.zeros(len(matrix)) if bias is None else bias)
-        if matrix.shape[1] != self.h.size or offset.shape != matrix.shape[:1]:
-            raise ShapeError(
-                f"W has shape {matrix.shape}, h has {self.h.shape}, bias has {offset.shape}",
-                remedy="give W as (V, d), and bias as (V,)",
-            )
+        matrix, offset = as_unembedding(W, bias, self.h.size)
         offset += matrix @ self._bias
         return LastBlock(
             a=matrix @ (self._gain * self._residual),
@@ -248,6 +219,8 @@ class LastBlock:
     unembeddings and one scalar. `NormedSteering.last_block` forms it from h, v and W; a model that
     unembeds by itself gives the numbers. Source: beyond arXiv:2602.02712, Prop. 4.1.
 
+    Raises ShapeError if the vectors differ in length, or A or C is negative or no number.
+
     Parameters
     ----------
     a, b : array_like, (V,)
@@ -256,11 +229,6 @@ class LastBlock:
         mean (P v)^2, mean (P h)(P v), mean (P h)^2 + eps.
     offset : array_like, (V,), optional
         W bias of the norm, plus the bias of the unembedding; 0 by default.
-
-    Raises
-    ------
-    ShapeError
-        If the vectors differ in length, or A or C is negative or no number.
     """
 
     a: Floats
@@ -273,21 +241,11 @@ class LastBlock:
 
     def __post_init__(self) -> None:
         a = as_array("a", self.a, finite=ShapeError)
-        given = {"b": self.b, "_offset": np.zeros_like(a) if self.offset is None else self.offset}
-        vectors = {"a": a} | {
-            name: as_array(name.strip("_"), values, finite=ShapeError)
-            for name, values in given.items()
-        }
-        for name, vector in vectors.items():
-            if vector.shape != a.shape:
-                raise ShapeError(
-                    f"{name.strip('_')} has shape {vector.shape}, a has {a.shape}",
-                    remedy="give one number per token, shape (V,)",
-                )
-            vector.flags.writeable = False
-            object.__setattr__(self, name, vector)
+        offset = np.zeros_like(a) if self.offset is None else self.offset
+        vectors = as_vectors("give one number per token, shape (V,)", a=a, b=self.b, offset=offset)
+        freeze(self, a=vectors["a"], b=vectors["b"], _offset=vectors["offset"])
         if self.offset is not None:
-            object.__setattr__(self, "offset", self._offset)
+            freeze(self, offset=self._offset)
         for name, least in (("A", 0.0), ("B", -np.inf), ("C", 0.0)):
             value = as_number(getattr(self, name))
             if not (least <= value and np.isfinite(value)):
@@ -295,7 +253,7 @@ class LastBlock:
                     f"{name} is {shown(getattr(self, name))}",
                     remedy="give a finite number; a mean square is at least 0",
                 )
-            object.__setattr__(self, name, value)
+            freeze(self, **{name: value})
 
     @property
     def size(self) -> int:

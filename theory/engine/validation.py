@@ -29,29 +29,6 @@ from steering_strength.theory.errors import (
     shown,
 )
 
-__all__ = [
-    "as_alpha",
-    "as_array",
-    "as_budget",
-    "as_direction",
-    "as_index",
-    "as_integer",
-    "as_level",
-    "as_log_odds",
-    "as_log_probabilities",
-    "as_metadata",
-    "as_number",
-    "as_positive",
-    "as_sign",
-    "as_states",
-    "as_tokens",
-    "as_weights",
-    "normalisation_tolerance",
-    "plain_array",
-    "require_memory",
-    "require_normalised",
-]
-
 Floats = NDArray[np.float64]
 
 
@@ -60,11 +37,9 @@ def plain_array(name: str, values: ArrayLike) -> NDArray[Any]:
 
     Fractions and integers of any size count as real numbers and become float64.
 
-    Raises
-    ------
-    ShapeError
-        Ragged rows, masked entries, complex numbers, text, objects, or a foreign array that NumPy
-        cannot read (a tensor in bfloat16, sparse, without data, or that needs a gradient).
+    Raises ShapeError: ragged rows, masked entries, complex numbers, text, objects, or a foreign
+    array that NumPy cannot read (a tensor in bfloat16, sparse, without data, or that needs a
+    gradient).
     """
     rows = values if isinstance(values, list | tuple) else (values,)
     if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
@@ -92,17 +67,15 @@ def as_array(
 ) -> Floats:
     """Return a float64 copy of a non-empty array of real numbers with so many axes.
 
+    Raises ShapeError if `values` is no such array (`plain_array`), or a finite entry overflows
+    float64.
+
     Parameters
     ----------
     axes : int or None
         None for any number of them.
     finite : class, optional
         What to raise for NaN and infinite entries; they are let through by default.
-
-    Raises
-    ------
-    ShapeError
-        If `values` is no such array (`plain_array`), or a finite entry overflows float64.
     """
     given = plain_array(name, values)
     if given.size == 0 or axes not in (None, given.ndim):
@@ -124,6 +97,14 @@ def as_array(
             remedy="only finite numbers are allowed, as float64 holds them",
         )
     return array
+
+
+def freeze(record: object, **values: Any) -> None:
+    """Set fields of a frozen record while it is made; its arrays become read-only."""
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(record, name, value)
 
 
 def as_number(value: Any) -> float:
@@ -190,13 +171,8 @@ def normalisation_tolerance(dtype: np.dtype[Any], tokens: int) -> float:
 def as_log_probabilities(values: ArrayLike, name: str = "log_p") -> Floats:
     """Return log p as float64, shape (V,); -inf marks a token without support.
 
-    Raises
-    ------
-    ProbabilityError
-        If an entry is NaN or +inf, or the probabilities do not sum to 1 within
-        `normalisation_tolerance`.
-    ShapeError
-        If it is not a non-empty vector.
+    Raises ProbabilityError if an entry is NaN or +inf, or the probabilities do not sum to 1 within
+    `normalisation_tolerance`; ShapeError if it is not a non-empty vector.
     """
     given = plain_array(name, values)
     log_p = as_array(name, given)
@@ -240,13 +216,8 @@ def require_normalised(
 def as_log_odds(values: ArrayLike, support: NDArray[np.bool_], name: str = "log_odds") -> Floats:
     """Return M as float64, of the shape of `support`, where p > 0 and M must be finite.
 
-    Raises
-    ------
-    ProbabilityError
-        If M is NaN or infinite on the support (a probability was 0 in P or N), or beyond 1e150,
-        where its square overflows.
-    ShapeError
-        If its shape is not that of the support.
+    Raises ProbabilityError if M is NaN or infinite on the support (a probability was 0 in P or N),
+    or beyond 1e150, where its square overflows; ShapeError if its shape is not that of the support.
     """
     log_odds = as_array(name, values, None)
     if log_odds.shape != support.shape:
@@ -271,12 +242,8 @@ def as_log_odds(values: ArrayLike, support: NDArray[np.bool_], name: str = "log_
 def as_alpha(values: ArrayLike) -> tuple[Floats, bool]:
     """Return the steering strengths as a vector, shape (A,), and whether one scalar was given.
 
-    Raises
-    ------
-    AlphaError
-        If an entry is NaN or infinite.
-    ShapeError
-        If `values` has more than one axis or is not made of real numbers.
+    Raises AlphaError if an entry is NaN or infinite; ShapeError if `values` has more than one axis
+    or is not made of real numbers.
     """
     given = plain_array("alpha", values)
     if given.ndim > 1:
@@ -312,10 +279,8 @@ _UNIT = 1e-5
 def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
     """Return a direction in the space of states, shape (d,); with `unit`, of length 1 exactly.
 
-    Raises
-    ------
-    ShapeError
-        If it is no vector of finite numbers, 0, or, with `unit`, its length is not 1 up to 1e-5.
+    Raises ShapeError if it is no vector of finite numbers, 0, or, with `unit`, its length is not 1
+    up to 1e-5.
     """
     vector = _moderate(name, as_array(name, values, finite=ShapeError))
     largest = float(np.abs(vector).max())
@@ -339,13 +304,38 @@ def _moderate(name: str, array: Floats) -> Floats:
     return array
 
 
+def as_vectors(remedy: str, **values: ArrayLike) -> dict[str, Floats]:
+    """Return finite vectors that must all be as long as the first; raises ShapeError."""
+    vectors = {name: as_array(name, given, finite=ShapeError) for name, given in values.items()}
+    first, *others = vectors
+    for name in others:
+        if vectors[name].shape != vectors[first].shape:
+            raise ShapeError(
+                f"{name} has shape {vectors[name].shape}, {first} has {vectors[first].shape}",
+                remedy=remedy,
+            )
+    return vectors
+
+
+def as_unembedding(W: ArrayLike, bias: ArrayLike | None, width: int) -> tuple[Floats, Floats]:
+    """Return an unembedding of states of that width, (V, d), and its bias, (V,), 0 by default.
+
+    Raises ShapeError if the shapes do not fit, or an entry is NaN or infinite.
+    """
+    matrix = as_array("W", W, 2, finite=ShapeError)
+    offset = as_array("bias", np.zeros(len(matrix)) if bias is None else bias, finite=ShapeError)
+    if matrix.shape[1] != width or offset.shape != matrix.shape[:1]:
+        raise ShapeError(
+            f"W has shape {matrix.shape}, bias {offset.shape}, the states have d = {width}",
+            remedy=f"give W of shape (V, {width}), bias of shape (V,)",
+        )
+    return matrix, offset
+
+
 def as_states(values: ArrayLike, width: int) -> Floats:
     """Return hidden states as float64 columns, shape (d, m); a single one may be (d,).
 
-    Raises
-    ------
-    ShapeError
-        If the shape is another one, or an entry is NaN or infinite.
+    Raises ShapeError if the shape is another one, or an entry is NaN or infinite.
     """
     states = _moderate("H", as_array("H", values, None, finite=ShapeError))
     states = states[:, None] if states.ndim == 1 else states
@@ -360,10 +350,7 @@ def as_states(values: ArrayLike, width: int) -> Floats:
 def as_sign(sign: Any) -> int:
     """Return +1 or -1.
 
-    Raises
-    ------
-    AlphaError
-        If `sign` is neither.
+    Raises AlphaError if `sign` is neither.
     """
     value = as_number(sign)
     if value not in (1.0, -1.0):
@@ -376,10 +363,7 @@ def as_sign(sign: Any) -> int:
 def as_budget(budget: Any, name: str = "budget") -> float:
     """Return a budget in nats, a finite float >= 0 (or +inf).
 
-    Raises
-    ------
-    BudgetError
-        If it is negative, NaN or not one real number.
+    Raises BudgetError if it is negative, NaN or not one real number.
     """
     value = as_number(budget)
     if not value >= 0.0:
@@ -390,10 +374,7 @@ def as_budget(budget: Any, name: str = "budget") -> float:
 def as_level(level: Any, name: str = "level") -> float:
     """Return a probability strictly between 0 and 1.
 
-    Raises
-    ------
-    BudgetError
-        If it is not one real number in that range.
+    Raises BudgetError if it is not one real number in that range.
     """
     value = as_number(level)
     if not 0.0 < value < 1.0:
@@ -406,10 +387,7 @@ def as_level(level: Any, name: str = "level") -> float:
 def as_metadata(metadata: Any) -> Mapping[str, Any]:
     """Return a read-only copy of a mapping that JSON can hold.
 
-    Raises
-    ------
-    SteeringError
-        If it is no mapping with string keys, or holds something JSON cannot.
+    Raises SteeringError if it is no mapping with string keys, or holds something JSON cannot.
     """
     try:
         copy = json.loads(json.dumps(dict(metadata), allow_nan=False))
@@ -428,10 +406,8 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
     0..V-1; a repeated index counts once. Negative indices are refused: counting from the end is
     never meant for token ids. With `single`, only one set is taken.
 
-    Raises
-    ------
-    ShapeError
-        If a set is empty, an index is outside 0..V-1, or the shape or type is none of these.
+    Raises ShapeError if a set is empty, an index is outside 0..V-1, or the shape or type is none of
+    these.
     """
     if isinstance(tokens, list | tuple) and len(tokens) == 0:
         raise ShapeError("the set of tokens is empty", remedy="give at least one token")
@@ -471,10 +447,8 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
 def as_weights(weights: ArrayLike | None, count: int, name: str = "weights") -> Floats:
     """Return probabilities of `count` contexts, shape (m,), uniform by default.
 
-    Raises
-    ------
-    ShapeError, ProbabilityError
-        Another number of them, or they are not positive with sum 1.
+    Raises ShapeError or ProbabilityError: another number of them, or they are not positive with sum
+    1.
     """
     if weights is None:
         return np.full(count, 1.0 / count)

@@ -1,75 +1,34 @@
-"""The inverse of K' at many levels: panels laid outwards from alpha = 0 until all are inside one.
+"""The inverse of K' at many levels, and K at many alphas, from panels laid along alpha.
 
-All levels inside a panel are solved at once. Between two levels K' may stay on a plateau for any
-distance, so where the next level is far it is first located by bisection with true sums.
+`solve_levels` lays them outwards from alpha = 0 until all levels are inside one; those inside a
+panel are solved at once. Between two levels K' may stay on a plateau for any distance, so where the
+next level is far it is first located by bisection with true sums.
+
+`sweep` lays them over the alphas asked for. A panel costs as much as a dozen passes over the
+vocabulary and then gives K and its derivatives for nothing on an interval of alpha: a sweep of a
+thousand alphas needs a dozen panels. Where alphas lie too far apart for that, they are left to the
+direct sums.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory.engine.compression import slope_at
-from steering_strength.theory.engine.numerics import log_sum_exp
-from steering_strength.theory.engine.panels import HALF_WIDTH, Panel, fit_panel
+from steering_strength.theory.engine.measure import Measure
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.panels import HALF_WIDTH, Panel, Side, fit_panel
 from steering_strength.theory.errors import ConvergenceError
-
-__all__ = ["OVERLAP", "Side", "solve_levels"]
 
 Vector = NDArray[np.float64]
 
 # The next centre lies this many reaches beyond the last panel: it overlaps if it turns out wider,
 # and may turn out 10 % narrower before a level can fall in between.
-OVERLAP = 0.9
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """Tokens with M increasing, seen towards alpha -> +inf: log p, M - max M, M, each (n,)."""
-
-    log_p: Vector
-    gap: Vector
-    values: Vector
-
-    @classmethod
-    def of(cls, log_p: Vector, values: Vector) -> Side:
-        """Take tokens that are already sorted by M."""
-        return cls(log_p, values - values[-1], values)
-
-    def mirrored(self) -> Side:
-        """Return the same tokens with -M for M, which turns alpha into -alpha."""
-        return Side.of(
-            np.ascontiguousarray(self.log_p[::-1]), np.ascontiguousarray(-self.values[::-1])
-        )
-
-    def after(self, first: int) -> Side:
-        """Leave out the first tokens."""
-        return Side(self.log_p[first:], self.gap[first:], self.values[first:])
-
-    def mean(self, alpha: float) -> float:
-        """Return K'(alpha), roughly: a mean of M under p_alpha, in one pass."""
-        weight = alpha * self.gap
-        weight += self.log_p
-        weight -= weight.max()
-        np.exp(weight, out=weight)
-        return float(self.values[-1] + weight @ self.gap / weight.sum())
-
-    def nearest(self, value: float) -> float:
-        """Return the value of M nearest to `value`."""
-        above = min(int(np.searchsorted(self.values, value)), self.values.size - 1)
-        pair = float(self.values[max(above - 1, 0)]), float(self.values[above])
-        return min(pair, key=lambda m: abs(m - value))
-
-    def panel(self, centre: float, origin: float, radius: float) -> Panel | None:
-        """Return the panel around `centre`; see `fit_panel`."""
-        return fit_panel(self.log_p, self.gap, self.values, centre, origin, radius)
-
-    def slope(self, alpha: float, level: float) -> tuple[float, float]:
-        """Return (a number with the sign of K'(alpha) - level, a scale of M); see `slope_at`."""
-        return slope_at(self.log_p, self.gap, self.values, alpha, level)
+_OVERLAP = 0.9
+# What makes panels worth their price in a sweep. The tokens must be sorted by M first: 80 passes.
+_ALPHAS, _TOKENS = 128, 1 << 14
 
 
 def solve_levels(side: Side, levels: Vector, mean: float) -> NDArray[np.float64]:
@@ -81,7 +40,7 @@ def solve_levels(side: Side, levels: Vector, mean: float) -> NDArray[np.float64]
     if levels.size == 0:
         return result
     origin = side.nearest(mean)
-    panel = side.panel(0.0, origin, 1.0)
+    panel = fit_panel(side, 0.0, origin, 1.0)
     if panel is None:
         # All weight but 1e-285 is on one level: whatever is above it lies to the right.
         first = int(np.searchsorted(levels, origin))
@@ -151,10 +110,10 @@ def _panel_with(
     and low + step.
     """
     high = math.inf
-    centre, tries = low + OVERLAP * step, 0
+    centre, tries = low + _OVERLAP * step, 0
     while True:
         if near or high < math.inf:
-            panel = side.panel(centre, level, 1.0 / step)
+            panel = fit_panel(side, centre, level, 1.0 / step)
             if panel is not None:
                 if panel.grid[0] > 0.0:
                     high = min(high, panel.start)
@@ -205,3 +164,63 @@ def _bisect(side: Side, level: float, low: float, high: float) -> tuple[float, f
     alpha = 0.5 * (low + high)
     total = float(log_sum_exp(side.log_p + alpha * side.gap))
     return alpha, 0.5 * (high - low), alpha * (level - float(side.values[-1])) - total
+
+
+def _dense(tokens: int) -> int:
+    """Return how many alphas in one panel pay for its dozen passes and a millisecond of calls."""
+    return 16 + (1_500_000 // tokens)
+
+
+@quiet
+def sweep(measure: Measure, alpha: Vector) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return which alphas panels pay off for, (B,), and there three rows, (3, B).
+
+    K - alpha e, K' - e and K'', e the extreme of M on the side of alpha; K'' is nan where it would
+    have lost six bits. On a sparse grid no alpha is chosen.
+    """
+    table = np.full((3, alpha.size), np.nan)
+    if alpha.size >= _ALPHAS and measure.p.size >= _TOKENS and not measure.constant:
+        order = np.argsort(measure.log_odds)
+        # Exact, as for peaks: alpha in units of 1 / range of M.
+        unit = 2.0 ** -math.frexp(measure.high - measure.low)[1]
+        right = Side.of(measure.log_p[order] - measure.log_mass, measure.log_odds[order] * unit)
+        for side, chosen in ((right, alpha >= 0.0), (None, alpha < 0.0)):
+            index = np.flatnonzero(chosen)
+            index = index[np.argsort(np.abs(alpha[index]))]
+            if index.size >= _dense(measure.p.size):
+                strengths = np.abs(alpha[index]) / unit
+                table[:, index] = _side_sweep(side or right.mirrored(), strengths)
+        table[1] *= np.where(alpha >= 0.0, 1.0, -1.0) / unit
+        table[2] /= unit * unit
+    index = np.flatnonzero(~np.isnan(table[0]))
+    return index, table[:, index]
+
+
+def _side_sweep(side: Side, strengths: Vector) -> NDArray[np.float64]:
+    """Return (log normaliser, slope, curvature) for increasing strengths >= 0, nan where undone."""
+    table = np.full((3, strengths.size), np.nan)
+    done, step, dense = 0, 0.0, _dense(side.values.size)
+    while done < strengths.size:
+        start = float(strengths[done])
+        if step == 0.0:
+            scale = side.slope(start, side.mean(start))[1]
+            if scale == 0.0:
+                break
+            step = 1.0 / scale
+        last = int(np.searchsorted(strengths, start + 2.0 * _OVERLAP * step, side="right"))
+        if last - done < dense:
+            # Sparse here; not worth asking again before as many alphas as a panel would pay for.
+            done, step = done + dense, 0.0
+            continue
+        centre = start + _OVERLAP * step
+        panel = fit_panel(side, centre, side.nearest(side.mean(centre)), 1.0 / step)
+        if panel is None:
+            done, step = done + dense, 0.0
+            continue
+        if panel.start > start:
+            step = 0.9 * panel.reach
+            continue
+        last = int(np.searchsorted(strengths, panel.end, side="right"))
+        table[:, done:last] = panel.sums(strengths[done:last], float(side.values[-1]))
+        done, step, side = last, panel.reach, side.after(panel.dropped)
+    return table

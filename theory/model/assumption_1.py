@@ -19,8 +19,6 @@ import numpy as np
 from steering_strength.theory.errors import AssumptionError, ShapeError
 from steering_strength.theory.model.inputs import FloatArray, IntArray, read_only
 
-__all__ = ["Part", "Violation", "rates", "require", "violations"]
-
 Part = Literal["positive", "constant a", "constant b", "a above b"]
 
 _REMEDY: dict[Part, str] = {
@@ -155,10 +153,7 @@ def rates(
 ) -> FloatArray:
     """a_z or b_z, shape (V,): its probability in the first context in, or outside, its concept.
 
-    Raises
-    ------
-    ShapeError
-        A token has no such context, so that the rate is not determined.
+    Raises ShapeError: a token has no such context, so that the rate is not determined.
     """
     same = context_concept[:, None] == token_concept[None, :]
     chosen, side = (same, "in") if name == "a" else (~same, "outside")
@@ -170,5 +165,4 @@ def rates(
             f"{token_concept[z]}",
             remedy="add such a context",
         )
-    values: FloatArray = read_only(probabilities[chosen.argmax(axis=0), np.arange(len(same.T))])
-    return values
+    return read_only(probabilities[chosen.argmax(axis=0), np.arange(len(same.T))])

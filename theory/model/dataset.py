@@ -13,7 +13,7 @@ that equal numbers stay equal and ties in M stay ties.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
@@ -22,12 +22,22 @@ from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
-from steering_strength.theory.engine.validation import as_array, as_index, as_log_odds, plain_array
-from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.engine.storage import ArrayRecord
+from steering_strength.theory.engine.validation import (
+    as_array,
+    as_index,
+    as_integer,
+    as_log_odds,
+    as_weights,
+    freeze,
+    plain_array,
+)
+from steering_strength.theory.errors import ShapeError, SteeringSetError, shown
 from steering_strength.theory.model import instances
 from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
 from steering_strength.theory.model.counts import TokenConcept, count_pairs, frequencies
 from steering_strength.theory.model.inputs import (
+    BoolArray,
     FloatArray,
     IntArray,
     concept_labels,
@@ -36,24 +46,16 @@ from steering_strength.theory.model.inputs import (
     names,
     read_only,
 )
-from steering_strength.theory.model.log_odds import log_odds, mean_log_ratio
 from steering_strength.theory.model.mixed import mixed_rows, mixture_weights
-from steering_strength.theory.model.steering_sets import (
-    SteeringSets,
-    contrastive_negatives,
-    random_negatives,
-    steering_sets,
-)
-from steering_strength.theory.model.storage import ArrayRecord
-from steering_strength.theory.model.table import checked_table, distinct_rows, entropy, log_table
-from steering_strength.theory.model.training import kl_rows
-
-__all__ = ["ConceptDataset"]
+from steering_strength.theory.model.steering_sets import SteeringSets, log_odds, steering_sets
+from steering_strength.theory.model.table import distinct_rows, kl_rows, log_table, mean_log_ratio
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class ConceptDataset(ArrayRecord):
     """Next-token probabilities of m contexts over V tokens in G concepts.
+
+    Raises ShapeError or ProbabilityError: with the value, the bound and the remedy.
 
     Parameters
     ----------
@@ -69,11 +71,6 @@ class ConceptDataset(ArrayRecord):
         How the dataset was made, for the reader.
     token_names, context_names, concept_names : sequences of str, optional
         What to call things in figures and reports.
-
-    Raises
-    ------
-    ShapeError, ProbabilityError
-        With the value, the bound and the remedy.
 
     Examples
     --------
@@ -102,17 +99,31 @@ class ConceptDataset(ArrayRecord):
         context_names: Sequence[str] = (),
         concept_names: Sequence[str] = (),
     ) -> None:
-        table = checked_table(probabilities, token_concept, context_concept, context_weights)
-        m, v = table[0].shape
-        values = (
-            *table,
-            str(description),
-            names("token_names", token_names, v),
-            names("context_names", context_names, m),
-            names("concept_names", concept_names, int(table[1].max()) + 1),
+        p = distribution("probabilities", probabilities, 2)
+        tokens = concept_labels("token_concept", token_concept)
+        concepts = int(tokens.max()) + 1
+        contexts = concept_labels("context_concept", context_concept, concepts)
+        weights = as_weights(context_weights, len(p), "context_weights")
+        for name, entries, size in (
+            ("token_concept", len(tokens), p.shape[1]),
+            ("context_concept", len(contexts), p.shape[0]),
+        ):
+            if entries != size:
+                raise ShapeError(
+                    f"{name} has {entries} entries for probabilities of shape {p.shape}",
+                    remedy="give one row per context and one column per token",
+                )
+        freeze(
+            self,
+            probabilities=p,
+            token_concept=tokens,
+            context_concept=contexts,
+            context_weights=weights,
+            description=str(description),
+            token_names=names("token_names", token_names, len(tokens)),
+            context_names=names("context_names", context_names, len(contexts)),
+            concept_names=names("concept_names", concept_names, concepts),
         )
-        for field, value in zip(fields(self), values, strict=True):
-            object.__setattr__(self, field.name, value)
 
     # Constructors ---------------------------------------------------------------------------
 
@@ -129,10 +140,7 @@ class ConceptDataset(ArrayRecord):
 
         Contexts come concept by concept. The defaults are the paper's V = 9, G = 3, eps = 0.05.
 
-        Raises
-        ------
-        AssumptionError
-            eps is not in (0, (G-1)/G).
+        Raises AssumptionError: eps is not in (0, (G-1)/G).
         """
         a, b, labels = instances.smoothed_rates(concepts, tokens_per_concept, epsilon)
         contexts = instances.contexts(labels, contexts_per_concept)
@@ -154,10 +162,8 @@ class ConceptDataset(ArrayRecord):
 
         gamma and omega, shape (V,), sum to 1 in each concept. Concepts may differ in size.
 
-        Raises
-        ------
-        AssumptionError
-            a_z <= b_z; names the token, the values and the largest eps that these weights allow.
+        Raises AssumptionError: a_z <= b_z; names the token, the values and the largest eps that
+        these weights allow.
         """
         labels = concept_labels("token_concept", token_concept)
         a, b = instances.weighted_rates(gamma, omega, labels, epsilon)
@@ -181,10 +187,8 @@ class ConceptDataset(ArrayRecord):
         context (App. B.1): row j is positive on one whole concept, which is then the concept of
         context j, 0 elsewhere, and sums to 1.
 
-        Raises
-        ------
-        AssumptionError, ProbabilityError
-            b_z <= 0, B >= 1, g_z <= 0, or gaps that do not sum to 1.
+        Raises AssumptionError or ProbabilityError: b_z <= 0, B >= 1, g_z <= 0, or gaps that do not
+        sum to 1.
         """
         labels = concept_labels("token_concept", token_concept)
         a, b = instances.gap_rates(off_concept, gap_weights, labels)
@@ -210,11 +214,8 @@ class ConceptDataset(ArrayRecord):
         b and a are those of `from_gaps`, `weights`, (m, G), at least 0 with sum 1 for each context.
         A context counts to the concept of its largest weight, the first of several.
 
-        Raises
-        ------
-        AssumptionError
-            A negative weight, or weights that do not sum to 1, with the context and the concept;
-            and as `from_gaps`.
+        Raises AssumptionError: a negative weight, or weights that do not sum to 1, with the context
+        and the concept; and as `from_gaps`.
         """
         labels = concept_labels("token_concept", token_concept)
         a, b = instances.gap_rates(off_concept, as_array("gap_weights", gap_weights), labels)
@@ -235,6 +236,9 @@ class ConceptDataset(ArrayRecord):
     ) -> Self:
         """Relative frequencies of n observed pairs (context, next token), Def. 2.1.
 
+        Raises AssumptionError: a context has tokens of two concepts; names the context and the
+        tokens; ShapeError: no pairs, or an unknown token or label.
+
         Parameters
         ----------
         contexts : n sequences of tokens, or n labels if `context_concept` is given
@@ -245,19 +249,13 @@ class ConceptDataset(ArrayRecord):
 
         Contexts are numbered in order of appearance (`context_names`). Counts hardly ever satisfy
         Assumption 1 exactly; `violations` lists where they do not.
-
-        Raises
-        ------
-        AssumptionError
-            A context has tokens of two concepts; names the context and the tokens.
-        ShapeError
-            No pairs, or an unknown token or label.
         """
-        c = count_pairs(contexts, tokens, token_concept, context_concept)
-        p, pi = frequencies(c.counts, pseudo_count)
-        text = f"from_counts(n={int(c.counts.sum())}, {pseudo_count=})"
-        where = c.token_concept, c.context_concept
-        return cls(p, *where, pi, text, c.token_names, c.context_names, c.concept_names)
+        counts, of_tokens, of_contexts, *called = count_pairs(
+            contexts, tokens, token_concept, context_concept
+        )
+        p, pi = frequencies(counts, pseudo_count)
+        text = f"from_counts(n={int(counts.sum())}, {pseudo_count=})"
+        return cls(p, of_tokens, of_contexts, pi, text, *called)
 
     @classmethod
     def from_count_table(
@@ -331,42 +329,54 @@ class ConceptDataset(ArrayRecord):
 
         Both are context indices or boolean masks of shape (m,).
 
-        Raises
-        ------
-        SteeringSetError
-            Says which of these fails, for which context, and what to do.
+        Raises SteeringSetError: says which of these fails, for which context, and what to do.
         """
         return steering_sets(self.context_concept, self.concept_count, positive, negative)
 
     def random_negatives(self, target: int, size: int, rng: np.random.Generator | int) -> IntArray:
-        """`size` contexts outside the concept `target`, drawn without replacement, sorted."""
-        return random_negatives(
-            self.context_concept, self.concept_count, target, size, generator(rng)
-        )
+        """`size` contexts outside the concept `target`, drawn without replacement, sorted.
+
+        Raises SteeringSetError: there are not that many.
+        """
+        t = as_index("concept", target, self.concept_count)
+        return self._drawn(self.context_concept != t, size, generator(rng), f"outside concept {t}")
 
     def contrastive_negatives(
         self, target: int, size: int, rng: np.random.Generator | int, concept: int | None = None
     ) -> IntArray:
         """`size` contexts of one other `concept`, by default one drawn among those large enough.
 
-        Raises
-        ------
-        SteeringSetError
-            No other concept has that many contexts.
+        Raises SteeringSetError: `concept` is the target, or no other concept has that many
+        contexts.
         """
-        return contrastive_negatives(
-            self.context_concept, self.concept_count, target, size, generator(rng), concept
-        )
+        t, draw = as_index("concept", target, self.concept_count), generator(rng)
+        if concept is None:
+            sizes = np.bincount(self.context_concept, minlength=self.concept_count)
+            sizes[t] = 0
+            enough = np.flatnonzero(sizes >= as_integer("size", size, 1))
+            concept = int(draw.choice(enough)) if len(enough) else int(sizes.argmax())
+        c = as_index("concept", concept, self.concept_count)
+        if c == t:
+            raise SteeringSetError(
+                f"concept {c} is the target", remedy="contrast with another concept"
+            )
+        return self._drawn(self.context_concept == c, size, draw, f"in concept {c}")
+
+    def _drawn(self, among: BoolArray, size: int, rng: np.random.Generator, place: str) -> IntArray:
+        """`size` distinct contexts of a mask, sorted."""
+        pool, number = np.flatnonzero(among), as_integer("size", size, 1)
+        if number > len(pool):
+            raise SteeringSetError(
+                f"{shown(number)} negative contexts were asked for, but {len(pool)} lie {place}",
+                remedy=f"ask for at most {len(pool)}" if len(pool) else "add contexts there",
+            )
+        return np.sort(rng.choice(pool, size=number, replace=False)).astype(np.int64)
 
     def log_odds(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
         """M(z), shape (V,), in nats per unit of alpha (Def. 3.2): mean log p over P minus over N.
 
-        Raises
-        ------
-        SteeringSetError
-            See `steering_sets`.
-        ProbabilityError
-            A probability in P or N is zero, so that M(z) would be infinite.
+        Raises SteeringSetError, see `steering_sets`; ProbabilityError: a probability in P or N is
+        zero, so that M(z) would be infinite.
         """
         return log_odds(self.probabilities, self.steering_sets(positive, negative))
 
@@ -375,10 +385,7 @@ class ConceptDataset(ArrayRecord):
 
         q_C/q is the share of N in C. The same as `log_odds`, by the lemma; M is 0 where N misses C.
 
-        Raises
-        ------
-        AssumptionError
-            Assumption 1 does not hold.
+        Raises AssumptionError: Assumption 1 does not hold.
         """
         self.require_assumption_1()
         sets = self.steering_sets(positive, negative)
@@ -468,7 +475,8 @@ class ConceptDataset(ArrayRecord):
 
     def entropy(self) -> float:
         """sum_j pi_j H(p_j) in nats: the smallest cross-entropy a model can reach (Sec. 2.2)."""
-        return entropy(self.probabilities, self.context_weights)
+        log_p = np.where(self.probabilities > 0, self.log_probabilities, 0.0)
+        return float(-self.context_weights @ (self.probabilities * log_p).sum(axis=1))
 
     def __repr__(self) -> str:
         sizes = f"V={self.vocabulary_size}, G={self.concept_count}, m={self.context_count}"

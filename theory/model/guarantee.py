@@ -30,11 +30,9 @@ from numpy.typing import ArrayLike
 from steering_strength.theory.engine.numerics import exponential_excess
 from steering_strength.theory.engine.validation import as_alpha
 from steering_strength.theory.errors import ProbabilityError, ShapeError
-from steering_strength.theory.model.inputs import FloatArray, number
-from steering_strength.theory.model.softmax import log_softmax, loud
+from steering_strength.theory.model.inputs import FloatArray
 from steering_strength.theory.model.steering_sets import SteeringSets
-
-__all__ = ["binary_kl", "context_bounds", "law_error_interval", "log_ratio_bounds"]
+from steering_strength.theory.model.table import log_softmax, loud
 
 
 def binary_kl(p: FloatArray, u: FloatArray) -> FloatArray:
@@ -53,21 +51,7 @@ def binary_kl(p: FloatArray, u: FloatArray) -> FloatArray:
     possible = np.isfinite(w)
     first = np.where(near, p * exponential_excess(small), gain - p * large)
     second = (1.0 - p) * exponential_excess(np.where(possible, w, 0.0))
-    value: FloatArray = np.where(possible, first + second, np.inf)
-    return value
-
-
-def context_bounds(excess: float, context_weights: FloatArray) -> FloatArray:
-    """kappa_j = excess / pi_j, shape (m,): step 1; `ProbabilityError` for a negative excess."""
-    delta = number("excess", excess)
-    if delta < 0:
-        raise ProbabilityError(
-            f"excess = {delta!r} is negative, but no loss is below the entropy",
-            remedy="give loss - entropy, 0 or more",
-        )
-    with np.errstate(over="ignore"):
-        bounds: FloatArray = delta / context_weights
-    return bounds
+    return np.where(possible, first + second, np.inf)
 
 
 def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -76,10 +60,7 @@ def log_ratio_bounds(log_p: FloatArray, kl: ArrayLike) -> tuple[FloatArray, Floa
     `log_p` is (m, V) and finite, `kl` is (m,). Where a bound on log q would be below -1e200, it
     is set to that, which no model reaches.
 
-    Raises
-    ------
-    ProbabilityError
-        A negative kl, or a token with probability 0.
+    Raises ProbabilityError: a negative kl, or a token with probability 0.
     """
     bound = np.broadcast_to(np.asarray(kl, dtype=np.float64)[:, None], log_p.shape)
     if not (bound >= 0).all():
@@ -153,8 +134,7 @@ def _log_sum_swapped(log_p: FloatArray, others: FloatArray, own: FloatArray) -> 
     rest = np.logaddexp(
         np.concatenate([nothing, left], axis=-1), np.concatenate([right, nothing], axis=-1)
     )
-    result: FloatArray = np.logaddexp(log_p + own, rest)
-    return result
+    return np.asarray(np.logaddexp(log_p + own, rest))
 
 
 def _root(p: FloatArray, bound: FloatArray, outer: FloatArray, sign: float) -> FloatArray:
@@ -172,5 +152,4 @@ def _root(p: FloatArray, bound: FloatArray, outer: FloatArray, sign: float) -> F
         middle = 0.5 * (low + high)
         inside = binary_kl(p, sign * np.exp(middle)) <= bound
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    result: FloatArray = np.exp(high) * (1.0 + 1e-12)
-    return result
+    return np.asarray(np.exp(high) * (1.0 + 1e-12))

@@ -21,21 +21,6 @@ from steering_strength.theory.engine.validation import (
 )
 from steering_strength.theory.errors import ProbabilityError, ShapeError, SteeringError, shown
 
-__all__ = [
-    "ROW_SUM_TOLERANCE",
-    "BoolArray",
-    "FloatArray",
-    "IntArray",
-    "concept_labels",
-    "distribution",
-    "finite_array",
-    "generator",
-    "names",
-    "number",
-    "read_only",
-    "require_two_concepts",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -105,8 +90,7 @@ def concept_labels(name: str, value: ArrayLike, concepts: int | None = None) -> 
             f"0..{concepts - 1}",
             remedy="correct the label, or give that concept tokens",
         )
-    labels: IntArray = read_only(raw.astype(np.int64))
-    return labels
+    return read_only(raw.astype(np.int64))
 
 
 def require_two_concepts(concepts: int) -> None:
@@ -122,11 +106,8 @@ def require_two_concepts(concepts: int) -> None:
 def distribution(name: str, value: ArrayLike, axes: int) -> FloatArray:
     """`value` as a probability vector, or (`axes` = 2) one per row; sums are not corrected.
 
-    Raises
-    ------
-    ProbabilityError
-        A negative entry, or a sum further than `ROW_SUM_TOLERANCE` from 1. The message gives the
-        place, the value and the bound.
+    Raises ProbabilityError: a negative entry, or a sum further than `ROW_SUM_TOLERANCE` from 1. The
+    message gives the place, the value and the bound.
     """
     array = finite_array(name, value, axes)
     outside = np.argwhere((array < 0.0) | (array > 2.0))  # what is far above 1 may overflow a sum

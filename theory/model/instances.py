@@ -27,16 +27,6 @@ from steering_strength.theory.model.inputs import (
     require_two_concepts,
 )
 
-__all__ = [
-    "contexts",
-    "contexts_of_rows",
-    "gap_rates",
-    "positive_weights",
-    "rows",
-    "smoothed_rates",
-    "weighted_rates",
-]
-
 
 def rows(
     inside: FloatArray, outside: FloatArray, token_concept: IntArray, context_concept: IntArray
@@ -44,17 +34,13 @@ def rows(
     """The table p(z|c_j), shape (m, V), from a, shape (V,) or (m, V), and b, shape (V,)."""
     require_memory("the table of probabilities", len(context_concept), len(token_concept))
     same = context_concept[:, None] == token_concept[None, :]
-    table: FloatArray = np.where(same, inside, outside)
-    return table
+    return np.where(same, inside, outside)
 
 
 def contexts(token_concept: IntArray, per_concept: int | Sequence[int]) -> IntArray:
     """Concept of each context, concept by concept: so many of each, or so many of concept C.
 
-    Raises
-    ------
-    ShapeError
-        Not one number per concept, a negative one, or no context at all.
+    Raises ShapeError: not one number per concept, a negative one, or no context at all.
     """
     name = "contexts_per_concept"
     concepts = int(token_concept.max()) + 1
@@ -77,12 +63,8 @@ def smoothed_rates(
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """(a, b, token_concept) of the smoothed family: a = (1-eps)/s, b = eps/((G-1)s).
 
-    Raises
-    ------
-    ShapeError
-        G < 2 or s < 1.
-    AssumptionError
-        eps outside (0, (G-1)/G): then b_z <= 0 or a_z <= b_z.
+    Raises ShapeError: G < 2 or s < 1; AssumptionError: eps outside (0, (G-1)/G): then b_z <= 0 or
+    a_z <= b_z.
     """
     g = as_integer("concepts", concepts, 1)
     require_two_concepts(g)
@@ -109,14 +91,9 @@ def weighted_rates(
 ) -> tuple[FloatArray, FloatArray]:
     """(a, b) of the weighted family: a_z = (1-eps) gamma_z, b_z = eps/(G-1) omega_z.
 
-    Raises
-    ------
-    ShapeError
-        gamma or omega does not have one entry per token.
-    ProbabilityError
-        They do not sum to 1 in every concept.
-    AssumptionError
-        a_z <= b_z or b_z <= 0; names the token, the values and the bound on eps.
+    Raises ShapeError: gamma or omega does not have one entry per token; ProbabilityError: they do
+    not sum to 1 in every concept; AssumptionError: a_z <= b_z or b_z <= 0; names the token, the
+    values and the bound on eps.
     """
     inner = positive_weights("gamma", gamma, token_concept)
     outer = positive_weights("omega", omega, token_concept)
@@ -142,14 +119,9 @@ def gap_rates(
 
     With g of shape (m, V), row j must be zero outside one concept, which is the context's.
 
-    Raises
-    ------
-    ShapeError
-        One entry per token is needed.
-    ProbabilityError
-        B >= 1, or gap weights that do not sum to 1 in a concept.
-    AssumptionError
-        b_z <= 0 or g_z <= 0, or the two rates round to the same double.
+    Raises ShapeError: one entry per token is needed; ProbabilityError: B >= 1, or gap weights that
+    do not sum to 1 in a concept; AssumptionError: b_z <= 0 or g_z <= 0, or the two rates round to
+    the same double.
     """
     b = _one_per_token("off_concept", finite_array("off_concept", off_concept, 1), token_concept)
     lowest = int(b.argmin())
@@ -191,14 +163,9 @@ def contexts_of_rows(
 ) -> IntArray:
     """The concept of each context, read off the support of its gap weights, shape (m, V).
 
-    Raises
-    ------
-    AssumptionError
-        The support of a row is not one whole concept; names the context and a token.
-    ProbabilityError
-        A row does not sum to 1.
-    ShapeError
-        A number of contexts `per_concept` was given as well.
+    Raises AssumptionError: the support of a row is not one whole concept; names the context and a
+    token; ProbabilityError: a row does not sum to 1; ShapeError: a number of contexts `per_concept`
+    was given as well.
     """
     if per_concept != 1:
         raise ShapeError(

@@ -25,8 +25,6 @@ from steering_strength.theory.errors import ProbabilityError, ShapeError
 from steering_strength.theory.model.inputs import FloatArray
 from steering_strength.theory.model.table import distinct_rows
 
-__all__ = ["centred_factors", "factorise"]
-
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -58,12 +56,8 @@ def factorise(
 ) -> tuple[FloatArray, FloatArray]:
     """Random (W, H) with softmax(W h_j) = p(.|c_j), in `dimension` dimensions.
 
-    Raises
-    ------
-    ProbabilityError
-        A probability is 0: no finite logit reproduces it.
-    ShapeError
-        `dimension` is below the smallest that interpolates.
+    Raises ProbabilityError: a probability is 0: no finite logit reproduces it; ShapeError:
+    `dimension` is below the smallest that interpolates.
     """
     if np.isneginf(log_p).any():
         j, z = (int(i) for i in np.argwhere(np.isneginf(log_p))[0])

@@ -19,10 +19,8 @@ from steering_strength.theory.model.inputs import (
     finite_array,
     read_only,
 )
-from steering_strength.theory.model.log_odds import mean_log_ratio
 from steering_strength.theory.model.steering_sets import context_indices
-
-__all__ = ["concept_signs", "geometric_means", "mixed_log_odds", "mixed_rows", "mixture_weights"]
+from steering_strength.theory.model.table import mean_log_ratio
 
 _NAME = "the mixture of concepts"
 
@@ -30,12 +28,8 @@ _NAME = "the mixture of concepts"
 def mixture_weights(weights: ArrayLike, concepts: int | None = None) -> FloatArray:
     """Return the weights w_(j,C), (m, G), if they are that.
 
-    Raises
-    ------
-    AssumptionError
-        A weight is negative, or those of a context do not sum to 1; names context and concept.
-    ShapeError
-        There is not one per concept.
+    Raises AssumptionError: a weight is negative, or those of a context do not sum to 1; names
+    context and concept; ShapeError: there is not one per concept.
     """
     table = finite_array("weights", weights, 2)
     if concepts is not None and table.shape[1] != concepts:
@@ -69,8 +63,7 @@ def mixed_rows(
 ) -> FloatArray:
     """Return p(z|c_j), (m, V), from a and b, (V,), and w, (m, G); exact at w = 1 and 0."""
     w = weights[:, token_concept]
-    rows: FloatArray = w * in_concept + (1.0 - w) * off_concept
-    return rows
+    return np.asarray(w * in_concept + (1.0 - w) * off_concept)
 
 
 def mixed_log_odds(
@@ -86,10 +79,8 @@ def mixed_log_odds(
     P and N are any contexts, |P| and |N| may differ. Weights of t = 1e-12 keep their digits, and
     where P and N have the same weights M is exactly 0.
 
-    Raises
-    ------
-    AssumptionError, ShapeError, SteeringSetError
-        As `mixture_weights`; an empty set, or an unknown or repeated context.
+    Raises AssumptionError, ShapeError, SteeringSetError as `mixture_weights`; an empty set, or an
+    unknown or repeated context.
     """
     a, b = finite_array("in_concept", in_concept, 1), finite_array("off_concept", off_concept, 1)
     labels = concept_labels("token_concept", token_concept)

@@ -8,6 +8,7 @@ the margin below or the bound of Assumption 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log
 
 from numpy.typing import ArrayLike
@@ -17,9 +18,7 @@ from steering_strength.theory.engine.validation import as_index
 from steering_strength.theory.errors import AssumptionError, ShapeError
 from steering_strength.theory.model.inputs import concept_labels, distribution, number
 from steering_strength.theory.model.instances import positive_weights
-from steering_strength.theory.model.log_odds import mean_log_ratio
-
-__all__ = ["weighted_margin", "weighted_threshold"]
+from steering_strength.theory.model.table import mean_log_ratio
 
 
 def weighted_margin(
@@ -39,6 +38,8 @@ def weighted_margin(
     L (1 + Q_D - Q_D eps G/(G-1)) + min_T lambda + eps/(G-1) (kappa_T - sum_{C != T,D} Q_C kappa_C)
     + Q_D (1-eps) delta_D.
 
+    Raises AssumptionError: the context lies in the target concept.
+
     Parameters
     ----------
     gamma, omega : array_like, (V,)
@@ -49,13 +50,8 @@ def weighted_margin(
         T, and the concept D != T of the context c_j.
     negative_share : array_like, (G,)
         Q_C, as in `SteeringSets.negative_share`.
-
-    Raises
-    ------
-    AssumptionError
-        The context lies in the target concept.
     """
-    return _Weighted(gamma, omega, token_concept, target, own, negative_share).margin(epsilon)
+    return _margin(gamma, omega, token_concept, target, own, negative_share)[0](epsilon)
 
 
 def weighted_threshold(
@@ -72,69 +68,63 @@ def weighted_threshold(
     The root of `weighted_margin`, or the bound of Assumption 1 where that comes first. Parameters
     and errors as there.
     """
-    family = _Weighted(gamma, omega, token_concept, target, own, negative_share)
-    bound = family.bound
-    if family.margin(bound) >= 0.0:
+    margin, bound = _margin(gamma, omega, token_concept, target, own, negative_share)
+    if margin(bound) >= 0.0:
         return bound
     low = bound
-    while family.margin(low) < 0.0:  # L grows without bound as eps -> 0
+    while margin(low) < 0.0:  # L grows without bound as eps -> 0
         low *= 1e-3
-    return float(brentq(family.margin, low, bound, xtol=1e-300, rtol=1e-14))
+    return float(brentq(margin, low, bound, xtol=1e-300, rtol=1e-14))
 
 
-class _Weighted:
-    """The terms of the margin that do not depend on eps."""
-
-    def __init__(
-        self,
-        gamma: ArrayLike,
-        omega: ArrayLike,
-        token_concept: ArrayLike,
-        target: int,
-        own: int,
-        negative_share: ArrayLike,
-    ) -> None:
-        concept = concept_labels("token_concept", token_concept)
-        inside = positive_weights("gamma", gamma, concept)
-        outside = positive_weights("omega", omega, concept)
-        share = distribution("negative_share", negative_share, 1)
-        self.concepts = int(concept.max()) + 1
-        as_index("target", target, self.concepts)
-        as_index("own", own, self.concepts)
-        if share.size != self.concepts:
-            raise ShapeError(
-                f"negative_share has {share.size} entries for {self.concepts} concepts",
-                remedy="give one per concept",
-            )
-        if target == own:
-            raise AssumptionError(
-                "Remark 3.4", f"concept {own}", "c_j lies in T", remedy="choose a context outside T"
-            )
-        ratio = mean_log_ratio(inside[None], outside[None])
-        kappa = [-float(outside[concept == c] @ ratio[concept == c]) for c in range(self.concepts)]
-        self.share = float(share[own])
-        self.least = float(ratio[concept == target].min())
-        self.far = kappa[target] - sum(
-            float(share[c]) * kappa[c] for c in range(self.concepts) if c not in (target, own)
+def _margin(
+    gamma: ArrayLike,
+    omega: ArrayLike,
+    token_concept: ArrayLike,
+    target: int,
+    own: int,
+    negative_share: ArrayLike,
+) -> tuple[Callable[[float], float], float]:
+    """The margin as a function of eps, and the bound that Assumption 1 sets on eps."""
+    concept = concept_labels("token_concept", token_concept)
+    inside = positive_weights("gamma", gamma, concept)
+    outside = positive_weights("omega", omega, concept)
+    share, G = distribution("negative_share", negative_share, 1), int(concept.max()) + 1
+    as_index("target", target, G)
+    as_index("own", own, G)
+    if share.size != G:
+        raise ShapeError(
+            f"negative_share has {share.size} entries for {G} concepts",
+            remedy="give one per concept",
         )
-        self.delta = float(inside[concept == own] @ ratio[concept == own])
-        others = self.concepts - 1
-        self.bound = float((others * inside / (others * inside + outside)).min())
+    if target == own:
+        raise AssumptionError(
+            "Remark 3.4", f"concept {own}", "c_j lies in T", remedy="choose a context outside T"
+        )
+    ratio = mean_log_ratio(inside[None], outside[None])
+    kappa = [-float(outside[concept == c] @ ratio[concept == c]) for c in range(G)]
+    Q, least = float(share[own]), float(ratio[concept == target].min())
+    far = kappa[target] - sum(
+        float(share[c]) * kappa[c] for c in range(G) if c not in (target, own)
+    )
+    delta = float(inside[concept == own] @ ratio[concept == own])
+    bound = float(((G - 1) * inside / ((G - 1) * inside + outside)).min())
 
-    def margin(self, epsilon: float) -> float:
-        """The formula of `weighted_margin`."""
-        e, G, Q = number("epsilon", epsilon), self.concepts, self.share
+    def margin(epsilon: float) -> float:
+        e = number("epsilon", epsilon)
         if not 0.0 < e < 1.0:
             raise AssumptionError(
                 "Assumption 1",
                 "every token",
                 f"epsilon = {e} is not in (0, 1)",
-                remedy=f"choose 0 < epsilon < {self.bound:.6g}",
+                remedy=f"choose 0 < epsilon < {bound:.6g}",
             )
         level = log((1.0 - e) * (G - 1) / e)
         return (
             level * (1.0 + Q - Q * e * G / (G - 1))
-            + self.least
-            + e / (G - 1) * self.far
-            + Q * (1.0 - e) * self.delta
+            + least
+            + e / (G - 1) * far
+            + Q * (1.0 - e) * delta
         )
+
+    return margin, bound

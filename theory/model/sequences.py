@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.sequences import SampledTexts
-from steering_strength.theory.engine.validation import as_alpha, as_integer, plain_array
+from steering_strength.theory.engine.validation import as_alpha, as_integer, freeze, plain_array
 from steering_strength.theory.errors import ShapeError, SteeringSetError
 from steering_strength.theory.model.inputs import (
     FloatArray,
@@ -28,9 +28,7 @@ from steering_strength.theory.model.inputs import (
     read_only,
 )
 from steering_strength.theory.model.interpolation import factorise
-from steering_strength.theory.model.softmax import log_softmax
-
-__all__ = ["Paths", "SequenceFeatures"]
+from steering_strength.theory.model.table import log_softmax
 
 Paths = tuple[IntArray, IntArray]
 """(states, tokens), (N, T) each: the state before each token of N texts, and the token.
@@ -45,6 +43,9 @@ _MOST = 1 << 22  # entries of an enumeration
 class SequenceFeatures:
     """Logits W h_s in state s, and the state that follows each token.
 
+    Raises ShapeError or ProbabilityError: the shapes do not fit, an entry is not finite, or a state
+    does not exist.
+
     Parameters
     ----------
     W : (V, d) float
@@ -53,11 +54,6 @@ class SequenceFeatures:
         Features, one column per state; state 0 is the empty text.
     after : (S, V) int
         The state after token z in state s; -1 where the text ends with that token.
-
-    Raises
-    ------
-    ShapeError, ProbabilityError
-        The shapes do not fit, an entry is not finite, or a state does not exist.
     """
 
     W: FloatArray
@@ -78,8 +74,7 @@ class SequenceFeatures:
                 f"after leads to state {after.max() if after.min() >= -1 else after.min()}",
                 remedy=f"use 0..{H.shape[1] - 1}, or -1 where a text ends",
             )
-        for name, array in (("W", W), ("H", H), ("after", read_only(after.astype(np.int64)))):
-            object.__setattr__(self, name, array)
+        freeze(self, W=W, H=H, after=after.astype(np.int64))
 
     @classmethod
     def tree(
@@ -96,10 +91,7 @@ class SequenceFeatures:
         further contexts, states J, J + 1, ..., for P and N. Gauge and logit shifts are drawn at
         random (`interpolation`).
 
-        Raises
-        ------
-        ProbabilityError
-            A probability is 0, or a row does not sum to 1.
+        Raises ProbabilityError: a probability is 0, or a row does not sum to 1.
         """
         rows = distribution("probabilities", probabilities, 2)
         J, V = rows.shape

@@ -12,21 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.engine.validation import as_index, as_integer, plain_array
-from steering_strength.theory.errors import SteeringSetError, shown
-from steering_strength.theory.model.inputs import (
-    FloatArray,
-    IntArray,
-    read_only,
-)
-
-__all__ = [
-    "SteeringSets",
-    "context_indices",
-    "contrastive_negatives",
-    "random_negatives",
-    "steering_sets",
-]
+from steering_strength.theory.engine.validation import plain_array
+from steering_strength.theory.errors import ProbabilityError, SteeringSetError, shown
+from steering_strength.theory.model.inputs import FloatArray, IntArray, read_only
+from steering_strength.theory.model.table import mean_log_ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +53,8 @@ def steering_sets(
 ) -> SteeringSets:
     """Validate P and N, given as context indices (or as boolean masks over the m contexts).
 
-    Raises
-    ------
-    SteeringSetError
-        A set is empty (q = 0), has an unknown or repeated context, P and N overlap or differ in
-        size, P spans two concepts, or N reaches into the target concept.
+    Raises SteeringSetError: a set is empty (q = 0), has an unknown or repeated context, P and N
+    overlap or differ in size, P spans two concepts, or N reaches into the target concept.
     """
     contexts = len(context_concept)
     p = context_indices("P", positive, contexts)
@@ -102,64 +88,24 @@ def steering_sets(
     return SteeringSets(p, n, target, read_only(share))
 
 
-def random_negatives(
-    context_concept: IntArray, concepts: int, target: int, size: int, rng: np.random.Generator
-) -> IntArray:
-    """Draw `size` distinct contexts outside the concept `target`; sorted indices.
-
-    Raises
-    ------
-    SteeringSetError
-        There are not that many.
-    """
-    t = as_index("concept", target, concepts)
-    return _draw(np.flatnonzero(context_concept != t), size, rng, f"outside concept {t}")
-
-
-def contrastive_negatives(
-    context_concept: IntArray,
-    concepts: int,
-    target: int,
-    size: int,
-    rng: np.random.Generator,
-    concept: int | None = None,
-) -> IntArray:
-    """Draw `size` distinct contexts of one `concept`, by default one drawn among the large enough.
-
-    Raises
-    ------
-    SteeringSetError
-        `concept` is the target, or no other concept has that many contexts.
-    """
-    t = as_index("concept", target, concepts)
-    if concept is None:
-        sizes = np.bincount(context_concept, minlength=concepts)
-        sizes[t] = 0
-        enough = np.flatnonzero(sizes >= as_integer("size", size, 1))
-        concept = int(rng.choice(enough)) if len(enough) else int(sizes.argmax())
-    c = as_index("concept", concept, concepts)
-    if c == t:
-        raise SteeringSetError(f"concept {c} is the target", remedy="contrast with another concept")
-    return _draw(np.flatnonzero(context_concept == c), size, rng, f"in concept {c}")
-
-
-def _draw(pool: IntArray, size: int, rng: np.random.Generator, place: str) -> IntArray:
-    number = as_integer("size", size, 1)
-    if number > len(pool):
-        raise SteeringSetError(
-            f"{shown(number)} negative contexts were asked for, but {len(pool)} lie {place}",
-            remedy=f"ask for at most {len(pool)}" if len(pool) else "add contexts there",
+def log_odds(probabilities: FloatArray, sets: SteeringSets) -> FloatArray:
+    """M, shape (V,), of validated P and N; `ProbabilityError` where it would be infinite."""
+    members = np.concatenate([sets.positive, sets.negative])
+    zero = np.argwhere(probabilities[members] == 0)
+    if len(zero):
+        row, z = (int(i) for i in zero[0])
+        raise ProbabilityError(
+            f"p(token {z} | context {members[row]}) = 0 in {'P' if row < sets.size else 'N'}, "
+            f"so M({z}) is infinite",
+            remedy="count with pseudo_count > 0 (from_counts), or leave the context out",
         )
-    return np.sort(rng.choice(pool, size=number, replace=False)).astype(np.int64)
+    return read_only(mean_log_ratio(probabilities[sets.positive], probabilities[sets.negative]))
 
 
 def context_indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
     """Return a set of contexts, named `name`, as indices 0..`contexts`-1, in the order given.
 
-    Raises
-    ------
-    SteeringSetError
-        It is empty, or has an unknown or repeated context.
+    Raises SteeringSetError: it is empty, or has an unknown or repeated context.
     """
     raw = np.atleast_1d(plain_array(name, value))
     if raw.ndim != 1:
@@ -193,5 +139,4 @@ def context_indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
             f"context {seen[times.argmax()]} occurs {times.max()} times in {name}",
             remedy="name each context once",
         )
-    result: IntArray = read_only(raw.astype(np.int64))
-    return result
+    return read_only(raw.astype(np.int64))

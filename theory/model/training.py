@@ -11,13 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steering_strength.theory.engine.numerics import exponential_excess
 from steering_strength.theory.engine.validation import as_integer, require_memory
 from steering_strength.theory.errors import ConvergenceError, SteeringError
 from steering_strength.theory.model.inputs import FloatArray, number, read_only
-from steering_strength.theory.model.softmax import log_softmax
-
-__all__ = ["TrainingHistory", "kl_rows", "train"]
+from steering_strength.theory.model.table import kl_rows, log_softmax
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,23 +54,6 @@ class TrainingHistory:
         return len(self.loss) - 1
 
 
-def kl_rows(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
-    """KL(p_j || q_j) of each row, shape (m,), in nats; both normalised, p may have zeros.
-
-    Written as sum_z p (t - 1 - log t), t = q/p, plus the q of tokens without support: equal to
-    sum_z p log(p/q), because both rows sum to 1, but a sum of terms >= 0, so that an excess of
-    1e-12 nats does not drown in the rounding of an entropy.
-    """
-    support = log_p > -np.inf
-    u = np.where(support, log_q - np.where(support, log_p, 0.0), 0.0)
-    p, q = np.exp(log_p), np.exp(log_q)
-    near = np.abs(u) <= 0.5
-    # Far from 0 nothing cancels, and q avoids the overflow of e^u at p = 1e-320.
-    terms = np.where(near, p * exponential_excess(np.where(near, u, 0.0)), q - p - p * u)
-    total: FloatArray = np.where(support, terms, q).sum(axis=-1)
-    return total
-
-
 def train(
     log_p: FloatArray,
     context_weights: FloatArray,
@@ -88,12 +68,8 @@ def train(
     The step adapts: after a step that raises the loss, it is halved and the momentum starts
     afresh from the better point; otherwise it grows by 2 %. Everything follows from `seed`.
 
-    Raises
-    ------
-    ConvergenceError
-        `max_steps` were not enough; the message has the last loss and its excess.
-    SteeringError
-        `tolerance` is not positive.
+    Raises ConvergenceError: `max_steps` were not enough; the message has the last loss and its
+    excess; SteeringError: `tolerance` is not positive.
     """
     if not number("tolerance", tolerance) > 0:
         raise SteeringError(

@@ -15,27 +15,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine import tilting
-from steering_strength.theory.engine.validation import as_alpha
-from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.engine.storage import read_npz, values_of, write_npz
+from steering_strength.theory.engine.validation import as_alpha, freeze
+from steering_strength.theory.errors import ProbabilityError, ShapeError
 from steering_strength.theory.model import guarantee
 from steering_strength.theory.model.dataset import ConceptDataset
 from steering_strength.theory.model.inputs import (
     FloatArray,
     finite_array,
     generator,
+    number,
     read_only,
 )
 from steering_strength.theory.model.interpolation import factorise
-from steering_strength.theory.model.softmax import log_softmax, loud
-from steering_strength.theory.model.storage import read_npz, values_of, write_npz
-from steering_strength.theory.model.training import TrainingHistory, kl_rows, train
-
-__all__ = ["UnconstrainedFeatures"]
+from steering_strength.theory.model.table import kl_rows, log_softmax, loud
+from steering_strength.theory.model.training import TrainingHistory, train
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class UnconstrainedFeatures:
     """A model with logits W h_j for the m contexts of a dataset.
+
+    Raises ShapeError or ProbabilityError: the shapes do not fit together, or an entry is not
+    finite.
 
     Parameters
     ----------
@@ -47,11 +49,6 @@ class UnconstrainedFeatures:
         What the model was fitted to; nothing requires it to fit well.
     history : TrainingHistory, optional
         How it was trained.
-
-    Raises
-    ------
-    ShapeError, ProbabilityError
-        The shapes do not fit together, or an entry is not finite.
     """
 
     W: FloatArray
@@ -74,10 +71,7 @@ class UnconstrainedFeatures:
                 f"V = {data.vocabulary_size} and m = {data.context_count}",
                 remedy="give W of shape (V, d) and H of shape (d, m)",
             )
-        object.__setattr__(self, "W", weights)
-        object.__setattr__(self, "H", features)
-        object.__setattr__(self, "data", data)
-        object.__setattr__(self, "history", history)
+        freeze(self, W=weights, H=features, data=data, history=history)
 
     @classmethod
     def interpolating(
@@ -97,12 +91,8 @@ class UnconstrainedFeatures:
         `free_shifts` every context also gets a logit shift of its own, which may need one
         dimension more. `theory.model.interpolation` has the algebra and how the rank is decided.
 
-        Raises
-        ------
-        ShapeError
-            `dimension` is too small to interpolate.
-        ProbabilityError
-            A probability is 0.
+        Raises ShapeError: `dimension` is too small to interpolate; ProbabilityError: a probability
+        is 0.
         """
         draw = generator(rng)
         W, H = factorise(data.log_probabilities, draw, dimension, free_shifts)
@@ -123,10 +113,7 @@ class UnconstrainedFeatures:
         Deterministic for a given `seed`; the losses are in `history`. `dimension` is by default
         min(m, V), which always suffices. `law_error_bound` says what the remaining excess allows.
 
-        Raises
-        ------
-        ConvergenceError
-            Not reached in `max_steps`; with the last loss and its excess.
+        Raises ConvergenceError: not reached in `max_steps`; with the last loss and its excess.
         """
         size = min(data.context_count, data.vocabulary_size) if dimension is None else dimension
         W, H, history = train(
@@ -142,10 +129,7 @@ class UnconstrainedFeatures:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, its dataset and its history to one .npz file at exactly `path`.
 
-        Raises
-        ------
-        OutputError
-            The folder is missing or cannot be written.
+        Raises OutputError: the folder is missing or cannot be written.
         """
         parts: dict[str, Any] = {"W": self.W, "H": self.H}
         for prefix, record in (("data", self.data), ("history", self.history)):
@@ -157,10 +141,7 @@ class UnconstrainedFeatures:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote: equal to the original, bit by bit, and validated again.
 
-        Raises
-        ------
-        SteeringError
-            The file cannot be read or holds something else.
+        Raises SteeringError: the file cannot be read or holds something else.
         """
         about_data = tuple(f"data.{field.name}" for field in fields(ConceptDataset))
         about_history = tuple(f"history.{field.name}" for field in fields(TrainingHistory))
@@ -179,10 +160,7 @@ class UnconstrainedFeatures:
     def steering_vector(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
         """v = mean of h over P minus mean over N, shape (d,) (Eq. 3).
 
-        Raises
-        ------
-        SteeringSetError
-            P and N do not qualify, see `ConceptDataset.steering_sets`.
+        Raises SteeringSetError: P and N do not qualify, see `ConceptDataset.steering_sets`.
         """
         sets = self.data.steering_sets(positive, negative)
         mean_p, mean_n = (
@@ -202,10 +180,7 @@ class UnconstrainedFeatures:
         `vector`, shape (d,), is any steering vector. Matrix product and log-softmax only: this is
         the simulation that the laws are compared with.
 
-        Raises
-        ------
-        AlphaError, ShapeError
-            alpha is not finite, or `vector` has not d entries.
+        Raises AlphaError or ShapeError: alpha is not finite, or `vector` has not d entries.
         """
         strengths, scalar = as_alpha(alpha)
         v = finite_array("vector", vector, 1)
@@ -262,12 +237,17 @@ class UnconstrainedFeatures:
         sets = self.data.steering_sets(positive, negative)
         if excess is None:
             kl = self.context_excess()
+        elif (delta := number("excess", excess)) < 0:
+            raise ProbabilityError(
+                f"excess = {delta!r} is negative, but no loss is below the entropy",
+                remedy="give loss - entropy, 0 or more",
+            )
         else:
-            kl = guarantee.context_bounds(excess, self.data.context_weights)
+            with np.errstate(over="ignore"):
+                kl = np.asarray(delta / self.data.context_weights)
         log_p = self.data.log_probabilities
         lower, upper = guarantee.law_error_interval(log_p, sets, alpha, kl)
-        bound: FloatArray = np.maximum(upper, -lower)
-        return bound
+        return np.asarray(np.maximum(upper, -lower))
 
     @loud
     def _logits(self) -> FloatArray:
