@@ -128,7 +128,7 @@ def impossible(table, row):
         (lambda f, p, n: advise(f, cross_entropy=1, texts=(impossible(p, 2), n)), "row 2 at token"),
         (lambda f, p, n: estimate(f, 0.0, "level", p, n, [0]), "nothing is estimated at 0"),
         (lambda f, p, n: estimate(f, np.inf, "level", p, n, [0]), "must be finite"),
-        (lambda f, p, n: estimate(f, 1.0, "entropy", p, n), "goal is 'entropy'"),
+        (lambda f, p, n: estimate(f, 1.0, "entropy", p, n), "unknown goal 'entropy'"),
         (lambda f, p, n: estimate(f, 1.0, "level", p, n), "no tokens"),
         (lambda f, p, n: estimate(f, 1.0, "peak", p, n, [0, 1]), "peak of 2 tokens"),
         (lambda f, p, n: estimate(f, 1.0, "level", p, n, range(7)), "does not move"),

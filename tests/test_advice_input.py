@@ -118,7 +118,7 @@ def test_files_that_cannot_be_read(tmp_path):
         path = tmp_path / name
         if message != "no file":
             path.write_text("x")
-        with pytest.raises(CurveError, match=message):
+        with pytest.raises(SteeringError, match=message):
             read_input(path)
     (tmp_path / "broken.npz").write_bytes(b"PK broken")
     with pytest.raises(SteeringError, match="cannot read"):

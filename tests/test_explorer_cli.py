@@ -203,9 +203,9 @@ def one_sided(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: path / "none.npz", "there is no file .*none.npz; give a .npz file written"),
-        (lambda path: path / "no" / "x.npz", "there is no file .*x.npz; .*no is no folder either"),
-        (misspelt, "there is no file .*famly.npz; did you mean .*family.npz?"),
+        (lambda path: path / "none.npz", "no file .*none.npz; give a .npz file written"),
+        (lambda path: path / "no" / "x.npz", "no file .*x.npz; .*no is no folder either"),
+        (misspelt, "no file .*famly.npz; did you mean .*family.npz?"),
         (lambda path: path, "cannot read .*Is a directory"),
         (text, "it is no .npz archive of plain arrays, or it is damaged"),
         (pickled, "it is no .npz archive of plain arrays, or it is damaged"),

@@ -209,7 +209,7 @@ def test_bad_models_and_bad_steering() -> None:
     for dimension in (0, 2.0, True):
         with pytest.raises(ShapeError, match="dimension"):
             UnconstrainedFeatures.interpolating(DATA, 0, dimension)  # type: ignore[arg-type]
-    with pytest.raises(SteeringError, match="neither a generator nor a seed"):
+    with pytest.raises(SteeringError, match="a generator or a seed"):
         UnconstrainedFeatures.interpolating(DATA, None)  # type: ignore[arg-type]
 
 

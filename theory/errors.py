@@ -97,9 +97,10 @@ class UnknownNameError(SteeringError, KeyError):
 
     __str__ = ValueError.__str__  # a KeyError shows its message in quotes
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: Any, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = get_close_matches(name[:200], names, n=3, cutoff=0.5)
+        word = name[:200] if isinstance(name, str) else ""
+        close = get_close_matches(word, names, n=3, cutoff=0.5)
         more = [f"and {len(names) - _NAMES} more"] if len(names) > _NAMES else []
         known_names = f"known: {', '.join([*names[:_NAMES], *more])}"
         remedy = f"did you mean {', '.join(close)}?" if close else known_names

@@ -9,7 +9,9 @@ too: a pipe would wait for ever.
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import json
 import os
 import platform
@@ -20,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,9 +48,21 @@ def opened(path: AnyPath, remedy: str = "give a file you may read") -> Iterator[
             yield stream
     except SteeringError:
         raise
+    except FileNotFoundError:
+        raise SteeringError(f"no file {path}", remedy=_nearby(Path(path)) or remedy) from None
     except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SteeringError(f"cannot read {path} ({reason})", remedy=remedy) from None
+
+
+def _nearby(path: Path) -> str:
+    """What a file that is not there may be called; empty if nothing is like it."""
+    try:
+        there = [other.name for other in path.parent.iterdir() if other.suffix == path.suffix]
+    except OSError:
+        return f"{path.parent} is no folder either"
+    close = get_close_matches(path.name, there, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(str(path.parent / name) for name in close)}?" if close else ""
 
 
 def read_text(path: AnyPath, remedy: str = "give a text file in UTF-8") -> str:
@@ -59,6 +74,25 @@ def read_text(path: AnyPath, remedy: str = "give a text file in UTF-8") -> str:
 def read_json(path: AnyPath, remedy: str) -> Any:
     """Return what a JSON file holds; raises SteeringError."""
     return parse_json(read_text(path, remedy), str(path), remedy)
+
+
+def read_table(path: AnyPath, remedy: str) -> list[list[str]]:
+    """Return the rows of a table, without blank ones; raises SteeringError.
+
+    Its header says what separates cells: commas, tabs, or semicolons. Where no comma does, a comma
+    below the header is a decimal point.
+    """
+    text = read_text(path, remedy)
+    head = text.partition("\n")[0]
+    separator = max(";\t,", key=head.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise SteeringError(f"{path} is no table ({error})", remedy=remedy) from None
+    header, *rest = [row for row in rows if any(map(str.strip, row))] or [[]]
+    if separator != ",":
+        rest = [[cell.replace(",", ".") for cell in row] for row in rest]
+    return [header, *rest]
 
 
 def parse_json(text: str, name: str, remedy: str) -> Any:

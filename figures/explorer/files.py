@@ -8,7 +8,6 @@ them are read without pickle, and whatever is wrong is said in one line.
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -242,22 +241,5 @@ def _model_story(model: str, concept: str, meta: dict[str, Any]) -> str:
 
 def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
     """(kind, arrays) of an archive; kind is empty where the file bears none."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        raise SteeringError(f"there is no file {path}", remedy=_nearby(path)) from None
-    except (OSError, ValueError):
-        pass  # a file that is there and cannot be read: said below
     arrays = read_archive(path, _REMEDY)
     return str(arrays.get("kind", "")), arrays
-
-
-def _nearby(path: Path) -> str:
-    try:
-        there = [other.name for other in path.parent.iterdir() if other.suffix == ".npz"]
-    except OSError:
-        return f"{path.parent} is no folder either"
-    close = get_close_matches(path.name, there, n=3, cutoff=0.5)
-    if close:
-        return f"did you mean {', '.join(str(path.parent / name) for name in close)}?"
-    return _REMEDY

@@ -16,10 +16,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from steering_strength.proofs_check.bridge.loading import ModelError, VectorError, quiet, require
+from steering_strength.proofs_check.bridge.loading import ModelError, quiet, require
 from steering_strength.theory.command_line import Parser, at_least, finish, say
 from steering_strength.theory.errors import BudgetError, OutputError, ShapeError, UnknownNameError
-from steering_strength.theory.files import output_folder
+from steering_strength.theory.files import opened, output_folder
 
 JOBS = {
     "final-norm": "steer the output of the final norm; every log-probability against the closed"
@@ -216,8 +216,9 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
         for name in options.only:
             if name not in FIGURES:
                 raise UnknownNameError("figure of the bridge", name, FIGURES)
-    if said.get("vector") and not Path(options.vector).is_file():
-        raise VectorError(f"no file {options.vector}", remedy="check the path given with --vector")
+    if said.get("vector"):
+        with opened(options.vector):  # before the model is loaded
+            pass
     if said.get("json"):
         output_folder(Path(options.json).parent)
     if options.job == "advise":

@@ -15,10 +15,8 @@ and outside the concept never share a node, so F_T survives too.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +35,7 @@ from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.engine.validation import as_array
 from steering_strength.theory.errors import AlphaError, ShapeError, SteeringError
-from steering_strength.theory.files import write_json, write_whole
+from steering_strength.theory.files import read_table, write_json, write_whole
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
@@ -176,8 +174,6 @@ def read_input(path: Path) -> AdviceInput:
     ProbabilityError, ShapeError
         The numbers are no log-probabilities.
     """
-    if not os.path.isfile(path):
-        raise CurveError(f"no file {path}", remedy="check the path given with --data")
     if path.suffix == ".npz":
         return _assembled(path, read_archive(path, "give a .npz of plain arrays, without pickle"))
     if path.suffix == ".csv":
@@ -186,14 +182,10 @@ def read_input(path: Path) -> AdviceInput:
 
 
 def _from_csv(path: Path) -> dict[str, Any]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.reader(stream) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CurveError(f"cannot read {path}: {error}", remedy="give a UTF-8 CSV file") from error
-    if not rows or rows[0][0].strip() != "kind" or len(rows[0]) < 3:
+    rows = read_table(path, "give a UTF-8 CSV file")
+    if len(rows[0]) < 3 or rows[0][0].strip() != "kind":
         raise CurveError(
-            f"{path} begins with {rows[0][:3] if rows else 'nothing'}",
+            f"{path} begins with {', '.join(rows[0][:3]) or 'nothing'}",
             remedy="the header is `kind` and then one column per token",
         )
     header, found = rows[0][1:], dict[str, list[Any]]()

@@ -45,7 +45,7 @@ from steering_strength.proofs_check.bridge.vectors import (
     save_vector,
 )
 from steering_strength.theory.command_line import say
-from steering_strength.theory.errors import ShapeError, SteeringError
+from steering_strength.theory.errors import ShapeError, SteeringError, shown
 from steering_strength.theory.files import parse_json, read_text, write_json, write_text
 
 _SHOWN = 4
@@ -305,6 +305,16 @@ def _contexts(path: Path) -> tuple[Any, ...]:
         texts = [parse_json(line, str(path), remedy) for line in texts]
     if not texts:
         raise ShapeError(f"{path} holds no context", remedy=remedy)
+    for text in texts:
+        turns = text if isinstance(text, list) else [] if isinstance(text, str) else [text]
+        if text == [] or not all(
+            isinstance(turn, dict) and {str} == {type(turn.get(k)) for k in ("role", "content")}
+            for turn in turns
+        ):
+            raise ShapeError(
+                f"{shown(text)} in {path} is neither a text nor a chat",
+                remedy='a chat is a list of {"role": ..., "content": ...}',
+            )
     return tuple(texts)
 
 

@@ -17,9 +17,6 @@ is: where they are too sparse to decide, the status is `unknown` and says what w
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +29,10 @@ from scipy.special import logit
 
 from steering_strength.proofs_check.bridge.loading import CurveError
 from steering_strength.proofs_check.verdict import Status, Verdict
-from steering_strength.theory.engine.validation import as_array
-from steering_strength.theory.errors import ShapeError
+from steering_strength.theory.engine.storage import read_archive
+from steering_strength.theory.engine.validation import SQUARABLE, as_array
+from steering_strength.theory.errors import ShapeError, shown
+from steering_strength.theory.files import parse_json, read_table, read_text
 
 Floats = NDArray[np.float64]
 Found = tuple[str, Status, str]
@@ -55,6 +54,7 @@ _DECIDES = {
     "cross_entropy": "ce-quadratic, ce-linear, norm-limit",
     "kl": "ce-exact",
 }
+_FILE = "give an npz file of plain arrays, a UTF-8 table, or JSON rows"
 _REMEDY = "name the columns alpha and one or more of effect, cross_entropy (ce), kl, perplexity"
 
 # In probability: smaller retreats of a curve are noise.
@@ -141,17 +141,15 @@ class Curves:
             raise self._error(f"{count} values of alpha", "a sweep needs at least 5")
         order = np.argsort(self.alphas, kind="stable")
         for field in ("alphas", *_DECIDES):
-            values = getattr(self, field)
-            if values is None:
+            given = getattr(self, field)
+            if given is None:
                 continue
+            name = f"{self.name}: {field}"
+            values = as_array(name, given, None, finite=CurveError, most=SQUARABLE)
             if values.shape[0] != count:
                 raise self._error(
                     f"{field} has {values.shape[0]} rows for {count} alphas",
                     "the file mixes two sweeps: export it again",
-                )
-            if bad := int((~np.isfinite(values)).sum()):
-                raise self._error(
-                    f"{field} holds {bad} values that are not finite", "remove those alphas"
                 )
             low, high = float(values.min()), float(values.max())
             if field in ("probabilities", "effect") and not (low >= -1e-9 and high <= 1 + 1e-6):
@@ -162,7 +160,7 @@ class Curves:
             if field == "kl" and low < -1e-6:
                 raise self._error(f"kl is {low:.3g} somewhere", "a divergence is at least 0 nats")
             object.__setattr__(self, field, values[order])
-        if not (np.diff(self.alphas) > 0).all():
+        if not (np.diff(self.alphas) > 1.0 / SQUARABLE).all():
             raise self._error("an alpha occurs twice", "keep one value, or the mean, for each")
 
     def _error(self, problem: str, remedy: str) -> CurveError:
@@ -174,21 +172,15 @@ class Curves:
 
         Raises
         ------
-        CurveError
-            It does not exist, cannot be read, or holds no known columns.
+        SteeringError
+            It does not exist, cannot be read, or holds no known columns (CurveError).
         """
-        if not os.path.isfile(path):
-            raise CurveError(f"no file {path}", remedy="check the path")
         if path.suffix not in _READERS:
             raise CurveError(
                 f"{path.name} is neither {', '.join(_READERS)}",
                 remedy="export the curves as one of them",
             )
-        try:
-            columns = _READERS[path.suffix](path)
-        except Exception as e:  # whatever a damaged file makes its reader raise
-            remedy = "give an npz file of plain arrays, a UTF-8 table, or JSON rows"
-            raise CurveError(f"cannot read {path.name}: {e}", remedy=remedy) from e
+        columns = _READERS[path.suffix](path)
         found: dict[str, Floats] = {}
         for ours, names in _SYNONYMS.items():
             for name in filter(columns.__contains__, names):
@@ -415,34 +407,26 @@ def _derivatives(x: Floats, y: Floats) -> tuple[float, float, float, float]:
 
 
 def _from_npz(path: Path) -> dict[str, Any]:
-    # Opened here, because np.load leaves the file of a damaged archive open. What is of no use is
-    # not loaded: it may hold Python objects.
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        return {_plain(n): arrays[n] if _plain(n) in _KNOWN else None for n in arrays.files}
+    # What is of no use is not loaded: it may hold Python objects.
+    arrays = read_archive(path, _FILE, lambda name: _plain(name) in _KNOWN)
+    return {_plain(name): array for name, array in arrays.items()}
 
 
 def _from_table(path: Path) -> dict[str, Any]:
-    # A spreadsheet puts a byte-order mark in front; utf-8-sig takes a file with or without.
-    text = path.read_text(encoding="utf-8-sig")
-    head = text.partition("\n")[0]
-    separator = max(";\t,", key=head.count)
-    lines = csv.reader(text.splitlines(), delimiter=separator)
-    table = [row for row in lines if any(cell.strip() for cell in row)]
-    if len(table) < 2:
-        raise ValueError(f"it has {len(table)} lines, and needs a header and rows")
-    # Where semicolons separate, a comma is a decimal point.
-    swap = (",", ".") if separator != "," else ("", "")
-    rows = [[cell.replace(*swap) if swap[0] else cell for cell in row] for row in table[1:]]
-    names = [_plain(cell) for cell in table[0]]
+    header, *rows = read_table(path, _FILE)
+    names = [_plain(cell) for cell in header]
     return {name: [row[i] if i < len(row) else "" for row in rows] for i, name in enumerate(names)}
 
 
 def _from_json(path: Path) -> dict[str, Any]:
-    text = path.read_text(encoding="utf-8-sig").strip()
-    lines = [line for line in text.splitlines() if line.strip()]
-    rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in lines]
+    text = read_text(path, _FILE).strip()
+    pieces = [text] if text.startswith("[") else text.splitlines()
+    found = [parse_json(piece, str(path), _FILE) for piece in pieces if piece.strip()]
+    rows = found[0] if text.startswith("[") else found
     if not rows or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("it holds no rows of names and numbers: one JSON object for each alpha")
+        raise CurveError(
+            f"{path.name} holds no rows of names and numbers", remedy="one object for each alpha"
+        )
     return {_plain(name): [row.get(name, "") for row in rows] for name in rows[0]}
 
 
@@ -465,14 +449,14 @@ def _numbers(path: Path, cells: Any) -> Floats:
         return np.atleast_1d(as_array(path.name, cells, None))
     try:
         return np.asarray(cells, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         first = 2 if path.suffix in (".csv", ".tsv") else 1
         for line, cell in enumerate(cells, start=first):
             try:
                 float(cell)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise CurveError(
-                    f"{path.name}, line {line}: {str(cell)!r} is not a number",
+                    f"{path.name}, line {line}: {shown(cell)} is not a number",
                     remedy="leave out rows without a measurement",
                 ) from None
         raise

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from steering_strength.proofs_check.bridge.loading import ModelError
 from steering_strength.theory.errors import SteeringSetError, UnknownNameError
+from steering_strength.theory.files import read_json, read_text
 
 if TYPE_CHECKING:
     import torch
@@ -250,30 +250,21 @@ def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
     ------
     UnknownNameError
         Neither a packaged concept nor an existing file.
-    SteeringSetError
-        The file is not valid JSON, or its texts cannot define P, N and contexts.
+    SteeringError
+        The file cannot be read, or its texts cannot define P, N and contexts.
     """
     path: Any = Path(name_or_path)
     if name_or_path in packaged_concepts():
         path = _CONCEPTS / f"{name_or_path}.json"
     elif not path.is_file():
         raise UnknownNameError("concept or concept file", name_or_path, packaged_concepts())
-    try:
-        content = path.read_text(encoding="utf-8")
-        if path.name.endswith(".txt"):
-            lines = tuple(line.strip() for line in content.splitlines() if line.strip())
-            contexts = load_concept("joy").contexts
-            concept = ConceptTexts(path.stem, lines, (), contexts, (path.stem,))
-        else:
-            concept = ConceptTexts.from_mapping(json.loads(content), name_or_path)
-    except json.JSONDecodeError as error:
-        raise SteeringSetError(
-            f"{name_or_path} is not valid JSON: {error}", remedy=_FORMAT
-        ) from error
-    except (UnicodeDecodeError, OSError) as error:
-        raise SteeringSetError(
-            f"{name_or_path} cannot be read as UTF-8 text: {error}", remedy=_FORMAT
-        ) from error
+    if path.name.endswith(".txt"):
+        text = read_text(path)
+        lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+        contexts = load_concept("joy").contexts
+        concept = ConceptTexts(path.stem, lines, (), contexts, (path.stem,))
+    else:
+        concept = ConceptTexts.from_mapping(read_json(path, _FORMAT), name_or_path)
     return replace(concept, words=tuple(words)) if words else concept
 
 

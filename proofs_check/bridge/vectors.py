@@ -34,8 +34,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.bridge.loading import VectorError, require, said_by
+from steering_strength.theory.engine.storage import read_archive
+from steering_strength.theory.engine.validation import SQUARABLE, as_array
 from steering_strength.theory.errors import ShapeError, SteeringError, UnknownNameError
-from steering_strength.theory.files import write_text, write_whole
+from steering_strength.theory.files import opened, parse_json, read_json, write_text, write_whole
 
 Floats = NDArray[np.float64]
 Read = Literal["last", "mean"]
@@ -45,6 +47,7 @@ Apply = Literal["all", "last"]
 # longer than the others, and two sets of texts whose lengths differ by one token would be told
 # apart by little else.
 _RULES = {"read": ("last", "mean"), "apply": ("all", "last")}
+_REMEDY = "it is damaged, no vector, or holds code, which is never run: save tensors"
 _ENDINGS = (".safetensors", ".npz", ".gguf", ".npy", ".pt")
 
 
@@ -75,7 +78,7 @@ class Site:
         if word == "final_norm":
             return FINAL_NORM
         number = word.removeprefix("block_out").strip()
-        if not number.isdigit():
+        if not re.fullmatch(r"[0-9]{1,9}", number):
             raise UnknownNameError("site", text, ["final_norm", "block_out 0", "block_out 15"])
         return cls(int(number))
 
@@ -145,17 +148,10 @@ class SteeringVector:
     norm: float = field(init=False)
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float64)
-        if values.ndim != 1 or not values.size:
-            raise VectorError(
-                f"the vector has shape {values.shape}", remedy="one axis of length d is needed"
-            )
-        if not np.isfinite(values).all():
-            where = int(np.argmin(np.isfinite(values)))
-            raise VectorError(
-                f"the vector is {values[where]} at coordinate {where}",
-                remedy="it was damaged or computed in half precision: make it again",
-            )
+        try:
+            values = as_array("the vector", self.values, finite=VectorError, most=SQUARABLE)
+        except ShapeError as error:
+            raise VectorError(error.problem, remedy=error.remedy) from None
         if not values.any():
             raise VectorError("the vector is zero", remedy="P and N have the same mean state")
         for name, rules in _RULES.items():
@@ -358,32 +354,35 @@ def import_vectors(
     blocks: int | None = None,
 ) -> list[SteeringVector]:
     """Read all vectors of a file or object, one per layer; see `import_vector`."""
-    content, said = source, dict[str, str]()
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if not path.is_file():
-            raise VectorError(f"no file {path}", remedy="check the path of the vector")
-        if path.suffix not in _READERS:
-            raise VectorError(
-                f"the ending {path.suffix!r} is not a known vector format",
-                remedy=f"known: {', '.join(_READERS)}",
-            )
-        try:
-            content, said = _READERS[path.suffix](path)
-        except SteeringError:
-            raise
-        except Exception as error:
-            # zip, JSON, torch, gguf and the file system each raise their own; all mean one thing.
-            raise VectorError(
-                f"cannot read {path}: {said_by(error)}",
-                remedy="it is damaged, no vector, or holds code, which is never run: save tensors",
-            ) from error
-    if model:
-        said["model"] = model
-    if isinstance(content, Mapping) and set(content) == {"vector"} and "site" in said:
-        return [_described(content["vector"], Site.parse(said["site"]), said)]
-    layers = _by_layer(content, None if site is None else _site(site), blocks, _named(source))
-    return [_described(values, place, said) for place, values in layers.items()]
+    try:
+        content, said = source, dict[str, str]()
+        if isinstance(source, str | Path):
+            content, said = _read(Path(source))
+        if model:
+            said["model"] = model
+        if isinstance(content, Mapping) and set(content) == {"vector"} and "site" in said:
+            return [_described(content["vector"], Site.parse(said["site"]), said)]
+        layers = _by_layer(content, None if site is None else _site(site), blocks, _named(source))
+        return [_described(values, place, said) for place, values in layers.items()]
+    except SteeringError:
+        raise
+    except Exception as error:
+        # zip, torch, gguf and what a number is made of each raise their own; all mean one thing.
+        raise VectorError(
+            f"cannot read {_named(source)}: {said_by(error)}",
+            remedy=_REMEDY,
+        ) from error
+
+
+def _read(path: Path) -> tuple[Any, dict[str, str]]:
+    """The content of a file, and what it says about it."""
+    if path.suffix not in _READERS:
+        raise VectorError(
+            f"the ending {path.suffix!r} is not a known vector format",
+            remedy=f"known: {', '.join(_READERS)}",
+        )
+    with opened(path):  # torch and gguf would wait for a pipe
+        return _READERS[path.suffix](path)
 
 
 def _site(where: Site | int | str) -> Site:
@@ -467,14 +466,18 @@ def _array(values: Any) -> NDArray[Any]:
 
 
 def _read_npz(path: Path) -> tuple[Any, dict[str, str]]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        content = {name: arrays[name] for name in arrays.files}
-    said = json.loads(str(content.pop("metadata", "{}")))
+    content = read_archive(path, _REMEDY)
+    said = parse_json(str(content.pop("metadata", "{}")), f"the metadata of {path}", _REMEDY)
     return content, {str(key): str(value) for key, value in said.items()}
 
 
+def _read_npy(path: Path) -> tuple[Any, dict[str, str]]:
+    with opened(path) as stream:
+        return np.load(stream, allow_pickle=False), {}
+
+
 def _read_svec(path: Path) -> tuple[Any, dict[str, str]]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path, _REMEDY)
     layers = {key: np.asarray(value) for key, value in content["directions"].items()}
     return layers, {"model": str(content.get("model_type", "")), "dtype": "json"}
 
@@ -491,7 +494,7 @@ def _read_safetensors(path: Path) -> tuple[Any, dict[str, str]]:
             f"{path} holds a single `W`",
             remedy="that belongs to the input norm of a block, which is not a site here",
         )
-    config = json.loads(said.pop("cfg", "{}"))
+    config = parse_json(said.pop("cfg", "{}"), f"cfg of {path}", _REMEDY)
     return content, {**said, **({"model": str(config["model"])} if "model" in config else {})}
 
 
@@ -532,7 +535,7 @@ _READERS = {
     ".safetensors": _read_safetensors,
     ".npz": _read_npz,
     ".gguf": _read_gguf,
-    ".npy": lambda path: (np.load(path, allow_pickle=False), dict[str, str]()),
+    ".npy": _read_npy,
     ".pt": _read_pt,
     ".pth": _read_pt,
     ".bin": _read_pt,

@@ -16,7 +16,7 @@ from steering_strength.theory.advice.estimated import Texts, of_window, shared
 from steering_strength.theory.advice.population import PopulationAdvice, advise_population
 from steering_strength.theory.advice.window import Namer, numbered
 from steering_strength.theory.engine import Allocation, TiltedPopulation, allocation
-from steering_strength.theory.engine.validation import as_level, as_number, as_weights
+from steering_strength.theory.engine.validation import as_flag, as_level, as_number, as_weights
 from steering_strength.theory.errors import BudgetError, ShapeError
 
 
@@ -129,14 +129,14 @@ def advise(
         sign=sign,
         plateau=plateau,
     )
+    if as_flag("allocate", allocate) and len(curves) == 1:
+        raise ShapeError("allocate=True for one context", remedy="give several, in a list")
     share = 1.0 if as_number(quantile) == 1.0 else as_level(quantile, "quantile")
     if isinstance(source, TiltedPopulation) and weights is None:
         weights = source.weights
     elif curves[0] is source:
         if weights is not None:
             raise ShapeError("weights for one context", remedy="leave them out")
-        if allocate:
-            raise ShapeError("allocate=True for one context", remedy="give several, in a list")
         single = advise_contexts(curves, demand, name)[0]
         if texts is None:
             return single
@@ -162,8 +162,6 @@ def _allocated(
             f"allocate=True without {missing}",
             remedy="give the wanted tokens and cross_entropy, nats on average over the contexts",
         )
-    if len(curves) == 1:
-        raise ShapeError("allocate=True for one context", remedy="give several, in a list")
     return allocation.allocate(
         cast("TiltedPopulation", shared(curves, weights, "allocate=True")),
         demand.target,

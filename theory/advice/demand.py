@@ -9,8 +9,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
-from steering_strength.theory.errors import BudgetError, ShapeError, UnknownNameError
+from steering_strength.theory.engine.validation import (
+    as_budget,
+    as_choice,
+    as_level,
+    as_sign,
+    as_tokens,
+)
+from steering_strength.theory.errors import BudgetError, ShapeError
 
 BeforePeak = Literal["no", "rising", "any"]
 BEFORE_PEAK: tuple[BeforePeak, ...] = ("no", "rising", "any")
@@ -67,8 +73,7 @@ class Demand:
         the vocabulary, or outside of it; AlphaError or UnknownNameError for another sign or another
         rule about peaks.
         """
-        if before_peak not in BEFORE_PEAK:
-            raise UnknownNameError("rule before_peak", str(before_peak), BEFORE_PEAK)
+        as_choice("rule before_peak", before_peak, BEFORE_PEAK)
         target = None if tokens is None else as_tokens(tokens, size, single=True)
         if target is not None:
             target.flags.writeable = False

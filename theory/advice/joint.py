@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.inverse import Root, bisect, never, outwards
 from steering_strength.theory.engine.validation import (
+    SQUARABLE,
     as_array,
     as_budget,
     as_index,
@@ -77,6 +78,8 @@ class JointFamily:
     log_p: Floats
     log_odds: Floats
     covariance: Floats = field(init=False)
+    _scale: float = field(init=False, repr=False)
+    _shape: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         table = as_array("log_odds", self.log_odds, 2)
@@ -85,8 +88,11 @@ class JointFamily:
         kept = p > 0.0
         weight = p[kept] / p[kept].sum()
         centred = table[:, kept] - (table[:, kept] @ weight)[:, None]
-        covariance = (centred * weight) @ centred.T
-        freeze(self, log_p=families[0].log_p, log_odds=table, covariance=covariance)
+        # Of M / scale, which neither overflows nor underflows as a whole.
+        scale = float(np.abs(centred).max()) or 1.0
+        shape = (centred / scale * weight) @ (centred / scale).T
+        freeze(self, log_p=families[0].log_p, log_odds=table, covariance=scale * scale * shape)
+        freeze(self, _scale=scale, _shape=shape)
 
     @property
     def vectors(self) -> int:
@@ -116,8 +122,9 @@ class JointFamily:
         a = self._strengths(strengths, "strengths", zero=True)
         alone = [self.cross_entropy_increase(np.where(np.arange(a.size) == i, a, 0.0))
                  for i in range(a.size)]  # fmt: skip
-        cross = 0.5 * (a @ self.covariance @ a - np.square(a) @ np.diag(self.covariance))
-        return self.cross_entropy_increase(a) - math.fsum(alone), float(cross)
+        together, b = self.cross_entropy_increase(a), self._scale * a
+        cross = 0.5 * (b @ self._shape @ b - (b * np.diag(self._shape)) @ b)
+        return together - math.fsum(alone), float(cross)
 
     def ellipse(self, budget: float) -> BudgetEllipse:
         """Return the ellipse of strengths that spend `budget` nats to second order.
@@ -125,22 +132,22 @@ class JointFamily:
         Raises BudgetError for a negative or NaN budget.
         """
         nats = as_budget(budget)
-        values, rows = np.linalg.eigh(self.covariance)
+        values, rows = np.linalg.eigh(self._shape)
         # eigh leaves rounding of the size of the largest eigenvalue where a combination is inert.
         floor = values[-1] * values.size * np.finfo(np.float64).eps
-        with np.errstate(divide="ignore"):
-            lengths = np.where(
-                values > floor, np.sqrt(2.0 * nats / np.maximum(values, floor)), np.inf
-            )
+        kept = values > floor
+        with np.errstate(over="ignore"):
+            lengths = math.sqrt(2.0) * math.sqrt(nats) / np.sqrt(np.where(kept, values, 1.0))
+            lengths = np.where(kept, lengths / self._scale, np.inf)
         axes = rows.T
         axes *= np.where(axes[:, :1] < 0.0, -1.0, 1.0)
         tilt = math.nan
         if values.size == 2:
             tilt = math.degrees(math.atan2(axes[0, 1], axes[0, 0]))
             tilt = 90.0 if tilt == -90.0 else tilt
-        sd = np.sqrt(np.diag(self.covariance))
+        sd = np.sqrt(np.diag(self._shape))
         with np.errstate(divide="ignore", invalid="ignore"):
-            correlation = self.covariance / np.outer(sd, sd)
+            correlation = self._shape / np.outer(sd, sd)
         return BudgetEllipse(nats, lengths, axes, tilt, correlation)
 
     def remaining(self, strengths: ArrayLike, vector: int, budget: float, sign: int) -> Root:
@@ -165,13 +172,13 @@ class JointFamily:
         unit[vector] = side
 
         def reached(step: float) -> bool:
-            return self.cross_entropy_increase(a + step * unit) > nats
+            return float(self._at(a + step * unit).cross_entropy_increase(1.0)) > nats
 
         values = self.log_odds[vector][self.log_p > -np.inf]
         spread = float(np.ptp(values))
         if spread <= 4.0 * np.finfo(np.float64).eps * float(np.abs(values).max()):
             return never(side, "M is constant: steering moves nothing")
-        bracket = outwards(reached, 1.0 / spread)
+        bracket = outwards(reached, 1.0 / max(spread, 1e-290))
         if bracket is None:
             return never(side, "|alpha| would exceed 1e+300")
         return Root.between(side, *bisect(reached, *bracket), inner=True)
@@ -187,7 +194,11 @@ class JointFamily:
         target = as_tokens(tokens, self.log_p.size, single=True)
         families = [TiltedFamily(self.log_p, row) for row in self.log_odds]
         gradient = np.array([float(f.concept_slope(target, 0.0)) for f in families])
-        mix = np.linalg.pinv(self.covariance, hermitian=True) @ gradient
+        # Only the direction counts: both are brought to the size of 1, and nothing overflows.
+        sizes = float(np.abs(gradient).max()), float(np.abs(self._shape).max())
+        mix = np.zeros(gradient.size)
+        if all(sizes):
+            mix = np.linalg.pinv(self._shape / sizes[1], hermitian=True) @ (gradient / sizes[0])
         top = float(np.abs(mix).max())
         if not top > 0.0:
             raise BudgetError(
@@ -202,7 +213,7 @@ class JointFamily:
             return TiltedFamily(self.log_p, strengths @ self.log_odds)
 
     def _strengths(self, values: ArrayLike, name: str, *, zero: bool = False) -> Floats:
-        a = as_array(name, values, finite=AlphaError)
+        a = as_array(name, values, finite=AlphaError, most=SQUARABLE)
         if a.size != self.vectors:
             raise ShapeError(
                 f"{name} has shape {a.shape}",

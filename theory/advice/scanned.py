@@ -22,6 +22,7 @@ from steering_strength.theory.engine.inverse import Root, bisect, never
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.engine.validation import (
+    SQUARABLE,
     as_alpha,
     as_array,
     as_budget,
@@ -74,7 +75,7 @@ class ScannedCurve:
         self.log_p: Floats = as_log_probabilities(
             as_array("log_probability([0])", log_probability(np.zeros(1)), 2)[0]
         )
-        self.log_odds: Floats = as_array("log_odds", log_odds, finite=ShapeError)
+        self.log_odds: Floats = as_array("log_odds", log_odds, finite=ShapeError, most=SQUARABLE)
         self._limits = {side: as_log_probabilities(limits[side]) for side in (1, -1)}
         for name, array in (
             ("log_odds", self.log_odds),
@@ -230,8 +231,10 @@ class ScannedCurve:
         """The grid of one side."""
         if side not in self._grids:
             centred = self.log_odds - self._p @ self.log_odds
-            sd = math.sqrt(float(self._p @ centred**2))
-            unit = 1.0 / sd if sd > 0.0 else 1.0
+            size = float(np.abs(centred).max())
+            sd = size * math.sqrt(float(self._p @ (centred / size) ** 2)) if size > 0.0 else 0.0
+            # Sixty doublings stay finite.
+            unit = min(1.0 / sd, 1e280) if sd > 0.0 else 1.0
             goal, far = np.exp(self._limits[side]), unit
             for _ in range(60):
                 row = np.exp(self._evaluate(np.array([side * far]))[0])

@@ -254,7 +254,8 @@ class _Problem:
             if not table.open_ended():
                 break
             end *= growth
-            growth = growth**2 if end > 1e3 * max(roots) else growth  # 20 tables to 1e300 at most
+            if end > 1e3 * max(roots):  # 20 tables to 1e300 at most
+                growth = min(growth, 1e50) ** 2
         else:
             raise BudgetError(
                 f"budget is {self.goal:.6g} nats: |alpha| would exceed {_LARGEST:g}",
@@ -309,12 +310,13 @@ class _Problem:
 
         high = 1.0
         while excess(high) < 0.0 and high < _LARGEST:
-            high *= 2.0
-        if high >= _LARGEST:
-            return self.point(alpha)
+            high *= 8.0
+        while excess(high / 8.0) >= 0.0 and high > 1e-300:
+            high /= 8.0
+        if not 1e-300 < high < _LARGEST:
+            return self.point(alpha if high > 1.0 else 0.0 * alpha)
         # The price is at most quadratic in t: the root is good to 1e-11 of the budget.
-        # In [0, 1] it may be as small as the smallest float: a thousand halvings.
-        root = brentq(excess, 0.0, high, xtol=1e-300, rtol=4e-12, maxiter=5000)
+        root = brentq(excess, high / 8.0, high, xtol=1e-300, rtol=4e-12)
         return self.point(float(root) * alpha)
 
     def polished(self, table: _Table, start: Floats, *, spend: bool = True) -> _Point | None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,7 +32,9 @@ from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.sums import blocks
 from steering_strength.theory.engine.validation import (
+    SQUARABLE,
     as_alpha,
+    as_choice,
     as_integer,
     as_level,
     as_tokens,
@@ -54,6 +56,8 @@ Goal = Literal["cross_entropy", "reverse_kl", "level", "peak"]
 _BLOCK = 1 << 22
 # M of the texts and of the source may differ by this share of its range: models in bfloat16 do.
 _SAME = 0.01
+# A smaller standard error than this share of today's would take 1e18 times the texts.
+_FINEST = 1e-9
 # Below it a slope has lost digits to underflow.
 _LEAST = 1e-290
 
@@ -88,8 +92,14 @@ class Estimate:
     @property
     def variances(self) -> tuple[float, float]:
         """What P and N contribute to the variance of alpha over other texts: sums of squares."""
+        p, n = self._errors
+        return p * p, n * n
+
+    @property
+    def _errors(self) -> tuple[float, float]:
+        """Their roots, which do not overflow where the squares do."""
         p, n = (
-            side.size / (side.size - 1.0) * float(side @ side)
+            math.sqrt(side.size / (side.size - 1.0)) * math.hypot(*side.tolist())
             for side in (self.positive, self.negative)
         )
         return p, n
@@ -97,13 +107,13 @@ class Estimate:
     @property
     def standard_error(self) -> float:
         """The standard deviation of alpha over other texts, as many: the law `standard-error`."""
-        return math.sqrt(sum(self.variances))
+        return math.hypot(*self._errors)
 
     @property
     def positive_share(self) -> float:
         """The share of P in that variance; nan if there is none."""
-        p, n = self.variances
-        return p / (p + n) if p + n > 0.0 else math.nan
+        total = self.standard_error
+        return (self._errors[0] / total) ** 2 if total > 0.0 else math.nan
 
     @property
     def unlimited(self) -> float:
@@ -119,7 +129,7 @@ class Estimate:
         """
         reach = float(ndtri(0.5 + 0.5 * as_level(confidence, "confidence")))
         centre = abs(1.0 / self.alpha) - math.copysign(1.0, self.alpha) * self.inverse_bias
-        half = reach * self.standard_error / self.alpha**2
+        half = reach * (self.standard_error / abs(self.alpha)) / abs(self.alpha)
         ends = (self._turned(math.copysign(centre + s * half, self.alpha)) if centre + s * half > 0
                 else math.copysign(math.inf, self.alpha) for s in (1, -1))  # fmt: skip
         low, high = sorted(ends)
@@ -130,13 +140,15 @@ class Estimate:
 
         The best division is in proportion to the standard deviations of the two sides.
 
-        Raises BudgetError unless 0 < factor < 1.
+        Raises BudgetError unless 1e-9 <= factor < 1.
         """
-        goal = as_level(factor, "factor") ** 2 * sum(self.variances)
+        share, total = as_level(factor, "factor"), self.standard_error
+        if share < _FINEST:
+            raise BudgetError(f"factor is {share:g}", remedy=f"give a number from {_FINEST:g} to 1")
         have = np.array([self.positive.size, self.negative.size], dtype=np.float64)
-        each = np.array(self.variances) * have
-        if goal == 0.0:
+        if total == 0.0:
             return int(have[0]), int(have[1])
+        goal, each = share**2, np.square(np.array(self._errors) / total) * have
         wanted = np.sqrt(each) * np.sqrt(each).sum() / goal
         for side in (0, 1):
             if wanted[side] < have[side]:  # keep the texts there are: the other side does the rest
@@ -274,7 +286,7 @@ class _Goal:
         gradient = (pi @ gradients)[support]
         centre = float(pi @ [float(family.mean(at)) for family in families])
         self.log_odds = odds = source.log_odds[support] - centre
-        if not abs(at) * float(np.max(np.abs(odds), initial=0.0)) <= 1e150:
+        if not abs(at) * float(np.max(np.abs(odds), initial=0.0)) <= SQUARABLE:
             raise AlphaError(
                 f"alpha M is beyond 1e150 at alpha = {at:.6g}", remedy="give a smaller alpha"
             )
@@ -332,12 +344,9 @@ def _contexts(source: TiltedFamily | TiltedPopulation) -> tuple[list[TiltedFamil
 
 def _mask(size: int, goal: Goal, tokens: ArrayLike | None, contexts: int) -> NDArray[np.bool_]:
     """What the goal is about; no token where it is about all of them."""
+    as_choice("goal", goal, get_args(Goal))
     if goal in ("cross_entropy", "reverse_kl"):
         return np.zeros(size, dtype=np.bool_)
-    if goal not in ("level", "peak"):
-        raise BudgetError(
-            f"goal is {shown(goal)}", remedy='use "cross_entropy", "reverse_kl", "level" or "peak"'
-        )
     if tokens is None:
         raise ShapeError(f"no tokens for the goal {goal!r}", remedy="say which tokens it is about")
     mask = as_tokens(tokens, size, single=True)
@@ -375,7 +384,7 @@ def _rows(table: Floats, support: NDArray[np.intp]) -> Iterator[tuple[slice, Flo
 def _mean(name: str, table: Floats, support: NDArray[np.intp]) -> Floats:
     total = np.zeros(support.size)
     for rows, block in _rows(table, support):
-        finite = np.abs(block) <= 1e150
+        finite = np.abs(block) <= SQUARABLE
         if not finite.all():
             i, z = (int(k) for k in np.argwhere(~finite)[0])
             raise ProbabilityError(

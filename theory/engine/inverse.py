@@ -103,7 +103,7 @@ def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
     upper = (budget - measure.log_share(sign)) / sigma if sigma > 0.0 else math.inf
     if not upper < _LARGEST:
         return never(sign, f"|alpha| would exceed {_LARGEST:g}")
-    lower = max(budget / sigma, math.sqrt(8.0 * budget) / (measure.high - measure.low))
+    lower = max(budget / sigma, math.sqrt(8.0) * math.sqrt(budget) / (measure.high - measure.low))
 
     def reached(strength: float) -> bool:
         return bool(cross_entropy_increase(measure, np.array([sign * strength]))[0] >= budget)

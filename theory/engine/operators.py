@@ -25,6 +25,7 @@ from steering_strength.theory.engine.validation import (
     as_alpha,
     as_array,
     as_direction,
+    as_flag,
     as_index,
     as_log_odds,
     as_log_probabilities,
@@ -179,6 +180,7 @@ class Clamp(Operator):
         u, encoder = as_direction("u", self.u), as_direction("encoder", self.encoder)
         _same_width(u=u, encoder=encoder)
         value, bias = _number("value", self.value), _number("bias", self.bias)
+        as_flag("rectified", self.rectified)
         freeze(self, u=u, encoder=encoder, value=value, bias=bias)
 
     def reading(self, H: ArrayLike) -> Floats:

@@ -7,6 +7,7 @@ digits are passed on to the single-context functions, so the accuracy is theirs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from steering_strength.theory.engine.sums import blocks
 from steering_strength.theory.engine.validation import (
     as_alpha,
     as_budget,
+    as_flag,
     as_index,
     as_log_odds,
     as_sign,
@@ -273,7 +275,7 @@ class TiltedPopulation:
             return never(side, "M is constant wherever p > 0: steering moves nothing")
         # From alpha^2 R^2 / 8 >= Delta CE on.
         spread = float(np.ptp(self.log_odds[np.isfinite(self.log_odds)]))
-        return crossing(reached, 0.999 * np.sqrt(8.0 * goal) / spread, side)
+        return crossing(reached, 0.999 * math.sqrt(8.0) * math.sqrt(goal) / spread, side)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_(j,C)(alpha), shape (A, m): Thm 3.6; +-inf as in `TiltedFamily`."""
@@ -294,7 +296,7 @@ class TiltedPopulation:
         """
         mask = as_tokens(tokens, self.shape[1], single=True)
         strengths, scalar = as_alpha(alpha)
-        if paired and strengths.size != self.shape[0]:
+        if as_flag("paired", paired) and strengths.size != self.shape[0]:
             raise ShapeError(
                 f"alpha has {strengths.size} entries for {self.shape[0]} contexts",
                 remedy="give one strength per context",

@@ -26,9 +26,11 @@ from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.population import TiltedPopulation, crossing
 from steering_strength.theory.engine.validation import (
+    SQUARABLE,
     as_alpha,
     as_array,
     as_budget,
+    as_choice,
     as_integer,
     as_level,
     as_sign,
@@ -36,7 +38,7 @@ from steering_strength.theory.engine.validation import (
     freeze,
     plain_array,
 )
-from steering_strength.theory.errors import AlphaError, ShapeError, UnknownNameError
+from steering_strength.theory.errors import AlphaError, ShapeError
 
 Floats = NDArray[np.float64]
 Direction = Literal["forward", "reverse"]
@@ -175,9 +177,7 @@ class SampledTexts:
 
     def token_costs(self, alpha: ArrayLike, direction: Direction = "forward") -> Floats:
         """Return KL(p_t || p_(t,alpha)) at every position, shape (A, n); "reverse", the other."""
-        if direction not in _PRICES:
-            raise UnknownNameError("direction", str(direction), _PRICES)
-        return self._each(_PRICES[direction], alpha)
+        return self._each(_PRICES[as_choice("direction", direction, _PRICES)], alpha)
 
     def per_token(
         self,
@@ -236,6 +236,7 @@ class SampledTexts:
         Raises BudgetError for the budget or percentile, AlphaError for the sign.
         """
         goal, side = as_budget(budget), as_sign(sign)
+        as_choice("direction", direction, _PRICES)
         if percentile is not None:
             as_level(percentile, "percentile")
         if goal == 0.0:
@@ -254,7 +255,7 @@ class SampledTexts:
 
         # alpha^2 R^2 / 8 bounds either divergence of a token (`ce-radius`).
         parts = _PARTS[isinstance(self._rows, TiltedPopulation)]
-        low = 0.999 * math.sqrt(8.0 * goal) / float(spread.max())
+        low = 0.999 * math.sqrt(8.0) * math.sqrt(goal) / float(spread.max())
         return crossing(reached, low, side, _WIDTH, parts)
 
     # -- what the texts would be ---------------------------------------------------------
@@ -262,8 +263,8 @@ class SampledTexts:
     def log_weights(self, alpha: ArrayLike) -> Floats:
         """Return log P_alpha(x) / P_0(x) of each text, shape (A, N): `sequence-ratio`."""
         strengths, scalar = as_alpha(alpha)
-        gain = np.multiply.outer(strengths, self._sum(self._surplus))
-        result: Floats = gain - self._sum(self.token_costs(strengths))
+        costs = self._sum(self.token_costs(strengths))  # first: it refuses what overflows
+        result: Floats = np.multiply.outer(strengths, self._sum(self._surplus)) - costs
         return result[0] if scalar else result
 
     def expectation(self, judged: ArrayLike, alpha: ArrayLike) -> tuple[Floats, Floats]:
@@ -325,7 +326,7 @@ class SampledTexts:
     def _each(self, quantity: str, alpha: ArrayLike) -> Floats:
         """A method of the family of every position, shape (A, n); AlphaError where it overflows."""
         largest = float(np.max(np.abs(as_alpha(alpha)[0]), initial=0.0))
-        if largest * self._largest > 1e150:
+        if largest * self._largest > SQUARABLE:
             raise AlphaError(
                 f"|alpha M| is up to {largest * self._largest:.3g}; at most 1e150, so that its "
                 "square is finite",
@@ -346,11 +347,11 @@ class SampledTexts:
         return np.asarray(np.exp(weights - log_sum_exp(weights)[..., None]))
 
     def _judged(self, judged: ArrayLike) -> Floats:
-        values = as_array("judged", judged, finite=ShapeError)
-        if values.size != self.count or np.abs(values).max() > 1e150:
+        values = as_array("judged", judged, finite=ShapeError, most=SQUARABLE)
+        if values.size != self.count:
             raise ShapeError(
-                f"judged has shape {values.shape} and entries up to {np.abs(values).max():.3g}",
-                remedy=f"give one number per text, ({self.count},), at most 1e150",
+                f"judged has shape {values.shape}",
+                remedy=f"give one number per text, ({self.count},)",
             )
         return values
 
@@ -365,7 +366,9 @@ class SampledTexts:
         if self.count == 1:
             return mean, np.full_like(mean, np.inf)
         residual = share * (values - mean[..., None])
-        return mean, np.sqrt((residual**2).sum(axis=-1) * self.count / (self.count - 1.0))
+        size = np.abs(residual).max(axis=-1, keepdims=True)  # squares overflow before sums do
+        length = np.linalg.norm(residual / np.where(size > 0.0, size, 1.0), axis=-1)
+        return mean, size[..., 0] * length * math.sqrt(self.count / (self.count - 1.0))
 
 
 def _integers(name: str, values: ArrayLike, count: int, size: int) -> NDArray[np.int64]:

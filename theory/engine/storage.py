@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -90,16 +90,21 @@ def read_npz(
     return {key: arrays[key] for key in (*keys, *optional) if key in arrays}
 
 
-def read_archive(path: str | os.PathLike[str], remedy: str) -> dict[str, NDArray[Any]]:
+def read_archive(
+    path: str | os.PathLike[str], remedy: str, wanted: Callable[[str], bool] = lambda _: True
+) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz file, whoever wrote it; `remedy` is for a file that is none.
 
-    Raises SteeringError: the file cannot be read, or is no archive of plain arrays.
+    Of those not `wanted` only the names are read: they stand for empty arrays. Raises
+    SteeringError: the file cannot be read, or is no archive of plain arrays.
     """
-    with opened(path) as stream:
+    with opened(path, remedy) as stream:
         try:
             with np.load(stream, allow_pickle=False) as archive:
                 require_memory(f"the arrays of {path}", _size(archive) // 8)
-                arrays = {name: archive[name] for name in archive.files}
+                arrays = {
+                    name: archive[name] if wanted(name) else np.empty(0) for name in archive.files
+                }
         except (SteeringError, OSError):
             raise
         except Exception:  # headers are parsed, members unpacked: anything may be wrong with them

@@ -17,8 +17,10 @@ from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.measure import normalised, table_rows
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.validation import (
+    SQUARABLE,
     as_alpha,
     as_array,
+    as_choice,
     as_log_odds,
     as_log_probabilities,
     as_number,
@@ -32,7 +34,6 @@ from steering_strength.theory.errors import (
     AlphaError,
     ProbabilityError,
     ShapeError,
-    UnknownNameError,
     shown,
 )
 
@@ -70,8 +71,7 @@ class NormedSteering:
     _bias: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.kind not in ("rms", "layer"):
-            raise UnknownNameError("norm", str(self.kind), ["rms", "layer"])
+        as_choice("norm", self.kind, ("rms", "layer"))
         h = as_array("h", self.h, finite=ShapeError)
         vectors = as_vectors(
             "use one width d for all",
@@ -242,7 +242,8 @@ class LastBlock:
     def __post_init__(self) -> None:
         a = as_array("a", self.a, finite=ShapeError)
         offset = np.zeros_like(a) if self.offset is None else self.offset
-        vectors = as_vectors("give one number per token, shape (V,)", a=a, b=self.b, offset=offset)
+        remedy = "give one number per token, shape (V,)"
+        vectors = as_vectors(remedy, most=SQUARABLE, a=a, b=self.b, offset=offset)
         freeze(self, a=vectors["a"], b=vectors["b"], _offset=vectors["offset"])
         if self.offset is not None:
             freeze(self, offset=self._offset)
@@ -272,7 +273,7 @@ class LastBlock:
         unit = strengths / size
         root = self._root(unit, size)
         numerator = self.a / size[:, None] + np.multiply.outer(unit, self.b)
-        values: Floats = numerator / root[:, None] + self._offset
+        values = _no_overflow("the logits", numerator / root[:, None] + self._offset)
         return values[0] if scalar else values
 
     def _root(self, unit: Floats, size: Floats) -> Floats:
@@ -301,9 +302,9 @@ class LastBlock:
         size = np.maximum(np.abs(strengths), 1.0)
         unit = strengths / size
         root = self._root(unit, size)
-        rise = np.multiply.outer(self.B * unit + self.C / size, self.b)
-        fall = np.multiply.outer(self.A * unit + self.B / size, self.a)
-        values: Floats = (rise - fall) / (root * size)[:, None] / (root * root * size)[:, None]
+        rise = np.multiply.outer((self.B * unit + self.C / size) / root / root / size, self.b)
+        fall = np.multiply.outer((self.A * unit + self.B / size) / root / root / size, self.a)
+        values = _no_overflow("the slopes", (rise - fall) / (root * size)[:, None])
         return values[0] if scalar else values
 
     def stationary(self) -> Floats:
@@ -311,19 +312,30 @@ class LastBlock:
 
         (a B - b C) / (b B - a A): each logit turns at most once.
         """
-        steepness = self.b * self.B - self.a * self.A
+        largest = max(self.A, abs(self.B), self.C) or 1.0
+        A, B, C = self.A / largest, self.B / largest, self.C / largest
+        steepness = self.b * B - self.a * A
         with np.errstate(divide="ignore", invalid="ignore"):
-            alpha = (self.a * self.B - self.b * self.C) / steepness
+            alpha = (self.a * B - self.b * C) / steepness
         return np.where(steepness != 0.0, alpha, np.nan)
 
     def limit(self, sign: int) -> Floats:
         """Return log p_alpha as alpha -> sign * inf, shape (V,): the plateau of Prop. 4.1."""
         side = as_sign(sign)
         if self.A > 0.0:
-            logits = side * self.b / np.sqrt(self.A) + self._offset
+            with np.errstate(over="ignore"):
+                logits = side * self.b / np.sqrt(self.A) + self._offset
+            _no_overflow("the logits", logits)
         else:
             logits = self.logits(0.0)
         return np.asarray(logits - log_sum_exp(logits))
+
+
+def _no_overflow(what: str, values: Floats) -> Floats:
+    """Return the values, all of them finite (AlphaError)."""
+    if not np.isfinite(values).all():
+        raise AlphaError(f"{what} overflow float64", remedy="rescale the unembedding or v")
+    return values
 
 
 def readout_family(logits: ArrayLike, positive: ArrayLike, negative: ArrayLike) -> TiltedFamily:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from numbers import Real
 from types import MappingProxyType
@@ -26,10 +26,14 @@ from steering_strength.theory.errors import (
     ProbabilityError,
     ShapeError,
     SteeringError,
+    UnknownNameError,
     shown,
 )
 
 Floats = NDArray[np.float64]
+
+SQUARABLE = 1e150
+"""Of M, alpha M and states: a product of two larger ones overflows."""
 
 
 def plain_array(name: str, values: ArrayLike) -> NDArray[Any]:
@@ -59,11 +63,18 @@ def plain_array(name: str, values: ArrayLike) -> NDArray[Any]:
         ) from None
     if array.dtype.kind not in "fiub":
         raise ShapeError(f"{name} holds {array.dtype} entries", remedy="give real numbers")
+    if not isinstance(array, np.memmap):
+        require_memory(name, array.size)
     return array
 
 
 def as_array(
-    name: str, values: ArrayLike, axes: int | None = 1, *, finite: type[SteeringError] | None = None
+    name: str,
+    values: ArrayLike,
+    axes: int | None = 1,
+    *,
+    finite: type[SteeringError] | None = None,
+    most: float = math.inf,
 ) -> Floats:
     """Return a float64 copy of a non-empty array of real numbers with so many axes.
 
@@ -75,7 +86,8 @@ def as_array(
     axes : int or None
         None for any number of them.
     finite : class, optional
-        What to raise for NaN and infinite entries; they are let through by default.
+        What to raise for NaN, infinite entries, and those beyond `most`; they are let through by
+        default.
     """
     given = plain_array(name, values)
     if given.size == 0 or axes not in (None, given.ndim):
@@ -87,14 +99,16 @@ def as_array(
     with np.errstate(over="ignore"):
         array = np.array(given, dtype=np.float64, order="C")
     array += 0.0  # -0.0 becomes 0.0: equal means equal bytes
-    wrong = ~np.isfinite(array)
     if finite is None:
-        wrong &= np.isfinite(given)  # an extended number format holds more
+        wrong = ~np.isfinite(array) & np.isfinite(given)  # an extended number format holds more
+    else:
+        wrong = ~np.isfinite(array) | (np.abs(array) > most)
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise (finite or ShapeError)(
             f"{name}{list(where) if where else ''} is {given[where]}",
-            remedy="only finite numbers are allowed, as float64 holds them",
+            remedy="only finite numbers are allowed, as float64 holds them"
+            + (f", up to {most:g}: rescale" if most < math.inf else ""),
         )
     return array
 
@@ -117,10 +131,15 @@ def as_number(value: Any) -> float:
         return float(array) if array.ndim == 0 else math.nan
 
 
+def _whole(value: Any) -> bool:
+    """Whether `value` is an integer; booleans, floats and NumPy's time spans are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+
+
 def as_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Return an int between `least` and `most`; booleans and floats are refused (ShapeError)."""
     problem = None
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if not _whole(value):
         problem = "is not an integer"
     elif value < least:
         problem = f"is below {least}"
@@ -134,8 +153,7 @@ def as_integer(name: str, value: Any, least: int, most: int | None = None) -> in
 
 def as_index(name: str, value: Any, count: int) -> int:
     """Return an index 0..count-1; negative ones are refused, they hide mistakes (ShapeError)."""
-    good = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not good or not 0 <= value < count:
+    if not _whole(value) or not 0 <= value < count:
         raise ShapeError(
             f"{name} {shown(value)} does not exist", remedy=f"{name}s are numbered 0..{count - 1}"
         )
@@ -227,7 +245,7 @@ def as_log_odds(values: ArrayLike, support: NDArray[np.bool_], name: str = "log_
             else f"{name} has shape {log_odds.shape}, log_p has {support.shape}",
             remedy="give one value of M per token of log_p",
         )
-    bad = ~(np.abs(log_odds) <= 1e150) & support
+    bad = ~(np.abs(log_odds) <= SQUARABLE) & support
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ProbabilityError(
@@ -264,6 +282,20 @@ def as_alpha(values: ArrayLike) -> tuple[Floats, bool]:
     return alpha, given.ndim == 0
 
 
+def as_choice(name: str, value: Any, known: Iterable[str]) -> str:
+    """Return one of the words `known` (UnknownNameError)."""
+    if not isinstance(value, str) or value not in known:
+        raise UnknownNameError(name, value, known)
+    return value
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """Return True or False; what is only true or false in a condition is refused (ShapeError)."""
+    if not isinstance(value, bool | np.bool_):
+        raise ShapeError(f"{name} is {shown(value)}", remedy="give True or False")
+    return bool(value)
+
+
 def as_positive(value: Any, name: str) -> float:
     """Return a positive finite number that scales strengths, like a temperature (AlphaError)."""
     number = as_number(value)
@@ -282,7 +314,7 @@ def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
     Raises ShapeError if it is no vector of finite numbers, 0, or, with `unit`, its length is not 1
     up to 1e-5.
     """
-    vector = _moderate(name, as_array(name, values, finite=ShapeError))
+    vector = as_array(name, values, finite=ShapeError, most=SQUARABLE)
     largest = float(np.abs(vector).max())
     if largest == 0.0:
         raise ShapeError(f"{name} is 0", remedy="give a direction with a length")
@@ -296,17 +328,11 @@ def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
     return vector
 
 
-def _moderate(name: str, array: Floats) -> Floats:
-    """Refuse entries beyond 1e150: a product of two overflows (ShapeError)."""
-    largest = float(np.abs(array).max())
-    if largest > 1e150:
-        raise ShapeError(f"{name} has entries up to {largest:.3g}", remedy="at most 1e150: rescale")
-    return array
-
-
-def as_vectors(remedy: str, **values: ArrayLike) -> dict[str, Floats]:
+def as_vectors(remedy: str, *, most: float = math.inf, **values: ArrayLike) -> dict[str, Floats]:
     """Return finite vectors that must all be as long as the first; raises ShapeError."""
-    vectors = {name: as_array(name, given, finite=ShapeError) for name, given in values.items()}
+    vectors = {
+        name: as_array(name, given, finite=ShapeError, most=most) for name, given in values.items()
+    }
     first, *others = vectors
     for name in others:
         if vectors[name].shape != vectors[first].shape:
@@ -320,9 +346,9 @@ def as_vectors(remedy: str, **values: ArrayLike) -> dict[str, Floats]:
 def as_unembedding(W: ArrayLike, bias: ArrayLike | None, width: int) -> tuple[Floats, Floats]:
     """Return an unembedding of states of that width, (V, d), and its bias, (V,), 0 by default.
 
-    Raises ShapeError if the shapes do not fit, or an entry is NaN or infinite.
+    Raises ShapeError if the shapes do not fit, or an entry is NaN, infinite or beyond 1e150.
     """
-    matrix = as_array("W", W, 2, finite=ShapeError)
+    matrix = as_array("W", W, 2, finite=ShapeError, most=SQUARABLE)
     offset = as_array("bias", np.zeros(len(matrix)) if bias is None else bias, finite=ShapeError)
     if matrix.shape[1] != width or offset.shape != matrix.shape[:1]:
         raise ShapeError(
@@ -337,7 +363,7 @@ def as_states(values: ArrayLike, width: int) -> Floats:
 
     Raises ShapeError if the shape is another one, or an entry is NaN or infinite.
     """
-    states = _moderate("H", as_array("H", values, None, finite=ShapeError))
+    states = as_array("H", values, None, finite=ShapeError, most=SQUARABLE)
     states = states[:, None] if states.ndim == 1 else states
     if states.ndim != 2 or states.shape[0] != width:
         raise ShapeError(

@@ -119,7 +119,7 @@ class ConceptDataset(ArrayRecord):
             token_concept=tokens,
             context_concept=contexts,
             context_weights=weights,
-            description=str(description),
+            description=names("description", (description,), 1)[0],
             token_names=names("token_names", token_names, len(tokens)),
             context_names=names("context_names", context_names, len(contexts)),
             concept_names=names("concept_names", concept_names, concepts),

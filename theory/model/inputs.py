@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.validation import (
     as_array,
+    as_integer,
     as_number,
     plain_array,
 )
-from steering_strength.theory.errors import ProbabilityError, ShapeError, SteeringError, shown
+from steering_strength.theory.errors import ProbabilityError, ShapeError, shown
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -133,20 +135,16 @@ def generator(rng: np.random.Generator | int) -> np.random.Generator:
     """`rng` itself, or a generator seeded with it; an unseeded run could not be repeated."""
     if isinstance(rng, np.random.Generator):
         return rng
-    remedy = "give a seed such as 0, or np.random.default_rng(0)"
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
-        raise SteeringError(f"rng = {shown(rng)} is neither a generator nor a seed", remedy=remedy)
-    return np.random.default_rng(int(rng))
+    return np.random.default_rng(as_integer("rng, a generator or a seed,", rng, 0))
 
 
 def names(name: str, value: Sequence[str], size: int) -> tuple[str, ...]:
     """Display names: none at all, or one for each of `size` things (`ShapeError`)."""
     try:
-        result = tuple(str(item) for item in value)
-    except TypeError:
-        result = (shown(value),)
+        result = tuple(str(item) for item in islice(value, size + 1))
+    except Exception as error:  # what a foreign object's text raises is its own affair
+        raise ShapeError(f"{name} cannot be read ({error})", remedy="give a list of text") from None
     if result and len(result) != size:
-        raise ShapeError(
-            f"{name} has {len(result)} entries for {size}", remedy="give one each, or none"
-        )
+        count = f"more than {size}" if len(result) > size else str(len(result))
+        raise ShapeError(f"{name} has {count} entries for {size}", remedy="give one each, or none")
     return result

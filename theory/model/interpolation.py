@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.engine.validation import as_integer, require_memory
+from steering_strength.theory.engine.validation import as_flag, as_integer, require_memory
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 from steering_strength.theory.model.inputs import FloatArray
 from steering_strength.theory.model.table import distinct_rows
@@ -68,7 +68,7 @@ def factorise(
     W, H = centred_factors(log_p)
     contexts, rank = H.shape[1], H.shape[0]
     # With r = m the row space is all of R^m, and w_0 alone reaches every shift.
-    least = rank + int(free_shifts and rank < contexts)
+    least = rank + int(as_flag("free_shifts", free_shifts) and rank < contexts)
     size = least if dimension is None else as_integer("dimension", dimension, 1)
     if size < least:
         raise ShapeError(
