@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from steering_strength.figures.gallery import FIGURES, Figure, find
+from steering_strength.figures.gallery import FIGURES, Figure
 from steering_strength.figures.store import FORMATS, parse_formats
 from steering_strength.theory.command_line import Parser, finish, named_path, say
 from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
@@ -57,7 +57,7 @@ def _find(name: str) -> Figure:
         raise SteeringError("'all' is no figure", remedy="without a name all of them are drawn")
     if name not in FIGURES:
         raise UnknownNameError("figure", name, [*FIGURES, "explore", "real", "paper"])
-    return find(name)
+    return FIGURES[name]
 
 
 def _refuse_picture(out: Path) -> None:

@@ -8,8 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steering_strength.theory.errors import UnknownNameError
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
@@ -306,11 +304,3 @@ FIGURES: dict[str, Figure] = {
         ),
     )
 }
-
-
-def find(name: str) -> Figure:
-    """The figure of that name; `UnknownNameError` with close matches otherwise."""
-    try:
-        return FIGURES[name]
-    except KeyError:
-        raise UnknownNameError("figure", name, FIGURES) from None

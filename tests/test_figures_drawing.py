@@ -21,7 +21,8 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
 from steering_strength.figures import concept, cross_entropy, dataset, peaks, store, training
-from steering_strength.figures.gallery import FIGURES, find
+from steering_strength.figures.__main__ import _find
+from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.instances import paper_example
 from steering_strength.figures.store import Record, arrays, parse_formats, save_arrays
 from steering_strength.figures.style import (
@@ -302,9 +303,9 @@ def test_signed_writes_a_minus_sign():
 
 
 def test_find_and_parse_formats_name_what_exists():
-    assert find("fig3").name == "fig3"
+    assert _find("fig3").name == "fig3"
     with pytest.raises(UnknownNameError, match=r"unknown figure 'fig33'; did you mean fig3"):
-        find("fig33")
+        _find("fig33")
     assert parse_formats("png, SVG,png") == ("png", "svg")
     with pytest.raises(UnknownNameError, match="unknown picture format 'gif'; known: pdf"):
         parse_formats("png,gif")

@@ -91,7 +91,9 @@ def _context(case: Case, context: int) -> Record:
     radius = family.quadratic_radius(PROMISE)
     found = windows(family, masks[case.target])
     marks = _landmarks(case, shown, peaks, turns, radius)
-    stops = [*(mark.alpha for mark in marks), *_window_ends(found)]
+    # The slider also stops where windows begin and end, so that the price there can be read.
+    ends = np.concatenate((found.budget_alpha.ravel(), found.level_alpha))
+    stops = [*(mark.alpha for mark in marks), *ends[np.isfinite(ends)]]
     base = np.exp(family.log_probability(0.0)[shown])
     return Record(
         name=case.contexts[context],
@@ -136,12 +138,6 @@ def _landmarks(
         ),
         *(Landmark(at, "the quadratic is sure to 10 % up to here") for at in ends),
     )
-
-
-def _window_ends(found: Record) -> list[float]:
-    """The slider stops where windows begin and end, so that the price there can be read."""
-    ends = np.concatenate((found.budget_alpha.ravel(), found.level_alpha))
-    return [float(at) for at in ends[np.isfinite(ends)]]
 
 
 def _shown(
@@ -198,6 +194,7 @@ def view_curves(
     """
     masks = case.masks()
     lower, upper = family.cross_entropy_bounds(alpha)
+    (down, falling), (up, rising) = (family.cross_entropy_asymptote(sign) for sign in (-1, 1))
     average = TiltedPopulation(case.log_p, case.log_odds, case.weights)
     return Record(
         **view._asdict(),
@@ -213,7 +210,7 @@ def view_curves(
         quadratic=family.taylor(2)[-1] * alpha**2,
         lower=lower,
         upper=upper,
-        asymptote=_asymptote(family, alpha),
+        asymptote=np.where(alpha < 0.0, down * -alpha + falling, up * alpha + rising),
     )
 
 
@@ -229,12 +226,6 @@ def _rest(family: TiltedFamily, shown: np.ndarray, alpha: FloatArray) -> FloatAr
     if not others.any():
         return np.zeros(0)
     return np.asarray(expit(family.concept_log_odds(others, alpha)))
-
-
-def _asymptote(family: TiltedFamily, alpha: FloatArray) -> FloatArray:
-    """The line that the cross-entropy approaches, on the side of each alpha."""
-    (down, falling), (up, rising) = (family.cross_entropy_asymptote(sign) for sign in (-1, 1))
-    return np.where(alpha < 0.0, down * -alpha + falling, up * alpha + rising)
 
 
 def grid(low: float, high: float, count: int = _NODES) -> FloatArray:

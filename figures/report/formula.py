@@ -49,7 +49,12 @@ class Typesetter:
         try:
             while True:
                 drawn = [self._row(line) for line in mathtext_lines(source, display=display)]
-                rows = _broken(source) if display and _widest(drawn) > _COLUMN else source
+                rows = (
+                    _broken(source)
+                    if display
+                    and max(map(float, re.findall(r"width:([\d.]+)em", "".join(drawn)))) > _COLUMN
+                    else source
+                )
                 if rows == source:
                     break
                 source = rows
@@ -139,10 +144,6 @@ _SPELLINGS = (
 _TALL = re.compile(r"\\d?frac|\\sum|\\prod|\\int|\\binom|\\lim\b")
 _FUNCTIONS = ("\\log", "\\exp", "\\tanh", "\\sinh", "\\cosh", "\\min", "\\max")
 _BIG = ("\\sum", "\\prod", "\\int", "\\lim")
-
-
-def _widest(drawn: list[str]) -> float:
-    return max(float(width) for row in drawn for width in re.findall(r"width:([\d.]+)em", row))
 
 
 _MARKS = re.compile(r"\\left|\\right|[{}()\[\]]|(?<= )(?:=|\\\w*eq|\\to|[-+<>])(?= )")

@@ -79,6 +79,8 @@ _REAL_CAPTION = (
 
 def report(content: Content) -> str:
     """The whole report; pictures and data are linked as files next to it."""
+    laws = [s.law for s in content.statements if s.law is not None]
+    free = sum(not law["assumptions"] for law in laws)
     parts = [
         f"# {TITLE}",
         _ABOUT,
@@ -91,7 +93,8 @@ def report(content: Content) -> str:
         statements_table(content),
         *_summary_of_readings(content),
         "## What was assumed",
-        _free_of_assumptions(content),
+        f"On data and model: {_count(free, 'statement')} of {len(laws)} need none of the "
+        "assumptions below and hold for any positive probabilities and any log-odds.",
         assumed_table(content, content.assumptions),
         "From analysis: theorems that SymPy does not prove. A step that appeals to one is marked "
         "as assumed.",
@@ -100,10 +103,16 @@ def report(content: Content) -> str:
         "By derivation, on an instance small enough to check by hand; and by search: the checks "
         "had to find a counterexample among random instances and to shrink it. One that they did "
         "not find is marked.",
-        *(_refutation(content, reading) for reading in content.false_readings),
+        *(
+            _section(content, r.anchor, r.id, r.claim, refuted_by(r), reading_body(content, r))
+            for r in content.false_readings
+        ),
     ]
     for family, group in content.families.items():
-        parts += [f"## {family}", *(_section(content, s) for s in group)]
+        parts.append(f"## {family}")
+        for s in group:
+            body = statement_body(content, s)
+            parts.append(_section(content, s.id, s.id, s.title, badges(s), body))
     loose = [FIGURES[name] for name, home in content.homes.items() if not home]
     if loose:
         parts += ["## The model behind the figures", *(figure(content, f) for f in loose)]
@@ -173,20 +182,15 @@ def statements_table(content: Content) -> str:
     for family, group in content.families.items():
         rows.append((f"**{family}**", *("" for _ in head)))
         for s in group:
-            cells = [f"{_link(content, s.id)}<br>{words(content, s.title)}", _derived(s)]
+            steps = "<br>".join(f"**{status}** {n}" for status, n in s.steps.items())
+            derived = "no derivation" if s.law is None else steps
+            cells = [f"{_link(content, s.id)}<br>{words(content, s.title)}", derived]
             cells += [_cell(v for v in s.verdicts if v.method == method) for method, _ in methods]
             if real is not None:
                 cells.append(_cell(v for v in real.verdicts if v.id == s.id))
             cells.append(", ".join(f"[{name}](#figure-{name})" for name in s.figures))
             rows.append(tuple(cells))
     return table((*head, "figure"), rows)
-
-
-def _derived(s: Statement) -> str:
-    """Steps by status; a statement without a derivation says so."""
-    if s.law is None:
-        return "no derivation"
-    return "<br>".join(f"**{status}** {n}" for status, n in s.steps.items())
 
 
 def _cell(verdicts: Iterable[Verdict]) -> str:
@@ -237,23 +241,14 @@ def _cited(content: Content, entry: Mapping[str, Any]) -> str:
     return f"{words(content, entry['reference'])}{formal}"
 
 
-def _free_of_assumptions(content: Content) -> str:
-    laws = [s.law for s in content.statements if s.law is not None]
-    free = _count(sum(not law["assumptions"] for law in laws), "statement")
-    return (
-        f"On data and model: {free} of {len(laws)} need none of the assumptions below and hold for "
-        "any positive probabilities and any log-odds."
-    )
-
-
 # ---- one statement ------------------------------------------------------------------------------
 
 
-def _section(content: Content, s: Statement) -> str:
+def _section(content: Content, place: str, name: str, title: str, below: str, body: str) -> str:
+    """A statement or a false reading: its name and what is known of it, folded over its body."""
     return (
-        f'<details class="statement" id="{s.id}"><summary>\n\n'
-        f"### `{s.id}`: {words(content, s.title)}\n\n{badges(s)}\n\n</summary>\n\n"
-        f"{statement_body(content, s)}\n\n</details>"
+        f'<details class="statement" id="{place}"><summary>\n\n'
+        f"### `{name}`: {words(content, title)}\n\n{below}\n\n</summary>\n\n{body}\n\n</details>"
     )
 
 
@@ -276,7 +271,9 @@ def statement_body(content: Content, s: Statement, *, files: bool = True) -> str
 
     Without `files`, for a page elsewhere, data files are not linked.
     """
-    parts = [_source(s.source)] if s.source else []
+    paper = r"[arXiv:\1](https://arxiv.org/abs/\1)"
+    source = re.sub(r"arXiv:(\d{4}\.\d{5})", paper, plain(s.source))
+    parts = [f"*{source}*"] if source else []
     if s.law is not None:
         shown = s.law.get("claim") or [s.law["statement"]]
         stated = (line for part in shown for line in (_assertion(content, part), _under(part)))
@@ -328,12 +325,6 @@ def _theorem(t: Theorem) -> str:
     return f"{plain(t.words)} {where}.\n\n{_code(shown, 'text')}"
 
 
-def _source(source: str) -> str:
-    """Where the paper has it, with a link to the paper."""
-    linked = re.sub(r"arXiv:(\d{4}\.\d{5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", plain(source))
-    return f"*{linked}*"
-
-
 def _facts(content: Content, law: Mapping[str, Any]) -> str:
     facts = (
         ("False claim" if law["expected"] == "false" else "Paper", law["paper"]),
@@ -368,7 +359,9 @@ def _step(content: Content, step: Mapping[str, Any]) -> str:
     if why := step.get("why"):
         line += f"; {words(content, why)}"
     line += _under(step)
-    return _indent(f"{_assertion(content, step)}\n\n{line}", f"{step['number']}. ")
+    marker = f"{step['number']}. "
+    text = f"{_assertion(content, step)}\n\n{line}"
+    return marker + text.replace("\n", "\n" + " " * len(marker))
 
 
 def _under(part: Mapping[str, Any]) -> str:
@@ -444,14 +437,6 @@ def _counterexample(verdict: Verdict) -> str:
 
 
 # ---- false readings, figures, the real model ----------------------------------------------------
-
-
-def _refutation(content: Content, reading: Reading) -> str:
-    return (
-        f'<details class="statement" id="{reading.anchor}"><summary>\n\n'
-        f"### `{reading.id}`: {words(content, reading.claim)}\n\n{refuted_by(reading)}\n\n"
-        f"</summary>\n\n{reading_body(content, reading)}\n\n</details>"
-    )
 
 
 def refuted_by(reading: Reading) -> str:
@@ -633,7 +618,3 @@ def _code(text: str, language: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _indent(text: str, marker: str) -> str:
-    return marker + text.replace("\n", "\n" + " " * len(marker))

@@ -13,8 +13,7 @@ and says so.
 
 Reading order: `demand` (what is asked), `curve` (of whom), `window` (the shape of the answer),
 `context` (one context), `population` (many), `scanned` (closed forms that are no tilting), `joint`
-(several vectors), `estimated` (how sure, given the texts), `summary` (in words, and in other
-libraries' units).
+(several vectors), `summary` (in words, and in other libraries' units).
 """
 
 from __future__ import annotations

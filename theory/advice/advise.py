@@ -1,7 +1,13 @@
-"""One function for users: `advise`."""
+"""One function for users: `advise`; and how sure its alpha is, given the texts of the vector.
+
+The advised alpha is exact for the vector of these texts. Other texts would give another vector and
+another alpha; how much another, which text is to blame and how many more would help is what
+`theory.engine.estimation` says, here for the end of the window that is advised.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast, overload
@@ -12,12 +18,23 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.advice.context import ContextAdvice, advise_contexts
 from steering_strength.theory.advice.curve import SteeredCurve
 from steering_strength.theory.advice.demand import BeforePeak, Demand
-from steering_strength.theory.advice.estimated import Texts, of_window, shared
 from steering_strength.theory.advice.population import PopulationAdvice, advise_population
-from steering_strength.theory.advice.window import Namer, numbered
-from steering_strength.theory.engine import Allocation, TiltedPopulation, allocation
+from steering_strength.theory.advice.window import Namer, Window, numbered
+from steering_strength.theory.engine import Allocation, TiltedFamily, TiltedPopulation, allocation
+from steering_strength.theory.engine.estimation import Estimate, Goal, estimate
 from steering_strength.theory.engine.validation import as_flag, as_level, as_number, as_weights
 from steering_strength.theory.errors import BudgetError, ShapeError
+
+Texts = tuple[ArrayLike, ArrayLike]
+
+# What the end of a window is a level of.
+_GOALS: dict[str, Goal] = {
+    "cross_entropy": "cross_entropy",
+    "reverse_kl": "reverse_kl",
+    "level": "level",
+    "holds": "level",
+    "peak": "peak",
+}
 
 
 @overload
@@ -141,7 +158,7 @@ def advise(
         if texts is None:
             return single
         peak = None if single.first_peak is None else single.first_peak[0]
-        sure = of_window(shared(curves, None), single.window, demand, texts, peak)
+        sure = _estimated(_together(curves, None), single.window, demand, texts, peak)
         return replace(single, estimate=sure)
     pi = as_weights(weights, len(curves))
     several = advise_population(curves, pi, demand, share, name)
@@ -149,7 +166,7 @@ def advise(
         several = replace(several, allocation=_allocated(curves, pi, demand))
     if texts is None:
         return several
-    sure = of_window(shared(curves, pi), several.average, demand, texts)
+    sure = _estimated(_together(curves, pi), several.average, demand, texts)
     return replace(several, estimate=sure)
 
 
@@ -163,7 +180,7 @@ def _allocated(
             remedy="give the wanted tokens and cross_entropy, nats on average over the contexts",
         )
     return allocation.allocate(
-        cast("TiltedPopulation", shared(curves, weights, "allocate=True")),
+        cast("TiltedPopulation", _together(curves, weights, "allocate=True")),
         demand.target,
         demand.cross_entropy,
     )
@@ -187,3 +204,50 @@ def _curves(source: Any) -> list[SteeredCurve]:
                 remedy="use one vocabulary",
             )
     return curves
+
+
+def _together(
+    curves: Sequence[object], weights: NDArray[np.float64] | None, what: str = "texts"
+) -> TiltedFamily | TiltedPopulation:
+    """Return contexts that share M as one object; raises ShapeError if they are no tilting."""
+    families = [curve for curve in curves if isinstance(curve, TiltedFamily)]
+    if len(families) < len(curves):
+        raise ShapeError(
+            f"{what} for a curve that is no tilting",
+            remedy="leave that out, or steer at the output of the final norm",
+        )
+    if len(families) == 1:
+        return families[0]
+    for j, family in enumerate(families):
+        if not np.array_equal(family.log_odds, families[0].log_odds):
+            raise ShapeError(
+                f"context {j} has another M than context 0",
+                remedy="steer all by one vector",
+            )
+    return TiltedPopulation(np.stack([f.log_p for f in families]), families[0].log_odds, weights)
+
+
+def _estimated(
+    source: TiltedFamily | TiltedPopulation,
+    window: Window | None,
+    demand: Demand,
+    texts: Texts,
+    peak: int | None = None,
+) -> Estimate | None:
+    """Return how sure `window.advised` is; None where no crossing says what it is, as at 0.
+
+    `peak` is the token whose peak may end the window.
+    """
+    if window is None or not math.isfinite(window.advised) or window.advised == 0.0:
+        return None
+    end = window.high if window.advised == window.high.alpha else window.low
+    goal = _GOALS.get(end.demand)
+    if goal is None:
+        return None
+    tokens = demand.target if peak is None or goal != "peak" else np.array([peak])
+    try:
+        return estimate(source, end.alpha, goal, *texts, tokens=tokens)
+    except (
+        BudgetError
+    ):  # F_T only touches the level there: the advice stands, its error has no name
+        return None

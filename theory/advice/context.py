@@ -190,7 +190,10 @@ def _advise(curve: SteeredCurve, demand: Demand, name: Namer) -> ContextAdvice:
     # M that differs in its last bits, or needs an alpha beyond float64, moves nothing.
     spread, sd = float(np.ptp(values)), math.sqrt(float(local.variance(0.0)))
     still = spread <= max(_ULPS * np.finfo(np.float64).eps * float(np.abs(values).max()), _LEAST)
-    unmoved = still and (tilted is not None or _same(curve, sign))
+    unmoved = still
+    if still and tilted is None:  # then whether the limit is where the curve starts
+        moved = np.abs(np.exp(curve.limit(sign)) - np.exp(curve.log_p)).sum()
+        unmoved = bool(moved <= 1e-12)
     slope = math.nan if target is None else float(local.concept_slope(target, 0.0))
     start = _point(curve, demand, 0.0)
     if unmoved:
@@ -287,11 +290,6 @@ def budget_guarantee(family: TiltedFamily, budget: float, monotone: bool | None)
 def _local(curve: SteeredCurve) -> TiltedFamily:
     """The curve itself, or the tilting that agrees with it at alpha = 0 (`local`)."""
     return curve if isinstance(curve, TiltedFamily) else TiltedFamily(curve.log_p, curve.log_odds)
-
-
-def _same(curve: SteeredCurve, sign: int) -> bool:
-    """Whether the limit is where the curve starts."""
-    return bool(np.abs(np.exp(curve.limit(sign)) - np.exp(curve.log_p)).sum() <= 1e-12)
 
 
 def _found(root: Root) -> bool:

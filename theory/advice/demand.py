@@ -75,36 +75,38 @@ class Demand:
         """
         as_choice("rule before_peak", before_peak, BEFORE_PEAK)
         target = None if tokens is None else as_tokens(tokens, size, single=True)
-        if target is not None:
-            target.flags.writeable = False
-        wanted = [
-            name
-            for name, asked in (("level", level is not None), ("before_peak", before_peak != "no"))
-            if asked
-        ]
+        wanted = ["level"] * (level is not None) + ["before_peak"] * (before_peak != "no")
         if target is None and wanted:
             raise ShapeError(
                 f"{' and '.join(wanted)} needs target tokens, none are given",
                 remedy="give tokens: indices or a boolean mask, shape (V,)",
             )
-        if target is not None and target.all():
-            raise ShapeError(
-                f"all {size} tokens are targets, so F_T = 1 at every alpha",
-                remedy="leave at least one token out of the target",
-            )
+        if target is not None:
+            target.flags.writeable = False
+            if target.all():
+                raise ShapeError(
+                    f"all {size} tokens are targets, so F_T = 1 at every alpha",
+                    remedy="leave at least one token out of the target",
+                )
         if not wanted and cross_entropy is None and reverse_kl is None:
             raise BudgetError(
                 "nothing is demanded of alpha",
                 remedy="give cross_entropy or reverse_kl (nats), level (0 to 1), or before_peak",
             )
+        budgets = {"cross_entropy": cross_entropy, "reverse_kl": reverse_kl}
+        nats = {name: None if b is None else as_budget(b, name) for name, b in budgets.items()}
+        for name, budget in nats.items():
+            if budget == math.inf:
+                raise BudgetError(
+                    f"{name} is infinite", remedy="leave it out to spend without a limit"
+                )
         return cls(
-            target,
-            None if level is None else as_level(level),
-            _finite_budget(cross_entropy, "cross_entropy"),
-            _finite_budget(reverse_kl, "reverse_kl"),
-            before_peak,
-            as_sign(sign),
-            None if plateau is None else as_level(plateau, "plateau"),
+            target=target,
+            level=None if level is None else as_level(level),
+            **nats,
+            before_peak=before_peak,
+            sign=as_sign(sign),
+            plateau=None if plateau is None else as_level(plateau, "plateau"),
         )
 
     @property
@@ -118,12 +120,3 @@ class Demand:
         return not (self.cross_entropy is None and self.reverse_kl is None) or (
             self.before_peak != "no"
         )
-
-
-def _finite_budget(budget: Any, name: str) -> float | None:
-    if budget is None:
-        return None
-    value = as_budget(budget, name)
-    if value == math.inf:
-        raise BudgetError(f"{name} is infinite", remedy="leave it out to spend without a limit")
-    return value

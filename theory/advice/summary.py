@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from steering_strength.theory.advice.estimated import estimate_lines
 from steering_strength.theory.advice.window import Point, Window, nats, number
 from steering_strength.theory.engine.validation import as_number
 from steering_strength.theory.errors import BudgetError, shown
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from steering_strength.theory.advice.context import ContextAdvice
     from steering_strength.theory.advice.population import PopulationAdvice
     from steering_strength.theory.engine import Allocation
+    from steering_strength.theory.engine.estimation import Estimate
 
 Name = Callable[[int], str]
 
@@ -77,7 +77,7 @@ def context_summary(
             points.append(("high end", advice.high))
     lines += [f"  {title:<9} {_point(point, name)}" for title, point in points]
     lines += [f"  caution: {caution}" for caution in advice.cautions]
-    lines += estimate_lines(advice.estimate)
+    lines += _estimate_lines(advice.estimate)
     low, high = window.low.alpha, window.high.alpha
     lines.append(
         f"  sd(M) = {number(advice.sd)} nats per unit alpha"
@@ -117,7 +117,7 @@ def population_summary(
                     f"  {title:<9} average {_effect(point)}Delta CE {nats(point.cross_entropy)},"
                     f" reverse KL {number(point.reverse_kl)}"
                 )
-    lines += estimate_lines(advice.estimate)
+    lines += _estimate_lines(advice.estimate)
     lines += _shared_out(advice.allocation)
     lines.append(
         f"one alpha for most: {number(advice.best)} lies in the windows of"
@@ -253,6 +253,25 @@ def _cell(value: float) -> str:
     return f"{'-' if math.isnan(value) else f'{value:.4g}':>9}"
 
 
+def _estimate_lines(found: Estimate | None) -> list[str]:
+    """Two lines: the error and whose it is, then what to do about it."""
+    if found is None:
+        return []
+    sizes = found.positive.size, found.negative.size
+    low, high = found.interval()
+    share, needed = 100.0 * found.positive_share, found.texts_for(0.5)
+    moves = ", ".join(
+        f"{number(move.influence)} from text {move.text} of {move.side}"
+        for move in found.largest(2)
+    )
+    return [
+        f"  alpha = {number(found.alpha)} has a standard error of {number(found.standard_error)}"
+        f" over other {sizes[0]} + {sizes[1]} texts, {share:.3g} % of its square from P; with"
+        f" unlimited texts {number(found.unlimited)}, 95 % from {number(low)} to {number(high)}",
+        f"  {needed[0]} + {needed[1]} texts would halve that error; most of all alpha owes {moves}",
+    ]
+
+
 class Equivalent(NamedTuple):
     """The coefficient that another tool needs for the same push, and what that assumes.
 
@@ -295,27 +314,24 @@ def equivalents(
     push = alpha * as_number(norm)
     largest = "not given" if math.isnan(max_activation) else f"{max_activation:.4g}"
     median = "not known" if math.isnan(residual_norm) else f"{residual_norm:.4g}"
-    return (
-        Equivalent("steering-vectors: multiplier", alpha, "v as it is, same block output"),
-        Equivalent(
-            "repeng, llama.cpp: coefficient",
-            push,
+    rows = (
+        ("steering-vectors: multiplier", alpha, "v as it is, same block output"),
+        (
+            "repeng, llama.cpp: coefficient", push,
             f"v / |v| in the file; if it holds v, {alpha:.4g}",
         ),
-        Equivalent("steering-lite: coeff", push, "an additive method: it scales v to length 1"),
-        Equivalent(
-            "concept-guidance: guidance scale",
-            push,
+        ("steering-lite: coeff", push, "an additive method: it scales v to length 1"),
+        (
+            "concept-guidance: guidance scale", push,
             "v / |v| at the block output; its own vectors belong behind the input norm",
         ),
-        Equivalent(
-            "AxBench: steering factor",
-            push / max_activation,
+        (
+            "AxBench: steering factor", push / max_activation,
             f"v / |v| and the concept's largest activation ({largest})",
         ),
-        Equivalent(
-            "AISteer360: multiple of the norm",
-            push / residual_norm,
+        (
+            "AISteer360: multiple of the norm", push / residual_norm,
             f"v / |v| and the median length of the states ({median})",
         ),
-    )
+    )  # fmt: skip
+    return tuple(Equivalent(*row) for row in rows)

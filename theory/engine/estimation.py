@@ -275,7 +275,12 @@ class _Goal:
                 f"alpha is {shown(alpha)}, and nothing is estimated at 0",
                 remedy="give the one alpha that was found, not 0",
             )
-        families, pi = _contexts(source)
+        families, pi = [], np.ones(1)
+        if isinstance(source, TiltedPopulation):
+            families += [source.family(j) for j in range(source.shape[0])]
+            pi = np.asarray(source.weights)
+        else:
+            families.append(source)
         mask = _mask(source.log_odds.size, goal, tokens, len(families))
         self.alpha = at = float(strengths[0])
         columns = [_derivatives(family, at, goal, mask) for family in families]
@@ -333,13 +338,6 @@ def _derivatives(
         return p, p * u, p * (1.0 + u)
     # A peak of z: f = E_u[u] - u(z), which is 0.
     return p, p * (1.0 + u) - mask, p * (2.0 + u)
-
-
-def _contexts(source: TiltedFamily | TiltedPopulation) -> tuple[list[TiltedFamily], Floats]:
-    if isinstance(source, TiltedPopulation):
-        families = [source.family(j) for j in range(source.shape[0])]
-        return families, np.asarray(source.weights)
-    return [source], np.ones(1)
 
 
 def _mask(size: int, goal: Goal, tokens: ArrayLike | None, contexts: int) -> NDArray[np.bool_]:

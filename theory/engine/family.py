@@ -63,6 +63,10 @@ class TiltedFamily:
     per unit alpha. Every method takes alpha as a scalar or of shape (A,) and returns the alphas
     in front, without that axis for a scalar. Everything is evaluated in log space.
 
+    Every method refuses the same in the same way, and names only what it raises besides: AlphaError
+    for a NaN or infinite alpha (there is `limit`) or another sign than +1 and -1, BudgetError for a
+    negative or NaN budget, or a level or tolerance outside (0, 1), ShapeError for unusable tokens.
+
     A token without support (log p = -inf) keeps probability 0 at every alpha: its increase is 0,
     its peak nan, and its M is ignored, even for the extremes of M. Ties in M are exact, there is
     no tolerance.
@@ -211,8 +215,6 @@ class TiltedFamily:
         """Return log p_alpha(z), shape (A, V): Lemma B.3.
 
         The error is at most 16 eps (1 + max|log p| + |alpha| max|M|).
-
-        Raises AlphaError for a NaN or infinite alpha (see `limit`).
         """
         return self._tokens(tilting.log_probability, alpha, -np.inf)
 
@@ -372,10 +374,7 @@ class TiltedFamily:
         return inverse.peak_root(self._measure, float(self.log_odds[token]), as_sign(sign))
 
     def limit(self, sign: int) -> Floats:
-        """Return the log-probabilities at alpha -> sign * inf, shape (V,): Prop. B.1.
-
-        Raises AlphaError if `sign` is neither +1 nor -1.
-        """
+        """Return the log-probabilities at alpha -> sign * inf, shape (V,): Prop. B.1."""
         return self._spread(concept.limit(self._measure, as_sign(sign)), -np.inf)
 
     def limit_distance(self, alpha: ArrayLike) -> Floats:
@@ -423,10 +422,7 @@ class TiltedFamily:
         return self._scalars(lambda m, a: concept.concept_slope(m, mask, a), alpha)
 
     def concept_limit(self, tokens: ArrayLike, sign: int) -> float:
-        """Return logit F_C as alpha -> sign * inf; +-inf where all, or none, of the limit is in C.
-
-        Raises ShapeError for the tokens, AlphaError for a wrong sign.
-        """
+        """Return logit F_C as alpha -> sign * inf; +-inf where all or none of the limit is in C."""
         mask = as_tokens(tokens, self.size, single=True)[self._support]
         return concept.concept_limit(self._measure, mask, as_sign(sign))
 
@@ -503,8 +499,6 @@ class TiltedFamily:
         """Return where cross_entropy_increase = budget (nats) on the side of `sign`, bracketed.
 
         The root's alpha stays within the budget. Only a constant M never reaches it.
-
-        Raises BudgetError for a negative or NaN budget, AlphaError for a wrong sign.
         """
         return inverse.cross_entropy_root(self._measure, as_budget(budget), as_sign(sign))
 
@@ -512,8 +506,6 @@ class TiltedFamily:
         """Return where reverse_kl = budget (nats) on the side of `sign`, bracketed.
 
         The divergence stays below -log p(argmax M): the record says so where that is not enough.
-
-        Raises BudgetError for a negative or NaN budget, AlphaError for a wrong sign.
         """
         return inverse.reverse_kl_root(self._measure, as_budget(budget), as_sign(sign))
 
@@ -521,9 +513,6 @@ class TiltedFamily:
         """Return the alpha nearest 0 of that sign at which F_C first reaches `level`, bracketed.
 
         0 if F_C(0) >= level. F_C need not be monotone; no earlier crossing is missed.
-
-        Raises BudgetError unless 0 < level < 1, AlphaError for a wrong sign, ShapeError for the
-        tokens.
         """
         mask = as_tokens(tokens, self.size, single=True)[self._support]
         return inverse.concept_root(self._measure, mask, _logit(as_level(level)), as_sign(sign))
@@ -552,8 +541,6 @@ class TiltedFamily:
         """Return where F_C is largest on that side: infinite, with no reason, if in the limit.
 
         Certified: no alpha exceeds it by more than 1e-7 in logits, or the reason says otherwise.
-
-        Raises AlphaError for a wrong sign, ShapeError for the tokens.
         """
         mask = as_tokens(tokens, self.size, single=True)[self._support]
         return inverse.concept_maximum(self._measure, mask, as_sign(sign))
@@ -562,8 +549,6 @@ class TiltedFamily:
         """Return the alpha beyond which p_alpha is within `tolerance` of `limit(sign)`, bracketed.
 
         The distance is total variation, 0 < tolerance < 1; exact (Prop. B.1), no guess of scale.
-
-        Raises BudgetError for another tolerance, AlphaError for a wrong sign.
         """
         bound = as_level(tolerance, "tolerance")
         return inverse.limit_root(self._measure, bound, as_sign(sign))

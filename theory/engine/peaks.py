@@ -73,7 +73,7 @@ def peak_table(measure: Measure) -> PeakTable:
     alpha, lower, upper = inner[0], inner[0] - inner[1], inner[0] + inner[1]
     # A lower end for one level is one for every larger level, an upper end for every smaller one:
     # so all three can be made increasing, although close roots are only known up to rounding.
-    if _falls(lower) or _falls(alpha) or _falls(upper):
+    if any((row[1:] < row[:-1]).any() for row in (lower, alpha, upper)):
         lower = np.maximum.accumulate(lower)
         upper = np.minimum.accumulate(upper[::-1])[::-1]
         alpha = np.clip(np.maximum.accumulate(alpha), lower, upper)
@@ -104,10 +104,6 @@ def peak_of_level(measure: Measure, value: float) -> tuple[float, float, float]:
         return end, end, end
     alpha, width, _ = solve_levels(side, np.array([value * unit]), measure.mean * unit)[:, 0]
     return float(alpha * unit), float((alpha - width) * unit), float((alpha + width) * unit)
-
-
-def _falls(row: Vector) -> bool:
-    return bool((row[1:] < row[:-1]).any())
 
 
 def peak_log_probability(measure: Measure) -> Vector:

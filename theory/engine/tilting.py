@@ -229,14 +229,14 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
             if chosen.size == 0:
                 continue
             strength = alpha[chosen]
+            gap = measure.centred if extreme is None else measure.gap(float(strength[0]))
+            columns = np.stack([(gap / unit) ** k for k in range(2 + variance)])
             if extreme is None:
-                origin, distance = measure.mean, measure.centred
-                sums = centred_sums(measure, strength, _powers(distance / unit, 2 + variance))
+                sums = centred_sums(measure, strength, columns)
             else:
-                origin, distance = extreme, measure.gap(float(strength[0]))
-                _, sums = extreme_sums(measure, strength, _powers(distance / unit, 2 + variance))
+                _, sums = extreme_sums(measure, strength, columns)
             shift = sums[:, 1] / sums[:, 0]
-            first[chosen] = origin + shift * unit
+            first[chosen] = (measure.mean if extreme is None else extreme) + shift * unit
             if variance:
                 square = sums[:, 2] / sums[:, 0]
                 second[chosen] = square - shift * shift
@@ -254,7 +254,3 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
 def _extremes(measure: Measure, alpha: Vector) -> Vector:
     """Return the extreme of M on the side of each alpha, shape (A,)."""
     return np.where(alpha >= 0.0, measure.high, measure.low)
-
-
-def _powers(distance: Vector, count: int) -> NDArray[np.float64]:
-    return np.stack([distance**k for k in range(count)])

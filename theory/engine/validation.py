@@ -260,8 +260,7 @@ def as_log_odds(values: ArrayLike, support: NDArray[np.bool_], name: str = "log_
 def as_alpha(values: ArrayLike) -> tuple[Floats, bool]:
     """Return the steering strengths as a vector, shape (A,), and whether one scalar was given.
 
-    Raises AlphaError if an entry is NaN or infinite; ShapeError if `values` has more than one axis
-    or is not made of real numbers.
+    Raises AlphaError for NaN and infinities, ShapeError for more than one axis or no real numbers.
     """
     given = plain_array("alpha", values)
     if given.ndim > 1:
@@ -359,10 +358,7 @@ def as_unembedding(W: ArrayLike, bias: ArrayLike | None, width: int) -> tuple[Fl
 
 
 def as_states(values: ArrayLike, width: int) -> Floats:
-    """Return hidden states as float64 columns, shape (d, m); a single one may be (d,).
-
-    Raises ShapeError if the shape is another one, or an entry is NaN or infinite.
-    """
+    """Return finite hidden states as columns, (d, m); a single one may be (d,) (ShapeError)."""
     states = as_array("H", values, None, finite=ShapeError, most=SQUARABLE)
     states = states[:, None] if states.ndim == 1 else states
     if states.ndim != 2 or states.shape[0] != width:
@@ -374,10 +370,7 @@ def as_states(values: ArrayLike, width: int) -> Floats:
 
 
 def as_sign(sign: Any) -> int:
-    """Return +1 or -1.
-
-    Raises AlphaError if `sign` is neither.
-    """
+    """Return +1 or -1; AlphaError for anything else."""
     value = as_number(sign)
     if value not in (1.0, -1.0):
         raise AlphaError(
@@ -387,10 +380,7 @@ def as_sign(sign: Any) -> int:
 
 
 def as_budget(budget: Any, name: str = "budget") -> float:
-    """Return a budget in nats, a finite float >= 0 (or +inf).
-
-    Raises BudgetError if it is negative, NaN or not one real number.
-    """
+    """Return a budget in nats, a number >= 0 or +inf; BudgetError for anything else."""
     value = as_number(budget)
     if not value >= 0.0:
         raise BudgetError(f"{name} is {shown(budget)}", remedy="give a number of nats, at least 0")
@@ -398,10 +388,7 @@ def as_budget(budget: Any, name: str = "budget") -> float:
 
 
 def as_level(level: Any, name: str = "level") -> float:
-    """Return a probability strictly between 0 and 1.
-
-    Raises BudgetError if it is not one real number in that range.
-    """
+    """Return a probability strictly between 0 and 1; BudgetError for anything else."""
     value = as_number(level)
     if not 0.0 < value < 1.0:
         raise BudgetError(
@@ -411,10 +398,7 @@ def as_level(level: Any, name: str = "level") -> float:
 
 
 def as_metadata(metadata: Any) -> Mapping[str, Any]:
-    """Return a read-only copy of a mapping that JSON can hold.
-
-    Raises SteeringError if it is no mapping with string keys, or holds something JSON cannot.
-    """
+    """Return a read-only copy of a mapping with string keys that JSON can hold (SteeringError)."""
     try:
         copy = json.loads(json.dumps(dict(metadata), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
@@ -471,10 +455,9 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
 
 @np.errstate(over="ignore")
 def as_weights(weights: ArrayLike | None, count: int, name: str = "weights") -> Floats:
-    """Return probabilities of `count` contexts, shape (m,), uniform by default.
+    """Return probabilities of `count` contexts, shape (m,), sum 1; uniform by default.
 
-    Raises ShapeError or ProbabilityError: another number of them, or they are not positive with sum
-    1.
+    Raises ShapeError for another number of them, ProbabilityError for what are no probabilities.
     """
     if weights is None:
         return np.full(count, 1.0 / count)

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from steering_strength.theory.errors import AssumptionError, ShapeError
-from steering_strength.theory.model.inputs import FloatArray, IntArray, read_only
+from steering_strength.theory.model.inputs import BoolArray, FloatArray, IntArray, read_only
 
 Part = Literal["positive", "constant a", "constant b", "a above b"]
 
@@ -69,66 +69,45 @@ def violations(
 
     A token violates each part at most once: the contexts named are those with the extreme values.
     """
+    p, tokens = probabilities, np.arange(probabilities.shape[1])
     same = context_concept[:, None] == token_concept[None, :]
-    inside_low = np.where(same, probabilities, np.inf).argmin(axis=0)
-    inside_high = np.where(same, probabilities, -np.inf).argmax(axis=0)
-    outside_low = np.where(same, np.inf, probabilities).argmin(axis=0)
-    outside_high = np.where(same, -np.inf, probabilities).argmax(axis=0)
-    has_inside, has_outside = same.any(axis=0), (~same).any(axis=0)
+    lowest = p.argmin(axis=0)
+    inside = np.where(same, p, np.inf).argmin(axis=0), np.where(same, p, -np.inf).argmax(axis=0)
+    outside = np.where(same, np.inf, p).argmin(axis=0), np.where(same, -np.inf, p).argmax(axis=0)
+    own, other = same.any(axis=0), (~same).any(axis=0)
 
-    found: list[Violation] = []
+    def at(contexts: IntArray) -> FloatArray:
+        return np.asarray(p[contexts, tokens])
 
-    def add(part: Part, bad: np.ndarray, first: IntArray, second: IntArray, text: str) -> None:
-        for z in np.flatnonzero(bad):
+    table: tuple[tuple[Part, BoolArray, IntArray, IntArray, str], ...] = (
+        (
+            "positive", at(lowest) == 0, lowest, lowest,
+            "p(token {z} | context {j}) = {x!r} is not positive",
+        ),
+        (
+            "constant a", own & (at(inside[0]) < at(inside[1])), *inside,
+            "token {z} has probability {x!r} in context {j} and {y!r} in context {k}, both of its"
+            " own concept, so a_z depends on the context",
+        ),
+        (
+            "constant b", other & (at(outside[0]) < at(outside[1])), *outside,
+            "token {z} has probability {x!r} in context {j} and {y!r} in context {k}, both outside"
+            " its concept, so b_z depends on the context",
+        ),
+        (
+            "a above b", own & other & (at(inside[0]) <= at(outside[1])), inside[0], outside[1],
+            "token {z} has probability {x!r} in context {j} of its own concept, not above {y!r} in"
+            " context {k} outside it",
+        ),
+    )  # fmt: skip
+    found = []
+    for part, bad, first, second, text in table:
+        for z in np.flatnonzero(bad).tolist():
             j, k = int(first[z]), int(second[z])
-            values = (float(probabilities[j, z]), float(probabilities[k, z]))
-            contexts = (j,) if j == k else (j, k)
-            found.append(
-                Violation(
-                    assumption="Assumption 1",
-                    part=part,
-                    token=int(z),
-                    contexts=contexts,
-                    values=values[: len(contexts)],
-                    sentence=text.format(z=z, j=j, k=k, x=values[0], y=values[1]),
-                )
-            )
-
-    tokens = np.arange(probabilities.shape[1])
-    lowest = probabilities.argmin(axis=0)
-    add(
-        "positive",
-        probabilities[lowest, tokens] == 0,
-        lowest,
-        lowest,
-        "p(token {z} | context {j}) = {x!r} is not positive",
-    )
-    add(
-        "constant a",
-        has_inside & (probabilities[inside_low, tokens] < probabilities[inside_high, tokens]),
-        inside_low,
-        inside_high,
-        "token {z} has probability {x!r} in context {j} and {y!r} in context {k}, both of its own "
-        "concept, so a_z depends on the context",
-    )
-    add(
-        "constant b",
-        has_outside & (probabilities[outside_low, tokens] < probabilities[outside_high, tokens]),
-        outside_low,
-        outside_high,
-        "token {z} has probability {x!r} in context {j} and {y!r} in context {k}, both outside its "
-        "concept, so b_z depends on the context",
-    )
-    add(
-        "a above b",
-        has_inside
-        & has_outside
-        & (probabilities[inside_low, tokens] <= probabilities[outside_high, tokens]),
-        inside_low,
-        outside_high,
-        "token {z} has probability {x!r} in context {j} of its own concept, not above {y!r} in "
-        "context {k} outside it",
-    )
+            x, y = float(p[j, z]), float(p[k, z])
+            where, values = ((j,), (x,)) if j == k else ((j, k), (x, y))
+            sentence = text.format(z=z, j=j, k=k, x=x, y=y)
+            found.append(Violation("Assumption 1", part, z, where, values, sentence))
     return tuple(found)
 
 
