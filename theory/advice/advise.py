@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast, overload
+from typing import Any, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,22 +37,23 @@ _GOALS: dict[str, Goal] = {
 }
 
 
+class _Options(TypedDict, total=False):
+    level: float | None
+    cross_entropy: float | None
+    reverse_kl: float | None
+    before_peak: BeforePeak
+    sign: int
+    weights: ArrayLike | None
+    quantile: float
+    plateau: float | None
+    name: Namer
+    texts: Texts | None
+    allocate: bool
+
+
 @overload
 def advise(
-    source: SteeredCurve,
-    tokens: ArrayLike | None = None,
-    *,
-    level: float | None = None,
-    cross_entropy: float | None = None,
-    reverse_kl: float | None = None,
-    before_peak: BeforePeak = "no",
-    sign: int = 1,
-    weights: None = None,
-    quantile: float = 0.9,
-    plateau: float | None = 0.01,
-    name: Namer = numbered,
-    texts: Texts | None = None,
-    allocate: Literal[False] = False,
+    source: SteeredCurve, tokens: ArrayLike | None = None, **options: Unpack[_Options]
 ) -> ContextAdvice: ...
 
 
@@ -60,18 +61,7 @@ def advise(
 def advise(
     source: TiltedPopulation | Sequence[SteeredCurve],
     tokens: ArrayLike | None = None,
-    *,
-    level: float | None = None,
-    cross_entropy: float | None = None,
-    reverse_kl: float | None = None,
-    before_peak: BeforePeak = "no",
-    sign: int = 1,
-    weights: ArrayLike | None = None,
-    quantile: float = 0.9,
-    plateau: float | None = 0.01,
-    name: Namer = numbered,
-    texts: Texts | None = None,
-    allocate: bool = False,
+    **options: Unpack[_Options],
 ) -> PopulationAdvice: ...
 
 
