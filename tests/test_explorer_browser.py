@@ -17,7 +17,8 @@ import pytest
 from steering_strength.figures.explorer import cases as instances
 from steering_strength.figures.explorer import page
 from steering_strength.figures.explorer.cases import Case
-from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, ContextCurves, curves
+from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, curves
+from steering_strength.figures.store import Record
 from steering_strength.theory import TiltedFamily
 from tests.explorer_window import NUMBERS, Window, agree
 
@@ -37,7 +38,7 @@ def cases() -> dict[str, Case]:
 
 
 @cache
-def computed(key: str) -> tuple[ContextCurves, ...]:
+def computed(key: str) -> tuple[Record, ...]:
     return curves(cases()[key])
 
 
