@@ -144,19 +144,14 @@ def rank_layers(
     batch, found, target = model.encode(contexts), [], np.zeros(model.vocabulary, dtype=bool)
     target[np.asarray(tokens)] = True
     for vector in vectors:
-        if measure:
-            steered = curves(model, vector, batch)
-            ready = [curve for curve in steered if isinstance(curve, MeasuredCurve)]
-            MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in ready])
-            locals_ = [(curve.log_p, curve.log_odds) for curve in steered]
-        else:
-            steered = [None] * batch.rows
-            held = model.hold(batch, vector.site, vector.apply)
-            locals_ = [(one.log_p, one.slope) for one in derivatives(held, vector)]
+        steered: list[Any] = curves(model, vector, batch) if measure else [None] * batch.rows
+        ready = [curve for curve in steered if isinstance(curve, MeasuredCurve)]
+        MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in ready])
+        locals_ = derivatives(model.hold(batch, vector.site, vector.apply), vector)
         rows = []
-        for (log_p, odds), curve in zip(locals_, steered, strict=True):
-            p = np.exp(log_p)
-            centred, gain = sign * (odds - p @ odds), math.nan
+        for local, curve in zip(locals_, steered, strict=True):
+            p, gain = np.exp(local.log_p), math.nan
+            centred = sign * (local.slope - p @ local.slope)
             slope, sd = float(p[target] @ centred[target]), math.sqrt(float(p @ centred**2))
             if curve is not None and math.isfinite(
                 at := curve.cross_entropy_root(budget, sign).alpha

@@ -29,7 +29,6 @@ from steering_strength.proofs_check.bridge.curve import (
     last_block,
     measured_curves,
     plateau,
-    remainders,
 )
 from steering_strength.proofs_check.bridge.data import asinh_grid
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
@@ -56,6 +55,8 @@ _SLOPE, _NOISE = 0.02, 4.0
 _PAPER = 200.0
 # The steering's length in units of |h + R_inf|.
 _DISTANCES = np.array([1e1, 1e2, 1e3])
+# R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
+_RATIO = {1e-12: 1e6, 1e-5: 1e3}
 _TOP, _HALF, _SCANNED = 8, 24, 2
 # Positions of text whose logits are held at once, in numbers.
 _CELLS = 1 << 22
@@ -238,6 +239,23 @@ def _every_block(
         "units": np.array([v.residual_norm / v.norm for v in vectors]),
         **table,
     }
+
+
+def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
+    """h + R_inf at the last positions, (m, d): the final norm's input minus alpha v, far out.
+
+    Two passes for all contexts: the first, from the length of h, finds how long h + R is; at early
+    blocks it is twenty times longer than h.
+    """
+    eps = precision(held.model.dtype)
+    ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
+    lengths, everyone = held.lengths, list(range(held.count))
+    for _ in range(2):
+        alphas = sign * ratio * lengths / vector.norm
+        seen = held.norm_inputs(everyone, alphas, vector).double().cpu().numpy()
+        found = seen - alphas[:, None] * vector.values
+        lengths = np.linalg.norm(found, axis=1)
+    return np.asarray(found)
 
 
 def text_losses(held: Held, alpha: float, vector: SteeringVector) -> Floats:

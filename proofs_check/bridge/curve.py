@@ -48,8 +48,6 @@ Curve = Callable[[float], float]
 # A step of this share of the states' median length: truncation and float32 rounding both stay below
 # 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
 _STEP, _WIDE_STEP, _STEPS = 3e-3, 5e-2, 3
-# R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
-_RATIO = {1e-12: 1e6, 1e-5: 1e3}
 # A budget is kept, and spent to this share; a level is reached, and exceeded by this in its logit.
 _CLOSE, _OVER = 0.01, 0.01
 # Width of a measured bracket, relative.
@@ -145,23 +143,6 @@ def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:
     """Log-probabilities at alpha -> -inf and +inf, (2, V): LN(-+v) W^T, whatever the prompt."""
     form = last_block(model, np.zeros(model.width), vector)
     return np.stack([form.limit(sign) for sign in (-1, 1)])
-
-
-def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
-    """h + R_inf at the last positions, (m, d): the final norm's input minus alpha v, far out.
-
-    Two passes for all contexts: the first, from the length of h, finds how long h + R is; at early
-    blocks it is twenty times longer than h.
-    """
-    eps = precision(held.model.dtype)
-    ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
-    lengths, everyone = held.lengths, list(range(held.count))
-    for _ in range(2):
-        alphas = sign * ratio * lengths / vector.norm
-        seen = held.norm_inputs(everyone, alphas, vector).double().cpu().numpy()
-        found = seen - alphas[:, None] * vector.values
-        lengths = np.linalg.norm(found, axis=1)
-    return np.asarray(found)
 
 
 def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:

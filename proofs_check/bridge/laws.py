@@ -408,20 +408,12 @@ class _FinalNorm:
         inside, others = self.log_odds[self.words], np.delete(self.log_odds, self.words)
         length = float(self.states.norm(dim=-1).median())
         rows = [("token", "M(z)", "alpha predicted", "measured", "+-", "p predicted", "measured")]
-        listed = []
         for token, alpha, width, height, at in zip(*(peaks[k] for k in peaks), strict=True):
             log_height = family.log_p[token] + at * self.log_odds[token] - float(family.cgf(at))
-            name, seen = model.token_text(int(token)), np.isfinite(alpha)
-            rows.append(
-                (
-                    name, f"{self.log_odds[token]:+.3f}", f"{at:.9f}",
-                    f"{alpha:.9f}" if seen else "not bracketed", f"{width:.0e}",
-                    f"{np.exp(log_height):.9f}", f"{np.exp(height):.9f}",
-                )
-            )  # fmt: skip
-            if np.isfinite(at):
-                measured = float(alpha) if seen else None
-                listed.append({"token": name, "predicted": float(at), "measured": measured})
+            seen = f"{alpha:.9f}" if np.isfinite(alpha) else "not bracketed"
+            name, odds = model.token_text(int(token)), f"{self.log_odds[token]:+.3f}"
+            p = f"{np.exp(log_height):.9f}", f"{np.exp(height):.9f}"
+            rows.append((name, odds, f"{at:.9f}", seen, f"{width:.0e}", *p))
         report.paragraphs += [
             f"Final norm: sd of M {self.sd:.2f} nats per unit alpha, |v| / median |h| ="
             f" {self.vector.norm / length:.3f}. Not assumed, measured (`sign-separation` needs"
@@ -435,9 +427,6 @@ class _FinalNorm:
             "total_variation_at_the_ends": float(found["variation"][[0, -1]].min()),
             "alpha_max": float(self.alphas[-1]),
             "log_odds_sd": self.sd,
-            "positive_log_odds_share_of_words": float(np.mean(inside > 0)),
-            "positive_log_odds_share_of_others": float(np.mean(others > 0)),
-            "peaks": listed,
         }
 
     def _arrays(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
@@ -73,8 +73,6 @@ Where = Site | int | str
 
 _TEXTS, _HASHED = 16, 4096
 _ATTEMPTS = 4
-# Logits of one piece in float64: 32 rows of 262,144 tokens are 64 MiB.
-_CELLS = 1 << 23
 _DRAWS, _PROBED = 8, 16  # roundings, of a text of so many tokens
 
 
@@ -121,13 +119,11 @@ class SteeredModel:
         label = name or str(getattr(hf_model.config, "_name_or_path", "")).rsplit("/", 1)[-1]
         self.name = label or type(hf_model).__name__
         self.model_type = str(getattr(hf_model.config, "model_type", ""))
-        self.blocks, self.block_names = found.blocks, found.block_names
-        self.final_norm, self.final_norm_name = found.final_norm, found.final_norm_name
+        self.blocks, self.final_norm = found.blocks, found.final_norm
         self.unembedding, self.logit_scale = found.unembedding, found.logit_scale
         self.width, self.vocabulary = found.width, found.vocabulary
         self.device, self.dtype = self.forward.device, found.dtype
         self.cost = Cost()
-        self.steered_at_norm = 0
         self._skips: dict[Site, bool] = {}
 
     @classmethod
@@ -199,19 +195,7 @@ class SteeredModel:
     @cached_property
     def norm(self) -> FinalNorm:
         """What the final norm computes, in float64; ModelError if no RMSNorm and no LayerNorm."""
-        return identify_norm(self._apply_norm, self.width, self.final_norm_name, seed=self.seed)
-
-    def _apply_norm(self, x: Floats) -> Floats:
-        module = self.structure.wide_norm or self.final_norm
-        dtype = self.dtype if self.structure.wide_norm is None else torch.float32
-        with torch.no_grad():
-            out = module(torch.as_tensor(x).to(self._where(module), dtype)[None, None])
-        return np.asarray(out[0, 0].double().cpu().numpy())
-
-    def _where(self, module: torch.nn.Module) -> torch.device:
-        """The device of a module's weights; if they are offloaded, that of the token ids."""
-        devices = [p.device for p in module.parameters() if p.device.type != "meta"]
-        return devices[0] if devices else self.device
+        return identify_norm(self.structure, self.device, seed=self.seed)
 
     def site(self, where: Where) -> Site:
         """Return the site: "final_norm", or a block index (its output), checked.
@@ -279,39 +263,12 @@ class SteeredModel:
 
     def read_out(self, normed: torch.Tensor) -> torch.Tensor:
         """Logits, (R, V) in float64 on the CPU, of outputs (R, d) of the final norm."""
-        return torch.cat([piece.cpu() for piece in self._logits(normed)])
+        return torch.cat([piece.cpu() for piece in self.structure.logits(normed, self.forward)])
 
     def log_softmax(self, normed: torch.Tensor) -> Floats:
         """Log-probabilities, (R, V), of outputs (R, d) of the final norm."""
-        pieces = [torch.log_softmax(piece, dim=-1).cpu() for piece in self._logits(normed)]
-        return np.asarray(torch.cat(pieces).numpy())
-
-    def _logits(self, normed: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Float64 logits where the unembedding is, in pieces."""
-        read: Callable[[torch.Tensor], torch.Tensor]
-        if self.structure.not_affine is not None:
-            read = self._through_the_model
-        elif self.structure.plain:
-            read = self.structure.product
-        else:
-            read = self._through_the_module
-        for piece in normed.split(max(1, _CELLS // self.vocabulary)):
-            with torch.no_grad():
-                logits = read(piece)
-            wide = logits.cpu().double() if logits.device.type == "mps" else logits.double()
-            yield wide if self.logit_scale == 1.0 else wide.mul(self.logit_scale)
-
-    def _through_the_module(self, states: torch.Tensor) -> torch.Tensor:
-        moved = states.to(self._where(self.unembedding), self.dtype)
-        logits: torch.Tensor = self.unembedding(moved)
-        return logits
-
-    def _through_the_model(self, states: torch.Tensor) -> torch.Tensor:
-        """A pass over texts of one token whose normed states are replaced: soft-caps included."""
-        ids = torch.zeros((states.shape[0], 1), dtype=torch.int64)
-        with replaced_output(self.final_norm, states[:, None]):
-            logits: torch.Tensor = self.forward(ids).logits[:, -1]
-        return logits
+        pieces = self.structure.logits(normed, self.forward)
+        return np.asarray(torch.cat([torch.log_softmax(p, dim=-1).cpu() for p in pieces]).numpy())
 
     def direction(self, vector: SteeringVector | ArrayLike) -> Floats:
         """W v, (V,), centred: M at the final norm up to a constant that changes no distribution."""
@@ -334,24 +291,16 @@ class SteeredModel:
 
         The last token's; or the mean over the tokens without the first (of one token: that one).
         """
-        last, mean, _ = self._read(texts, [self.site(site)])[0]
-        return last if read == "last" else mean
+        return self._read(texts, [self.site(site)])[0][0 if read == "last" else 1]
 
-    def _read(
-        self, texts: Contexts, sites: Sequence[Site]
-    ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """For each site: last states, means without the first token, means with it."""
+    def _read(self, texts: Contexts, sites: Sequence[Site]) -> list[torch.Tensor]:
+        """For each site, (3, B, d): last states, means without the first token, means with it."""
         batch = self.encode(texts)
         columns: list[list[torch.Tensor]] = [[] for _ in sites]
         for piece in batch.chunks(self._texts(batch)):
             self.cost.add(piece.rows, piece.ids.shape[1], 1.0)
             with ExitStack() as stack:
-                seen = [
-                    stack.enter_context(
-                        Normed(self) if site == FINAL_NORM else Captured(site.module(self))
-                    )
-                    for site in sites
-                ]
+                seen = [stack.enter_context(self._seen(site)) for site in sites]
                 self.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
             late = piece.mask.clone()
             late[piece.last > 0, 0] = 0
@@ -362,11 +311,10 @@ class SteeredModel:
                     weights = places.to(value)
                     read.append((value * weights[:, :, None]).sum(1) / weights.sum(1)[:, None])
                 column.append(torch.stack(read).cpu())
-        found = []
-        for column in columns:
-            last, mean, plain = torch.cat(column, dim=1)
-            found.append((last, mean, plain))
-        return found
+        return [torch.cat(column, dim=1) for column in columns]
+
+    def _seen(self, site: Site) -> Captured:
+        return Normed(self) if site == FINAL_NORM else Captured(site.module(self))
 
     def _texts(self, batch: TokenBatch) -> int:
         """Texts in one pass: at least `_TEXTS`, more where memory allows."""
@@ -418,7 +366,7 @@ class SteeredModel:
         for place, plus, minus in zip(places, *sides, strict=True):
             rule = read or ("last" if place == FINAL_NORM else "mean")
             # By the last state, by the mean without the first token, by the plain mean.
-            three = [plus[i].double().mean(0) - minus[i].double().mean(0) for i in range(3)]
+            three = plus.double().mean(1) - minus.double().mean(1)
             chosen = 0 if rule == "last" else 1
             lengths = torch.cat([plus[chosen], minus[chosen]]).double().norm(dim=-1)
             found.append(
@@ -447,9 +395,8 @@ class SteeredModel:
         VectorError, ShapeError
             It belongs to another model or site, or has another width.
         """
-        if isinstance(vector, list | tuple) and isinstance(
-            next(iter(vector), None), SteeringVector
-        ):
+        listed = isinstance(vector, list | tuple)
+        if listed and isinstance(next(iter(vector), None), SteeringVector):
             fitted = in_order([self.fitting(one, contexts=contexts) for one in vector])
             return fitted if len(fitted) > 1 else fitted[0]
         if not isinstance(vector, SteeringVector):
@@ -495,10 +442,7 @@ class SteeredModel:
         fitting = self.fitting(vector, site)
         chosen = fitting if isinstance(fitting, list) else [fitting]
         strength = alpha if isinstance(alpha, int | float) else torch.as_tensor(alpha).double()
-        at_norm = sum(one.site == FINAL_NORM for one in chosen)
         with ExitStack() as stack:
-            self.steered_at_norm += at_norm
-            stack.callback(lambda: setattr(self, "steered_at_norm", self.steered_at_norm - at_norm))
             hooks = [
                 stack.enter_context(
                     Steered(
@@ -510,16 +454,11 @@ class SteeredModel:
             ]  # fmt: skip
             yield hooks[0]
 
-    @contextmanager
-    def edited(self, site: Where, edit: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
+    def edited(
+        self, site: Where, edit: Callable[[torch.Tensor], torch.Tensor]
+    ) -> AbstractContextManager[None]:
         """Context manager: inside it the site returns edit(h) for its states h, (B, T, d)."""
-        place = self.site(site)
-        self.steered_at_norm += place == FINAL_NORM
-        try:
-            with replaced_output(place.module(self), edit):
-                yield
-        finally:
-            self.steered_at_norm -= place == FINAL_NORM
+        return replaced_output(self.site(site).module(self), edit)
 
     def at(self, site: Where | None, vector: Any, contexts: Contexts) -> Any:
         """Return the steered curve of a context, or a list of them for several contexts.
@@ -654,18 +593,15 @@ class SteeredModel:
             A text of P is empty or too long.
         """
         count = len(concept.positive)
-        length = int(self.encode(concept.positive).last.median())
-        taken = {*concept.positive, *concept.contexts}
-        found: list[str] = []
+        length = max(2, int(self.encode(concept.positive).last.median()))
+        taken, found = {*concept.positive, *concept.contexts}, dict[str, None]()
         # An end-of-text token can leave a blank or a repeated text; another seed replaces it.
         for attempt in range(_ATTEMPTS):
-            for text in self.sample(count, max(2, length), seed=seed + attempt)[0]:
-                if text.strip() and text not in taken:
-                    taken.add(text)
-                    found.append(text)
+            drawn = self.sample(count, length, seed=seed + attempt)[0]
+            found |= {text: None for text in drawn if text.strip() and text not in taken}
             if len(found) >= count:
                 break
-        return replace(concept, neutral=tuple(found[:count]))
+        return replace(concept, neutral=tuple(found)[:count])
 
 
 def _single(contexts: Contexts) -> bool:

@@ -25,12 +25,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from steering_strength.proofs_check.bridge.blocks import text_derivatives, text_losses
+from steering_strength.proofs_check.bridge.blocks import remainders, text_derivatives, text_losses
 from steering_strength.proofs_check.bridge.curve import (
     derivatives,
     measured_curves,
     plateau,
-    remainders,
 )
 from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
 from steering_strength.proofs_check.bridge.generated import sampled_texts

@@ -15,21 +15,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError, VectorError
-from steering_strength.proofs_check.bridge.structure import first_tensor, precision
+from steering_strength.proofs_check.bridge.structure import first_tensor, precision, with_states
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
-
-__all__ = ["Captured", "Cost", "Held", "Normed", "Steered", "added", "in_order", "length",
-           "rows_at_once", "skips_below", "vector_tensor"]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -137,7 +135,8 @@ class Normed(Captured):
 
     def __init__(self, model: SteeredModel) -> None:
         super().__init__(model.final_norm)
-        self._wide = None if model.steered_at_norm else model.structure.wide_norm
+        # What a hook there makes of the output is not made again from the input.
+        self._wide = None if model.final_norm._forward_hooks else model.structure.wide_norm
 
     def _keep(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
         self.given = first_tensor(args) if args else kwargs.get("hidden_states")
@@ -230,9 +229,7 @@ class Steered:
                 remedy="choose a block or the final norm as the site",
             )
         steered = added(hidden, self._vector, self._alpha, self._mask(hidden))
-        if isinstance(output, torch.Tensor):
-            return steered
-        return type(output)((steered, *output[1:]))
+        return with_states(output, steered)
 
     def _mask(self, hidden: torch.Tensor) -> torch.Tensor | None:
         length = hidden.shape[1]
@@ -312,41 +309,43 @@ class Held:
 
     def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
         """Normed last-position states, (n, d), of those rows."""
-        strengths = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
-        rows, found = list(contexts), []
-        step = self._texts(int(self.batch.last[rows].max()) + 1)
-        for start in range(0, len(rows), step):
-            piece = slice(start, start + step)
-            batch, normed, _ = self._pass(rows[piece], strengths[piece], vector)
-            found.append(batch.at_last(normed))
-        return torch.cat(found)
+        passes = self._passes(contexts, alphas, vector)
+        return torch.cat([batch.at_last(normed) for batch, normed, _ in passes])
 
     def all_normed(self, alpha: float, vector: Any) -> torch.Tensor:
         """Normed states of all contexts at every position, (B, T, d), under one strength."""
-        found, length = [], self.batch.ids.shape[1]
-        for start in range(0, self.count, self._texts(length)):
-            rows = list(range(start, min(start + self._texts(length), self.count)))
-            _, normed, _ = self._pass(rows, np.full(len(rows), float(alpha)), vector)
-            found.append(torch.nn.functional.pad(normed, (0, 0, 0, length - normed.shape[1])))
-        return torch.cat(found)
+        rows, length = range(self.count), self.batch.ids.shape[1]
+        passes = self._passes(rows, np.full(self.count, float(alpha)), vector)
+        pad = torch.nn.functional.pad
+        return torch.cat([pad(n, (0, 0, 0, length - n.shape[1])) for _, n, _ in passes])
 
     def norm_inputs(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
         """What the final norm is given at the last positions, (n, d), of steered rows."""
-        batch, _, given = self._pass(list(contexts), np.asarray(alphas), vector)
-        if given is None:
-            raise ModelError("the final norm takes no tensor", remedy="this site cannot be read")
-        return batch.at_last(given)
+        found = []
+        for batch, _, given in self._passes(contexts, alphas, vector):
+            if given is None:
+                raise ModelError("the final norm takes no tensor", remedy="it cannot be read here")
+            found.append(batch.at_last(given))
+        return torch.cat(found)
+
+    def _passes(
+        self, contexts: Sequence[int], alphas: ArrayLike, vector: Any
+    ) -> Iterator[tuple[TokenBatch, torch.Tensor, torch.Tensor | None]]:
+        """Pieces of the rows, with outputs and inputs of the final norm, (R, T, d) each."""
+        strengths = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+        rows = list(contexts)
+        step = self._texts(int(self.batch.last[rows].max()) + 1)
+        for start in range(0, len(rows), step):
+            yield self._pass(rows[start : start + step], strengths[start : start + step], vector)
 
     def _pass(
         self, rows: list[int], alphas: Floats, vector: Any
     ) -> tuple[TokenBatch, torch.Tensor, torch.Tensor | None]:
-        """The rows, and their outputs and inputs of the final norm, (R, T, d)."""
         batch, strengths = self.batch.take(rows), torch.as_tensor(alphas)
         positions = None
         if self.apply == "last":
             positions = torch.arange(batch.ids.shape[1])[None, :] == batch.last[:, None]
-        listed = vector if isinstance(vector, list | tuple) else [vector]
-        here, *above = listed
+        here, *above = vector if isinstance(vector, list | tuple) else [vector]
         states = self.residual[rows, : batch.ids.shape[1]]
         states = added(states, vector_tensor(here), strengths, positions)
         if self.site.layer is None:
@@ -411,18 +410,11 @@ class Held:
         chosen = self.model.blocks[first : layer + 1]
         stand_ins = [self._stand_in(b, states if b is self._module else None) for b in chosen]
         modules = (*chosen, self.model.unembedding)
-        # accelerate and others keep a `forward` of their own on the instance: put it back.
-        kept = [vars(module).get("forward") for module in modules]
-        for module, forward in zip(modules, (*stand_ins, _first_coordinate), strict=True):
-            module.forward = forward
-        try:
+        with ExitStack() as stack:
+            for module, forward in zip(modules, (*stand_ins, _first_coordinate), strict=True):
+                # `patch` puts back a `forward` of the instance's own, as accelerate keeps one.
+                stack.enter_context(patch.object(module, "forward", forward))
             yield
-        finally:
-            for module, forward in zip(modules, kept, strict=True):
-                if forward is None:
-                    del module.forward
-                else:
-                    module.forward = forward
 
     def _stand_in(self, block: torch.nn.Module, states: torch.Tensor | None) -> Any:
         shape = self._extras[id(block)]
@@ -446,23 +438,15 @@ def skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
     ids = batch.ids[:1, :length]
     short = TokenBatch(ids, torch.ones_like(ids), torch.tensor([length - 1]))
     held = Held(model, short, site, cost=Cost(), verify=False)
-    vector = alternating(model.width)
+    vector = torch.ones(model.width, dtype=torch.float64)
+    vector[::2] = -1.0
     alpha = held.lengths[0] / model.width**0.5
     shortcut = held.last_normed([0], [alpha], vector)
     with Normed(model) as out, Steered(site.module(model), vector, float(alpha)):
         model.forward(ids, last_only=True)
-    return agree(shortcut, out.value[:, -1], model.dtype)
-
-
-def agree(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> bool:
-    allowed = max(_SAME, 8 * precision(dtype)) * float(other.norm(dim=-1).max())
-    return float((one - other).abs().max()) <= allowed
-
-
-def alternating(width: int) -> torch.Tensor:
-    vector = torch.ones(width, dtype=torch.float64)
-    vector[::2] = -1.0
-    return vector
+    hooked = out.value[:, -1]
+    allowed = max(_SAME, 8 * precision(model.dtype)) * float(hooked.norm(dim=-1).max())
+    return float((shortcut - hooked).abs().max()) <= allowed
 
 
 def in_order(vectors: Sequence[SteeringVector]) -> list[SteeringVector]:

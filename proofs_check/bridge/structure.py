@@ -32,6 +32,8 @@ _PROBE_LENGTH = 7
 # The probe moves the logits this far (in nats) so that a soft-cap, typically at 30, saturates.
 _PROBE_SHIFT = 64.0
 _CHUNK = 1 << 14
+# Logits of one piece in float64: 32 rows of 262,144 tokens are 64 MiB.
+_CELLS = 1 << 23
 # The norm may work in float32 inside: its numbers carry about 7 digits whatever the model's dtype.
 _RELATIVE, _FAR, _SHORT = 1e-5, 1e6, 1e-4
 
@@ -41,6 +43,11 @@ def first_tensor(output: Any) -> torch.Tensor | None:
     if isinstance(output, tuple | list) and output:
         output = output[0]
     return output if isinstance(output, torch.Tensor) else None
+
+
+def with_states(output: Any, states: torch.Tensor) -> Any:
+    """What a module returns with other states in place of its own."""
+    return states if isinstance(output, torch.Tensor) else type(output)((states, *output[1:]))
 
 
 def config_of(hf_model: Any) -> Any:
@@ -121,6 +128,29 @@ class Structure:
             found = torch.cat(pieces, dim=1)
             return found if bias is None else found.add_(bias.to(wide))
 
+    def logits(self, normed: torch.Tensor, forward: Forward) -> Iterator[torch.Tensor]:
+        """Float64 logits, (R, V) in pieces, of outputs (R, d) of the final norm; where W is."""
+        for states in normed.split(max(1, _CELLS // self.vocabulary)):
+            with torch.no_grad():
+                if self.not_affine is not None:
+                    # Texts of one token whose normed states are replaced: soft-caps included.
+                    ids = torch.zeros((states.shape[0], 1), dtype=torch.int64)
+                    with replaced_output(self.final_norm, states[:, None]):
+                        logits = forward(ids).logits[:, -1]
+                elif self.plain:
+                    logits = self.product(states)
+                else:
+                    device = weights_device(self.unembedding, forward.device)
+                    logits = self.unembedding(states.to(device, self.dtype))
+            wide = logits.cpu().double() if logits.device.type == "mps" else logits.double()
+            yield wide if self.logit_scale == 1.0 else wide.mul(self.logit_scale)
+
+
+def weights_device(module: torch.nn.Module, otherwise: torch.device) -> torch.device:
+    """The device of a module's weights; `otherwise` if they are offloaded."""
+    devices = [p.device for p in module.parameters() if p.device.type != "meta"]
+    return devices[0] if devices else otherwise
+
 
 class _Call(NamedTuple):
     """One module call of the probing forward, in order of completion."""
@@ -141,11 +171,9 @@ def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structu
             remedy="give a causal language model with an unembedding matrix",
         )
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(0, _token_count(hf_model), (1, _PROBE_LENGTH), generator=generator)
+    ids = torch.randint(0, config_of(hf_model).vocab_size, (1, _PROBE_LENGTH), generator=generator)
     try:
         calls, logits = _trace(hf_model, forward, ids)
-    except SteeringError:
-        raise
     except Exception as error:
         raise ModelError(
             f"the forward pass of {kind} fails: {said_by(error)}",
@@ -198,7 +226,7 @@ def replaced_output(
             raise ModelError(f"{type(module).__name__} returns no states", remedy="another site")
         moved = states if isinstance(states, torch.Tensor) else states(seen)
         moved = moved.to(device=seen.device, dtype=seen.dtype)
-        return moved if isinstance(output, torch.Tensor) else type(output)((moved, *output[1:]))
+        return with_states(output, moved)
 
     handle = module.register_forward_hook(put)
     try:
@@ -217,13 +245,6 @@ def _input_device(hf_model: Any) -> torch.device:
     if chosen is None:
         return torch.device("cpu")
     return torch.device("cuda", chosen) if isinstance(chosen, int) else torch.device(chosen)
-
-
-def _token_count(hf_model: Any) -> int:
-    weight = getattr(hf_model.get_input_embeddings(), "weight", None)
-    if isinstance(weight, torch.Tensor) and weight.ndim == 2:
-        return int(weight.shape[0])
-    return int(config_of(hf_model).vocab_size)
 
 
 def _trace(hf_model: Any, forward: Forward, ids: torch.Tensor) -> tuple[list[_Call], torch.Tensor]:
@@ -274,7 +295,7 @@ def _require_causal(
             remedy="put the model into evaluation mode: model.eval()",
         )
     other = ids.clone()
-    other[0, -1] = (ids[0, -1] + 1) % _token_count(hf_model)
+    other[0, -1] = (ids[0, -1] + 1) % config_of(hf_model).vocab_size
     moved = float((forward(other).logits - logits)[:, :-1].abs().max())
     if not moved <= allowed:
         raise ModelError(
@@ -438,10 +459,8 @@ class FinalNorm:
         return x - x.mean(axis=-1, keepdims=True) if self.kind == "layer" else x
 
 
-def identify_norm(
-    apply: Callable[[Floats], Floats], width: int, name: str, *, seed: int = 0
-) -> FinalNorm:
-    """Identify the final norm from its values: `apply` maps (d,) to (d,).
+def identify_norm(found: Structure, device: torch.device, *, seed: int = 0) -> FinalNorm:
+    """Identify the final norm from its values; `device` is where it is run if it is offloaded.
 
     Four evaluations identify it and three verify it, so Gemma's 1 + weight or a renamed attribute
     need no special case.
@@ -451,6 +470,15 @@ def identify_norm(
     ModelError
         It is neither an RMSNorm nor a LayerNorm.
     """
+    module, width = found.wide_norm or found.final_norm, found.width
+    dtype = found.dtype if found.wide_norm is None else torch.float32
+    place = weights_device(module, device)
+
+    def apply(x: Floats) -> Floats:
+        with torch.no_grad():
+            out = module(torch.as_tensor(x).to(place, dtype)[None, None])
+        return np.asarray(out[0, 0].double().cpu().numpy())
+
     bias = apply(np.zeros(width))
     # Of mean 0, with no entry near 0, and far from eps: both norms return gain * unit + bias.
     unit = np.resize([1.0, -1.0], width) * np.linspace(1.0, 1.5, width)
@@ -476,7 +504,7 @@ def identify_norm(
         precision = max(precision, float(error / size))
         if not error <= _RELATIVE * size:
             raise ModelError(
-                f"the final norm {name!r} is neither an RMSNorm nor a"
+                f"the final norm {found.final_norm_name!r} is neither an RMSNorm nor a"
                 f" LayerNorm: it is off by {error:.2g} at scale {scale:g}",
                 remedy="`last-block` and `norm-limit` need one of the two; `final-norm` does not",
             )

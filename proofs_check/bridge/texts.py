@@ -29,11 +29,6 @@ from steering_strength.theory.files import read_json, read_text
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "ConceptTexts", "Text", "TokenBatch", "encode", "library_text", "load_concept",
-    "packaged_concepts", "pad", "text_windows", "word_tokens",
-]  # fmt: skip
-
 Text = str | Sequence[Mapping[str, str]]
 
 _CONCEPTS = resources.files("steering_strength.proofs_check.bridge.concepts")
@@ -135,12 +130,11 @@ def pad(rows: Sequence[Sequence[int]]) -> TokenBatch:
     """Right-pad lists of token ids; the padding id is 0 and masked, so its value never matters."""
     import torch
 
-    lengths = torch.tensor([len(row) for row in rows])
-    ids = torch.zeros((len(rows), int(lengths.max())), dtype=torch.int64)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(list(row), dtype=torch.int64)
-    mask = (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).to(torch.int64)
-    return TokenBatch(ids, mask, lengths - 1)
+    texts = [torch.tensor(list(row), dtype=torch.int64) for row in rows]
+    ids = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
+    last = torch.tensor([len(row) - 1 for row in rows])
+    mask = (torch.arange(ids.shape[1])[None, :] <= last[:, None]).to(torch.int64)
+    return TokenBatch(ids, mask, last)
 
 
 def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[int, ...]:
@@ -251,7 +245,7 @@ def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
     UnknownNameError
         Neither a packaged concept nor an existing file.
     SteeringError
-        The file cannot be read, or its texts cannot define P, N and contexts.
+        The file is no JSON in UTF-8, or its texts cannot define P, N and contexts.
     """
     path: Any = Path(name_or_path)
     if name_or_path in packaged_concepts():
@@ -259,10 +253,9 @@ def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
     elif not path.is_file():
         raise UnknownNameError("concept or concept file", name_or_path, packaged_concepts())
     if path.name.endswith(".txt"):
-        text = read_text(path)
-        lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+        lines = map(str.strip, read_text(path, _FORMAT).splitlines())
         contexts = load_concept("joy").contexts
-        concept = ConceptTexts(path.stem, lines, (), contexts, (path.stem,))
+        concept = ConceptTexts(path.stem, tuple(filter(None, lines)), (), contexts, (path.stem,))
     else:
         concept = ConceptTexts.from_mapping(read_json(path, _FORMAT), name_or_path)
     return replace(concept, words=tuple(words)) if words else concept

@@ -38,8 +38,8 @@ CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available
 def test_sites_are_found_without_names(steered: Any, kind: str, dtype: str) -> None:
     model = steered(kind, dtype)
     norm, first_block = SITES[kind]
-    assert model.final_norm_name == norm
-    assert model.block_names[0] == first_block
+    assert model.structure.final_norm_name == norm
+    assert model.structure.block_names[0] == first_block
     assert len(model.blocks) == 3
     assert (model.width, model.vocabulary) == (32, 64)
     assert model.dtype == getattr(torch, dtype)

@@ -19,7 +19,7 @@ from steering_strength.proofs_check.bridge.texts import (
     text_windows,
     word_tokens,
 )
-from steering_strength.theory.errors import SteeringSetError, UnknownNameError
+from steering_strength.theory.errors import SteeringError, SteeringSetError, UnknownNameError
 
 pytestmark = pytest.mark.bridge
 
@@ -77,10 +77,10 @@ def test_files_are_read_or_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(GOOD))
     assert load_concept(str(path)).name == "x"
     path.write_text("{")
-    with pytest.raises(SteeringSetError, match="not valid JSON"):
+    with pytest.raises(SteeringError, match="not JSON"):
         load_concept(str(path))
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SteeringSetError, match="UTF-8"):
+    with pytest.raises(SteeringError, match="utf-8"):
         load_concept(str(path))
     path.write_text("[]")
     with pytest.raises(SteeringSetError, match="holds a list"):
