@@ -26,8 +26,6 @@ from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import write_whole
 
-__all__ = ["COLOURS", "STEMS", "draw", "draw_folder"]
-
 Arrays = dict[str, NDArray[Any]]
 
 # Okabe and Ito's eight colours, distinguishable with any colour vision: here one for each token,

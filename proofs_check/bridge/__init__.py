@@ -17,18 +17,19 @@ Below the final norm nothing is linear any more; there the same statements are e
 and `block_laws` says how far each of them carries at every block, and why not further.
 
 Reading order: `model` is the noun, `SteeredModel`; `loading`, `structure`, `steer`, `texts` and
-`vectors` (with everyone's files) are its parts. `local` differentiates, `curve` answers like a
-`TiltedFamily` at any site, `advise` and `generated` choose a strength. `laws` (the final norm),
+`vectors` (with everyone's files) are its parts. `curve` differentiates, and answers like a
+`TiltedFamily` at any site; `advise` and `generated` choose a strength. `laws` (the final norm),
 `blocks` and `beyond` (other edits, whole texts, other texts) judge, `records` measures the paper's
-figures, `read` judges curves of others, `tiny_gpt` trains a model here, `explore` and `data` are
-files; `options` and `jobs` are the command line. torch and transformers are an optional extra:
-importing this package needs neither, `errors.require` names the command that installs them.
+figures, `read` judges curves of others, `tiny_gpt` trains a model here, `data` are files;
+`__main__` and `jobs` are the command line. torch and transformers are an optional extra: importing
+this package needs neither, `loading.require` names the command that installs them.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
+
+from steering_strength import _on_first_use
 
 _HOME = {
     "ConceptTexts": "texts",
@@ -55,17 +56,12 @@ __all__ = sorted(_HOME)
 _WITHOUT_TORCH = {"read", "texts", "vectors"}
 
 
+_load, __dir__ = _on_first_use(__name__, {n: f"{__name__}.{home}" for n, home in _HOME.items()})
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(
-            f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}"
-        )
-    if _HOME[name] not in _WITHOUT_TORCH:
+    if _HOME.get(name, "read") not in _WITHOUT_TORCH:
         from steering_strength.proofs_check.bridge.loading import require
 
         require()
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(set(__all__) | set(globals()))
+    return _load(name)

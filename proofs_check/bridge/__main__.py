@@ -196,10 +196,7 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
 
     `layers`, `only` and `words` become tuples, `alphas` the grid.
 
-    Raises
-    ------
-    SteeringError
-        A grid, layer, figure, demand or path that cannot be.
+    Raises SteeringError: a grid, layer, figure, demand or path that cannot be.
     """
     said = vars(options)
     options.words = words(said.get("words"))
@@ -264,10 +261,7 @@ def _advice(options: argparse.Namespace) -> None:
 def demands_of(options: argparse.Namespace) -> dict[str, Any]:
     """The keywords of `theory.advise` that the options ask for.
 
-    Raises
-    ------
-    BudgetError
-        They ask for nothing.
+    Raises BudgetError: they ask for nothing.
     """
     asked = {
         "cross_entropy": options.budget,

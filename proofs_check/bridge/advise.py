@@ -84,10 +84,7 @@ def samples(
 ) -> list[Sample]:
     """Continue one context by `length` tokens under each of `alphas`, in one batch.
 
-    Raises
-    ------
-    SelfCheckError
-        The steering hook did not fire in some decoding step.
+    Raises SelfCheckError: the steering hook did not fire in some decoding step.
     """
     batch = model.encode([context]).take([0] * len(alphas))
     with model.steered(vector, list(alphas)) as steering:

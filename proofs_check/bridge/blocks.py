@@ -86,6 +86,9 @@ def block_laws(
 ) -> LawReport:
     """The law report: the final norm, then every statement at blocks.
 
+    Raises SteeringError: the model's structure, a layer it does not have, bad texts, a vector of
+    another model.
+
     Parameters
     ----------
     layers : sequence of int, optional
@@ -99,11 +102,6 @@ def block_laws(
     beyond : bool
         Whether other edits, whole texts and other texts are examined too, where the vectors are
         made here: at the final norm, and at the middle one of the depths.
-
-    Raises
-    ------
-    SteeringError
-        The model's structure, a layer it does not have, bad texts, a vector of another model.
     """
     report = LawReport(model, concept)
     if vector is None or vector.site == FINAL_NORM:

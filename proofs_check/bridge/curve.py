@@ -17,7 +17,7 @@ import inspect
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,7 +35,7 @@ from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVe
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import ScannedCurve
 from steering_strength.theory.engine import LastBlock
-from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign, as_tokens
 
 if TYPE_CHECKING:
@@ -119,10 +119,7 @@ def derivatives(held: Held, vector: Any) -> list[Local]:
 def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> LastBlock:
     """The closed form at the last block for one residual h, (d,), of the last position.
 
-    Raises
-    ------
-    ModelError
-        The final norm is neither an RMSNorm nor a LayerNorm.
+    Raises ModelError: the final norm is neither an RMSNorm nor a LayerNorm.
     """
     norm = model.norm
     ph = norm.centred(np.asarray(h, dtype=np.float64))
@@ -148,10 +145,7 @@ def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:
 def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:
     """The `SteeredCurve` of every context, where the vector (or the vectors) belong.
 
-    Raises
-    ------
-    AssumptionError
-        At the final norm of a model whose logits are not affine there.
+    Raises AssumptionError: at the final norm of a model whose logits are not affine there.
     """
     if not isinstance(vector, SteeringVector):
         return list(measured_curves(model, vector, batch))
@@ -339,10 +333,10 @@ class MeasuredCurve:
     def _budget(self, budget: float, sign: int, which: int) -> Search:
         goal, side = as_budget(budget, "budget"), as_sign(sign)
         if goal == 0.0:
-            return Root(0.0, 0.0, 0.0)
+            return Root.of(0.0)
         variance = self.local.variance
         if not variance > 0.0:
-            return _root(side, math.inf, math.inf, 0, "M is constant: steering moves nothing")
+            return never(side, "M is constant: steering moves nothing")
 
         def y(strength: float) -> float:
             return math.sqrt(self._divergences[side * strength][which])
@@ -353,7 +347,7 @@ class MeasuredCurve:
         if ends is None:
             best = max(self._strengths(side), key=y)
             return self._unfound(side, f"at most {y(best) ** 2:.4g} nats, at", best)
-        return _root(side, *ends, 0)
+        return Root.between(side, *ends, inner=True)
 
     @_question
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Search:
@@ -362,7 +356,7 @@ class MeasuredCurve:
         start = _logit(self.log_p, mask)
         goal = _level(level) - start
         if goal <= 0.0:
-            return Root(0.0, 0.0, 0.0)
+            return Root.of(0.0)
         share = float(expit(start))
         centred = self.log_odds - self._p @ self.log_odds
         rate = side * float(self._p[mask] @ centred[mask]) / max(share * (1.0 - share), 1e-300)
@@ -375,7 +369,7 @@ class MeasuredCurve:
         if ends is None:
             best = max(self._strengths(side), key=y)
             return self._unfound(side, f"at most {expit(start + y(best)):.4g}, at", best)
-        return _root(side, *ends, 1)
+        return Root.between(side, *ends, inner=False)
 
     @_question
     def concept_loss_root(
@@ -397,7 +391,9 @@ class MeasuredCurve:
         first = next((i for i, s in enumerate(ordered) if i and below(s)), None)
         if first is None:
             return self._unfound(side, f"F_T is still at {level:.4g} or above at", ordered[-1])
-        return (yield from self._halved(below, ordered[first - 1], ordered[first], side, 0))
+        return (
+            yield from self._halved(below, ordered[first - 1], ordered[first], side, inner=True)
+        )
 
     @_question
     def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Search:
@@ -411,11 +407,10 @@ class MeasuredCurve:
         yield self._scan(side)
         low, best, high = yield from self._summit(y, side)
         if high == best or _logit(self.limit(side), mask) >= y(best):
-            return _root(side, math.inf, math.inf, 0)
-        far = self._strengths(side)[-1]
-        found = _root(side, low, high, 0)
-        reason = f"looked for up to alpha = {side * far:.4g}"
-        return Root(side * best, found.lower, found.upper, reason)
+            return Root.of(side * math.inf)
+        reason = f"looked for up to alpha = {side * self._strengths(side)[-1]:.4g}"
+        found = Root.between(side, low, high, inner=True)
+        return replace(found, alpha=side * best, reason=reason)
 
     @_question
     def peak_root(self, token: int, sign: int = 1) -> Search:
@@ -423,7 +418,7 @@ class MeasuredCurve:
         side = as_sign(sign)
         centred = self.log_odds - self._p @ self.log_odds
         if not side * centred[token] > 0.0:
-            return Root(0.0, 0.0, 0.0)
+            return Root.of(0.0)
 
         def y(strength: float) -> float:
             return float(self._row(side * strength)[token])
@@ -440,8 +435,7 @@ class MeasuredCurve:
         if falls is None:
             return self._unfound(side, "it still rises at", self._strengths(side)[-1])
         low, best, high = yield from self._summit(y, side, between=falls)
-        found = _root(side, low, high, 0)
-        return Root(side * best, found.lower, found.upper)
+        return replace(Root.between(side, low, high, inner=True), alpha=side * best)
 
     @_question
     def limit_root(self, tolerance: float, sign: int) -> Search:
@@ -465,10 +459,10 @@ class MeasuredCurve:
             return self._unfound(side, f"not within {allowed:.3g} of the limit at", high)
         low = max(s for s in self._strengths(side) if s < high and not settled(s))
         high = min(s for s in self._strengths(side) if s > low)
-        return (yield from self._halved(settled, low, high, side, 1))
+        return (yield from self._halved(settled, low, high, side, inner=False))
 
     def _halved(
-        self, there: Callable[[float], bool], low: float, high: float, side: int, at: int
+        self, there: Callable[[float], bool], low: float, high: float, side: int, *, inner: bool
     ) -> Search:
         """Halve until narrow: `there` does not hold at `low` and does at `high`."""
         while not _narrow(low, high):
@@ -476,7 +470,7 @@ class MeasuredCurve:
             middle = math.sqrt(low * high) if high > 4.0 * low > 0.0 else 0.5 * (low + high)
             yield [side * middle]
             low, high = (low, middle) if there(middle) else (middle, high)
-        return _root(side, low, high, at)
+        return Root.between(side, low, high, inner=inner)
 
     def _crossing(
         self, y: Curve, goal: float, rate: float, side: int, end: int, close: float
@@ -562,9 +556,8 @@ class MeasuredCurve:
         return goal / ratio if ratio > 0.0 else math.nan
 
     def _unfound(self, side: int, what: str, where: float) -> Root:
-        far = self._strengths(side)[-1]
-        reason = f"not found up to alpha = {side * far:.4g}: {what} alpha = {side * where:.4g}"
-        return _root(side, far, math.inf, 1, reason)
+        words = f"{what} alpha = {side * where:.4g}"
+        return Root.unfound(side, self._strengths(side)[-1], words)
 
 
 def _narrow(low: float, high: float, factor: float = 1.0) -> bool:
@@ -591,9 +584,3 @@ def _first_fall(
         elif top and y(strengths[i]) < y(strengths[top]) - noise:
             return strengths[top - 1], strengths[top], strengths[top + 1]
     return None
-
-
-def _root(side: int, low: float, high: float, at: int, reason: str = "") -> Root:
-    """A root between two strengths on a side; its alpha is the lower one (0) or the upper (1)."""
-    ends = side * low + 0.0, side * high + 0.0
-    return Root(ends[at], min(ends), max(ends), reason)

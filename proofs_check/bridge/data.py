@@ -70,10 +70,7 @@ _KINDS = {
 def alpha_grid(reach: float, count: int) -> Floats:
     """`count` equally spaced alphas on [-reach, reach] with an exact 0 among them.
 
-    Raises
-    ------
-    AlphaError
-        `reach` is not positive and finite, or `count` is even or below 5.
+    Raises AlphaError: `reach` is not positive and finite, or `count` is even or below 5.
     """
     if not (np.isfinite(reach) and reach > 0):
         raise AlphaError(
@@ -134,10 +131,7 @@ class AdviceInput:
     ) -> NDArray[np.int64] | None:
         """Indices of T: given, by words, or of largest M; None where nothing was asked.
 
-        Raises
-        ------
-        CurveError
-            A word is no token, or the file names no tokens.
+        Raises CurveError: a word is no token, or the file names no tokens.
         """
         odds = self.families[0].log_odds
         if ids:
@@ -167,12 +161,8 @@ class AdviceInput:
 def read_input(path: Path) -> AdviceInput:
     """Read a `.npz` or `.csv` file.
 
-    Raises
-    ------
-    CurveError
-        The file cannot be read, lacks a part, or contradicts itself.
-    ProbabilityError, ShapeError
-        The numbers are no log-probabilities.
+    Raises CurveError: the file cannot be read, lacks a part, or contradicts itself;
+    ProbabilityError or ShapeError: the numbers are no log-probabilities.
     """
     if path.suffix == ".npz":
         return _assembled(path, read_archive(path, "give a .npz of plain arrays, without pickle"))
@@ -330,6 +320,8 @@ def lump(
 ) -> tuple[dict[str, Any], Floats]:
     """m families with the same M over n outcomes in place of V tokens.
 
+    Raises ShapeError: the families do not share M, or `tokens` is not between 2 and V - 1.
+
     Parameters
     ----------
     inside : numpy.ndarray
@@ -350,11 +342,6 @@ def lump(
     errors : numpy.ndarray
         Shape (3,): the largest over contexts and alphas of K' (nats per unit alpha), of logit F_T
         and of KL(p_0 || p_alpha) (nats).
-
-    Raises
-    ------
-    ShapeError
-        The families do not share M, or `tokens` is not between 2 and V - 1.
     """
     odds = families[0].log_odds
     if any(not np.array_equal(family.log_odds, odds) for family in families):

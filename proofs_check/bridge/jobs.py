@@ -59,10 +59,7 @@ _FLUENT = (
 def run(options: Namespace) -> int:
     """Run a checked job; 0 if nothing that should hold exactly failed (advise: a window), else 1.
 
-    Raises
-    ------
-    SteeringError
-        Whatever the model, the texts or the files do not allow.
+    Raises SteeringError: whatever the model, the texts or the files do not allow.
     """
     if options.threads is not None:
         torch.set_num_threads(options.threads)

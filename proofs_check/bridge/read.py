@@ -76,10 +76,7 @@ def shape_of(values: ArrayLike, tolerance: float) -> tuple[str, tuple[int, ...]]
     units of `values`. Thm 3.3 of arXiv:2602.02712 allows a token to rise, fall or bump. Returns one
     of `SHAPES` ("bump": rise, then fall; "multi": more turns) and the indices of the extrema.
 
-    Raises
-    ------
-    ShapeError
-        Fewer than two points, a NaN, or a negative tolerance.
+    Raises ShapeError: fewer than two points, a NaN, or a negative tolerance.
     """
     curve: Floats = np.asarray(values, dtype=np.float64)
     if curve.ndim != 1 or curve.size < 2 or np.isnan(curve).any():
@@ -121,11 +118,8 @@ class Curves:
     file's order, `effect` is the probability of the concept, `cross_entropy` in nats per token,
     `kl` KL(p_0 || p_alpha) in nats.
 
-    Raises
-    ------
-    CurveError
-        Too few alphas or one twice, a shape that does not fit, a value that is not finite, a
-        probability outside [0, 1], or a negative divergence.
+    Raises CurveError: too few alphas or one twice, a shape that does not fit, a value that is not
+    finite, a probability outside [0, 1], or a negative divergence.
     """
 
     name: str
@@ -170,10 +164,8 @@ class Curves:
     def read(cls, path: Path) -> Curves:
         """Read a file by its ending: .npz, .csv, .tsv, .jsonl or .json.
 
-        Raises
-        ------
-        SteeringError
-            It does not exist, cannot be read, or holds no known columns (CurveError).
+        Raises SteeringError: it does not exist, cannot be read, or holds no known columns
+        (CurveError).
         """
         if path.suffix not in _READERS:
             raise CurveError(

@@ -318,10 +318,7 @@ def judge_curve(
     Every alpha uses the same random numbers, so neighbouring alphas differ by the steering more
     than by the draw.
 
-    Raises
-    ------
-    ModelError
-        The judge returns something outside [0, 1].
+    Raises ModelError: the judge returns something outside [0, 1].
     """
     own, alphas, means = judge or contains(concept.words), asinh_grid(40.0, 5), list[float]()
     batch = model.encode([prompt for prompt in concept.contexts[:_PROMPTS] for _ in range(samples)])
@@ -391,12 +388,8 @@ def benchmark_curve(
 ) -> Arrays:
     """A benchmark's score under steering.
 
-    Raises
-    ------
-    SelfCheckError
-        The benchmark did not run the model.
-    ModelError
-        It returned something that is not a finite number.
+    Raises SelfCheckError: the benchmark did not run the model; ModelError: it returned something
+    that is not a finite number.
     """
     alphas, found = asinh_grid(10.0, 6), []
     for alpha in alphas.tolist():

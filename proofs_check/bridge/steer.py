@@ -155,10 +155,8 @@ class Steered:
     ones) or "after-prompt" (the generated ones); every rule but "all" needs `root`, the whole
     model, to see where a prompt ends.
 
-    Raises
-    ------
-    SelfCheckError
-        On a clean exit the hook must have fired, or the "steered" numbers are unsteered ones.
+    Raises SelfCheckError: on a clean exit the hook must have fired, or the "steered" numbers are
+    unsteered ones.
     """
 
     def __init__(
@@ -452,10 +450,7 @@ def skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
 def in_order(vectors: Sequence[SteeringVector]) -> list[SteeringVector]:
     """Vectors to be added together, the lowest site first.
 
-    Raises
-    ------
-    VectorError
-        None, two at one site, or different positions.
+    Raises VectorError: none, two at one site, or different positions.
     """
     ordered = sorted(vectors, key=lambda v: math.inf if v.site.layer is None else v.site.layer)
     sites, rules = [v.site.name for v in ordered], {v.apply for v in ordered}

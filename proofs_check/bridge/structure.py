@@ -465,10 +465,7 @@ def identify_norm(found: Structure, device: torch.device, *, seed: int = 0) -> F
     Four evaluations identify it and three verify it, so Gemma's 1 + weight or a renamed attribute
     need no special case.
 
-    Raises
-    ------
-    ModelError
-        It is neither an RMSNorm nor a LayerNorm.
+    Raises ModelError: it is neither an RMSNorm nor a LayerNorm.
     """
     module, width = found.wide_norm or found.final_norm, found.width
     dtype = found.dtype if found.wide_norm is None else torch.float32

@@ -85,10 +85,8 @@ def encode(tokenizer: Any, texts: Sequence[Text], longest: int | None = None) ->
     Tokenizers read from GGUF files often add no BOS although the model was trained with one:
     the cross-entropy of SmolLM2-135M on English text falls by about 2 nats once it is there.
 
-    Raises
-    ------
-    SteeringSetError
-        There is no text, or one has no token, or more than `longest`: nothing is cut off unnoticed.
+    Raises SteeringSetError: there is no text, or one has no token, or more than `longest`: nothing
+    is cut off unnoticed.
     """
     if not texts:
         raise SteeringSetError(
@@ -142,10 +140,7 @@ def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[
 
     A word in lower case matches any case, one with a capital matches as written.
 
-    Raises
-    ------
-    SteeringSetError
-        No token of the vocabulary spells any of the words, so F_T has no T.
+    Raises SteeringSetError: no token of the vocabulary spells any of the words, so F_T has no T.
     """
     bare = {word.strip() for word in words}
     cased = bare | {f(w) for w in bare if w == w.lower() for f in (str.capitalize, str.upper)}
@@ -176,10 +171,8 @@ class ConceptTexts:
     N is to be sampled from the model (`SteeredModel.with_sampled_negatives`). Contexts, where
     steering is applied, may be chats; the tokens that spell one of the words form T of F_T.
 
-    Raises
-    ------
-    SteeringSetError
-        A list is empty, a text is blank or repeated, or a text occurs in two lists.
+    Raises SteeringSetError: a list is empty, a text is blank or repeated, or a text occurs in two
+    lists.
     """
 
     name: str
@@ -240,12 +233,8 @@ def load_concept(name_or_path: str, words: Sequence[str] = ()) -> ConceptTexts:
 
     `words` replace those of the file; a text file without them is reported by its own name.
 
-    Raises
-    ------
-    UnknownNameError
-        Neither a packaged concept nor an existing file.
-    SteeringError
-        The file is no JSON in UTF-8, or its texts cannot define P, N and contexts.
+    Raises UnknownNameError: neither a packaged concept nor an existing file; SteeringError: the
+    file is no JSON in UTF-8, or its texts cannot define P, N and contexts.
     """
     path: Any = Path(name_or_path)
     if name_or_path in packaged_concepts():
@@ -292,10 +281,7 @@ def library_text() -> tuple[str, ...]:
 def text_windows(tokenizer: Any, count: int, length: int, *, seed: int = 0) -> TokenBatch:
     """`count` windows of BOS and `length` tokens, each from the beginning of one paragraph.
 
-    Raises
-    ------
-    SteeringSetError
-        The installation holds fewer paragraphs of that many tokens.
+    Raises SteeringSetError: the installation holds fewer paragraphs of that many tokens.
     """
     paragraphs = list(library_text())
     random.Random(seed).shuffle(paragraphs)

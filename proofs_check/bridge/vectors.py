@@ -72,14 +72,18 @@ class Site:
         return "final_norm" if self.layer is None else f"block_out {self.layer}"
 
     @classmethod
-    def parse(cls, text: str) -> Site:
+    def parse(cls, where: Site | int | str) -> Site:
         """Read `final_norm`, `block_out 15` or just `15`; else an UnknownNameError."""
-        word = text.strip()
+        if isinstance(where, Site):
+            return where
+        word = str(where).strip()
         if word == "final_norm":
             return FINAL_NORM
         number = word.removeprefix("block_out").strip()
         if not re.fullmatch(r"[0-9]{1,9}", number):
-            raise UnknownNameError("site", text, ["final_norm", "block_out 0", "block_out 15"])
+            raise UnknownNameError(
+                "site", str(where), ["final_norm", "block_out 0", "block_out 15"]
+            )
         return cls(int(number))
 
     def module(self, model: Any) -> Any:
@@ -104,6 +108,8 @@ FINAL_NORM = Site(None)
 class SteeringVector:
     """A vector and what it means; what a foreign file does not say is left empty, not guessed.
 
+    Raises VectorError: another shape, a value that is not finite, zero, or an unknown rule.
+
     Parameters
     ----------
     values : array_like
@@ -123,11 +129,6 @@ class SteeringVector:
     sink_cosine : float
         Cosine between the token-mean vectors without and with the first token; nan if unknown. Far
         from 1, a plain token mean would have been mostly the attention sink.
-
-    Raises
-    ------
-    VectorError
-        Another shape, a value that is not finite, zero, or an unknown rule.
     """
 
     values: Floats
@@ -221,6 +222,9 @@ def save_vector(
 ) -> tuple[Path, ...]:
     """Write a vector, or one per layer; the ending of `path` chooses the format.
 
+    Raises VectorError: another ending, an alpha that is not finite or 0, or a site the format
+    cannot say; OutputError: the file cannot be written; an older one is untouched.
+
     Parameters
     ----------
     alpha : float, optional
@@ -234,13 +238,6 @@ def save_vector(
     -------
     tuple of Path
         The files written.
-
-    Raises
-    ------
-    VectorError
-        Another ending, an alpha that is not finite or 0, or a site the format cannot say.
-    OutputError
-        The file cannot be written; an older one is untouched.
     """
     target = require_ending(Path(path))
     kind, several = target.suffix, [vector] if isinstance(vector, SteeringVector) else list(vector)
@@ -318,6 +315,9 @@ def import_vector(
 ) -> SteeringVector:
     """Read one vector from a file, or from an object of another library.
 
+    Raises VectorError: the file cannot be read, does not hold the layer, or says less than is
+    needed; MissingExtraError: the format needs torch or gguf, which is not installed.
+
     Parameters
     ----------
     source : path, array, {layer: array}, or an object with `layer_activations` or `directions`
@@ -328,16 +328,9 @@ def import_vector(
         The model of a file that names none; it replaces an architecture's name.
     blocks : int, optional
         How many blocks the model has: tells (layers, d) from (layers + 1, d).
-
-    Raises
-    ------
-    VectorError
-        The file cannot be read, does not hold the layer, or says less than is needed.
-    MissingExtraError
-        The format needs torch or gguf, which is not installed.
     """
     found = import_vectors(source, site=site, model=model, blocks=blocks)
-    where = None if site is None else _site(site)
+    where = None if site is None else Site.parse(site)
     chosen = found if where is None else [vector for vector in found if vector.site == where]
     if len(chosen) == 1:
         return chosen[0]
@@ -362,7 +355,8 @@ def import_vectors(
             said["model"] = model
         if isinstance(content, Mapping) and set(content) == {"vector"} and "site" in said:
             return [_described(content["vector"], Site.parse(said["site"]), said)]
-        layers = _by_layer(content, None if site is None else _site(site), blocks, _named(source))
+        where = None if site is None else Site.parse(site)
+        layers = _by_layer(content, where, blocks, _named(source))
         return [_described(values, place, said) for place, values in layers.items()]
     except SteeringError:
         raise
@@ -383,10 +377,6 @@ def _read(path: Path) -> tuple[Any, dict[str, str]]:
         )
     with opened(path):  # torch and gguf would wait for a pipe
         return _READERS[path.suffix](path)
-
-
-def _site(where: Site | int | str) -> Site:
-    return where if isinstance(where, Site) else Site.parse(str(where))
 
 
 def _described(values: Any, site: Site, said: Mapping[str, str]) -> SteeringVector:

@@ -181,7 +181,12 @@ def test_the_model_may_be_elsewhere(
             accelerate.cpu_offload(moved)
             assert {p.device.type for p in moved.parameters()} == {"meta"}
         elif where == "split":
-            dispatch(moved, {here.block_names[1], here.final_norm_name}, here.block_names, tmp_path)
+            dispatch(
+                moved,
+                {here.structure.block_names[1], here.structure.final_norm_name},
+                here.structure.block_names,
+                tmp_path,
+            )
         else:
             moved.to(where)
         there = SteeredModel(moved, here.tokenizer, name=kind)
