@@ -358,8 +358,10 @@ def import_vectors(
         where = None if site is None else Site.parse(site)
         layers = _by_layer(content, where, blocks, _named(source))
         return [_described(values, place, said) for place, values in layers.items()]
-    except SteeringError:
-        raise
+    except SteeringError as error:
+        if type(error) is not SteeringError:
+            raise
+        raise VectorError(error.problem, remedy=error.remedy) from None
     except Exception as error:
         # zip, torch, gguf and what a number is made of each raise their own; all mean one thing.
         raise VectorError(
