@@ -81,7 +81,7 @@ def test_several_sites_from_one_pass(steered: Any, concept: Any) -> None:
     ("values", "match"),
     [
         (np.zeros(32), "zero"),
-        (np.full(32, np.nan), "nan at coordinate 0"),
+        (np.full(32, np.nan), "is nan"),
         (np.ones((2, 32)), r"shape \(2, 32\)"),
         (np.zeros(0), r"shape \(0,\)"),
     ],
