@@ -298,7 +298,7 @@ def average_price_root(
         return np.asarray(weights @ np.array(prices) > budget)
 
     # From alpha^2 R^2 / 8 on, which bounds either divergence (`ce-radius`).
-    return crossing(spent, 0.999 * math.sqrt(8.0 * budget) / spread, sign)
+    return crossing(spent, 0.999 * math.sqrt(8.0) * math.sqrt(budget) / spread, sign)
 
 
 def average_concept_root(
@@ -340,7 +340,8 @@ def average_concept_root(
         further = at + step
         there = means(further)
         odds = np.array([float(f.concept_log_odds(target, at)) for f in ahead])
-        most = expit(odds + np.maximum(there[:, 0] - here[:, 1], 0.0) * step)
+        with np.errstate(over="ignore"):  # to inf, and to F_j = 1
+            most = expit(odds + np.maximum(there[:, 0] - here[:, 1], 0.0) * step)
         # Where every F_j increases in between, the crossing there is the only one.
         rising = (here[:, 0] >= there[:, 1]).all()
         fine = step <= max(_RESOLUTION * at, 1e-12 / spread)
