@@ -8,11 +8,13 @@ with the number of examples.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 from steering_strength.theory.errors import MissingExtraError, SteeringError
@@ -33,6 +35,17 @@ def _guarded(function: Callable[[Any], Any], task: Any) -> Any:
         return function(task)
     except Exception:
         return _Failure(repr(task), traceback.format_exc())
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent is killed would wait for its next task for ever."""
+
+    def wait() -> None:
+        if parent := multiprocessing.parent_process():
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def _died() -> SteeringError:
@@ -59,7 +72,8 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
             return
         # spawn: a forked copy of a process with running threads (BLAS, matplotlib) can hang.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+        workers = min(jobs, len(tasks))
+        with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
             waiting = [pool.submit(_guarded, function, task) for task in tasks]
             try:
                 for done in as_completed(waiting):

@@ -95,9 +95,14 @@ def at_least(low: int, most: int | None = None) -> Callable[[str], int]:
 
 def named_path(text: str) -> Path:
     """The type of an argument that names a file or folder."""
-    if not text or "\0" in text:
+    path = Path(text)
+    try:
+        long = len(text) > 4000 or any(len(os.fsencode(part)) > 255 for part in path.parts)
+    except UnicodeEncodeError:  # half a letter
+        long = True
+    if not text or "\0" in text or long:
         raise argparse.ArgumentTypeError(f"{shown(text)} is no name of a file")
-    return Path(text)
+    return path
 
 
 def finish(work: Callable[[], int]) -> int:
