@@ -260,8 +260,9 @@ FIGURES: dict[str, Figure] = {
             caption=(
                 "Left: what steering costs per text of six tokens, for all strengths, from 300 "
                 "texts drawn without steering, with two standard errors; rings: the steered "
-                "model itself. Solid: KL(P_0 || P_alpha), dashed: its reverse. Right: the reverse "
-                "divergence of whole texts is not monotone; triangles: the roots of one budget."
+                "model itself. Solid: the divergence from the unsteered texts, dashed: its "
+                "reverse. Right: the reverse divergence of whole texts is not monotone; triangles: "
+                "the roots of one budget."
             ),
             source="arXiv:2602.02712, Sec. 6 (conclusion), and beyond it",
             laws=("sequence-ce", "sequence-reverse", "sequence-weights"),

@@ -9,6 +9,26 @@ import numpy as np
 NUMBERS = {"paper": 0, "bumps": 1, "bumps-twice": 2, "tie": 3, "near-tie": 4, "remark-3-4": 5}
 NUMBERS["smollm2-joy"] = 6
 
+LOW_CONTRAST = r"""() => {
+  const parse = (c) => c.match(/[\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) =>
+    v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (e) => { for (; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
+  const out = [];
+  for (const e of document.querySelectorAll("main *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || e.closest("[disabled]") || !e.getClientRects().length) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))]
+      .sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) out.push([e.outerHTML.slice(0, 80)]);
+  }
+  return out;
+}"""
+"""What of a page's text has a contrast below 4.5, as WCAG 2.2 asks for."""
+
 
 class Window:
     """One open page, and everything it complained about or asked the network for."""

@@ -6,9 +6,7 @@ there is none; `.ci/run` installs it.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from functools import cache
 
 import numpy as np
@@ -20,14 +18,7 @@ from steering_strength.figures.explorer.cases import Case
 from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, curves
 from steering_strength.figures.store import Record
 from steering_strength.theory import TiltedFamily
-from tests.explorer_window import NUMBERS, Window, agree
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium in the path")
+from tests.explorer_window import LOW_CONTRAST, NUMBERS, Window, agree
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 500, "height": 900}
 
@@ -40,18 +31,6 @@ def cases() -> dict[str, Case]:
 @cache
 def computed(key: str) -> tuple[Record, ...]:
     return curves(cases()[key])
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        # Root has no sandbox in a container; a browser that opens one local file needs none.
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(
-            executable_path=BROWSER, args=[*sandbox, "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -302,28 +281,11 @@ def test_controls_are_labelled_and_show_their_focus(window):
     assert window.page.get_attribute("#readout", "aria-live") == "polite"
 
 
-def test_every_text_has_enough_contrast(window):
-    low = window.page.evaluate(
-        """() => {
-          const parse = (c) => c.match(/[\\d.]+/g).map(Number);
-          const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) =>
-            v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
-          const ground = (e) => { for (; e; e = e.parentElement) {
-            const c = parse(getComputedStyle(e).backgroundColor);
-            if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
-          const out = [];
-          for (const e of document.querySelectorAll("main *")) {
-            const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-            if (!own || e.closest("[disabled]") || !e.getClientRects().length) continue;
-            const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))]
-              .sort((x, y) => y - x);
-            if ((a + 0.05) / (b + 0.05) < 4.5) out.push([e.outerHTML.slice(0, 80)]);
-          }
-          return out;
-        }"""
-    )
-    assert low == []
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_enough_contrast(chromium, address, scheme):
+    window = Window(chromium, f"{address}#paper", WIDE, color_scheme=scheme)
+    assert window.complaints == []
+    assert window.page.evaluate(LOW_CONTRAST) == []
 
 
 def test_who_asks_for_less_motion_gets_none(chromium, address):

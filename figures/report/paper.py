@@ -125,7 +125,8 @@ def _law(record: Record, rules: Rules, figures: Sequence[str]) -> str:
         r"\begin{proof}",
     ]
     if record["notation"]:
-        lines.append("Write " + "; ".join(_notation(n["latex"]) for n in record["notation"]) + ".")
+        *most, last = (n["latex"] for n in record["notation"])
+        lines += ["Write", *(_notation(f"{n};") for n in most), _notation(f"{last}.")]
     lines += [_given("In the steps, let", later, letters), r"\begin{enumerate}"]
     lines += [_step(step, letters, rules) for step in steps]
     lines += [r"\qedhere", r"\end{enumerate}", r"\end{proof}"]
@@ -142,8 +143,8 @@ def _law(record: Record, rules: Rules, figures: Sequence[str]) -> str:
 
 
 def _notation(latex: str) -> str:
-    """A definition in the line, a long one on a line of its own."""
-    return f"${latex}$" if len(latex) <= _SHORT else rf"\shown{{{latex}}}"
+    """A definition and what ends it in the line, a long one on a line of its own."""
+    return f"${latex[:-1]}${latex[-1]}" if len(latex) <= _SHORT else rf"\shown{{{latex}}}"
 
 
 def _given(words: str, hypotheses: Sequence[str], letters: Mapping[str, str]) -> str:
@@ -223,11 +224,12 @@ def _closing(text: str, at: int) -> int:
 def _picture(name: str) -> str:
     figure = FIGURES[name]
     width = 0.62 if figure.panels == 1 else 1.0
+    caption = re.sub(r"\balpha\b", r"$\\alpha$", _words(figure.caption))
     return "\n".join(
         [
             r"\begin{figure}[htb]\centering",
             rf"\includegraphics[width={width}\linewidth]{{{name}.pdf}}",
-            rf"\caption{{{_words(figure.title)}. {_words(figure.caption)}}}",
+            rf"\caption{{{_words(figure.title)}. {caption}}}",
             r"\end{figure}",
         ]
     )
@@ -240,7 +242,7 @@ def _readings() -> str:
 
 def _example(found: Found, proved: Mapping[str, Any]) -> str:
     erratum = found.erratum
-    lines = [part for line in found.lines for part in wrap(line, 92, subsequent_indent="    ")]
+    lines = [part for line in found.lines for part in wrap(line, 90, subsequent_indent="    ")]
     theorem = proved.get(erratum.id)
     formal = rf" Refuted in Coq as \texttt{{{_typed(theorem.name)}}}." if theorem else ""
     return "\n".join(

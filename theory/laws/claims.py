@@ -591,12 +591,15 @@ def changed(claim: Claim, f: Callable[[Expr], Expr]) -> Any:
 
 
 def names_in(claims: tuple[Claim, ...]) -> list[Named]:
-    """The named quantities of some claims, in order of first use, once each."""
+    """The named quantities of some claims, in order of first use, once each.
+
+    What a definition needs comes right after it.
+    """
     found: dict[type, Named] = {}
     pending = [e for c in claims for e in c.expressions()]
     while pending:
-        for n in sorted(pending.pop(0).atoms(Named), key=str):
-            if type(n) not in found:
-                found[type(n)] = type(n)(*n.parameters)
-                pending.append(n.body)
+        new = {type(n): n for n in sorted(pending.pop(0).atoms(Named), key=str)}
+        fresh = [kind(*n.parameters) for kind, n in new.items() if kind not in found]
+        found |= {type(n): n for n in fresh}
+        pending = [n.body for n in fresh] + pending
     return [n for n in found.values() if text(n) != text(n.body)]
