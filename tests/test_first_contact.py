@@ -67,14 +67,29 @@ def test_help_waits_for_nothing_heavy(words):
     assert done.stdout.splitlines()[-1] == "loaded: []"
 
 
+# What a reader brings along.
+_OWN = """
+from typing import Any
+hf_model: Any
+tokenizer: Any
+positive: list[str]
+negative: list[str]
+prompts: list[str]
+inputs: dict[str, Any]
+"""
+
+
 @pytest.mark.long
 def test_the_snippets_of_the_readme_are_typed(tmp_path):
     """`mypy --strict`, but that a conjecture of a reader's may be an unannotated function."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(>>> .*?)^```", text, re.M | re.S)
-    examples = (doctest.DocTestParser().get_examples(block) for block in blocks)
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    typed = [
+        "".join(e.source for e in doctest.DocTestParser().get_examples(block)) or block
+        for block in blocks
+    ]
     snippet = tmp_path / "snippet.py"
-    snippet.write_text("".join(e.source for each in examples for e in each), encoding="utf-8")
+    snippet.write_text("\n".join([_OWN, *typed]), encoding="utf-8")
     options = ["--strict", "--allow-untyped-defs", "--allow-untyped-calls"]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", *options, "--cache-dir", str(tmp_path), str(snippet)],

@@ -27,9 +27,17 @@ this package needs neither, `loading.require` names the command that installs th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steering_strength import _on_first_use
+
+if TYPE_CHECKING:  # what a reader's type checker sees of the names below
+    from steering_strength.proofs_check.bridge.generated import KLBudget as KLBudget
+    from steering_strength.proofs_check.bridge.model import SteeredModel as SteeredModel
+    from steering_strength.proofs_check.bridge.vectors import SteeringVector as SteeringVector
+    from steering_strength.proofs_check.bridge.vectors import import_vector as import_vector
+    from steering_strength.proofs_check.bridge.vectors import import_vectors as import_vectors
+    from steering_strength.proofs_check.bridge.vectors import save_vector as save_vector
 
 _HOME = {
     "ConceptTexts": "texts",
