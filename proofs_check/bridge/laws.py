@@ -405,18 +405,23 @@ class _FinalNorm:
         report, family, model = self.report, self.families[self.context], self.model
         inside, others = self.log_odds[self.words], np.delete(self.log_odds, self.words)
         length = float(self.states.norm(dim=-1).median())
+        shares = [float(np.mean(odds > 0)) for odds in (inside, others)]
         rows = [("token", "M(z)", "alpha predicted", "measured", "+-", "p predicted", "measured")]
+        listed = []
         for token, alpha, width, height, at in zip(*(peaks[k] for k in peaks), strict=True):
             log_height = family.log_p[token] + at * self.log_odds[token] - float(family.cgf(at))
             seen = f"{alpha:.9f}" if np.isfinite(alpha) else "not bracketed"
             name, odds = model.token_text(int(token)), f"{self.log_odds[token]:+.3f}"
             p = f"{np.exp(log_height):.9f}", f"{np.exp(height):.9f}"
             rows.append((name, odds, f"{at:.9f}", seen, f"{width:.0e}", *p))
+            if np.isfinite(at):
+                measured = float(alpha) if np.isfinite(alpha) else None
+                listed.append({"token": name, "predicted": float(at), "measured": measured})
         report.paragraphs += [
             f"Final norm: sd of M {self.sd:.2f} nats per unit alpha, |v| / median |h| ="
             f" {self.vector.norm / length:.3f}. Not assumed, measured (`sign-separation` needs"
-            f" Assumption 1): M > 0 for {np.mean(inside > 0):.0%} of the {inside.size} tokens that"
-            f" spell a word of the concept and for {np.mean(others > 0):.0%} of all others.",
+            f" Assumption 1): M > 0 for {shares[0]:.0%} of the {inside.size} tokens that"
+            f" spell a word of the concept and for {shares[1]:.0%} of all others.",
             f"Peaks of the likeliest tokens after {self.concept.contexts[self.context]!r}:\n\n"
             + columns(rows),
         ]
@@ -425,6 +430,9 @@ class _FinalNorm:
             "total_variation_at_the_ends": float(found["variation"][[0, -1]].min()),
             "alpha_max": float(self.alphas[-1]),
             "log_odds_sd": self.sd,
+            "positive_log_odds_share_of_words": shares[0],
+            "positive_log_odds_share_of_others": shares[1],
+            "peaks": listed,
         }
 
     def _arrays(
