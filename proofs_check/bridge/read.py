@@ -18,7 +18,7 @@ is: where they are too sparse to decide, the status is `unknown` and says what w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,24 +191,21 @@ class Curves:
 
     def judge(self) -> tuple[Verdict, ...]:
         """Every statement that the parts of the file can decide, as verdicts `id@file`."""
-        found: list[Found] = []
-        if self.probabilities is not None:
-            found += [self._tilting(self.probabilities), *self._tokens(self.probabilities)]
-        if self.effect is not None:
-            found += [self._rises(self.effect), self._sigmoid(self.effect)]
-        if self.cross_entropy is not None:
-            found.append(self._curvature(self.cross_entropy))
-            for end, sign in (("+inf", 1), ("-inf", -1)):
-                found += self._end(self.cross_entropy, end, sign)
-        if self.kl is not None:
-            found.append(self._convex(self.kl))
+        asked: tuple[tuple[Floats | None, Sequence[Callable[[Floats], Iterator[Found]]]], ...] = (
+            (self.probabilities, (self._tilting, self._tokens)),
+            (self.effect, (self._rises, self._sigmoid)),
+            (self.cross_entropy, (self._curvature, self._ends)),
+            (self.kl, (self._convex,)),
+        )
         return tuple(
             Verdict(
                 id=f"{statement}@{self.name}", method="real-model", status=status, expected=True,
                 claim=statement, examples=1, max_error=None, counterexample=None, seconds=0.0,
                 note=shown,
             )
-            for statement, status, shown in found
+            for values, questions in asked if values is not None
+            for question in questions
+            for statement, status, shown in question(values)
         )  # fmt: skip
 
     def silence(self) -> str:
@@ -216,7 +213,7 @@ class Curves:
         absent = [f"{n} ({laws})" for n, laws in _DECIDES.items() if getattr(self, n) is None]
         return f"{self.name} holds no {', no '.join(absent)}" if absent else ""
 
-    def _tilting(self, p: Floats) -> Found:
+    def _tilting(self, p: Floats) -> Iterator[Found]:
         """Under tilting, log p(y) - log p(z) is a straight line in alpha, for any two tokens.
 
         Its slope, M(y) - M(z), is read off next to alpha = 0; how far the line carries is measured.
@@ -226,12 +223,11 @@ class Curves:
         likely = likely[p[middle, likely] >= _LIKELY]
         statement = "tilting (ratios of tokens)"
         if likely.size < 2 or not 0 < middle < self.alphas.size - 1:
-            return (
-                statement,
-                "unknown",
-                f"{likely.size} tokens with p >= {_LIKELY:g} at alpha = 0, or no alpha on one side:"
-                " ratios of two are needed on both",
+            found = (
+                f"{likely.size} tokens with p >= {_LIKELY:g} at alpha = 0, or no alpha on one side"
             )
+            yield statement, "unknown", f"{found}: ratios of two are needed on both"
+            return
         # What a file in float32 calls 0 has no ratio; such alphas say nothing about that token.
         with np.errstate(divide="ignore", invalid="ignore"):
             log_p = np.log(np.where(p[:, likely] >= _TINY, p[:, likely], np.nan))
@@ -240,20 +236,15 @@ class Curves:
         slope = (ratio[middle + 1] - ratio[middle - 1]) / (x[middle + 1] - x[middle - 1])
         error = np.abs(ratio - ratio[middle] - slope * x[:, None])
         worst = np.where(np.isnan(error), 0.0, error).max(axis=1)
-        off = worst > _RATIO_NATS
-        reach = float(np.abs(x).max())
+        off, reach, more = worst > _RATIO_NATS, float(np.abs(x).max()), ""
         if off.any():
             reach = float(np.abs(x[~off])[np.abs(x[~off]) < np.abs(x[off]).min()].max())
-        return (
-            statement,
-            "refuted" if off.any() else "passed",
-            f"log p(y)/p(z) of the {likely.size} likeliest tokens is a line within"
-            f" {_RATIO_NATS:g} nat up to |alpha| = {reach:.3g}"
-            + (f", off by {worst.max():.2g} at worst: M changes with alpha" if off.any() else ""),
-        )
+            more = f", off by {worst.max():.2g} at worst: M changes with alpha"
+        note = f"log p(y)/p(z) of the {likely.size} likeliest tokens is a line within"
+        note += f" {_RATIO_NATS:g} nat up to |alpha| = {reach:.3g}{more}"
+        yield statement, "refuted" if more else "passed", note
 
-    def _tokens(self, p: Floats) -> list[Found]:
-        found: list[Found] = []
+    def _tokens(self, p: Floats) -> Iterator[Found]:
         for label, sign in (("alpha >= 0", 1), ("alpha <= 0", -1)):
             side = sign * self.alphas >= 0
             if side.sum() < 5:
@@ -262,45 +253,35 @@ class Curves:
                 shapes = count_shapes(p[side][:, :count], _SHAPE)
                 allowed = count - shapes["dip"] - shapes["multi"]
                 listed = ", ".join(f"{n} {name}" for name, n in shapes.items() if n)
-                found.append(
-                    (
-                        f"peak ({label}, first {count})",
-                        "passed" if allowed == count else "refuted",
-                        f"{allowed} of {count} bump, rise or fall ({listed};"
-                        f" turns of at most {_SHAPE:g} ignored)",
-                    )
-                )
-        return found
+                note = f"{allowed} of {count} bump, rise or fall ({listed};"
+                note += f" turns of at most {_SHAPE:g} ignored)"
+                status: Status = "passed" if allowed == count else "refuted"
+                yield f"peak ({label}, first {count})", status, note
 
-    def _rises(self, f: Floats) -> Found:
+    def _rises(self, f: Floats) -> Iterator[Found]:
         name, turns = shape_of(f, _SHAPE)
         places = ", ".join(f"{self.alphas[i]:g}" for i in turns)
-        return (
-            "concept-monotone",
-            "passed" if name == "rise" else "refuted",
-            name + (f", turns at alpha = {places}" if turns else ""),
-        )
+        note = name + (f", turns at alpha = {places}" if turns else "")
+        yield "concept-monotone", "passed" if name == "rise" else "refuted", note
 
-    def _sigmoid(self, f: Floats) -> Found:
-        statement = "concept-tanh, linear nu"
-        inside = (f > 0.02) & (f < 0.98)
-        if inside.sum() < _FEWEST:
-            return (
+    def _sigmoid(self, f: Floats) -> Iterator[Found]:
+        statement, inside = "concept-tanh, linear nu", (f > 0.02) & (f < 0.98)
+        count = int(inside.sum())
+        if count < _FEWEST:
+            yield (
                 statement,
                 "unknown",
-                f"{int(inside.sum())} points between 0.02 and 0.98, {_FEWEST} are needed",
+                f"{count} points between 0.02 and 0.98, {_FEWEST} are needed",
             )
+            return
         x, y = self.alphas[inside], logit(f[inside])
         slope, offset = np.polyfit(x, y, 1)
         # A flat curve is a line, and has no variance to explain.
         spread = float(y.var())
         share = 1 - float((y - (slope * x + offset)).var()) / spread if spread > 0 else 1.0
-        return (
-            statement,
-            "passed" if share >= 0.95 else "refuted",
-            f"logit = {offset:+.3g} {slope:+.3g} alpha explains {share:.1%} of its variance"
-            f" on {int(inside.sum())} points (holds from 95 %)",
-        )
+        note = f"logit = {offset:+.3g} {slope:+.3g} alpha explains {share:.1%} of its variance"
+        note += f" on {count} points (holds from 95 %)"
+        yield statement, "passed" if share >= 0.95 else "refuted", note
 
     def _around_zero(self, values: Floats) -> tuple[slice, str]:
         """Where a curve has moved by at most half a nat, or what is missing there."""
@@ -318,71 +299,73 @@ class Curves:
         )
         return slice(first, last + 1), "" if enough else problem
 
-    def _curvature(self, entropy: Floats) -> Found:
+    def _curvature(self, entropy: Floats) -> Iterator[Found]:
         """Fit polynomials around 0; slope and curvature with their uncertainty."""
         statement = "ce-quadratic, ce-linear"
         near, problem = self._around_zero(entropy)
         if problem:
-            return (statement, "unknown", problem)
+            yield statement, "unknown", problem
+            return
         slope, slope_error, bend, bend_error = _derivatives(self.alphas[near], entropy[near])
         sure: Status = "unknown"
         if abs(bend) > bend_error:
             sure = "passed" if bend > 0 else "refuted"
-        return (
+        off = abs(slope) > slope_error
+        said = (
+            "a slope that is not zero measures miscalibration"
+            if off
+            else "no slope beyond its error"
+        )
+        yield (
             statement,
             sure,
-            f"curvature {bend:.4g} +- {bend_error:.2g}, slope {slope:+.4g} +- {slope_error:.2g}"
-            f" nats per unit alpha on {near.stop - near.start} points to |alpha| ="
-            f" {np.abs(self.alphas[near]).max():g};"
-            + (
-                " a slope that is not zero measures miscalibration"
-                if abs(slope) > slope_error
-                else " no slope beyond its error"
+            (
+                f"curvature {bend:.4g} +- {bend_error:.2g}, slope {slope:+.4g} +- {slope_error:.2g}"
+                f" nats per unit alpha on {near.stop - near.start} points to |alpha| ="
+                f" {np.abs(self.alphas[near]).max():g}; {said}"
             ),
         )
 
-    def _convex(self, kl: Floats) -> Found:
+    def _convex(self, kl: Floats) -> Iterator[Found]:
         """KL(p_0 || p_alpha) = K(alpha) - alpha K'(0): zero at 0, convex, half Var(M) alpha^2."""
         rises = np.diff(kl) / np.diff(self.alphas)
         # Thousandths of the largest slope are what four printed digits leave.
         slack = 1e-3 * float(np.abs(rises).max())
         back = np.flatnonzero(np.diff(rises) < -slack)
-        shown = "convex, lowest at alpha = 0"
-        lowest = float(self.alphas[int(kl.argmin())])
-        if lowest != self.alphas[int(np.abs(self.alphas).argmin())]:
-            shown = f"lowest at alpha = {lowest:g}, not at the alpha nearest to 0"
+        lowest, shown = int(kl.argmin()), "convex, lowest at alpha = 0"
+        status: Status = "refuted"
+        if lowest != int(np.abs(self.alphas).argmin()):
+            shown = f"lowest at alpha = {self.alphas[lowest]:g}, not at the alpha nearest to 0"
         elif back.size:
-            shown = (
-                f"bends down at {back.size} alphas, first at {self.alphas[back[0] + 1]:g}:"
-                " M changes with alpha, or it is the reverse divergence"
-            )
-        holds = shown.startswith("convex")
+            shown = f"bends down at {back.size} alphas, first at {self.alphas[back[0] + 1]:g}:"
+            shown += " M changes with alpha, or it is the reverse divergence"
+        else:
+            status = "passed"
         near, problem = self._around_zero(kl)
         if not problem:
             _, _, bend, error = _derivatives(self.alphas[near], kl[near])
             shown += f"; Var(M) = {bend:.4g} +- {error:.2g} from its curvature at 0"
-        return ("ce-exact (convexity of KL)", "passed" if holds else "refuted", shown)
+        yield "ce-exact (convexity of KL)", status, shown
 
-    def _end(self, entropy: Floats, name: str, sign: int) -> list[Found]:
-        side = sign * self.alphas >= 0
-        x, y = np.abs(self.alphas[side]), entropy[side]
-        order = np.argsort(x)
-        x, y = x[order], y[order]
-        far = x >= (1 - _END) * x[-1] if x.size else x > 0
-        if x.size < 2 * _FEWEST or far.sum() < 3:
-            return []
-        steepest = float(np.max(np.abs(np.diff(y) / np.diff(x))))
-        last = float(np.polyfit(x[far], y[far], 1)[0])
-        flat = abs(last) <= 0.05 * steepest
-        return [
-            (
+    def _ends(self, entropy: Floats) -> Iterator[Found]:
+        for name, sign in (("+inf", 1), ("-inf", -1)):
+            side = sign * self.alphas >= 0
+            x, y = np.abs(self.alphas[side])[::sign], entropy[side][::sign]
+            far = x >= (1 - _END) * x[-1] if x.size else x > 0
+            if x.size < 2 * _FEWEST or far.sum() < 3:
+                continue
+            steepest = float(np.max(np.abs(np.diff(y) / np.diff(x))))
+            last = float(np.polyfit(x[far], y[far], 1)[0])
+            flat = abs(last) <= 0.05 * steepest
+            said = "a plateau" if flat else "still moving: a plateau, if any, lies further out"
+            yield (
                 f"norm-limit (plateau at {name})",
                 "passed" if flat else "unknown",
-                f"slope over the last {_END:.0%} {last:.3g} nats per unit alpha, steepest"
-                f" {steepest:.3g}: "
-                + ("a plateau" if flat else "still moving: a plateau, if any, lies further out"),
+                (
+                    f"slope over the last {_END:.0%} {last:.3g} nats per unit alpha, steepest"
+                    f" {steepest:.3g}: {said}"
+                ),
             )
-        ]
 
 
 def _derivatives(x: Floats, y: Floats) -> tuple[float, float, float, float]:
