@@ -133,7 +133,6 @@ class AdviceInput:
 
         Raises CurveError: a word is no token, or the file names no tokens.
         """
-        odds = self.families[0].log_odds
         if ids:
             return np.array(ids, dtype=np.int64)
         if words:
@@ -150,12 +149,15 @@ class AdviceInput:
                     remedy=f"the first tokens are {', '.join(map(repr, self.token_text[:5]))}",
                 )
             return np.array(found)
-        if largest is None:
-            return None
-        if not largest < odds.size:
-            raise CurveError(f"--largest is {largest}", remedy=f"give 1 to {odds.size - 1}")
-        finite = np.where(np.isfinite(odds), odds, -np.inf)
-        return np.argsort(-finite, kind="stable")[:largest].astype(np.int64)
+        return None if largest is None else largest_of(self.families[0].log_odds, largest)
+
+
+def largest_of(odds: Floats, count: int) -> NDArray[np.int64]:
+    """The `count` tokens of largest M; a CurveError unless there are more than that."""
+    if not count < odds.size:
+        raise CurveError(f"--largest is {count}", remedy=f"give 1 to {odds.size - 1}")
+    finite = np.where(np.isfinite(odds), odds, -np.inf)
+    return np.argsort(-finite, kind="stable")[:count].astype(np.int64)
 
 
 def read_input(path: Path) -> AdviceInput:

@@ -25,6 +25,7 @@ from steering_strength.proofs_check.bridge.blocks import block_laws
 from steering_strength.proofs_check.bridge.data import (
     columns,
     explore_record,
+    largest_of,
     plain,
     write_advice,
     write_arrays,
@@ -240,12 +241,8 @@ class _Jobs:
             return np.array(options.tokens)
         if not options.largest or not isinstance(vector, SteeringVector):
             return model.tokens(self.concept.words)
-        if not options.largest < model.vocabulary:
-            remedy = f"give 1 to {model.vocabulary - 1}"
-            raise ShapeError(f"--largest is {options.largest}", remedy=remedy)
         # At a block: the direction as the unembedding sees it, the same for all contexts.
-        order = np.argsort(-model.direction(vector), kind="stable")
-        return order[: options.largest].astype(np.int64)
+        return largest_of(model.direction(vector), options.largest)
 
     def _rank(self) -> int:
         options, model, concept = self.options, self.model, self.concept
