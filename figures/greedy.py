@@ -26,12 +26,7 @@ from steering_strength.figures.style import (
 )
 
 
-def curves(
-    low: float = -10.0,
-    high: float = 26.0,
-    *,
-    context: str = "φχψ",
-) -> Record:
+def curves(low: float = -10.0, high: float = 26.0, *, context: str = "φχψ") -> Record:
     """The curves on [low, high] for one context of the example, 721 strengths.
 
     log p_alpha of every token in one context, and the path of the likeliest.

@@ -28,12 +28,7 @@ from steering_strength.theory.model.table import log_softmax
 _TEMPERATURES = (0.5, 1.0, 2.0)
 
 
-def curves(
-    low: float = -4.0,
-    high: float = 8.0,
-    *,
-    context: str = "φχψ",
-) -> Record:
+def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> Record:
     """The curves on [low, high] for one context of the example, 481 strengths.
 
     F_T(alpha), the probability of the target concept, under four ways to sample or steer.

@@ -8,6 +8,7 @@ Text of others (notes, claims, counterexamples) is escaped here and nowhere else
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -134,39 +135,30 @@ def _headline(content: Content) -> str:
     readings = content.false_readings
     disproved = [r for r in readings if r.disproved]
     found = [r for r in readings if any(v.status == "refuted" for v in r.verdicts)]
-    numbers = [
-        (
-            str(len(derived)),
-            ", ".join([f"laws derived: {_count(proved, 'step')} proved", *more]),
-        ),
+    by_status = Counter(str(v.status) for v in content.verdicts)
+    refuted = len({r.id for r in (*disproved, *found)})
+    tried = content.real_model.verdicts if content.real_model else ()
+    held = sum(v.as_it_should_be and v.status != "unknown" for v in tried)
+    model = plain(content.real_model.model["name"]) if content.real_model else ""
+    missed = sum(not v.expected for v in content.wrong)
+    counted = (  # a count of nothing is left out, but for what is unknown
+        (str(len(derived)), ", ".join([f"laws derived: {_count(proved, 'step')} proved", *more])),
         (
             f"{sum(v.examples for v in passed):,}",
             f"random instances looked at in {_count(len(passed), 'check')} that passed",
         ),
-    ]
-    for status, words_ in (
-        ("formal", "statements checked by a proof assistant"),
-        ("certified", "statements certified with rigorous error bounds"),
-    ):
-        number = sum(str(v.status) == status for v in content.verdicts)
-        numbers += [(str(number), words_)] if number else []
-    if readings:
-        refuted = {r.id for r in (*disproved, *found)}
-        text = f"false readings refuted: {len(disproved)} by derivation, {len(found)} by search"
-        numbers.append((f"{len(refuted)} of {len(readings)}", text))
-    if content.real_model is not None:
-        tried = content.real_model.verdicts
-        held = sum(v.as_it_should_be and v.status != "unknown" for v in tried)
-        text = f"statements found to hold on {plain(content.real_model.model['name'])}"
-        numbers.append((f"{held} of {len(tried)}", text))
-    numbers.append((str(len(content.unknown)), "statements with anything left unknown"))
-    missed = sum(not v.expected for v in content.wrong)
-    if missed:
-        text = "searches that did not find a known counterexample: more examples are needed"
-        numbers.append((str(missed), text))
-    if len(content.wrong) > missed:
-        numbers.append((str(len(content.wrong) - missed), "true statements REFUTED: a defect"))
-    return "\n".join(f"- **{number}** {text}" for number, text in numbers)
+        (by_status["formal"], "statements checked by a proof assistant"),
+        (by_status["certified"], "statements certified with rigorous error bounds"),
+        (
+            readings and f"{refuted} of {len(readings)}",
+            f"false readings refuted: {len(disproved)} by derivation, {len(found)} by search",
+        ),
+        (tried and f"{held} of {len(tried)}", f"statements found to hold on {model}"),
+        (str(len(content.unknown)), "statements with anything left unknown"),
+        (missed, "searches that did not find a known counterexample: more examples are needed"),
+        (len(content.wrong) - missed, "true statements REFUTED: a defect"),
+    )
+    return "\n".join(f"- **{number}** {text}" for number, text in counted if number)
 
 
 def statements_table(content: Content) -> str:

@@ -127,15 +127,15 @@ class ContextAdvice(Readable):
     slope: float
     sd: float
     spread: float
-    highest: Point | None
-    guarantee: Guarantee | None
-    first_peak: tuple[int, float] | None
-    last_peak: tuple[int, float] | None
-    falling: tuple[int, ...]
-    plateau: End | None
-    limit: Point | None
-    cautions: tuple[str, ...]
-    names: tuple[tuple[int, str], ...]
+    highest: Point | None = None
+    guarantee: Guarantee | None = None
+    first_peak: tuple[int, float] | None = None
+    last_peak: tuple[int, float] | None = None
+    falling: tuple[int, ...] = ()
+    plateau: End | None = None
+    limit: Point | None = None
+    cautions: tuple[str, ...] = ()
+    names: tuple[tuple[int, str], ...] = ()
     estimate: Estimate | None = None
 
     def __repr__(self) -> str:
@@ -202,11 +202,9 @@ def _advise(curve: SteeredCurve, demand: Demand, name: Namer) -> ContextAdvice:
         ends = [End(beyond, "level", "F_T does not move", beyond, beyond)] if unmet else []
         low, high = intersect(sign, ends, [])
         words = "M takes one value on all tokens: this vector moves nothing in this context"
-        return ContextAdvice(
-            demand, Window("unmoved", low, high, words), (), curve.method, _holds(curve), start,
-            start, start, slope, sd, spread, None, None, None, None, (), None, None, (),
-            _names([start], (), name),
-        )  # fmt: skip
+        window, names = Window("unmoved", low, high, words), _names([start], (), name)
+        return ContextAdvice(demand, window, (), curve.method, _holds(curve), start, start, start,
+                             slope, sd, spread, names=names)  # fmt: skip
     lows, highs, highest = _level_ends(curve, demand)
     highs += _budget_ends(curve, demand)
     first, last, falling, peaks = _peak_ends(curve, local, demand, name)
