@@ -214,15 +214,15 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
 
 
 def label_ends(
-    ax: Axes, entries: Sequence[tuple[str, float, str]], *, side: str = "right", gap: float = 11.0
+    ax: Axes, entries: Sequence[tuple[str, float, str]], *, side: str = "right"
 ) -> list[Text]:
     """Name curves where they leave the picture: (text, height, colour) each.
 
-    Names keep a distance of `gap` typographic points, at the height the axes have now.
+    Names keep a distance of 11 typographic points, at the height the axes have now.
     """
     low, high = ax.get_ylim()
     points = ax.get_window_extent().height * 72 / ax.figure.get_dpi()
-    heights = spread([height for _, height, _ in entries], gap * (high - low) / points)
+    heights = spread([height for _, height, _ in entries], 11.0 * (high - low) / points)
     edge = ax.get_xlim()[1 if side == "right" else 0]
     shift, align = ((6, 0), "left") if side == "right" else ((-6, 0), "right")
     return [

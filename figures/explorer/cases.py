@@ -94,7 +94,6 @@ def case_of_dataset(
     title: str,
     story: str,
     views: tuple[View, ...] = (),
-    target: int = 0,
 ) -> Case:
     """Some contexts of a dataset, steered by the difference of means of P and N (Def. 3.2).
 
@@ -115,7 +114,7 @@ def case_of_dataset(
         tokens=data.token_names or tuple(f"token {z}" for z in range(data.vocabulary_size)),
         concept=np.asarray(data.token_concept),
         concept_names=names,
-        target=target,
+        target=0,
         log_odds=data.log_odds(positive, negative),
         log_p=rows[list(contexts)],
         contexts=tuple(labels[j] for j in contexts),

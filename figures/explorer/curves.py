@@ -228,11 +228,11 @@ def _rest(family: TiltedFamily, shown: np.ndarray, alpha: FloatArray) -> FloatAr
     return np.asarray(expit(family.concept_log_odds(others, alpha)))
 
 
-def grid(low: float, high: float, count: int = _NODES) -> FloatArray:
-    """`count` strengths from low to high, spaced like sinh, with 0 among them if it is inside."""
+def grid(low: float, high: float) -> FloatArray:
+    """160 strengths from low to high, spaced like sinh, with 0 among them if it is inside."""
     scale = max(-low, high) / _FINEST
     ends = np.arcsinh(np.array([low, high]) / scale)
-    values = scale * np.sinh(np.linspace(ends[0], ends[1], count))
+    values = scale * np.sinh(np.linspace(ends[0], ends[1], _NODES))
     values[0], values[-1] = low, high
     if low < 0.0 < high:
         values[np.abs(values).argmin()] = 0.0

@@ -170,9 +170,9 @@ def _divergence(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float
     return max(float(p[kept] @ (log_p[kept] - log_q[kept])), 0.0)
 
 
-def likeliest(log_p: NDArray[np.float64], count: int = _SHOWN) -> tuple[tuple[int, float], ...]:
+def likeliest(log_p: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
     """Return the tokens of largest probability and their probabilities, none without support."""
-    top = np.argsort(-log_p, kind="stable")[:count]
+    top = np.argsort(-log_p, kind="stable")[:_SHOWN]
     return tuple((int(z), float(np.exp(log_p[z]))) for z in top if log_p[z] > -np.inf)
 
 
