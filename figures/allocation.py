@@ -65,8 +65,6 @@ def curves(contexts: int = 40) -> Record:
         Two of the budgets.
     ratio, predicted : float
         adaptive over common at the smallest budget, and sqrt(1 + CV^2).
-    deviation : float
-        max |law - simulated|.
     """
     ufm, v = mixed_prompts(contexts, 11, 0.4)
     target = np.flatnonzero(ufm.data.token_concept == 0)

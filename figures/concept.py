@@ -42,11 +42,7 @@ def curves(
 
     Returns
     -------
-    context : str
     concepts : tuple of str, length G
-    target : int
-        Index of T.
-    alpha : (A,)
     law, simulated : (A, G)
         By the tanh law, and as means over the tokens of the simulated model.
     limit : (2, G)
@@ -55,8 +51,6 @@ def curves(
         |C|: F_C = F_C(0) + |C| Delta p(C).
     base : (G,)
         F_C(0).
-    deviation : float
-        max |law - simulated|.
     """
     chosen = example or paper_example()
     data, index = chosen.data, chosen.context(context)
@@ -78,7 +72,6 @@ def curves(
         limit=np.array(ends),
         size=np.array([tokens.size for tokens in data.concepts]),
         base=np.array([data.probabilities[index, tokens].sum() for tokens in data.concepts]),
-        deviation=float(np.abs(law - simulated).max()),
     )
 
 

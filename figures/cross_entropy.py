@@ -36,7 +36,6 @@ def curves(low: float = -1.0, high: float = 1.0, *, example: Example | None = No
 
     Returns
     -------
-    alpha : (A,)
     law, simulated : (A,)
         sum_j pi_j KL(p_j || p_{j,alpha}) by the closed form; cross-entropy of the steered
         simulation minus that of the unsteered one.
@@ -74,7 +73,6 @@ def curves(low: float = -1.0, high: float = 1.0, *, example: Example | None = No
         upper=upper,
         log_odds_range=float(np.ptp(log_odds)),
         radius=min(family.quadratic_radius(_PROMISE) for family in families),
-        deviation=float(np.abs(law - simulated).max()),
     )
 
 

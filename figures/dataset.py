@@ -31,10 +31,6 @@ def curves(example: Example | None = None, contexts: tuple[str, str] = ("aab", "
 
     Returns
     -------
-    tokens : tuple of str, length V
-    concept : (V,) int
-        The concept of each token.
-    target : int
     contexts : tuple of str, length 2
         The first is drawn solid, the second transparent.
     probability : (2, V)

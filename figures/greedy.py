@@ -33,11 +33,6 @@ def curves(low: float = -10.0, high: float = 26.0, *, context: str = "φχψ") -
 
     Returns
     -------
-    context : str
-    tokens : tuple of str, length V
-    concept : (V,) int
-    target : int
-    alpha : (A,)
     law : (A, V)
         log p_alpha(z), nats.
     best, simulated : (A,)

@@ -40,8 +40,6 @@ def curves() -> Record:
         leave open, which is taken from the token of the other concept. Nats per unit alpha.
     flips : (V,)
         The weight at which each sign flips: (sqrt(r) - 1)/(r - 1), r = a_z/b_z.
-    deviation : float
-        max |law - simulated|.
     """
     ratio = np.array([2.0, 5.0, 20.0, 100.0])
     # b_z = g_z (1 - B)/(r - 1) with equal gap weights: all tokens of T gain as much.
@@ -65,7 +63,6 @@ def curves() -> Record:
         law=np.array(law),
         simulated=np.array(simulated),
         flips=(np.sqrt(ratio) - 1.0) / (ratio - 1.0),
-        deviation=float(np.abs(np.array(law) - np.array(simulated)).max()),
     )
 
 

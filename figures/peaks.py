@@ -40,14 +40,10 @@ def curves(
 
     Returns
     -------
-    context : str
-    tokens : tuple of str, length V
-    concept : (V,) int
     target : (V,) bool
         Whether the token belongs to T.
     probability, log_odds : (V,)
         p(z|c_j), and M(z) in nats per unit of alpha.
-    alpha : (A,)
     law, simulated : (A, V)
         Delta p by the closed form, and by matrix product and softmax.
     peak : (V,)
@@ -56,8 +52,6 @@ def curves(
         Delta p at the peak; at an infinite peak its limit there.
     limit : (2, V)
         Delta p as alpha -> -inf and +inf (Prop. B.1).
-    deviation : float
-        max |law - simulated|.
     """
     chosen = example or paper_example()
     index = chosen.context(context)
@@ -81,7 +75,6 @@ def curves(
         peak=family.peaks(),
         peak_increase=np.exp(family.peak_log_probability()) - probability,
         limit=np.exp(np.stack([family.limit(-1), family.limit(+1)])) - probability,
-        deviation=float(np.abs(law - simulated).max()),
     )
 
 

@@ -35,13 +35,9 @@ def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> 
 
     Returns
     -------
-    context : str
     ways : tuple of str, length 4
-    alpha : (A,)
     law, simulated : (A, 4)
         By the closed forms; from steered logits, divided or made of a shortened state.
-    deviation : float
-        max |law - simulated|.
     """
     chosen = paper_example()
     ufm, index, tokens = chosen.simulation, chosen.context(context), chosen.data.concepts[0]
@@ -65,7 +61,6 @@ def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> 
         alpha=alpha,
         law=found,
         simulated=seen,
-        deviation=float(np.abs(found - seen).max()),
     )
 
 

@@ -43,7 +43,6 @@ def curves(low: float = -1.5, high: float = 1.5) -> Record:
 
     Returns
     -------
-    alpha : (A,)
     estimate, error : (2, A)
         From the unsteered texts, and one standard error.
     size : (A,)

@@ -38,10 +38,15 @@ def parse_formats(text: str) -> tuple[str, ...]:
 class Record:
     """What a figure draws and its ``.npz`` holds: arrays, numbers and words by name, fixed.
 
-    Which there are, `curves` of the figure's module says.
+    Which there are, `curves` of the figure's module says. Many have `alpha`, (A,), the strengths;
+    `context`, by name; `tokens`, V names; `concept`, (V,), the number of each token's concept, and
+    `target`, that of T; `law` and `simulated`, the same from closed forms and from a steered model.
+    All have the `deviation` between the two: by default max |law - simulated|.
     """
 
     def __init__(self, **parts: Any) -> None:
+        if {"law", "simulated"} <= parts.keys() and "deviation" not in parts:
+            parts["deviation"] = float(np.abs(parts["law"] - parts["simulated"]).max())
         vars(self).update(parts)
 
     def __getattr__(self, name: str) -> Any:
