@@ -32,8 +32,8 @@ from steering_strength.theory.engine.concept import increase
 from steering_strength.theory.engine.inverse import bisect
 from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.population import TiltedPopulation
-from steering_strength.theory.engine.validation import as_budget, as_tokens
-from steering_strength.theory.errors import BudgetError, ShapeError
+from steering_strength.theory.engine.validation import as_budget, as_tokens, require_kind
+from steering_strength.theory.errors import BudgetError
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -159,11 +159,7 @@ def allocate(population: TiltedPopulation, tokens: ArrayLike, budget: float) -> 
     budget : float
         Nats, of the average of KL(p_j || p_(j,alpha_j)).
     """
-    if not isinstance(population, TiltedPopulation):
-        raise ShapeError(
-            f"the population is a {type(population).__name__}",
-            remedy="give a TiltedPopulation: rows of log-probabilities with their log-odds",
-        )
+    require_kind("the population", population, TiltedPopulation)
     problem = _Problem(population, tokens, budget)
     table = problem.table()
     common = problem.common(table)

@@ -191,7 +191,8 @@ def _term_by_term(p: Vector, x: Vector, exponent: Vector) -> float:
     total = float(p[near] @ exponential_excess(np.maximum(x[near], -1e300)))
     with np.errstate(invalid="ignore"):
         linear = np.where(p[far] > 0.0, p[far] * (1.0 + x[far]), 0.0)
-    return float(np.log1p(total + (np.exp(exponent[far]) - linear).sum()))
+    # Each term is at least 0: e^x >= 1 + x, which rounding of |alpha M| beyond 1e16 forgets.
+    return float(np.log1p(total + np.maximum(np.exp(exponent[far]) - linear, 0.0).sum()))
 
 
 def _reverse_term_by_term(measure: Measure, alpha: float) -> float:

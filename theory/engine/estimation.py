@@ -39,6 +39,7 @@ from steering_strength.theory.engine.validation import (
     as_level,
     as_tokens,
     plain_array,
+    require_kind,
 )
 from steering_strength.theory.errors import (
     AlphaError,
@@ -275,6 +276,7 @@ class _Goal:
                 f"alpha is {shown(alpha)}, and nothing is estimated at 0",
                 remedy="give the one alpha that was found, not 0",
             )
+        require_kind("the source", source, TiltedFamily, TiltedPopulation)
         families, pi = [], np.ones(1)
         if isinstance(source, TiltedPopulation):
             families += [source.family(j) for j in range(source.shape[0])]
@@ -333,7 +335,8 @@ def _derivatives(
         q = p * np.where(mask, expit(-logit), -expit(logit))
         return p, q, q
     odds = np.where(family.log_p > -np.inf, family.log_odds, 0.0)
-    u = alpha * (odds - float(family.mean(alpha)))
+    with np.errstate(invalid="ignore"):  # what overflows is refused once it is centred
+        u = alpha * (odds - float(family.mean(alpha)))
     if goal == "reverse_kl":  # f = E_u[u] - K(u): grad p_u (u - E_u[u])
         return p, p * u, p * (1.0 + u)
     # A peak of z: f = E_u[u] - u(z), which is 0.

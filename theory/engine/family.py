@@ -111,7 +111,11 @@ class TiltedFamily:
 
         Raises ProbabilityError for a NaN or +inf logit, or if all are -inf.
         """
-        return cls(normalised(logits), plain_array("log_odds", log_odds), metadata or {})
+        return cls(
+            normalised(logits),
+            plain_array("log_odds", log_odds),
+            {} if metadata is None else metadata,
+        )
 
     @classmethod
     def from_tables(
@@ -129,7 +133,7 @@ class TiltedFamily:
         Raises ProbabilityError if a row is not normalised, ShapeError if the vocabularies differ.
         """
         log_odds = log_odds_of_tables(log_p_positive, log_p_negative)
-        return cls(plain_array("log_p", log_p), log_odds, metadata or {})
+        return cls(plain_array("log_p", log_p), log_odds, _given(metadata))
 
     @classmethod
     def from_unembedding(
@@ -146,7 +150,11 @@ class TiltedFamily:
 
         Raises ShapeError if the shapes do not fit.
         """
-        return cls(plain_array("log_p", log_p), log_odds_of_vector(W, v), metadata or {})
+        return cls(
+            plain_array("log_p", log_p),
+            log_odds_of_vector(W, v),
+            {} if metadata is None else metadata,
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -592,6 +600,10 @@ class TiltedFamily:
             full[:, self._support] = values
             values = full
         return cast("Floats", values[0]) if scalar else values
+
+
+def _given(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {} if metadata is None else metadata
 
 
 def _logit(probability: float) -> float:

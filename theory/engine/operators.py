@@ -35,6 +35,7 @@ from steering_strength.theory.engine.validation import (
     as_unembedding,
     as_weights,
     freeze,
+    require_kind,
 )
 from steering_strength.theory.errors import AlphaError, ShapeError, shown
 
@@ -206,6 +207,7 @@ class Conditional(Operator):
     threshold: float
 
     def __post_init__(self) -> None:
+        require_kind("operator", self.operator, Operator)
         probe = as_direction("probe", self.probe)
         _same_width(probe=probe, operator=self.operator.directions[:, 0])
         freeze(self, probe=probe, threshold=_number("threshold", self.threshold))
@@ -370,6 +372,7 @@ def norm_preserving(
     `renormalised`). `family` is the context's along v; a bias of the unembedding, (V,), adds
     (1 - s) bias to the logits.
     """
+    require_kind("family", family, TiltedFamily)
     strengths, scalar = as_alpha(alpha)
     offset = as_array("bias", np.zeros(family.size) if bias is None else bias, finite=ShapeError)
     if offset.size != family.size:

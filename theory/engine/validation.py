@@ -162,7 +162,7 @@ def as_index(name: str, value: Any, count: int) -> int:
 
 def require_memory(what: str, *shape: int) -> None:
     """Refuse a table of float64 that is larger than the memory of this machine (ShapeError)."""
-    need, have = 8 * math.prod(shape), 1 << 40
+    need, have = 8 * math.prod(map(int, shape)), 1 << 40
     with suppress(AttributeError, ValueError, OSError):  # not every system tells
         have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if need > have:
@@ -293,6 +293,15 @@ def as_flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise ShapeError(f"{name} is {shown(value)}", remedy="give True or False")
     return bool(value)
+
+
+def require_kind(name: str, value: Any, *kinds: type) -> None:
+    """Refuse what is none of these classes (ShapeError)."""
+    if not isinstance(value, kinds):
+        raise ShapeError(
+            f"{name} is a {type(value).__name__}",
+            remedy=f"give a {' or '.join(kind.__name__ for kind in kinds)}",
+        )
 
 
 def as_positive(value: Any, name: str) -> float:

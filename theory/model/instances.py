@@ -105,7 +105,10 @@ def weighted_rates(
     remedy = f"choose 0 < epsilon < {bound[tightest]:.6g}, the bound set by token {tightest}"
     if not 0 < eps < 1:
         raise AssumptionError(
-            "Assumption 1", "every token", f"epsilon = {epsilon} is not in (0, 1)", remedy=remedy
+            "Assumption 1",
+            "every token",
+            f"epsilon = {shown(epsilon)} is not in (0, 1)",
+            remedy=remedy,
         )
     a, b = (1.0 - eps) * inner, eps / others * outer
     _require_a_above_b(a, b, remedy)

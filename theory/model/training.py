@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steering_strength.theory.engine.validation import as_integer, require_memory
-from steering_strength.theory.errors import ConvergenceError, SteeringError
+from steering_strength.theory.errors import ConvergenceError, SteeringError, shown
 from steering_strength.theory.model.inputs import FloatArray, number, read_only
 from steering_strength.theory.model.table import kl_rows, log_softmax
 
@@ -73,10 +73,10 @@ def train(
     """
     if not number("tolerance", tolerance) > 0:
         raise SteeringError(
-            f"tolerance = {tolerance!r} is not positive", remedy="give nats, for instance 1e-6"
+            f"tolerance = {shown(tolerance)} is not positive", remedy="give nats, for instance 1e-6"
         )
     limit = as_integer("max_steps", max_steps, 1)
-    as_integer("dimension", dimension, 1)
+    dimension = as_integer("dimension", dimension, 1)
     rng = np.random.default_rng(as_integer("seed", seed, 0))
     contexts, tokens = log_p.shape
     require_memory("a model of that dimension", contexts + tokens, dimension)

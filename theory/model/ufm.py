@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine import tilting
 from steering_strength.theory.engine.storage import read_npz, values_of, write_npz
-from steering_strength.theory.engine.validation import as_alpha, freeze
+from steering_strength.theory.engine.validation import as_alpha, freeze, require_kind
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 from steering_strength.theory.model import guarantee
 from steering_strength.theory.model.dataset import ConceptDataset
@@ -63,6 +63,7 @@ class UnconstrainedFeatures:
         data: ConceptDataset,
         history: TrainingHistory | None = None,
     ) -> None:
+        require_kind("data", data, ConceptDataset)
         weights, features = finite_array("W", W, 2), finite_array("H", H, 2)
         needed = (data.vocabulary_size, features.shape[0]), (weights.shape[1], data.context_count)
         if (weights.shape, features.shape) != needed:
@@ -94,6 +95,7 @@ class UnconstrainedFeatures:
         Raises ShapeError: `dimension` is too small to interpolate; ProbabilityError: a probability
         is 0.
         """
+        require_kind("data", data, ConceptDataset)
         draw = generator(rng)
         W, H = factorise(data.log_probabilities, draw, dimension, free_shifts)
         return cls(W, H, data)
@@ -116,6 +118,7 @@ class UnconstrainedFeatures:
         Raises ConvergenceError: not reached in `max_steps`; with the last loss and its excess.
         """
         size = min(data.context_count, data.vocabulary_size) if dimension is None else dimension
+        require_kind("data", data, ConceptDataset)
         W, H, history = train(
             data.log_probabilities,
             data.context_weights,
