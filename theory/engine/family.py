@@ -114,7 +114,7 @@ class TiltedFamily:
         return cls(
             normalised(logits),
             plain_array("log_odds", log_odds),
-            {} if metadata is None else metadata,
+            _given(metadata),
         )
 
     @classmethod
@@ -153,7 +153,7 @@ class TiltedFamily:
         return cls(
             plain_array("log_p", log_p),
             log_odds_of_vector(W, v),
-            {} if metadata is None else metadata,
+            _given(metadata),
         )
 
     @classmethod

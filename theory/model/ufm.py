@@ -117,8 +117,8 @@ class UnconstrainedFeatures:
 
         Raises ConvergenceError: not reached in `max_steps`; with the last loss and its excess.
         """
-        size = min(data.context_count, data.vocabulary_size) if dimension is None else dimension
         require_kind("data", data, ConceptDataset)
+        size = min(data.context_count, data.vocabulary_size) if dimension is None else dimension
         W, H, history = train(
             data.log_probabilities,
             data.context_weights,
