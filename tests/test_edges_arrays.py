@@ -24,7 +24,7 @@ from steering_strength.theory import (
     advise,
 )
 from steering_strength.theory.advice import JointFamily, equivalents
-from steering_strength.theory.engine import LastBlock, TiltedPopulation
+from steering_strength.theory.engine import LastBlock, TiltedPopulation, allocate
 from steering_strength.theory.engine.estimation import estimate, sensitivity
 from steering_strength.theory.engine.operators import (
     Ablation,
@@ -45,6 +45,7 @@ from steering_strength.theory.engine.transformer import (
 )
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.model.peak_sign import weighted_margin, weighted_threshold
+from steering_strength.theory.model.sequences import SequenceFeatures
 
 
 class Foreign:
@@ -64,7 +65,7 @@ def tensors(good: Any) -> Iterator[tuple[str, Any]]:
         import torch
     except ModuleNotFoundError:
         return
-    tensor = torch.tensor(np.asarray(good, dtype=float))
+    tensor = torch.tensor(np.array(good, dtype=float))
     yield "bfloat16", tensor.to(torch.bfloat16)
     yield "needs a gradient", tensor.requires_grad_()
     yield "sparse", tensor.detach().to_sparse()
@@ -73,7 +74,7 @@ def tensors(good: Any) -> Iterator[tuple[str, Any]]:
 
 def zoo(good: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
     """Values in the place of `good`, an array, a list or a number."""
-    array = np.asarray(good)
+    array = np.asarray(good) if isinstance(good, list | np.ndarray | float | int) else np.ones(2)
     yield from tensors(array)
     yield "no value", None
     yield "text", "text"
@@ -100,6 +101,8 @@ def zoo(good: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
     yield "foreign, missing", Foreign(np.array([1.0, None], dtype=object))
     yield "huge integer", 10**5000
     yield "huge integers", [10**400] * max(array.size, 1)
+    yield "time span", np.timedelta64(1)
+    yield "one for all", np.broadcast_to(np.int8(1), (10**12,))
     yield "longdouble", np.full(array.shape, np.longdouble("1e4000"))
     if array.dtype.kind in "fiu":
         for value in (np.nan, np.inf, -np.inf, 1e308, -1e308, 1e200, 5e-324, -1.0, 0.0, 2.0**63):
@@ -254,6 +257,20 @@ CALLS: list[tuple[str, Callable[..., Any], list[Any]]] = [
     ("estimate.interval", FOUND.interval, [0.9]),
     ("estimate.texts_for", FOUND.texts_for, [0.5]),
     ("estimate.largest", FOUND.largest, [2]),
+    ("allocate", allocate, [POPULATION, TOKENS, 0.1]),
+    ("advise allocate", lambda a: advise(
+        POPULATION, TOKENS, cross_entropy=0.1, allocate=a), [True]),
+    ("advise texts", lambda p, n: advise(TEXTED, cross_entropy=0.1, texts=(p, n)),
+     [POSITIVE, NEGATIVE]),
+    ("estimate of", lambda s, g: estimate(s, 0.5, g, POSITIVE, NEGATIVE), [TEXTED, "reverse_kl"]),
+    ("texts.direction", TEXTS.per_text, [ALPHA, 0.5, "reverse"]),
+    ("steepest norm", lambda k: NormedSteering(NORM.h, NORM.v, k).rate(), ["layer"]),
+    ("rules", lambda b: advise(FAMILY, TOKENS, before_peak=b), ["rising"]),
+    ("flags", lambda r: Clamp(UNIT, 2.0, OTHER, 0.1, r).reading(STATES), [True]),
+    ("metadata", lambda m: TiltedFamily.from_logits(LOG_P, ODDS, m), [{"unit": "nats"}]),
+    ("mixed", lambda b, g, w: ConceptDataset.mixed(b, g, LABELS, w),
+     [np.full(4, 0.1), GAMMA, [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]]),
+    ("tree", lambda p, r: SequenceFeatures.tree(p, r).W, [[[0.5, 0.5], [0.25, 0.75]], 0]),
     ("advise one", lambda f, w: advise(f, cross_entropy=0.5, weights=w), [[FAMILY], [1.0]]),
 ]  # fmt: skip
 

@@ -25,7 +25,7 @@ from steering_strength.theory.engine import (
     norm_scale,
 )
 from steering_strength.theory.engine.greedy import greedy_path
-from steering_strength.theory.errors import AlphaError, AssumptionError, ShapeError, SteeringError
+from steering_strength.theory.errors import AlphaError, ProbabilityError, ShapeError, SteeringError
 from steering_strength.theory.laws import Identity, Inequality, LawError, Sign, Status
 from steering_strength.theory.laws.operators import GREEDY, lead
 from steering_strength.theory.laws.order_rules import combination, winners
@@ -69,8 +69,8 @@ NAN, INF = np.nan, np.inf
         (lambda: norm_scale(0.0 * U, U, 1.0), ShapeError, "h is 0"),
         (lambda: norm_preserving(FAMILY, U, [1.0], 1.0), ShapeError, "v has d = 1"),
         (lambda: FAMILY.greedy_path().winner(NAN), AlphaError, "nan"),
-        (lambda: _mixed([[1.0, 0.5]]), AssumptionError, "sum to 1.5"),
-        (lambda: _mixed([[1.5, -0.5]]), AssumptionError, "context 0, concept 1"),
+        (lambda: _mixed([[1.0, 0.5]]), ProbabilityError, "sums to 1.5"),
+        (lambda: _mixed([[1.5, -0.5]]), ProbabilityError, r"weights\[0, 1\]"),
         (lambda: _mixed([[1.0, 0.0, 0.0]]), ShapeError, "2 concepts"),
     ],
 )  # fmt: skip

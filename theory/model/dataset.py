@@ -214,8 +214,8 @@ class ConceptDataset(ArrayRecord):
         b and a are those of `from_gaps`, `weights`, (m, G), at least 0 with sum 1 for each context.
         A context counts to the concept of its largest weight, the first of several.
 
-        Raises AssumptionError: a negative weight, or weights that do not sum to 1, with the context
-        and the concept; and as `from_gaps`.
+        Raises ProbabilityError: a negative weight, or weights that do not sum to 1; and as
+        `from_gaps`.
         """
         labels = concept_labels("token_concept", token_concept)
         a, b = instances.gap_rates(off_concept, as_array("gap_weights", gap_weights), labels)

@@ -10,50 +10,30 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.errors import AssumptionError, ShapeError
+from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model.inputs import (
-    ROW_SUM_TOLERANCE,
     FloatArray,
     IntArray,
     concept_labels,
+    distribution,
     finite_array,
     read_only,
 )
 from steering_strength.theory.model.steering_sets import context_indices
 from steering_strength.theory.model.table import mean_log_ratio
 
-_NAME = "the mixture of concepts"
-
 
 def mixture_weights(weights: ArrayLike, concepts: int | None = None) -> FloatArray:
     """Return the weights w_(j,C), (m, G), if they are that.
 
-    Raises AssumptionError: a weight is negative, or those of a context do not sum to 1; names
-    context and concept; ShapeError: there is not one per concept.
+    Raises ProbabilityError: a weight is negative, or a row does not sum to 1; ShapeError:
+    there is not one per concept.
     """
-    table = finite_array("weights", weights, 2)
+    table = distribution("weights", weights, 2)
     if concepts is not None and table.shape[1] != concepts:
         raise ShapeError(
             f"weights has shape {table.shape} for {concepts} concepts",
             remedy="give one row per context and one column per concept",
-        )
-    low = np.argwhere(table < 0)
-    if len(low):
-        j, c = (int(i) for i in low[0])
-        raise AssumptionError(
-            _NAME,
-            f"context {j}, concept {c}",
-            f"the weight {float(table[j, c])!r} is negative",
-            remedy="every weight must be at least 0",
-        )
-    sums = table.sum(axis=1)
-    j = int(np.abs(sums - 1.0).argmax())
-    if abs(sums[j] - 1.0) > ROW_SUM_TOLERANCE:
-        raise AssumptionError(
-            _NAME,
-            f"context {j}",
-            f"its weights sum to {float(sums[j])!r}",
-            remedy="divide the weights of each context by their sum",
         )
     return table
 
@@ -79,7 +59,7 @@ def mixed_log_odds(
     P and N are any contexts, |P| and |N| may differ. Weights of t = 1e-12 keep their digits, and
     where P and N have the same weights M is exactly 0.
 
-    Raises AssumptionError, ShapeError, SteeringSetError as `mixture_weights`; an empty set, or an
+    Raises ProbabilityError, ShapeError, SteeringSetError as `mixture_weights`; an empty set, or an
     unknown or repeated context.
     """
     a, b = finite_array("in_concept", in_concept, 1), finite_array("off_concept", off_concept, 1)
