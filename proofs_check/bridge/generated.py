@@ -3,10 +3,12 @@
 At the final norm v is the same at every step, so the costs of all strengths follow from texts that
 were never steered (`sequence-ce`): a target per token is a root, and no steered text is generated.
 At a block the same prediction is made with the derivative at every position, good to a quarter;
-then at most two steered roll-outs correct it. A percentile over a few hundred tokens is noisy: the
-correction stops inside its bootstrap interval. The mean is smoother, and forward it is convex:
-prefer it. What a nat is: on SmolLM2 a next-token budget of 0.5 nats read steered and fluent, 2 nats
-was the edge and 4 broke the text.
+then at most two steered roll-outs correct it. One pass reads the texts of a roll-out again at any
+other alpha, so alpha is where they cost the target; it is settled if they were written close to it,
+or cost the target within their bootstrap interval as they were written. A percentile over a few
+hundred tokens is noisy; the mean is smoother, and forward it is convex: prefer it. What a nat is: on
+SmolLM2 a next-token budget of 0.5 nats read steered and fluent, 2 nats was the edge and 4 broke the
+text.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ __all__ = ["KLBudget", "TokenCosts", "TrajectoryAdvice", "advise_trajectories", 
 Floats = NDArray[np.float64]
 
 _STEP = {True: 0.1, False: 0.01}  # of the central difference, in units of 1 / sd(M)
-_STRETCH = 2.0
+# A correction on given texts: log alpha by at most so much a step, until the target is met this
+# closely, in so many passes; and how far from the alpha they were written at texts speak for it.
+_STRETCH, _CLOSE, _READS, _NEAR = math.log(2.0), 0.01, 4, 0.1
 _TOGETHER = 16  # texts in a pass
 # A decoder at a block aims at this share of its budget, is content above the other, and measures
 # so many strengths a token at most.
@@ -76,8 +80,9 @@ class TrajectoryAdvice:
 
     `target` nats, of the mean or (`percentile`) of a quantile over tokens, in that `direction`, are
     reached at `predicted` by unsteered texts alone. `achieved` is the statistic at `alpha`, with
-    its 90 % `interval` and all `costs`: predicted at the final norm, measured on steered texts at a
-    block, in at most two `rollouts`. `settled`: whether the target lies in the interval.
+    its 90 % `interval` and all `costs`: predicted at the final norm, at a block measured on texts
+    of the last of at most two steered `rollouts`. `settled`: whether these cost the target, and
+    were written within 10 % of `alpha` or cost it, within the interval, as they were written.
     """
 
     alpha: float
@@ -105,7 +110,7 @@ class TrajectoryAdvice:
             f" nats; unsteered surprise of the text: {costs.surprise.mean():.3g} nats per token",
         ]
         if not self.settled:
-            lines.append("  NOT SETTLED: the target is outside the interval")
+            lines.append("  NOT SETTLED: texts written that strongly may cost something else")
         return "\n".join(lines)
 
 
@@ -113,15 +118,25 @@ def token_costs(
     model: SteeredModel, vector: Any, alpha: float, texts: TokenBatch, prompts: Sequence[int]
 ) -> TokenCosts:
     """Costs of the tokens behind each prompt, measured by an unsteered and a steered pass."""
+    return _reader(model, vector, texts, prompts)(alpha)
+
+
+def _reader(
+    model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int]
+) -> Callable[[float], TokenCosts]:
+    """`token_costs` of these texts at any alpha; the unsteered pass is made once."""
     base = np.concatenate(_log_probabilities(model, texts, prompts))
-    steered = np.concatenate(_log_probabilities(model, texts, prompts, vector, alpha))
-    change, chosen = base - steered, _chosen(texts, prompts)
-    return TokenCosts(
-        (np.exp(base) * change).sum(axis=1).clip(0.0),
-        -(np.exp(steered) * change).sum(axis=1).clip(None, 0.0),
-        -base[np.arange(chosen.size), chosen],
-        _owners(texts, prompts),
-    )
+    chosen, owners = _chosen(texts, prompts), _owners(texts, prompts)
+    surprise = -base[np.arange(chosen.size), chosen]
+
+    def read(alpha: float) -> TokenCosts:
+        steered = np.concatenate(_log_probabilities(model, texts, prompts, vector, alpha))
+        change = base - steered
+        forward = (np.exp(base) * change).sum(axis=1).clip(0.0)
+        reverse = -(np.exp(steered) * change).sum(axis=1).clip(None, 0.0)
+        return TokenCosts(forward, reverse, surprise, owners)
+
+    return read
 
 
 def advise_trajectories(
@@ -165,31 +180,37 @@ def advise_trajectories(
     root = unsteered.root(goal, side, share, direction)
     if not root.reached:
         raise BudgetError(f"per_token is {goal:g}: {root.reason}", remedy="ask for less")
-    alpha, exact, used = root.alpha, _at_norm(vector), 0
+    alpha, exact, used, near = root.alpha, _at_norm(vector), 0, _at_norm(vector)
     surprise = -unsteered.log_p[np.arange(unsteered.tokens.size), unsteered.tokens]
     costs = TokenCosts(
         unsteered.token_costs(alpha), unsteered.token_costs(alpha, "reverse"), surprise,
         unsteered.text,
     )  # fmt: skip
-    while not exact and used < rollouts:
-        with model.steered(vector, alpha):
-            steered = model.continued(contexts, length, **how)
-        costs, used = token_costs(model, vector, alpha, *steered), used + 1
+    while not (exact or near) and used < rollouts:
+        written, used = alpha, used + 1
+        with model.steered(vector, written):
+            read = _reader(model, vector, *model.continued(contexts, length, **how))
+        costs = read(written)
         low, high = costs.interval(direction, share, seed)
-        if low <= goal <= high or used == rollouts:
-            break
-        # A power of alpha: 2 near 0, less further out, by as much as the same texts say, read once
-        # more where a square would reach the goal.
-        found = costs.statistic(direction, share)
-        guess = min(max(math.sqrt(goal / found), 1.0 / _STRETCH), _STRETCH)
-        again = token_costs(model, vector, guess * alpha, *steered).statistic(direction, share)
-        power = min(max(math.log(again / found) / math.log(guess), 0.7), 2.5)
-        alpha *= min((goal / found) ** (1.0 / power), _STRETCH)
+        near = low <= goal <= high
+        # What alpha these texts would cost as much at: a power of alpha, 2 near 0 and less further
+        # out, read again until it is there.
+        power = 2.0
+        for _ in range(_READS):
+            found = costs.statistic(direction, share)
+            if abs(found / goal - 1.0) < _CLOSE or not found > 0.0:
+                break
+            step = float(np.clip(math.log(goal / found) / power, -_STRETCH, _STRETCH))
+            alpha *= math.exp(step)
+            costs = read(alpha)
+            slope = math.log(max(costs.statistic(direction, share), 1e-300) / found) / step
+            power = float(np.clip(slope, 0.5, 4.0))
+        near = near or abs(math.log(alpha / written)) <= _NEAR
     low, high = costs.interval(direction, share, seed)
     return TrajectoryAdvice(
         alpha, goal, share, direction, predicted=root.alpha,
         achieved=costs.statistic(direction, share), interval=(low, high), rollouts=used,
-        costs=costs, settled=exact or low <= goal <= high,
+        costs=costs, settled=near and low <= goal <= high,
     )  # fmt: skip
 
 
