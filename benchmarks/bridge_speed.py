@@ -92,14 +92,18 @@ class Bench:
         found = []
         for alpha in self.alphas.tolist():
             with self.model.steered(self.vector, alpha):
-                found.append(self.model.forward(self.batch.ids).logits[:, -1].float().cpu())
-        return self.torch.cat(found)
+                found.append(self.model.forward(self.batch.ids).logits[:, -1].float())
+        return self.torch.cat(found).cpu()
 
     def held_rows(self) -> Any:
         """The same from blocks below once: holding is part of the price."""
-        held = self.model.hold(self.batch, self.site)
-        contexts, alphas = zip(*self.rows, strict=True)
-        return held.logits(contexts, alphas, self.vector)
+        return self.read(self.model.hold(self.batch, self.site), self.rows)
+
+    def read(self, held: Any, rows: Any) -> Any:
+        """Logits of (context, alpha) rows, as `full` gives them."""
+        contexts, alphas = zip(*rows, strict=True)
+        normed = held.last_normed(contexts, alphas, self.vector)
+        return self.model.logits(normed).float().cpu()
 
     def derivative(self) -> Any:
         """d logits / d alpha of every context, blocks below included."""
@@ -119,12 +123,10 @@ class Bench:
 
     def synchronisations(self, strengths: int) -> int:
         """How often the device is waited for while so many strengths are held and read."""
-        rows = self.rows[: strengths * self.batch.rows]
-        contexts, alphas = zip(*rows, strict=True)
         self.torch.cuda.set_sync_debug_mode("warn")
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
-            self.held.logits(contexts, alphas, self.vector)
+            self.read(self.held, self.rows[: strengths * self.batch.rows])
         self.torch.cuda.set_sync_debug_mode("default")
         return len(seen)
 
@@ -154,7 +156,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     bench = Bench(build(options.model, options.device), options.seed)
     print(bench.model, file=sys.stderr)
     # The unit is compared in log-probabilities: 16-bit logits carry their own rounding.
-    full, held = bench.full().double().log_softmax(-1), bench.held_rows().cpu().log_softmax(-1)
+    full, held = (way().double().log_softmax(-1) for way in (bench.full, bench.held_rows))
     error = float((full.exp() * (full - held)).sum(-1).abs().max())
     allowed = max(1e-6, 30.0 * bench.model.floor)
     if not error <= allowed:

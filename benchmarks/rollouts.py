@@ -1,13 +1,13 @@
 """A strength per generated token: predicted from unsteered texts, against calibration by roll-outs.
 
-    python -m benchmarks.rollouts [--model smollm2] [--sites final_norm,15] [--length 50]
+    python -m benchmarks.rollouts [--model smollm2] [--device cpu] [--sites final_norm,15]
 
 The target is that of the one published calibrator (github.com/wassname/isokl_steering_calibration,
 commit 9aeacb6): the 95th percentile, pooled over all tokens of all texts, of KL(steered || base) is
 1 nat on greedy texts written under steering. It is searched there by steered roll-outs alone, a
 bracket by doubling and then false position in log alpha and log KL; `by_rollouts` is that search,
 written anew from its description and source, with its settings. Ours is `advise_trajectories`.
-Same model, vector, prompts, length, processor.
+Same model, vector, prompts, length, processor; tokens are forward passes of one token.
 
 Both are then judged alike: one more steered roll-out at the answer, on the prompts of the
 calibration and on prompts that neither has seen.
@@ -19,11 +19,11 @@ import argparse
 import math
 import sys
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.timing import machine, write_json
-from steering_strength.proofs_check.bridge.errors import quiet, require, versions
+from steering_strength.proofs_check.bridge.loading import quiet, require, versions
 
 TARGET, PERCENTILE = 1.0, 0.95
 # Of the published calibrator: bracket of the coefficient of a vector of length 1, nats, rounds.
@@ -96,6 +96,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     model, concept = SteeredModel.load(options.model), load_concept("joy")
+    model = SteeredModel(model.hf_model.to(options.device), model.tokenizer, name=model.name)
+    clock = process_time if options.device == "cpu" else perf_counter
     half = len(concept.contexts) // 2
     seen, unseen = concept.contexts[:half], concept.contexts[half:]
     found: dict[str, Any] = {}
@@ -106,7 +108,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         vector = model.vector(concept.positive, concept.neutral, site)
         for way in ("advise", "roll-outs"):
             measured = Counted(model, vector, seen, options.length)
-            spent, start = model.cost.tokens, process_time()
+            spent, start = model.cost.tokens, clock()
             if way == "advise":
                 advice = model.advise(
                     vector, seen, per_token=TARGET, percentile=PERCENTILE, direction="reverse",
@@ -115,7 +117,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 alpha, rollouts = advice.alpha, advice.rollouts
             else:
                 alpha, rollouts = by_rollouts(measured), measured.rollouts
-            seconds, tokens = process_time() - start, model.cost.tokens - spent
+            seconds, tokens = clock() - start, model.cost.tokens - spent
             reached = [
                 Counted(model, vector, texts, options.length).percentile(alpha)
                 for texts in (seen, unseen)
@@ -123,13 +125,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             found[f"{site} {way}"] = [alpha, rollouts, tokens, seconds, *reached]
             print(f"{site:<12}{way:<12}{alpha:>8.3f}{rollouts:>10}{tokens:>9,.0f}{seconds:>9.1f}"
                   f"{reached[0]:>8.3f}{reached[1]:>8.3f}", flush=True)  # fmt: skip
-    return {"model": model.name, "length": options.length, "found": found}
+    shown = {name: getattr(options, name) for name in ("device", "length")}
+    return {"model": model.name, **shown, "found": found}
 
 
 def main() -> int:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.rollouts")
     parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--device", default="cpu", help="a CPU counts processor time of one thread")
     parser.add_argument("--sites", default="final_norm,15")
     parser.add_argument("--length", type=int, default=50)
     parser.add_argument("--json", help="also write the record here")

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import KroghInterpolator
-from scipy.special import expit, log_softmax, logsumexp
+from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.loading import ModelError
 from steering_strength.proofs_check.bridge.steer import Held, length, vector_tensor
@@ -97,23 +97,24 @@ def derivatives(held: Held, vector: Any) -> list[Local]:
     relative truncation is a third of the step squared, in units of sd(M)) or, in 16 bits, too
     little to be seen above rounding, another pass takes a step that balances the two.
     """
-    coarse = precision(held.model.dtype) > 1e-5
+    model, everyone = held.model, list(range(held.count)) * 2
+    coarse = precision(model.dtype) > 1e-5
     steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / length(vector)
-    base, everyone = held.model.read_out(held.base).numpy(), list(range(held.count))
-    aim = max((3.0 * held.model.floor) ** 0.25, 0.01) if coarse else 0.01
+    base, p = model.logits(held.base), held.log_p.exp()
+    aim = max((3.0 * model.floor) ** 0.25, 0.01) if coarse else 0.01
     for _ in range(1 + _STEPS):
-        strengths, found = np.concatenate((-steps, steps)), []
-        low, high = np.split(held.logits(everyone * 2, strengths, vector).numpy(), 2)
-        for j, step in enumerate(steps.tolist()):
-            slope = (high[j] - low[j]) / (2 * step)
-            bend = (high[j] - 2 * base[j] + low[j]) / step**2
-            found.append(Local(log_softmax(base[j]), slope, bend))
-        moved = steps * np.sqrt([one.variance for one in found])
+        normed = held.last_normed(everyone, np.concatenate((-steps, steps)), vector)
+        low, high = model.logits(normed).chunk(2)
+        step = torch.as_tensor(steps).to(base)[:, None]
+        slope = (high - low) / (2 * step)
+        centred = slope - (p * slope).sum(dim=-1, keepdim=True)
+        moved = steps * (p * centred**2).sum(dim=-1).sqrt().cpu().numpy()
         far = moved > max(2.0 * aim, 0.1)
         if not (far | (coarse & (moved < 0.5 * aim) & (moved > 0.0))).any():
             break
         steps = steps * np.clip(aim / np.maximum(moved, 1e-300), 1e-3, _STRETCH)
-    return found
+    tables = held.log_p, slope, (high - 2 * base + low) / step**2
+    return [Local(*rows) for rows in zip(*(t.cpu().numpy() for t in tables), strict=True)]
 
 
 def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> LastBlock:
@@ -202,7 +203,7 @@ class MeasuredCurve:
         self._p = np.exp(local.log_p)
         # One state's length, in alphas.
         self._scale = float(held.lengths[context]) / length(vector)
-        self._rows: dict[float, Floats] = {0.0: local.log_p}
+        self._rows: dict[float, torch.Tensor] = {0.0: held.log_p[context]}
         self._divergences: dict[float, tuple[float, float]] = {0.0: (0.0, 0.0)}
         self._roots: dict[tuple[Any, ...], Root] = {}
         self._limits: dict[int, Floats] = {}
@@ -214,7 +215,11 @@ class MeasuredCurve:
 
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """log p_alpha(z), (A, V)."""
-        return self._over(alpha, self._row)
+        strengths = np.asarray(alpha, dtype=np.float64)
+        wanted = [float(a) for a in np.atleast_1d(strengths)]
+        known = self._known(wanted)
+        rows = torch.stack([known[a] for a in wanted]).cpu().numpy()
+        return np.asarray(rows[0] if strengths.ndim == 0 else rows)
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """KL(p || p_alpha) in nats, (A,)."""
@@ -238,7 +243,8 @@ class MeasuredCurve:
             with suppress(ModelError):
                 self._limits[side] = plateau(model, self._vector)[(side + 1) // 2]
         if side not in self._limits:
-            self._limits[side] = self._measure([(self, side * 64.0 * _FAR * self._scale)])[0]
+            far = self._measure([(self, side * 64.0 * _FAR * self._scale)])
+            self._limits[side] = far[0].cpu().numpy()
         return self._limits[side]
 
     @staticmethod
@@ -262,9 +268,7 @@ class MeasuredCurve:
                 rows = missing.setdefault(id(curve.held), {})
                 rows |= {(curve, a): None for a in wanted if a not in curve._divergences}
             for rows in filter(None, missing.values()):
-                places = list(rows)
-                for (curve, a), row in zip(places, places[0][0]._measure(places), strict=True):
-                    curve._record(a, row)
+                MeasuredCurve._record(list(rows))
             running = going
 
     def _key(self, question: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -276,37 +280,45 @@ class MeasuredCurve:
         ]  # fmt: skip
         return question, *frozen
 
-    def _measure(self, places: Sequence[tuple[MeasuredCurve, float]]) -> Floats:
+    def _measure(self, places: Sequence[tuple[MeasuredCurve, float]]) -> torch.Tensor:
         """Distributions, (n, V), of curves that are held together, each at its strength."""
         contexts, alphas = [c._context for c, _ in places], np.array([a for _, a in places])
         normed = self.held.last_normed(contexts, alphas, self._vector)
-        return self.held.model.log_softmax(normed)
+        return torch.log_softmax(self.held.model.logits(normed), dim=-1)
+
+    @staticmethod
+    def _record(places: Sequence[tuple[MeasuredCurve, float]]) -> torch.Tensor:
+        """Measure and remember, where the model is; old rows go, their divergences stay."""
+        first = places[0][0]
+        rows = first._measure(places)
+        base = first.held.log_p[[curve._context for curve, _ in places]]
+        change = rows - base
+        both = torch.stack((-(base.exp() * change).sum(-1), (rows.exp() * change).sum(-1)), dim=-1)
+        found = zip(places, rows, both.clamp_min(0.0).tolist(), strict=True)
+        for (curve, alpha), row, (forward, reverse) in found:
+            curve._divergences[alpha] = forward, reverse
+            if len(curve._rows) > max(16, _ROWS // curve.size):
+                del curve._rows[next(a for a in curve._rows if a)]
+            curve._rows[alpha] = row
+        return rows
+
+    def _known(self, alphas: Sequence[float]) -> dict[float, torch.Tensor]:
+        """Rows of those strengths; the missing ones are measured all at once."""
+        known = {a: self._rows[a] for a in alphas if a in self._rows}
+        missing = [(self, a) for a in dict.fromkeys(alphas) if a not in known]
+        fresh = zip(missing, self._record(missing), strict=True) if missing else ()
+        return known | {a: row for (_, a), row in fresh}
 
     def _over(self, alpha: ArrayLike, value: Callable[[float], Any]) -> Floats:
         """A value at every alpha; what was not measured yet is, all at once."""
         strengths = np.asarray(alpha, dtype=np.float64)
         wanted = [float(a) for a in np.atleast_1d(strengths)]
-        missing = [(self, a) for a in dict.fromkeys(wanted) if a not in self._divergences]
-        if missing:
-            for (_, a), row in zip(missing, self._measure(missing), strict=True):
-                self._record(a, row)
+        self._known([a for a in wanted if a not in self._divergences])
         found = np.array([value(a) for a in wanted])
         return np.asarray(found[0] if strengths.ndim == 0 else found)
 
-    def _record(self, alpha: float, log_q: Floats) -> None:
-        """Remember a measured distribution; old rows are dropped, their divergences stay."""
-        q = np.exp(log_q)
-        change = log_q - self.log_p
-        forward = max(-float(self._p @ change), 0.0)
-        self._divergences[alpha] = forward, max(float(q @ change), 0.0)
-        if len(self._rows) > max(16, _ROWS // self.size):
-            del self._rows[next(a for a in self._rows if a)]
-        self._rows[alpha] = log_q
-
     def _row(self, alpha: float) -> Floats:
-        if alpha not in self._rows:
-            self._record(alpha, self._measure([(self, alpha)])[0])
-        return self._rows[alpha]
+        return np.asarray(self._known([alpha])[alpha].cpu().numpy())
 
     def _strengths(self, sign: int) -> list[float]:
         """Measured strengths on one side, increasing, from 0."""

@@ -2,13 +2,13 @@
 
 At the final norm v is the same at every step, so the costs of all strengths follow from texts that
 were never steered (`sequence-ce`): a target per token is a root, and no steered text is generated.
-At a block the same prediction is made with the derivative at every position, good to a quarter;
-then at most two steered roll-outs correct it. One pass reads the texts of a roll-out again at any
-other alpha, so alpha is where they cost the target; it is settled if they were written close to it,
-or cost the target within their bootstrap interval as they were written. A percentile over a few
-hundred tokens is noisy; the mean is smoother, and forward it is convex: prefer it. What a nat is: on
-SmolLM2 a next-token budget of 0.5 nats read steered and fluent, 2 nats was the edge and 4 broke the
-text.
+At a block the derivative at every position seeds the same prediction, and one pass reads given
+texts again at any alpha, so each set of texts has an alpha at which it costs the target. At most
+two steered roll-outs move the texts there: alpha is settled if they were written close to it, or
+cost the target within their bootstrap interval as they were written. A percentile over a few
+hundred tokens is noisy; the mean is smoother, and forward it is convex: prefer it. What a nat is:
+on SmolLM2 a next-token budget of 0.5 nats read steered and fluent, 2 nats was the edge and 4 broke
+the text.
 """
 
 from __future__ import annotations
@@ -122,10 +122,12 @@ def token_costs(
 
 
 def _reader(
-    model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int]
-) -> Callable[[float], TokenCosts]:
-    """`token_costs` of these texts at any alpha; the unsteered pass is made once."""
-    base = np.concatenate(_log_probabilities(model, texts, prompts))
+    model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int],
+    base: Floats | None = None,
+) -> Callable[[float], TokenCosts]:  # fmt: skip
+    """`token_costs` of these texts at any alpha; the unsteered pass is made once, or is `base`."""
+    if base is None:
+        base = np.concatenate(_log_probabilities(model, texts, prompts))
     chosen, owners = _chosen(texts, prompts), _owners(texts, prompts)
     surprise = -base[np.arange(chosen.size), chosen]
 
@@ -176,42 +178,62 @@ def advise_trajectories(
     share = None if percentile is None else as_level(percentile, "percentile")
     vector = model.fitting(vector)
     how: Any = {"temperature": temperature, "seed": seed}
-    unsteered = sampled_texts(model, vector, *model.continued(contexts, length, **how))
+    texts = model.continued(contexts, length, **how)
+    unsteered = sampled_texts(model, vector, *texts)
     root = unsteered.root(goal, side, share, direction)
     if not root.reached:
         raise BudgetError(f"per_token is {goal:g}: {root.reason}", remedy="ask for less")
-    alpha, exact, used, near = root.alpha, _at_norm(vector), 0, _at_norm(vector)
-    surprise = -unsteered.log_p[np.arange(unsteered.tokens.size), unsteered.tokens]
-    costs = TokenCosts(
-        unsteered.token_costs(alpha), unsteered.token_costs(alpha, "reverse"), surprise,
-        unsteered.text,
-    )  # fmt: skip
-    while not (exact or near) and used < rollouts:
-        written, used = alpha, used + 1
-        with model.steered(vector, written):
-            read = _reader(model, vector, *model.continued(contexts, length, **how))
-        costs = read(written)
+    alpha, used, settled = root.alpha, 0, _at_norm(vector)
+    if settled:
+        surprise = -unsteered.log_p[np.arange(unsteered.tokens.size), unsteered.tokens]
+        both = unsteered.token_costs(alpha), unsteered.token_costs(alpha, "reverse")
+        costs = TokenCosts(*both, surprise, unsteered.text)
+    else:
+        read = _reader(model, vector, *texts, unsteered.log_p)
+        alpha, costs = _costing(read, alpha, read(alpha), goal, direction, share)
+    # Where texts cost the target depends on where they were written: `place`, at first 0. It is
+    # moved to where the two agree, by secants.
+    predicted, place, before, gap = alpha, alpha, 0.0, alpha
+    while not settled and used < rollouts:
+        with model.steered(vector, place):
+            texts = model.continued(contexts, length, **how)
+        read = _reader(model, vector, *texts)
+        used, costs = used + 1, read(place)
         low, high = costs.interval(direction, share, seed)
-        near = low <= goal <= high
-        # What alpha these texts would cost as much at: a power of alpha, 2 near 0 and less further
-        # out, read again until it is there.
-        power = 2.0
-        for _ in range(_READS):
-            found = costs.statistic(direction, share)
-            if abs(found / goal - 1.0) < _CLOSE or not found > 0.0:
-                break
-            step = float(np.clip(math.log(goal / found) / power, -_STRETCH, _STRETCH))
-            alpha *= math.exp(step)
-            costs = read(alpha)
-            slope = math.log(max(costs.statistic(direction, share), 1e-300) / found) / step
-            power = float(np.clip(slope, 0.5, 4.0))
-        near = near or abs(math.log(alpha / written)) <= _NEAR
+        inside = low <= goal <= high
+        alpha, costs = _costing(read, place, costs, goal, direction, share)
+        settled = inside or abs(math.log(alpha / place)) <= _NEAR
+        change = alpha - place - gap
+        aim = place - (alpha - place) * (place - before) / change if change else alpha
+        before, gap = place, alpha - place
+        place = alpha * float(np.clip(aim / alpha, 0.5, 2.0))
     low, high = costs.interval(direction, share, seed)
     return TrajectoryAdvice(
-        alpha, goal, share, direction, predicted=root.alpha,
+        alpha, goal, share, direction, predicted=predicted,
         achieved=costs.statistic(direction, share), interval=(low, high), rollouts=used,
-        costs=costs, settled=near and low <= goal <= high,
+        costs=costs, settled=settled and low <= goal <= high,
     )  # fmt: skip
+
+
+def _costing(
+    read: Callable[[float], TokenCosts], alpha: float, costs: TokenCosts, goal: float,
+    direction: Direction, share: float | None,
+) -> tuple[float, TokenCosts]:  # fmt: skip
+    """The alpha at which texts cost the goal, and these costs, from what they cost at `alpha`.
+
+    By steps along a power of alpha: 2 near 0 and less further out, as the last step showed.
+    """
+    power = 2.0
+    for _ in range(_READS):
+        found = costs.statistic(direction, share)
+        if abs(found / goal - 1.0) < _CLOSE or not found > 0.0:
+            break
+        step = float(np.clip(math.log(goal / found) / power, -_STRETCH, _STRETCH))
+        alpha *= math.exp(step)
+        costs = read(alpha)
+        slope = math.log(max(costs.statistic(direction, share), 1e-300) / found) / step
+        power = float(np.clip(slope, 0.5, 4.0))
+    return alpha, costs
 
 
 def judge_slope(

@@ -250,6 +250,10 @@ class SteeredModel:
             )
         return found
 
+    def logits(self, normed: torch.Tensor) -> torch.Tensor:
+        """Logits, (R, V) in float64, of outputs (R, d) of the final norm, where W is."""
+        return torch.cat([*self.structure.logits(normed, self.forward)])
+
     def read_out(self, normed: torch.Tensor) -> torch.Tensor:
         """Logits, (R, V) in float64 on the CPU, of outputs (R, d) of the final norm."""
         return torch.cat([piece.cpu() for piece in self.structure.logits(normed, self.forward)])

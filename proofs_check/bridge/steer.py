@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
@@ -300,6 +301,11 @@ class Held:
     def count(self) -> int:
         """m, the number of contexts."""
         return self.batch.rows
+
+    @cached_property
+    def log_p(self) -> torch.Tensor:
+        """Unsteered log-probabilities, (m, V) in float64, where the unembedding is."""
+        return torch.log_softmax(self.model.logits(self.base), dim=-1)
 
     def logits(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
         """Last-position logits, (n, V) in float64: context `contexts[i]` steered by `alphas[i]`."""

@@ -130,7 +130,10 @@ class Structure:
 
     def logits(self, normed: torch.Tensor, forward: Forward) -> Iterator[torch.Tensor]:
         """Float64 logits, (R, V) in pieces, of outputs (R, d) of the final norm; where W is."""
-        for states in normed.split(max(1, _CELLS // self.vocabulary)):
+        cells = _CELLS
+        if normed.device.type == "cuda":  # an eighth of what is free, if that is more
+            cells = max(cells, torch.cuda.mem_get_info(normed.device)[0] // 64)
+        for states in normed.split(max(1, cells // self.vocabulary)):
             with torch.no_grad():
                 if self.not_affine is not None:
                     # Texts of one token whose normed states are replaced: soft-caps included.
