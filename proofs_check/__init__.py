@@ -18,8 +18,8 @@ Three instances of the idea:
 Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
 (what is seen), `comparison` and `tolerance` (what agreement means), `check_tilting` and its
 siblings (the statements, and what ball arithmetic decides of them), `surface` (all that is
-judged), `search`, `runner` and `verdict` (the judgement). Then `patch` and `mutants`, `errata`
-(with `tables`) and `conjectures`.
+judged), `search`, `runner` and `verdict` (what is said). Then `mutants`, `errata` (with `tables`)
+and `conjectures`.
 """
 
 from __future__ import annotations

@@ -8,11 +8,9 @@ doubled (`decide`), and at the end ignorance is an answer (None). Nothing here h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, TypeAlias, final
-
-__all__ = ["BALLS", "Ball", "Balls", "FlintBalls", "IntervalBalls", "decide"]
 
 Ball: TypeAlias = Any
 """An `arb` or an `iv.mpf`: supports + - * / and the functions of `Balls`."""
@@ -57,7 +55,12 @@ class Balls(ABC):
     def sign(self, x: Ball) -> int | None:
         """+1 or -1 where that is certain, else None (0 too cannot be told from a small number)."""
 
-    def total(self, terms: list[Ball]) -> Ball:
+    def positive(self, x: Ball) -> bool | None:
+        """Whether x > 0; None where that is not certain."""
+        sign = self.sign(x)
+        return None if sign is None else sign > 0
+
+    def total(self, terms: Iterable[Ball]) -> Ball:
         """The sum; 0 for none."""
         result = self.exact(0)
         for term in terms:
@@ -153,9 +156,8 @@ BALLS: Balls = _choose()
 def decide(question: Callable[[Balls], bool | None], balls: Balls | None = None) -> bool | None:
     """Ask with 128 bits, 256, ... 4096, until the answer is certain; None if it never is."""
     arithmetic = BALLS if balls is None else balls
-    before = arithmetic.precision()
+    before, bits = arithmetic.precision(), _START
     try:
-        bits = _START
         while bits <= _STOP:
             arithmetic.set_precision(bits)
             answer = question(arithmetic)

@@ -1,29 +1,31 @@
 """A check: one statement as a function of a random instance that measures how wrong it is.
 
     @check("slope", cases=family_cases(), tolerance="...")
-    def slope(case: FamilyCase) -> Comparison:
+    def slope(case: FamilyCase) -> Iterator[Comparison]:
         \"\"\"The statement in one line.\"\"\"
+        yield compare("p'", oracle, engine=(case.family.slope(case.alpha), allowed))
 
-turns the function into a `Check`. It calls the shipped methods, and `judges` names them: with any
-of them made wrong (`proofs_check.mutants`) the check must be refuted. A check of a claim that is
-known to be false has `expected=False`: it must be refuted as it is.
+turns the function into a `Check`, which finds the worst of what is yielded. It calls the shipped
+methods, and `judges` names them: with any of them made wrong (`proofs_check.mutants`) the check
+must be refuted. A check of a claim that is known to be false has `expected=False`: it must be
+refuted as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
-from steering_strength.proofs_check.comparison import Comparison
+from steering_strength.proofs_check.balls import Balls
+from steering_strength.proofs_check.comparison import Comparison, worst
 from steering_strength.proofs_check.oracles.precise import DIGITS, digits
 
-__all__ = ["Check", "Measure", "check"]
-
 Measure = Callable[[Any], Comparison]
+Question = Callable[[Any, Balls], "bool | None"]
 
 _PATIENCE = 5000
 
@@ -53,6 +55,8 @@ class Check:
         search climbs it (Hypothesis' targeted search).
     judges : tuple of str
         The public names it decides about, as in ``"TiltedFamily.peaks"``.
+    question : callable or None
+        Of a certificate: (case, balls) -> True, False, or None for "not at this precision".
     """
 
     id: str
@@ -64,6 +68,7 @@ class Check:
     weight: float = 1.0
     aim: Callable[[Any], float] | None = None
     judges: tuple[str, ...] = ()
+    question: Question | None = None
 
     def __call__(self, case: Any) -> Comparison:
         """The disagreement on one instance."""
@@ -86,26 +91,18 @@ class Check:
 
 
 def check(
-    name: str,
-    cases: SearchStrategy[Any],
-    tolerance: str,
-    *,
-    expected: bool = True,
-    weight: float = 1.0,
-    aim: Callable[[Any], float] | None = None,
-    judges: tuple[str, ...] = (),
-) -> Callable[[Measure], Check]:
-    """Decorator: the function's docstring is the claim."""
+    name: str, cases: SearchStrategy[Any], tolerance: str, **options: Any
+) -> Callable[[Callable[[Any], Comparison | Iterable[Comparison]]], Check]:
+    """Decorator: the function's docstring is the claim; `options` are the fields of a `Check`."""
 
-    def register(measure: Measure) -> Check:
+    def register(measure: Callable[[Any], Comparison | Iterable[Comparison]]) -> Check:
         @wraps(measure)
         def with_enough_digits(case: Any) -> Comparison:
             with digits(getattr(case, "digits", DIGITS)):
-                return measure(case)
+                found = measure(case)
+                return found if isinstance(found, Comparison) else worst(found)
 
         statement = " ".join((measure.__doc__ or "").split())
-        return Check(
-            name, statement, cases, with_enough_digits, tolerance, expected, weight, aim, judges
-        )
+        return Check(name, statement, cases, with_enough_digits, tolerance, **options)
 
     return register

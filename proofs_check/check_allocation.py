@@ -6,34 +6,30 @@ or three prompts it searches a plain grid of strengths for a better allocation.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.check import check
 from steering_strength.proofs_check.comparison import (
     AGREED,
     EPS,
+    LAW,
     Comparison,
-    Value,
     claim,
     compare,
     not_above,
     worst,
 )
 from steering_strength.proofs_check.instances import PromptsCase
-from steering_strength.proofs_check.law_values import Binding, law_sides
+from steering_strength.proofs_check.law_values import law
 from steering_strength.proofs_check.oracles import precise
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
 from steering_strength.proofs_check.strategies import prompts_cases
 from steering_strength.theory.engine import Allocation, allocation
 from steering_strength.theory.errors import BudgetError
-
-__all__ = ["CHECKS", "allocated"]
-
-Floats = NDArray[np.float64]
 
 _ZERO = number(0)
 # Log p is rounded once, to EPS |log p| with |log p| < 10 here, and sums of a few terms follow.
@@ -65,7 +61,7 @@ def _slopes(case: PromptsCase, j: int, alpha: Number) -> tuple[Number, Number]:
     return CTX.fsum(p[z] * (case.M[z] - there) for z in case.tokens), there - before
 
 
-def _average(case: PromptsCase, values: list[Number]) -> Number:
+def _average(case: PromptsCase, values: Iterable[Number]) -> Number:
     return CTX.fsum(number(w) * v for w, v in zip(case.weights, values, strict=True))
 
 
@@ -96,92 +92,70 @@ def _searched(case: PromptsCase, points: int = 200) -> float:
     return float(best[1][-1])
 
 
-def _law(case: PromptsCase, found: Allocation) -> list[Comparison]:
-    """The law's slope of F_j - lambda KL_j at the engine's strengths, on the oracle's numbers."""
+def _stationary(case: PromptsCase, found: Allocation) -> Iterator[Comparison]:
+    """F_j' = lambda KL_j' in every context, and the law's slope of F_j - lambda KL_j there."""
     order = [*case.tokens, *(z for z in range(len(case.M)) if z not in case.tokens)]
-    rows = [[row[z] for z in order] for row in case.p]
-    multiplier = number(found.multiplier)
-    numbers = {"V": len(order), "|C|": len(case.tokens), "lambda": multiplier}
-    comparisons = []
-    for j, alpha in enumerate(found.alpha):
-        rise, dear = _slopes(case, j, number(float(alpha)))
-        binding = Binding(
-            {**numbers, "j": j, "alpha": number(float(alpha))},
-            {"p": rows, "M": [case.M[z] for z in order]},
-        )
-        slope = rise - multiplier * dear
-        sides = law_sides("allocation", binding, slope)
-        scale = 1 + abs(multiplier * dear)
-        sides = [replace(side, tolerance=side.tolerance * scale) for side in sides]
-        comparisons.append(compare("slope of F_j - lambda KL_j", slope, *sides))
-    return comparisons
-
-
-def _stationary(case: PromptsCase, found: Allocation) -> list[Comparison]:
-    """F_j' = lambda KL_j' in every context."""
-    spread = max(case.M) - min(case.M)
-    reach = max(abs(number(float(a))) for a in found.alpha) * spread
-    settled = _FIRST_ORDER if reach <= 2e-6 else _SETTLED
-    comparisons = []
-    for j, alpha in enumerate(found.alpha):
-        rise, dear = _slopes(case, j, number(float(alpha)))
-        dear *= number(found.multiplier)
+    multiplier, spread = number(found.multiplier), max(case.M) - min(case.M)
+    values = {
+        "V": len(order), "|C|": len(case.tokens), "lambda": multiplier,
+        "p": [[row[z] for z in order] for row in case.p], "M": [case.M[z] for z in order],
+    }  # fmt: skip
+    strengths = numbers(found.alpha.tolist())
+    settled = _FIRST_ORDER if max(map(abs, strengths)) * spread <= 2e-6 else _SETTLED
+    for j, alpha in enumerate(strengths):
+        rise, dear = _slopes(case, j, alpha)
+        dear *= multiplier
+        slope = rise - dear
+        allowed = LAW * max(1, abs(slope)) * (1 + abs(dear))
+        yield law("allocation", {**values, "j": j, "alpha": alpha}, slope, allowed=allowed)
+        if found.status == "scaled":
+            continue
         # F (1 - F) times a difference of two means: rounded like the range of M.
-        F = precise.concept_probability(case.p[j], case.M, case.tokens, number(float(alpha)))
+        F = precise.concept_probability(case.p[j], case.M, case.tokens, alpha)
         allowed = settled * (abs(rise) + abs(dear)) + _ROUNDING * F * (1 - F) * spread
-        if not found.multiplier:  # at a peak, whose place is settled relative to alpha
-            allowed += settled * abs(number(float(alpha))) * spread**2
-        comparisons.append(compare("F_j' = lambda KL_j'", rise, Value("engine", dear, allowed)))
-    return comparisons
+        if not multiplier:  # at a peak, whose place is settled relative to alpha
+            allowed += settled * abs(alpha) * spread**2
+        yield compare("F_j' = lambda KL_j'", rise, engine=(dear, allowed))
 
 
-def _regression(case: PromptsCase, found: Allocation) -> list[Comparison]:
+def _regression(case: PromptsCase, found: Allocation) -> Iterator[Comparison]:
     """beta_j, pi_j Var_j(M), and sqrt(1 + CV^2)."""
     variances = [precise.variance(p, case.M, _ZERO) for p in case.p]
     slopes = [_slopes(case, j, _ZERO)[0] for j in range(len(case.p))]
     beta = [c / v if v else _ZERO for c, v in zip(slopes, variances, strict=True)]
     leverage = [number(w) * v for w, v in zip(case.weights, variances, strict=True)]
-    total = CTX.fsum(leverage)
-    mean = CTX.fsum(w * b for w, b in zip(leverage, beta, strict=True)) / total
-    square = CTX.fsum(w * b**2 for w, b in zip(leverage, beta, strict=True)) / total
-    scale = CTX.sqrt(square)
-    spread = max(case.M) - min(case.M)
-    rounding = [_ROUNDING * spread**2 / v if v else 1 for v in variances]
-    allowed = max(rounding) * scale + _ROUNDING * max(abs(b) for b in beta)
-    ratio = scale / abs(mean) if mean else CTX.inf
-    comparisons = [
-        compare("beta_j", beta, Value("engine", found.regression, allowed)),
-        compare(
-            "pi_j Var_j(M)",
-            leverage,
-            Value("engine", found.leverage, max(leverage) * max(rounding)),
-        ),
-    ]
+    total, spread = CTX.fsum(leverage), max(case.M) - min(case.M)
+    mean, square = (
+        CTX.fsum(w * b**n for w, b in zip(leverage, beta, strict=True)) / total for n in (1, 2)
+    )
+    scale, rounding = (
+        CTX.sqrt(square),
+        max(_ROUNDING * spread**2 / v if v else 1 for v in variances),
+    )
+    allowed = rounding * scale + _ROUNDING * max(abs(b) for b in beta)
+    yield compare("beta_j", beta, engine=(found.regression, allowed))
+    yield compare("pi_j Var_j(M)", leverage, engine=(found.leverage, max(leverage) * rounding))
     # Where the mean of beta all but vanishes, the ratio is that of two roundings.
     if abs(mean) > 1e-6 * scale:
+        ratio = scale / abs(mean)
         error = 4 * allowed / abs(mean) * ratio
-        comparisons.append(compare("ratio", ratio, Value("engine", found.predicted_ratio, error)))
-    return comparisons
+        yield compare("ratio", ratio, engine=(found.predicted_ratio, error))
 
 
-def _small(case: PromptsCase) -> list[Comparison]:
+def _small(case: PromptsCase) -> Iterator[Comparison]:
     """As the budget vanishes: sqrt(2 B sum w beta^2), and sqrt(2 B / sum w) |sum w beta|."""
     small = replace(case, budget=1e-10)
     found = allocated(small)
     if found is None:
-        return []
+        return
     w, b = found.leverage, found.regression
     best = np.sqrt(2.0 * small.budget * (w @ b**2))
     common = np.sqrt(2.0 * small.budget / w.sum()) * abs(w @ b)
     # |F''| <= K'' leaves at most the budget itself, and K moves by its share |alpha| range(M).
     reach = float(np.ptp(case.log_odds)) * max(np.abs(found.alpha).max(), abs(found.common))
     slack = 4.0 * reach * best + 4.0 * small.budget
-    return [
-        compare("gain of a small budget", best, Value("engine", found.average_gain, slack)),
-        compare(
-            "gain of one small alpha", common, Value("engine", found.average_common_gain, slack)
-        ),
-    ]
+    yield compare("gain of a small budget", best, engine=(found.average_gain, slack))
+    yield compare("gain of one small alpha", common, engine=(found.average_common_gain, slack))
 
 
 @check(
@@ -200,103 +174,86 @@ def _small(case: PromptsCase) -> list[Comparison]:
         "Allocation.worse",
     ),
 )
-def allocation_(case: PromptsCase) -> Comparison:
+def allocation_(case: PromptsCase) -> Iterator[Comparison]:
     """The best alpha_j within a budget: F_j' = lambda KL_j', one lambda; none gains more."""
     traded = worst(_traded(case))
+    yield traded
     if not traded.agrees:  # all that follows rests on it
-        return traded
+        return
     found = allocated(case)
     if found is None:
-        return _refused(case)
-    strengths = [number(float(a)) for a in found.alpha]
-    everywhere = range(len(strengths))
+        yield from _refused(case)
+        return
+    strengths, common = numbers(found.alpha.tolist()), number(found.common)
     gains = [_gain(case, j, a) for j, a in enumerate(strengths)]
-    common = number(found.common)
-    shared = [_gain(case, j, common) for j in everywhere]
+    shared = [_gain(case, j, common) for j in range(len(strengths))]
+    gain, common_gain = _average(case, gains), _average(case, shared)
+    for name, expected, said in (
+        ("gain", gains, found.gain),
+        ("common gain", shared, found.common_gain),
+        ("average gain", gain, found.average_gain),
+        ("common", common_gain, found.average_common_gain),
+    ):
+        yield compare(name, expected, engine=(said, _ROUNDING))
     budget = number(case.budget)
     spent = _average(case, [_price(case, j, a) for j, a in enumerate(strengths)])
-    gain, common_gain = _average(case, gains), _average(case, shared)
+    yield compare("spent", spent, engine=(found.spent, 1e-12 * budget))
+    if found.multiplier:
+        yield compare("spent", budget, oracle=(spent, allocation.SPENT * budget))
+    yield not_above("the budget", spent, budget, 1e-12 * budget)
+    alone = _average(case, [_price(case, j, common) for j in range(len(strengths))])
+    yield not_above("the budget, one alpha", alone, budget, 1e-12 * budget)
     left = 2 * allocation.SPENT * budget * number(found.multiplier)
-    less = [j for j in everywhere if shared[j] - gains[j] > 1e-12]
-    more = [j for j in everywhere if gains[j] - shared[j] > 1e-12]
-    comparisons = [
-        compare("gain", gains, Value("engine", found.gain, _ROUNDING)),
-        compare("common gain", shared, Value("engine", found.common_gain, _ROUNDING)),
-        compare("average gain", gain, Value("engine", found.average_gain, _ROUNDING)),
-        compare("common", common_gain, Value("engine", found.average_common_gain, _ROUNDING)),
-        compare("spent", spent, Value("engine", found.spent, 1e-12 * budget)),
-        AGREED
-        if found.multiplier == 0.0
-        else compare("spent", budget, Value("oracle", spent, allocation.SPENT * budget)),
-        not_above("the budget", spent, budget, 1e-12 * budget),
-        not_above(
-            "the budget, one alpha",
-            _average(case, [_price(case, j, common) for j in everywhere]),
-            budget,
-            1e-12 * budget,
-        ),
-        not_above("one alpha for all", common_gain, gain, left + _ROUNDING),
-        not_above("no allocation gains more", _searched(case), found.bound, _ROUNDING),
-        claim("worse", set(less) <= {*found.worse.tolist()} and not {*more} & {*found.worse}),
-        traded,
-        *_regression(case, found),
-        *_law(case, found),
-        *_small(case),
-    ]
-    if found.status != "scaled":
-        comparisons += _stationary(case, found)
+    yield not_above("one alpha for all", common_gain, gain, left + _ROUNDING)
+    yield not_above("no allocation gains more", _searched(case), found.bound, _ROUNDING)
+    losses = [one - own for one, own in zip(shared, gains, strict=True)]
+    less, more = ({j for j, x in enumerate(losses) if s * x > 1e-12} for s in (1, -1))
+    said_worse = {*found.worse.tolist()}
+    yield claim("worse", less <= said_worse and not more & said_worse)
+    yield from _regression(case, found)
+    yield from _small(case)
+    yield from _stationary(case, found)
     if found.status == "optimal":
-        comparisons.append(not_above("optimal", 0.998 * found.bound, gain, _ROUNDING))
+        yield not_above("optimal", 0.998 * found.bound, gain, _ROUNDING)
     if common_gain > 1e-9:
         ratio = gain / common_gain
-        error = _ROUNDING * (1 + ratio) / common_gain
-        comparisons.append(compare("ratio", ratio, Value("engine", found.ratio, error)))
-    return worst(comparisons)
+        yield compare("ratio", ratio, engine=(found.ratio, _ROUNDING * (1 + ratio) / common_gain))
 
 
-def _refused(case: PromptsCase) -> Comparison:
+def _refused(case: PromptsCase) -> Iterator[Comparison]:
     """Refused: M is constant, or what is needed buys as much, but for the 1 % of a grid."""
     if len(set(case.log_odds)) == 1:
-        return AGREED
+        return
     try:
         allocation.allocate(case.population, list(case.tokens), case.budget)
     except BudgetError as error:
         needed = float(error.remedy.removeprefix("ask for at most ").removesuffix(" nats"))
     less = _searched(replace(case, budget=1.01 * needed))
-    return worst(
-        [
-            not_above("what is needed", needed, case.budget, 1e-3 * case.budget),
-            not_above("a budget refused", _searched(case), less, 1e-2 * less + 1e-8),
-        ]
-    )
+    yield not_above("what is needed", needed, case.budget, 1e-3 * case.budget)
+    yield not_above("a budget refused", _searched(case), less, 1e-2 * less + 1e-8)
 
 
-def _traded(case: PromptsCase) -> list[Comparison]:
+def _traded(case: PromptsCase) -> Iterator[Comparison]:
     """What the engine says of one strength, for all contexts and for each on its own."""
-    comparisons = []
     strength = 0.75 if case.budget < 1.0 else -2.0
-    own = [strength * (j + 1) for j in range(len(case.p))]
-    for paired, alphas in product((True, False), (own, [strength] * len(own))):
-        if not paired and alphas is own:
-            continue
-        said = case.population.trade(
-            list(case.tokens), alphas if paired else strength, paired=paired
-        )
+    own, same = [strength * (j + 1) for j in range(len(case.p))], [strength] * len(case.p)
+    size = 1 + max(abs(m) for m in case.M)
+    for paired, alphas in ((True, own), (True, same), (False, same)):
+        asked = alphas if paired else strength
+        said = case.population.trade(list(case.tokens), asked, paired=paired)
         for j, a in enumerate(alphas):
             alpha = number(a)
             p = precise.tilted(case.p[j], case.M, alpha)
             parts = [case.tokens, [z for z in range(len(p)) if z not in case.tokens]]
+            shares = [CTX.fsum(p[z] for z in part) for part in parts]
             means = [
-                CTX.fsum(p[z] * case.M[z] for z in part) / CTX.fsum(p[z] for z in part)
-                for part in parts
+                CTX.fsum(p[z] * case.M[z] for z in part) / share
+                for part, share in zip(parts, shares, strict=True)
             ]
-            odds = CTX.log(CTX.fsum(p[z] for z in parts[0]) / CTX.fsum(p[z] for z in parts[1]))
+            odds = CTX.log(shares[0] / shares[1])
             oracle = [odds, *means, _price(case, j, alpha), _slopes(case, j, alpha)[1]]
-            size = 1 + max(abs(m) for m in case.M)
-            found = [float(x[j]) for x in said]
-            allowed = _ROUNDING * (1 + abs(alpha)) * size
-            comparisons.append(compare("trade", oracle, Value("engine", found, allowed)))
-    return comparisons
+            found, allowed = [float(x[j]) for x in said], _ROUNDING * (1 + abs(alpha)) * size
+            yield compare("trade", oracle, engine=(found, allowed))
 
 
 # Below this a difference of gains, or of strengths relative to the largest, is no difference.
@@ -314,7 +271,7 @@ def every_prompt(case: PromptsCase) -> Comparison:
     found = allocated(case)
     if found is None:
         return AGREED
-    own = [_gain(case, j, number(float(a))) for j, a in enumerate(found.alpha)]
+    own = [_gain(case, j, a) for j, a in enumerate(numbers(found.alpha.tolist()))]
     one = [_gain(case, j, number(found.common)) for j in range(len(own))]
     return not_above("gain under one alpha", one, own, _VISIBLE)
 
@@ -340,18 +297,12 @@ def along_v(case: PromptsCase) -> Comparison:
     tolerance="strengths to 1e-6 of the largest",
     expected=False,
 )
-def equal_prompts(case: PromptsCase) -> Comparison:
+def equal_prompts(case: PromptsCase) -> Iterator[Comparison]:
     """Prompts with the same next-token probabilities get the same strength."""
     found = allocated(case)
     if found is None:
-        return AGREED
-    pairs = [
-        (found.alpha[i], found.alpha[j])
-        for i, j in product(range(len(case.rows)), repeat=2)
-        if i < j and case.rows[i] == case.rows[j]
-    ]
+        return
     size = _VISIBLE * float(np.abs(found.alpha).max())
-    return worst(compare("alpha of a twin", a, Value("alpha", b, size)) for a, b in pairs)
-
-
-CHECKS: tuple[Check, ...] = (allocation_, every_prompt, along_v, equal_prompts)
+    for i, j in product(range(len(case.rows)), repeat=2):
+        if i < j and case.rows[i] == case.rows[j]:
+            yield compare("alpha of a twin", found.alpha[i], other=(found.alpha[j], size))

@@ -7,7 +7,8 @@ every other way that a user can ask.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,27 +17,23 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.check import Check, check
-from steering_strength.proofs_check.comparison import (
-    EPS,
-    Comparison,
-    Value,
-    claim,
-    compare,
-    equal,
-    worst,
-)
+from steering_strength.proofs_check.check import check
+from steering_strength.proofs_check.check_cross_entropy import average, averaged, price
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, equal
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import simulated_dataset
 from steering_strength.proofs_check.strategies import concept_cases, family_cases
-from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, tolerance
+from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, Tolerance, tolerance
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine import TiltedPopulation, population
 from steering_strength.theory.errors import SteeringError
 
-__all__ = ["CHECKS"]
+Curve = Callable[..., Any]
+Extended = NDArray[np.longdouble]
+
+_BATCH = (0.0, -1.0, 2.5)
 
 
 @check(
@@ -54,57 +51,61 @@ __all__ = ["CHECKS"]
         "TiltedFamily.size",
     ),
 )
-def constructors(case: ConceptCase) -> Comparison:
+def constructors(case: ConceptCase) -> Iterator[Comparison]:
     """Logits, tables, an unembedding, a file or a condition give the p and M they stand for."""
-    limits = tolerance(case)
-    log_p = [CTX.log(x) for x in case.p]
-    rows = case.data.log_probabilities
+    limits, family = tolerance(case), case.family
+    log_p, rows = [CTX.log(x) for x in case.p], case.data.log_probabilities
+    row, rounding = rows[case.context], SAFETY * EPS * limits.depth
+    by_logits = TiltedFamily.from_logits(row + (case.gauge - 50.0), family.log_odds)
+    yield compare("log p of logits", log_p, engine=(by_logits.log_p, 64 * rounding))
+    yield equal("M beside logits", family.log_odds, by_logits.log_odds)
+    by_tables = TiltedFamily.from_tables(row, rows[list(case.positive)], rows[list(case.negative)])
+    yield compare("log p of tables", log_p, engine=(by_tables.log_p, rounding))
+    yield compare("M of tables", case.M, engine=(by_tables.log_odds, SAFETY * limits.blur))
+    yield equal("V", len(case.p), by_tables.size)
     ufm, steered = simulated_dataset(case)
-    rounding = SAFETY * EPS * limits.depth
-    by_logits = TiltedFamily.from_logits(
-        rows[case.context] + (case.gauge - 50.0), case.family.log_odds
-    )
-    by_tables = TiltedFamily.from_tables(
-        rows[case.context], rows[list(case.positive)], rows[list(case.negative)]
-    )
-    by_vector = TiltedFamily.from_unembedding(rows[case.context], ufm.W, steered.v)
+    by_vector = TiltedFamily.from_unembedding(row, ufm.W, steered.v)
     product = [
-        CTX.fsum(number(w) * number(x) for w, x in zip(row, steered.v, strict=True))
-        for row in ufm.W.tolist()
+        CTX.fsum(number(w) * number(x) for w, x in zip(weights, steered.v, strict=True))
+        for weights in ufm.W.tolist()
     ]
-    size = [8 * len(steered.v) * EPS * float(np.abs(row) @ np.abs(steered.v)) for row in ufm.W]
-    within = case.family.conditional(list(case.tokens))
-    kept = CTX.fsum(case.p[z] for z in case.tokens)
+    size = [8 * len(steered.v) * EPS * float(np.abs(w) @ np.abs(steered.v)) for w in ufm.W]
+    yield compare("W v", product, engine=(by_vector.log_odds, size))
+    within, kept = family.conditional(list(case.tokens)), CTX.fsum(case.p[z] for z in case.tokens)
     conditional = [
         CTX.log(p / kept) if z in case.tokens else -CTX.inf for z, p in enumerate(case.p)
     ]
+    yield compare("log p given C", conditional, engine=(within.log_p, rounding))
+    yield equal("M given C", family.log_odds, within.log_odds)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "family.npz"
         TiltedFamily(by_tables.log_p, by_tables.log_odds, {"unit": case.gauge}).save(path)
         loaded = TiltedFamily.load(path)
-    return worst(
-        [
-            compare("log p of logits", log_p, Value("engine", by_logits.log_p, 64 * rounding)),
-            equal("M beside logits", case.family.log_odds, by_logits.log_odds),
-            compare("log p of tables", log_p, Value("engine", by_tables.log_p, rounding)),
-            compare(
-                "M of tables",
-                case.M,
-                Value("engine", by_tables.log_odds, SAFETY * limits.blur),
-            ),
-            compare("W v", product, Value("engine", by_vector.log_odds, size)),
-            compare("log p given C", conditional, Value("engine", within.log_p, rounding)),
-            equal("M given C", case.family.log_odds, within.log_odds),
-            equal("log p of the file", by_tables.log_p, loaded.log_p),
-            equal("M of the file", by_tables.log_odds, loaded.log_odds),
-            equal("metadata of the file", {"unit": case.gauge}, dict(loaded.metadata)),
-            equal("V", len(case.p), by_tables.size),
-        ]
-    )
+    yield equal("log p of the file", by_tables.log_p, loaded.log_p)
+    yield equal("M of the file", by_tables.log_odds, loaded.log_odds)
+    yield equal("metadata of the file", {"unit": case.gauge}, dict(loaded.metadata))
 
 
-_Curve = Callable[[Any], Any]
-_BATCH = (0.0, -1.0, 2.5)
+# Of one context: the quantity by its definition, and what the engine may make of it.
+_SCALARS: dict[str, tuple[Curve, Callable[[Tolerance, float], Any]]] = {
+    "cgf": (precise.cgf, Tolerance.cgf),
+    "mean": (precise.mean, Tolerance.mean),
+    "variance": (precise.variance, Tolerance.variance),
+    "cross_entropy_increase": (
+        lambda p, M, a: precise.kl(p, precise.tilted(p, M, a)), Tolerance.divergence),
+    "reverse_kl": (
+        lambda p, M, a: precise.kl(precise.tilted(p, M, a), p), Tolerance.reverse_divergence),
+}  # fmt: skip
+
+
+def _slopes(p: Any, M: Any, alpha: Number) -> list[Number]:
+    centre = precise.mean(p, M, alpha)
+    return [w * (m - centre) for w, m in zip(precise.tilted(p, M, alpha), M, strict=True)]
+
+
+def _to_limit(p: Any, M: Any, alpha: Number) -> Number:
+    end = max(M) if alpha >= 0 else min(M)
+    return CTX.fsum(w for w, m in zip(precise.tilted(p, M, alpha), M, strict=True) if m != end)
 
 
 @check(
@@ -130,130 +131,84 @@ _BATCH = (0.0, -1.0, 2.5)
         "TiltedFamily.concept_increase",
     ),
 )
-def batches(case: FamilyCase) -> Comparison:
+def batches(case: FamilyCase) -> Iterator[Comparison]:
     """Several alphas, several concepts, cumulants beyond the second and tokens without support."""
     limits, family = tolerance(case), case.family
     alphas = np.array([case.alpha, *_BATCH])
     kept = [z for z, p in enumerate(case.p) if p]
-    p, M = limits.p, limits.M
-    comparisons = []
-
-    def each(quantity: str, found: NDArray[np.float64], oracle: _Curve, allowed: _Curve) -> None:
-        for k, at in enumerate(alphas.tolist()):
-            value, error = oracle(number(at)), allowed(at)
-            comparisons.append(
-                compare(f"{quantity} at {at}", value, Value("engine", found[k], error))
-            )
-
-    tokens: list[tuple[str, NDArray[np.float64], _Curve, _Curve]] = [
-        ("log p_alpha", family.log_probability(alphas), lambda a: precise.log_tilted(p, M, a),
-         limits.log_probability),
-        ("Delta p", family.probability_increase(alphas), lambda a: precise.increase(p, M, a),
-         limits.increase),
-        ("p'", family.slope(alphas), lambda a: _slopes(p, M, a), limits.slope),
-    ]  # fmt: skip
-    for quantity, found, oracle, allowed in tokens:
-        each(quantity, found[:, kept], oracle, allowed)
+    tokens = family.log_probability(alphas)
     blocks = [rows.copy() for _, rows in family.log_probability_blocks(alphas, rows=3)]
-    each("log p_alpha in blocks", np.concatenate(blocks)[:, kept],
-         lambda a: precise.log_tilted(p, M, a), limits.log_probability)  # fmt: skip
-    gone = [z for z in range(len(case.p)) if z not in kept]
-    comparisons.append(equal("log p_alpha without support", -np.inf, tokens[0][1][:, gone]))
-    scalars: list[tuple[str, NDArray[np.float64], _Curve, _Curve]] = [
-        ("K", family.cgf(alphas), lambda a: precise.cgf(p, M, a), limits.cgf),
-        ("K'", family.mean(alphas), lambda a: precise.mean(p, M, a), limits.mean),
-        ("K''", family.variance(alphas), lambda a: precise.variance(p, M, a), limits.variance),
-        ("KL(p || p_alpha)", family.cross_entropy_increase(alphas),
-         lambda a: precise.kl(p, precise.tilted(p, M, a)), limits.divergence),
-        ("KL(p_alpha || p)", family.reverse_kl(alphas),
-         lambda a: precise.kl(precise.tilted(p, M, a), p), limits.reverse_divergence),
-        ("total variation to the limit", family.limit_distance(alphas),
-         lambda a: _to_limit(p, M, a), lambda a: SAFETY * limits.log_probability(a) + EPS),
+    weights, log_p = Tolerance.log_probability, precise.log_tilted
+    quantities: list[tuple[str, Any, Curve, Curve]] = [
+        ("log p_alpha", tokens[:, kept], log_p, weights),
+        ("log p_alpha in blocks", np.concatenate(blocks)[:, kept], log_p, weights),
+        ("Delta p", family.probability_increase(alphas)[:, kept], precise.increase,
+         Tolerance.increase),
+        ("p'", family.slope(alphas)[:, kept], _slopes, Tolerance.slope),
+        ("total variation to the limit", family.limit_distance(alphas), _to_limit,
+         lambda t, a: SAFETY * t.log_probability(a) + EPS),
+        *((name, getattr(family, name)(alphas), *pair) for name, pair in _SCALARS.items()),
     ]  # fmt: skip
-    for quantity, found, oracle, allowed in scalars:
-        each(quantity, found, oracle, allowed)
-    comparisons += _concepts(case, alphas, kept)
-    comparisons.append(_cumulants(case, alphas))
-    return worst(comparisons)
+    for name, found, oracle, bound in quantities:
+        for value, at in zip(found, alphas.tolist(), strict=True):
+            expected = oracle(limits.p, limits.M, number(at))
+            yield compare(f"{name} at {at}", expected, engine=(value, bound(limits, at)))
+    gone = [z for z in range(len(case.p)) if z not in kept]
+    yield equal("log p_alpha without support", -np.inf, tokens[:, gone])
+    yield from _concepts(case, alphas, kept)
+    yield from _cumulants(case, alphas)
 
 
-def _slopes(p: tuple[Number, ...], M: tuple[Number, ...], alpha: Number) -> list[Number]:
-    centre = precise.mean(p, M, alpha)
-    return [w * (m - centre) for w, m in zip(precise.tilted(p, M, alpha), M, strict=True)]
-
-
-def _to_limit(p: tuple[Number, ...], M: tuple[Number, ...], alpha: Number) -> Number:
-    end = max(M) if alpha >= 0 else min(M)
-    return CTX.fsum(w for w, m in zip(precise.tilted(p, M, alpha), M, strict=True) if m != end)
-
-
-def _concepts(case: FamilyCase, alphas: NDArray[np.float64], kept: list[int]) -> list[Comparison]:
+def _concepts(
+    case: FamilyCase, alphas: NDArray[np.float64], kept: list[int]
+) -> Iterator[Comparison]:
     """C, its complement and the first token, all at once."""
-    limits = tolerance(case)
-    V = len(case.p)
+    limits, V = tolerance(case), len(case.p)
     masks = np.zeros((3, V), dtype=bool)
-    masks[0, list(case.tokens)], masks[1], masks[2, 0] = True, ~masks[0], True
+    masks[0, list(case.tokens)], masks[2, 0] = True, True
     masks[1] = ~masks[0]
-    odds, increase = (
-        method(masks, alphas)
-        for method in (case.family.concept_log_odds, case.family.concept_increase)
-    )
-    found = []
+    odds = case.family.concept_log_odds(masks, alphas)
+    increase = case.family.concept_increase(masks, alphas)
     for c, mask in enumerate(masks):
-        inside = [k for k, z in enumerate(kept) if mask[z]]
+        inside, count = [k for k, z in enumerate(kept) if mask[z]], int(mask.sum())
         if not inside or len(inside) == len(kept):
             end = np.inf if inside else -np.inf
-            found.append(equal(f"log-odds of all or nothing, {c}", end, odds[:, c]))
-            found.append(equal(f"increase of all or nothing, {c}", 0.0, increase[:, c]))
+            yield equal(f"log-odds of all or nothing, {c}", end, odds[:, c])
+            yield equal(f"increase of all or nothing, {c}", 0.0, increase[:, c])
             continue
         for k, at in enumerate(alphas.tolist()):
             logit = precise.concept_log_odds(limits.p, limits.M, inside, number(at))
+            engine = (odds[k, c], limits.concept_log_odds(at))
+            yield compare(f"logit F of mask {c} at {at}", logit, engine=engine)
             change = precise.concept_increase(limits.p, limits.M, inside, number(at))
-            count = int(mask.sum())
             allowed = limits.concept_increase(tuple(inside), at) * len(inside) / count
-            found += [
-                compare(
-                    f"logit F of mask {c} at {at}",
-                    logit,
-                    Value("engine", odds[k, c], limits.concept_log_odds(at)),
-                ),
-                compare(
-                    f"Delta p(C) of mask {c} at {at}",
-                    change / count,
-                    Value("engine", increase[k, c], allowed),
-                ),
-            ]
-    return found
+            engine = (increase[k, c], allowed)
+            yield compare(f"Delta p(C) of mask {c} at {at}", change / count, engine=engine)
 
 
-def _cumulants(case: FamilyCase, alphas: NDArray[np.float64]) -> Comparison:
+def _cumulants(case: FamilyCase, alphas: NDArray[np.float64]) -> Iterator[Comparison]:
     """kappa_1 .. kappa_5 under p_alpha, and the Taylor coefficients up to the sixth order."""
-    limits = tolerance(case)
-    if not limits.spread:
-        return equal("cumulants of a constant", 0.0, case.family.cumulants(4, alphas)[:, 1:])
-    units = [m / limits.spread for m in limits.M]
-    table = case.family.cumulants(5, alphas)
-    comparisons = []
-    for row, at in zip(table, alphas.tolist(), strict=True):
-        oracle = precise.cumulants(limits.p, units, 5, number(at) * limits.spread)
+    limits, spread = tolerance(case), tolerance(case).spread
+    if not spread:
+        found = case.family.cumulants(4, alphas)[:, 1:]
+        yield equal("cumulants of a constant", 0.0, found)
+        return
+    units = [m / spread for m in limits.M]
+
+    def scaled(values: Any) -> list[Number]:
+        return [number(float(k)) / spread**n for n, k in enumerate(values, start=2)]
+
+    for row, at in zip(case.family.cumulants(5, alphas), alphas.tolist(), strict=True):
+        oracle = precise.cumulants(limits.p, units, 5, number(at) * spread)
         allowed = _errors(limits.log_probability(at), oracle[1], 5)
-        scaled = [number(float(k)) / limits.spread**n for n, k in enumerate(row[1:], start=2)]
-        comparisons += [
-            compare(f"cumulants at {at}", oracle[1:], Value("engine", scaled, allowed)),
-            compare(
-                f"first cumulant at {at}",
-                precise.mean(limits.p, limits.M, number(at)),
-                Value("engine", float(row[0]), limits.mean(at)),
-            ),
-        ]
+        yield compare(f"cumulants at {at}", oracle[1:], engine=(scaled(row[1:]), allowed))
+        mean = precise.mean(limits.p, limits.M, number(at))
+        yield compare(f"first cumulant at {at}", mean, engine=(float(row[0]), limits.mean(at)))
     kappa = precise.cumulants(limits.p, units, 6, number(0))
     oracle = [k / CTX.factorial(n) for n, k in enumerate(kappa[1:], start=2)]
-    taylor = case.family.taylor(6)
-    scaled = [number(float(k)) / limits.spread**n for n, k in enumerate(taylor, start=2)]
     allowed = _errors(limits.log_probability(0.0), kappa[1], 6)
-    return worst(
-        [*comparisons, compare("Taylor coefficients", oracle, Value("engine", scaled, allowed))]
-    )
+    taylor = scaled(case.family.taylor(6))
+    yield compare("Taylor coefficients", oracle, engine=(taylor, allowed))
 
 
 def _errors(weights: Number, variance: Number, order: int) -> list[Number]:
@@ -288,7 +243,7 @@ _TOKENS = 20_000
         "TiltedFamily.peak_log_probability",
     ),
 )
-def large_vocabulary(case: int) -> Comparison:
+def large_vocabulary(case: int) -> Iterator[Comparison]:
     """V = 20,000, beyond any block of the engine, at 200 alphas at once and one by one."""
     rng = np.random.default_rng(case)
     log_p = 4.0 * rng.normal(size=_TOKENS)
@@ -299,36 +254,29 @@ def large_vocabulary(case: int) -> Comparison:
     alphas = np.concatenate((np.linspace(-3.0, 3.0, 197), [-80.0, 1e-6, 300.0]))
     p, M = np.exp(log_p.astype(np.longdouble)), log_odds.astype(np.longdouble)
     p /= p.sum()
-    quantities: dict[str, _Curve] = {
+    quantities: dict[str, Curve] = {
         "K": family.cgf, "K'": family.mean, "K''": family.variance,
         "KL": family.cross_entropy_increase, "reverse KL": family.reverse_kl,
         "logit F": lambda a: family.concept_log_odds(inside, a),
     }  # fmt: skip
     together = {name: method(alphas) for name, method in quantities.items()}
-    chosen = [0, 60, 97, 98, 99, 150, 196, 197, 198, 199]
-    comparisons = []
-    for k in chosen:
+    for k in (0, 60, 97, 98, 99, 150, 196, 197, 198, 199):
         alpha = float(alphas[k])
         exact = _extended(p, M, inside, alpha)
         for name, method in quantities.items():
             size = max(abs(exact[name]), 1e-3 if name in ("KL", "reverse KL") else 1.0)
             size = abs(exact[name]) if abs(alpha) < 1e-3 and name != "logit F" else size
-            for way, value in (("of many", together[name][k]), ("alone", method(alpha))):
-                comparisons.append(
-                    compare(
-                        f"{name} at {alpha}",
-                        _long(exact[name]),
-                        Value(way, value, 1e-11 * float(size)),
-                    )
-                )
-        row = exact["log p"][:: _TOKENS // 50]
-        for way, table in (
-            ("of many", family.log_probability(alphas[[k, 0]])[0]),
-            ("alone", family.log_probability(alpha)),
-        ):
-            said = Value(way, table[:: _TOKENS // 50], 1e-11 * (1 + abs(alpha)))
-            comparisons.append(compare(f"log p at {alpha}", [_long(x) for x in row], said))
-    return worst([*comparisons, _peaks(family, p, M, rng)])
+            allowed = 1e-11 * float(size)
+            sides = {"of_many": (together[name][k], allowed), "alone": (method(alpha), allowed)}
+            yield compare(f"{name} at {alpha}", _long(exact[name]), **sides)
+        some, allowed = slice(None, None, _TOKENS // 50), 1e-11 * (1 + abs(alpha))
+        yield compare(
+            f"log p at {alpha}",
+            [_long(x) for x in exact["log p"][some]],
+            of_many=(family.log_probability(alphas[[k, 0]])[0][some], allowed),
+            alone=(family.log_probability(alpha)[some], allowed),
+        )
+    yield from _peaks(family, p, M, rng)
 
 
 def _long(value: np.longdouble) -> Number:
@@ -337,33 +285,28 @@ def _long(value: np.longdouble) -> Number:
     return number(high) + number(float(value - np.longdouble(high)))
 
 
-def _extended(
-    p: NDArray[np.longdouble], M: NDArray[np.longdouble], inside: NDArray[np.bool_], alpha: float
-) -> dict[str, Any]:
+def _extended(p: Extended, M: Extended, inside: NDArray[np.bool_], at: float) -> dict[str, Any]:
     """Every quantity as the sum in its definition, in extended precision."""
-    mean = p @ M
-    x = np.longdouble(alpha) * (M - mean)
+    alpha, mean = np.longdouble(at), p @ M
+    centred = M - mean
+    x = alpha * centred
     top = x.max()
     weight = p * np.exp(x - top)
     total = weight.sum()
-    # log sum p e^x, by e^x - 1 - x near 0, where the plain sum would cancel.
-    small = np.abs(x).max() < 1e-3
-    excess = p @ (x * x * (0.5 + x / 6 + x * x / 24)) if small else np.longdouble(0)
-    price = np.log1p(excess) if small else top + np.log(total)
     q = weight / total
-    slope = q @ (M - mean)
+    slope = q @ centred
+    price = top + np.log(total)
     reverse = alpha * slope - price
-    if small:  # to second order it is alpha^2 Var / 2, and alpha K' has to be as exact
-        reverse = (
-            np.longdouble(alpha) ** 2
-            * (p @ (M - mean) ** 2)
-            / 2
-            * (1 + 2 * np.longdouble(alpha) * (p @ (M - mean) ** 3) / (p @ (M - mean) ** 2) / 3)
-        )
+    if np.abs(x).max() < 1e-3:
+        # log sum p e^x, by e^x - 1 - x near 0, where the plain sum would cancel; the reverse
+        # divergence is alpha^2 Var / 2 to second order, and alpha K' has to be as exact.
+        price = np.log1p(p @ (x * x * (0.5 + x / 6 + x * x / 24)))
+        variance = p @ centred**2
+        reverse = alpha**2 * variance / 2 * (1 + 2 * alpha * (p @ centred**3) / variance / 3)
     return {
-        "K": np.longdouble(alpha) * mean + price,
+        "K": alpha * mean + price,
         "K'": mean + slope,
-        "K''": q @ (M - mean - slope) ** 2,
+        "K''": q @ (centred - slope) ** 2,
         "KL": price,
         "reverse KL": reverse,
         "logit F": np.log(q[inside].sum()) - np.log(q[~inside].sum()),
@@ -372,37 +315,29 @@ def _extended(
 
 
 def _peaks(
-    family: TiltedFamily,
-    p: NDArray[np.longdouble],
-    M: NDArray[np.longdouble],
-    rng: np.random.Generator,
-) -> Comparison:
+    family: TiltedFamily, p: Extended, M: Extended, rng: np.random.Generator
+) -> Iterator[Comparison]:
     """K' - M(z) changes sign over the bracket of some tokens, seen in extended precision."""
     peaks, brackets, heights = family.peaks(), family.peak_brackets(), family.peak_log_probability()
 
-    def tilt(alpha: float) -> NDArray[np.longdouble]:
+    def tilt(alpha: float) -> Extended:
         x = np.longdouble(alpha) * M
         weight = p * np.exp(x - x.max())
         return np.asarray(weight / weight.sum())
 
-    comparisons = []
     for z in rng.choice(_TOKENS, 12, replace=False):
         lower, upper = brackets[z]
         if not np.isfinite(peaks[z]):
-            end = np.inf if M[z] == M.max() else -np.inf
-            comparisons.append(equal(f"peak of token {z}", end, peaks[z]))
+            yield equal(f"peak of token {z}", np.inf if M[z] == M.max() else -np.inf, peaks[z])
             continue
-        signs = [float(tilt(a) @ (M - M[z])) for a in (lower, upper)]
+        below, above = (float(tilt(a) @ (M - M[z])) for a in (lower, upper))
+        what = f"K' - M changes sign over the bracket of {z}: {below}, {above}"
+        yield claim(what, below < 0 < above)
+        yield claim(f"the peak of {z} lies in its bracket", lower <= peaks[z] <= upper)
+        yield claim(f"the bracket of {z} is narrow", upper - lower <= 1e-8 * (1 + abs(lower)))
         height = float(np.log(tilt(peaks[z])[z]))
-        comparisons += [
-            claim(f"K' - M changes sign over the bracket of {z}: {signs}", signs[0] < 0 < signs[1]),
-            claim(f"the peak of {z} lies in its bracket", bool(lower <= peaks[z] <= upper)),
-            claim(f"the bracket of {z} is narrow", bool(upper - lower <= 1e-8 * (1 + abs(lower)))),
-            compare(f"height of {z}", height, Value("engine", heights[z], 1e-10)),
-        ]
-    order = np.argsort(M)
-    moves = np.diff(peaks[order])
-    return worst([*comparisons, claim("peaks are ordered as M", not (moves < 0).any())])
+        yield compare(f"height of {z}", height, engine=(heights[z], 1e-10))
+    yield claim("peaks are ordered as M", not (np.diff(peaks[np.argsort(M)]) < 0).any())
 
 
 @check(
@@ -425,115 +360,73 @@ def _peaks(
         "TiltedPopulation.average_cross_entropy_root",
     ),
 )
-def of_a_population(case: ConceptCase) -> Comparison:
+def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
     """Many contexts under one vector: each is its own family, and averages are averages."""
-    data = case.data
+    data, inside = case.data, list(case.tokens)
     many = TiltedPopulation(data.log_probabilities, case.family.log_odds, data.context_weights)
     alphas = np.array([case.alpha, *_BATCH])
     contexts = [case.at(j) for j in range(len(case.dataset.rows))]
-    weights = [number(w) for w in case.dataset.context_weights]
-    comparisons = [
-        equal("shape", (len(contexts), len(case.p)), many.shape),
-        equal("log p of a context", data.log_probabilities[case.context],
-              many.family(case.context).log_p),
-        equal("M of a context", case.family.log_odds, many.family(case.context).log_odds),
-    ]  # fmt: skip
-    inside = list(case.tokens)
+    yield equal("shape", (len(contexts), len(case.p)), many.shape)
+    own = many.family(case.context)
+    yield equal("log p of a context", data.log_probabilities[case.context], own.log_p)
+    yield equal("M of a context", case.family.log_odds, own.log_odds)
+
+    def logit(p: Any, M: Any, alpha: Number) -> Number:
+        return precise.concept_log_odds(p, M, inside, alpha)
+
     # Blocks of one context each, as a table that does not fit has them.
     with mock.patch.object(population, "_BLOCK", len(case.p)):
-        tables: list[tuple[str, NDArray[np.float64], Callable[..., Number], str]] = [
-            ("K", many.cgf(alphas), precise.cgf, "cgf"),
-            ("K'", many.mean(alphas), precise.mean, "mean"),
-            ("K''", many.variance(alphas), precise.variance, "variance"),
-            ("KL(p || p_alpha)", many.cross_entropy_increase(alphas),
-             lambda p, M, a: precise.kl(p, precise.tilted(p, M, a)), "divergence"),
-            ("KL(p_alpha || p)", many.reverse_kl(alphas),
-             lambda p, M, a: precise.kl(precise.tilted(p, M, a), p), "reverse_divergence"),
-            ("logit F", many.concept_log_odds(inside, alphas),
-             lambda p, M, a: precise.concept_log_odds(p, M, inside, a), "concept_log_odds"),
-        ]  # fmt: skip
-        average = many.average_cross_entropy_increase(alphas)
+        tables: list[tuple[str, Any, Curve, Curve]] = [
+            *((name, getattr(many, name)(alphas), *pair) for name, pair in _SCALARS.items()),
+            ("logit F", many.concept_log_odds(inside, alphas), logit, Tolerance.concept_log_odds),
+        ]
+        prices = many.average_cross_entropy_increase(alphas)
     for j, seen in enumerate(contexts):
         limits = tolerance(seen)
         for name, table, oracle, bound in tables:
             for k, at in enumerate(alphas.tolist()):
                 expected = oracle(seen.p, seen.M, number(at))
                 # The shared sums keep ten bits less of what cancels.
-                allowed = 64 * getattr(limits, bound)(at)
-                comparisons.append(
-                    compare(
-                        f"{name} of context {j} at {at}",
-                        expected,
-                        Value("engine", table[k, j], allowed),
-                    )
-                )
-
-    def price(alpha: Number) -> Number:
-        return CTX.fsum(
-            w * precise.kl(c.p, precise.tilted(c.p, c.M, alpha))
-            for w, c in zip(weights, contexts, strict=True)
-        )
-
-    def error(alpha: float) -> Number:
-        parts = zip(weights, contexts, strict=True)
-        return 64 * CTX.fsum(w * tolerance(c).divergence(alpha) for w, c in parts)
-
-    for value, at in zip(average, alphas.tolist(), strict=True):
-        comparisons.append(
-            compare(f"Delta CE at {at}", price(number(at)), Value("engine", value, error(at)))
-        )
-    comparisons += _average_laws(case, many, price)
-    return worst(comparisons)
+                engine = (table[k, j], 64 * bound(limits, at))
+                yield compare(f"{name} of context {j} at {at}", expected, engine=engine)
+    for value, at in zip(prices, alphas.tolist(), strict=True):
+        error = 64 * averaged(case, partial(Tolerance.divergence, alpha=at))
+        yield compare(f"Delta CE at {at}", price(case, number(at)), engine=(value, error))
+    yield from _average_laws(case, many)
 
 
-def _average_laws(case: ConceptCase, many: TiltedPopulation, price: _Curve) -> list[Comparison]:
+def _average_laws(case: ConceptCase, many: TiltedPopulation) -> Iterator[Comparison]:
     """The quadratic, the asymptote and the root of Delta CE of a population."""
-    contexts = [case.at(j) for j in range(len(case.dataset.rows))]
-    weights = [number(w) for w in case.dataset.context_weights]
+    oracle = average(case, lambda c: precise.variance(c.p, c.M, number(0))) / 2
+    allowed = 64 * averaged(case, lambda t: t.variance(0.0))
+    yield compare("quadratic", oracle, engine=(many.quadratic(), allowed))
     spread = max(case.M) - min(case.M)
-    variances = [precise.variance(c.p, c.M, number(0)) for c in contexts]
-    allowed = CTX.fsum(
-        w * tolerance(c).variance(0.0) for w, c in zip(weights, contexts, strict=True)
-    )
-    oracle = CTX.fsum(w * v for w, v in zip(weights, variances, strict=True)) / 2
-    found = [compare("quadratic", oracle, Value("engine", many.quadratic(), 64 * allowed))]
     if not spread:
-        return found
+        return
     sign = 1 if case.alpha >= 0 else -1
     steep, offset = many.cross_entropy_asymptote(sign)
     # As the engine knows M: ties that rounding breaks are none.
     log_odds = sign * case.family.log_odds
     top = [int(z) for z in np.flatnonzero(log_odds == log_odds.max())]
-    shares = CTX.fsum(
-        w * CTX.log(CTX.fsum(c.p[z] for z in top)) for w, c in zip(weights, contexts, strict=True)
-    )
+    shares = average(case, lambda c: CTX.log(CTX.fsum(c.p[z] for z in top)))
     end = max(sign * m for m in case.M)
-    sigma = CTX.fsum(
-        w * (end - sign * precise.mean(c.p, c.M, number(0)))
-        for w, c in zip(weights, contexts, strict=True)
-    )
-    depth = max(tolerance(c).depth for c in contexts)
+    sigma = average(case, lambda c: end - sign * precise.mean(c.p, c.M, number(0)))
+    depth = max(tolerance(case.at(j)).depth for j in range(len(case.dataset.rows)))
     slack = SAFETY * (tolerance(case).blur + EPS * depth * spread)
-    found += [
-        compare("slope of the asymptote", sigma, Value("engine", steep, slack)),
-        compare("offset of the asymptote", shares, Value("engine", offset, SAFETY * EPS * depth)),
-    ]
+    yield compare("slope of the asymptote", sigma, engine=(steep, slack))
+    yield compare("offset of the asymptote", shares, engine=(offset, SAFETY * EPS * depth))
     budget = 10.0 ** (case.gauge % 5 - 3)
     try:
         root = many.average_cross_entropy_root(budget, sign)
     except SteeringError as error:
-        return [*found, claim(f"a root, not {error}", False)]
+        yield claim(f"a root, not {error}", False)
+        return
     if not root.reached:
-        return [*found, claim(f"a root, not {root.reason}", sigma * 1e290 < budget)]
-    ends = sorted((abs(root.lower), abs(root.upper)))
+        yield claim(f"a root, not {root.reason}", sigma * 1e290 < budget)
+        return
+    near, far = sorted((abs(root.lower), abs(root.upper)))
     width = 1e-6 * abs(root.alpha)
-    values = [price(sign * number(x)) for x in (ends[0] - width, ends[1] + width)]
-    found += [
-        claim("the root lies in its bracket", root.lower <= root.alpha <= root.upper),
-        claim("the bracket is narrow", ends[1] - ends[0] <= 1e-12 * ends[1]),
-        claim(f"Delta CE - budget changes sign at {root.alpha}", values[0] < budget < values[1]),
-    ]
-    return found
-
-
-CHECKS: tuple[Check, ...] = (constructors, batches, large_vocabulary, of_a_population)
+    below, above = (price(case, sign * number(x)) for x in (near - width, far + width))
+    yield claim("the root lies in its bracket", root.lower <= root.alpha <= root.upper)
+    yield claim("the bracket is narrow", far - near <= 1e-12 * far)
+    yield claim(f"Delta CE - budget changes sign at {root.alpha}", below < budget < above)

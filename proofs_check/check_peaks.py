@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 from math import lcm, log, prod
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from steering_strength.proofs_check import certificate as certain
 from steering_strength.proofs_check.balls import Balls
-from steering_strength.proofs_check.certificate import (
-    Certificate,
-    agrees,
-    certificate,
-    direction,
-    every,
-    law_value,
-    log_odds,
-    odds_against,
-    order_keys,
-    probabilities,
-    steps_of,
-)
-from steering_strength.proofs_check.check import Check, check
+from steering_strength.proofs_check.certificate import certificate, law_value
+from steering_strength.proofs_check.check import check
 from steering_strength.proofs_check.comparison import (
     AGREED,
     EPS,
     Comparison,
-    Value,
     claim,
     compare,
     not_above,
-    worst,
 )
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
-from steering_strength.proofs_check.law_values import at_maximum, law_sides, of_case
+from steering_strength.proofs_check.law_values import at_maximum, law, of_case
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import (
@@ -54,8 +43,6 @@ from steering_strength.proofs_check.strategies import (
 from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, Tolerance, tolerance
 from steering_strength.theory.engine import peaks as peaks_of_engine
 
-__all__ = ["CERTIFICATES", "CHECKS"]
-
 
 @check(
     "peak",
@@ -64,109 +51,82 @@ __all__ = ["CERTIFICATES", "CHECKS"]
     "over K''. The simulated peak lies where the exact curve is within the noise of its top",
     judges=("TiltedFamily.peaks", "TiltedFamily.peak_log_probability", "two_level_peak"),
 )
-def peak(case: FamilyCase) -> Comparison:
+def peak(case: FamilyCase) -> Iterator[Comparison]:
     """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z)."""
     limits = tolerance(case)
-    peaks = case.family.peaks()
-    heights = case.family.peak_log_probability()
+    peaks, heights = case.family.peaks(), case.family.peak_log_probability()
     low, high = min(case.M), max(case.M)
-    comparisons = []
-    for z, (M, alpha) in enumerate(zip(case.M, peaks, strict=True)):
+    for z, (M, alpha) in enumerate(zip(case.M, peaks.tolist(), strict=True)):
         if low == high:
-            comparisons.append(claim("no peak where M is constant", bool(np.isnan(alpha))))
+            yield claim("no peak where M is constant", np.isnan(alpha))
         elif M in (low, high):
             end = np.inf if high == M else -np.inf
-            comparisons.append(claim(f"peak of the extreme token {z} at {end}", bool(alpha == end)))
+            yield claim(f"peak of the extreme token {z} at {end}", alpha == end)
+        elif not np.isfinite(alpha):
+            yield claim(f"finite peak of the interior token {z}, not {alpha}", False)
         else:
-            comparisons.append(_bump(case, limits, z, float(alpha), float(heights[z])))
+            yield from _bump(case, limits, z, alpha, float(heights[z]))
     # Equal M, equal peak; larger M, later peak.
     order = sorted(range(len(peaks)), key=lambda z: case.M[z])
     for y, z in pairwise(order):
         if np.isfinite(peaks[y]) and np.isfinite(peaks[z]):
             later = peaks[z] >= peaks[y] if case.M[y] < case.M[z] else peaks[z] == peaks[y]
-            comparisons.append(claim("peaks are ordered as M", bool(later)))
+            yield claim("peaks are ordered as M", later)
     interior = [z for z, M in enumerate(case.M) if low < M < high]
     if interior:
-        comparisons.append(_explicit(case, limits, interior[0]))
-        comparisons.append(_looked_up(case, limits, interior[case.gauge % len(interior)], peaks))
+        yield from _explicit(case, limits, interior[0])
+        z = interior[case.gauge % len(interior)]
+        yield from _looked_up(case, limits, z, float(peaks[z]))
     z = case.gauge % len(case.p)
-    at = number(case.alpha)
-    slope = precise.derivative(lambda x: precise.tilted(case.p, case.M, x)[z], at)
-    comparisons.append(compare("p'", slope, *law_sides("peak", of_case(case), slope, z=z)))
-    return worst(comparisons)
+    curve = partial(precise.tilted, case.p, case.M)
+    slope = precise.derivative(lambda x: curve(x)[z], number(case.alpha))
+    yield law("peak", of_case(case), slope, z=z)
 
 
-def _bump(case: FamilyCase, limits: Tolerance, z: int, alpha: float, height: float) -> Comparison:
+def _bump(
+    case: FamilyCase, limits: Tolerance, z: int, alpha: float, height: float
+) -> Iterator[Comparison]:
     """A root is a sign change in a bracket: rising before, falling after; and the height there."""
-    if not np.isfinite(alpha):
-        return claim(f"finite peak of the interior token {z}, not {alpha}", False)
-    at = number(alpha)
-    width = limits.peak(alpha)
-    turns = (
-        precise.rises(case.p, case.M, z, at - width),
-        precise.rises(case.p, case.M, z, at + width),
-    )
+    at, width = number(alpha), limits.peak(alpha)
+    turns = [precise.rises(case.p, case.M, z, at + side * width) for side in (-1, 1)]
+    yield claim(f"token {z} rises before {alpha!r} and falls after", turns == [1, -1])
+    offset = precise.peak_offset(case.p, case.M, z, at)
+    yield compare(f"distance to the peak of token {z}", 0, engine=(offset, width))
     top = precise.tilted(case.p, case.M, at)
+    engine = (height, limits.log_probability(alpha))
+    yield compare(f"height of token {z}", CTX.log(top[z]), engine=engine)
+    # log(height / p) is a divergence. They part by alpha (M(z) - K'(alpha)) off the peak,
+    # which is at most alpha K'' width; twice that, for K'' moves over the width.
     gain = CTX.log(top[z] / case.p[z])
-    return worst(
-        [
-            claim(f"token {z} rises before {alpha!r} and falls after", turns == (1, -1)),
-            compare(
-                f"distance to the peak of token {z}",
-                0,
-                Value("engine", precise.peak_offset(case.p, case.M, z, at), width),
-            ),
-            compare(
-                f"height of token {z}",
-                CTX.log(top[z]),
-                Value("engine", height, limits.log_probability(alpha)),
-            ),
-            # log(height / p) is a divergence. They part by alpha (M(z) - K'(alpha)) off the peak,
-            # which is at most alpha K'' width; twice that, for K'' moves over the width.
-            compare(
-                f"log gain of token {z}",
-                precise.kl(top, case.p),
-                Value("height", gain, 2 * abs(at) * limits.deviation(alpha) ** 2 * width + NAIVE),
-            ),
-        ]
-    )
+    allowed = 2 * abs(at) * limits.deviation(alpha) ** 2 * width + NAIVE
+    yield compare(f"log gain of token {z}", precise.kl(top, case.p), height=(gain, allowed))
 
 
-def _explicit(case: FamilyCase, limits: Tolerance, z: int) -> Comparison:
+def _explicit(case: FamilyCase, limits: Tolerance, z: int) -> Iterator[Comparison]:
     """Where the other tokens take two values M(z) + s and M(z) - t, the peak is explicit."""
     above = [y for y, M in enumerate(case.M) if case.M[z] < M]
     below = [y for y, M in enumerate(case.M) if case.M[z] > M]
     if len({case.M[y] for y in above}) != 1 or len({case.M[y] for y in below}) != 1:
-        return AGREED
+        return
     s, t = case.M[above[0]] - case.M[z], case.M[z] - case.M[below[0]]
     masses = [float(CTX.fsum(case.p[y] for y in group)) for group in (below, above)]
-    explicit = peaks_of_engine.two_level_peak(masses[0], masses[1], float(t), float(s))
-    at = number(explicit)
-    return compare(
-        f"explicit peak of token {z}",
-        0,
-        Value(
-            "formula",
-            precise.peak_offset(case.p, case.M, z, at),
-            8 * EPS * (limits.depth / (s + t) + abs(at)),
-        ),
-    )
+    at = number(peaks_of_engine.two_level_peak(masses[0], masses[1], float(t), float(s)))
+    allowed = 8 * EPS * (limits.depth / (s + t) + abs(at))
+    offset = precise.peak_offset(case.p, case.M, z, at)
+    yield compare(f"explicit peak of token {z}", 0, formula=(offset, allowed))
 
 
-def _looked_up(
-    case: FamilyCase, limits: Tolerance, z: int, peaks: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> Comparison:
+def _looked_up(case: FamilyCase, limits: Tolerance, z: int, alpha: float) -> Iterator[Comparison]:
     """The top of the simulated curve, found by looking: the exact curve is as high there."""
     scale = float(1 / limits.spread)
-    if not abs(peaks[z]) < 1e6 * scale:  # beyond the grid that is looked at
-        return AGREED
+    if not abs(alpha) < 1e6 * scale:  # beyond the grid that is looked at
+        return
     steered = simulated_family(case)
     seen = look_for_peak(partial(steered.token, z), scale)
-    noise = float(steered.noise(max(abs(seen), abs(float(peaks[z])))))
-    ends = [CTX.log(precise.tilted(case.p, case.M, number(a))[z]) for a in (seen, float(peaks[z]))]
-    return compare(
-        f"height where token {z} is seen to peak", ends[1], Value("simulation", ends[0], 2 * noise)
-    )
+    noise = float(steered.noise(max(abs(seen), abs(alpha))))
+    ends = [precise.log_tilted(case.p, case.M, number(a))[z] for a in (seen, alpha)]
+    what = f"height where token {z} is seen to peak"
+    yield compare(what, ends[1], simulation=(ends[0], 2 * noise))
 
 
 @check(
@@ -176,29 +136,22 @@ def _looked_up(
     "other rises; simulated peaks are known to sqrt(2 noise / K'')",
     judges=("TiltedFamily.peaks",),
 )
-def peak_order(case: ConceptCase) -> Comparison:
+def peak_order(case: ConceptCase) -> Iterator[Comparison]:
     """z in T, z' not in T: the peak of z' comes before the peak of z."""
-    target = set(case.tokens)
-    last = max((z for z in range(len(case.M)) if z not in target), key=lambda z: case.M[z])
-    first = min(target, key=lambda z: case.M[z])
-    peaks = case.family.peaks()
-    limits = tolerance(case)
-    comparisons = [
-        claim(f"{peaks[y]} <= {peaks[z]}", bool(peaks[y] <= peaks[z]))
-        for z in target
-        for y in range(len(peaks))
-        if y not in target
-    ]
+    target, limits, peaks = set(case.tokens), tolerance(case), case.family.peaks()
+    others = [z for z in range(len(case.M)) if z not in target]
+    last, first = max(others, key=case.M.__getitem__), min(target, key=case.M.__getitem__)
+    for z in target:
+        for y in others:
+            yield claim(f"{peaks[y]} <= {peaks[z]}", peaks[y] <= peaks[z])
     gap = case.M[first] - case.M[last]
-    comparisons.append(claim("M(T) above M outside T", gap > 0))
-    comparisons.append(_means_at_peaks(case, last, first))
+    yield claim("M(T) above M outside T", gap > 0)
+    yield from _means_at_peaks(case, last, first)
     if gap < 100 * limits.blur:  # the engine cannot tell the two tokens apart
-        return worst(comparisons)
-    comparisons.append(claim("strict order", bool(peaks[last] < peaks[first])))
+        return
+    yield claim("strict order", peaks[last] < peaks[first])
     between = _alpha_between(case, last, first)
-    comparisons.append(
-        claim("at some alpha the one falls while the other rises", between is not None)
-    )
+    yield claim("at some alpha the one falls while the other rises", between is not None)
     _, steered = simulated_dataset(case)
     seen = []
     for z in (last, first):
@@ -206,28 +159,24 @@ def peak_order(case: ConceptCase) -> Comparison:
             continue
         alpha = look_for_peak(partial(steered.token, z), float(1 / limits.spread))
         noise = number(float(steered.noise(alpha)))
-        width = CTX.sqrt(2 * noise) / limits.deviation(float(peaks[z]))
-        seen.append((alpha, width))
+        seen.append((alpha, CTX.sqrt(2 * noise) / limits.deviation(float(peaks[z]))))
     if len(seen) == 2:
-        comparisons.append(
-            not_above("simulated peaks", seen[0][0], seen[1][0], 2 * (seen[0][1] + seen[1][1]))
-        )
-    return worst(comparisons)
+        (before, width), (after, other) = seen
+        yield not_above("simulated peaks", before, after, 2 * (width + other))
 
 
-def _means_at_peaks(case: ConceptCase, last: int, first: int) -> Comparison:
+def _means_at_peaks(case: ConceptCase, last: int, first: int) -> Iterator[Comparison]:
     """At its peak each token has the mean log-odds: the means differ as M does."""
     limits = tolerance(case)
-    peaks = {z: float(case.family.peaks()[z]) for z in (last, first)}
-    if not np.isfinite(list(peaks.values())).all():
-        return AGREED
+    x, z = (float(case.family.peaks()[token]) for token in (last, first))
+    if not (np.isfinite(x) and np.isfinite(z)):
+        return
     gap = case.M[first] - case.M[last]
-    strengths = {"alpha_x": number(peaks[last]), "alpha_z": number(peaks[first])}
-    binding = of_case(case).with_numbers(**strengths)
-    left, right = law_sides("peak-order", binding, gap, x=last, z=first)
+    values = {**of_case(case), "alpha_x": number(x), "alpha_z": number(z)}
     # each engine peak is known to its width, over which the mean moves by K''
-    moved = CTX.fsum(limits.peak(a) * limits.deviation(a) ** 2 for a in peaks.values())
-    return compare("M_z - M_x", gap, replace(left, tolerance=left.tolerance + moved), right)
+    moved = CTX.fsum(limits.peak(a) * limits.deviation(a) ** 2 for a in (x, z))
+    for side, slack in (("left", moved), ("right", 0)):
+        yield law("peak-order", values, gap, sides=[side], slack=slack, x=last, z=first)
 
 
 def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
@@ -251,36 +200,29 @@ def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
     "curve may move the other way by its noise",
     judges=("TiltedFamily.rising", "TiltedFamily.falling"),
 )
-def monotone(case: FamilyCase) -> Comparison:
+def monotone(case: FamilyCase) -> Iterator[Comparison]:
     """Tokens at max M strictly increase for all alpha, tokens at min M strictly decrease."""
     size = abs(number(case.alpha)) + 1
     ends = [precise.far(case.p, case.M, sign) for sign in (-1, 1)]
     places = [ends[0], -size, number(0), number(case.alpha), ends[1]]
     seen = [[precise.rises(case.p, case.M, z, at) for at in places] for z in range(len(case.p))]
-    rises = [all(s > 0 for s in row) for row in seen]
-    falls = [all(s < 0 for s in row) for row in seen]
-    comparisons = [
-        claim("the tokens that always rise", case.family.rising().tolist() == rises),
-        claim("the tokens that always fall", case.family.falling().tolist() == falls),
-    ]
+    rises, falls = ([all(sign * s > 0 for s in row) for row in seen] for sign in (1, -1))
+    yield claim("the tokens that always rise", case.family.rising().tolist() == rises)
+    yield claim("the tokens that always fall", case.family.falling().tolist() == falls)
     grid = np.sort(np.array([-abs(case.alpha) - 1.0, -0.5, 0.0, 0.5, abs(case.alpha) + 1.0]))
-    steered = simulated_family(case)
-    curves = {
-        "simulation": (steered.log_probability(grid), steered.noise(grid)),
-        "engine": (
-            case.family.log_probability(grid),
-            np.array([float(tolerance(case).log_probability(a)) for a in grid]),
-        ),
-    }
-    for name, (curve, noise) in curves.items():
+    steered, limits = simulated_family(case), tolerance(case)
+    engine_noise = np.array([float(limits.log_probability(a)) for a in grid])
+    for name, curve, noise in (
+        ("simulation", steered.log_probability(grid), steered.noise(grid)),
+        ("engine", case.family.log_probability(grid), engine_noise),
+    ):
         allowed = noise[1:] + noise[:-1]
         for z in range(len(case.p)):
             before, after = curve[:-1, z], curve[1:, z]
             if rises[z]:
-                comparisons.append(not_above(f"{name}, token {z} rising", before, after, allowed))
+                yield not_above(f"{name}, token {z} rising", before, after, allowed)
             if falls[z]:
-                comparisons.append(not_above(f"{name}, token {z} falling", after, before, allowed))
-    return worst(comparisons)
+                yield not_above(f"{name}, token {z} falling", after, before, allowed)
 
 
 @check(
@@ -289,43 +231,31 @@ def monotone(case: FamilyCase) -> Comparison:
     tolerance="a sign is compared only where |M(z) - E_p[M]| exceeds the error of E_p[M]",
     judges=("TiltedFamily.peak_signs", "TiltedFamily.peaks", "ConceptDataset.closeness"),
 )
-def peak_sign(case: ConceptCase) -> Comparison:
+def peak_sign(case: ConceptCase) -> Iterator[Comparison]:
     """alpha_z > 0 iff M(z) > E_p[M], and E_p[M] = mean_N KL(p||p_i) - mean_P KL(p||p_i)."""
     limits = tolerance(case)
-    centre = precise.mean(case.p, case.M, number(0))
-    allowed = limits.mean(0.0)
-    signs = case.family.peak_signs()
-    peaks = case.family.peaks()
-    comparisons = []
+    centre, allowed = precise.mean(case.p, case.M, number(0)), limits.mean(0.0)
+    signs, peaks = case.family.peak_signs(), case.family.peaks()
     for z, M in enumerate(case.M):
         if abs(M - centre) < 1e-100 * (limits.spread + limits.blur):
             continue  # E[M] is a sum with 120 digits: it cannot say on which side of it M lies
         seen = precise.rises(case.p, case.M, z, number(0))
-        comparisons.append(
-            claim(f"token {z} rises at 0 iff M > E[M]", seen == int(centre < M) - int(centre > M))
-        )
+        above = int(centre < M) - int(centre > M)
+        yield claim(f"token {z} rises at 0 iff M > E[M]", seen == above)
         if abs(M - centre) > 4 * allowed:
-            comparisons.append(
-                claim(f"sign of the peak of token {z}: {signs[z]}", signs[z] == seen)
-            )
-            comparisons.append(claim(f"peak of token {z}: {peaks[z]}", np.sign(peaks[z]) == seen))
+            yield claim(f"sign of the peak of token {z}: {signs[z]}", signs[z] == seen)
+            yield claim(f"peak of token {z}: {peaks[z]}", np.sign(peaks[z]) == seen)
     rows = [precise.numbers(row) for row in case.dataset.rows]
-
-    def distance(contexts: tuple[int, ...]) -> Number:
-        return CTX.fsum(precise.kl(case.p, rows[i]) for i in contexts) / len(contexts)
-
-    far_and_near = distance(case.negative) - distance(case.positive)
+    near, far = (
+        CTX.fsum(precise.kl(case.p, rows[i]) for i in contexts) / len(contexts)
+        for contexts in (case.positive, case.negative)
+    )
     formula = case.data.closeness(case.context, case.positive, case.negative)
-    return worst(
-        [
-            *comparisons,
-            compare(
-                "E_p[M]",
-                centre,
-                Value("divergences", far_and_near, 1e-100),
-                Value("formula", formula, allowed + 8 * EPS * limits.depth),
-            ),
-        ]
+    yield compare(
+        "E_p[M]",
+        centre,
+        divergences=(far - near, 1e-100),
+        formula=(formula, allowed + 8 * EPS * limits.depth),
     )
 
 
@@ -336,7 +266,7 @@ def _largest_term(case: WeightedCase) -> float:
     return 1.0 + 2.0 * abs(level) + 2.0 * max(ratios)
 
 
-def _margin(case: WeightedCase) -> Number:
+def margin(case: WeightedCase) -> Number:
     """min_T M - E_p[M]: positive iff every target token peaks at a positive alpha."""
     full = case.case()
     return min(full.M[z] for z in full.tokens) - precise.mean(full.p, full.M, number(0))
@@ -348,19 +278,13 @@ def _margin(case: WeightedCase) -> Number:
     tolerance="signs in 120 digits; the closed form to EPS times its largest term",
     judges=("weighted_margin",),
 )
-def peak_sign_interval(case: WeightedCase) -> Comparison:
+def peak_sign_interval(case: WeightedCase) -> Iterator[Comparison]:
     """In the weighted family, c_j outside T, the eps with positive target peaks form (0, eps*)."""
-    steps = [WeightedCase(**{**vars(case), "epsilon": case.bound * k / 12}) for k in range(1, 12)]
-    signs = [CTX.sign(_margin(step)) for step in steps]
-    formula, size = case.margin(), _largest_term(case)
-    return worst(
-        [
-            claim(
-                "once negative, negative for every larger eps", signs == sorted(signs, reverse=True)
-            ),
-            compare("min_T M - E_p[M]", _margin(case), Value("formula", formula, 16 * EPS * size)),
-        ]
-    )
+    steps = [replace(case, epsilon=case.bound * k / 12) for k in range(1, 12)]
+    signs = [CTX.sign(margin(step)) for step in steps]
+    yield claim("once negative, negative for all larger eps", signs == sorted(signs, reverse=True))
+    formula = (case.margin(), 16 * EPS * _largest_term(case))
+    yield compare("min_T M - E_p[M]", margin(case), formula=formula)
 
 
 @check(
@@ -368,11 +292,11 @@ def peak_sign_interval(case: WeightedCase) -> Comparison:
     cases=weighted_cases(away=True),
     tolerance="a sign in 120 digits",
     expected=False,
-    aim=lambda case: -float(_margin(case)),
+    aim=lambda case: -float(margin(case)),
 )
 def every_eps(case: WeightedCase) -> Comparison:
     """Remark 3.4 for every admissible eps: target tokens peak at positive alpha outside T."""
-    return claim(f"min_T M - E_p[M] = {CTX.nstr(_margin(case), 6)} > 0", bool(_margin(case) > 0))
+    return claim(f"min_T M - E_p[M] = {CTX.nstr(margin(case), 6)} > 0", margin(case) > 0)
 
 
 @check(
@@ -386,10 +310,10 @@ def any_context(case: WeightedCase) -> Comparison:
     tokens = [z for z, c in enumerate(case.token_concept) if c == case.target]
     ratios = [CTX.log(number(case.gamma[z]) / number(case.omega[z])) for z in tokens]
     divergence = CTX.fsum(number(case.gamma[z]) * r for z, r in zip(tokens, ratios, strict=True))
-    small, here = min(ratios) - divergence, _margin(case)
+    small, here = min(ratios) - divergence, margin(case)
     return claim(
         f"min_T M - E_p[M] = {CTX.nstr(here, 6)}, {CTX.nstr(small, 6)} for small eps: not negative",
-        bool(small >= 0 or here >= 0),
+        small >= 0 or here >= 0,
     )
 
 
@@ -423,58 +347,42 @@ def printed_signs(case: ConceptCase) -> Comparison:
     "error of its exponents",
     judges=("TiltedFamily.limit", "TiltedFamily.limit_distance"),
 )
-def limit(case: FamilyCase) -> Comparison:
+def limit(case: FamilyCase) -> Iterator[Comparison]:
     """p_alpha -> p restricted to argmax M (argmin at -inf), at total variation R/(P_A + R)."""
     limits = tolerance(case)
     support = [z for z, p in enumerate(case.p) if p]
-    M = [case.M[z] for z in support]
-    end = [number(0)] * len(case.p)
+    whole = len(support) == len(case.p)
+    end: list[Any] = [number(0)] * len(case.p)
     sign = 1 if case.alpha >= 0 else -1
     for z, value in zip(support, precise.limit(limits.p, limits.M, sign), strict=True):
         end[z] = value if value > number("1e-300") else number(0)
     log_end = [CTX.log(x) if x else -CTX.inf for x in end]
-    comparisons = [
-        compare(
-            f"log-probability at {sign} inf",
-            log_end,
-            Value("engine", case.family.limit(sign), SAFETY * EPS * limits.depth),
-        )
-    ]
-    if len(support) == len(case.p) and len(set(M)) > 1:
-        binding, z = at_maximum(case, sign)
-        comparisons.append(compare("limit", end[z], *law_sides("limit", binding, end[z], z=0)[1:]))
+    engine = (case.family.limit(sign), SAFETY * EPS * limits.depth)
+    yield compare(f"log-probability at {sign} inf", log_end, engine=engine)
+    if whole and limits.spread:
+        values, z = at_maximum(case, sign)
+        yield law("limit", values, end[z], sides=["right"], z=0)
     # On the way: the distance that is left, exact at every alpha.
-    alpha = number(case.alpha if case.alpha else sign)
-    here = precise.tilted(case.p, case.M, alpha)
-    rest = precise.total_variation(here, end)
-    formula = case.family.limit_distance(float(alpha))
-    allowed = SAFETY * rest * limits.log_probability(float(alpha)) + NAIVE
-    comparisons.append(
-        compare("total variation to the limit", rest, Value("formula", formula, allowed))
+    at = number(case.alpha if case.alpha else sign)
+    alpha = float(at)
+    rest = precise.total_variation(precise.tilted(case.p, case.M, at), end)
+    allowed = SAFETY * rest * limits.log_probability(alpha) + NAIVE
+    yield compare(
+        "total variation to the limit", rest, formula=(case.family.limit_distance(alpha), allowed)
     )
-    if len(support) == len(case.p):
+    if whole:
         steered = simulated_family(case)
         with np.errstate(under="ignore"):
-            simulated = np.exp(steered.log_probability(float(alpha)))
-        distance = precise.total_variation(precise.numbers(simulated.tolist()), end)
-        noise = float(steered.noise(float(alpha)))
-        comparisons.append(
-            compare("total variation to the limit", rest, Value("simulation", distance, 2 * noise))
-        )
-    shares = [end[z] for z in support if end[z]]
-    top = max(M) if sign > 0 else min(M)
-    tied = [case.p[z] for z, m in zip(support, M, strict=True) if m == top]
-    return worst(
-        [
-            *comparisons,
-            claim("exactly the tied tokens survive", len(shares) == len(tied)),
-            compare(
-                "shares among ties",
-                [p / CTX.fsum(tied) for p in tied],
-                Value("far out", shares, 1e-100),
-            ),
-        ]
-    )
+            simulated = np.exp(steered.log_probability(alpha)).tolist()
+        distance = precise.total_variation(precise.numbers(simulated), end)
+        seen = (distance, 2 * float(steered.noise(alpha)))
+        yield compare("total variation to the limit", rest, simulation=seen)
+    shares = [x for x in end if x]
+    top = (max if sign > 0 else min)(limits.M)
+    tied = [case.p[z] for z in support if case.M[z] == top]
+    yield claim("exactly the tied tokens survive", len(shares) == len(tied))
+    own = [p / CTX.fsum(tied) for p in tied]
+    yield compare("shares among ties", own, far_out=(shares, 1e-100))
 
 
 @check(
@@ -485,24 +393,9 @@ def limit(case: FamilyCase) -> Comparison:
 )
 def uniform_share(case: FamilyCase) -> Comparison:
     """Tokens tied at max M have the same probability in the limit (false: in proportion to p)."""
-    top = max(case.M)
     end = precise.limit(case.p, case.M, 1)
-    shares = [end[z] for z, m in enumerate(case.M) if m == top]
+    shares = [end[z] for z, m in enumerate(case.M) if m == max(case.M)]
     return claim("all shares are equal", max(shares) - min(shares) < 1e-50)
-
-
-CHECKS: tuple[Check, ...] = (
-    peak,
-    peak_order,
-    monotone,
-    peak_sign,
-    peak_sign_interval,
-    every_eps,
-    any_context,
-    limit,
-    uniform_share,
-    printed_signs,
-)
 
 
 # Certificates: ball arithmetic, no tolerance
@@ -516,29 +409,27 @@ CHECKS: tuple[Check, ...] = (
     "exactly those of the extreme tokens",
     family_cases(wild=False),
 )
-def peak_certificate(case: FamilyCase, balls: Balls) -> bool | None:
+def peak_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """The odds against z at three places, and two signs, per token."""
-    keys = order_keys(case)
-    p, M = probabilities(case, balls), log_odds(case, balls)
+    keys, (p, M) = case.keys, certain.of_case(case, balls)
     low, high = min(keys), max(keys)
     if low == high:
-        return True
-    answers: list[bool | None] = []
+        return
     for z, alpha in enumerate(case.family.peaks().tolist()):
         if keys[z] in (low, high):
-            answers.append(alpha == (float("inf") if keys[z] == high else -float("inf")))
+            yield alpha == (float("inf") if keys[z] == high else -float("inf"))
             continue
         if not abs(alpha) < float("inf"):
-            return False
+            yield False
+            return
         width = max(abs(Fraction(alpha)), 1 / (high - low)) / 10**9
-        curve = odds_against(p, M, keys, z, balls)
+        curve = certain.odds_against(p, M, keys, z, balls)
         top = curve(balls.exact(alpha))
         for side in (-1, 1):
             at = balls.exact(Fraction(alpha) + side * width)
-            mean = law_value("mean-slope", balls, {"p": p, "M": M, "alpha": at})
-            answers.append(agrees(balls.sign(curve(at) - top), 1))
-            answers.append(agrees(balls.sign(mean - M[z]), side))
-    return every(answers)
+            mean = law_value("mean-slope", balls, p=p, M=M, alpha=at)
+            yield balls.positive(curve(at) - top)
+            yield balls.positive(side * (mean - M[z]))
 
 
 @certificate(
@@ -548,36 +439,27 @@ def peak_certificate(case: FamilyCase, balls: Balls) -> bool | None:
     "the peak and the peak it returns agree, unless M(z) is within its rounding of E_p[M]",
     concept_cases("none", wild=False),
 )
-def peak_sign_certificate(case: ConceptCase, balls: Balls) -> bool | None:
+def peak_sign_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     """The divergences as the law has them; tokens with M(z) = E_p[M] exactly are left out."""
-    p, M, keys = probabilities(case, balls), log_odds(case, balls), order_keys(case)
+    keys, (p, M) = case.keys, certain.of_case(case, balls)
     if len(set(keys)) == 1:
-        return True
-    rows = case.dataset.rows
-    values = {
-        "p": p,
-        "M": M,
-        "q_P": case.q,
-        "q_N": case.q,
-        "p^P": [rows[i] for i in case.positive],
-        "p^N": [rows[i] for i in case.negative],
-    }
-    distance = law_value("peak-sign", balls, values)
-    rounding = balls.exact(Fraction(float(4 * tolerance(case).mean(0.0))))
-    answers: list[bool | None] = []
+        return
+    distance = law_value("peak-sign", balls, **{**of_case(case), "p": p, "M": M})
+    rounding = balls.exact(float(4 * tolerance(case).mean(0.0)))
     signs = case.family.peak_signs().tolist()
     for z, peak_of_engine in enumerate(case.family.peaks().tolist()):
         if _exactly_at_mean(case, z):
             continue
-        falls = direction(odds_against(p, M, keys, z, balls), 0.0, steps_of(case, balls), balls)
+        curve = certain.odds_against(p, M, keys, z, balls)
+        falls = certain.direction(curve, 0.0, certain.steps_of(case, balls), balls)
         if falls is None:
-            return None
-        answers.append(agrees(balls.sign(M[z] - distance), -falls))
-        visible = balls.sign(abs(M[z] - distance) - rounding)
-        if visible != -1:
+            yield None
+            return
+        yield balls.positive(-falls * (M[z] - distance))
+        visible = balls.positive(abs(M[z] - distance) - rounding)
+        if visible is not False:
             found = peak_of_engine * falls < 0 and signs[z] * falls < 0
-            answers.append(None if visible is None else found)
-    return every(answers)
+            yield found if visible else None
 
 
 def _exactly_at_mean(case: ConceptCase, z: int) -> bool:
@@ -592,9 +474,3 @@ def _exactly_at_mean(case: ConceptCase, z: int) -> bool:
     N = lcm(*(a.denominator for a in case.row))
     powers = [r ** int(a * N) for a, r in zip(case.row, case.ratios, strict=True)]
     return prod(powers, start=Fraction(1)) == case.ratios[z] ** N
-
-
-CERTIFICATES: tuple[Certificate, ...] = (
-    peak_certificate,
-    peak_sign_certificate,
-)

@@ -1,9 +1,9 @@
 """Where the derivations meet: every value against the oracle, each within its own tolerance.
 
-A `Value` is what one derivation (law, engine, simulation) says about a quantity, with the error
-it may make and must not exceed. `meet` puts all sides on one quantity next to the oracle's
-number and returns a `Comparison`: the worst disagreement, in units of its tolerance. Up to 1 they
-agree. NaN, an infinity where a number was due, a wrong shape: infinitely wrong.
+What a derivation (law, engine, simulation) says about a quantity is a pair: the value, and the
+error it may make and must not exceed. `compare` puts all of them next to the oracle's number and
+returns a `Comparison`: the worst disagreement, in units of its tolerance. Up to 1 they agree. NaN,
+an infinity where a number was due, a wrong shape: infinitely wrong.
 """
 
 from __future__ import annotations
@@ -16,44 +16,12 @@ import numpy as np
 
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 
-__all__ = [
-    "AGREED",
-    "EPS",
-    "LAW",
-    "Comparison",
-    "Value",
-    "claim",
-    "compare",
-    "equal",
-    "not_above",
-    "worst",
-]
-
 EPS = 2.0**-52
 """Spacing of doubles at 1; a correctly rounded operation errs by half of it, relatively."""
 
 LAW = 1e-30
 """Relative tolerance of a law against the oracle: evaluations with 120 digits, of which a second
 derivative taken as a difference quotient keeps 60 and naive sums lose some again."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """What one derivation says.
-
-    Attributes
-    ----------
-    name : str
-        "engine", "law", "simulation", ...
-    value : array_like
-        Any shape; floats or numbers of `oracles.precise`.
-    tolerance : array_like
-        Absolute, one for all or one each.
-    """
-
-    name: str
-    value: Any
-    tolerance: Any
 
 
 @dataclass(frozen=True)
@@ -102,18 +70,25 @@ def _units(value: Number, reference: Number, tolerance: Number) -> float:
     return float(abs(value - reference) / tolerance)
 
 
-def compare(quantity: str, reference: Any, *sides: Value) -> Comparison:
-    """All sides on one quantity against the oracle's number(s)."""
+def compare(quantity: str, reference: Any, /, **sides: tuple[Any, Any]) -> Comparison:
+    """Every side on one quantity against the oracle's number(s).
+
+    Parameters
+    ----------
+    quantity : str
+    reference : array_like
+        Any shape; floats, fractions or numbers of `oracles.precise`.
+    **sides : (value, tolerance)
+        By who says it, as in ``engine=(3.0, 1e-15)``; the tolerance is absolute, one or one each.
+    """
     expected = [number(x) for x in _flat(reference)]
     result = AGREED
-    for value in sides:
-        said = [number(x) for x in _flat(value.value)]
-        allowed = [number(x) for x in _flat(value.tolerance)]
+    for side, (value, tolerance) in sides.items():
+        name = side.replace("_", " ")
+        said, allowed = ([number(x) for x in _flat(part)] for part in (value, tolerance))
         if len(said) != len(expected):
-            return Comparison(
-                float("inf"),
-                f"{quantity}: {value.name} gives {len(said)} values for {len(expected)}",
-            )
+            what = f"{quantity}: {name} gives {len(said)} values for {len(expected)}"
+            return Comparison(float("inf"), what)
         if len(allowed) == 1:
             allowed *= len(said)
         for i, (x, y, t) in enumerate(zip(said, expected, allowed, strict=True)):
@@ -122,20 +97,20 @@ def compare(quantity: str, reference: Any, *sides: Value) -> Comparison:
                 place = f"[{i}]" if len(expected) > 1 else ""
                 result = Comparison(
                     units,
-                    f"{quantity}{place}: {value.name} {CTX.nstr(x, 12)}, oracle {CTX.nstr(y, 12)}, "
+                    f"{quantity}{place}: {name} {CTX.nstr(x, 12)}, oracle {CTX.nstr(y, 12)}, "
                     f"tolerance {CTX.nstr(t, 3)}",
                 )
     return result
 
 
-def claim(statement: str, holds: bool) -> Comparison:
+def claim(statement: str, holds: object) -> Comparison:
     """A statement that is true or false, with no tolerance in between."""
     return AGREED if holds else Comparison(float("inf"), f"false: {statement}")
 
 
 def equal(quantity: str, expected: object, found: object) -> Comparison:
     """Two things that must be the same bit by bit, with no tolerance."""
-    return claim(f"{quantity} is {found!r}, not {expected!r}", bool(np.all(expected == found)))
+    return claim(f"{quantity} is {found!r}, not {expected!r}", np.all(expected == found))
 
 
 def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Comparison:

@@ -36,8 +36,6 @@ from steering_strength.proofs_check.strategies import Assumption, concept_cases
 from steering_strength.theory import ConceptDataset
 from steering_strength.theory.errors import SteeringError
 
-__all__ = ["BallCase", "Claim", "Judgement", "conjecture"]
-
 Claim = Callable[[ConceptDataset, tuple[int, ...], tuple[int, ...], float], Any]
 """(data, positive, negative, alpha) -> bool, or a margin that must be positive."""
 

@@ -13,28 +13,21 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
 from steering_strength.theory.errors import MissingExtraError, SteeringError
 
-__all__ = ["on_cores", "on_joblib"]
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """An exception as text: exceptions with arguments of their own do not survive pickling."""
-
-    task: str
-    trace: str
+Executor = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
 
 
 def _guarded(function: Callable[[Any], Any], task: Any) -> Any:
+    """Exceptions with arguments of their own do not survive pickling: this one is text."""
     try:
         return function(task)
     except Exception:
-        return _Failure(repr(task), traceback.format_exc())
+        trace = traceback.format_exc()
+        raise RuntimeError(f"{task!r} failed in another process\n{trace}") from None
 
 
 def _end_with_parent() -> None:
@@ -55,7 +48,7 @@ def _died() -> SteeringError:
     )
 
 
-def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]:
+def on_cores(jobs: int) -> Executor:
     """An executor over `jobs` processes of this machine; 1 means this process.
 
     Raises
@@ -76,13 +69,7 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
         with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
             waiting = [pool.submit(_guarded, function, task) for task in tasks]
             try:
-                for done in as_completed(waiting):
-                    result = done.result()
-                    if isinstance(result, _Failure):
-                        raise RuntimeError(
-                            f"{result.task} failed in another process\n{result.trace}"
-                        )
-                    yield result
+                yield from (done.result() for done in as_completed(waiting))
             except BrokenProcessPool:
                 raise _died() from None
             finally:
@@ -91,9 +78,7 @@ def on_cores(jobs: int) -> Callable[[Callable[[Any], Any], Sequence[Any]], Itera
     return apply
 
 
-def on_joblib(
-    jobs: int = -1, backend: str | None = None
-) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]:
+def on_joblib(jobs: int = -1, backend: str | None = None) -> Executor:
     """An executor over a joblib backend: "loky", "threading", "dask" once a Dask client is there.
 
     Without `backend`, the one that `joblib.parallel_config` has set.

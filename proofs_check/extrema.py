@@ -21,8 +21,6 @@ from math import log
 from steering_strength.proofs_check.balls import Ball, Balls
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 
-__all__ = ["Levels", "count_extrema", "levels_of"]
-
 _DEPTH = 80
 _CUT = Fraction(31, 64)
 
@@ -69,9 +67,8 @@ def levels_of(case: FamilyCase | ConceptCase, tokens: Sequence[int] | None = Non
     """Levels of an instance; C is `tokens`, by default the concept of the case."""
     concept = set(case.tokens if tokens is None else tokens)
     logarithmic = isinstance(case, ConceptCase)
-    keys = case.ratios if isinstance(case, ConceptCase) else map(Fraction, case.log_odds)
     table: dict[Fraction, list[Fraction]] = {}
-    for z, (key, p) in enumerate(zip(keys, case.row, strict=True)):
+    for z, (key, p) in enumerate(zip(case.keys, case.row, strict=True)):
         entry = table.setdefault(key, [Fraction(0), Fraction(0)])
         entry[0 if z in concept else 1] += p
     order = sorted(table)
@@ -84,71 +81,45 @@ def levels_of(case: FamilyCase | ConceptCase, tokens: Sequence[int] | None = Non
     )
 
 
-@dataclass(frozen=True)
-class _Term:
-    """coefficient e^{alpha exponent}; `rough` is the exponent in float64, for hints only."""
-
-    coefficient: Ball
-    exponent: Ball
-    key: Fraction
-    rough: float
-
-    def log_size(self, alpha: Fraction) -> float:
-        """Roughly the logarithm of the term, up to the coefficient: nothing rests on it."""
-        return float(alpha) * self.rough
+Terms = list[tuple[Ball, Ball, float]]
+"""(coefficient, exponent, the exponent in float64 for hints), by increasing exponent."""
 
 
-def _terms(levels: Levels, balls: Balls) -> list[_Term]:
-    """The terms of G by increasing exponent; those whose coefficient is exactly 0 left out."""
-    result = []
-    for k in range(len(levels.keys)):
+def _terms(levels: Levels, balls: Balls) -> Terms:
+    """The terms of G; those whose coefficient is exactly 0 left out."""
+    sums: dict[Fraction, Ball] = {}
+    values = [levels.value(balls, key) for key in levels.keys]
+    for k in range(len(values)):
         for j in range(k):
             weight = levels.inside[k] * levels.outside[j] - levels.inside[j] * levels.outside[k]
             if weight:
-                gap = levels.value(balls, levels.keys[k]) - levels.value(balls, levels.keys[j])
                 key = levels.join(levels.keys[k], levels.keys[j])
-                result.append(
-                    _Term(
-                        coefficient=balls.exact(weight) * gap,
-                        exponent=levels.value(balls, key),
-                        key=key,
-                        rough=levels.rough(key),
-                    )
-                )
-    return sorted(result, key=lambda term: term.key)
+                sums[key] = sums.get(key, 0) + balls.exact(weight) * (values[k] - values[j])
+    return [(sums[key], levels.value(balls, key), levels.rough(key)) for key in sorted(sums)]
 
 
-def _dominated_beyond(terms: list[_Term], balls: Balls, side: int) -> tuple[Fraction, int] | None:
+def _dominated_beyond(terms: Terms, balls: Balls, side: int) -> tuple[Fraction, int] | None:
     """(alpha, sign): from there to infinity on that side the extreme exponent decides."""
-    ordered = terms if side < 0 else terms[::-1]
-    extreme = [term for term in ordered if term.key == ordered[0].key]
-    lead = balls.total([term.coefficient for term in extreme])
+    (lead, extreme, _), *others = terms[::-side]
     sign = balls.sign(lead)
     if sign is None:
         return None
-    alpha = Fraction(1)
+    alpha = Fraction(side)
     for _ in range(80):
-        at = balls.exact(alpha * side)
-        rest = balls.total(
-            [
-                abs(term.coefficient) * balls.exp(at * (term.exponent - ordered[0].exponent))
-                for term in ordered[len(extreme) :]
-            ]
-        )
-        if balls.sign(abs(lead) - rest) == 1:
-            return alpha * side, sign
+        at = balls.exact(alpha)
+        rest = balls.total(abs(c) * balls.exp(at * (e - extreme)) for c, e, _ in others)
+        if balls.positive(abs(lead) - rest):
+            return alpha, sign
         alpha *= 2
     return None
 
 
-def _value(terms: list[_Term], at: Ball, balls: Balls, order: int, centre: Ball) -> Ball:
-    """e^{-centre alpha} G or its derivative, at a point or over an interval."""
-    parts = []
-    for term in terms:
-        shifted = term.exponent - centre
-        factor = shifted if order else balls.exact(1)
-        parts.append(term.coefficient * factor * balls.exp(at * shifted))
-    return balls.total(parts)
+def _sign(terms: Terms, at: Ball, balls: Balls, order: int, centre: Ball) -> int | None:
+    """Of e^{-centre alpha} G or its derivative, at a point or over an interval."""
+    shifted = [(c, e - centre) for c, e, _ in terms]
+    factors = [c * e if order else c for c, e in shifted]
+    grown = (balls.exp(at * e) for _, e in shifted)
+    return balls.sign(balls.total(f * g for f, g in zip(factors, grown, strict=True)))
 
 
 def count_extrema(levels: Levels, balls: Balls) -> int | None:
@@ -167,14 +138,14 @@ def count_extrema(levels: Levels, balls: Balls) -> int | None:
         # Not the middle itself: extrema of symmetric instances sit on round numbers.
         middle = low + (high - low) * _CUT
         # Relative to the exponent that leads in the middle, so that the enclosures stay tight.
-        centre = max(terms, key=lambda term: term.log_size(middle)).exponent
+        centre = max(terms, key=lambda term: float(middle) * term[2])[1]
         interval = balls.hull(low, high)
-        if balls.sign(_value(terms, interval, balls, 0, centre)) is not None:
+        if _sign(terms, interval, balls, 0, centre) is not None:
             continue
-        if balls.sign(_value(terms, interval, balls, 1, centre)) is not None:
+        if _sign(terms, interval, balls, 1, centre) is not None:
             count += first != last
             continue
-        sign = balls.sign(_value(terms, balls.exact(middle), balls, 0, centre))
+        sign = _sign(terms, balls.exact(middle), balls, 0, centre)
         if sign is None or depth > _DEPTH:
             return None
         pending.append((low, middle, first, sign, depth + 1))

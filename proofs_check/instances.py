@@ -8,10 +8,12 @@ the arrays are derived on demand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
+from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +30,7 @@ from steering_strength.theory.model.sequences import SequenceFeatures
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
+__all__ = [  # for the programs that print a counterexample
     "ConceptCase",
     "EditCase",
     "ExactDataset",
@@ -88,6 +90,14 @@ class ExactDataset:
                     return False
         return True
 
+    @classmethod
+    def uniform(
+        cls, rows: Sequence[Sequence[Fraction]], tokens: Sequence[int], contexts: Sequence[int]
+    ) -> ExactDataset:
+        """All contexts of equal weight; the concepts of the tokens and of the contexts."""
+        share = (Fraction(1, len(contexts)),) * len(contexts)
+        return cls(tuple(map(tuple, rows)), tuple(tokens), tuple(contexts), share)
+
     def rounded(self) -> ConceptDataset:
         """The dataset in float64: every probability correctly rounded."""
         return ConceptDataset(
@@ -139,6 +149,11 @@ class ConceptCase:
     def ratios(self) -> tuple[Fraction, ...]:
         """e^{q M(z)}, exactly."""
         return tuple(exact.odds_ratios(self.dataset.rows, self.positive, self.negative))
+
+    @property
+    def keys(self) -> tuple[Fraction, ...]:
+        """Numbers in the order of M, equal exactly where M is."""
+        return self.ratios
 
     @cached_property
     def digits(self) -> int:
@@ -258,17 +273,11 @@ class WeightedCase:
         """The dataset with c_j first, then P, then N."""
         q = len(self.negatives)
         labels = (self.own, *(self.target,) * q, *self.negatives)
-        size = len(labels)
         return ConceptCase(
-            dataset=ExactDataset(
-                rows=tuple(self.row(c) for c in labels),
-                token_concept=self.token_concept,
-                context_concept=labels,
-                context_weights=(Fraction(1, size),) * size,
-            ),
+            ExactDataset.uniform([*map(self.row, labels)], self.token_concept, labels),
             target=self.target,
             positive=tuple(range(1, q + 1)),
-            negative=tuple(range(q + 1, size)),
+            negative=tuple(range(q + 1, 2 * q + 1)),
             context=0,
         )
 
@@ -301,6 +310,11 @@ class FamilyCase:
         """p, exactly."""
         total = sum(self.weights)
         return tuple(Fraction(w) / total for w in self.weights)
+
+    @cached_property
+    def keys(self) -> tuple[Fraction, ...]:
+        """M, as fractions."""
+        return tuple(map(Fraction, self.log_odds))
 
     @cached_property
     def digits(self) -> int:
@@ -718,3 +732,15 @@ class MixedCase:
             list(self.token_concept),
             [[float(w) for w in row] for row in self.weights],
         )
+
+
+def as_code(case: Any, call: str, module: str = "proofs_check", note: str = "") -> str:
+    """A counterexample as a program: builds `case`, and prints a call of a name of `module`."""
+    text = pformat(case, width=96).replace("Fraction(", "F(")
+    return (
+        "from fractions import Fraction as F\n"
+        f"from {module} import {call.partition('(')[0]}\n"
+        "from proofs_check.instances import *\n\n"
+        f"case = {text}\n"
+        f"print({call})" + (f"  # {note}" if note else "") + "\n"
+    )

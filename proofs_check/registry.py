@@ -19,12 +19,9 @@ from steering_strength.proofs_check import (
     check_tilting,
     check_transformer,
 )
-from steering_strength.proofs_check.certificate import Certificate
 from steering_strength.proofs_check.check import Check
 from steering_strength.theory.errors import UnknownNameError
 from steering_strength.theory.laws import CLAIMS, LAWS, Law
-
-__all__ = ["CERTIFICATES", "CHECKS", "DERIVATIONS", "STATEMENTS", "select"]
 
 _STEMS = (
     check_tilting,
@@ -41,15 +38,13 @@ _STEMS = (
     check_allocation,
 )
 
-CHECKS: Mapping[str, Check] = MappingProxyType(
-    {check.id: check for stem in _STEMS for check in stem.CHECKS}
-)
-"""id -> check; a false reading of the statement ``peak`` is named ``peak/reading``."""
+_ALL = [each for stem in _STEMS for each in vars(stem).values() if isinstance(each, Check)]
 
-CERTIFICATES: tuple[Certificate, ...] = tuple(
-    each for stem in _STEMS for each in getattr(stem, "CERTIFICATES", ())
-)
-"""What ball arithmetic decides about an instance, beside the check of the same statement."""
+CHECKS: Mapping[str, Check] = MappingProxyType({c.id: c for c in _ALL if c.question is None})
+"""id -> check, by being written; a false reading of the statement ``peak`` is ``peak/reading``."""
+
+CERTIFICATES: Mapping[str, Check] = MappingProxyType({c.id: c for c in _ALL if c.question})
+"""id -> what ball arithmetic decides about an instance, beside the check of the statement."""
 
 DERIVATIONS: Mapping[str, Law] = MappingProxyType({**LAWS, **CLAIMS})
 """id -> what SymPy derives: a law, or for a false reading the steps that refute it."""

@@ -8,36 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pprint import pformat
+from dataclasses import dataclass, replace
 from threading import Lock
-from types import MappingProxyType
 from typing import Any, Literal
 
 from steering_strength.proofs_check import DEFAULT_EXAMPLES
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import Comparison
+from steering_strength.proofs_check.instances import as_code
 from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVATIONS, select
 from steering_strength.proofs_check.search import SHARD, Outcome, search, shards
-from steering_strength.proofs_check.verdict import Status, Verdict, Verdicts
+from steering_strength.proofs_check.verdict import Method, Status, Verdict, Verdicts
 from steering_strength.theory.errors import MissingExtraError, SteeringError
 from steering_strength.theory.laws.prose import plain
-
-__all__ = [
-    "Executor",
-    "Part",
-    "Progress",
-    "Task",
-    "Tick",
-    "execute",
-    "reproduce",
-    "run",
-]
-
-CERTIFIED: Mapping[str, Check] = MappingProxyType(
-    {each.id: each.as_check() for each in CERTIFICATES}
-)
-"""id -> what ball arithmetic certifies of a statement."""
 
 _TASKS = 200
 """Tasks per verdict at most: with more examples each does more, so that what is kept stays small
@@ -65,26 +48,16 @@ class Task:
     """
 
     name: str
-    method: Literal["symbolic", "certified", "property"]
+    method: Method
     seed: int
     shard: int = 0
     examples: int = 0
 
 
-@dataclass(frozen=True)
-class Part:
-    """What came of a task; a `Outcome` or a proof in words and numbers."""
+Done = tuple[Task, Verdict]
+"""A task and what came of it, which is a verdict on its instances alone."""
 
-    task: Task
-    status: Status
-    examples: int
-    max_error: float | None
-    counterexample: str | None
-    note: str
-    seconds: float
-
-
-Executor = Callable[[Callable[[Task], Part], Sequence[Task]], Iterable[Part]]
+Executor = Callable[[Callable[[Task], Done], Sequence[Task]], Iterable[Done]]
 """Applies a function to tasks and yields results in any order: a pool's `imap_unordered`, say."""
 
 
@@ -100,7 +73,7 @@ def reproduce(
     SteeringError
         The statement is not checked on instances by this method.
     """
-    known = CHECKS if method == "property" else CERTIFIED
+    known = _BY_INSTANCES[method]
     if name not in known:
         select([name])  # raises with close matches, if the name is not known at all
         raise SteeringError(f"{name} has no {method} check", remedy="see its derivation")
@@ -109,67 +82,48 @@ def reproduce(
 
 def code(name: str, outcome: Outcome, method: str = "property") -> str:
     """A counterexample as a program that reproduces it."""
-    case = pformat(outcome.case, width=96).replace("Fraction(", "F(")
     # One line, whatever an exception had to say: it ends up in a comment.
     what = " ".join(outcome.comparison.what.split()) if outcome.comparison else ""
     extra = "" if method == "property" else f", {method!r}"
-    return (
-        "from fractions import Fraction as F\n"
-        "from proofs_check import reproduce\n"
-        "from proofs_check.instances import *\n\n"
-        f"case = {case}\n"
-        f"print(reproduce({name!r}, case{extra}))  # {what}\n"
-    )
+    return as_code(outcome.case, f"reproduce({name!r}, case{extra})", note=what)
 
 
-def _prove(task: Task) -> Part:
+def _prove(task: Task) -> Verdict:
     """Decide the steps; those of a false reading are a refutation, with its numbers in words."""
     started = time.process_time()
     law = DERIVATIONS[task.name]
     statuses = [str(status) for status in law.prove()]
-    unknown = [k for k, status in enumerate(statuses, start=1) if status == "unknown"]
+    unknown = [str(k) for k, status in enumerate(statuses, start=1) if status == "unknown"]
     principles = ", ".join(principle.name for principle in law.principles())
     note = f"{statuses.count('proved')} of {len(statuses)} steps by the kernel"
-    if principles:
-        note += f"; by the rules: {principles}"
-    if unknown:
-        note += f"; unknown steps: {', '.join(map(str, unknown))}"
+    note += f"; by the rules: {principles}" if principles else ""
+    note += f"; unknown steps: {', '.join(unknown)}" if unknown else ""
     found: Status = law.status().value
-    refuted = not law.expected and found == "refuted"
-    return Part(
-        task=task,
+    shown = [plain(law.sharper), *(f"{s.text()}: {plain(s.reason)}" for s in law.steps)]
+    return Verdict(
+        id=task.name,
+        method="symbolic",
         status=found,
+        expected=law.expected,
+        claim=law.claim.text() if law.expected else plain(law.paper),
         examples=len(statuses),
-        max_error=None,
-        counterexample="\n".join(
-            [plain(law.sharper), *(f"{s.text()}: {plain(s.reason)}" for s in law.steps)]
-        )
-        if refuted
-        else None,
+        counterexample="\n".join(shown) if found == "refuted" and not law.expected else None,
         note=note,
         seconds=time.process_time() - started,
     )
 
 
-def _check(task: Task) -> Check:
-    return CHECKS[task.name] if task.method == "property" else CERTIFIED[task.name]
+_BY_INSTANCES: Mapping[Method, Mapping[str, Check]] = {
+    "certified": CERTIFICATES,
+    "property": CHECKS,
+}
 
 
-def _claim(task: Task) -> str:
-    """What is proved, or what is read and refuted."""
-    if task.method != "symbolic":
-        return _check(task).claim
-    law = DERIVATIONS[task.name]
-    return law.claim.text() if law.expected else plain(law.paper)
-
-
-def _search(task: Task) -> Part:
-    check = _check(task)
-    certified = task.method == "certified"
-    pieces = shards(task.examples)
+def _search(task: Task) -> Verdict:
+    certified, check = task.method == "certified", _BY_INSTANCES[task.method][task.name]
     count, undecided, largest, seconds = 0, 0, 0.0, 0.0
     outcome = Outcome(0, 0.0)
-    for k, examples in enumerate(pieces):
+    for k, examples in enumerate(shards(task.examples)):
         outcome = search(check, examples=examples, seed=task.seed, shard=task.shard + k)
         count += outcome.examples
         undecided += outcome.undecided
@@ -185,9 +139,12 @@ def _search(task: Task) -> Part:
         # A formula that raises has refuted itself, but it is no evidence against a claim that is
         # expected to be false.
         status = "unknown" if outcome.crashed and not check.expected else "refuted"
-    return Part(
-        task=task,
+    return Verdict(
+        id=task.name,
+        method=task.method,
         status=status,
+        expected=check.expected,
+        claim=check.claim,
         examples=count,
         max_error=None if certified else largest,
         counterexample=None if outcome.case is None else code(task.name, outcome, task.method),
@@ -207,10 +164,14 @@ def _formal(names: Sequence[str]) -> dict[str, Verdict]:
         return {}
     wanted = [theorem for theorem in library.theorems() if theorem.id in names]
     verdicts = {
-        name: _without_theorem(name)
+        name: Verdict(
+            name, "formal", "unchecked", True,
+            DERIVATIONS[name].claim.text() if name in DERIVATIONS else CHECKS[name].claim,
+            note="no theorem yet",
+        )
         for name in library.WITHOUT_THEOREM.difference(theorem.id for theorem in wanted)
         if name in names
-    }
+    }  # fmt: skip
     if not wanted:
         return verdicts
     started = time.perf_counter()
@@ -221,7 +182,7 @@ def _formal(names: Sequence[str]) -> dict[str, Verdict]:
     seconds = (time.perf_counter() - started) / len(wanted)
     for name in dict.fromkeys(theorem.id for theorem in wanted):
         own = [theorem for theorem in wanted if theorem.id == name]
-        expected = _expected(name)
+        expected = DERIVATIONS[name].expected if name in DERIVATIONS else CHECKS[name].expected
         problems = [] if missing else [p for t in own if (p := answers[t.name].problem)]
         status: Status = "formal" if expected else "refuted"
         if missing or problems:
@@ -233,7 +194,6 @@ def _formal(names: Sequence[str]) -> dict[str, Verdict]:
             expected=expected,
             claim=own[0].words,
             examples=len(own),
-            max_error=None,
             counterexample=own[0].statement if status == "refuted" else None,
             seconds=seconds * len(own),
             note=missing or "; ".join(problems) or ", ".join(theorem.name for theorem in own),
@@ -241,35 +201,15 @@ def _formal(names: Sequence[str]) -> dict[str, Verdict]:
     return verdicts
 
 
-def _without_theorem(name: str) -> Verdict:
-    return Verdict(
-        id=name,
-        method="formal",
-        status="unchecked",
-        expected=True,
-        claim=DERIVATIONS[name].claim.text() if name in DERIVATIONS else CHECKS[name].claim,
-        examples=0,
-        max_error=None,
-        counterexample=None,
-        seconds=0.0,
-        note="no theorem yet",
-    )
-
-
-def _expected(name: str) -> bool:
-    """Whether the statement of that name is true."""
-    return DERIVATIONS[name].expected if name in DERIVATIONS else CHECKS[name].expected
-
-
 _ONE_AT_A_TIME = Lock()
 """The precision of the oracle and of the balls belongs to the process: in a pool of threads, a task
 that raised it would raise it for, or lower it under, its neighbours."""
 
 
-def execute(task: Task) -> Part:
+def execute(task: Task) -> Done:
     """Do one task; a module-level function, so that it can be sent to another process."""
     with _ONE_AT_A_TIME:
-        return _prove(task) if task.method == "symbolic" else _search(task)
+        return task, _prove(task) if task.method == "symbolic" else _search(task)
 
 
 def _tasks(names: Sequence[str], examples: int, seed: int) -> list[list[Task]]:
@@ -278,14 +218,12 @@ def _tasks(names: Sequence[str], examples: int, seed: int) -> list[list[Task]]:
     for name in names:
         if name in DERIVATIONS:
             groups.append([Task(name, "symbolic", seed)])
-        if name in CERTIFIED:
-            budget = CERTIFIED[name].budget(examples)
-            groups.append([Task(name, "certified", seed, k, size) for k, size in _portions(budget)])
-        if name in CHECKS:
-            budget = CHECKS[name].budget(examples)
-            # A false claim is one task: the search ends with the first counterexample.
-            portions = _portions(budget) if CHECKS[name].expected else [(0, budget)]
-            groups.append([Task(name, "property", seed, k, size) for k, size in portions])
+        for method, known in _BY_INSTANCES.items():
+            if name in known:
+                budget = known[name].budget(examples)
+                # A false claim is one task: the search ends with the first counterexample.
+                portions = _portions(budget) if known[name].expected else [(0, budget)]
+                groups.append([Task(name, method, seed, k, size) for k, size in portions])
     return groups
 
 
@@ -296,34 +234,22 @@ def _portions(examples: int) -> list[tuple[int, int]]:
     return [(k * each, min(whole, examples - k * whole)) for k in range(-(-examples // whole))]
 
 
-def _merge(parts: Sequence[Part]) -> Verdict:
-    """One verdict from the parts of a statement; shards after a refuted one do not count."""
-    parts = sorted(parts, key=lambda part: part.task.shard)
-    name, method = parts[0].task.name, parts[0].task.method
-    failed = next((k for k, part in enumerate(parts) if part.status == "refuted"), None)
-    counted = parts if failed is None else parts[: failed + 1]
-    # Of several shards the worst status counts: refuted, unknown, and only then good news.
-    last = next(
-        (part for part in counted[::-1] if part.status in ("refuted", "unknown")), counted[-1]
-    )
-    errors = [part.max_error for part in counted if part.max_error is not None]
-    return Verdict(
-        id=name,
-        method=method,
-        status=last.status,
-        expected=DERIVATIONS[name].expected
-        if method == "symbolic"
-        else _check(parts[0].task).expected,
-        claim=_claim(parts[0].task),
-        examples=sum(part.examples for part in counted),
-        max_error=max(errors) if errors else None,
-        counterexample=last.counterexample,
-        seconds=sum(part.seconds for part in parts),
-        note=last.note,
+def _merge(parts: Sequence[Done]) -> Verdict:
+    """One verdict from those of its tasks; what comes after a refuted one does not count."""
+    verdicts = [verdict for _, verdict in sorted(parts, key=lambda part: part[0].shard)]
+    failed = next((k for k, v in enumerate(verdicts) if v.status == "refuted"), len(verdicts))
+    counted = verdicts[: failed + 1]
+    # Of several the worst status counts: refuted, unknown, and only then good news.
+    last = next((v for v in counted[::-1] if v.status in ("refuted", "unknown")), counted[-1])
+    return replace(
+        last,
+        examples=sum(v.examples for v in counted),
+        max_error=max((v.max_error for v in counted if v.max_error is not None), default=None),
+        seconds=sum(v.seconds for v in verdicts),
     )
 
 
-def _one_by_one(function: Callable[[Task], Part], tasks: Sequence[Task]) -> Iterable[Part]:
+def _one_by_one(function: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterable[Done]:
     return map(function, tasks)
 
 
@@ -363,10 +289,10 @@ def run(
     names = select(ids)
     groups = _tasks(names, examples, seed)
     waiting = {task: k for k, group in enumerate(groups) for task in group}
-    parts: list[list[Part]] = [[] for _ in groups]
+    parts: list[list[Done]] = [[] for _ in groups]
     verdicts: dict[int, Verdict] = {}
     for done, part in enumerate(executor(execute, list(waiting)), start=1):
-        k = waiting[part.task]
+        k = waiting[part[0]]
         parts[k].append(part)
         if tick is not None:
             tick(done, len(waiting))

@@ -20,8 +20,6 @@ from hypothesis import seed as with_seed
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import Comparison
 
-__all__ = ["SHARD", "SHRINK", "Outcome", "search", "shards"]
-
 SHARD = 100
 
 SHRINK = 1000

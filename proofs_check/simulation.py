@@ -19,8 +19,6 @@ from steering_strength.proofs_check.comparison import EPS
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.theory import UnconstrainedFeatures
 
-__all__ = ["Simulation", "look_for_peak", "simulated_dataset", "simulated_family"]
-
 Vector = NDArray[np.float64]
 
 

@@ -8,10 +8,8 @@ Public entry points, for your own properties:
 * `families()`: a `TiltedFamily`;
 * `alphas()`: strengths from 0 and 1e-12 to the thousands.
 
-The checks of this package draw the exact twins: `concept_cases`, `family_cases`, `norm_cases`,
-`readout_cases`, `smooth_cases`, `edit_cases`, `mixed_cases`, `sequence_cases` (records of
-`proofs_check.instances`).
-`readout_cases`, `smooth_cases`, `prompts_cases` (records of `proofs_check.instances`).
+The checks of this package draw the exact twins, records of `proofs_check.instances`:
+`concept_cases`, `family_cases`, `norm_cases`, `sequence_cases` and so on.
 
 How they are built. No draw is ever rejected: a distribution is a tuple of positive integers
 over their sum, all of Assumption 1 is b > 0 with sum B < 1 and a = b + (1 - B) g with gap weights
@@ -49,29 +47,6 @@ from steering_strength.proofs_check.instances import (
     WeightedCase,
 )
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
-
-__all__ = [
-    "Assumption",
-    "alphas",
-    "any_families",
-    "concept_cases",
-    "datasets",
-    "edit_cases",
-    "exact_datasets",
-    "families",
-    "family_cases",
-    "mixed_cases",
-    "norm_cases",
-    "prompts_cases",
-    "readout_cases",
-    "sequence_cases",
-    "shape_cases",
-    "smooth_cases",
-    "steering_sets",
-    "text_cases",
-    "ufms",
-    "weighted_cases",
-]
 
 # The magnitudes a share may be scaled by. 1 comes first: it is what shrinking leads to.
 MILD = (Fraction(1), Fraction(1, 10), Fraction(1, 1000))
@@ -287,6 +262,9 @@ def concept_cases(
     )
 
 
+ANY_ROWS = st.one_of(concept_cases("1"), concept_cases("B.1"), concept_cases("none"))
+
+
 @st.composite
 def ufms(
     draw: DrawFn, /, assumption: Assumption = "1", **options: Any
@@ -378,12 +356,7 @@ def shape_cases(draw: DrawFn, *, crowded: bool = False) -> ConceptCase:
         return tuple(x * r if c == concept else x for x, r, c in columns)
 
     return ConceptCase(
-        dataset=ExactDataset(
-            rows=tuple(row(c) for c in labels),
-            token_concept=token_concept,
-            context_concept=labels,
-            context_weights=(Fraction(1, len(labels)),) * len(labels),
-        ),
+        ExactDataset.uniform([row(c) for c in labels], token_concept, labels),
         target=0,
         positive=tuple(range(q)),
         negative=tuple(range(q, 2 * q)),

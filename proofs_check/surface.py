@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,8 +43,7 @@ from steering_strength.theory.engine import (
 from steering_strength.theory.model import mixed, peak_sign
 from steering_strength.theory.model.sequences import SequenceFeatures
 
-__all__ = ["perturbed", "surface"]
-
+_PACKAGE = "steering_strength"
 _CLASSES = (
     TiltedFamily,
     TiltedPopulation,
@@ -102,6 +104,34 @@ def surface() -> Mapping[str, tuple[Any, str]]:
                 if not {title, name} & _NO_NUMBERS:
                     found[title] = (owner if name in vars(owner) else base, name)
     return found | {name: (module, name) for module, name in _FUNCTIONS}
+
+
+@contextmanager
+def replaced(owner: Any, name: str, wrong: Any) -> Iterator[None]:
+    """Put `wrong` in the place of `owner.name`, a method of a class or a name of a module.
+
+    Every caller inside the package meets it: a name that other modules have imported is replaced
+    there too. What was there before is put back, whatever happens.
+    """
+    right = vars(owner)[name]
+    if isinstance(right, classmethod | staticmethod | property):
+        wrong = wrong if isinstance(wrong, type(right)) else type(right)(wrong)
+    places = [(owner, name)]
+    if isinstance(owner, ModuleType):
+        places += [
+            (module, key)
+            for title, module in list(sys.modules.items())
+            if title.partition(".")[0] == _PACKAGE and module is not None and module is not owner
+            for key, value in list(vars(module).items())
+            if value is right
+        ]
+    try:
+        for place, key in places:
+            setattr(place, key, wrong)
+        yield
+    finally:
+        for place, key in places:
+            setattr(place, key, right)
 
 
 def perturbed(owner: Any, name: str) -> Any:

@@ -25,20 +25,6 @@ from steering_strength.proofs_check.instances import (
     WeightedCase,
 )
 
-__all__ = [
-    "calibration_tables",
-    "edit_tables",
-    "falling_texts",
-    "interleaved_tables",
-    "mixed_tables",
-    "norm_tables",
-    "own_tables",
-    "prompts_tables",
-    "small_tables",
-    "small_texts",
-    "weighted_tables",
-]
-
 Pairs = tuple[tuple[int, int], ...]
 """(b, a) for each token of one concept."""
 
@@ -57,12 +43,7 @@ def _case(concepts: Sequence[Pairs], own: int, negatives: Sequence[int]) -> Conc
 
     q = len(negatives)
     return ConceptCase(
-        dataset=ExactDataset(
-            rows=tuple(row(c) for c in labels),
-            token_concept=tuple(c for _, _, c in tokens),
-            context_concept=labels,
-            context_weights=(Fraction(1, len(labels)),) * len(labels),
-        ),
+        ExactDataset.uniform([row(c) for c in labels], [c for _, _, c in tokens], labels),
         target=0,
         positive=tuple(range(q)),
         negative=tuple(range(q, 2 * q)),

@@ -17,8 +17,6 @@ from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 
-__all__ = ["NAIVE", "SAFETY", "UNDERFLOW", "Tolerance", "tolerance"]
-
 SAFETY = 8
 """Roundings on the way from the inputs to one term, each counted at its worst."""
 

@@ -13,19 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from steering_strength.theory import files
 
-__all__ = [
-    "Method",
-    "Status",
-    "Verdict",
-    "Verdicts",
-    "as_json",
-    "line",
-    "summary",
-    "table",
-    "versions",
-    "write_json",
-]
-
 if TYPE_CHECKING:
     import os
 
@@ -77,10 +64,10 @@ class Verdict:
     status: Status
     expected: bool
     claim: str
-    examples: int
-    max_error: float | None
-    counterexample: str | None
-    seconds: float
+    examples: int = 0
+    max_error: float | None = None
+    counterexample: str | None = None
+    seconds: float = 0.0
     note: str = ""
 
     @property
@@ -117,31 +104,18 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
     # JSON has no infinity: a disagreement that is not a number of tolerances is null.
     error = verdict.max_error
     return {
-        "id": verdict.id,
-        "method": verdict.method,
-        "status": verdict.status,
+        **vars(verdict),
         "expected": "true" if verdict.expected else "false",
-        "examples": verdict.examples,
         "max_error": error if error is not None and math.isfinite(error) else None,
-        "counterexample": verdict.counterexample,
         "seconds": round(verdict.seconds, 3),
-        "claim": verdict.claim,
-        "note": verdict.note,
     }
 
 
 def versions() -> dict[str, str]:
     """The versions that a repetition of the run needs."""
     found = {"python": platform.python_version()}
-    for name in (
-        "steering-strength",
-        "sympy",
-        "numpy",
-        "scipy",
-        "hypothesis",
-        "mpmath",
-        "python-flint",
-    ):
+    packages = "steering-strength sympy numpy scipy hypothesis mpmath python-flint"
+    for name in packages.split():
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

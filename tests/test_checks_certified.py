@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,11 @@ from hypothesis import seed as with_seed
 from steering_strength.proofs_check import certificate as seen
 from steering_strength.proofs_check import run, runner
 from steering_strength.proofs_check.balls import BALLS, Balls, FlintBalls, IntervalBalls, decide
-from steering_strength.proofs_check.certificate import Certificate
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.extrema import Levels, count_extrema, levels_of
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
-from steering_strength.proofs_check.law_values import NoValueError, in_balls, value
+from steering_strength.proofs_check.law_values import NoValueError, value
 from steering_strength.proofs_check.mutants.registry import MUTANTS
 from steering_strength.proofs_check.registry import CERTIFICATES
 from steering_strength.proofs_check.search import search
@@ -31,7 +31,12 @@ from steering_strength.theory.laws import LAWS
 flint = pytest.importorskip("flint")
 BOTH = [FlintBalls(), IntervalBalls()]
 NAMES = [balls.name for balls in BOTH]
-EACH = {each.id: each for each in CERTIFICATES}
+EACH = CERTIFICATES
+
+
+def decided(subject: Check, case: Any, balls: Balls | None = None) -> bool | None:
+    assert subject.question is not None
+    return decide(partial(subject.question, case), balls)
 
 
 def fractions(*values: int) -> tuple[Fraction, ...]:
@@ -71,8 +76,8 @@ TWO_BUMPS = concept_case(
 )
 
 
-@pytest.mark.parametrize("subject", CERTIFICATES, ids=lambda each: each.id)
-def test_both_arithmetics_certify_the_same_instances(subject: Certificate) -> None:
+@pytest.mark.parametrize("subject", EACH.values(), ids=EACH)
+def test_both_arithmetics_certify_the_same_instances(subject: Check) -> None:
     answers = []
 
     @with_seed(3)
@@ -85,7 +90,7 @@ def test_both_arithmetics_certify_the_same_instances(subject: Certificate) -> No
     )
     @given(subject.cases)
     def look(case: Any) -> None:
-        answers.append([subject.decide(case, balls) for balls in BOTH])
+        answers.append([decided(subject, case, balls) for balls in BOTH])
 
     look()
     assert len(answers) == 10
@@ -97,37 +102,37 @@ def test_both_arithmetics_certify_the_same_instances(subject: Certificate) -> No
     [
         ("slope", "law:slope:untilted"),
         ("slope", "law:slope:sign"),
-        ("slope", "slope:logistic-slope"),
+        ("slope", "TiltedFamily.slope:logistic-slope"),
         ("mean-slope", "law:mean-slope:untilted"),
-        ("mean-slope", "mean:mirrored-mean"),
-        ("mean-slope", "variance:difference-of-moments"),
-        ("peak", "peaks:linearised"),
-        ("peak", "peaks:finite-ends"),
-        ("peak-sign", "peak-signs:against-flat-mean"),
-        ("concept-monotone", "concept-falls:by-tops"),
-        ("concept-shape", "extrema-bound:one-bump"),
-        ("concept-shape", "extrema-bound:splitting-ties"),
+        ("mean-slope", "TiltedFamily.mean:mirrored-mean"),
+        ("mean-slope", "TiltedFamily.variance:difference-of-moments"),
+        ("peak", "TiltedFamily.peaks:linearised"),
+        ("peak", "TiltedFamily.peaks:finite-ends"),
+        ("peak-sign", "TiltedFamily.peak_signs:against-flat-mean"),
+        ("concept-monotone", "TiltedFamily.concept_falls:by-tops"),
+        ("concept-shape", "TiltedFamily.extrema_bound:one-bump"),
+        ("concept-shape", "TiltedFamily.extrema_bound:splitting-ties"),
         ("ce-exact", "law:ce-exact:even"),
-        ("ce-exact", "cross-entropy-increase:cancelling"),
+        ("ce-exact", "TiltedFamily.cross_entropy_increase:cancelling"),
         ("ce-radius", "envelope:half-range"),
         ("ce-radius", "envelope:quadratic-is-bound"),
         ("ce-radius", "hoeffding:sixteenth"),
         ("ce-asymptote", "law:ce-asymptote:no-offset"),
-        ("norm-limit", "norm-limit:unit-length"),
-        ("norm-limit", "norm-bound:half-bound"),
+        ("norm-limit", "NormedSteering.limit:unit-length"),
+        ("norm-limit", "NormedSteering.bound:half-bound"),
     ],
 )
 def test_a_wrong_law_or_engine_fails(certificate: str, mutant: str) -> None:
     subject, wrong = EACH[certificate], MUTANTS[mutant]
     with wrong.in_place():
-        found = search(subject.as_check(), examples=100, seed=0, shrink=0)
+        found = search(subject, examples=100, seed=0, shrink=0)
     assert found.case is not None
     assert not found.crashed
     # What a case has computed it keeps: a fresh one for the shipped formulas.
     for balls in BOTH:
         with wrong.in_place():
-            assert subject.decide(replace(found.case), balls) is False
-        assert subject.decide(replace(found.case), balls) is True
+            assert decided(subject, replace(found.case), balls) is False
+        assert decided(subject, replace(found.case), balls) is True
 
 
 def test_sign_separation_fails_where_its_assumption_does() -> None:
@@ -136,7 +141,7 @@ def test_sign_separation_fails_where_its_assumption_does() -> None:
         [(1, 2), (2, 1)], (0, 1), contexts=(0, 1), positive=(0,), negative=(1,), context=0
     )
     for balls in BOTH:
-        assert EACH["sign-separation"].decide(case, balls) is False
+        assert decided(EACH["sign-separation"], case, balls) is False
 
 
 def test_concept_monotone_fails_where_assumption_1_does() -> None:
@@ -144,26 +149,27 @@ def test_concept_monotone_fails_where_assumption_1_does() -> None:
         [(1, 3, 2), (2, 1, 3)], (0, 1, 1), contexts=(0, 1), positive=(0,), negative=(1,), context=0
     )
     for balls in BOTH:
-        assert EACH["concept-monotone"].decide(case, balls) is False
+        assert decided(EACH["concept-monotone"], case, balls) is False
 
 
 def test_a_token_exactly_at_its_peak_is_left_out_and_not_undecided() -> None:
     # By symmetry M(z) = E_p[M] = 0 for the token of the context's own concept.
-    assert EACH["peak-sign"].decide(SYMMETRIC) is True
+    assert decided(EACH["peak-sign"], SYMMETRIC) is True
     flat = FamilyCase(fractions(1, 1, 1), (0.0, 1.0, 2.0), (0,), alpha=0.0)
-    assert EACH["slope"].decide(flat) is True
+    assert decided(EACH["slope"], flat) is True
 
 
 def test_what_is_undecided_is_unknown_and_never_certified(monkeypatch: pytest.MonkeyPatch) -> None:
     with MUTANTS["law:ce-radius:slack"].in_place():  # certifies that 0 > 0
-        found = search(EACH["ce-radius"].as_check(), examples=2, seed=0)
+        found = search(EACH["ce-radius"], examples=2, seed=0)
     assert (found.undecided, found.case) == (2, None)
 
     def measure(case: Any) -> Comparison:
         return Comparison(0.0, "undecided", undecided=True)
 
     ignorant = Check("slope", "nobody knows", family_cases(), measure, "none")
-    monkeypatch.setattr(runner, "CERTIFIED", {"slope": ignorant})
+    known = {"certified": {"slope": ignorant}, "property": {}}
+    monkeypatch.setattr(runner, "_BY_INSTANCES", known)
     verdict = next(v for v in run(["slope"], examples=3) if v.method == "certified")
     assert verdict.status == "unknown"
     assert "undecided on 3 of 3" in verdict.note
@@ -172,11 +178,11 @@ def test_what_is_undecided_is_unknown_and_never_certified(monkeypatch: pytest.Mo
 def test_a_certificate_says_what_it_certifies() -> None:
     for verdict in run(["ce-exact", "peak"], examples=2):
         if verdict.method == "certified":
-            assert verdict.claim == EACH[verdict.id].certifies
+            assert verdict.claim == EACH[verdict.id].claim
             assert verdict.status == "certified"
             assert verdict.max_error is None
-    assert all("alpha" in each.certifies or "line" in each.certifies or "M(z)" in each.certifies
-               for each in CERTIFICATES)  # fmt: skip
+    claims = [each.claim for each in EACH.values()]
+    assert all(any(word in text for word in ("alpha", "line", "M(z)")) for text in claims)
 
 
 # Ball arithmetic itself -----------------------------------------------------------------------
@@ -215,15 +221,15 @@ def test_precision_is_doubled_until_the_answer_is_certain_and_then_restored(ball
 @pytest.mark.parametrize("balls", BOTH, ids=NAMES)
 def test_a_law_is_enclosed_and_a_derivative_is_not(balls: Balls) -> None:
     balls.set_precision(128)
-    bound = {"V": 2, "alpha": balls.exact(1), "x": 0}
-    arrays = {"p": fractions(1, 1), "M": [balls.exact(1), balls.exact(0)]}
+    M = [balls.exact(1), balls.exact(0)]
+    values = {"V": 2, "alpha": balls.exact(1), "x": 0, "p": fractions(1, 1), "M": M}
     law = LAWS["slope"]
-    found = value(law.rhs, bound, arrays, in_balls(balls))
+    found = value(law.rhs, values, balls)
     # p = e/(1 + e): the slope is p (1 - p) = 0.19661193324148185...
     for digits, sign in (("0.19661193324148184", 1), ("0.19661193324148186", -1)):
         assert balls.sign(found - balls.exact(Fraction(digits))) == sign
     with pytest.raises(NoValueError, match="encloses no derivative"):
-        value(law.lhs, bound, arrays, in_balls(balls))
+        value(law.lhs, values, balls)
 
 
 @pytest.mark.parametrize("balls", BOTH, ids=NAMES)

@@ -14,7 +14,7 @@ import pytest
 from steering_strength.proofs_check import run
 from steering_strength.proofs_check.__main__ import main
 from steering_strength.proofs_check.executors import on_cores, on_joblib
-from steering_strength.proofs_check.runner import Part, Task, execute
+from steering_strength.proofs_check.runner import Done, Task, execute
 from steering_strength.proofs_check.verdict import Verdict
 from steering_strength.theory.errors import SteeringError
 
@@ -97,7 +97,7 @@ def test_a_backend_that_joblib_does_not_have_is_one_line(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def _failing(task: Task) -> Part:
+def _failing(task: Task) -> Done:
     if task.shard == 1:
         raise ValueError("a worker has an accident")
     return execute(task)
@@ -128,7 +128,7 @@ def _kept(examples: int) -> int:
 
     def played(function: Any, tasks: Any) -> Any:
         for task in tasks:
-            yield Part(task, "passed", task.examples, 0.1, None, "", 0.0)
+            yield task, Verdict(task.name, task.method, "passed", True, "", task.examples, 0.1)
 
     tracemalloc.start()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from steering_strength.proofs_check.mutants.mutant import WrongLaw
-from steering_strength.proofs_check.patch import replaced
+from steering_strength.proofs_check.surface import replaced
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.search import search
 from steering_strength.proofs_check.surface import perturbed, surface

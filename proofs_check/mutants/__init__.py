@@ -1,7 +1,7 @@
 """Wrong laws that the checks must refute: the measure of what a verdict of "passed" is worth.
 
 The one idea: the wrong formula is put into the shipped code, in the place of the right one, for as
-long as the trial lasts (`proofs_check.patch`), and nothing else changes. Each
+long as the trial lasts (`proofs_check.surface`), and nothing else changes. Each
 mutant is one mistake that somebody could make: a missing 1/q, an arithmetic for a geometric mean,
 a tie tolerance, a dropped bias, a variance by subtraction. The check of its statement must find an
 instance on which the wrong formula and the oracle part, and shrink it. A mutant that only raises

@@ -17,13 +17,11 @@ from steering_strength.theory.command_line import Parser, at_least, finish, note
 if TYPE_CHECKING:
     from steering_strength.proofs_check.mutants.mutant import Trial
 
-__all__ = ["main"]
-
 
 def _line(result: Trial) -> str:
     visible = {True: "shows", False: "hidden", None: "-"}[result.on_paper_example]
     state = f"killed by example {result.examples}" if result.killed else "SURVIVED"
-    return f"{result.name:<52}{result.check:<22}{state:<24}{visible}"
+    return f"{result.name:<60}{result.check:<22}{state:<24}{visible}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

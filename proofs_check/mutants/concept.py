@@ -6,210 +6,133 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from steering_strength.proofs_check.mutants.mutant import RIGHT, Mutant, mutant
+from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import TiltedFamily
 
-__all__ = ["MUTANTS"]
-
-Floats = NDArray[np.float64]
 Tokens = Sequence[int]
 
 
-def _start(family: TiltedFamily, tokens: Tokens) -> float:
-    return float(RIGHT.concept_log_odds(family, list(tokens), 0.0))
+def _rest(family: TiltedFamily, tokens: Tokens) -> list[int]:
+    return [z for z in range(family.size) if z not in tokens]
 
 
-def _outside(family: TiltedFamily, tokens: Tokens) -> list[int]:
-    return [z for z in range(len(family.log_p)) if z not in tokens]
+def _logit(family: TiltedFamily, tokens: Tokens, alpha: Any = 0.0) -> Any:
+    return family.concept_log_odds(list(tokens), alpha)
 
 
-def without_complement(family: TiltedFamily, tokens: Tokens, alpha: float) -> float:
-    """F (mu_C - mu_notC): the factor 1 - F is missing."""
-    log_odds = float(RIGHT.concept_log_odds(family, list(tokens), alpha))
-    with np.errstate(under="ignore", over="ignore"):
-        return RIGHT.concept_slope(family, tokens, alpha) * float(
-            1.0 + np.exp(min(log_odds, 700.0))
-        )
+def _spread(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Any:
+    """F (1 - F)."""
+    log_odds = np.clip(_logit(family, tokens, alpha), -700.0, 700.0)
+    return 1.0 / (2.0 + np.exp(log_odds) + np.exp(-log_odds))
 
 
-def against_overall_mean(family: TiltedFamily, tokens: Tokens, alpha: float) -> float:
-    """F (1 - F)(mu_C - E[M]): the overall mean for that of the complement."""
-    log_odds = float(RIGHT.concept_log_odds(family, list(tokens), alpha))
-    spread = 1.0 / (2.0 + np.exp(min(log_odds, 700.0)) + np.exp(min(-log_odds, 700.0)))
-    return float(spread * (family.conditional(tokens).mean(alpha) - family.mean(alpha)))
+def _gap(family: TiltedFamily, tokens: Tokens, alpha: Any) -> float:
+    """mu_C - mu_notC."""
+    inside, outside = family.conditional(tokens), family.conditional(_rest(family, tokens))
+    return float(inside.mean(alpha) - outside.mean(alpha))
 
 
-def with_flat_means(family: TiltedFamily, tokens: Tokens, alpha: float) -> float:
-    """Unweighted means of M over the concept and over its complement."""
-    log_odds = float(RIGHT.concept_log_odds(family, list(tokens), alpha))
-    spread = 1.0 / (2.0 + np.exp(min(log_odds, 700.0)) + np.exp(min(-log_odds, 700.0)))
-    M = family.log_odds
-    return float(spread * (M[list(tokens)].mean() - M[_outside(family, tokens)].mean()))
+def _sides(family: TiltedFamily, tokens: Tokens) -> tuple[Any, Any]:
+    return family.log_odds[list(tokens)], family.log_odds[_rest(family, tokens)]
 
 
-def with_untilted_means(family: TiltedFamily, tokens: Tokens, alpha: float) -> float:
-    """The conditional means do not move with alpha."""
-    right = RIGHT.concept_slope(family, tokens, alpha)
-    inside, outside = family.conditional(tokens), family.conditional(_outside(family, tokens))
-    moving = float(inside.mean(alpha) - outside.mean(alpha))
-    still = float(inside.mean(0.0) - outside.mean(0.0))
-    return right * still / moving if moving else right
+def _flat_gap(family: TiltedFamily, tokens: Tokens) -> float:
+    inside, outside = _sides(family, tokens)
+    return float(inside.mean() - outside.mean())
 
 
-def linear_nu(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """nu is linearised: its slope at 0 times alpha."""
-    inside, outside = family.conditional(tokens), family.conditional(_outside(family, tokens))
-    slope = float(inside.mean(0.0) - outside.mean(0.0))
-    return np.asarray(_start(family, tokens) + np.asarray(alpha) * slope)
+def _start(family: TiltedFamily, tokens: Tokens) -> Any:
+    return np.exp(family.log_p)[list(tokens)].sum()
 
 
-def without_r(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """logit F = nu: the unsteered log-odds r are dropped."""
-    return np.asarray(RIGHT.concept_log_odds(family, tokens, alpha) - _start(family, tokens))
+def _per_token(right: Any, family: TiltedFamily, tokens: Tokens, alpha: Any) -> Any:
+    log_p = family.log_probability(alpha)
+    return log_p[..., list(tokens)].mean(-1) - log_p[..., _rest(family, tokens)].mean(-1)
 
 
-def of_the_log(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """log F for logit F."""
-    log_odds = RIGHT.concept_log_odds(family, tokens, alpha)
-    return np.asarray(-np.logaddexp(0.0, -log_odds))
+def _survives(family: TiltedFamily, tokens: Tokens, sign: int) -> bool:
+    return bool(np.isfinite(family.limit(sign)[list(tokens)]).any())
 
 
-def per_token(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """Mean log-probability over C minus over its complement: a mean of logs for a log of sums."""
-    log_p = RIGHT.log_probability(family, alpha)
-    outside = _outside(family, tokens)
-    return np.asarray(log_p[..., list(tokens)].mean(-1) - log_p[..., outside].mean(-1))
+def _untilted(right: Any, family: TiltedFamily, tokens: Tokens, alpha: Any) -> Any:
+    moving, still = (_gap(family, tokens, a) for a in (alpha, 0.0))
+    return right(family, tokens, alpha) * (still / moving if moving else 1.0)
 
 
-def _increase(family: TiltedFamily, tokens: Tokens, alpha: Any, half: float) -> Floats:
-    after = RIGHT.concept_log_odds(family, list(tokens), alpha)
-    return np.asarray(
-        (np.tanh(half * after) - np.tanh(half * _start(family, tokens))) / (2.0 * len(tokens))
-    )
-
-
-def full_logit(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """tanh of the full logit instead of half of it."""
-    return _increase(family, tokens, alpha, 1.0)
-
-
-def dropped_r_prime(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """r' = tanh(r/2) is dropped: the curve does not start at 0."""
-    after = RIGHT.concept_log_odds(family, list(tokens), alpha)
-    return np.asarray(np.tanh(0.5 * after) / (2.0 * len(tokens)))
-
-
-def not_per_token(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """The 1/|C| of Def. 3.5 is missing: the sum for the mean."""
-    return np.asarray(len(tokens) * RIGHT.concept_increase(family, tokens, alpha))
-
-
-def centred_tanh(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """tanh(nu/2)/(2|C|): right only for a concept of probability 1/2."""
-    nu = RIGHT.concept_log_odds(family, list(tokens), alpha) - _start(family, tokens)
-    return np.asarray(np.tanh(0.5 * nu) / (2.0 * len(tokens)))
-
-
-def by_two_sums(family: TiltedFamily, tokens: Tokens, alpha: Any) -> Floats:
-    """F(alpha) - F(0) as it stands: the digits cancel near alpha = 0."""
-    with np.errstate(under="ignore"):
-        p = np.exp(RIGHT.log_probability(family, alpha))
-        change = p[..., list(tokens)].sum(-1) - np.exp(family.log_p)[list(tokens)].sum()
-    return np.asarray(change / len(tokens))
-
-
-def back_to_start(family: TiltedFamily, tokens: Tokens, sign: int) -> float:
-    """A concept without extremal tokens returns to where it came from."""
-    right = RIGHT.concept_increase_limit(family, tokens, sign)
-    gone = not np.isfinite(RIGHT.limit(family, sign)[list(tokens)]).any()
-    return 0.0 if gone else right
-
-
-def always_gone(family: TiltedFamily, tokens: Tokens, sign: int) -> float:
-    """Every concept ends at -F(0)/|C|, with or without extremal tokens."""
-    with np.errstate(under="ignore"):
-        return -float(np.exp(family.log_p)[list(tokens)].sum() / len(tokens))
-
-
-def all_or_nothing(family: TiltedFamily, tokens: Tokens, sign: int) -> float:
-    """A concept that holds an extremal token ends at 1: ties with other concepts are forgotten."""
-    holds = np.isfinite(RIGHT.limit(family, sign)[list(tokens)]).any()
-    with np.errstate(under="ignore"):
-        start = float(np.exp(family.log_p)[list(tokens)].sum())
-    return (float(holds) - start) / len(tokens)
-
-
-def by_means(family: TiltedFamily, tokens: Tokens) -> bool:
-    """F_C falls where the mean of M over C is below that over the rest."""
-    M = family.log_odds
-    return bool(M[list(tokens)].mean() < M[_outside(family, tokens)].mean())
-
-
-def by_tops(family: TiltedFamily, tokens: Tokens) -> bool:
-    """F_C falls where max_C M <= max_notC M."""
-    M = family.log_odds
-    return bool(M[list(tokens)].max() <= M[_outside(family, tokens)].max())
-
-
-def even_if_constant(family: TiltedFamily, tokens: Tokens) -> bool:
-    """F_C falls wherever its first token has M <= 0."""
-    return bool(family.log_odds[list(tokens)][0] <= 0)
-
-
-def one_bump(family: TiltedFamily, tokens: Tokens) -> int:
-    """Every concept bumps once, as tokens do."""
-    return 1
-
-
-def monotone_concepts(family: TiltedFamily, tokens: Tokens) -> int:
-    """No concept has an extremum."""
-    return 0
-
-
-def splitting_ties(family: TiltedFamily, tokens: Tokens) -> int:
-    """rho token by token: tokens tied in M are not merged."""
+def _splitting_ties(right: Any, family: TiltedFamily, tokens: Tokens) -> int:
     order = np.argsort(family.log_odds, kind="stable")
-    inside = np.isin(order, tokens).astype(float)
-    moves = np.sign(np.diff(inside))
+    moves = np.sign(np.diff(np.isin(order, tokens).astype(float)))
     moves = moves[moves != 0]
     return int((moves[1:] != moves[:-1]).sum()) + (len(set(family.log_odds)) < len(order))
 
 
-def one_less(family: TiltedFamily, tokens: Tokens) -> int:
-    """One extremum less than rho has turns."""
-    return max(RIGHT.extrema_bound(family, tokens) - 1, 0)
-
-
+# fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    *(
-        mutant("concept-ode", concept_slope=wrong)
-        for wrong in (
-            without_complement,
-            against_overall_mean,
-            with_flat_means,
-            with_untilted_means,
-        )
-    ),
-    *(
-        mutant("concept-tanh", concept_log_odds=wrong)
-        for wrong in (linear_nu, without_r, of_the_log, per_token)
-    ),
-    *(
-        mutant("concept-tanh", concept_increase=wrong)
-        for wrong in (full_logit, dropped_r_prime, not_per_token, centred_tanh, by_two_sums)
-    ),
-    *(
-        mutant("concept-limit", concept_increase_limit=wrong)
-        for wrong in (back_to_start, always_gone, all_or_nothing)
-    ),
-    *(
-        mutant("concept-monotone", concept_falls=wrong)
-        for wrong in (by_means, by_tops, even_if_constant)
-    ),
-    *(
-        mutant("concept-shape", extrema_bound=wrong)
-        for wrong in (one_bump, monotone_concepts, splitting_ties, one_less)
-    ),
+    *wrong("concept-ode", "TiltedFamily.concept_slope", {
+        "without-complement: F (mu_C - mu_notC), the factor 1 - F is missing":
+            lambda right, family, C, alpha: right(family, C, alpha)
+            * float(1.0 + np.exp(min(_logit(family, C, alpha), 700.0))),
+        "against-overall-mean: the overall mean of M for that of the complement":
+            lambda _, family, C, alpha: _spread(family, C, alpha)
+            * (family.conditional(C).mean(alpha) - family.mean(alpha)),
+        "with-flat-means: unweighted means of M over the concept and over its complement":
+            lambda _, family, C, alpha: _spread(family, C, alpha) * _flat_gap(family, C),
+        "with-untilted-means: the conditional means do not move with alpha":
+            _untilted,
+    }),
+    *wrong("concept-tanh", "TiltedFamily.concept_log_odds", {
+        "linear-nu: nu is linearised, its slope at 0 times alpha":
+            lambda right, family, C, alpha: np.asarray(
+                right(family, list(C), 0.0) + np.asarray(alpha) * _gap(family, C, 0.0)),
+        "without-r: logit F = nu, the unsteered log-odds r are dropped":
+            lambda right, family, C, alpha: right(family, C, alpha) - right(family, list(C), 0.0),
+        "of-the-log: log F for logit F":
+            lambda right, family, C, alpha: -np.logaddexp(0.0, -right(family, C, alpha)),
+        "per-token: a difference of mean logs for a log of sums":
+            _per_token,
+    }),
+    *wrong("concept-tanh", "TiltedFamily.concept_increase", {
+        "full-logit: tanh of the full logit instead of half of it":
+            lambda _, family, C, alpha:
+            (np.tanh(_logit(family, C, alpha)) - np.tanh(_logit(family, C))) / (2.0 * len(C)),
+        "dropped-r-prime: r' = tanh(r/2) is dropped, and the curve does not start at 0":
+            lambda _, family, C, alpha: np.tanh(0.5 * _logit(family, C, alpha)) / (2.0 * len(C)),
+        "not-per-token: the 1/|C| of Def. 3.5 is missing":
+            lambda right, family, C, alpha: len(C) * right(family, C, alpha),
+        "centred-tanh: tanh(nu/2)/(2|C|), right only for a concept of probability 1/2":
+            lambda _, family, C, alpha:
+            np.tanh(0.5 * (_logit(family, C, alpha) - _logit(family, C))) / (2.0 * len(C)),
+        "by-two-sums: F(alpha) - F(0) as it stands, whose digits cancel near alpha = 0":
+            lambda _, family, C, alpha: (np.exp(family.log_probability(alpha))[..., list(C)].sum(-1)
+                                         - _start(family, C)) / len(C),
+    }),
+    *wrong("concept-limit", "TiltedFamily.concept_increase_limit", {
+        "back-to-start: a concept without extremal tokens returns to where it came from":
+            lambda right, family, C, sign:
+            right(family, C, sign) if _survives(family, C, sign) else 0.0,
+        "always-gone: every concept ends at -F(0)/|C|, with or without extremal tokens":
+            lambda _, family, C, sign: -float(_start(family, C) / len(C)),
+        "all-or-nothing: a concept that holds an extremal token ends at 1, whoever is tied with it":
+            lambda _, family, C, sign:
+            (float(_survives(family, C, sign)) - float(_start(family, C))) / len(C),
+    }),
+    *wrong("concept-monotone", "TiltedFamily.concept_falls", {
+        "by-means: F_C falls where the mean of M over C is below that over the rest":
+            lambda _, family, C: _flat_gap(family, C) < 0,
+        "by-tops: F_C falls where max_C M <= max_notC M":
+            lambda _, family, C: bool(np.less_equal(*(side.max() for side in _sides(family, C)))),
+        "even-if-constant: F_C falls wherever its first token has M <= 0":
+            lambda _, family, C: bool(family.log_odds[list(C)][0] <= 0),
+    }),
+    *wrong("concept-shape", "TiltedFamily.extrema_bound", {
+        "one-bump: every concept bumps once, as tokens do":
+            lambda *_: 1,
+        "monotone-concepts: no concept has an extremum":
+            lambda *_: 0,
+        "splitting-ties: rho token by token, tokens tied in M are not merged":
+            _splitting_ties,
+        "one-less: one extremum less than rho has turns":
+            lambda right, family, C: max(right(family, C) - 1, 0),
+    }),
 )

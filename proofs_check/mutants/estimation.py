@@ -1,146 +1,169 @@
-"""Wrong ways to say how sure a strength is."""
+"""Wrong ways to say how sure a strength is, and wrong ways to share a budget among prompts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from steering_strength.proofs_check.mutants.mutant import RIGHT, Mutant, mutant
+from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import TiltedFamily
+from steering_strength.theory.engine import Allocation, TiltedPopulation, estimation
 from steering_strength.theory.engine.estimation import Estimate
 
-__all__ = ["MUTANTS"]
-
 Floats = NDArray[np.float64]
-Derivatives = tuple[Floats, Floats, Floats]
 
 
-def without_reference(family: TiltedFamily, alpha: float, goal: str, mask: Any) -> Derivatives:
-    """The gradient of the price is p_alpha, not p_alpha - p."""
-    p, gradient, curvature = RIGHT.goal_derivatives(family, alpha, goal, mask)
-    return p, p if goal == "cross_entropy" else gradient, curvature
+def _gradient(goal: str, change: Callable[..., Floats]) -> Callable[..., Any]:
+    """Another gradient for one goal, from (family, p_alpha, mask)."""
+
+    def formula(right: Any, family: TiltedFamily, alpha: float, asked: str, mask: Any) -> Any:
+        p, gradient, curvature = right(family, alpha, asked, mask)
+        return p, change(family, p, mask) if asked == goal else gradient, curvature
+
+    return formula
 
 
-def of_the_variance(family: TiltedFamily, alpha: float, goal: str, mask: Any) -> Derivatives:
-    """The gradient of the quadratic law: p (M - E[M]) for p_alpha - p."""
-    p, gradient, curvature = RIGHT.goal_derivatives(family, alpha, goal, mask)
-    return p, family.slope(0.0) if goal == "cross_entropy" else gradient, curvature
+def _changed(change: Callable[[Floats, Floats], tuple[Any, Any]]) -> Callable[..., Estimate]:
+    """An estimate with other influences."""
+
+    def formula(right: Any, *args: Any, **options: Any) -> Estimate:
+        found = right(*args, **options)
+        return Estimate(found.alpha, *change(found.positive, found.negative), found.inverse_bias)
+
+    return formula
 
 
-def forward_for_reverse(family: TiltedFamily, alpha: float, goal: str, mask: Any) -> Derivatives:
-    """The reverse divergence moves as the price does."""
-    asked = "cross_entropy" if goal == "reverse_kl" else goal
-    found: Derivatives = RIGHT.goal_derivatives(family, alpha, asked, mask)
-    return found
+def _unbiased(right: Any, *args: Any, **options: Any) -> Estimate:
+    found = right(*args, **options)
+    return Estimate(found.alpha, found.positive, found.negative, 0.0)
 
 
-def uncentred_level(family: TiltedFamily, alpha: float, goal: str, mask: Any) -> Derivatives:
-    """The gradient of F is p_alpha on C and nothing elsewhere."""
-    p, gradient, curvature = RIGHT.goal_derivatives(family, alpha, goal, mask)
-    return p, np.where(mask, p, 0.0) if goal == "level" else gradient, curvature
+def _more(found: Estimate, times: float) -> tuple[int, int]:
+    return math.ceil(found.positive.size * times), math.ceil(found.negative.size * times)
 
 
-def fixed_peak(family: TiltedFamily, alpha: float, goal: str, mask: Any) -> Derivatives:
-    """A peak follows its own M only: that the mean moves with it is left out."""
-    p, gradient, curvature = RIGHT.goal_derivatives(family, alpha, goal, mask)
-    return p, p - mask if goal == "peak" else gradient, curvature
+def _at(strengths: Callable[[TiltedPopulation, Allocation, float], Floats]) -> Callable[..., Any]:
+    """The same answer with other strengths, and what they really do."""
+
+    def formula(right: Any, population: TiltedPopulation, tokens: Any, budget: float) -> Allocation:
+        found: Allocation = right(population, tokens, budget)
+        alpha = strengths(population, found, budget)
+        odds, _, _, price, _ = population.trade(tokens, alpha, paired=True)
+        return replace(found, alpha=alpha, gain=expit(odds) - found.start, price=price)
+
+    return formula
 
 
-def along_the_text(goal: Any, change: Floats, moves: Floats) -> float:
-    """f'' along dM alone, as if alpha stayed where it is."""
-    return float(RIGHT.goal_bend(goal, change, 0.0 * moves))
+def _equal_prices(population: TiltedPopulation, found: Allocation, budget: float) -> Floats:
+    signs = np.where(found.regression >= 0.0, 1, -1).tolist()
+    roots = (population.family(j).alpha_for_cross_entropy(budget, s) for j, s in enumerate(signs))
+    return np.array([*roots])
 
 
-def _changed(found: Estimate, **parts: Any) -> Estimate:
-    fields = ("alpha", "positive", "negative", "inverse_bias")
-    return Estimate(**{**{name: getattr(found, name) for name in fields}, **parts})
+def _with(change: Callable[[Allocation], dict[str, Any]]) -> Callable[..., Allocation]:
+    """The same answer with other numbers in it."""
+
+    def formula(right: Any, *args: Any) -> Allocation:
+        found: Allocation = right(*args)
+        return replace(found, **change(found))
+
+    return formula
 
 
-def same_sign(*args: Any, **options: Any) -> Estimate:
-    """A text of N moves alpha as one of P does."""
-    found = RIGHT.estimate(*args, **options)
-    return _changed(found, negative=-found.negative)
+def _unweighted(right: Any, population: TiltedPopulation, tokens: Any, budget: float) -> Allocation:
+    flat = TiltedPopulation(population.log_p, population.log_odds)
+    return replace(right(flat, tokens, budget), weights=np.asarray(population.weights))
 
 
-def pooled(*args: Any, **options: Any) -> Estimate:
-    """Each text weighs 1/(|P| + |N|)."""
-    found = RIGHT.estimate(*args, **options)
-    p, n = found.positive, found.negative
-    total = p.size + n.size
-    return _changed(found, positive=p * p.size / total, negative=n * n.size / total)
-
-
-def left_out(*args: Any, **options: Any) -> Estimate:
-    """1/(n - 1) for 1/n: what leaving a text out does."""
-    found = RIGHT.estimate(*args, **options)
-    p, n = found.positive, found.negative
-    return _changed(found, positive=p * p.size / (p.size - 1), negative=n * n.size / (n.size - 1))
-
-
-def unbiased(*args: Any, **options: Any) -> Estimate:
-    """1/alpha has no bias, since M has none."""
-    return _changed(RIGHT.estimate(*args, **options), inverse_bias=0.0)
-
-
-def plug_in(found: Estimate) -> tuple[float, float]:
-    """The sums of squares without n/(n - 1)."""
-    return float(found.positive @ found.positive), float(found.negative @ found.negative)
-
-
-def of_one_text(found: Estimate) -> tuple[float, float]:
-    """The variance of one text for that of a mean."""
-    p, n = RIGHT.estimate_variances.fget(found)
-    return found.positive.size * p, found.negative.size * n
-
-
-def added(found: Estimate) -> float:
-    """The errors of the two sides added, not their squares."""
-    return sum(map(math.sqrt, found.variances))
-
-
-def twice_as_many(found: Estimate, factor: float = 0.5) -> tuple[int, int]:
-    """As many times more texts as the error shall be smaller: a root is forgotten."""
-    counts = found.positive.size / factor, found.negative.size / factor
-    return math.ceil(counts[0]), math.ceil(counts[1])
-
-
-def in_proportion(found: Estimate, factor: float = 0.5) -> tuple[int, int]:
-    """P and N grow alike, whichever scatters more."""
-    counts = found.positive.size / factor**2, found.negative.size / factor**2
-    return math.ceil(counts[0]), math.ceil(counts[1])
-
-
-def other_way(found: Estimate) -> float:
-    """The bias added instead of taken off."""
-    return 1.0 / (1.0 / found.alpha + found.inverse_bias)
-
-
-def symmetric(found: Estimate, confidence: float = 0.95) -> tuple[float, float]:
-    """alpha -+ 1.96 standard errors: the bias, and that 1/alpha is what is linear, left out."""
-    half = 1.959963984540054 * found.standard_error
-    return found.alpha - half, found.alpha + half
-
-
+# fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    *(
-        mutant("influence", goal_derivatives=wrong)
-        for wrong in (
-            without_reference,
-            of_the_variance,
-            forward_for_reverse,
-            uncentred_level,
-            fixed_peak,
-        )
-    ),
-    *(mutant("influence", estimate=wrong) for wrong in (same_sign, pooled, left_out)),
-    *(mutant("standard-error", estimate_variances=wrong) for wrong in (plug_in, of_one_text)),
-    mutant("standard-error", standard_error=added),
-    *(mutant("standard-error", texts_for=wrong) for wrong in (twice_as_many, in_proportion)),
-    mutant("text-bias", goal_bend=along_the_text),
-    mutant("text-bias", estimate=unbiased),
-    mutant("text-bias", unlimited=other_way),
-    mutant("text-bias", interval=symmetric),
+    *wrong("influence", (estimation, "_derivatives"), {
+        "without-reference: the gradient of the price is p_alpha, not p_alpha - p":
+            _gradient("cross_entropy", lambda family, p, mask: p),
+        "of-the-variance: the gradient of the quadratic law, p (M - E[M]) for p_alpha - p":
+            _gradient("cross_entropy", lambda family, p, mask: family.slope(0.0)),
+        "forward-for-reverse: the reverse divergence moves as the price does":
+            lambda right, family, alpha, goal, mask:
+            right(family, alpha, "cross_entropy" if goal == "reverse_kl" else goal, mask),
+        "uncentred-level: the gradient of F is p_alpha on C and nothing elsewhere":
+            _gradient("level", lambda family, p, mask: np.where(mask, p, 0.0)),
+        "fixed-peak: a peak follows its own M only, that the mean moves with it is left out":
+            _gradient("peak", lambda family, p, mask: p - mask),
+    }),
+    *wrong("influence", "estimate", {
+        "same-sign: a text of N moves alpha as one of P does":
+            _changed(lambda p, n: (p, -n)),
+        "pooled: each text weighs 1/(|P| + |N|)":
+            _changed(lambda p, n: (p * p.size / (p.size + n.size), n * n.size / (p.size + n.size))),
+        "left-out: 1/(n - 1) for 1/n, what leaving a text out does":
+            _changed(lambda p, n: (p * p.size / (p.size - 1), n * n.size / (n.size - 1))),
+    }),
+    *wrong("standard-error", "Estimate.variances", {
+        "plug-in: the sums of squares without n/(n - 1)":
+            lambda _, found: tuple(float(x @ x) for x in (found.positive, found.negative)),
+        "of-one-text: the variance of one text for that of a mean":
+            lambda right, found: (found.positive.size * right(found)[0],
+                                  found.negative.size * right(found)[1]),
+    }),
+    *wrong("standard-error", "Estimate.standard_error", {
+        "added: the errors of the two sides added, not their squares":
+            lambda _, found: sum(map(math.sqrt, found.variances)),
+    }),
+    *wrong("standard-error", "Estimate.texts_for", {
+        "twice-as-many: as many times more texts as the error shall be smaller":
+            lambda _, found, factor=0.5: _more(found, 1 / factor),
+        "in-proportion: P and N grow alike, whichever scatters more":
+            lambda _, found, factor=0.5: _more(found, 1 / factor**2),
+    }),
+    *wrong("text-bias", (estimation._Goal, "bend"), {
+        "along-the-text: f'' along dM alone, as if alpha stayed where it is":
+            lambda right, goal, change, moves: float(right(goal, change, 0.0 * moves)),
+    }),
+    *wrong("text-bias", "estimate", {
+        "unbiased: 1/alpha has no bias, since M has none":
+            _unbiased,
+    }),
+    *wrong("text-bias", "Estimate.unlimited", {
+        "other-way: the bias added instead of taken off":
+            lambda _, found: 1.0 / (1.0 / found.alpha + found.inverse_bias),
+    }),
+    *wrong("text-bias", "Estimate.interval", {
+        "symmetric: alpha -+ 1.96 standard errors, as if alpha and not 1/alpha were linear":
+            lambda _, found, confidence=0.95:
+            tuple(found.alpha + s * 1.959963984540054 * found.standard_error for s in (-1, 1)),
+    }),
+    *wrong("allocation", "allocate", {
+        "common-for-all: one alpha for all prompts, called the best":
+            _at(lambda _, found, budget: np.full(found.alpha.size, found.common)),
+        "along-the-slope: the rule for small budgets, at any budget":
+            _at(lambda _, found, budget: found.regression
+                * np.sqrt(2.0 * budget / float(found.leverage @ found.regression**2))),
+        "equal-prices: every prompt spends the same, in the direction that is best for it":
+            _at(_equal_prices),
+        "unweighted: every prompt counts the same":
+            _unweighted,
+        "never-against: no prompt is steered against the direction of the common alpha":
+            _at(lambda _, found, budget: np.where(found.alpha * found.common >= 0, found.alpha, 0)),
+        "half-spent: half of the budget is left over":
+            lambda right, population, tokens, budget:
+            replace(right(population, tokens, 0.5 * budget), budget=budget),
+        "no-gap: what was found is called the most there is":
+            _with(lambda found: {"bound": found.average_common_gain}),
+        "correlation: beta is the covariance over the standard deviation":
+            _with(lambda f: {"regression": f.regression * np.sqrt(f.leverage / f.weights)}),
+        "flat-leverage: beta is averaged with the weights pi_j, without Var_j(M)":
+            _with(lambda found: {"leverage": found.weights}),
+    }),
+    *wrong("allocation", "Allocation.predicted_ratio", {
+        "without-root: 1 + CV^2 for the ratio of gains, the square of that":
+            lambda right, found: float(right(found) ** 2),
+        "spread-only: 1 + CV for sqrt(1 + CV^2)":
+            lambda right, found: float(1.0 + np.sqrt(right(found) ** 2 - 1.0)),
+    }),
 )

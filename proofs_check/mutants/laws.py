@@ -11,8 +11,6 @@ from steering_strength.proofs_check.mutants.mutant import Mutant, wrong_law
 from steering_strength.theory.laws import estimation
 from steering_strength.theory.laws.symbols import alpha
 
-__all__ = ["MUTANTS"]
-
 _HALF, _ZERO = sp.Rational(1, 2), sp.Integer(0)
 
 

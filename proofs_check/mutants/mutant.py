@@ -2,157 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
-from pprint import pformat
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from steering_strength.proofs_check.comparison import Comparison
-from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
-from steering_strength.proofs_check.patch import replaced
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, as_code
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.search import Outcome, search, shards
-from steering_strength.theory import (
-    LAWS,
-    ConceptDataset,
-    NormedSteering,
-    TiltedFamily,
-    UnconstrainedFeatures,
-    laws,
-)
-from steering_strength.theory.engine import (
-    Ablation,
-    Affine,
-    Allocation,
-    Clamp,
-    Conditional,
-    EditedPopulation,
-    GreedyPath,
-    LastBlock,
-    Rotation,
-    SampledTexts,
-    allocation,
-    cross_entropy,
-    estimation,
-    operators,
-    peaks,
-    transformer,
-)
-from steering_strength.theory.engine.estimation import Estimate
-from steering_strength.theory.model import mixed, peak_sign
-
-__all__ = [
-    "PATIENCE",
-    "RIGHT",
-    "TARGETS",
-    "Mutant",
-    "Trial",
-    "WrongLaw",
-    "mutant",
-    "try_mutant",
-    "wrong_law",
-]
-
-TARGETS: dict[str, tuple[Any, str]] = {
-    **{
-        name: (TiltedFamily, name)
-        for name in (
-            "log_probability",
-            "probability_increase",
-            "cgf",
-            "mean",
-            "variance",
-            "slope",
-            "peaks",
-            "peak_log_probability",
-            "rising",
-            "falling",
-            "peak_signs",
-            "limit",
-            "limit_distance",
-            "concept_slope",
-            "concept_log_odds",
-            "concept_increase",
-            "concept_increase_limit",
-            "concept_falls",
-            "extrema_bound",
-            "cross_entropy_increase",
-            "reverse_kl",
-            "taylor",
-            "cross_entropy_root",
-            "at_temperature",
-            "greedy_path",
-        )
-    },
-    **{
-        name: (ConceptDataset, name)
-        for name in (
-            "log_odds",
-            "separated_log_odds",
-            "closeness",
-            "quadratic",
-            "linear_coefficient",
-        )
-    },
-    "dataset_cross_entropy": (ConceptDataset, "cross_entropy_increase"),
-    "asymptote": (ConceptDataset, "cross_entropy_asymptote"),
-    "shifted_logits": (UnconstrainedFeatures, "shifted_logits"),
-    "two_level_peak": (peaks, "two_level_peak"),
-    "weighted_margin": (peak_sign, "weighted_margin"),
-    "envelope": (cross_entropy, "envelope"),
-    "hoeffding": (cross_entropy, "hoeffding"),
-    "norm_limit": (NormedSteering, "limit"),
-    "norm_output": (NormedSteering, "output"),
-    "norm_projection": (transformer, "_projected"),
-    "norm_rate": (NormedSteering, "rate"),
-    "norm_bound": (NormedSteering, "bound"),
-    "last_block": (NormedSteering, "last_block"),
-    "last_block_logits": (LastBlock, "logits"),
-    "last_block_turn": (LastBlock, "stationary"),
-    "goal_derivatives": (estimation, "_derivatives"),
-    "goal_bend": (estimation._Goal, "bend"),
-    "estimate": (estimation, "estimate"),
-    "estimate_variances": (Estimate, "variances"),
-    "standard_error": (Estimate, "standard_error"),
-    "texts_for": (Estimate, "texts_for"),
-    "unlimited": (Estimate, "unlimited"),
-    "interval": (Estimate, "interval"),
-    "readout_family": (transformer, "readout_family"),
-    "local_divergence": (transformer, "local_divergence"),
-    "local_cross_entropy": (transformer, "local_cross_entropy"),
-    **{
-        each.__name__.lower(): (each, "strengths")
-        for each in (Ablation, Affine, Clamp, Conditional, Rotation)
-    },
-    "edited_price": (EditedPopulation, "cross_entropy_increase"),
-    "edited_average": (EditedPopulation, "average_cross_entropy_increase"),
-    "norm_scale": (operators, "norm_scale"),
-    "norm_preserving": (operators, "norm_preserving"),
-    "greedy_winner": (GreedyPath, "winner"),
-    **{name: (mixed, name) for name in ("geometric_means", "mixed_log_odds", "concept_signs")},
-    "log_weights": (SampledTexts, "log_weights"),
-    "text_cross_entropy": (SampledTexts, "cross_entropy_increase"),
-    "text_reverse_kl": (SampledTexts, "reverse_kl"),
-    "per_token": (SampledTexts, "per_token"),
-    "expectation": (SampledTexts, "expectation"),
-    "judge_slope": (SampledTexts, "slope"),
-    "information": (SampledTexts, "information"),
-    "effective_size": (SampledTexts, "effective_sample_size"),
-    "allocate": (allocation, "allocate"),
-    "predicted_ratio": (Allocation, "predicted_ratio"),
-}
-"""What mutants call a shipped formula -> the class or module it is a name of, and that name."""
-
-RIGHT: Any = SimpleNamespace(
-    **{name: getattr(owner, attribute) for name, (owner, attribute) in TARGETS.items()}
-)
-"""The shipped formulas as they were imported: what a wrong one may call while it is in place."""
+from steering_strength.proofs_check.surface import replaced, surface
+from steering_strength.theory import LAWS, ConceptDataset, laws
 
 PATIENCE = 2000
 """Instances after which a mutant counts as a survivor."""
+
+_SURFACE = surface()
 
 
 @dataclass(frozen=True)
@@ -162,6 +31,7 @@ class Mutant:
     Attributes
     ----------
     name : str
+        What it takes the place of and the mistake, as in ``TiltedFamily.mean:untilted``.
     check : str
         The check that must notice.
     error : str
@@ -191,6 +61,7 @@ class Trial:
     Attributes
     ----------
     name, check, error : str
+        Of the mutant.
     killed : bool
         Refuted by an instance; a formula that merely raises is not refuted.
     examples : int
@@ -201,7 +72,6 @@ class Trial:
         A program that reproduces it.
     on_paper_example : bool or None
         Whether it already shows on the paper's 9-token example; None where that does not apply.
-    seconds : float
     """
 
     name: str
@@ -212,40 +82,46 @@ class Trial:
     what: str
     code: str
     on_paper_example: bool | None
-    seconds: float
 
 
-def mutant(check: str, **wrong: Callable[..., Any]) -> Mutant:
-    """A mutant from one name of `TARGETS` and the function to put there.
+def wrong(
+    check: str, target: str | tuple[Any, str], errors: Mapping[str, Callable[..., Any]]
+) -> Iterator[Mutant]:
+    """Mutants of one shipped formula.
 
-    Name and error are the function's own name and docstring.
+    Parameters
+    ----------
+    check : str
+        The check that must refute each.
+    target : str or (owner, name)
+        A name of `surface`, or something that is not public.
+    errors : mapping
+        ``"name: what is wrong"`` -> the wrong formula. It is called with the right one first, and
+        then with what that takes. What it makes of NaN and infinities is its own affair.
     """
-    ((field, function),) = wrong.items()
-    owner, attribute = TARGETS[field]
-    return Mutant(
-        name=f"{field}:{function.__name__}".replace("_", "-"),
-        check=check,
-        error=" ".join((function.__doc__ or "").split()),
-        owner=owner,
-        attribute=attribute,
-        wrong=property(function) if isinstance(vars(owner)[attribute], property) else function,
-    )
+    owner, attribute = _SURFACE[target] if isinstance(target, str) else target
+    title = target if isinstance(target, str) else attribute.strip("_")
+    right: Any = getattr(owner, attribute)
+    right = right.fget if isinstance(right, property) else right
+    for words, formula in errors.items():
+        name, _, error = words.partition(": ")
+        yield Mutant(f"{title}:{name}", check, error, owner, attribute, _quietly(right, formula))
 
 
-@dataclass(frozen=True)
-class WrongLaw:
-    """The statement of a law after surgery; what the checks need of a `Law`."""
+def _quietly(right: Callable[..., Any], formula: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(right)
+    def called(*args: Any, **options: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return formula(right, *args, **options)
 
-    lhs: Any
-    rhs: Any
-    relation: str = "="
+    return called
 
 
 def wrong_law(name: str, error: str, change: Callable[[Any], Any]) -> Mutant:
     """A mutant of a symbolic law: its right side changed by `change`."""
     right = LAWS[name]
-    wrong = WrongLaw(right.lhs, change(right.rhs), right.relation)
-    if wrong.rhs == right.rhs:
+    after = change(right.rhs)
+    if after == right.rhs:
         raise ValueError(f"the mutant of {name} ({error}) does not change the law")
     return Mutant(
         name=f"law:{name}:{error.split(':')[0].lower().replace(' ', '-')}",
@@ -253,23 +129,24 @@ def wrong_law(name: str, error: str, change: Callable[[Any], Any]) -> Mutant:
         error=error,
         owner=laws,
         attribute="LAWS",
-        wrong={**LAWS, name: wrong},
+        wrong={**LAWS, name: WrongLaw(right.lhs, after)},
     )
+
+
+class WrongLaw(NamedTuple):
+    """The statement of a law after surgery; what the checks need of a `Law`."""
+
+    lhs: Any
+    rhs: Any
 
 
 def paper_example(alpha: float, context: int) -> ConceptCase:
     """Smoothed, V = 9, G = 3, eps = 0.05; one context of T against one of another concept."""
     data = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
     rows = [[Fraction(p).limit_denominator(10**6) for p in row] for row in data.probabilities]
-    size = len(rows)
     labels = tuple(int(c) for c in data.context_concept)
     return ConceptCase(
-        dataset=ExactDataset(
-            rows=tuple(tuple(row) for row in rows),
-            token_concept=tuple(int(c) for c in data.token_concept),
-            context_concept=labels,
-            context_weights=(Fraction(1, size),) * size,
-        ),
+        dataset=ExactDataset.uniform(rows, [int(c) for c in data.token_concept], labels),
         target=0,
         positive=(labels.index(0),),
         negative=(labels.index(1),),
@@ -299,38 +176,25 @@ def _shows_on_paper_example(subject: Mutant) -> bool | None:
     return False
 
 
-def _code(subject: Mutant, outcome: Outcome) -> str:
-    case = pformat(outcome.case, width=96).replace("Fraction(", "F(")
-    return (
-        "from fractions import Fraction as F\n"
-        "from proofs_check.instances import *\n"
-        "from proofs_check.mutants import confront\n\n"
-        f"case = {case}\n"
-        f"print(confront({subject.name!r}, case))\n"
-    )
-
-
 def try_mutant(subject: Mutant, *, seed: int, shrink: int = 150) -> Trial:
     """Search for the instance that refutes the mutant."""
-    check = CHECKS[subject.check]
-    count, seconds = 0, 0.0
-    outcome = Outcome(0, 0.0)
+    check, count, outcome = CHECKS[subject.check], 0, Outcome(0, 0.0)
     for shard, examples in enumerate(shards(PATIENCE)):
         with subject.in_place():
             outcome = search(check, examples=examples, seed=seed, shard=shard, shrink=shrink)
         count += outcome.examples
-        seconds += outcome.seconds
         if outcome.case is not None:
             break
-    comparison: Comparison = outcome.comparison or Comparison(0.0, "no instance refutes it")
+    comparison = outcome.comparison or Comparison(0.0, "no instance refutes it")
+    found = outcome.case is not None
+    module = "proofs_check.mutants.registry"
     return Trial(
         name=subject.name,
         check=subject.check,
         error=subject.error,
-        killed=outcome.case is not None and not outcome.crashed,
+        killed=found and not outcome.crashed,
         examples=count,
         what=comparison.what,
-        code=_code(subject, outcome) if outcome.case is not None else "",
+        code=as_code(outcome.case, f"confront({subject.name!r}, case)", module) if found else "",
         on_paper_example=_shows_on_paper_example(subject),
-        seconds=seconds,
     )

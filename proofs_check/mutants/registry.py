@@ -9,7 +9,6 @@ from typing import Any
 
 from steering_strength.proofs_check.comparison import Comparison
 from steering_strength.proofs_check.mutants import (
-    allocation,
     concept,
     cross_entropy,
     estimation,
@@ -24,8 +23,6 @@ from steering_strength.proofs_check.mutants.mutant import Mutant, Trial, try_mut
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.theory.errors import UnknownNameError
 
-__all__ = ["MUTANTS", "confront", "select_mutants", "trial"]
-
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
         each.name: each
@@ -38,7 +35,6 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             operators,
             sequences,
             estimation,
-            allocation,
             laws,
         )
         for each in stem.MUTANTS

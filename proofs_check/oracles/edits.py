@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 from steering_strength.proofs_check.oracles.precise import CTX, Number, softmax
 
-__all__ = ["clamped", "dot", "norm_kept", "probabilities", "projected", "rotated", "unit"]
-
 Vector = Sequence[Number]
 
 
@@ -20,10 +18,15 @@ def dot(a: Vector, b: Vector) -> Number:
     return CTX.fsum(x * y for x, y in zip(a, b, strict=True))
 
 
+def length(u: Vector) -> Number:
+    """|u|."""
+    return CTX.sqrt(dot(u, u))
+
+
 def unit(u: Vector) -> list[Number]:
     """u / |u|."""
-    length = CTX.sqrt(dot(u, u))
-    return [x / length for x in u]
+    size = length(u)
+    return [x / size for x in u]
 
 
 def projected(h: Vector, u: Vector, component: Number) -> list[Number]:

@@ -13,21 +13,6 @@ from itertools import pairwise
 from math import isqrt, prod
 from typing import Any
 
-__all__ = [
-    "all_squares",
-    "concept_curve",
-    "concept_levels",
-    "concept_probability",
-    "envelope",
-    "odds_ratios",
-    "path",
-    "prefixes",
-    "root",
-    "signs_of_change",
-    "tilted",
-    "turns",
-]
-
 
 def odds_ratios(
     rows: Sequence[Sequence[Fraction]], positive: Collection[int], negative: Collection[int]

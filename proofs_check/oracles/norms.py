@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 from steering_strength.proofs_check.oracles.precise import CTX, Number
 
-__all__ = ["affine", "centred", "far_output", "logits", "norm_output"]
-
 
 def centred(x: Sequence[Number]) -> list[Number]:
     """x minus the mean of its coordinates."""
@@ -39,6 +37,17 @@ def norm_output(
 def affine(h: Sequence[Number], v: Sequence[Number], alpha: Number) -> list[Number]:
     """h + alpha v."""
     return [a + alpha * b for a, b in zip(h, v, strict=True)]
+
+
+def difference_of_means(
+    states: Sequence[Sequence[Number]], positive: Sequence[int], negative: Sequence[int]
+) -> list[Number]:
+    """v: the mean of the states of P minus that of the states of N."""
+
+    def average(group: Sequence[int], k: int) -> Number:
+        return CTX.fsum(states[i][k] for i in group) / len(group)
+
+    return [average(positive, k) - average(negative, k) for k in range(len(states[0]))]
 
 
 def far_output(

@@ -22,38 +22,6 @@ from typing import Any, TypeAlias
 
 from mpmath.ctx_mp import MPContext
 
-__all__ = [
-    "CTX",
-    "DIGITS",
-    "STEP",
-    "Number",
-    "cgf",
-    "concept_increase",
-    "concept_log_odds",
-    "concept_probability",
-    "concept_rises",
-    "cumulants",
-    "curve_turns",
-    "derivative",
-    "digits",
-    "enough_digits",
-    "far",
-    "increase",
-    "kl",
-    "limit",
-    "log_odds",
-    "log_tilted",
-    "mean",
-    "number",
-    "numbers",
-    "peak_offset",
-    "rises",
-    "softmax",
-    "tilted",
-    "total_variation",
-    "variance",
-]
-
 # A private context: nobody's mpmath.mp.dps changes these results, and these change nobody's.
 CTX: Any = MPContext()
 DIGITS = 120

@@ -10,8 +10,6 @@ from collections.abc import Callable, Collection, Sequence
 
 from steering_strength.proofs_check.oracles.precise import CTX, Number, kl, mean, tilted
 
-__all__ = ["CHANGE", "bent", "crossed", "moved", "odds", "quantity", "refitted"]
-
 Row = Sequence[Number]
 
 CHANGE = CTX.mpf(10) ** -30
