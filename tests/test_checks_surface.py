@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from steering_strength.proofs_check.mutants.mutant import WrongLaw
-from steering_strength.proofs_check.surface import replaced
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.search import search
-from steering_strength.proofs_check.surface import perturbed, surface
+from steering_strength.proofs_check.surface import perturbed, replaced, surface
 from steering_strength.theory import LAWS, ConceptDataset, TiltedFamily, laws
 from steering_strength.theory.engine import cross_entropy
 from steering_strength.theory.engine.family import cross_entropy as as_the_family_sees_it
