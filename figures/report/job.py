@@ -16,7 +16,7 @@ from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.executors import on_cores
 from steering_strength.proofs_check.formal import library as formal
 from steering_strength.proofs_check.registry import DERIVATIONS
-from steering_strength.proofs_check.runner import Part, Task, execute, run
+from steering_strength.proofs_check.runner import Done, Task, execute, run
 from steering_strength.proofs_check.verdict import Verdict, Verdicts, as_json, line, versions
 from steering_strength.theory.command_line import say
 from steering_strength.theory.files import output_folder, staged, write_json, write_text
@@ -30,26 +30,26 @@ def _piece(piece: Task | tuple[str, Path]) -> Any:
         name, folder = piece
         FIGURES[name].write(folder, FORMATS)
         return name
-    part = execute(piece)
+    done = execute(piece)
     # The law of this process has just been decided: its page costs next to nothing.
-    return part, record(DERIVATIONS[piece.name]) if piece.method == "symbolic" else None
+    return done, record(DERIVATIONS[piece.name]) if piece.method == "symbolic" else None
 
 
 def _work(stage: Path, examples: int, seed: int) -> tuple[dict[str, dict[str, Any]], Verdicts]:
     """Draw every figure, derive and check every statement, on all cores; each law once."""
     derivations: dict[str, dict[str, Any]] = {}
 
-    def executor(_: object, tasks: Sequence[Task]) -> Iterator[Part]:
+    def executor(_: object, tasks: Sequence[Task]) -> Iterator[Done]:
         first = sorted(tasks, key=lambda task: task.method != "symbolic")
         pieces = [*first, *((name, stage) for name in FIGURES)]
         for done in on_cores(os.cpu_count() or 1)(_piece, pieces):
             if isinstance(done, str):
                 say(f"draw    {done}")
                 continue
-            part, derivation = done
+            (task, verdict), derivation = done
             if derivation is not None:
-                derivations[part.task.name] = derivation
-            yield part
+                derivations[task.name] = derivation
+            yield task, verdict
 
     def progress(verdict: Verdict, done: int, total: int) -> None:
         what = "derive" if verdict.method == "symbolic" else "check "
