@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from hypothesis.strategies import SearchStrategy
@@ -35,6 +35,7 @@ def certificate(
         def question(case: Any, balls: Balls) -> bool | None:
             return every(answers(case, balls))
 
+        @wraps(answers)
         def measure(case: Any) -> Comparison:
             answer = decide(partial(question, case))
             if answer is None:

@@ -318,29 +318,6 @@ def any_context(case: WeightedCase) -> Comparison:
 
 
 @check(
-    "limit/printed-signs",
-    cases=concept_cases("1", wild=False),
-    tolerance="limits in 100 digits against entries of the table",
-    expected=False,
-)
-def printed_signs(case: ConceptCase) -> Comparison:
-    """App. B.1, Eq. 8 and 9: off T, Delta p tends to -a_z if c_j is in T, to -b_z if not."""
-    concepts = case.dataset.context_concept
-    inside, end = concepts[case.context] == case.target, precise.limit(case.p, case.M, 1)
-    for z, concept in enumerate(case.dataset.token_concept):
-        if concept == case.target or case.M[z] == max(case.M):
-            continue
-        column = {c: row[z] for c, row in zip(concepts, case.dataset.rows, strict=True)}
-        printed = column.get(concept) if inside else column[case.target]
-        if printed is not None and abs(end[z] - case.p[z] + number(printed)) > 1e-50:
-            change = CTX.nstr(end[z] - case.p[z], 6)
-            return claim(
-                f"token {z} loses {printed} = {float(printed):.6g}; it loses {change}", False
-            )
-    return AGREED
-
-
-@check(
     "limit",
     cases=family_cases(support=False),
     tolerance="log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the "
@@ -396,6 +373,29 @@ def uniform_share(case: FamilyCase) -> Comparison:
     end = precise.limit(case.p, case.M, 1)
     shares = [end[z] for z, m in enumerate(case.M) if m == max(case.M)]
     return claim("all shares are equal", max(shares) - min(shares) < 1e-50)
+
+
+@check(
+    "limit/printed-signs",
+    cases=concept_cases("1", wild=False),
+    tolerance="limits in 100 digits against entries of the table",
+    expected=False,
+)
+def printed_signs(case: ConceptCase) -> Comparison:
+    """App. B.1, Eq. 8 and 9: off T, Delta p tends to -a_z if c_j is in T, to -b_z if not."""
+    concepts = case.dataset.context_concept
+    inside, end = concepts[case.context] == case.target, precise.limit(case.p, case.M, 1)
+    for z, concept in enumerate(case.dataset.token_concept):
+        if concept == case.target or case.M[z] == max(case.M):
+            continue
+        column = {c: row[z] for c, row in zip(concepts, case.dataset.rows, strict=True)}
+        printed = column.get(concept) if inside else column[case.target]
+        if printed is not None and abs(end[z] - case.p[z] + number(printed)) > 1e-50:
+            change = CTX.nstr(end[z] - case.p[z], 6)
+            return claim(
+                f"token {z} loses {printed} = {float(printed):.6g}; it loses {change}", False
+            )
+    return AGREED
 
 
 # Certificates: ball arithmetic, no tolerance

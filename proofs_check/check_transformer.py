@@ -328,6 +328,22 @@ def local(case: SmoothCase) -> Iterator[Comparison]:
 
 
 @check(
+    "norm-limit/invisible",
+    cases=norm_cases(visible=False),
+    tolerance="one division by a root of a mean of d squares",
+    judges=("NormedSteering.inert", "NormedSteering.limit"),
+)
+def invisible(case: NormCase) -> Iterator[Comparison]:
+    """Where v vanishes under the norm (v = 0, constant under LayerNorm) the output stays LN(h)."""
+    stays, allowed, normed = _output(case, numbers(case.h)), _rounding(case, 0.0), case.normed
+    yield compare("limit", stays, far_out=(_far(case, 1), 1e-40 * (1 + abs(max(stays)))))
+    for sign in (-1, 1):
+        yield compare("limit", stays, engine=(normed.limit(sign), allowed))
+    yield claim("v is invisible", normed.inert)
+    yield compare("output", stays, engine=(normed.output(case.alpha), allowed))
+
+
+@check(
     "norm-limit/eps-of-v",
     cases=norm_cases(),
     tolerance="a millionth: LN_eps(v) and the limit differ by sqrt(1 + eps / mean v^2)",
@@ -349,22 +365,6 @@ def constant_v(case: NormCase) -> Comparison:
     if case.kind == "rms" or not any(case.v):
         return AGREED
     return compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
-
-
-@check(
-    "norm-limit/invisible",
-    cases=norm_cases(visible=False),
-    tolerance="one division by a root of a mean of d squares",
-    judges=("NormedSteering.inert", "NormedSteering.limit"),
-)
-def invisible(case: NormCase) -> Iterator[Comparison]:
-    """Where v vanishes under the norm (v = 0, constant under LayerNorm) the output stays LN(h)."""
-    stays, allowed, normed = _output(case, numbers(case.h)), _rounding(case, 0.0), case.normed
-    yield compare("limit", stays, far_out=(_far(case, 1), 1e-40 * (1 + abs(max(stays)))))
-    for sign in (-1, 1):
-        yield compare("limit", stays, engine=(normed.limit(sign), allowed))
-    yield claim("v is invisible", normed.inert)
-    yield compare("output", stays, engine=(normed.output(case.alpha), allowed))
 
 
 # Certificates: ball arithmetic, no tolerance

@@ -37,6 +37,9 @@ _COMMANDS = {
     "check": _Command(
         "proofs_check", (), "python -m proofs_check", "a verdict on every statement, or on some"
     ),
+    "where": _Command(
+        "where", (), "steering-strength where", "the files in which a statement is said and checked"
+    ),
     "errata": _Command(
         "proofs_check", ("errata",), "python -m proofs_check errata",
         "the paper's false readings, each with a counterexample to check by hand",
@@ -101,7 +104,8 @@ def _run(words: list[str]) -> int:
         raise UnknownNameError("command", name, _COMMANDS)
     command = _COMMANDS[name]
     Parser.called = {each.long_name: f"steering-strength {n}" for n, each in _COMMANDS.items()}
-    room = import_module(f"steering_strength.{command.module}.__main__")
+    inside = "" if command.module == "where" else ".__main__"
+    room = import_module(f"steering_strength.{command.module}{inside}")
     status: int = room.main([*command.words, *words[1:]])
     if name == "model" and status != 2:
         _draw_model(words[1:])

@@ -52,7 +52,7 @@ def test_all_laws_are_listed_by_print():
 
 @pytest.mark.parametrize(
     "words",
-    ["", "list", "derive", "graph", "check", "errata", "mutants", "draw", "explore", "report",
+    ["", "list", "derive", "graph", "check", "where", "errata", "mutants", "draw", "explore", "report",
      "paper", "model", "model laws", "model advise"],
 )  # fmt: skip
 def test_help_waits_for_nothing_heavy(words):
@@ -96,3 +96,16 @@ def test_the_snippets_of_the_readme_are_typed(tmp_path):
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+
+
+def test_the_files_of_a_statement_are_found_without_searching():
+    """Statement, number, check and picture: each file is there, and its line is the right one."""
+    from steering_strength.where import places
+
+    found = dict(places("ce-radius"))
+    assert {"statement", "number", "check", "certificate", "theorem", "picture"} == set(found)
+    root = Path(__file__).resolve().parent.parent
+    for what, words in (("statement", '"ce-radius"'), ("number", "def envelope"),
+                        ("check", "@check"), ("theorem", "Theorem")):  # fmt: skip
+        file, _, line = found[what].split()[0].partition(":")
+        assert words in (root / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
