@@ -17,7 +17,7 @@ _HERE = Path(__file__).resolve().parent
 
 def _line(of: Any) -> str:
     """File and line of a function, class or property, relative to the package."""
-    code = of.fget if isinstance(of, property) else inspect.unwrap(of)
+    code: Any = of.fget if isinstance(of, property) else inspect.unwrap(of)
     return f"{_short(inspect.getfile(code))}:{inspect.getsourcelines(code)[1]}"
 
 

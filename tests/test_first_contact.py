@@ -52,8 +52,8 @@ def test_all_laws_are_listed_by_print():
 
 @pytest.mark.parametrize(
     "words",
-    ["", "list", "derive", "graph", "check", "where", "errata", "mutants", "draw", "explore", "report",
-     "paper", "model", "model laws", "model advise"],
+    ["", "list", "derive", "graph", "check", "where", "errata", "mutants", "draw", "explore",
+     "report", "paper", "model", "model laws", "model advise"],
 )  # fmt: skip
 def test_help_waits_for_nothing_heavy(words):
     code = (
