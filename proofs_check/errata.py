@@ -9,7 +9,7 @@ certifies it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm, prod
@@ -50,27 +50,6 @@ from steering_strength.proofs_check.tables import (
 )
 from steering_strength.theory.errors import SteeringError
 
-__all__ = [
-    "ERRATA",
-    "Erratum",
-    "Found",
-    "ablated",
-    "as_records",
-    "every_eps",
-    "find",
-    "forgets",
-    "necessary",
-    "one_sign",
-    "outside_negative",
-    "returns",
-    "rows",
-    "shape",
-    "shared_out",
-    "table",
-    "texts",
-    "washed_out",
-]
-
 
 @dataclass(frozen=True)
 class Erratum:
@@ -90,6 +69,8 @@ class Erratum:
         () -> instances by increasing size.
     arithmetic : callable
         instance -> lines a person can follow.
+    case, lines, code : record, tuple of str, str
+        The counterexample once it is found (`find`), its arithmetic, a program that repeats it.
     """
 
     id: str
@@ -98,17 +79,9 @@ class Erratum:
     instead: str
     candidates: Callable[[], Iterator[Any]]
     arithmetic: Callable[[Any], list[str]]
-
-
-@dataclass(frozen=True)
-class Found:
-    """An erratum with its counterexample."""
-
-    erratum: Erratum
-    case: Any
-    what: str
-    lines: tuple[str, ...]
-    code: str
+    case: Any = None
+    lines: tuple[str, ...] = ()
+    code: str = ""
 
 
 def _with_falling_share() -> Iterator[ConceptCase]:
@@ -655,8 +628,8 @@ ERRATA: tuple[Erratum, ...] = (
 )
 
 
-def find(erratum: Erratum) -> Found:
-    """The smallest counterexample, as the check of the reading judges it.
+def find(erratum: Erratum) -> Erratum:
+    """The same with its smallest counterexample, as the check of the reading judges it.
 
     Raises
     ------
@@ -668,13 +641,8 @@ def find(erratum: Erratum) -> Found:
         comparison = check(case)
         if not comparison.agrees:
             outcome = Outcome(1, comparison.error, case=case, comparison=comparison)
-            return Found(
-                erratum=erratum,
-                case=case,
-                what=comparison.what,
-                lines=tuple(erratum.arithmetic(case)),
-                code=code(erratum.id, outcome),
-            )
+            lines = tuple(erratum.arithmetic(case))
+            return replace(erratum, case=case, lines=lines, code=code(erratum.id, outcome))
     raise SteeringError(
         f"no small counterexample to {erratum.id}: {erratum.reading}",
         remedy="look at the check; a reading that is not refuted is no erratum",
@@ -688,10 +656,10 @@ multiplies p(z|c_j) by e^(alpha M(z)) and normalises (Lemma B.3); F is the proba
 Numbers are exact, but for the decimals after the last equality sign."""
 
 
-def table(found: Sequence[Found]) -> str:
+def table(found: Sequence[Erratum]) -> str:
     """The errata as text, ready to be sent: a table of the readings, then each with its numbers."""
     head = ("", "where", "reading that is false")
-    readings = [(f"{k}.", e.erratum.where, e.erratum.reading) for k, e in enumerate(found, start=1)]
+    readings = [(f"{k}.", e.where, e.reading) for k, e in enumerate(found, start=1)]
     widths = [max(len(row[k]) for row in (head, *readings)) for k in range(2)]
     overview = [
         f"{number:<{widths[0]}}  {where:<{widths[1]}}  {reading}".rstrip()
@@ -703,11 +671,10 @@ def table(found: Sequence[Found]) -> str:
         _SETTING,
     ]
     for k, each in enumerate(found, start=1):
-        erratum = each.erratum
         lines = [
-            f"{k}. {erratum.where}",
-            f"   read:    {erratum.reading}",
-            f"   instead: {erratum.instead}",
+            f"{k}. {each.where}",
+            f"   read:    {each.reading}",
+            f"   instead: {each.instead}",
             *(wrapped for line in each.lines for wrapped in _indented(line)),
         ]
         blocks.append("\n".join(lines))
@@ -723,14 +690,14 @@ def _indented(line: str) -> list[str]:
     )
 
 
-def as_records(found: Sequence[Found]) -> list[dict[str, Any]]:
+def as_records(found: Sequence[Erratum]) -> list[dict[str, Any]]:
     """The same as plain data, with programs that repeat the refutations."""
     return [
         {
-            "id": each.erratum.id,
-            "where": each.erratum.where,
-            "reading": each.erratum.reading,
-            "instead": each.erratum.instead,
+            "id": each.id,
+            "where": each.where,
+            "reading": each.reading,
+            "instead": each.instead,
             "arithmetic": list(each.lines),
             "counterexample": each.code,
         }

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from steering_strength.proofs_check.__main__ import main
-from steering_strength.proofs_check.errata import ERRATA, Found, as_records, find, table
+from steering_strength.proofs_check.errata import ERRATA, Erratum, as_records, find, table
 from steering_strength.proofs_check.instances import ConceptCase, NormCase, WeightedCase
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.tables import (
@@ -38,7 +38,7 @@ TABLES = [
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, Found]:
+def found() -> dict[str, Erratum]:
     return {each.id: find(each) for each in ERRATA}
 
 
@@ -81,7 +81,9 @@ class Printed:
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_the_reading_is_refuted_by_a_program_that_runs(name: str, found: dict[str, Found]) -> None:
+def test_the_reading_is_refuted_by_a_program_that_runs(
+    name: str, found: dict[str, Erratum]
+) -> None:
     assert not CHECKS[name].expected
     assert not CHECKS[name](found[name].case).agrees
     printed: list[Any] = []
@@ -118,7 +120,7 @@ def test_all_claims_are_there() -> None:
     } == set(IDS)
 
 
-def test_the_printed_mixture_is_one_and_its_signs_follow(found: dict[str, Found]) -> None:
+def test_the_printed_mixture_is_one_and_its_signs_follow(found: dict[str, Erratum]) -> None:
     lines = found["mixed-contexts/one-sign"].lines
     matches = [
         re.match(r"(\d+) p\(\.\|c\) = (.+)   for (.), with weight (\S+) on T", x) for x in lines
@@ -142,7 +144,7 @@ def test_the_printed_mixture_is_one_and_its_signs_follow(found: dict[str, Found]
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_printed_table_satisfies_assumption_1(name: str, found: dict[str, Found]) -> None:
+def test_the_printed_table_satisfies_assumption_1(name: str, found: dict[str, Erratum]) -> None:
     printed = Printed(found[name].lines)
     rows = [row for group in printed.rows.values() for row in group]
     assert all(sum(row) == 1 for row in rows)
@@ -157,7 +159,7 @@ def test_the_printed_table_satisfies_assumption_1(name: str, found: dict[str, Fo
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_printed_log_odds_follow_from_the_rows(name: str, found: dict[str, Found]) -> None:
+def test_the_printed_log_odds_follow_from_the_rows(name: str, found: dict[str, Erratum]) -> None:
     printed = Printed(found[name].lines)
     for z, ratio in enumerate(printed.ratios):
         product = Fraction(1)
@@ -176,7 +178,7 @@ def test_the_printed_log_odds_follow_from_the_rows(name: str, found: dict[str, F
     ],
 )
 def test_the_printed_curve_is_right_and_moves_as_claimed(
-    name: str, concept: str, moves: list[int], found: dict[str, Found]
+    name: str, concept: str, moves: list[int], found: dict[str, Erratum]
 ) -> None:
     printed = Printed(found[name].lines)
     (row,) = printed.rows["c_j"]
@@ -195,7 +197,7 @@ def test_the_printed_curve_is_right_and_moves_as_claimed(
     assert [alpha for alpha, _, _ in curve] == sorted({alpha for alpha, _, _ in curve})
 
 
-def test_the_share_falls_where_the_condition_fails(found: dict[str, Found]) -> None:
+def test_the_share_falls_where_the_condition_fails(found: dict[str, Erratum]) -> None:
     printed = Printed(found["concept-monotone/necessary"].lines)
     inside = [printed.ratios[z] for z in printed.of("C")]
     outside = [r for z, r in enumerate(printed.ratios) if printed.concepts[z] != "C"]
@@ -211,7 +213,7 @@ def test_the_share_falls_where_the_condition_fails(found: dict[str, Found]) -> N
     assert ", ".join(map(str, shares)) in text
 
 
-def test_the_target_token_lies_below_the_mean(found: dict[str, Found]) -> None:
+def test_the_target_token_lies_below_the_mean(found: dict[str, Erratum]) -> None:
     each = found["peak-sign/every-eps"]
     printed = Printed(each.lines)
     (row,) = printed.rows["c_j"]
@@ -232,7 +234,7 @@ def test_the_target_token_lies_below_the_mean(found: dict[str, Found]) -> None:
     assert peak < 0
 
 
-def test_a_target_token_below_the_mean_of_its_own_context(found: dict[str, Found]) -> None:
+def test_a_target_token_below_the_mean_of_its_own_context(found: dict[str, Erratum]) -> None:
     printed = Printed(found["peak-sign/any-context"].lines)
     (row,) = printed.rows["c_j"]
     assert row in printed.rows["P"]
@@ -243,7 +245,7 @@ def test_a_target_token_below_the_mean_of_its_own_context(found: dict[str, Found
     assert min(printed.ratios[z] for z in printed.of("T")) ** N < mean
 
 
-def test_an_off_target_token_loses_what_it_has(found: dict[str, Found]) -> None:
+def test_an_off_target_token_loses_what_it_has(found: dict[str, Erratum]) -> None:
     printed = Printed(found["limit/printed-signs"].lines)
     (row,) = printed.rows["c_j"]
     z, loss, wrong = re.findall(
@@ -255,7 +257,7 @@ def test_an_off_target_token_loses_what_it_has(found: dict[str, Found]) -> None:
     assert printed.ratios[z] < max(printed.ratios)
 
 
-def test_steering_may_improve_a_model_that_is_not_calibrated(found: dict[str, Found]) -> None:
+def test_steering_may_improve_a_model_that_is_not_calibrated(found: dict[str, Erratum]) -> None:
     case = found["ce-linear/always-degrades"].case
     numbers_ = re.findall(
         r"cross-entropy (\S+) at alpha = 0, (\S+) at", found["ce-linear/always-degrades"].lines[-1]
@@ -264,7 +266,7 @@ def test_steering_may_improve_a_model_that_is_not_calibrated(found: dict[str, Fo
     assert case.dataset.rows[0] != case.dataset.rows[1]
 
 
-def test_the_norm_forgets_eps_and_never_a_prompt_it_cannot_see(found: dict[str, Found]) -> None:
+def test_the_norm_forgets_eps_and_never_a_prompt_it_cannot_see(found: dict[str, Erratum]) -> None:
     text = "\n".join(found["norm-limit/eps-of-v"].lines)
     assert "eps = 3; h = (0, 1), v = (1, 1)" in text
     assert "LN_eps(v) = v/sqrt(1 + 3) = (0.5, 0.5)" in text
@@ -276,7 +278,7 @@ def test_the_norm_forgets_eps_and_never_a_prompt_it_cannot_see(found: dict[str, 
     assert "(-1, 1) = LN(h) for every alpha" in text
 
 
-def test_extrema_are_certified_on_the_whole_line(found: dict[str, Found]) -> None:
+def test_extrema_are_certified_on_the_whole_line(found: dict[str, Erratum]) -> None:
     for name, count in (("falls-rises-falls", 2), ("one-bump", 3)):
         text = " ".join(found[f"concept-shape/{name}"].lines)
         assert f"exactly {count} extrema" in text
@@ -285,7 +287,9 @@ def test_extrema_are_certified_on_the_whole_line(found: dict[str, Found]) -> Non
 
 
 @pytest.mark.parametrize("name", ["sequence-reverse/monotone", "sequence-weights/falls"])
-def test_the_printed_prices_of_texts_are_right_and_fall(name: str, found: dict[str, Found]) -> None:
+def test_the_printed_prices_of_texts_are_right_and_fall(
+    name: str, found: dict[str, Erratum]
+) -> None:
     lines = found[name].lines
     rows = [numbers(line.partition(" = ")[2].partition(" after")[0]) for line in lines[:4]]
     P, N, ratios = (numbers(part.rpartition(" = ")[2]) for part in lines[4].split(";"))
@@ -359,7 +363,7 @@ def test_a_reading_that_is_not_refuted_is_no_erratum() -> None:
 # The command ----------------------------------------------------------------------------------
 
 
-def test_the_table_fits_into_an_e_mail(found: dict[str, Found]) -> None:
+def test_the_table_fits_into_an_e_mail(found: dict[str, Erratum]) -> None:
     text = table(list(found.values()))
     assert max(map(len, text.splitlines())) <= 100
     assert len(text) < 1000 * len(ERRATA)
@@ -370,7 +374,7 @@ def test_the_table_fits_into_an_e_mail(found: dict[str, Found]) -> None:
 
 
 def test_the_command_prints_it_and_writes_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], found: dict[str, Found]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], found: dict[str, Erratum]
 ) -> None:
     path = tmp_path / "errata.json"
     assert main(["errata", "--json", str(path)]) == 0

@@ -108,4 +108,5 @@ def test_the_files_of_a_statement_are_found_without_searching():
     for what, words in (("statement", '"ce-radius"'), ("number", "def envelope"),
                         ("check", "@check"), ("theorem", "Theorem")):  # fmt: skip
         file, _, line = found[what].split()[0].partition(":")
-        assert words in (root / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+        rows = (root / file).read_text(encoding="utf-8").splitlines()
+        assert words in "\n".join(rows[int(line) - 1 : int(line) + 2])  # decorators come first

@@ -50,7 +50,7 @@ from steering_strength.figures.report.markdown import (
 from steering_strength.figures.store import FORMATS, save_picture
 from steering_strength.figures.style import style
 from steering_strength.proofs_check import run
-from steering_strength.proofs_check.errata import ERRATA, Found, find
+from steering_strength.proofs_check.errata import ERRATA, Erratum, find
 from steering_strength.proofs_check.executors import on_cores
 from steering_strength.proofs_check.formal.library import FOLDER, files, theorems
 from steering_strength.proofs_check.verdict import versions
@@ -219,14 +219,14 @@ class Page:
             for r in content().false_readings
         )
 
-    def _erratum(self, reading: Reading, found: Found | None) -> str:
+    def _erratum(self, reading: Reading, found: Erratum | None) -> str:
         parts = [f"`{reading.id}` {refuted_by(reading)}"]
         title = plain(reading.claim.rstrip("."))
         if found is not None:
-            title = f"{found.erratum.where}: {found.erratum.reading}"
+            title = f"{found.where}: {found.reading}"
             lines = "\n".join(found.lines)
             parts += [
-                f"**Instead:** {words(content(), found.erratum.instead)}.",
+                f"**Instead:** {words(content(), found.instead)}.",
                 f"```text\n{lines}\n```",
                 "<details><summary>The same, as code that runs</summary>\n\n"
                 f"```python\n{found.code}\n```\n\n</details>",

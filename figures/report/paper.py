@@ -17,7 +17,7 @@ from typing import Any
 from steering_strength import __version__
 from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.report.content import FAMILY_TITLES, families
-from steering_strength.proofs_check.errata import ERRATA, Found, find
+from steering_strength.proofs_check.errata import ERRATA, Erratum, find
 from steering_strength.proofs_check.formal.library import theorems
 from steering_strength.theory.files import write_text
 from steering_strength.theory.laws import LAWS
@@ -240,9 +240,8 @@ def _readings() -> str:
     return "\n".join(_example(find(erratum), proved) for erratum in ERRATA)
 
 
-def _example(found: Found, proved: Mapping[str, Any]) -> str:
-    erratum = found.erratum
-    lines = [part for line in found.lines for part in wrap(line, 90, subsequent_indent="    ")]
+def _example(erratum: Erratum, proved: Mapping[str, Any]) -> str:
+    lines = [part for line in erratum.lines for part in wrap(line, 90, subsequent_indent="    ")]
     theorem = proved.get(erratum.id)
     formal = rf" Refuted in Coq as \texttt{{{_typed(theorem.name)}}}." if theorem else ""
     return "\n".join(
