@@ -70,7 +70,7 @@ NAN, INF = np.nan, np.inf
         (lambda: norm_preserving(FAMILY, U, [1.0], 1.0), ShapeError, "v has d = 1"),
         (lambda: FAMILY.greedy_path().winner(NAN), AlphaError, "nan"),
         (lambda: _mixed([[1.0, 0.5]]), ProbabilityError, "sums to 1.5"),
-        (lambda: _mixed([[1.5, -0.5]]), ProbabilityError, r"weights\[0, 1\]"),
+        (lambda: _mixed([[1.5, -0.5]]), ProbabilityError, "weights[0, 1]"),
         (lambda: _mixed([[1.0, 0.0, 0.0]]), ShapeError, "2 concepts"),
     ],
 )  # fmt: skip
