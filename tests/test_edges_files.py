@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from steering_strength.figures.report.content import read_real_model
 from steering_strength.proofs_check.bridge.data import read_input
 from steering_strength.proofs_check.bridge.read import Curves
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
+from steering_strength.theory.command_line import named_path
 from steering_strength.theory.engine.storage import read_archive, write_npz
 from steering_strength.theory.errors import OutputError, SteeringError
 from steering_strength.theory.files import (
@@ -300,6 +302,16 @@ def test_no_json_text_ends_in_a_traceback(text: str, tmp_path: Path) -> None:
     assert not refused(lambda _: read_real_model(tmp_path), path)
     (tmp_path / "final_norm.npz").write_bytes(text.encode("utf-8", "surrogatepass"))
     assert not refused(draw_folder, tmp_path)
+
+
+def test_half_a_letter_is_written_and_named_files_that_are_not_there(tmp_path: Path) -> None:
+    write_text(tmp_path / "page.html", "\ud800")
+    assert (tmp_path / "page.html").read_text() == "\\ud800"
+    with pytest.raises(SteeringError, match=r"no file .*pages\.html; did you mean .*page\.html"):
+        read_text(tmp_path / "pages.html")
+    for name in ("x" * 256, "a/" * 3000, "\ud83d", "\0", ""):
+        with pytest.raises(ArgumentTypeError, match="is no name of a file"):
+            named_path(name)
 
 
 def test_json_is_ascii(tmp_path: Path) -> None:

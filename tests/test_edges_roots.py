@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from steering_strength.theory import TiltedFamily, advise
+from steering_strength.theory.advice import JointFamily
+from steering_strength.theory.engine import LastBlock
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.errors import SteeringError
 
@@ -208,6 +210,24 @@ def test_the_examples_of_a_range_of_m_at_rounding_level() -> None:
         assert advise(tied, [1], level=0.9, cross_entropy=1.0).window.status == "unmoved"
         assert advise([tied, tied], cross_entropy=1.0).window.status == "unmoved"
         assert advise(small, [1], level=0.9, cross_entropy=1.0).window.status == "ok"
+
+
+def test_budgets_and_vectors_at_the_ends_of_float64() -> None:
+    log_p = np.log([0.2, 0.3, 0.5])
+    wide = TiltedFamily(log_p, [1e60, -2e60, 3e59])
+    for budget in (1e308, 1e-300):
+        root = wide.cross_entropy_root(budget, 1)
+        assert root.reached
+        checked(root, 1, wide.cross_entropy_increase, budget)
+    for scale in (1e-320, 1e-200, 1e149):
+        joint = JointFamily(log_p, np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]]) * scale)
+        found = joint.ellipse(0.5)
+        number(found.semi_axes, found.correlation, joint.steepest([1]))
+        checked(joint.remaining([0.0, 0.0], 0, 0.5, -1), -1)
+    block = LastBlock([1e150, 0.0], [-1e150, 1.0], 1.0, 0.5, 1.0)
+    number(block.logits([1e300, 0.0]), block.slope(1e300), block.stationary(), block.limit(1))
+    with pytest.raises(SteeringError, match="overflow"):
+        LastBlock([1e150, 0.0], [-1e150, 1.0], 1e-320, 0.0, 1e-320).log_probability(0.0)
 
 
 def test_a_family_in_half_precision_can_be_saved_copied_and_advised_on(tmp_path: Any) -> None:

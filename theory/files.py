@@ -134,7 +134,9 @@ def write_whole(path: AnyPath, write: Callable[[Path], object]) -> Path:
 
 def write_text(path: AnyPath, text: str) -> Path:
     """Write UTF-8 text to `path`, whole or not at all; raises OutputError."""
-    return write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return write_whole(
+        path, lambda temporary: temporary.write_text(text, "utf-8", "backslashreplace")
+    )
 
 
 def write_json(path: AnyPath, data: Any) -> Path:
