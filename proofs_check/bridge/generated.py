@@ -36,9 +36,6 @@ from steering_strength.theory.errors import BudgetError
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
 
-__all__ = ["KLBudget", "TokenCosts", "TrajectoryAdvice", "advise_trajectories", "judge_slope",
-           "repeated", "sampled_texts", "token_costs"]  # fmt: skip
-
 Floats = NDArray[np.float64]
 
 _STEP = {True: 0.1, False: 0.01}  # of the central difference, in units of 1 / sd(M)
