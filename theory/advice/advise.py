@@ -8,7 +8,7 @@ another alpha; how much another, which text is to blame and how many more would 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack, cast, overload
 
@@ -22,7 +22,13 @@ from steering_strength.theory.advice.population import PopulationAdvice, advise_
 from steering_strength.theory.advice.window import Namer, Window, numbered
 from steering_strength.theory.engine import Allocation, TiltedFamily, TiltedPopulation, allocation
 from steering_strength.theory.engine.estimation import Estimate, Goal, estimate
-from steering_strength.theory.engine.validation import as_flag, as_level, as_number, as_weights
+from steering_strength.theory.engine.validation import (
+    as_flag,
+    as_level,
+    as_number,
+    as_weights,
+    require_kind,
+)
 from steering_strength.theory.errors import BudgetError, ShapeError
 
 Texts = tuple[ArrayLike, ArrayLike]
@@ -126,6 +132,7 @@ def advise(
         Frozen; `print` it for a summary.
     """
     curves = _curves(source)
+    require_kind("name", name, Callable)
     demand = Demand.of(
         curves[0].size,
         tokens,

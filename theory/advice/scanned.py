@@ -30,6 +30,7 @@ from steering_strength.theory.engine.validation import (
     as_log_probabilities,
     as_sign,
     as_tokens,
+    require_kind,
 )
 from steering_strength.theory.errors import AlphaError, ShapeError
 
@@ -76,7 +77,8 @@ class ScannedCurve:
             as_array("log_probability([0])", log_probability(np.zeros(1)), 2)[0]
         )
         self.log_odds: Floats = as_array("log_odds", log_odds, finite=ShapeError, most=SQUARABLE)
-        self._limits = {side: as_log_probabilities(limits[side]) for side in (1, -1)}
+        require_kind("limits", limits, Mapping)
+        self._limits = {side: as_log_probabilities(limits.get(side, ())) for side in (1, -1)}
         for name, array in (
             ("log_odds", self.log_odds),
             ("limits[+1]", self._limits[1]),

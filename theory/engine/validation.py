@@ -295,7 +295,7 @@ def as_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def require_kind(name: str, value: Any, *kinds: type) -> None:
+def require_kind(name: str, value: Any, *kinds: Any) -> None:
     """Refuse what is none of these classes (ShapeError)."""
     if not isinstance(value, kinds):
         raise ShapeError(
