@@ -78,9 +78,10 @@ def geometric_means(probabilities: ArrayLike, contexts: ArrayLike) -> FloatArray
 
     M(z) > 0 exactly where that over P exceeds that over N.
     """
-    rows = finite_array("probabilities", probabilities, 2)
+    rows = distribution("probabilities", probabilities, 2)
     chosen = rows[context_indices("the set", contexts, len(rows))]
-    return np.asarray(np.exp(mean_log_ratio(chosen, np.ones_like(chosen))))
+    with np.errstate(divide="ignore"):  # p = 0 has the mean 0
+        return np.asarray(np.exp(mean_log_ratio(chosen, np.ones_like(chosen))))
 
 
 def concept_signs(weights: ArrayLike, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
