@@ -138,26 +138,18 @@ costs = define(
 )
 
 
-def _moved(
-    f: Expr, by: type[Named], now: Expr, given: tuple[Given, ...]
-) -> tuple[Identity, Identity, Identity]:
-    """f(0), f' and f'(0), for f = G or C, from the slopes `by` of contexts i and k."""
+def _moved(f: Expr, by: type[Named], given: tuple[Given, ...]) -> tuple[Identity, Identity]:
+    """f(0) and f', for f = G or C, from the slopes `by` of contexts i and k."""
     there = pi[i] * pi[k] * (by(i, _up) * dear(k, beta) - by(k, _down) * dear(i, alpha))
     zero = {t: Integer(0)}
     return (
         Identity(f.xreplace(zero), f.body.xreplace(zero), reason="before the move"),
         Identity(Derivative(f, t), there, reason="the chain rule", given=given),
-        Identity(there.xreplace(zero), now, reason="at the start of the move"),
     )
 
 
-_gain_moves = _moved(
-    gains(t),
-    rise,
-    pi[i] * pi[k] * (rise(i, alpha) * dear(k, beta) - rise(k, beta) * dear(i, alpha)),
-    CONCEPT,
-)
-_cost_moves = _moved(costs(t), dear, Integer(0), ())
+_gain_moves = _moved(gains(t), rise, CONCEPT)
+_cost_moves = _moved(costs(t), dear, ())
 COST_MOVES = taylor(_cost_moves[0], _cost_moves[1:], reason="the move is free, and ...")
 GAIN_MOVES = taylor(
     _gain_moves[0],

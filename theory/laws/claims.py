@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Indexed, IndexedBase, KroneckerDelta, Symbol, oo, sympify
+from sympy import Derivative, Expr, Indexed, IndexedBase, KroneckerDelta, Sum, Symbol, oo, sympify
 from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.errors import SteeringError
@@ -35,6 +35,7 @@ from steering_strength.theory.laws.instances import (
 from steering_strength.theory.laws.kernel import (
     Bounded,
     Given,
+    Let,
     NormalForm,
     Sign,
     Undecided,
@@ -209,12 +210,23 @@ class Claim(ABC):
 
     def assumed(self, *, latex: bool = False) -> list[str]:
         """Everything it assumes, each as a formula: for-alls, signs, ranges, hypotheses."""
+        show = tex if latex else text
         free = set().union(*(e.free_symbols for e in self.expressions()))
-        tokens = ", ".join((tex if latex else text)(t) for t in TOKENS if t in free)
+        for g in self.given:
+            own = {*getattr(g, "for_all", ()), getattr(g, "index", None)}
+            free |= set().union(*(e.free_symbols for e in g.expressions())) - own
+        tokens = [t for t in TOKENS if t in free]
+        others = sorted(free & _INDICES - self._placed(), key=str)
         what = "coordinate" if _of_coordinates(self.expressions()) else "token"
-        every = rf"\text{{every {what} }}{tokens}" if latex else f"every {what} {tokens}"
-        lines = hypothesis(self.given, self.expressions(), latex=latex)
-        return [every, *lines] if tokens else lines
+        every = []
+        for kind, names in ((f"every {what} ", tokens), ("every ", others)):
+            words = rf"\text{{{kind}}}" if latex else kind
+            every += [words + ", ".join(map(show, names))] if names else []
+        return [*every, *hypothesis(self.given, self.expressions(), latex=latex)]
+
+    def _placed(self) -> set[Any]:
+        """The indices of which a hypothesis says where they lie."""
+        return {g.expr for g in self.given if isinstance(g, Sign) and g.expr.is_Symbol}
 
     def text(self) -> str:
         """The assertion as one line of Unicode."""
@@ -239,6 +251,7 @@ class Claim(ABC):
         return replace(self, by=rule, premises=premises, given=given, reason=reason)
 
 
+_INDICES = frozenset(Symbol(name, integer=True) for name in "ijklt")
 _COORDINATES = {"h", "v", "R"}  # arrays and functions of a state, by their names in laws
 
 
@@ -590,16 +603,35 @@ def changed(claim: Claim, f: Callable[[Expr], Expr]) -> Any:
     return replace(claim, **fields)
 
 
+def parts_of(claim: Claim) -> tuple[Expr, ...]:
+    """Every expression that is printed with a claim: its own, and those of its hypotheses."""
+    given = list(claim.given)
+    for case in (claim, getattr(claim, "left", claim)):
+        given += [*case.when, *case.otherwise] if isinstance(case, Case) else []
+    return (*claim.expressions(), *(e for g in given for e in g.expressions()))
+
+
 def names_in(claims: tuple[Claim, ...]) -> list[Named]:
-    """The named quantities of some claims, in order of first use, once each.
+    """The named quantities of some claims, in order of first use, each that prints alike once.
 
     What a definition needs comes right after it.
     """
-    found: dict[type, Named] = {}
-    pending = [e for c in claims for e in c.expressions()]
+    found: dict[str, Named] = {}
+    seen: set[type] = set()
+    pending = [e for c in claims for e in parts_of(c)]
     while pending:
         new = {type(n): n for n in sorted(pending.pop(0).atoms(Named), key=str)}
-        fresh = [kind(*n.parameters) for kind, n in new.items() if kind not in found]
-        found |= {type(n): n for n in fresh}
+        fresh = [kind(*n.parameters) for kind, n in new.items() if kind not in seen]
+        seen |= {*new}
+        for name in fresh:
+            found.setdefault(text(name), name)
         pending = [n.body for n in fresh] + pending
-    return [n for n in found.values() if text(n) != text(n.body)]
+    return [n for shown, n in found.items() if shown != text(n.body)]
+
+
+def ranges_in(claims: tuple[Claim, ...]) -> list[tuple[Symbol, Expr, Expr]]:
+    """The ranges of sums and of parametrisations in some claims, names and hypotheses included."""
+    every = [e for c in claims for e in parts_of(c)] + [n.body for n in names_in(claims)]
+    found = [(g.index, g.lower, g.upper) for c in claims for g in c.given if isinstance(g, Let)]
+    found += [limit for e in every for s in sorted(e.atoms(Sum), key=str) for limit in s.limits]
+    return sorted(dict.fromkeys(found), key=lambda r: (len(str(r[1])), str(r[1])))

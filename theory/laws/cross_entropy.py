@@ -517,8 +517,7 @@ CE_ASYMPTOTE = Law(
     paper="Local behaviour only; the plateau of Fig. 7 is explained by the final norm.",
     sharper=r"For $\alpha > 0$ the increase of one context lies between the lines $\alpha \sigma + "
     r"\log P_A$ and $\alpha \sigma$, $\sigma = \max M - E[M]$, and approaches the lower one. "
-    r"Weighted by $\pi_j$ for a dataset. So a UFM has no plateau: that comes from the final norm "
-    r"(`norm-limit`).",
+    r"So a UFM has no plateau: that comes from the final norm (`norm-limit`).",
     assumptions=(ASSUMPTION_2,),
     statement=_linear_growth,
     headline=(BELOW, ABOVE, ASYMPTOTE),

@@ -523,7 +523,8 @@ MORE_TEXTS = Law(
     expected=False,
 )
 
-_strength = Symbol("alpha", positive=True)
+_strength, _a, _b = (Symbol(name, positive=True) for name in ("alpha", "a", "b"))
+_harmonic = define("h", (_a, _b), 2 / (1 / _a + 1 / _b))
 _shorter = Inequality(
     _strength / Rational(3, 2),
     (_strength + _strength / 2) / 2,
@@ -541,7 +542,7 @@ ARITHMETIC = Law(
     statement=_shorter,
     steps=(
         Identity(
-            2 / (1 / _strength + 1 / (_strength / 2)),
+            _harmonic(_strength, _strength / 2),
             _strength / Rational(3, 2),
             reason="it is their harmonic mean",
         ),

@@ -477,9 +477,9 @@ TEXT_BIAS = Law(
     sharper=r"Along every line $1/\alpha$, for a budget of $\Delta \mathrm{CE}$, is convex in $M$: "
     r"$(1/\alpha)'' = \mathrm{Var}_\alpha(u') / (\alpha^2 (K'(\alpha) - K'(0)))$ with $u' = \alpha "
     r"D + \alpha' M$. The mean of two vectors bears at least the harmonic mean of their strengths. "
-    r"$M$ being unbiased, $\mathbb{E}[1/\hat\alpha] \geq 1/\alpha$: noise in the vector spends "
-    r"part of the budget, by $\frac{1}{2} \sum_i (1/\alpha)''[D_i] / (|P| (|P| - 1))$ to second "
-    "order, and the same for N.",
+    r"By Jensen, as $M$ is unbiased, $\mathbb{E}[1/\hat\alpha] \geq 1/\alpha$: noise spends part "
+    r"of the budget, by $\frac{1}{2} \sum_i (1/\alpha)''[D_i] / (|P| (|P| - 1))$ to second order, "
+    "and the same for N.",
     assumptions=(),
     statement=_second,
     headline=(CURVED, _convex, HARMONIC),

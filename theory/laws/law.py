@@ -8,10 +8,10 @@ from typing import Any, final
 from sympy import Expr
 
 from steering_strength.theory.laws.assumptions import ASSUMPTIONS, Assumption, Principle
-from steering_strength.theory.laws.claims import Claim, LawError, Status, names_in
+from steering_strength.theory.laws.claims import Claim, LawError, Status, names_in, ranges_in
 from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.page import latex_page, text_page
-from steering_strength.theory.laws.printing import tex, text
+from steering_strength.theory.laws.printing import sets, tex, text
 from steering_strength.theory.laws.prose import plain
 
 __all__ = ["Law", "weakest"]
@@ -136,10 +136,6 @@ class Law:
             return found
         return Status.REFUTED if found in (Status.PROVED, Status.WITH_RULES) else Status.UNKNOWN
 
-    def formally(self, step: Claim) -> str:
-        """The theorem of the formal library that covers a step: "THEOREM in FILE", or nothing."""
-        return dict(self.formal).get(step, step.by.formal if step.by else "")
-
     def principles(self) -> tuple[Principle, ...]:
         """The rules of analysis the derivation applies, in order, once each."""
         return tuple(dict.fromkeys(s.by for s in self.steps if s.by is not None))
@@ -202,6 +198,14 @@ class Law:
             "notation": [
                 {"text": f"{text(n)} = {text(n.body)}", "latex": f"{tex(n)} = {tex(n.body)}"}
                 for n in names_in(self.steps)
+            ]
+            + [
+                {"text": plain_set, "latex": latex_set}
+                for plain_set, latex_set in zip(
+                    sets(ranges_in(self.steps)),
+                    sets(ranges_in(self.steps), latex=True),
+                    strict=True,
+                )
             ],
             "status": str(self.status()),
             "steps": [self._step(k, s) for k, s in enumerate(self.steps, start=1)],
@@ -234,7 +238,7 @@ class Law:
             "form": text(form) if form is not None else "",
             "form_latex": tex(form) if form is not None else "",
             "rule": rule,
-            "formal": self.formally(step),
+            "formal": dict(self.formal).get(step, ""),
             "reason": step.reason,
             "principle": step.by.name if step.by else "",
             "premises": list(premises),

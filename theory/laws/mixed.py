@@ -70,8 +70,9 @@ _log_odds = Identity(
     given=MIXED,
 )
 
-# All weights of one side are at least w_0, all of the other at most; one, numbered first, differs.
-threshold, lowest = Symbol("w_0", nonnegative=True), Symbol("w_1", nonnegative=True)
+# All weights of one side are at least v, all of the other at most; one, numbered first, differs:
+# it lies strictly above v, or at u, strictly below v = u + delta.
+threshold, lowest = (Symbol(n, nonnegative=True) for n in "vu")
 more = Symbol("delta", positive=True)
 over = IndexedBase("e", nonnegative=True)
 least = IndexedBase("w", nonnegative=True)

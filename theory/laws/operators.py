@@ -436,8 +436,8 @@ _gain = Identity(
     reason=r"$L_{x,z}(\alpha) = \log p_x + \alpha M_x - (\log p_z + \alpha M_z)$: the lead "
     r"of $x$ over $z$",
 )
-_before = _wins(_AHEAD, r"$x$ is a likeliest token at $\alpha$")
-_after = _wins(_OVERTAKEN, r"$z$ is one at $\alpha + t$, $t > 0$")
+_before = _wins(_AHEAD, r"let $x$ be ahead of $z$ at $\alpha$")
+_after = _wins(_OVERTAKEN, r"and $z$ ahead of $x$ at $\alpha + t$, $t > 0$")
 _both = combination((1 / step, _before), (1 / step, _after))
 _difference = Identity(
     M[z] - M[x],
@@ -449,10 +449,8 @@ WINNER_RISES = substituted(
     _both,
     reason=r"so a later winner has no smaller $M$: the winner's $M$ never decreases",
 )
-_start, _end = (
-    _wins(Sign(lead(x, z, a)), rf"$x$ is ahead of $z$ at $\{a}$") for a in (alpha, beta)
-)
-_between = combination((1 / (1 + share), _start), (share / (1 + share), _end))
+_end = _wins(Sign(lead(x, z, beta)), r"let $x$ be ahead of $z$ at $\beta$ as well")
+_between = combination((1 / (1 + share), _before), (share / (1 + share), _end))
 _mixture = Identity(
     lead(x, z, (alpha + share * beta) / (1 + share)),
     lead(x, z, alpha) / (1 + share) + lead(x, z, beta) * share / (1 + share),
@@ -495,7 +493,6 @@ GREEDY = Law(
         _both,
         _difference,
         WINNER_RISES,
-        _start,
         _end,
         _between,
         _mixture,

@@ -19,7 +19,8 @@ Record = Mapping[str, Any]
 _WIDTH = 96
 THROUGHOUT = (
     r"$p_z > 0$ for every token $z = 0, \dots, V - 1$, $M_z$ and $\alpha$ real, "
-    r"sizes whole numbers $\ge 1$"
+    r"sizes whole numbers $\ge 1$; a sum without a range is over all tokens, $i < n$ says "
+    r"$i = 0, \dots, n - 1$"
 )
 _RULES = "proved with rules"
 
@@ -85,8 +86,8 @@ def text_page(law: Record) -> str:
     for k, part in enumerate(law["claim"]):
         label = "" if k else "Refuted by" if false else "To show"
         lines.append(_paragraph(label, f"{part['text']}  ({part['step']})"))
-    if law["statement"]["text"] not in [p["text"] for p in law["claim"]]:
-        lines.append(_paragraph("Key", law["statement"]["text"]))
+        if part["given"]:
+            lines.append(_indented(f"given {part['given']}", by=12, hang=6))
     for number, n in enumerate(law["notation"]):
         lines.append(_paragraph("" if number else "where", n["text"]))
     lines.append("")
@@ -136,6 +137,10 @@ def _display(latex: str) -> str:
     return rf"\[ {latex} \]"
 
 
+def _listed(word: str, hypotheses: list[str]) -> str:
+    return f"{word}{', '.join(f'${h}$' for h in hypotheses)}. " if hypotheses else ""
+
+
 def latex_page(law: Record) -> str:
     """Statement and derivation as LaTeX; needs only the `amsmath` and `amssymb` packages."""
     definitions = "; ".join(f"${n['latex']}$" for n in law["notation"])
@@ -146,19 +151,20 @@ def latex_page(law: Record) -> str:
         rf"\paragraph{{Paper.}} {latex(law['paper'])}",
         rf"\paragraph{{Here.}} {latex(law['sharper'])}",
         rf"\paragraph{{Assumes.}} {latex(assumes(law))}. Throughout: {latex(THROUGHOUT)}.",
-        r"\paragraph{To show.}" if law["expected"] == "true" else r"\paragraph{Refuted by.}",
     ]
-    lines += [rf"${part['latex']}$ ({part['step']})." for part in law["claim"]]
-    if law["statement"]["latex"] not in [p["latex"] for p in law["claim"]]:
-        lines.append(rf"\paragraph{{Key.}} {_display(law['statement']['latex'])}")
+    aim = "To show" if law["expected"] == "true" else "Refuted by"
+    for part in law["claim"]:
+        given = _listed("Given ", part["given_latex"])
+        lines.append(rf"\paragraph{{{aim} ({part['step']}).}} {given}${part['latex']}$.")
     lines += [rf"where {definitions}." if definitions else "", r"\begin{enumerate}"]
     for step in law["steps"]:
         formula = _display(step["latex"]) if step["latex"] else f"${step['words']}$."
         form = f" Difference: ${step['form_latex']}$." if step["form_latex"] else ""
-        given = ", ".join(f"${g}$" for g in step["given_latex"])
-        given = f" Given {given}." if given else ""
+        given = _listed("Given ", step["given_latex"])
         words = latex(because(step))
-        lines.append(rf"\item {formula}{form}{given} \emph{{{step['status']}}}: {words}.")
+        lines.append(
+            rf"\item {formula}{form} {given}\emph{{{step['status']}}}: {words.rstrip('. ')}."
+        )
     lines += [r"\end{enumerate}", rf"\paragraph{{Concluded.}} {latex(verdict(law))}"]
     for p in law["assumed"]:
         lines.append(

@@ -23,7 +23,9 @@ from steering_strength.theory.laws.rules import (
     largest,
     reciprocal,
     reflected,
+    specialised,
     valley,
+    zero_where,
 )
 from steering_strength.theory.laws.symbols import (
     K,
@@ -117,13 +119,6 @@ explicit = define(
     text="α_*",
     latex=r"\alpha_*",
 )
-_others = define(
-    "others",
-    (alpha,),
-    mass_up * exp(alpha * up) + mass_down * exp(-alpha * down),
-    text="R({0})",
-    latex="R({0})",
-)
 
 _stationary = Identity(
     Derivative(tilted(z, alpha), alpha),
@@ -210,6 +205,41 @@ ORDER = reflected(
     here,
     reason="$K'$ strictly increases: the peak is a strictly increasing function of $M_z$ alone",
 )
+_TWO_LEVELS = (
+    *_BLOCKS,
+    Let(u[y], up, y, level, level + above - 1),
+    Let(w[y], down, y, level + above, V - 1),
+    Fact(Sum(p[y], (y, level, level + above - 1)), mass_up),
+    Fact(Sum(p[y], (y, level + above, V - 1)), mass_down),
+)
+_balance = define(
+    "balance",
+    (alpha,),
+    mass_up * up * exp(alpha * (up + down)) - mass_down * down,
+    text="n({0})",
+    latex="n({0})",
+)
+_divisor = exp(alpha * down) * (
+    Sum(p[y], (y, 0, level - 1)) + mass_up * exp(alpha * up) + mass_down * exp(-alpha * down)
+)
+_excess = Identity(
+    mean(alpha) - M[z],
+    _balance(alpha) / _divisor,
+    reason="$U$ sits at $M_z + s$ with mass $P_{+}$, $L$ at $M_z - t$ with mass $P_{-}$",
+    given=_TWO_LEVELS,
+)
+_divided = Inequality(_divisor, 0, reason="positive terms", given=_SIZES)
+_where = zero_where(_excess, _divided)
+_balanced = Identity(_balance(explicit()), 0, reason=r"$e^{\alpha_* (s + t)} = P_{-} t/(P_{+} s)$")
+_at_star = specialised(_where, {alpha: explicit()})
+_EXPLICIT = (
+    _excess,
+    _divided,
+    _where,
+    _balanced,
+    _at_star,
+    detached(_at_star, _balanced, reason="so $\\alpha_*$ is the peak (13)"),
+)
 PEAK = Law(
     id="peak",
     title="Every token between the extremes of $M$ bumps exactly once",
@@ -247,29 +277,7 @@ PEAK = Law(
             r"$p_{\alpha}$ from $p$",
             given=(AT_PEAK,),
         ),
-        Identity(
-            _reciprocal(z, alpha),
-            (Sum(p[y], (y, 0, level - 1)) + _others(alpha)) / p[z],
-            reason="if $U$ sits at $M_z + s$ with mass $P_{+}$ and $L$ at $M_z - t$ with mass "
-            "$P_{-}$",
-            given=(
-                *_SIZES,
-                Let(u[y], up, y, level, level + above - 1),
-                Let(w[y], down, y, level + above, V - 1),
-                Fact(Sum(p[y], (y, level, level + above - 1)), mass_up),
-                Fact(Sum(p[y], (y, level + above, V - 1)), mass_down),
-            ),
-        ),
-        Identity(
-            Derivative(_others(alpha), alpha),
-            exp(-alpha * down) * (mass_up * up * exp(alpha * (up + down)) - mass_down * down),
-            reason="the slope of what moves",
-        ),
-        Identity(
-            mass_up * up * exp(explicit() * (up + down)) - mass_down * down,
-            Integer(0),
-            reason=r"it vanishes at $\alpha_* = \log(P_{-} t / (P_{+} s)) / (s + t)$: the peak",
-        ),
+        *_EXPLICIT,
         _there,
         ORDER,
     ),

@@ -13,7 +13,7 @@ from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign
 from steering_strength.theory.laws.law import Law
-from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.notation import define, unfold
 from steering_strength.theory.laws.peaks import PEAK
 from steering_strength.theory.laws.peaks import here as at_its_peak
 from steering_strength.theory.laws.rules import crossing, reflected
@@ -40,13 +40,12 @@ kl_N = define(
     text="mean_N KL(p‖p_i)",
     latex=r"\mathrm{{mean}}_{{i \in N}}\,\mathrm{{KL}}(p\,\|\,p_i)",
 )
-average_odds = define(
-    "E[M]", (), over_tokens(p[z] * odds(z)), text="E[M]", latex=r"\mathbb{{E}}[M]"
-)
+_mean_odds = over_tokens(p[y] * M[y], y)
 _sign_criterion = Identity(
-    average_odds(),
+    _mean_odds,
     kl_N() - kl_P(),
     reason=r"$M$ is a mean over $P$ minus a mean over $N$ of $\log p_i$; add and subtract $\log p$",
+    given=(Let(M[y], unfold(odds(y)), y, Integer(0), V - 1),),
 )
 
 # -- the weighted family, c_j in the concept D, D different from T ------------------------------
@@ -156,11 +155,7 @@ _downwards = Inequality(
     r"\lambda > 0$",
     given=(*_DOMAIN, Sign(_level), Sign(_level + lam, strict=True)),
 )
-THRESHOLD = crossing(
-    _turn,
-    _downwards,
-    reason=r"so the admissible $\varepsilon$ form an interval $(0, \varepsilon^*)$",
-)
+THRESHOLD = crossing(_turn, _downwards)
 # g as a function of L, which tends to infinity as epsilon tends to 0
 _eps_of_level = (G - 1) / (G - 1 + exp(ell))
 _by_level = (
@@ -178,7 +173,7 @@ _same_concept = ell * (1 - G * eps / (G - 1)) + tau + eps * kappa_T / (G - 1) + 
 
 _zero = Identity(
     mean(Integer(0)),
-    over_tokens(p[y] * M[y], y),
+    _mean_odds,
     reason=r"at $\alpha = 0$ the mean is $E[M]$ under $p$",
     given=(NORMALISED,),
 )
@@ -196,10 +191,13 @@ PEAK_SIGN = Law(
     r"0$ for $\varepsilon$ small enough.",
     sharper=r"For every dataset $\alpha_z > 0$ iff $M(z) > E[M]$, and $E[M] = \mathrm{mean}_N "
     r"\mathrm{KL}(p \| p_i) - \mathrm{mean}_P \mathrm{KL}(p \| p_i)$: the context decides by "
-    r"whether it is closer to $N$ or to $P$. In the weighted family all target peaks are positive "
-    r"iff $g(\varepsilon) > 0$, with $\lambda = \min_T \log(\gamma/\omega)$, and the admissible "
-    r"$\varepsilon$ form an interval $(0, \varepsilon^*)$. Every $\varepsilon$ works if $N$ lies "
-    r"in the concept of $c_j$, if $\gamma = \omega$, or if $G = 2$.",
+    r"whether it is closer to $N$ or to $P$. In the weighted family ($\varepsilon$, $\gamma$, "
+    r"$\omega$; $c_j$ in $D$, $Q_C$ the share of $N$ in $C$, $L = \log((1 - \varepsilon)(G - "
+    r"1)/\varepsilon)$, $G'$ concepts other than $T$ and $D$, of sizes $s_C$) $M(z) - E[M]$ is "
+    r"$g(\varepsilon)$ for the target token with $\lambda = \log(\gamma_z/\omega_z)$; it is "
+    r"positive for small $\varepsilon$ and up to at most one $\varepsilon^*$. Every "
+    r"$\varepsilon$ works if $N$ lies in the concept of $c_j$, if $\gamma = \omega$, or if "
+    r"$G = 2$.",
     assumptions=(ASSUMPTION_1,),
     statement=_sign_criterion,
     headline=(CRITERION, _sign_criterion, THRESHOLD),
@@ -208,12 +206,6 @@ PEAK_SIGN = Law(
         _zero,
         CRITERION,
         _sign_criterion,
-        Identity(
-            over_tokens(p[y] * M[y], y),
-            average_odds(),
-            reason="this $M$ is that of the difference of means",
-            given=(Let(M[y], odds(y), y, Integer(0), V - 1),),
-        ),
         _margin,
         _turn,
         _downwards,
@@ -228,8 +220,7 @@ PEAK_SIGN = Law(
             _by_level,
             oo,
             variable=ell,
-            reason=r"$\varepsilon \to 0$ is $L \to \infty$: $g$ is positive for small "
-            r"$\varepsilon$",
+            reason=r"$\varepsilon \to 0$ is $L \to \infty$",
         ),
         Identity(
             ell * (2 - eps * G / (G - 1))

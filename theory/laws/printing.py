@@ -8,6 +8,7 @@ are written without limits. The LaTeX stays inside what matplotlib's mathtext ca
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sympy import (
@@ -33,8 +34,9 @@ from sympy import (
 from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.laws.kernel.facts import Bounded, Fact, Given, Let, Sign
+from steering_strength.theory.laws.kernel.signs import ordered
 
-__all__ = ["domain", "hypothesis", "tex", "text", "worded"]
+__all__ = ["domain", "hypothesis", "sets", "tex", "text", "worded"]
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ",
@@ -60,6 +62,7 @@ def tex(expr: Expr) -> str:
 class _Printer:
     def __init__(self, *, latex: bool) -> None:
         self.latex = latex
+        self.bound: set[str] = set()  # names of the indices of the sums around
 
     def show(self, e: Expr, level: int = _SUM) -> str:
         """`e` as a string, in parentheses if it binds looser than `level`."""
@@ -81,7 +84,8 @@ class _Printer:
         if isinstance(e, Integer):
             return str(e), _ATOM if e >= 0 else _SUM
         if isinstance(e, Rational):
-            return self._fraction(Integer(e.p), Integer(e.q))
+            shown, level = self._fraction(Integer(abs(e.p)), Integer(e.q))
+            return (f"-{shown}", _SUM) if e < 0 else (shown, level)
         if isinstance(e, Symbol):
             return self._symbol(e.name), _ATOM
         if isinstance(e, Indexed):
@@ -118,6 +122,8 @@ class _Printer:
     # -- leaves ------------------------------------------------------------------------
 
     def _symbol(self, name: str) -> str:
+        if name.startswith("|"):
+            return f"|{self._symbol(name.strip('|'))}|"
         if "^" in name:
             below, above = map(self._symbol, name.split("^"))
             return f"{below}^{{{above}}}" if self.latex else f"{below}^{above}"
@@ -208,27 +214,49 @@ class _Printer:
 
     def _big(self, e: Expr) -> str:
         sign = (r"\sum", "Σ") if isinstance(e, Sum) else (r"\prod", "Π")
-        heads = []
-        for index, lower, upper in reversed(e.limits):
-            heads.append(self._range(index, lower, upper, sign[0] if self.latex else sign[1]))
-        return f"{' '.join(heads)} {self.show(e.function, _PRODUCT)}"
+        outer = self.bound
+        taken = outer | {str(s) for s in e.free_symbols}
+        names = {}
+        for index, *_ in e.limits:  # a name that means something else around the sum gets a prime
+            name = index.name
+            while name in taken:
+                name += "'"
+            taken.add(name)
+            names[index] = Symbol(name, integer=True)
+        heads = [
+            self._range(names[i], *(b.xreplace(names) for b in ends), sign[not self.latex])
+            for i, *ends in reversed(e.limits)
+        ]
+        self.bound = outer | {str(n) for n in names.values()}
+        body = self.show(e.function.xreplace(names), _PRODUCT)
+        self.bound = outer
+        return f"{' '.join(heads)} {body}"
 
     def _range(self, index: Symbol, lower: Expr, upper: Expr, sign: str) -> str:
-        """The operator with its range: none for all tokens, `k < d` for 0 .. d - 1, `y ∈ A`."""
-        i, size = self.show(index), upper + 1
-        if lower == 0 and size == _V:
+        """The operator with its range; over all tokens, with its index alone."""
+        i, a, b = map(self.show, (index, lower, upper))
+        if lower == 0 and upper == _V - 1:
             return f"{sign}_{{{i}}}" if self.latex else f"{sign}_{i}"
         block = self.block(index, lower, upper)
-        if not block and lower == 0 and (size.is_Symbol or size.is_Indexed):
-            block = f"{i} < {self.show(size)}"
         if block:
             return f"{sign}_{{{block}}}" if self.latex else f"{sign}_({block})"
-        a, b = self.show(lower), self.show(upper)
         return f"{sign}_{{{i}={a}}}^{{{b}}}" if self.latex else f"{sign}_({i}={a}..{b})"
 
+    def range(self, index: Symbol, lower: Expr, upper: Expr) -> str:
+        """The values of an index, as a formula."""
+        i, a, b = map(self.show, (index, lower, upper))
+        le = r"\leq" if self.latex else "≤"
+        both = f"{i} = {a}" if lower == upper else f"{a} {le} {i} {le} {b}"
+        return self.block(index, lower, upper) or both
+
     def block(self, index: Symbol, lower: Expr, upper: Expr) -> str:
-        """`y ∈ A` for the first |A| tokens, `y ∈ U∖E` for the |U| after E, `y ∉ A` for the rest."""
+        """`y ∈ A` for the first |A| tokens, `y ∈ U∖E` for the |U| after E, `y ∉ A` for the rest.
+
+        `k < d` for the first d numbers; nothing for other ranges.
+        """
         i, size, before = self.show(index), upper - lower + 1, Add.make_args(lower)
+        if lower == 0 and not _is_size(size) and (size.is_Symbol or size.is_Indexed):
+            return f"{i} < {self.show(size)}"
         if lower != 0 and not all(map(_is_size, before)):
             return ""
         names = [] if lower == 0 else sorted(b.name.strip("|") for b in before)
@@ -279,14 +307,50 @@ def hypothesis(
 ) -> list[str]:
     """Everything a claim assumes, each as a formula: hypotheses, ranges, signs of its symbols."""
     p = _Printer(latex=latex)
-    given = list(given)
-    lines = [line for g in given for line in _given(g, p)]
+    given = _without_repeats(given)
+    signs = tuple(g for g in given if isinstance(g, Sign))
+    lines = [line for g in given for line in _given(g, p, signs)]
     every = [*expressions, *(e for g in given for e in g.expressions())]
     return list(dict.fromkeys([*lines, *_signs(every, p)]))
 
 
-def _given(g: Given, p: _Printer) -> list[str]:
-    ge, le = (r"\geq", r"\leq") if p.latex else ("≥", "≤")
+def sets(ranges: Iterable[tuple[Symbol, Expr, Expr]], *, latex: bool = False) -> list[str]:
+    """What a set is that ranges of tokens are printed by: `A = {0, ..., |A| - 1}`."""
+    p = _Printer(latex=latex)
+    member, start, dots, end = (
+        (r" \in ", r"\{", r"\dots", r"\}") if latex else ("∈", "{", "...", "}")
+    )
+    found = []
+    for index, lower, upper in ranges:
+        _, is_set, name = p.block(index, lower, upper).partition(member)
+        if is_set:
+            found.append(f"{name} = {start}{p.show(lower)}, {dots}, {p.show(upper)}{end}")
+    return list(dict.fromkeys(found))
+
+
+def _without_repeats(given: Iterable[Given]) -> list[Given]:
+    """The hypotheses, adjacent blocks of one parametrisation joined, parts of a block left out."""
+    given = list(given)
+    signs = tuple(g for g in given if isinstance(g, Sign))
+    found: list[Given] = []
+    for g in given:
+        for k, h in enumerate(found):
+            if not (isinstance(g, Let) and isinstance(h, Let)):
+                continue
+            if (h.entry, h.value, h.index) != (g.entry, g.value, g.index):
+                continue
+            if g.lower == h.upper + 1:
+                found[k] = replace(h, upper=g.upper)
+                break
+            if ordered(h.lower, g.lower, signs) and ordered(g.upper, h.upper, signs):
+                break
+        else:
+            found.append(g)
+    return found
+
+
+def _given(g: Given, p: _Printer, signs: tuple[Sign, ...]) -> list[str]:
+    le = r"\leq" if p.latex else "≤"
     words = (lambda s: rf"\text{{{s}}}") if p.latex else (lambda s: s)
 
     def for_all(indices: tuple[Symbol, ...]) -> str:
@@ -296,23 +360,51 @@ def _given(g: Given, p: _Printer) -> list[str]:
     if isinstance(g, Fact):
         return [f"{p.show(g.lhs)} = {p.show(g.rhs)}{for_all(g.for_all)}"]
     if isinstance(g, Let):
-        where = p.block(g.index, g.lower, g.upper)
-        if not where:
-            i, low, high = p.show(g.index), p.show(g.lower), p.show(g.upper)
-            where = f"{low} {le} {i} {le} {high}" if g.lower != g.upper else f"{i} = {low}"
-            if g.lower == 0 and g.upper == _V - 1:
-                where = f"{words('every token ')}{i}"
+        where = p.range(g.index, g.lower, g.upper)
+        if g.lower == 0 and g.upper == _V - 1:
+            where = f"{words('every token ')}{p.show(g.index)}"
         return [f"{p.show(g.entry)} = {p.show(g.value)}{words(' for ')}{where}"]
     if isinstance(g, Bounded):
-        bar = "|"
         each = for_all((g.variable, *g.for_all))
-        return [f"{bar}{p.show(g.expr)}{bar} {le} {p.show(g.bound)}{each}"]
+        return [f"|{p.show(g.expr)}| {le} {p.show(g.bound)}{each}"]
     if isinstance(g, Sign):
-        return [f"{p.show(g.expr)} {'>' if g.strict else ge} 0{for_all(g.for_all)}"]
-    chain = [g.lower, g.at, g.upper + 1]
-    if (g.at - g.lower).is_Number:  # nothing that could fail
-        chain = chain[1:]
-    return [f" {le} ".join(map(p.show, chain))]
+        ends = [_end_of_range(g, other) for other in signs]
+        if end := next(filter(None, ends), None):
+            return [p.range(g.expr, Integer(0), end)]
+        if any(_end_of_range(start, g) for start in signs):
+            return []  # said where the range begins
+        if g.expr.is_positive or (g.expr.is_nonnegative and not g.strict):
+            return []  # a size
+        return [f"{_comparison(g, p)}{for_all(g.for_all)}"]
+    pairs = [
+        pair
+        for pair in ((g.lower, g.at), (g.at, g.upper + 1))
+        if not ordered(*pair, signs)  # else a sign says so
+    ]
+    chain = [first for first, _ in pairs] + [last for _, last in pairs[-1:]]
+    return [f" {le} ".join(map(p.show, chain))] if chain else []
+
+
+def _end_of_range(g: Sign, other: Sign) -> Expr | None:
+    """The end n - 1 if the signs are `i >= 0` and `n - 1 - i >= 0`."""
+    if g.strict or g.for_all or other.strict or other.for_all:
+        return None
+    if not (g.expr.is_Symbol and g.expr.is_integer):
+        return None
+    end = other.expr + g.expr
+    return None if end.has(g.expr) else end
+
+
+def _comparison(g: Sign, p: _Printer) -> str:
+    """A sign with nothing subtracted: `V - n > 0` is `n < V`."""
+    less, more = ("<", ">") if g.strict else ((r"\leq", r"\geq") if p.latex else ("≤", "≥"))
+    low = Add(*(-t for t in Add.make_args(g.expr) if t.could_extract_minus_sign()))
+    high = g.expr + low
+    if not g.strict and g.expr.is_integer and low.as_coeff_Add()[0] == 1 and low != 1:
+        low, less = low - 1, "<"
+    if low.is_number:
+        return f"{p.show(high)} {more} {p.show(low)}"
+    return f"{p.show(low)} {less} {p.show(high)}"
 
 
 def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
@@ -348,7 +440,9 @@ def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
     quantities += [(n, n.base.label) for n in arrays.values()]
     found = []
     for shown, about in sorted(quantities, key=lambda q: str(q[0])):
-        if about.name in {"p", "M", "V"} or (about.is_integer and isinstance(shown, Symbol)):
+        if about.name in {"p", "M", "V"} or (
+            shown.is_Symbol and shown.is_integer and shown.is_positive
+        ):
             continue
         if about.is_positive:
             found.append(f"{p.show(shown)} > 0")
@@ -359,9 +453,10 @@ def _signs(expressions: list[Expr], p: _Printer) -> list[str]:
     return found
 
 
-def _generic(entry: Indexed) -> tuple[int, str]:
+def _generic(entry: Indexed) -> tuple[int, bool, str]:
     """How well an entry stands for its array: one at free indices, the same one each time."""
-    return sum(bool(i.is_Symbol) for i in entry.indices), str(entry)
+    names = [str(i) for i in entry.indices if i.is_Symbol]
+    return len(names), "y" in names, str(entry)
 
 
 def _weight(f: Expr) -> tuple[int, object]:

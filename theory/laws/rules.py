@@ -321,7 +321,7 @@ def instance(claim: Any, variable: Symbol, value: Expr, *, reason: str = "") -> 
 def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") -> Any:
     """A claim for all values of some real variables, hypotheses included, at these values."""
     rule = "instance"
-    require(rule, isinstance(claim, Inequality | Identity | Between), "no claim about all values")
+    require(rule, isinstance(claim, Inequality | Identity | Between | Iff), "not for all values")
     for variable, value in values.items():
         allowed = (
             value.is_positive if variable.is_positive else
@@ -336,13 +336,8 @@ def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") 
     def at(e: Expr) -> Expr:
         return e.xreplace(values)
 
-    new: Any
-    if isinstance(claim, Between):
-        new = Between(at(claim.lower), at(claim.f), at(claim.upper))
-    elif isinstance(claim, Identity):
-        new = Identity(at(claim.lhs), at(claim.rhs))
-    else:
-        new = Inequality(at(claim.lhs), at(claim.rhs), relation=claim.relation)
+    bare = replace(claim, given=(), by=None, premises=())
+    new = changed(replace(bare, form=None) if isinstance(bare, Inequality) else bare, at)
     given = tuple(g.map(at) for g in claim.given)
     return replace(deduce(rule, new, (claim,), reason), given=given)
 
@@ -377,14 +372,17 @@ def entrywise(claim: Any, values: dict[Indexed, Expr], *positive: Any, reason: s
         return e.xreplace(found)
 
     new = replace(claim, lhs=at(claim.lhs), rhs=at(claim.rhs), given=(), by=None, premises=())
-    everything = (*new.expressions(), *(e for g in claim.given for e in g.expressions()))
+    given = tuple(g.map(at) for g in claim.given)
+    everything = (*new.expressions(), *(e for g in given for e in g.expressions()))
     left = {x.base for e in everything for x in unfold(e).atoms(Indexed)}
     require(
         rule, not left & {entry.base for entry in values}, "a name or a hypothesis speaks of it"
     )
     if isinstance(new, Inequality):
         new = replace(new, form=None)
-    return deduce(rule, new, (claim, *positive), reason)
+    given += tuple(g for c in positive for g in c.given)
+    found = deduce(rule, new, (claim, *positive), reason)
+    return replace(found, given=tuple(dict.fromkeys(given)))
 
 
 def antiderivative(slope: Any, zero: Any, *, reason: str = "") -> Identity:
@@ -404,13 +402,19 @@ def antiderivative(slope: Any, zero: Any, *, reason: str = "") -> Identity:
     return deduce(rule, Identity(g, integral), (slope, zero), reason)
 
 
+def _at(e: Expr, variable: Symbol, place: Expr = S.Zero) -> Expr:
+    """An expression at one value of a variable; sums whose terms all vanish there are gone."""
+    there: Expr = e.xreplace({variable: place})
+    return there.replace(lambda s: isinstance(s, Sum) and s.function == 0, lambda s: S.Zero)
+
+
 def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero, reason: str = "") -> Expansion:
     """f = c_0 at a point, f^(k) = g_k and g_k = c_k there: f = sum c_k (x - at)^k/k! + o(...).
 
-    An order without its second identity takes for c_k what g_k is there as it stands.
+    Without an identity that says what f or g_k is there, c_k is that as it stands.
     """
     rule = "Taylor's theorem"
-    premises: list[Claim] = [start]
+    premises: list[Claim] = [start] if start is not None else []
     f = variable = None
     coefficients = []
     for k, claims in enumerate(orders, start=1):
@@ -421,7 +425,7 @@ def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero, reason: str 
             f_k, v_k = slope_of(rule, slope.lhs, k)
             require(rule, f in (None, f_k), "derivatives of different functions")
             f, variable = f_k, v_k
-        there = slope.rhs.xreplace({variable: at})
+        there = _at(slope.rhs, variable, at)
         for value in claims[1:]:
             require(rule, value.lhs == there, f"{value.text()} is not derivative {k} at {at}")
             there = value.rhs
@@ -429,13 +433,13 @@ def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero, reason: str 
         premises += claims
     if f is None or variable is None:
         raise refuse(rule, "no derivative is given")
-    require(
-        rule,
-        isinstance(start, Identity) and start.lhs == f.xreplace({variable: at}),
-        f"{start.text()} is not the value at {at}",
-    )
+    first = f.xreplace({variable: at})
+    if start is not None:
+        known = isinstance(start, Identity) and start.lhs == first
+        require(rule, known, f"{start.text()} is not the value at {at}")
+        first = start.rhs
     still(rule, variable, *premises)
-    new = Expansion(f, variable, (start.rhs, *coefficients), at=at)
+    new = Expansion(f, variable, (first, *coefficients), at=at)
     return deduce(rule, new, tuple(premises), reason)
 
 
@@ -539,33 +543,40 @@ def quotient(above: Any, below: Any, *, reason: str = "") -> Expansion:
     return deduce(rule, new, (above, below), reason)
 
 
+def _flat_at_zero(rule: str, value: Any, slope: Any, *at_zero: Any) -> tuple[Expr, Symbol]:
+    """f and its variable of f(0) = 0, f' = g and g(0) = 0, the last unless it is plain."""
+    for claim in (value, slope, *at_zero):
+        require(rule, isinstance(claim, Identity), f"{claim.text()} is no identity")
+    f, variable = slope_of(rule, slope.lhs, 1)
+    require(rule, (value.lhs, value.rhs) == (f.xreplace({variable: Integer(0)}), 0), "no f(0) = 0")
+    there = _at(slope.rhs, variable)
+    shown = [(claim.lhs, claim.rhs) for claim in at_zero] or [(S.Zero, 0)]
+    require(rule, shown == [(there, 0)], f"no {there} = 0, the slope of {f} at 0")
+    still(rule, variable, value, slope, *at_zero)
+    return f, variable
+
+
 def tangent(
-    convex: Any, value: Any, slope: Any, at_zero: Any, *, side: int = 0, reason: str = ""
+    convex: Any, value: Any, slope: Any, *at_zero: Any, side: int = 0, reason: str = ""
 ) -> Inequality:
     """f convex, f(0) = 0, f' = g and g(0) = 0: f >= 0; strictly convex: f > 0 on a side of 0."""
     rule = "a convex function lies above its tangents"
     require(rule, isinstance(convex, Convex), "no convex function")
-    f, variable = convex.f, convex.variable
-    zero = {variable: Integer(0)}
-    for claim in (value, slope, at_zero):
-        require(rule, isinstance(claim, Identity), f"{claim.text()} is no identity")
-    require(rule, (value.lhs, value.rhs) == (f.xreplace(zero), 0), "no f(0) = 0")
-    require(rule, slope_of(rule, slope.lhs, 1) == (f, variable), "no slope of f")
-    require(rule, (at_zero.lhs, at_zero.rhs) == (slope.rhs.xreplace(zero), 0), "no f'(0) = 0")
-    premises = (convex, value, slope, at_zero)
-    still(rule, variable, *premises)
+    f, variable = _flat_at_zero(rule, value, slope, *at_zero)
+    require(rule, (convex.f, convex.variable) == (f, variable), f"no claim that {f} is convex")
+    still(rule, variable, convex)
     new = Inequality(f, 0, relation=">=")
     if side:
         require(rule, convex.strict and not variable.is_nonnegative, "no strict convexity")
         away = Symbol(variable.name, positive=True)
         new = Inequality(f.xreplace({variable: side * away}), 0)
-    return deduce(rule, new, premises, reason)
+    return deduce(rule, new, (convex, value, slope, *at_zero), reason)
 
 
-def one_root(convex: Any, value: Any, slope: Any, at_zero: Any, *, reason: str = "") -> OneRoot:
+def one_root(convex: Any, value: Any, slope: Any, *at_zero: Any, reason: str = "") -> OneRoot:
     """f strictly convex on the line, f(0) = 0, f' = g and g(0) = 0: one root on each side."""
     rule = "one root on each side"
-    above = tangent(convex, value, slope, at_zero)  # looks at the same premises
+    above = tangent(convex, value, slope, *at_zero)  # looks at the same premises
     variable = convex.variable
     require(rule, convex.strict, "no strict convexity")
     require(rule, variable.is_nonnegative is None, f"{variable} does not run over the line")
@@ -665,25 +676,20 @@ def gronwall(
 def integrated_twice(second: Any, *functions: tuple[Any, ...], reason: str = "") -> Between:
     """l'' <= f'' <= u'' for x >= 0, all three and their slopes zero at 0: l <= f <= u for x >= 0.
 
-    For each of l, f, u: (F'' = its second derivative, F(0) = 0, F' = G, G(0) = 0).
+    For each of l, f, u: (F'' = its second derivative, F(0) = 0, F' = G, G(0) = 0 unless plain).
     """
     rule = "integration of inequalities"
     require(rule, isinstance(second, Between) and len(functions) == 3, "no bounds on a curvature")
     found, premises = [], [second]
-    for bound, claims in zip(second.expressions(), functions, strict=True):
-        for claim in claims:
-            require(rule, isinstance(claim, Identity), f"{claim.text()} is no identity")
-        curve, value, slope, start = claims
-        f, variable = slope_of(rule, curve.lhs, 2)
-        zero = {variable: Integer(0)}
+    for bound, (curve, *start) in zip(second.expressions(), functions, strict=True):
+        require(rule, isinstance(curve, Identity), f"{curve.text()} is no identity")
+        f, variable = _flat_at_zero(rule, *start)
+        require(rule, slope_of(rule, curve.lhs, 2) == (f, variable), f"no second slope of {f}")
         require(rule, bool(variable.is_nonnegative), f"{variable} may be negative")
         require(rule, curve.rhs == bound, f"{curve.text()} is not the bound {bound}")
-        require(rule, (value.lhs, value.rhs) == (f.xreplace(zero), 0), f"no value 0 of {f} at 0")
-        require(rule, slope_of(rule, slope.lhs, 1) == (f, variable), f"no slope of {f}")
-        require(rule, (start.lhs, start.rhs) == (slope.rhs.xreplace(zero), 0), f"no slope 0 of {f}")
-        still(rule, variable, second, *claims)
+        still(rule, variable, second, curve)
         found.append(f)
-        premises += claims
+        premises += [curve, *start]
     return deduce(rule, Between(*found), tuple(dict.fromkeys(premises)), reason)
 
 

@@ -493,12 +493,15 @@ def _doubled(latex: str) -> str:
 @cache
 def tilted_at(token: Symbol, odds: Expr) -> Expr:
     """p_α of a token whose log-odds are `odds`: the tilting law with M written in."""
+    shown = odds.xreplace({token: Symbol("@", integer=True)})
     return define(
         "tilted_at",
         (z, alpha),
         tilted(z, alpha).definition().xreplace({M[z]: odds.xreplace({token: z})}),
-        text=f"p_{{1}}({{0}}; M_{{0}} = {text(odds)})",
-        latex=rf"p_{{{{{{1}}}}}}({{0}}; M_{{{{{{0}}}}}} = {_doubled(tex(odds))})",
+        text=f"p_{{1}}({{0}}; M_{{0}} = {text(shown)})".replace("@", "{0}"),
+        latex=rf"p_{{{{{{1}}}}}}({{0}}; M_{{{{{{0}}}}}} = {_doubled(tex(shown))})".replace(
+            "@", "{0}"
+        ),
     )(token, alpha)
 
 
@@ -508,6 +511,7 @@ excess = IndexedBase("e", nonnegative=True)
 forward = Symbol("alpha", nonnegative=True)
 _next = Let(gap[y], delta + excess[y], y, s, V - 1)
 _slack = Sum(p[y] * exp(-forward * delta) * (1 - exp(-forward * excess[y])), (y, s, V - 1))
+_cap = Sum(p[y], (y, s, V - 1)) * exp(-forward * delta)
 
 _limit = Limit(
     p[z] / (mass() + rest(alpha)),
@@ -618,13 +622,12 @@ LIMIT = Law(
             given=(NOT_ALL,),
         ),
         Inequality(
-            Sum(p[y], (y, s, V - 1)) * exp(-forward * delta),
-            rest(forward),
+            _cap / mass(),
+            rest(forward) / (mass() + rest(forward)),
             relation=">=",
-            form=_slack,
+            form=(mass() * _slack + _cap * rest(forward)) / (mass() * (mass() + rest(forward))),
             reason=r"let $\delta$ be the gap to the next level, so that $d_y = \delta + e_y$ with "
-            r"$e_y \ge 0$ off $A$: $R_A(\alpha) \le (1 - P_A) e^{-\alpha \delta}$ for $\alpha \ge "
-            r"0$",
+            r"$e_y \ge 0$ off $A$: the total variation vanishes like $e^{-\alpha \delta}$",
             given=(NOT_ALL, _next),
         ),
     ),

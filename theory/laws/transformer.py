@@ -9,6 +9,7 @@ the centring of LayerNorm, or the identity for RMSNorm.
 from __future__ import annotations
 
 from sympy import (
+    Abs,
     Derivative,
     Expr,
     Function,
@@ -27,7 +28,13 @@ from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Li
 from steering_strength.theory.laws.kernel import Bounded, Fact, Sign
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import substituted, taylor, zero_where
+from steering_strength.theory.laws.rules import (
+    chained,
+    entrywise,
+    substituted,
+    taylor,
+    zero_where,
+)
 from steering_strength.theory.laws.symbols import alpha, over_tokens, p, x, y, z
 from steering_strength.theory.laws.tilting import (
     base,
@@ -185,29 +192,21 @@ def _slope_of_approach(sign: int) -> Expr:
 
 
 def _rate(sign: int) -> tuple[Claim, ...]:
-    """The normed state near one end, as a function of 1/|alpha|: value, slope, expansion."""
-    at = {beta: Integer(0)}
-    start = Identity(
-        _approach(sign).xreplace(at),
-        sign * v[x] / sqrt(A),
-        reason=r"$\beta = 1/|\alpha|$ at the end "
-        + (r"$+\infty$" if sign > 0 else r"$-\infty$")
-        + ", no later blocks: the normed state at $\\beta = 0$",
-    )
+    """The normed state near one end, as a function of 1/|alpha|: slope, expansion."""
     slope = Identity(
         Derivative(_approach(sign), beta),
         _slope_of_approach(sign),
-        reason=r"and near it",
+        reason=r"$\beta = 1/|\alpha|$ at the end "
+        + (r"$+\infty$" if sign > 0 else r"$-\infty$")
+        + ", no later blocks: the slope of the normed state",
         given=_near,
     )
     value = Identity(
-        _slope_of_approach(sign).xreplace(at),
+        _slope_of_approach(sign).xreplace({beta: Integer(0)}),
         _correction,
-        reason=r"its slope at $\beta = 0$: $h$ without its component along $v$"
-        if sign > 0
-        else "the same map of $h$ at both ends",
+        reason=r"at $\beta = 0$ it is $h$ without its component along $v$, the same at both ends",
     )
-    return start, slope, value, taylor(start, (slope, value), reason="the approach is algebraic")
+    return slope, value, taylor(None, (slope, value), reason="the approach is algebraic")
 
 
 _RATE, _RATE_BACK = _rate(1), _rate(-1)
@@ -238,11 +237,33 @@ _UNIT = Inequality(
     relation=">=",
     form=_all((side_a[k] / X + side_b[k] / Y) ** 2) * (X - Y) ** 2 / Y**2
     + _apart * (X**2 + 2 * X * Y) / Y**2,
-    reason=r"$|a/|a| - b/|b||^2 \le 4 |a - b|^2/|b|^2$; with $a = h + \alpha v$ and $b = \alpha "
-    r"v$, at $\varepsilon = 0$, this is the distance to the limit: at most $2 \sqrt{d} "
-    r"\max|\mathrm{gain}| |h|/(|\alpha| |v|)$",
+    reason=r"unit vectors are no further apart than $2 |a - b|/|b|$",
     given=_LENGTHS,
 )
+
+
+def _distance(sign: int) -> tuple[Inequality, Inequality, Inequality]:
+    """How far the direction of the steered state is from that of v or -v, for any bounded R."""
+    at = entrywise(
+        _UNIT,
+        {side_a[k]: _scaled(sign), side_b[k]: sign * v[k]},
+        reason=rf"$a = (h + R)/\alpha {'+' if sign > 0 else '-'} v$, the state divided by $\alpha$",
+    )
+    far_term = 4 * _all((Abs(h[k]) + bound) ** 2) / (far**2 * Y**2)
+    capped = Inequality(
+        far_term,
+        at.lhs,
+        relation=">=",
+        form=4
+        * _all((bound - response + Abs(h[k]) - h[k]) * (bound + response + Abs(h[k]) + h[k]))
+        / (far**2 * Y**2),
+        reason=r"$|h_k + R_k| \le |h_k| + \rho$",
+        given=(BOUNDED,),
+    )
+    return at, capped, chained(capped, at, reason=r"the distance falls like $1/\alpha$")
+
+
+_FAR, _FAR_BACK = _distance(1), _distance(-1)
 NORM_LIMIT = Law(
     id="norm-limit",
     title="Under a final norm, large strength forgets the prompt",
@@ -251,11 +272,12 @@ NORM_LIMIT = Law(
     sharper=r"The limit is the norm of $\pm v$ at $\varepsilon = 0$, for every bounded response "
     r"$R(\alpha)$ of the later blocks, if $A = \mathrm{mean}\, v^2 > 0$. Without later blocks the "
     r"approach is algebraic: $(1/|\alpha|)(h - v B/A)/\sqrt{A}$ in front of the gain, the same map "
-    r"of $h$ at both ends, and $|\mathrm{LN}(h + \alpha v) - \mathrm{LN}(\pm v)| \le 2 \sqrt{d} "
-    r"\max|\mathrm{gain}| |h|/(|\alpha| |v|)$.",
+    r"of $h$ at both ends. With them, at $\varepsilon = 0$, the direction of the state is within "
+    r"$2 |(|h| + \rho)|/(|\alpha| |v|)$ of that of $\pm v$, $\rho$ a bound of $R$: times "
+    r"$\sqrt{d} \max|\mathrm{gain}|$, the distance of the normed states.",
     assumptions=(),
     statement=_to_direction,
-    headline=(_UP[2], _DOWN[2], _RATE[-1], _RATE_BACK[-1], _UNIT),
+    headline=(_UP[2], _DOWN[2], _RATE[-1], _RATE_BACK[-1], _FAR[-1], _FAR_BACK[-1]),
     steps=(
         *_UP,
         *_DOWN,
@@ -273,6 +295,8 @@ NORM_LIMIT = Law(
             ),
         ),
         _UNIT,
+        *_FAR,
+        *(step for step in _FAR_BACK if step not in _FAR),
     ),
     twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
     care=r"The response is bounded because later blocks read normalised states; that it is, is a "
@@ -303,9 +327,27 @@ _positive_power = Inequality(
 STATIONARY = zero_where(
     _one_turn,
     _positive_power,
-    reason=r"the slope vanishes where a linear function of $\alpha$ does: at most one stationary "
-    r"point, $\alpha = (a B - b C)/(b B - a A)$, unless it vanishes everywhere",
+    reason=r"the slope vanishes where a linear function of $\alpha$ does",
 )
+
+
+def _turn(sign: int) -> tuple[Claim, ...]:
+    """The one stationary point, where the linear function rises (falls)."""
+    across = sign * (b_z[z] * B - a_z[z] * A)
+    given = (_positive, Sign(across, strict=True))
+    place = (a_z[z] * B - b_z[z] * C) / (b_z[z] * B - a_z[z] * A)
+    divisor = _Q(alpha) ** Rational(3, 2) / across
+    form = Identity(
+        _one_turn.lhs,
+        sign * (alpha - place) / divisor,
+        reason="the same, with the root of the linear function",
+        given=given,
+    )
+    positive = Inequality(divisor, 0, reason="positive factors", given=given)
+    return form, positive, zero_where(form, positive, reason="at most one stationary point")
+
+
+_TURNS = (_turn(1), _turn(-1))
 LAST_BLOCK = Law(
     id="last-block",
     title="Steering the last block has a closed form",
@@ -316,7 +358,7 @@ LAST_BLOCK = Law(
     r"stationary point, $\alpha = (a B - b C)/(b B - a A)$.",
     assumptions=(),
     statement=_one_turn,
-    headline=(STATIONARY,),
+    headline=tuple(turn[-1] for turn in _TURNS),
     steps=(
         _square,
         Identity(
@@ -332,6 +374,8 @@ LAST_BLOCK = Law(
         _one_turn,
         _positive_power,
         STATIONARY,
+        *_TURNS[0],
+        *_TURNS[1],
     ),
     builds_on=("norm-limit",),
     twin="steering_strength.theory.engine.transformer.LastBlock.slope",
@@ -413,17 +457,14 @@ _second_order = Identity(
 _nothing = Identity(
     from_origin(origin, origin), Integer(0), reason=r"no divergence at $\alpha = o$"
 )
-_no_slope = Identity(
-    _first_order.rhs.xreplace({alpha: origin}),
-    Integer(0),
-    reason=r"the slope vanishes at $\alpha = o$",
+FISHER = taylor(
+    _nothing,
+    (_first_order,),
+    (_second_order,),
+    at=origin,
+    reason="the slope and the second term vanish at $o$: what is left is the Fisher information "
+    "along $v$",
 )
-_fisher = Identity(
-    _second_order.rhs.xreplace({alpha: origin}),
-    local_variance(origin),
-    reason="so does the second term: what is left is the Fisher information along $v$",
-)
-FISHER = taylor(_nothing, (_first_order, _no_slope), (_second_order, _fisher), at=origin)
 LOCAL = Law(
     id="local",
     title="At any block the first strengths cost the Fisher information along $v$",
@@ -448,8 +489,6 @@ LOCAL = Law(
         _first_order,
         _second_order,
         _nothing,
-        _no_slope,
-        _fisher,
         FISHER,
     ),
     builds_on=("slope", "ce-linear"),

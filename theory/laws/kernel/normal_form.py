@@ -58,7 +58,15 @@ from sympy import (
 )
 
 from steering_strength.theory.laws.kernel.binding import differentiated, rename_bound, substitute
-from steering_strength.theory.laws.kernel.facts import Fact, Given, Let, Sign, Split, Undecided
+from steering_strength.theory.laws.kernel.facts import (
+    Bounded,
+    Fact,
+    Given,
+    Let,
+    Sign,
+    Split,
+    Undecided,
+)
 from steering_strength.theory.laws.kernel.signs import (
     NEGATIVE,
     NONNEGATIVE,
@@ -92,6 +100,9 @@ class NormalForm:
         self._splits = {(g.lower, g.upper): g.at for g in given if isinstance(g, Split)}
         self._lets = [g for g in given if isinstance(g, Let)]
         signs = tuple(g for g in given if isinstance(g, Sign))
+        for g in given:
+            if isinstance(g, Bounded):
+                signs += tuple(Sign(g.bound + s * g.expr, for_all=g.for_all) for s in (1, -1))
         self._signs = (*signs, *(c for g in signs if (c := _canonical_sign(g)) is not None))
         self._known: dict[Expr, Expr] = {}
         self._instances: dict[tuple[int, tuple[Expr, ...]], Expr] = {}
