@@ -9,6 +9,7 @@ from sympy import (
     Function,
     IndexedBase,
     Integer,
+    KroneckerDelta,
     Product,
     Rational,
     Sum,
@@ -37,7 +38,7 @@ from steering_strength.theory.laws.kernel import (
 )
 
 x, y, z, i, j = (Symbol(n, integer=True) for n in "xyzij")
-V, n = (Symbol(c, integer=True, positive=True) for c in ("V", "n"))
+V, n, m = (Symbol(c, integer=True, positive=True) for c in "Vnm")
 a = Symbol("alpha", real=True)
 r = Symbol("r", real=True)
 pos = Symbol("s", positive=True)
@@ -158,6 +159,16 @@ class TestCapture:
         first = Fact(over(f2[0, z]), Integer(1))
         assert decide_equal(over(f2[0, z]), Integer(1), (first,))
         assert not decide_equal(over(f2[i, z]), Integer(1), (first,))
+
+    def test_that_a_sum_has_terms_is_not_concluded_from_looking_at_one(self):
+        picked = Sum(Sum(KroneckerDelta(x, y) * p[x], (x, n, m - 1)), (y, n, m - 1))
+        some = Sum(p[y], (y, n, m - 1))
+        assert decide_equal(picked, some)
+        counted = Sum(1, (z, n, m - 1))
+        assert not decide_equal(picked + counted, some + m - n)
+        assert not decide_equal(counted * picked, (m - n) * some)
+        with pytest.raises(Undecided):
+            decide_sign(some)
 
     def test_a_parametrisation_holds_on_its_block_only(self):
         block = Let(M[y], r, y, Integer(0), n - 1)

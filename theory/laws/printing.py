@@ -224,8 +224,8 @@ class _Printer:
             taken.add(name)
             names[index] = Symbol(name, integer=True)
         heads = [
-            self._range(names[i], *(b.xreplace(names) for b in ends), sign[not self.latex])
-            for i, *ends in reversed(e.limits)
+            self._range(names[i], low.xreplace(names), high.xreplace(names), sign[not self.latex])
+            for i, low, high in reversed(e.limits)
         ]
         self.bound = outer | {str(n) for n in names.values()}
         body = self.show(e.function.xreplace(names), _PRODUCT)

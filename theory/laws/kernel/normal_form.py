@@ -14,7 +14,7 @@ is accepted only if the divisor is proved to be non-zero. Floating-point numbers
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import permutations
 from operator import mul
 
@@ -83,6 +83,9 @@ __all__ = ["NormalForm", "decide_equal", "decide_sign"]
 
 # Canonical names of bound indices. Dummies equal only themselves, so no user symbol can clash.
 _BOUND = tuple(Dummy(f"i{k}", integer=True) for k in range(12))
+# The index of a sum while its terms are rewritten, by depth: what stands inside of a sum, and was
+# rewritten before, is known again.
+_RUNNING = tuple(Dummy(f"j{k}", integer=True) for k in range(12))
 # Functions with a corner or a jump: no derivative without knowing on which side one is.
 _ANGULAR = (Abs, Max, Min, sign, Piecewise, floor, ceiling)
 _MAX_FLATTEN = 4  # sums over more indices at once stay nested: 4! orders are tried
@@ -107,6 +110,7 @@ class NormalForm:
         self._known: dict[Expr, Expr] = {}
         self._instances: dict[tuple[int, tuple[Expr, ...]], Expr] = {}
         self._in_use: set[tuple[int, tuple[Expr, ...]]] = set()
+        self._depth = 0  # of the sum that is being rewritten
 
     # -- the public face ---------------------------------------------------------------
 
@@ -226,7 +230,9 @@ class NormalForm:
     def _new(self, atom: Expr) -> Symbol:
         """The symbol that stands for a canonical atom."""
         if atom not in self._symbol:
-            symbol = Dummy("a", positive=True if atom.is_positive else None)
+            # SymPy knows no sign of a sum, and takes long to find that out
+            positive = not isinstance(atom, Sum) and atom.is_positive
+            symbol = Dummy("a", positive=True if positive else None)
             self._symbol[atom], self._atom[symbol] = symbol, atom
             self._free[symbol] = frozenset(atom.free_symbols)
         return self._symbol[atom]
@@ -321,16 +327,26 @@ class NormalForm:
             return self.ratio(Sum(summand, (index, lower, at - 1))) + self.ratio(
                 Sum(summand, (index, at, upper))
             )
-        j = Dummy("j", integer=True)
+        j = _RUNNING[min(self._depth, len(_RUNNING) - 1)]
+        if summand.has(KroneckerDelta, j):
+            j = Dummy("j", integer=True)
         body = summand.xreplace({index: j})
-        if body.has(KroneckerDelta):  # which of its terms a sum inside picks depends on where j is
-            self._signs = (*self._signs, Sign(j - lower), Sign(upper - j))
         for let in self._lets:
             if (let.lower, let.upper) == (lower, upper):
                 body = self._parametrised(body, let, j)
         if lower == upper:  # one term
             return self.ratio(substitute(body, {j: lower}))
-        numerator, denominator = fraction(together(self.ratio(body)))
+        known, signs = self._known, self._signs
+        if body.has(KroneckerDelta):
+            # Which term a sum inside picks depends on where j is. That j is somewhere is known of
+            # the terms only: nothing that is shown of them may be remembered outside.
+            self._known, self._signs = dict(known), (*signs, Sign(j - lower), Sign(upper - j))
+        self._depth += 1
+        try:
+            numerator, denominator = fraction(together(self.ratio(body)))
+        finally:
+            self._depth -= 1
+            self._known, self._signs = known, signs
         free, bound = S.One, S.One
         for f in Mul.make_args(denominator):
             if self._depends(f, j):
@@ -407,23 +423,35 @@ class NormalForm:
 
     def _lookup(self, atom: Sum) -> Expr:
         """The value a fact gives to this sum, or the symbol that stands for it."""
-        names = [s for s in atom.free_symbols if isinstance(s, Symbol) and s.is_integer]
-        names.sort(key=default_sort_key)
+        entries = atom.atoms(Indexed)
+        arrays = {e.base for e in entries}
+        inside = set().union(*(i.free_symbols for e in entries for i in e.indices))
+        names = sorted(atom.free_symbols & inside, key=default_sort_key)
         for number, fact in enumerate(self._facts):
+            if {e.base for e in fact.lhs.atoms(Indexed)} != arrays:
+                continue
             for values in permutations(names, len(fact.for_all)):
                 instance = dict(zip(fact.for_all, values, strict=True))
                 key = (number, values)
                 if key not in self._instances:
                     bare = NormalForm(self._signs)
+                    bare._depth = self._depth  # the names may be those of sums around this one
                     self._instances[key] = bare.canonical(substitute(fact.lhs, instance))
                 if self._instances[key] == atom:
                     if key in self._in_use:
                         raise Undecided(f"the fact about {fact.lhs} leads back to itself")
                     self._in_use.add(key)
-                    value = self.ratio(substitute(fact.rhs, instance))
-                    self._in_use.remove(key)
-                    return value
+                    try:
+                        return self.ratio(substitute(fact.rhs, instance))
+                    finally:
+                        self._in_use.remove(key)
         return self._new(atom)
+
+
+@lru_cache(maxsize=256)
+def _form(given: tuple[Given, ...]) -> NormalForm:
+    """One normal form for each set of hypotheses: steps of a law are about the same sums."""
+    return NormalForm(given)
 
 
 def _independent(e: Sum, j: Symbol) -> bool:
@@ -453,7 +481,7 @@ def decide_equal(lhs: Expr, rhs: Expr, given: tuple[Given, ...] = ()) -> bool:
     if lhs.has(Float) or rhs.has(Float) or _rounded(given):
         return False  # rounded before the kernel sees them
     try:
-        return NormalForm(given).is_zero(lhs - rhs)
+        return _form(given).is_zero(lhs - rhs)
     except (Undecided, RecursionError):
         return False
 
@@ -464,18 +492,19 @@ def decide_sign(expr: Expr, given: tuple[Given, ...] = ()) -> str:
         raise Undecided(f"floating-point numbers in {expr} or its hypotheses")
     if not real(expr, tuple(g for g in given if isinstance(g, Sign))):
         raise Undecided(f"{expr} may not be real, and only real numbers have an order")
-    return NormalForm(given).sign(expr)
+    return _form(given).sign(expr)
 
 
 def _rounded(given: tuple[Given, ...]) -> bool:
     return any(e.has(Float) for g in given for e in g.expressions())
 
 
+@lru_cache(maxsize=1024)
 def _canonical_sign(g: Sign) -> Sign | None:
     """The sign of the normal form, so that it is known under whatever names of bound indices."""
     if g.for_all or not g.expr.has(Sum):
         return None
     try:
-        return Sign(NormalForm().canonical(g.expr), strict=g.strict)
+        return Sign(_form(()).canonical(g.expr), strict=g.strict)
     except Undecided:
         return None
