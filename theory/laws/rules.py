@@ -321,7 +321,9 @@ def instance(claim: Any, variable: Symbol, value: Expr, *, reason: str = "") -> 
 def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") -> Any:
     """A claim for all values of some real variables, hypotheses included, at these values."""
     rule = "instance"
-    require(rule, isinstance(claim, Inequality | Identity | Between | Iff), "not for all values")
+    sides = (claim.left, claim.right) if isinstance(claim, Iff) else (claim,)
+    plain = all(isinstance(side, Inequality | Identity | Between) for side in sides)
+    require(rule, plain, "no claim about all values")
     for variable, value in values.items():
         allowed = (
             value.is_positive if variable.is_positive else
@@ -336,10 +338,14 @@ def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") 
     def at(e: Expr) -> Expr:
         return e.xreplace(values)
 
-    bare = replace(claim, given=(), by=None, premises=())
-    new = changed(replace(bare, form=None) if isinstance(bare, Inequality) else bare, at)
+    def moved_to(c: Any) -> Any:
+        if isinstance(c, Iff):
+            return Iff(moved_to(c.left), moved_to(c.right))
+        new = type(c)(*map(at, c.expressions()))
+        return replace(new, relation=c.relation) if isinstance(c, Inequality) else new
+
     given = tuple(g.map(at) for g in claim.given)
-    return replace(deduce(rule, new, (claim,), reason), given=given)
+    return replace(deduce(rule, moved_to(claim), (claim,), reason), given=given)
 
 
 def entrywise(claim: Any, values: dict[Indexed, Expr], *positive: Any, reason: str = "") -> Any:
