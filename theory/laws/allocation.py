@@ -32,8 +32,6 @@ from steering_strength.theory.laws.notation import Named, define
 from steering_strength.theory.laws.rules import entrywise, substituted, taylor, zero_where
 from steering_strength.theory.laws.symbols import M, V, alpha, beta, y
 
-__all__ = ["ALLOCATION", "ALONG_V", "EQUAL_PROMPTS", "EVERY_PROMPT"]
-
 i, k = (Symbol(n, integer=True) for n in "ik")
 a = IndexedBase("a", real=True)  # the allocation
 t = Symbol("t", real=True)

@@ -10,16 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = [
-    "ASSUMPTIONS",
-    "ASSUMPTION_1",
-    "ASSUMPTION_2",
-    "LINEAR_LOGITS",
-    "PRINCIPLES",
-    "Assumption",
-    "Principle",
-]
-
 
 @dataclass(frozen=True)
 class Assumption:

@@ -49,19 +49,6 @@ from steering_strength.theory.laws.printing import hypothesis, tex, text, worded
 from steering_strength.theory.laws.prose import plain
 from steering_strength.theory.laws.symbols import TOKENS, V
 
-__all__ = [
-    "All",
-    "Between",
-    "Case",
-    "Claim",
-    "Identity",
-    "Iff",
-    "Inequality",
-    "LawError",
-    "Limit",
-    "Status",
-]
-
 
 class LawError(SteeringError):
     """A claim or a law is put together wrongly: a premise of the wrong form, an unknown name."""

@@ -24,8 +24,6 @@ from steering_strength.theory.laws.rules import (
 from steering_strength.theory.laws.symbols import M, V, Z, alpha, p, tilted, x, y
 from steering_strength.theory.laws.tilting import NOT_ALL, bottom, gap, mass, rest, s, top
 
-__all__ = ["CONCEPT_LIMIT", "CONCEPT_MONOTONE", "CONCEPT_ODE", "CONCEPT_TANH"]
-
 size = Symbol("|C|", integer=True, positive=True)  # tokens of the concept C are numbered first
 SPLIT = Split(Integer(0), size, V - 1)
 PROPER = Sign(V - size, strict=True)  # C is not the whole vocabulary

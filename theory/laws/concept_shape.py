@@ -25,8 +25,6 @@ from steering_strength.theory.laws.sign_rules import (
 )
 from steering_strength.theory.laws.symbols import alpha, p
 
-__all__ = ["CONCEPT_SHAPE"]
-
 n = Symbol("n", integer=True, positive=True)  # number of distinct levels of M
 l, k, i = (Symbol(c, integer=True) for c in "lki")  # noqa: E741 - levels are numbered l
 level = IndexedBase("m", real=True)  # m_0 < m_1 < ... < m_(n-1)

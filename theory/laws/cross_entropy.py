@@ -26,15 +26,6 @@ from steering_strength.theory.laws.rules import (
 from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, x, y, z
 from steering_strength.theory.laws.tilting import AT_MAXIMUM, NOT_ALL, gap, mass, rest, s
 
-__all__ = [
-    "CE_ASYMPTOTE",
-    "CE_CUMULANTS",
-    "CE_EXACT",
-    "CE_LINEAR",
-    "CE_QUADRATIC",
-    "contexts",
-]
-
 m_contexts = Symbol("m", integer=True, positive=True)
 j = Symbol("j", integer=True)
 pi = IndexedBase("pi", positive=True)

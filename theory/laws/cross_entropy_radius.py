@@ -48,8 +48,6 @@ from steering_strength.theory.laws.symbols import (
     y,
 )
 
-__all__ = ["CE_RADIUS"]
-
 R = Symbol("R", positive=True)  # max M - min M
 low = Symbol("m", real=True)  # min M
 w = IndexedBase("w", nonnegative=True)  # M_y = m + w_y, 0 <= w_y <= R

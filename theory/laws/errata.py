@@ -21,8 +21,6 @@ from steering_strength.theory.laws.symbols import alpha, x, z
 from steering_strength.theory.laws.tilting import b_z, d, i, k, odds, pN, pP, q_N, q_P
 from steering_strength.theory.laws.transformer import h
 
-__all__ = ["CLAIMS"]
-
 
 def _number(text: str, latex: str, value: Expr) -> Expr:
     """A number with a name."""

@@ -22,8 +22,6 @@ from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import convexity, substituted
 from steering_strength.theory.laws.symbols import M, over_tokens, x, y, z
 
-__all__ = ["INFLUENCE", "STANDARD_ERROR", "TEXT_BIAS"]
-
 alpha = Symbol("alpha", positive=True)  # against the vector, mirror M
 t = Symbol("t", real=True)
 D = IndexedBase("D", real=True)

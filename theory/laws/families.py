@@ -20,8 +20,6 @@ from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.peaks import down, explicit, mass_down, mass_up, up
 from steering_strength.theory.laws.peaks_sign import Q_D, G, delta_D, lam, margin, rest
 
-__all__ = ["Smoothed", "epsilon_threshold", "two_level_peak"]
-
 epsilon = Symbol("epsilon", positive=True)
 concepts = Symbol("G", integer=True, positive=True)
 s = Symbol("s", integer=True, positive=True)

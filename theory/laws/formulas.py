@@ -29,8 +29,6 @@ from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.laws.kernel import Fact, NormalForm
 from steering_strength.theory.laws.notation import unfold
 
-__all__ = ["at_instance", "c_function", "function", "taylor"]
-
 
 def at_instance(
     expr: Expr,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from steering_strength.theory.laws.law import Law
 
-__all__ = ["dot", "tree"]
-
 
 def tree(laws: Mapping[str, Law]) -> str:
     """One line per law with the laws it builds on; laws come after what they use."""

@@ -54,8 +54,6 @@ from steering_strength.theory.laws.kernel import Bounded, Fact, Given, Let, Sign
 from steering_strength.theory.laws.kernel.binding import differentiated
 from steering_strength.theory.laws.notation import unfold
 
-__all__ = ["DIGITS", "Instance", "NoValueError", "compare", "draw", "mp_of", "near", "satisfied"]
-
 DIGITS = 50
 Number = Any  # Fraction or mpf
 

@@ -14,8 +14,6 @@ from steering_strength.theory.laws.page import latex_page, text_page
 from steering_strength.theory.laws.printing import sets, tex, text
 from steering_strength.theory.laws.prose import plain
 
-__all__ = ["Law", "weakest"]
-
 _WORST = (Status.REFUTED, Status.UNKNOWN, Status.WITH_RULES)
 
 

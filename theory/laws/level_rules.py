@@ -10,8 +10,6 @@ from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.rules import deduce, require, slope_of, still
 from steering_strength.theory.laws.shapes import Along, Convex
 
-__all__ = ["along_level", "chained", "chord"]
-
 
 def along_level(by_parameter: Any, by_variable: Any, crossed: Any, *, reason: str = "") -> Along:
     """f_t = a and f_x = b with b > 0: where f stays what it is, dx/dt = -a/b."""

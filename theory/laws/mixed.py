@@ -16,8 +16,6 @@ from steering_strength.theory.laws.rules import derivative_sign, reflected
 from steering_strength.theory.laws.symbols import over_tokens, z
 from steering_strength.theory.laws.tilting import i, odds, pN, pP, q_N, q_P
 
-__all__ = ["MIXED_CONTEXTS"]
-
 # -- the rows ------------------------------------------------------------------------------
 
 concepts = Symbol("G", integer=True, positive=True)

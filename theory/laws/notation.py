@@ -17,8 +17,6 @@ from steering_strength.theory.laws.kernel.binding import bound_indices, rename_b
 from steering_strength.theory.laws.kernel.signs import real
 from steering_strength.theory.laws.printing import tex, text
 
-__all__ = ["Named", "define", "unfold"]
-
 
 class Named(Function):
     """A quantity with a name, parameters and a body; made by `define`, never directly."""

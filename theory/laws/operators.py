@@ -40,8 +40,6 @@ from steering_strength.theory.laws.symbols import (
 )
 from steering_strength.theory.laws.tilting import H, W, d, j, k
 
-__all__ = ["GREEDY", "OPERATOR", "RENORMALISED", "TEMPERATURE"]
-
 _BEYOND = "beyond arXiv:2602.02712, Sec. 6 (other steering methods)"
 
 # -- operator ------------------------------------------------------------------------------

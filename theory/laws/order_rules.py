@@ -14,8 +14,6 @@ from steering_strength.theory.laws.rules import deduce, refuse, require, still
 from steering_strength.theory.laws.shapes import Envelope
 from steering_strength.theory.laws.symbols import TOKENS
 
-__all__ = ["combination", "winners"]
-
 
 def combination(*terms: tuple[Expr, Any], reason: str = "") -> Inequality:
     """a_i >= 0 and c_i > 0: the sum of c_i a_i is >= 0."""

@@ -13,8 +13,6 @@ from typing import Any
 
 from steering_strength.theory.laws.prose import latex, plain
 
-__all__ = ["because", "latex_document", "latex_page", "record", "text_page", "verdict"]
-
 Record = Mapping[str, Any]
 _WIDTH = 96
 THROUGHOUT = (

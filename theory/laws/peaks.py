@@ -52,8 +52,6 @@ from steering_strength.theory.laws.tilting import (
     top,
 )
 
-__all__ = ["MONOTONE", "PEAK", "PEAK_ORDER"]
-
 # Tokens sorted by M around the token z: those level with it, those above, those below.
 level = Symbol("|E|", integer=True, positive=True)  # E: tokens with M_y = M_z, z among them
 above = Symbol("|U|", integer=True, positive=True)  # U: tokens with M_y = M_z + u_y

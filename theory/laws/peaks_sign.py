@@ -13,14 +13,12 @@ from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign
 from steering_strength.theory.laws.law import Law
-from steering_strength.theory.laws.notation import define, unfold
+from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.peaks import PEAK
 from steering_strength.theory.laws.peaks import here as at_its_peak
 from steering_strength.theory.laws.rules import crossing, reflected
 from steering_strength.theory.laws.symbols import NORMALISED, M, V, mean, over_tokens, p, y, z
 from steering_strength.theory.laws.tilting import MEAN_RISES, MEAN_SLOPE, i, odds, pN, pP, q_N, q_P
-
-__all__ = ["PEAK_SIGN", "margin", "threshold"]
 
 # -- every dataset -------------------------------------------------------------------------
 
@@ -40,12 +38,17 @@ kl_N = define(
     text="mean_N KL(p‖p_i)",
     latex=r"\mathrm{{mean}}_{{i \in N}}\,\mathrm{{KL}}(p\,\|\,p_i)",
 )
+_divergences = Identity(
+    over_tokens(p[z] * odds.body),
+    kl_N() - kl_P(),
+    reason=r"a mean over $P$ minus a mean over $N$ of $\log p_i$; add and subtract $\log p$",
+)
 _mean_odds = over_tokens(p[y] * M[y], y)
 _sign_criterion = Identity(
     _mean_odds,
     kl_N() - kl_P(),
-    reason=r"$M$ is a mean over $P$ minus a mean over $N$ of $\log p_i$; add and subtract $\log p$",
-    given=(Let(M[y], unfold(odds(y)), y, Integer(0), V - 1),),
+    reason="the same for the $M$ of the difference of means",
+    given=(Let(M[y], odds.body.xreplace({z: y}), y, Integer(0), V - 1),),
 )
 
 # -- the weighted family, c_j in the concept D, D different from T ------------------------------
@@ -199,12 +202,13 @@ PEAK_SIGN = Law(
     r"$\varepsilon$ works if $N$ lies in the concept of $c_j$, if $\gamma = \omega$, or if "
     r"$G = 2$.",
     assumptions=(ASSUMPTION_1,),
-    statement=_sign_criterion,
+    statement=_divergences,
     headline=(CRITERION, _sign_criterion, THRESHOLD),
     cites=(MEAN_SLOPE, PEAK),
     steps=(
         _zero,
         CRITERION,
+        _divergences,
         _sign_criterion,
         _margin,
         _turn,

@@ -36,8 +36,6 @@ from sympy.core.function import AppliedUndef
 from steering_strength.theory.laws.kernel.facts import Bounded, Fact, Given, Let, Sign
 from steering_strength.theory.laws.kernel.signs import ordered
 
-__all__ = ["domain", "hypothesis", "sets", "tex", "text", "worded"]
-
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "kappa": "κ",
     "lambda": "λ", "mu": "μ", "nu": "ν", "omega": "ω", "pi": "π", "rho": "ρ", "sigma": "σ",

@@ -10,8 +10,6 @@ import re
 
 from steering_strength.theory.laws.printing import GREEK
 
-__all__ = ["latex", "plain"]
-
 _SIGNS = {
     **GREEK,
     "varepsilon": "ε", "varphi": "φ", "Sigma": "Σ", "sum": "Σ", "prod": "Π", "int": "∫",

@@ -58,45 +58,6 @@ from steering_strength.theory.laws.shapes import (
 )
 from steering_strength.theory.laws.symbols import V, before, last
 
-__all__ = [
-    "affine",
-    "antiderivative",
-    "at_peak",
-    "between",
-    "bounded_growth",
-    "by_cases",
-    "chained",
-    "convexity",
-    "crossing",
-    "deduce",
-    "derivative_sign",
-    "detached",
-    "discharged",
-    "entrywise",
-    "gronwall",
-    "half",
-    "instance",
-    "integrated_twice",
-    "largest",
-    "logarithm",
-    "one_root",
-    "over_prefixes",
-    "quotient",
-    "reciprocal",
-    "reflected",
-    "require",
-    "root",
-    "slope_of",
-    "specialised",
-    "still",
-    "substituted",
-    "tangent",
-    "taylor",
-    "up_to",
-    "valley",
-    "zero_where",
-]
-
 
 def deduce(name: str, conclusion: Any, premises: tuple[Claim, ...], reason: str) -> Any:
     """The conclusion of the rule of this name, under the hypotheses of its premises."""

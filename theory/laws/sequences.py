@@ -38,18 +38,6 @@ from steering_strength.theory.laws.rules import convexity, one_root, over_prefix
 from steering_strength.theory.laws.symbols import M, V, alpha, before, last, over_tokens, x, y, z
 from steering_strength.theory.laws.tilting import AT_MAXIMUM, gap, s
 
-__all__ = [
-    "CHAIN",
-    "CHAIN_BACK",
-    "INFORMATION",
-    "SECOND",
-    "SEQUENCE_CE",
-    "SEQUENCE_RATIO",
-    "SEQUENCE_REVERSE",
-    "SEQUENCE_SCORE",
-    "SEQUENCE_WEIGHTS",
-]
-
 # -- one text, and texts in a list ------------------------------------------------------------
 
 T = Symbol("T", integer=True, positive=True)

@@ -20,21 +20,6 @@ from steering_strength.theory.laws.claims import Claim
 from steering_strength.theory.laws.instances import NoValueError, compare, mp_of, near, satisfied
 from steering_strength.theory.laws.printing import domain, tex, text, worded
 
-__all__ = [
-    "Along",
-    "AtMost",
-    "Convex",
-    "Crosses",
-    "Envelope",
-    "Expansion",
-    "Extrema",
-    "FewExtrema",
-    "Follows",
-    "Monotone",
-    "OnePeak",
-    "OneRoot",
-]
-
 _GRID = [Fraction(k, 4) for k in range(-40, 41)] + [
     Fraction(s * 2**k) for k in range(4, 9) for s in (1, -1)
 ]

@@ -18,8 +18,6 @@ from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.rules import deduce, require, slope_of, still
 from steering_strength.theory.laws.shapes import AtMost, Extrema, FewExtrema, Follows
 
-__all__ = ["extrema", "few_extrema", "level_by_level", "rolle", "same_signs"]
-
 
 def rolle(slope: Any, positive: Any, limit: Any, *, reason: str = "") -> Follows:
     """g' = b h, b > 0, g -> L at -oo: g changes sign at most as often as L followed by h."""

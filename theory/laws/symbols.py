@@ -27,27 +27,6 @@ from sympy import Expr, IndexedBase, Integer, Mod, Sum, Symbol, exp, floor, log
 from steering_strength.theory.laws.kernel import Fact
 from steering_strength.theory.laws.notation import define
 
-__all__ = [
-    "NORMALISED",
-    "TOKENS",
-    "K",
-    "M",
-    "V",
-    "Z",
-    "alpha",
-    "before",
-    "beta",
-    "last",
-    "mean",
-    "over_tokens",
-    "p",
-    "tilted",
-    "variance",
-    "x",
-    "y",
-    "z",
-]
-
 alpha = Symbol("alpha", real=True)
 beta = Symbol("beta", real=True)
 V = Symbol("V", integer=True, positive=True)

@@ -47,8 +47,6 @@ from steering_strength.theory.laws.symbols import (
     z,
 )
 
-__all__ = ["LIMIT", "MEAN_SLOPE", "SIGN_SEPARATION", "SLOPE", "STEERING_SHIFT", "TILTING"]
-
 # -- steering-shift ------------------------------------------------------------------------
 
 d = Symbol("d", integer=True, positive=True)

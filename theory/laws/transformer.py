@@ -50,8 +50,6 @@ from steering_strength.theory.laws.tilting import (
     steered_logit,
 )
 
-__all__ = ["FINAL_NORM", "LAST_BLOCK", "LOCAL", "NORM_LIMIT"]
-
 # -- final-norm ----------------------------------------------------------------------------
 
 offset = IndexedBase("c", real=True)  # bias of the unembedding

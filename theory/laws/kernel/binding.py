@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 
 from sympy import Basic, Derivative, Dummy, Expr, Product, Sum, Symbol
 
-__all__ = ["bound_indices", "differentiated", "rename_bound", "substitute"]
-
 
 def bound_indices(e: Basic) -> set[Symbol]:
     """The indices of the sums and products in `e`."""

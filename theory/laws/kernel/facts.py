@@ -23,8 +23,6 @@ from sympy import Expr, Indexed, Sum, Symbol
 
 Rewrite = Callable[[Expr], Expr]
 
-__all__ = ["Bounded", "Fact", "Given", "Let", "Sign", "Split", "Undecided"]
-
 
 class Undecided(Exception):
     """The kernel cannot decide; the message says at which subexpression and why."""

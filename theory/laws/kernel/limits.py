@@ -22,8 +22,6 @@ from steering_strength.theory.laws.kernel.signs import (
     sign_of,
 )
 
-__all__ = ["limit_at_infinity"]
-
 
 def limit_at_infinity(
     e: Expr, variable: Symbol, end: Expr = oo, given: tuple[Sign | Bounded, ...] = ()

@@ -79,8 +79,6 @@ from steering_strength.theory.laws.kernel.signs import (
     without_extremes,
 )
 
-__all__ = ["NormalForm", "decide_equal", "decide_sign"]
-
 # Canonical names of bound indices. Dummies equal only themselves, so no user symbol can clash.
 _BOUND = tuple(Dummy(f"i{k}", integer=True) for k in range(12))
 # The index of a sum while its terms are rewritten, by depth: what stands inside of a sum, and was

@@ -33,21 +33,6 @@ from sympy import (
 from steering_strength.theory.laws.kernel.binding import substitute
 from steering_strength.theory.laws.kernel.facts import Sign, Undecided
 
-__all__ = [
-    "NEGATIVE",
-    "NONNEGATIVE",
-    "NONPOSITIVE",
-    "NONZERO",
-    "POSITIVE",
-    "ZERO",
-    "finite_range",
-    "order_of",
-    "ordered",
-    "real",
-    "sign_of",
-    "without_extremes",
-]
-
 POSITIVE, NONNEGATIVE, NEGATIVE, NONPOSITIVE, ZERO, NONZERO = "+", "0+", "-", "0-", "0", "!0"
 
 _FLIP = {"+": "-", "0+": "0-", "-": "+", "0-": "0+", "0": "0", "!0": "!0"}
