@@ -88,7 +88,7 @@ def _variant(source: random.Random, e: Expr) -> Expr:
     if kind == 5:  # another range
         low2, high2 = _range(source, [])
         return e.xreplace({s: Sum(s.function, (index, low2, high2))})
-    return e.xreplace({s: s.doit()})
+    return e if s.has(KroneckerDelta) else e.xreplace({s: s.doit()})
 
 
 def _instance(source: random.Random, sizes: tuple[int, int, int]) -> Instance:

@@ -27,7 +27,7 @@ from steering_strength.theory.laws.cross_entropy import (
     variance_j,
 )
 from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign
-from steering_strength.theory.laws.law import Law
+from steering_strength.theory.laws.law import Law, false_reading
 from steering_strength.theory.laws.notation import Named, define
 from steering_strength.theory.laws.rules import entrywise, substituted, taylor, zero_where
 from steering_strength.theory.laws.symbols import M, V, alpha, beta, y
@@ -354,19 +354,16 @@ _loses = Inequality(
     r"11/32$. The common strength $a$ with $a^2 \sum w = t^2 \sum w \beta^2$ exceeds $t \beta$ on "
     r"the first",
 )
-EVERY_PROMPT = Law(
+EVERY_PROMPT = false_reading(
     id="allocation/every-prompt",
     title="Adapting the strength helps on every prompt",
     source=_SOURCE,
     paper="The best allocation makes the target likelier on every prompt than one common strength "
     "of the same price does.",
     sharper=r"Only on average: a prompt with $\beta_j$ below the root mean square pays for others.",
-    assumptions=(),
-    statement=_loses,
     steps=(_loses,),
     builds_on=("allocation",),
     twin=_TWIN,
-    expected=False,
 )
 _against = Inequality(
     Rational(1, 4) * (1 - Rational(5, 4)),
@@ -380,7 +377,7 @@ _along = Inequality(
     0,
     reason="... which is positive for $p = (1/4, 1/4, 1/2)$, with $E[M] = 3/4$",
 )
-ALONG_V = Law(
+ALONG_V = false_reading(
     id="allocation/along-v",
     title="The best strengths have one sign",
     source=_SOURCE,
@@ -388,12 +385,9 @@ ALONG_V = Law(
     "against $v$.",
     sharper=r"$a_j$ has the sign of $\beta_j$, negative where the rest of the prompt's tokens lies "
     r"above the target in $M$.",
-    assumptions=(),
-    statement=_against,
     steps=(_against, _along),
     builds_on=("allocation",),
     twin=_TWIN,
-    expected=False,
 )
 _mean = Rational(4, 5)
 _dearest = log(Rational(155, 11)) - _mean * log(11)
@@ -411,7 +405,7 @@ _gains_more = Inequality(
     reason="... and gains more; so no best allocation gives both the same, and swapping the two "
     "gives another one",
 )
-EQUAL_PROMPTS = Law(
+EQUAL_PROMPTS = false_reading(
     id="allocation/equal-prompts",
     title="Equal prompts deserve equal strengths, and the best allocation is unique",
     source=_SOURCE,
@@ -419,10 +413,8 @@ EQUAL_PROMPTS = Law(
     sharper="Where the target is rare its probability grows faster than its price: it may be best "
     "to push one prompt over the edge and leave its twin alone. The equal allocation is stationary "
     "all the same.",
-    assumptions=(),
     statement=_gains_more,
     steps=(_no_dearer, _gains_more),
     builds_on=("allocation",),
     twin=_TWIN,
-    expected=False,
 )

@@ -23,8 +23,8 @@ from steering_strength.theory.laws.rules import (
     tangent,
     taylor,
 )
-from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, x, y, z
-from steering_strength.theory.laws.tilting import AT_MAXIMUM, NOT_ALL, gap, mass, rest, s
+from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, y, z
+from steering_strength.theory.laws.tilting import AT_MAXIMUM, NOT_ALL, gap, mass, rest, s, spread
 
 m_contexts = Symbol("m", integer=True, positive=True)
 j = Symbol("j", integer=True)
@@ -154,23 +154,10 @@ _VARIES = (
 )
 
 
-def _off(term: Expr, index: Symbol = y) -> Sum:
-    return Sum(term, (index, s, V - 1))
-
-
-_inside = Sum(pc[j, y], (y, 0, s - 1))
 _spread = Inequality(
     variance_j(j, alpha),
     0,
-    form=(
-        _inside * _off(pc[j, y] * exp(-alpha * gap[y]) * gap[y] ** 2)
-        + _off(
-            _off(pc[j, x] * pc[j, y] * exp(-alpha * (gap[x] + gap[y])) * (gap[x] - gap[y]) ** 2),
-            x,
-        )
-        / 2
-    )
-    / (_inside + _off(pc[j, y] * exp(-alpha * gap[y]))) ** 2,
+    form=spread(lambda token: pc[j, token]),
     reason=r"$M$ is not constant: $M_y = a$ on the tokens of $A = \operatorname{argmax} M$, "
     r"numbered first, and $M_y = a - d_y$ on the others; the variance, written out over pairs",
     given=_VARIES,

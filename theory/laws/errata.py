@@ -15,7 +15,7 @@ from steering_strength.theory.laws.allocation import ALONG_V, EQUAL_PROMPTS, EVE
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let
-from steering_strength.theory.laws.law import Law
+from steering_strength.theory.laws.law import false_reading
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.symbols import alpha, x, z
 from steering_strength.theory.laws.tilting import b_z, d, i, k, odds, pN, pP, q_N, q_P
@@ -39,17 +39,15 @@ _strict = Identity(
         Let(pN[i, z], b_z, i, Integer(0), q_N - 1),
     ),
 )
-STRICT = Law(
+STRICT = false_reading(
     id="sign-separation/outside-negative",
     title="$M$ is negative outside the target",
     source="a reading of arXiv:2602.02712, Lemma B.4",
     paper="$z$ outside $T$ implies $M(z) < 0$.",
     sharper="With three concepts and $N$ in one of them, tokens of the third have $M = 0$.",
     assumptions=(ASSUMPTION_1,),
-    statement=_strict,
     steps=(_strict,),
     twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
-    expected=False,
 )
 _context_b = Inequality(
     log(Rational(1, 10) / Rational(2, 10)),
@@ -59,17 +57,14 @@ _context_b = Inequality(
     "there, $p(z|N) = 2/10$ its off-concept value elsewhere; $1/10$ may exceed the off-concept "
     "value of its own context and still be less",
 )
-CONTEXT_DEPENDENT_B = Law(
+CONTEXT_DEPENDENT_B = false_reading(
     id="sign-separation/any-rows",
     title="Sign separation survives off-concept probabilities that depend on the context",
     source="a reading of arXiv:2602.02712, App. B.1",
     paper="$a_{j,z} > b_{j,z}$ for every context is enough for $z$ in $T$ to imply $M(z) > 0$.",
     sharper="It is not: $M$ compares different contexts, so $b$ must be common to all of them.",
-    assumptions=(),
-    statement=_context_b,
     steps=(_context_b,),
     twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
-    expected=False,
 )
 
 # -- limit ---------------------------------------------------------------------------------
@@ -80,20 +75,17 @@ _shared = Limit(
     variable=alpha,
     reason=r"$p = (1/2, 1/4, 1/4)$ and $M = (1, 1, 0)$: the first token, divided by $e^{\alpha}$",
 )
-UNIFORM_SHARE = Law(
+UNIFORM_SHARE = false_reading(
     id="limit/uniform-share",
     title=r"Ties at $\max M$ share the limit equally",
     source="a reading of arXiv:2602.02712, Prop. B.1",
     paper=r"If several tokens attain $\max M$, each has the same probability in the limit.",
     sharper="They share in proportion to $p$.",
-    assumptions=(),
-    statement=_shared,
     steps=(
         _shared,
         Inequality(Rational(2, 3), Rational(1, 2), reason="equal shares would be 1/2"),
     ),
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
-    expected=False,
 )
 
 _a, _b = Rational(19, 60), Rational(1, 120)  # smoothed, V = 9, ε = 1/20: a and b
@@ -107,7 +99,7 @@ _off_target = Limit(
     r"context in $T$, $z$ in the concept of neither $P$ nor $N$, so $M(z) = 0$; divided by $e^{L "
     r"\alpha}$",
 )  # fmt: skip
-PRINTED_SIGNS = Law(
+PRINTED_SIGNS = false_reading(
     id="limit/printed-signs",
     title="Off-target tokens lose $a_z$ in the limit where the context lies in $T$",
     source="arXiv:2602.02712, App. B.1, Eq. 8 and 9",
@@ -116,14 +108,12 @@ PRINTED_SIGNS = Law(
     sharper=r"It is $-p(z|c_j)$: $-b_z$ where $c_j$ lies in $T$, $-a_z$ where $c_j$ shares the "
     r"concept of $z$. The split by $c_j \in T$ is right for $z$ in $T$ only.",
     assumptions=(ASSUMPTION_1,),
-    statement=_off_target,
     steps=(
         _off_target,
         Inequality(-_b, -_a, reason="-1/120, not -19/60 as printed"),
     ),
     builds_on=("limit",),
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
-    expected=False,
 )
 
 # -- peak-sign -----------------------------------------------------------------------------
@@ -146,7 +136,7 @@ _late = Inequality(
     "concept of $N$ $b = (1, 18)$, $a = (20, 19)$; the third likewise, and the context lies in it. "
     "By `peak-sign` the second target token peaks at negative strength",
 )
-EVERY_EPSILON = Law(
+EVERY_EPSILON = false_reading(
     id="peak-sign/every-eps",
     title=r"Target peaks are at positive strength for every admissible $\varepsilon$",
     source="a reading of arXiv:2602.02712, Remark 3.4",
@@ -166,7 +156,6 @@ EVERY_EPSILON = Law(
     ),
     builds_on=("peak-sign",),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
-    expected=False,
 )
 
 _own = _number(
@@ -185,7 +174,7 @@ _own_peak = Inequality(
     r"the other concept, the context in $T$, $p = (8, 2, 1, 1)/12$. By `peak-sign` the second "
     r"target token, with $M = \log 2$, peaks at negative strength",
 )
-ANY_CONTEXT = Law(
+ANY_CONTEXT = false_reading(
     id="peak-sign/any-context",
     title=r"Target peaks are at positive strength for every context, $\varepsilon$ small",
     source="arXiv:2602.02712, Remark 3.4 as printed in the main text",
@@ -196,11 +185,9 @@ ANY_CONTEXT = Law(
     r"- \min_T \log(\gamma/\omega)$ as $\varepsilon$ tends to 0: its peak is at negative strength "
     r"for every small $\varepsilon$.",
     assumptions=(ASSUMPTION_1,),
-    statement=_own_peak,
     steps=(_own_peak,),
     builds_on=("peak-sign",),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
-    expected=False,
 )
 
 # -- concepts ------------------------------------------------------------------------------
@@ -218,7 +205,7 @@ _decreasing = Inequality(
     Integer(0),
     reason=r"positive: $F_C$ rises with $t$, so it strictly falls with $\alpha$",
 )
-NECESSARY = Law(
+NECESSARY = false_reading(
     id="concept-monotone/necessary",
     title=r"A concept falls only if $\max_C M \le \min_{\bar C} M$",
     source="a reading of arXiv:2602.02712, Thm 3.6",
@@ -244,7 +231,6 @@ NECESSARY = Law(
     ),
     builds_on=("concept-shape",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
-    expected=False,
 )
 
 
@@ -303,7 +289,7 @@ _equal_sizes = _sequence(
     [(-40, ">", -10), (-10, "<", -4), (-4, ">", 0)],
     "F''_C",
 )
-THREE_BEHAVIOURS = Law(
+THREE_BEHAVIOURS = false_reading(
     id="concept-shape/three-behaviours",
     title="A concept's probability has exactly three behaviours",
     source="arXiv:2602.02712, prose after Thm 3.6",
@@ -315,11 +301,9 @@ THREE_BEHAVIOURS = Law(
     r"(3, 6), (1, 8)$: concepts of equal size, and the weighted family with $\varepsilon = 8/21$, "
     r"$\gamma$ proportional to $(9, 4), (4, 9), (2, 11)$ and $\omega$ to $(1, 3)$.",
     assumptions=(ASSUMPTION_1,),
-    statement=_two_bumps[0],
     steps=(*_two_bumps, *_falls_rises_falls, *_equal_sizes),
     builds_on=("concept-shape",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
-    expected=False,
 )
 _dies = Limit(
     exp(-alpha) / (1 + exp(-alpha) + exp(-2 * alpha)),
@@ -328,18 +312,15 @@ _dies = Limit(
     reason=r"$p = (1/3, 1/3, 1/3)$, $M = (1, 0, -1)$, $C$ the middle token, divided by "
     r"$e^{\alpha}$",
 )
-RETURNS = Law(
+RETURNS = false_reading(
     id="concept-limit/returns",
     title="A concept without extremal tokens converges back to its unsteered value",
     source="arXiv:2602.02712, prose after Thm 3.6",
     paper=r"$\Delta p(C'|\alpha)$ converges back to its unsteered value.",
     sharper="Its probability goes to 0; the displayed formula of Thm 3.6 is right.",
-    assumptions=(),
-    statement=_dies,
     steps=(_dies, Inequality(Integer(0), Rational(1, 3), relation="<", reason="$F_C(0) = 1/3$")),
     builds_on=("concept-limit",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
-    expected=False,
 )
 
 # -- norm-limit ----------------------------------------------------------------------------
@@ -352,7 +333,7 @@ _eps_limit = Limit(
     variable=far,
     reason=r"$d = 1$, $v = 1$, $h = 0$, divided by $\alpha$: $\varepsilon$ is washed out",
 )
-EPSILON = Law(
+EPSILON = false_reading(
     id="norm-limit/eps-of-v",
     title=r"The limit of steering under a final norm is $\mathrm{LN}_{\varepsilon}(\pm v)$",
     source="arXiv:2602.02712, Prop. 4.1, read with the norm of an implementation",
@@ -362,8 +343,6 @@ EPSILON = Law(
     r"$\mathrm{LN}_{\varepsilon}(\pm v)$ is shorter by the factor $\sqrt{1 + "
     r"\varepsilon/\mathrm{mean}\, v^2}$, which is 1 only for $|v|$ far above $\sqrt{d "
     r"\varepsilon}$.",
-    assumptions=(),
-    statement=_eps_limit,
     steps=(
         _eps_limit,
         Inequality(
@@ -376,7 +355,6 @@ EPSILON = Law(
     ),
     builds_on=("norm-limit",),
     twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
-    expected=False,
 )
 _level = Symbol("c", real=True)
 _centred = Identity(
@@ -385,18 +363,15 @@ _centred = Identity(
     reason=r"$v = (c, \dots, c)$: centring removes $\alpha$ altogether, so the output is "
     r"$\mathrm{LN}(h)$ at every strength and never forgets the prompt",
 )
-CONSTANT_VECTOR = Law(
+CONSTANT_VECTOR = false_reading(
     id="norm-limit/constant-v",
     title="Under LayerNorm large strength forgets the prompt for every $v$",
     source="arXiv:2602.02712, Prop. 4.1",
     paper=r"$y(\alpha) \to \mathrm{LN}(\pm v) W^{\top}$ for every $v$.",
     sharper="Not if $v$ is constant across coordinates (or zero): LayerNorm does not see it.",
-    assumptions=(),
-    statement=_centred,
     steps=(_centred,),
     builds_on=("norm-limit",),
     twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
-    expected=False,
 )
 
 # -- ce-linear -----------------------------------------------------------------------------
@@ -414,14 +389,13 @@ _better = Inequality(
     r"by $\log 2$ the model is $(2/3, 1/3)$, and its cross-entropy is below the $\log 2$ it starts "
     r"from",
 )
-ALWAYS_DEGRADES = Law(
+ALWAYS_DEGRADES = false_reading(
     id="ce-linear/always-degrades",
     title="Steering necessarily degrades global performance",
     source="arXiv:2602.02712, prose on Thm 3.8",
     paper="Every steering strength other than 0 raises the cross-entropy.",
     sharper="Only if the model is calibrated along $v$, as under Assumption 2; else small steps "
     "one way lower it (`ce-linear`).",
-    assumptions=(),
     statement=_better,
     steps=(
         Identity(
@@ -435,7 +409,6 @@ ALWAYS_DEGRADES = Law(
     ),
     builds_on=("ce-linear",),
     twin="steering_strength.theory.engine.family.TiltedFamily.mean",
-    expected=False,
 )
 
 # -- influence, standard-error, text-bias: readings of what is beyond the paper -------------
@@ -457,15 +430,13 @@ _idle = Identity(
     r"(27, 2, 2)/31$. Each text of P differs from the other on two tokens that steering moves "
     "alike: it moves no price",
 )
-LARGEST_NORM = Law(
+LARGEST_NORM = false_reading(
     id="influence/largest-norm",
     title="The text that differs most from the others moves the strength most",
     source="a reading of `influence`, beyond arXiv:2602.02712, Def. 3.2",
     paper=r"The larger $|L_i - \mathrm{mean} L|$, the larger the influence of text $i$.",
     sharper=r"What counts is $\langle p_\alpha - p, L_i - \mathrm{mean} L \rangle$: a text may "
     "differ in directions that cost nothing.",
-    assumptions=(),
-    statement=_idle,
     steps=(
         _idle,
         Inequality(
@@ -481,7 +452,6 @@ LARGEST_NORM = Law(
     ),
     builds_on=("influence",),
     twin="steering_strength.theory.engine.estimation.estimate",
-    expected=False,
 )
 
 _alike, _unlike = log(Rational(9, 2)), log(Rational(4, 9))
@@ -499,15 +469,13 @@ _none = Identity(
     r"$p_\alpha - p$ is a multiple of $(2, -1, -1)$, on which both texts of P have the score "
     r"$\log(9/2)$: no error at any $\alpha$",
 )
-MORE_TEXTS = Law(
+MORE_TEXTS = false_reading(
     id="standard-error/more-texts",
     title="With one more text the standard error is smaller",
     source="a reading of `standard-error`, beyond arXiv:2602.02712, Def. 3.2",
     paper="More texts always make the strength surer.",
     sharper="On average they do; one that is unlike the others raises the estimated error, and "
     "rightly so.",
-    assumptions=(),
-    statement=_none,
     steps=(
         _none,
         Inequality(
@@ -518,7 +486,6 @@ MORE_TEXTS = Law(
     ),
     builds_on=("standard-error",),
     twin="steering_strength.theory.engine.estimation.estimate",
-    expected=False,
 )
 
 _strength, _a, _b = (Symbol(name, positive=True) for name in ("alpha", "a", "b"))
@@ -530,13 +497,12 @@ _shorter = Inequality(
     reason=r"$M$ and $2 M$ have the strengths $\alpha$ and $\alpha/2$ at any budget, their mean, "
     r"$\frac{3}{2} M$, has $\frac{2}{3} \alpha$",
 )
-ARITHMETIC = Law(
+ARITHMETIC = false_reading(
     id="text-bias/arithmetic",
     title="The mean of two vectors bears at least the mean of their strengths",
     source="a reading of `text-bias`, beyond arXiv:2602.02712, Def. 3.2",
     paper=r"Few texts make $\alpha$ too small on average.",
     sharper=r"They make $1/\alpha$ too large: the harmonic mean is the bound, and it is attained.",
-    assumptions=(),
     statement=_shorter,
     steps=(
         Identity(
@@ -548,11 +514,9 @@ ARITHMETIC = Law(
     ),
     builds_on=("text-bias",),
     twin="steering_strength.theory.engine.estimation.estimate",
-    expected=False,
 )
 
 # -- mixed-contexts, operator: readings of what is beyond the paper -------------------------
-# ----------------------------------------------------------------------
 
 _opposite = Inequality(
     log(Rational(6 * 3, 4 * 4)) / 2,
@@ -567,18 +531,15 @@ _other_sign = Inequality(
     relation="<",
     reason=r"the second: $15 \cdot 3 < 7 \cdot 7$",
 )
-ONE_SIGN = Law(
+ONE_SIGN = false_reading(
     id="mixed-contexts/one-sign",
     title="In mixed contexts $M$ has one sign on each concept",
     source="a reading of Lemma B.4 for the mixed contexts of arXiv:2602.02712, Sec. 6",
     paper="All tokens of a concept have $M$ of one sign, as in pure contexts.",
     sharper=r"Only if $\min_P w \geq \max_N w$ or the reverse; else it depends on $a_z / b_z$.",
-    assumptions=(),
-    statement=_opposite,
     steps=(_opposite, _other_sign),
     builds_on=("mixed-contexts",),
     twin="steering_strength.theory.model.mixed.mixed_log_odds",
-    expected=False,
 )
 _subtracted = Limit(
     exp(1 - alpha) / (exp(1 - alpha) + 1),
@@ -587,15 +548,13 @@ _subtracted = Limit(
     reason=r"two tokens, $W = 1$, $h = (1, 0)$, $u = (1, 0)$: subtracting $\alpha u$ leaves the "
     r"logits $(1 - \alpha, 0)$",
 )
-ABLATION_LIMIT = Law(
+ABLATION_LIMIT = false_reading(
     id="operator/ablation-limit",
     title="Ablation is the limit of subtraction",
     source="a reading of arXiv:2602.02712, Sec. 6 (other steering methods)",
     paper=r"Projecting $u$ out of the state does what subtracting $\alpha u$ does as "
     r"$\alpha \to \infty$.",
     sharper=r"It is steering at the finite strength $-\langle u, h_j \rangle$ (`operator`).",
-    assumptions=(),
-    statement=_subtracted,
     steps=(
         _subtracted,
         Inequality(
@@ -606,7 +565,6 @@ ABLATION_LIMIT = Law(
     ),
     builds_on=("operator",),
     twin="steering_strength.theory.engine.operators.EditedPopulation.log_probability",
-    expected=False,
 )
 
 CLAIMS = (

@@ -242,3 +242,15 @@ class Law:
             "premises": list(premises),
             "why": step.why() if status in ("unknown", "refuted") else "",
         }
+
+
+def false_reading(
+    *,
+    steps: tuple[Any, ...],
+    statement: Any = None,
+    assumptions: tuple[Any, ...] = (),
+    **words: Any,
+) -> Law:
+    """A false reading of the paper, whose steps refute it; the first one, unless named, is key."""
+    key = steps[0] if statement is None else statement
+    return Law(steps=steps, statement=key, assumptions=assumptions, expected=False, **words)

@@ -7,7 +7,7 @@ from typing import Any
 from sympy import Derivative, Integer
 
 from steering_strength.theory.laws.claims import Identity, Inequality
-from steering_strength.theory.laws.rules import deduce, require, slope_of, still
+from steering_strength.theory.laws.rules import deduce, require, says, slope_of, still
 from steering_strength.theory.laws.shapes import Along, Convex
 
 
@@ -19,12 +19,7 @@ def along_level(by_parameter: Any, by_variable: Any, crossed: Any, *, reason: st
     f, parameter = slope_of(rule, by_parameter.lhs, 1)
     same, variable = slope_of(rule, by_variable.lhs, 1)
     require(rule, f == same and parameter != variable, "no two slopes of one function")
-    require(
-        rule,
-        isinstance(crossed, Inequality)
-        and (crossed.lhs, crossed.relation, crossed.rhs) == (by_variable.rhs, ">", 0),
-        f"{by_variable.rhs} > 0 is not shown",
-    )
+    says(rule, crossed, by_variable.rhs, ">", 0)
     new = Along(f, variable, parameter, variable, -by_parameter.rhs / by_variable.rhs)
     return deduce(rule, new, (by_parameter, by_variable, crossed), reason)
 
@@ -63,12 +58,7 @@ def chord(
         (after, place, ">=", Integer(0)),
         (before, place, "<=", Integer(1)),
     ):
-        require(
-            rule,
-            isinstance(claim, Inequality)
-            and (claim.lhs, claim.relation, claim.rhs) == (lhs, relation, rhs),
-            f"{claim.text()} is not {lhs} {relation} {rhs}",
-        )
+        says(rule, claim, lhs, relation, rhs)
     require(rule, variable not in first.rhs.free_symbols, f"{first.rhs} moves")
     premises = (convex, first, last, after, before)
     still(rule, variable, *premises)

@@ -35,8 +35,8 @@ from steering_strength.theory.laws.kernel import Fact, Let, Sign
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import convexity, one_root, over_prefixes, tangent
-from steering_strength.theory.laws.symbols import M, V, alpha, before, last, over_tokens, x, y, z
-from steering_strength.theory.laws.tilting import AT_MAXIMUM, gap, s
+from steering_strength.theory.laws.symbols import M, V, alpha, before, last, over_tokens, y, z
+from steering_strength.theory.laws.tilting import AT_MAXIMUM, spread
 
 # -- one text, and texts in a list ------------------------------------------------------------
 
@@ -165,21 +165,10 @@ CHAIN = over_prefixes(
     reason=r"the texts are $J, \ldots, V J$: $\mathrm{KL}(P_0 \| P_\alpha)$ is the price "
     r"$\Delta(\alpha)$, an average over unsteered prefixes",
 )
-_pairs = (
-    Sum(pc[j, y], (y, 0, s - 1)) * Sum(pc[j, y] * exp(-alpha * gap[y]) * gap[y] ** 2, (y, s, V - 1))
-    + Sum(
-        Sum(
-            pc[j, x] * pc[j, y] * exp(-alpha * (gap[x] + gap[y])) * (gap[x] - gap[y]) ** 2,
-            (y, s, V - 1),
-        ),
-        (x, s, V - 1),
-    )
-    / 2
-) / (Sum(pc[j, y], (y, 0, s - 1)) + Sum(pc[j, y] * exp(-alpha * gap[y]), (y, s, V - 1))) ** 2
 _curved = Inequality(
     Derivative(price(alpha), (alpha, 2)),
     Integer(0),
-    form=prefixes(w[j] * _pairs),
+    form=prefixes(w[j] * spread(lambda token: pc[j, token])),
     reason=r"a sum of variances over pairs of tokens, with positive weights; $A = \arg\max M$, "
     "numbered first, is not all: $M$ is not constant",
     given=AT_MAXIMUM,

@@ -45,9 +45,21 @@ def _moves(values: list[tuple[Fraction, Any]]) -> Iterator[int]:
             yield 1 if b > a else -1
 
 
+def _math(show: Callable[[Expr], str], e: Expr) -> str:
+    """An expression inside of a sentence: in dollars, if it is LaTeX."""
+    return f"${tex(e)}$" if show is tex else show(e)
+
+
+def _equal(show: Callable[[Expr], str], left: Expr, right: Expr) -> str:
+    return f"${tex(left)} = {tex(right)}$" if show is tex else f"{show(left)} = {show(right)}"
+
+
 @dataclass(frozen=True)
 class _OfFunction(Claim):
-    """A claim about the function `f` of `variable`, on the domain that its assumptions say."""
+    """A claim about the function `f` of `variable`, on the domain that its assumptions say.
+
+    It is a sentence with formulas in it.
+    """
 
     f: Expr
     variable: Symbol
@@ -55,8 +67,18 @@ class _OfFunction(Claim):
     def _expressions(self) -> tuple[Expr, ...]:
         return (self.f,)
 
-    def _on(self, *, latex: bool) -> str:
-        return domain(self.variable, latex=latex)
+    def _text(self) -> str:
+        return self._words(text)
+
+    def _latex(self) -> str:
+        return worded(self._words(tex))
+
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        raise NotImplementedError
+
+    def _on(self, show: Callable[[Expr], str]) -> str:
+        on = domain(self.variable, latex=show is tex)
+        return f"${on}$" if show is tex else on
 
 
 @final
@@ -72,15 +94,9 @@ class Monotone(_OfFunction):
         wrong = -1 if self.increasing else 1
         return False if wrong in moves else True if moves else (None if self.strict else True)
 
-    def _verb(self) -> str:
-        verb = "increases" if self.increasing else "decreases"
-        return f"strictly {verb}" if self.strict else verb
-
-    def _text(self) -> str:
-        return f"{text(self.f)} {self._verb()} in {self._on(latex=False)}"
-
-    def _latex(self) -> str:
-        return rf"{tex(self.f)} \text{{ {self._verb()} in }} {self._on(latex=True)}"
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        verb = f"{'strictly ' * self.strict}{'in' if self.increasing else 'de'}creases"
+        return f"{_math(show, self.f)} {verb} in {self._on(show)}"
 
 
 @final
@@ -99,13 +115,9 @@ class Convex(_OfFunction):
         ]
         return all(v > 0 for v in bends) if bends else (None if self.strict else True)
 
-    def _text(self) -> str:
+    def _words(self, show: Callable[[Expr], str]) -> str:
         kind = "strictly convex" if self.strict else "convex"
-        return f"{text(self.f)} is {kind} in {self._on(latex=False)}"
-
-    def _latex(self) -> str:
-        kind = "strictly convex" if self.strict else "convex"
-        return rf"{tex(self.f)} \text{{ is {kind} in }} {self._on(latex=True)}"
+        return f"{_math(show, self.f)} is {kind} in {self._on(show)}"
 
 
 @final
@@ -130,24 +142,14 @@ class OnePeak(_OfFunction):
     def _expressions(self) -> tuple[Expr, ...]:
         return (self.f, *(self.solves or ()))
 
-    def _text(self) -> str:
-        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
-        where = f", where {text(self.solves[0])} = {text(self.solves[1])}," if self.solves else ""
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        rises, peak, falls = ("falls", "valley", "rises") if self.valley else (
+            "rises", "peak", "falls"
+        )  # fmt: skip
+        where = f", where {_equal(show, *self.solves)}," if self.solves else ""
         return (
-            f"{text(self.f)} strictly {ways[0]} to exactly one {ways[1]}{where} and strictly "
-            f"{ways[2]} after it, {self._on(latex=False)}"
-        )
-
-    def _latex(self) -> str:
-        ways = ("falls", "valley", "rises") if self.valley else ("rises", "peak", "falls")
-        where = (
-            rf" \text{{, where }} {tex(self.solves[0])} = {tex(self.solves[1])} \text{{,}}"
-            if self.solves
-            else ""
-        )
-        return (
-            rf"{tex(self.f)} \text{{ strictly {ways[0]} to exactly one {ways[1]}}}{where}"
-            rf" \text{{ and strictly {ways[2]} after it, }} {self._on(latex=True)}"
+            f"{_math(show, self.f)} strictly {rises} to exactly one {peak}{where} and strictly "
+            f"{falls} after it, {self._on(show)}"
         )
 
 
@@ -167,19 +169,11 @@ class OneRoot(_OfFunction):
             return False
         return True if all(b > a for a, b in steps) else None
 
-    def _text(self) -> str:
-        v = text(self.variable)
+    def _words(self, show: Callable[[Expr], str]) -> str:
+        f, v = _math(show, self.f), _math(show, self.variable)
         return (
-            f"{text(self.f)} strictly falls to 0 at {v} = 0 and strictly rises from it without "
-            f"bound: it takes every positive value at exactly one {v} on each side"
-        )
-
-    def _latex(self) -> str:
-        v = tex(self.variable)
-        return (
-            rf"{tex(self.f)} \text{{ strictly falls to 0 at }} {v} = 0 \text{{ and strictly rises "
-            rf"from it without bound: it takes every positive value at exactly one }} {v} "
-            r"\text{ on each side}"
+            f"{f} strictly falls to 0 at {_equal(show, self.variable, S.Zero)} and strictly rises "
+            f"from it without bound: it takes every positive value at exactly one {v} on each side"
         )
 
 
@@ -199,17 +193,10 @@ class Crosses(_OfFunction):
                 signs += [compare(v, Fraction(0)) > 0] if not near(v, Fraction(0)) else []
         return signs == sorted(signs, reverse=True) if signs else None
 
-    def _text(self) -> str:
+    def _words(self, show: Callable[[Expr], str]) -> str:
         return (
-            f"{text(self.f)} has at most one zero, is positive before it and negative after it, "
-            f"on every interval of {text(self.variable)} where the hypotheses hold"
-        )
-
-    def _latex(self) -> str:
-        return (
-            rf"{tex(self.f)} \text{{ has at most one zero, is positive before it and negative "
-            rf"after it, on every interval of }} {tex(self.variable)} \text{{ where the "
-            r"hypotheses hold}"
+            f"{_math(show, self.f)} has at most one zero, is positive before it and negative after "
+            f"it, on every interval of {_math(show, self.variable)} where the hypotheses hold"
         )
 
 
@@ -235,7 +222,7 @@ class Expansion(_OfFunction):
             errors.append(abs(rest) / t**n)
         return bool(errors[1] <= errors[0] / 5 + mpf(10) ** -20)
 
-    def _words(self, show: Callable[[Expr], str], raised: str) -> str:
+    def _sum(self, show: Callable[[Expr], str], raised: str) -> str:
         v = self.variable if self.at == 0 else self.variable - self.at
         base = show(v) if v.is_Symbol else f"({show(v)})"
 
@@ -251,10 +238,10 @@ class Expansion(_OfFunction):
         return f"{show(self.f)} = {' + '.join([*terms, f'o({power(len(self.coefficients) - 1)})'])}"
 
     def _text(self) -> str:
-        return self._words(text, "^{}")
+        return self._sum(text, "^{}")
 
     def _latex(self) -> str:
-        return self._words(tex, "^{{{}}}")
+        return self._sum(tex, "^{{{}}}")
 
 
 def _changes(values: Sequence[Any]) -> int:
@@ -269,28 +256,9 @@ def _sequence(instance: Any, term: Expr, index: Symbol, upper: Expr) -> list[Any
     return [instance.value(term.xreplace({index: sympify(k)})) for k in range(top + 1)]
 
 
-def _math(show: Callable[[Expr], str], e: Expr) -> str:
-    """An expression inside of a sentence: in dollars, if it is LaTeX."""
-    return f"${tex(e)}$" if show is tex else show(e)
-
-
-@dataclass(frozen=True)
-class _Counted(_OfFunction):
-    """A claim that is a sentence with formulas in it."""
-
-    def _text(self) -> str:
-        return self._words(text)
-
-    def _latex(self) -> str:
-        return worded(self._words(tex))
-
-    def _words(self, show: Callable[[Expr], str]) -> str:
-        raise NotImplementedError
-
-
 @final
 @dataclass(frozen=True)
-class Follows(_Counted):
+class Follows(_OfFunction):
     """`f` changes sign at most as often as the number `first` followed by the function `then`."""
 
     first: Expr
@@ -312,7 +280,7 @@ class Follows(_Counted):
 
 @final
 @dataclass(frozen=True)
-class AtMost(_Counted):
+class AtMost(_OfFunction):
     """`f` changes sign at most as often as the sequence `term`, index = 0 .. upper."""
 
     term: Expr
@@ -325,14 +293,14 @@ class AtMost(_Counted):
         return _changes(values) <= _changes(steps)
 
     def _words(self, show: Callable[[Expr], str]) -> str:
-        f, v, term, last = (_math(show, e) for e in (self.f, self.variable, self.term, self.index))
-        low, high = (_math(show, e) for e in (S.Zero, self.upper))
-        return f"{f} changes sign in {v} at most as often as {term} in {last} = {low}, ..., {high}"
+        f, v, term, high = (_math(show, e) for e in (self.f, self.variable, self.term, self.upper))
+        first = _equal(show, self.index, S.Zero)
+        return f"{f} changes sign in {v} at most as often as {term} in {first}, ..., {high}"
 
 
 @final
 @dataclass(frozen=True)
-class Extrema(_Counted):
+class Extrema(_OfFunction):
     """`f` has at most as many interior extrema as the sequence `term` turns; parities agree."""
 
     term: Expr
@@ -354,17 +322,17 @@ class Extrema(_Counted):
         return (turns - found) % 2 == 0 if ends else None
 
     def _words(self, show: Callable[[Expr], str]) -> str:
-        f, v, term, last = (_math(show, e) for e in (self.f, self.variable, self.term, self.index))
-        low, high = (_math(show, e) for e in (S.Zero, self.upper))
+        f, v, term, high = (_math(show, e) for e in (self.f, self.variable, self.term, self.upper))
+        first = _equal(show, self.index, S.Zero)
         return (
             f"{f} has at most as many interior extrema in {v} as {term} has turns in "
-            f"{last} = {low}, ..., {high}, and as many up to an even number"
+            f"{first}, ..., {high}, and as many up to an even number"
         )
 
 
 @final
 @dataclass(frozen=True)
-class FewExtrema(_Counted):
+class FewExtrema(_OfFunction):
     """`f` has at most `most` interior extrema."""
 
     most: Expr
@@ -383,7 +351,7 @@ class FewExtrema(_Counted):
 
 @final
 @dataclass(frozen=True)
-class Envelope(_Counted):
+class Envelope(_OfFunction):
     """The index at which `f` is largest changes at most `upper` times, each time to a larger rank.
 
     The indices are 0 .. `upper`; of exact ties the first counts.
@@ -451,14 +419,14 @@ class Along(_OfFunction):
         quotient, slope = (found[0] - found[1]) / (2 * step), mp_of(instance.value(self.slope))
         return bool(abs(quotient - slope) <= mpf(10) ** -12 * (1 + abs(slope)))
 
-    def _words(self, show: Callable[[Expr], str], over: str) -> str:
+    def _rate(self, show: Callable[[Expr], str], over: str) -> str:
         shown = show(self.quantity)
         moved = shown if self.quantity.is_Symbol else f"({shown})"
         return f"{over.format(moved, show(self.parameter))} = {show(self.slope)}"
 
     def _text(self) -> str:
-        return f"{self._words(text, 'd{0}/d{1}')} where {text(self.f)} keeps its value"
+        return f"{self._rate(text, 'd{0}/d{1}')} where {text(self.f)} keeps its value"
 
     def _latex(self) -> str:
-        rate = self._words(tex, r"\frac{{d}}{{d{1}}} {0}")
+        rate = self._rate(tex, r"\frac{{d}}{{d{1}}} {0}")
         return rf"{rate} \text{{ where }} {tex(self.f)} \text{{ keeps its value}}"

@@ -8,6 +8,7 @@ p > 0 and any real M.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from sympy import (
@@ -280,14 +281,21 @@ _curvature = Identity(
     variance(alpha),
     reason="differentiate again, and complete the square under the sum",
 )
-_spread = (
-    mass() * _off(p[y] * exp(-alpha * gap[y]) * gap[y] ** 2)
-    + _off(_off(p[x] * p[y] * exp(-alpha * (gap[x] + gap[y])) * (gap[x] - gap[y]) ** 2, y), x) / 2
-) / (mass() + rest(alpha)) ** 2
+
+
+def spread(weight: Callable[[Expr], Expr]) -> Expr:
+    """The variance of M under tilted weights, over pairs of tokens; A = argmax M comes first."""
+    total = Sum(weight(y), (y, 0, s - 1))
+    one = _off(weight(y) * exp(-alpha * gap[y]) * gap[y] ** 2)
+    growth, apart = exp(-alpha * (gap[x] + gap[y])), (gap[x] - gap[y]) ** 2
+    two = _off(_off(weight(x) * weight(y) * growth * apart), x)
+    return (total * one + two / 2) / (total + _off(weight(y) * exp(-alpha * gap[y]))) ** 2
+
+
 _steeper = Inequality(
     Derivative(mean(alpha), alpha),
     Integer(0),
-    form=_spread,
+    form=spread(lambda token: p[token]),
     reason=r"$M$ is not constant: $A = \operatorname{argmax} M$, numbered first, is not all; the "
     r"slope is $\mathrm{Var}_{\alpha}[M]$, written out over pairs",
     given=AT_MAXIMUM,
