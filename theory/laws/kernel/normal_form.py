@@ -421,10 +421,9 @@ class NormalForm:
 
     def _lookup(self, atom: Sum) -> Expr:
         """The value a fact gives to this sum, or the symbol that stands for it."""
-        entries = atom.atoms(Indexed)
-        arrays = {e.base for e in entries}
-        inside = set().union(*(i.free_symbols for e in entries for i in e.indices))
-        names = sorted(atom.free_symbols & inside, key=default_sort_key)
+        arrays = {e.base for e in atom.atoms(Indexed)}
+        names = [s for s in atom.free_symbols if isinstance(s, Symbol) and s.is_integer]
+        names.sort(key=default_sort_key)
         for number, fact in enumerate(self._facts):
             if {e.base for e in fact.lhs.atoms(Indexed)} != arrays:
                 continue
