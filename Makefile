@@ -72,7 +72,7 @@ test-soak: $(VENV)/.ready
 test-all: test test-long test-soak
 
 formal: $(VENV)/.ready
-	@$(PY) -m proofs_check.formal
+	@$(PY) -m proofs_check.formal --steps
 
 lint: $(VENV)/.ready
 	$(PY) -m ruff check .

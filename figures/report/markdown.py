@@ -18,6 +18,7 @@ from steering_strength.figures.report.content import Content, Reading, Statement
 from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.formal.coq import ALLOWED
 from steering_strength.proofs_check.formal.library import Theorem, hypotheses, theorems
+from steering_strength.proofs_check.formal.steps import status as step_status
 from steering_strength.proofs_check.verdict import Verdict
 
 TITLE = "Steering strength: derived, verified, checked, drawn"
@@ -330,7 +331,7 @@ def _facts(content: Content, law: Mapping[str, Any]) -> str:
 
 
 def _steps(content: Content, law: Mapping[str, Any], name: str) -> str:
-    items = [_step(content, step) for step in law["steps"]]
+    items = [_step(content, step, law["id"]) for step in law["steps"]]
     if law["assumed"]:
         theorems = "\n".join(
             f"- **{plain(e['name'])}**: {words(content, e['statement'])} {_cited(content, e)}"
@@ -341,7 +342,10 @@ def _steps(content: Content, law: Mapping[str, Any], name: str) -> str:
     return _fold(summary, "\n\n".join(items), shown=True)
 
 
-def _step(content: Content, step: Mapping[str, Any]) -> str:
+_IN_COQ = {"proved": "proved in Coq as it stands", "type-checked": "stated in Coq"}
+
+
+def _step(content: Content, step: Mapping[str, Any], law: str) -> str:
     reasons = [words(content, text) for text in (step["rule"], step["reason"]) if text]
     if step["formal"]:
         reasons.insert(1, f"formally proved as {_theorem_link(step['formal'])}")
@@ -350,6 +354,8 @@ def _step(content: Content, step: Mapping[str, Any]) -> str:
         line += f"; difference ${form}$"
     if why := step.get("why"):
         line += f"; {words(content, why)}"
+    if printed := _IN_COQ.get(step_status(law, step["number"])):
+        line += f"; {printed}"
     line += _under(step)
     marker = f"{step['number']}. "
     text = f"{_assertion(content, step)}\n\n{line}"

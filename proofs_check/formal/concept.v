@@ -65,11 +65,6 @@ Proof. apply Sum_split. Qed.
 Lemma F_0 C : F C 0 = Sum (filter C vocab) p.
 Proof. apply Sum_ext; intros; now apply tilted_0. Qed.
 
-Lemma F_indicator C alpha : F C alpha = E vocab p M alpha (fun z => if C z then 1 else 0).
-Proof.
-  unfold F, E; rewrite Sum_filter; apply Sum_ext; intros z _; destruct (C z); ring.
-Qed.
-
 Lemma mean_concept C alpha :
   proper C ->
   mean alpha = F C alpha * mu C alpha + F (outside C) alpha * mu (outside C) alpha.
@@ -272,9 +267,6 @@ Proof.
     + apply Rmult_lt_0_compat; [|lra].
       apply Rmult_lt_0_compat; now apply tilted_pos.
 Qed.
-
-Lemma outside_outside C : filter (outside (outside C)) vocab = filter C vocab.
-Proof. apply filter_ext; intros z; apply negb_involutive. Qed.
 
 (** [concept-monotone] Thm 3.6, increase.  A concept whose tokens all have log-odds at least those
     of the other tokens strictly gains at every strength. *)

@@ -23,10 +23,20 @@ from typing import NamedTuple
 
 from steering_strength.proofs_check.formal.agreement import AGREEMENTS, agreement_file
 from steering_strength.proofs_check.formal.library import FOLDER, Theorem, files, theorems
+from steering_strength.proofs_check.formal.steps import step_file
 from steering_strength.theory.errors import MissingExtraError, SteeringError
-from steering_strength.theory.files import write_json
+from steering_strength.theory.files import write_json, write_text
 
-__all__ = ["ALLOWED", "REMEDY", "Acceptance", "accept", "coqc", "disagreements", "recheck"]
+__all__ = [
+    "ALLOWED",
+    "REMEDY",
+    "Acceptance",
+    "accept",
+    "coqc",
+    "disagreements",
+    "recheck",
+    "step_problems",
+]
 
 ALLOWED = frozenset(
     {
@@ -124,6 +134,38 @@ def disagreements() -> Mapping[str, str]:
             return {}
         found = {name: _problem(folder, agreement_file(name)) for name in AGREEMENTS}
     return {name: problem for name, problem in found.items() if problem}
+
+
+def step_problems(
+    names: Iterable[str], progress: Callable[[str], None] = lambda line: None
+) -> Mapping[str, str]:
+    """The laws with a step that Coq refuses, as `steps` prints them: id -> what Coq says.
+
+    What was accepted once is not asked for again, as long as nothing of it has changed.
+
+    Raises
+    ------
+    MissingExtraError
+        Coq or Coquelicot is not installed.
+    SteeringError
+        The library itself does not compile.
+    """
+    found = {}
+    with _library(["steps.v"], progress) as (folder, broken):
+        if broken:
+            raise _broken(broken)
+        for name in names:
+            code = step_file(name)
+            known = hashlib.sha256((_key("steps.v") + code).encode()).hexdigest()[:24]
+            accepted = _cache() / f"{known}.ok"
+            if accepted.is_file():
+                continue
+            progress(f"coqc the steps of {name}")
+            if problem := _problem(folder, code):
+                found[name] = problem
+            else:
+                write_text(accepted, name)
+    return found
 
 
 def recheck(progress: Callable[[str], None] = lambda line: None) -> str:

@@ -481,21 +481,6 @@ Definition gradient (z : T) : R :=
   - over contexts pi (fun j => alpha * (tilted vocab (p j) M alpha z - p j z))
   / over contexts pi (fun j => mean vocab (p j) M alpha - mean vocab (p j) M 0).
 
-Lemma moves_gradient d : moves d = Sum vocab (fun z => gradient z * d z).
-Proof.
-  unfold sensitivity, gradient.
-  set (D := over contexts pi (fun j => mean vocab (p j) M alpha - mean vocab (p j) M 0)).
-  rewrite (Sum_ext vocab _ (fun z => - / D * Sum contexts (fun j =>
-    pi j * (alpha * ((tilted vocab (p j) M alpha z - p j z) * d z))))).
-  - rewrite Sum_scal, <- Sum_swap; unfold over, Rdiv.
-    rewrite (Sum_ext contexts (fun j => Sum vocab _) (fun j => pi j * (alpha * Sum vocab (fun z =>
-      (tilted vocab (p j) M alpha z - p j z) * d z)))); [ring|].
-    intros; now rewrite !Sum_scal.
-  - intros z _; unfold over, Rdiv; rewrite (Sum_ext contexts (fun j => pi j * (alpha * (_ * d z)))
-      (fun j => pi j * (alpha * (tilted vocab (p j) M alpha z - p j z)) * d z)) by (intros; ring).
-    rewrite Sum_scal_r; ring.
-Qed.
-
 (** [standard-error] Beyond the paper, resampling.  Draw as many texts again, with
     replacement, from each list.  To first order in the change of the log-odds, the mean square of
     what the strength moves is the sum of the squared influences: the square of its standard error.

@@ -289,18 +289,6 @@ Proof.
   rewrite <- share_opposite; apply limit; [easy|easy|now apply is_max_opposite|easy].
 Qed.
 
-Lemma limit_expectation_minus_infinity m f :
-  is_min vocab M m ->
-  is_lim (fun alpha => E vocab p M alpha f) m_infty
-         (Sum vocab (fun z => share vocab p M m z * f z)).
-Proof.
-  intros Hm; apply is_lim_reflect.
-  apply (is_lim_ext (fun alpha => E vocab p opposite alpha f)); [intros; apply E_opposite|].
-  rewrite (Sum_ext _ _ (fun z => share vocab p opposite (- m) z * f z))
-    by (intros; now rewrite share_opposite).
-  apply limit_expectation; [easy|easy|now apply is_max_opposite].
-Qed.
-
 (** [mean-slope] Eq. (10), lower end.  The mean log-odds come from the smallest log-odds. *)
 Theorem mean_slope_minus_infinity m :
   is_min vocab M m -> is_lim (mean vocab p M) m_infty m.

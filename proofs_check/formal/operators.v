@@ -193,11 +193,6 @@ Proof.
   - rewrite <- H; f_equal; apply functional_extensionality; intros d; unfold rotate, x, y; ring.
 Qed.
 
-Lemma inner_plus w u v a b : inner w (fun d => a * u d + b * v d) = a * inner w u + b * inner w v.
-Proof.
-  unfold inner; rewrite <- !Sum_scal, <- Sum_plus; apply Sum_ext; intros; ring.
-Qed.
-
 Lemma inner_sym u v : inner u v = inner v u.
 Proof. apply Sum_ext; intros; ring. Qed.
 
@@ -328,8 +323,6 @@ Proof.
   rewrite mean_square_scal, !Rplus_0_r, sqrt_mult_alt, sqrt_pow2 by nra.
   do 2 f_equal; field; lra.
 Qed.
-
-
 
 (** ** The most probable token *)
 

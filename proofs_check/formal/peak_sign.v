@@ -355,14 +355,6 @@ Proof.
   apply Rmult_lt_reg_r with eps; [lra|]; unfold Rdiv; rewrite Rmult_assoc, Rinv_l by lra; lra.
 Qed.
 
-Lemma level_decreasing x y : 0 < x < y -> y < (n - 1) / n -> level y < level x.
-Proof.
-  intros Hx Hy; pose proof n_ge_2 as Hn; destruct (below_1 y) as [_ Hy1]; [lra|].
-  apply ln_increasing.
-  - apply Rdiv_lt_0_compat; [apply Rmult_lt_0_compat|]; lra.
-  - unfold Rdiv; apply Rmult_lt_reg_r with (x * y); [nra|]; field_simplify; [nra|lra|lra].
-Qed.
-
 Lemma admissible_less x y : 0 < x < y -> admissible y -> admissible x.
 Proof.
   intros Hx [Hy Ha]; pose proof n_ge_2 as Hn; destruct (below_1 y Hy) as [_ Hy1].

@@ -70,12 +70,6 @@ Theorem tilting_distribution alpha :
   (forall z, In z vocab -> 0 < tilted alpha z) /\ Sum vocab (tilted alpha) = 1.
 Proof. split; [intros; now apply tilted_pos|apply tilted_total]. Qed.
 
-Lemma tilted_le_1 alpha z : In z vocab -> tilted alpha z <= 1.
-Proof.
-  intros Hz; rewrite <- (tilted_total alpha); apply Sum_term_le; [|easy].
-  intros y Hy; now apply Rlt_le, tilted_pos.
-Qed.
-
 (** ** No steering *)
 
 Lemma Z_0 : Z 0 = 1.
@@ -247,14 +241,8 @@ Proof.
   intros H; apply (increasing mean Var); [apply mean_slope_second|intros; now apply Var_pos].
 Qed.
 
-Lemma Z_continuity alpha : continuity_pt Z alpha.
-Proof. eapply derive_continuity, Z_derive. Qed.
-
 Lemma mean_continuity alpha : continuity_pt mean alpha.
 Proof. eapply derive_continuity, mean_slope_second. Qed.
-
-Lemma tilted_continuity z alpha : continuity_pt (fun a => tilted a z) alpha.
-Proof. eapply derive_continuity, slope. Qed.
 
 (** ** Divergences between steered and unsteered *)
 

@@ -102,12 +102,6 @@ Proof.
   specialize (H z Hz); lra.
 Qed.
 
-Lemma Sum_abs l f : Rabs (Sum l f) <= Sum l (fun z => Rabs (f z)).
-Proof.
-  induction l; simpl; [rewrite Rabs_R0; lra|].
-  eapply Rle_trans; [apply Rabs_triang|]; lra.
-Qed.
-
 (** A sum over a concept is a sum over the vocabulary of terms set to zero outside it. *)
 Lemma Sum_filter l C f : Sum (filter C l) f = Sum l (fun z => if C z then f z else 0).
 Proof. induction l; simpl; [|destruct (C a); simpl; rewrite IHl]; lra. Qed.

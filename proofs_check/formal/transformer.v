@@ -595,13 +595,6 @@ Proof.
   - intros H0 Hn alpha H; apply Hzero in H; rewrite H0 in H; lra.
 Qed.
 
-(** The quadratic is positive wherever the norm divides by something. *)
-Lemma quadratic_pos h v alpha : 0 < eps -> 0 < quadratic h v alpha.
-Proof.
-  intros He; unfold quadratic; rewrite <- Rplus_assoc, <- mean_square_moved.
-  generalize (mean_square_nonneg (moved (seen n h) alpha (seen n v))); lra.
-Qed.
-
 End FinalNorm.
 
 (** ** The input of the unembedding

@@ -1,0 +1,83 @@
+"""The steps of the laws, generated in Coq: stated and type-checked, and many of them proved.
+
+Every step that has a form in Coq becomes a proposition, with all its hypotheses. Where a script of
+`proofs` goes through it is a theorem; the steps in `PROVED` must be theorems, and a sign flipped in
+one of them is refused. The others are type-checked only, which is not a proof and never counts as
+one. A step that is a theorem of the library by name (`Law.formal`) says so besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from steering_strength.proofs_check.formal.proofs import proof
+from steering_strength.proofs_check.formal.propositions import NotPrintableError, Proposition
+from steering_strength.theory.laws import LAWS
+from steering_strength.theory.laws.claims import Claim
+from steering_strength.theory.laws.kernel import Undecided
+
+__all__ = ["PROVED", "not_printed", "status", "step_file"]
+
+PROVED: Mapping[str, tuple[int, ...]] = {}
+"""id -> the numbers of the steps that Coq proves as they are printed."""
+
+_HEAD = """\
+(** Printed from the law [{name}] of [steering_strength.theory.laws]. *)
+
+From Coq Require Import Reals List Lra Lia.
+From Coquelicot Require Import Coquelicot.
+From SteeringStrength Require Import tokens analysis steps.
+Open Scope R_scope.
+"""
+
+
+def not_printed(step: Claim) -> str:
+    """Why a step has no form in Coq; empty if it has one."""
+    try:
+        Proposition(step)
+    except NotPrintableError as reason:
+        return str(reason).partition(" has no form")[0]
+    return ""
+
+
+@cache
+def status(name: str, number: int) -> str:
+    """What Coq says of a step as it is printed: "proved", "type-checked" or "not printed".
+
+    Nothing of a false reading, which has no theorem but its refutation.
+    """
+    if name not in LAWS:
+        return ""
+    if number in PROVED.get(name, ()):
+        return "proved"
+    return "not printed" if not_printed(LAWS[name].steps[number - 1]) else "type-checked"
+
+
+def step_file(name: str, steps: tuple[Claim, ...] | None = None) -> str:
+    """The file that Coq has to accept: each step as a theorem, or as a proposition.
+
+    `steps` are those of the law unless they are given.
+    """
+    steps = LAWS[name].steps if steps is None else steps
+    parts = [_HEAD.format(name=name)]
+
+    def theorem(premise: Claim) -> str:
+        if premise not in steps:
+            raise Undecided("a premise of another law")
+        return f"step_{steps.index(premise) + 1}"
+
+    for number, step in enumerate(steps, start=1):
+        try:
+            stated = Proposition(step)
+        except NotPrintableError:
+            continue
+        if number in PROVED.get(name, ()):
+            script = proof(Proposition(step), theorem)
+            parts.append(
+                f"Theorem step_{number} : {stated.text()}.\nProof.\n{stated.intros()}\n{script}\n"
+                "Qed.\n"
+            )
+        else:
+            parts.append(f"Definition stated_{number} : Prop :=\n  {stated.text()}.\n")
+    return "\n".join(parts)

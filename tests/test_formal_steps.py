@@ -1,0 +1,104 @@
+"""The steps of the derivations in Coq: stated as they are printed, proved where the table says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steering_strength.proofs_check.formal import coq, steps
+from steering_strength.proofs_check.formal.steps import PROVED, not_printed, step_file
+from steering_strength.theory.errors import MissingExtraError
+from steering_strength.theory.laws import LAWS
+from steering_strength.theory.laws.claims import Claim, Identity, Inequality
+
+_NOT_PRINTED = {
+    *(("concept-shape", number) for number in (10, 11, 12, 19, 20)),
+    ("greedy", 13),
+}
+"""What is said of the number of sign changes or of extrema."""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Any:
+    try:
+        with coq._library(["steps.v"], print) as (found, broken):
+            assert broken == {}
+            yield found
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+
+
+def test_all_steps_but_those_that_count_have_a_form_in_coq() -> None:
+    found = {
+        (name, number)
+        for name, law in LAWS.items()
+        for number, step in enumerate(law.steps, start=1)
+        if not_printed(step)
+    }
+    assert found == _NOT_PRINTED
+
+
+def test_the_table_is_about_steps_that_exist() -> None:
+    for name, numbers in PROVED.items():
+        assert sorted(set(numbers)) == list(numbers), name
+        assert set(numbers) <= set(range(1, len(LAWS[name].steps) + 1)), name
+
+
+def test_every_step_type_checks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "PROVED", {})
+    parts = [f"Module M{k}.\n{step_file(name)}\nEnd M{k}.\n" for k, name in enumerate(LAWS)]
+    assert not coq._problem(folder, "\n".join(parts))
+
+
+@pytest.mark.parametrize("name", ["slope", "monotone", "limit"])
+def test_coq_proves_the_steps_of_a_law(folder: Path, name: str) -> None:
+    assert not coq._problem(folder, step_file(name))
+
+
+@pytest.mark.long
+def test_coq_proves_every_step_of_the_table() -> None:
+    assert coq.step_problems(PROVED) == {}
+
+
+def flipped(step: Claim) -> Any:
+    """The step with one sign changed: of its right side or, where that is 0, of its order."""
+    if step.by is not None or not hasattr(step, "rhs"):
+        return None
+    if step.rhs != 0:
+        return replace(step, rhs=-step.rhs)
+    if isinstance(step, Inequality):
+        return replace(step, relation={">": "<", "<": ">", ">=": "<", "<=": ">"}[step.relation])
+    return replace(step, rhs=1) if isinstance(step, Identity) else None
+
+
+def _refused(folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(steps, "PROVED", {name: (number,)})
+    law = LAWS[name].steps
+    wrong = tuple(flipped(s) if k == number else s for k, s in enumerate(law, start=1))
+    try:
+        code = step_file(name, wrong)
+    except steps.Undecided:
+        return True
+    return bool(coq._problem(folder, code))
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("slope", 1), ("mean-slope", 8), ("limit", 4), ("monotone", 7)]
+)
+def test_a_sign_flipped_in_a_step_is_refused(
+    folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert number in PROVED[name]
+    assert _refused(folder, name, number, monkeypatch)
+
+
+@pytest.mark.long
+def test_a_sign_flipped_in_a_step_of_any_law_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, numbers in dict(PROVED).items():
+        first = next((n for n in numbers if flipped(LAWS[name].steps[n - 1])), None)
+        assert first is None or _refused(folder, name, first, monkeypatch), (name, first)
