@@ -1,4 +1,4 @@
-"""The steps of the derivations in Coq: stated as they are printed, proved where the table says so."""
+"""The steps of the derivations in Coq: stated as printed, proved where the table says so."""
 
 from __future__ import annotations
 

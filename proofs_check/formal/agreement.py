@@ -30,10 +30,10 @@ AGREEMENTS: Mapping[str, tuple[str, str]] = {
 """id -> (binders of the printed statement, its proof from the library's theorem)."""
 
 NOT_PRINTED: Mapping[str, str] = {
-    "text-bias": "the formula is a second derivative along a level curve, which the printer does"
-    " not say; the theorem is the convexity that it is for, proved without derivatives",
+    "text-bias": "the formula is a second derivative along a level curve, stated among the steps"
+    " (`steps`); the theorem is the convexity that it is for, proved without derivatives",
 }
-"""id -> why Coq cannot be told its formula."""
+"""id -> why its formula is not proved from its theorem."""
 
 
 def statement(name: str) -> str:

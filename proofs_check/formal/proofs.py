@@ -240,7 +240,7 @@ def proof(proposition: Proposition, name: Callable[[Claim], str] = str) -> str:
     Undecided
         There is no script for a claim of this kind.
     """
-    claim = proposition.claim
+    claim: Any = proposition.claim
     script = Script(proposition)
     if claim.by is not None:
         _by_rule(script, name)
@@ -253,22 +253,11 @@ def proof(proposition: Proposition, name: Callable[[Claim], str] = str) -> str:
     return "\n".join(script.lines)
 
 
-_SHAPES = {
-    "sign of the derivative": {
-        (True, True): "rises",
-        (True, False): "rises_weakly",
-        (False, True): "falls",
-        (False, False): "falls_weakly",
-    },
-    "convexity": {True: "convex_strictly_by_curvature", False: "convex_by_curvature"},
-}
-_BY_ORDER = {
-    "both bounds",
-    "transitivity",
-    "combination of inequalities",
-    "equals for equals",
-    "proved hypothesis",
-    "instance",
+_SLOPES = {
+    (True, True): "rises",
+    (True, False): "rises_weakly",
+    (False, True): "falls",
+    (False, False): "falls_weakly",
 }
 
 
@@ -296,10 +285,10 @@ def _by_rule(script: Script, name: Callable[[Claim], str]) -> None:
     elif rule == "equals for equals":
         script.lines.append("rewrite P0; exact P1.")
     elif rule == "sign of the derivative":
-        lemma = _SHAPES[rule][claim.increasing, claim.strict]
+        lemma = _SLOPES[claim.increasing, claim.strict]
         script.lines.append(f"apply {lemma}; [is_interval|intros ? ?; apply P0; assumption].")
     elif rule == "convexity":
-        lemma = _SHAPES[rule][claim.strict]
+        lemma = f"convex_{'strictly_' if claim.strict else ''}by_curvature"
         script.lines.append(f"apply {lemma}; [is_interval|intros ? ?; apply P0; assumption].")
     elif rule == "Taylor's theorem" and len(claim.premises) == 3:
         script.lines.append("rewrite <- P2; apply taylor_1; [exact P0|apply P1; lra].")

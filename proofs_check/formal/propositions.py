@@ -259,9 +259,9 @@ class Proposition:
     """
 
     def __init__(self, claim: Claim) -> None:
-        self.claim = claim
+        self.claim: Any = claim
         self.printer = _Printer()
-        self.variable = getattr(claim, "variable", None)
+        self.variable: Any = getattr(claim, "variable", None)
         self.moving = None if isinstance(claim, Along) else self.variable
         self.given = tuple(g.map(unfold) for g in claim.hypotheses())
         self.sides = {k: unfold(v) for k, v in vars(claim).items() if isinstance(v, Expr)}
