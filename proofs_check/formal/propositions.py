@@ -104,9 +104,9 @@ class _Printer:
             entry = self.entry(e, bound)
             return f"(INR {entry})" if e.is_integer else entry
         if e.is_Add or e.is_Mul:
-            parts = sorted(e.args, key=lambda part: (_rank(part), self.term(part, bound)))
+            parts = sorted((_rank(part), self.term(part, bound)) for part in e.args)
             sign = " + " if e.is_Add else " * "
-            return f"({sign.join(self.term(part, bound) for part in parts)})"
+            return f"({sign.join(text for _, text in parts)})"
         for kind, name in _FUNCTIONS.items():
             if isinstance(e, kind):
                 return f"({name} {self.term(e.args[0], bound)})"
