@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steering_strength.theory.command_line import Parser
+from steering_strength.theory.command_line import Parser, finish
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -243,6 +243,14 @@ def test_a_full_or_closed_output_is_one_line_or_nothing(command: str) -> None:
         done = shell(f"{command} {redirection}")
         assert (done.returncode, done.stderr) == (status, b"")
     assert shell("derive nothing 2>/dev/full").returncode == 2
+
+
+def test_a_full_memory_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        return np.zeros((1 << 30, 1 << 30)).size
+
+    assert finish(work) == 2
+    assert capfd.readouterr().err.startswith("error: the memory is full; try")
 
 
 def test_json_on_a_terminal_is_ascii() -> None:

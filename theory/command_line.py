@@ -112,6 +112,9 @@ def finish(work: Callable[[], int]) -> int:
     except SteeringError as error:
         note(f"error: {error}")
         return 2
+    except MemoryError:
+        note("error: the memory is full; try fewer tokens, contexts or strengths at a time")
+        return 2
     except KeyboardInterrupt:
         note("interrupted; nothing half-written is left")
         return 130
