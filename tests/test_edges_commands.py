@@ -247,7 +247,7 @@ def test_a_full_or_closed_output_is_one_line_or_nothing(command: str) -> None:
 
 def test_a_full_memory_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     def work() -> int:
-        return np.zeros((1 << 30, 1 << 30)).size
+        return np.zeros((1 << 28, 1 << 28)).size
 
     assert finish(work) == 2
     assert capfd.readouterr().err.startswith("error: the memory is full; try")
