@@ -233,3 +233,13 @@ def _open_sections(text: str) -> list[str]:
         else:
             found.remove(line[1])
     return found
+
+
+def test_the_table_of_the_readme_is_true() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| `([a-z-]+)` \| `(\w+)` \| (\d+) \| `(\w+\.v)` \|$", readme)
+    assert [row[0] for row in rows] == [name for name in LAWS if name not in WITHOUT_THEOREM]
+    for name, headline, count, file in rows:
+        own = [theorem for theorem in library.theorems() if theorem.id == name]
+        assert len(own) == int(count)
+        assert (headline, file) in [(theorem.name, theorem.file) for theorem in own]
