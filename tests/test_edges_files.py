@@ -198,6 +198,8 @@ def archives(good: dict[str, np.ndarray]) -> Iterator[tuple[str, bytes]]:
             "bytes": np.array(b"\xff"), "dates": np.zeros(3, "datetime64[s]"),
             "complex": np.zeros(3, complex), "negative": np.full(4, -1), "structured":
             np.zeros(2, [("x", int)]),
+            "no letters": np.full(2, 0x110000, "<u4").view("<U1"),
+            "foreign letters": np.full(2, 0x110000, ">u4").view(">U2"),
         }.items():  # fmt: skip
             stream = io.BytesIO()
             np.savez(stream, **{**good, name: value})

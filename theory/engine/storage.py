@@ -105,6 +105,8 @@ def read_archive(
                 arrays = {
                     name: archive[name] if wanted(name) else np.empty(0) for name in archive.files
                 }
+                if not all(map(_spells, arrays.values())):
+                    arrays = {}
         except (SteeringError, OSError):
             raise
         except Exception:  # headers are parsed, members unpacked: anything may be wrong with them
@@ -116,6 +118,14 @@ def read_archive(
             remedy=remedy,
         )
     return arrays
+
+
+def _spells(array: Any) -> bool:
+    """Whether text, if it is any, is made of letters; Python stops at a number that is none."""
+    if array.dtype.kind != "U" or not array.nbytes:
+        return True
+    numbers = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    return bool((numbers <= 0x10FFFF).all())
 
 
 def _size(archive: Any) -> int:
