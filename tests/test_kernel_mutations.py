@@ -39,6 +39,7 @@ STEPS = [
     for law in LAWS.values()
     for number, step in enumerate(law.steps, start=1)
     if isinstance(step, Identity)
+    and step.by is None
     and law.id in {"slope", "mean-slope", "peak", "limit", "concept-ode", "sign-separation",
                    "concept-monotone", "ce-asymptote", "norm-limit", "last-block", "final-norm"}
 ]  # fmt: skip
