@@ -15,6 +15,7 @@ from itertools import product
 import pytest
 from mpmath import mp
 from sympy import Derivative, Expr, IndexedBase, Integer, KroneckerDelta, Sum, Symbol, exp, oo
+from sympy.core.facts import InconsistentAssumptions
 
 from steering_strength.theory.laws.instances import Instance, mp_of
 from steering_strength.theory.laws.kernel import (
@@ -88,7 +89,10 @@ def _variant(source: random.Random, e: Expr) -> Expr:
     if kind == 5:  # another range
         low2, high2 = _range(source, [])
         return e.xreplace({s: Sum(s.function, (index, low2, high2))})
-    return e if s.has(KroneckerDelta) else e.xreplace({s: s.doit()})
+    try:
+        return e if s.has(KroneckerDelta) else e.xreplace({s: s.doit()})
+    except InconsistentAssumptions:  # SymPy's own mistake, where an inner range cannot but be empty
+        return e
 
 
 def _instance(source: random.Random, sizes: tuple[int, int, int]) -> Instance:
@@ -218,8 +222,11 @@ def test_what_is_decided_holds_everywhere(fuzz):
     assert sum(decided) > 10  # the claims are not all too hard
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("fuzz", FUZZ)
-@pytest.mark.parametrize("seed", range(100, 120))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(seed, marks=pytest.mark.long if seed < 105 else pytest.mark.soak)
+     for seed in range(100, 120)],
+)  # fmt: skip
 def test_what_is_decided_holds_everywhere_at_length(fuzz, seed):
     fuzz(seed, claims=200)
