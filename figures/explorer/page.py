@@ -126,7 +126,7 @@ def write(path: Path, cases: Sequence[Case]) -> int:
     text = render(cases)
     output_folder(path.parent)
     write_text(path, text)
-    return len(text.encode("utf-8"))
+    return path.stat().st_size
 
 
 def _library() -> str:
