@@ -469,7 +469,10 @@ class MeasuredCurve:
             yield [side * high]
         if not settled(high):
             return self._unfound(side, f"not within {allowed:.3g} of the limit at", high)
-        low = max(s for s in self._strengths(side) if s < high and not settled(s))
+        outside = [s for s in self._strengths(side) if s < high and not settled(s)]
+        if not outside:
+            return Root.of(0.0)
+        low = max(outside)
         high = min(s for s in self._strengths(side) if s > low)
         return (yield from self._halved(settled, low, high, side, inner=False))
 

@@ -187,3 +187,5 @@ def test_far_out_the_limit_is_met(built: Any, concept: Any, kind: str, site: Any
     for factor in (1.0, 4.0):
         q = np.exp(plain(model, vector, text, factor * root.alpha))
         assert 0.5 * np.abs(q - goal).sum() <= 0.0101
+    # Where every distribution is that close, none has to be reached.
+    assert curve.limit_root(1.0 - 1e-15, 1).alpha == 0.0
