@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves, derivatives
+from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves, measured_curves
 from steering_strength.proofs_check.bridge.generated import repeated, token_costs
 from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import precision
@@ -141,18 +141,14 @@ def rank_layers(
     batch, found, target = model.encode(contexts), [], np.zeros(model.vocabulary, dtype=bool)
     target[np.asarray(tokens)] = True
     for vector in vectors:
-        steered: list[Any] = curves(model, vector, batch) if measure else [None] * batch.rows
-        ready = [curve for curve in steered if isinstance(curve, MeasuredCurve)]
-        MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in ready])
-        locals_ = derivatives(model.hold(batch, vector.site, vector.apply), vector)
-        rows = []
-        for local, curve in zip(locals_, steered, strict=True):
-            p, gain = np.exp(local.log_p), math.nan
-            centred = sign * (local.slope - p @ local.slope)
-            slope, sd = float(p[target] @ centred[target]), math.sqrt(float(p @ centred**2))
-            if curve is not None and math.isfinite(
-                at := curve.cross_entropy_root(budget, sign).alpha
-            ):
+        steered, rows = measured_curves(model, vector, batch), []
+        if measure:
+            MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in steered])
+        for curve in steered:
+            slope, sd = sign * curve.local.concept_slope(target), math.sqrt(curve.local.variance)
+            at = curve.cross_entropy_root(budget, sign).alpha if measure else math.nan
+            gain = math.nan
+            if math.isfinite(at):
                 before, after = expit(curve.concept_log_odds(target, np.array([0.0, at])))
                 gain = float(after - before)
             rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), gain))

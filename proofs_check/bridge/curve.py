@@ -84,6 +84,11 @@ class Local:
         """Var_p(M_loc): KL(p || p_alpha) is half of it times alpha^2, to second order."""
         p = np.exp(self.log_p)
         return float(p @ (self.slope - p @ self.slope) ** 2)
+    def concept_slope(self, inside: NDArray[np.bool_]) -> float:
+        """dF_T / dalpha at 0, Cov_p(1_T, M_loc), for a mask (V,)."""
+        p = np.exp(self.log_p)
+        return float(p[inside] @ (self.slope[inside] - p @ self.slope))
+
 
     def family(self) -> TiltedFamily:
         """The tilted family that agrees with the model to first order."""
@@ -200,7 +205,6 @@ class MeasuredCurve:
         self.held, self._vector, self._context = held, vector, context
         self.local, self.log_p, self.log_odds = local, local.log_p, local.slope
         self.size = int(self.log_p.size)
-        self._p = np.exp(local.log_p)
         # One state's length, in alphas.
         self._scale = float(held.lengths[context]) / length(vector)
         self._rows: dict[float, torch.Tensor] = {0.0: held.log_p[context]}
@@ -370,8 +374,7 @@ class MeasuredCurve:
         if goal <= 0.0:
             return Root.of(0.0)
         share = float(expit(start))
-        centred = self.log_odds - self._p @ self.log_odds
-        rate = side * float(self._p[mask] @ centred[mask]) / max(share * (1.0 - share), 1e-300)
+        rate = side * self.local.concept_slope(mask) / max(share * (1.0 - share), 1e-300)
 
         @cache
         def y(strength: float) -> float:
@@ -428,9 +431,9 @@ class MeasuredCurve:
     def peak_root(self, token: int, sign: int = 1) -> Search:
         """Where the token's probability first turns down; 0 if it falls from the start."""
         side = as_sign(sign)
-        centred = self.log_odds - self._p @ self.log_odds
-        if not side * centred[token] > 0.0:
+        if not side * (self.log_odds[token] - np.exp(self.log_p) @ self.log_odds) > 0.0:
             return Root.of(0.0)
+        @cache
 
         def y(strength: float) -> float:
             return float(self._row(side * strength)[token])
