@@ -3,10 +3,10 @@
     python -m benchmarks.bridge_speed [--model smollm2 | 8b | small | NAME] [--device cpu]
 
 `8b` is a Qwen3-8B shape with random weights in bfloat16, built on the device; `small` has eight
-blocks in float32, for a machine without a GPU. The straightforward
-way is a hook on the block, full passes, logits at all positions, the last ones taken. Each pair
-computes the same numbers, which are compared before anything is timed. A CPU counts processor time
-of one thread, a GPU wall time. Ratios within one run are what to compare.
+blocks in float32, for a machine without a GPU. The straightforward way is a hook on the block, full
+passes, logits at all positions, the last ones taken. Each pair computes the same numbers, which are
+compared before anything is timed. A CPU counts processor time of one thread, a GPU wall time.
+Ratios within one run are what to compare.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ the clock is the processor time of this process: waiting for a core is not count
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -15,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import process_time
 from typing import Any
+
+from steering_strength.theory import files
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -53,12 +54,9 @@ def machine() -> dict[str, str]:
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record beside its target, then move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
-    temporary.replace(path)
-    print(f"wrote {path}")
+    """Write a record, and say so."""
+    files.output_folder(path.parent)
+    print(f"wrote {files.write_json(path, record)}")
 
 
 def _processor() -> str:
