@@ -57,7 +57,7 @@ def operators_at(report: LawReport, vector: SteeringVector) -> None:
     model, exact = report.model, vector.site == FINAL_NORM
     batch = model.encode(report.concept.contexts[:_CONTEXTS])
     held = model.hold(batch, vector.site, "last")
-    states = batch.at_last(held.residual).double().cpu()
+    states = batch.at_last(held.residual).cpu().double()
     # At the final norm the law and its reading are in float64, whatever made the states.
     base = model.log_softmax(states if exact else held.base)
     effects: dict[bytes, Floats] = {}

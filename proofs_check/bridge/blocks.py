@@ -250,7 +250,7 @@ def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
     lengths, everyone = held.lengths, list(range(held.count))
     for _ in range(2):
         alphas = sign * ratio * lengths / vector.norm
-        seen = held.norm_inputs(everyone, alphas, vector).double().cpu().numpy()
+        seen = held.norm_inputs(everyone, alphas, vector).cpu().double().numpy()
         found = seen - alphas[:, None] * vector.values
         lengths = np.linalg.norm(found, axis=1)
     return np.asarray(found)
@@ -409,7 +409,7 @@ class _Block:
         model, held = self.model, self.held
         if self.vector.site.layer != len(model.blocks) - 1 or model.structure.not_affine:
             return []
-        h = held.residual[context, int(held.batch.last[context])].double().cpu().numpy()
+        h = held.residual[context, int(held.batch.last[context])].cpu().double().numpy()
         form = last_block(model, h, self.vector)
         gap = np.abs(form.log_probability(self.alphas) - log_q).max()
         # The norm's own arithmetic, relative to the state, dominates a float64 read-out; the
@@ -450,9 +450,9 @@ class _Block:
                 q = np.exp(model.log_softmax(states))
                 refined = norm.steering(rest, v).output(strengths)
                 r = np.exp(model.log_softmax(torch.as_tensor(refined)))
-                gap = np.linalg.norm(states.double().cpu().numpy() - goal, axis=1)
+                gap = np.linalg.norm(states.cpu().double().numpy() - goal, axis=1)
                 # What is left of the input beside alpha v, as it is at each alpha.
-                own = inputs.double().cpu().numpy() - strengths[:, None] * v
+                own = inputs.cpu().double().numpy() - strengths[:, None] * v
                 pairs = zip(own, strengths.tolist(), strict=True)
                 allowed = np.array([float(norm.steering(o, v).bound(a)) for o, a in pairs])
                 eps = norm.eps / np.mean(norm.centred(v * strengths[:, None]) ** 2, axis=1)

@@ -312,7 +312,7 @@ class KLBudget:
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Steer the scores, (B, V), of the next token."""
         if self._odds is not None:
-            base = torch.log_softmax(scores.double().cpu(), dim=-1).numpy()
+            base = torch.log_softmax(scores.cpu().double(), dim=-1).numpy()
             families = [TiltedFamily(row, self._odds) for row in base]
             alphas = np.array([self._seed(family) for family in families])
             pairs = zip(families, alphas.tolist(), strict=True)

@@ -477,7 +477,7 @@ def length(vector: Any) -> float:
 def vector_tensor(vector: Any) -> torch.Tensor:
     """(d,) in float64 on the CPU, from a SteeringVector, an array or a tensor."""
     if isinstance(vector, torch.Tensor):
-        return vector.detach().double().cpu()
+        return vector.detach().cpu().double()
     return torch.as_tensor(np.array(getattr(vector, "values", vector), dtype=np.float64))
 
 

@@ -130,9 +130,9 @@ class Structure:
 
     def logits(self, normed: torch.Tensor, forward: Forward) -> Iterator[torch.Tensor]:
         """Float64 logits, (R, V) in pieces, of outputs (R, d) of the final norm; where W is."""
-        cells = _CELLS
-        if normed.device.type == "cuda":  # an eighth of what is free, if that is more
-            cells = max(cells, torch.cuda.mem_get_info(normed.device)[0] // 64)
+        cells, place = _CELLS, weights_device(self.unembedding, forward.device)
+        if place.type == "cuda":  # an eighth of what is free, if that is more
+            cells = max(cells, torch.cuda.mem_get_info(place)[0] // 64)
         for states in normed.split(max(1, cells // self.vocabulary)):
             with torch.no_grad():
                 if self.not_affine is not None:
@@ -143,8 +143,7 @@ class Structure:
                 elif self.plain:
                     logits = self.product(states)
                 else:
-                    device = weights_device(self.unembedding, forward.device)
-                    logits = self.unembedding(states.to(device, self.dtype))
+                    logits = self.unembedding(states.to(place, self.dtype))
             wide = logits.cpu().double() if logits.device.type == "mps" else logits.double()
             yield wide if self.logit_scale == 1.0 else wide.mul(self.logit_scale)
 
@@ -477,7 +476,7 @@ def identify_norm(found: Structure, device: torch.device, *, seed: int = 0) -> F
     def apply(x: Floats) -> Floats:
         with torch.no_grad():
             out = module(torch.as_tensor(x).to(place, dtype)[None, None])
-        return np.asarray(out[0, 0].double().cpu().numpy())
+        return np.asarray(out[0, 0].cpu().double().numpy())
 
     bias = apply(np.zeros(width))
     # Of mean 0, with no entry near 0, and far from eps: both norms return gain * unit + bias.
