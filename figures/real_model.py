@@ -267,7 +267,7 @@ def _panel(p: Arrays, ax: Axes) -> None:
             ax.fill_between(alphas, p["low"][:, i], p["high"][:, i], color=colour, alpha=0.15, lw=0)
     _stretch(ax, alphas, unit)
     ax.set_ylabel("Δp(z | α)")
-    ax.set_title(f"{shown(str(p['panel_title']), 90)}", fontsize=8)
+    ax.set_title(shown(str(p["panel_title"]), 90), fontsize=8)
     ax.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 

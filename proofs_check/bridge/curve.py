@@ -55,7 +55,6 @@ _WIDTH = 0.02
 _STRETCH = 4.0
 _TRIES, _HALVINGS = 4, 12
 _ROUNDS = 24
-_WHOLE = (0.0, math.inf)
 # Where a scan begins and ends, in lengths of a state: far beyond both, nothing changes any more.
 _NEAR, _FAR, _SCAN = 0.02, 256.0, 15
 _NODES = 3

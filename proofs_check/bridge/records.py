@@ -45,7 +45,7 @@ Arrays = dict[str, Any]
 Progress = Callable[[str], None]
 
 _RESAMPLINGS, _CONTEXTS, _TOKENS = 12, 4, 8
-_EARLY, _MIDDLE, _LAST = range(3)
+_MIDDLE = 1  # of the three blocks
 # Where KL(p_0 || p_alpha) exceeds 1 nat the expansions are not expected to say anything.
 _NEAR_NATS = 1.0
 _BAND = (0.1, 0.9)
