@@ -28,15 +28,13 @@ from steering_strength.proofs_check.oracles import exact, precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
 from steering_strength.proofs_check.strategies import (
+    SHARED_OFF,
     any_families,
     concept_cases,
     family_cases,
     shape_cases,
 )
 from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW, tolerance
-
-SHARED_OFF = st.one_of(concept_cases("1"), concept_cases("B.1"))
-"""Datasets whose b does not depend on the context."""
 
 
 def _slope(case: FamilyCase, alpha: Number) -> Number:

@@ -262,11 +262,8 @@ def _readout(seed: int) -> tuple[Floats, Floats, Floats]:
     judges=("Estimate.standard_error",),
 )
 def resampled(case: tuple[int, tuple[int, int], float]) -> Comparison:
-    """Draw other texts, make another vector, steer: alpha scatters by its standard error.
-
-    States of P and N are Gaussian around two means; an instance is (seed, |P| and |N|, noise).
-    """
-    seed, sizes, noise = case
+    """Draw other texts, make another vector, steer: alpha scatters by its standard error."""
+    seed, sizes, noise = case  # sizes: |P| and |N|; states are Gaussian around two means
     W, h, difference = _readout(seed)
     rng = np.random.default_rng(seed + 2)
     # The difference of the two means is that of the readout, wherever their middle is.

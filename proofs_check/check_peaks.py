@@ -35,6 +35,7 @@ from steering_strength.proofs_check.simulation import (
     simulated_family,
 )
 from steering_strength.proofs_check.strategies import (
+    SHARED_OFF,
     any_families,
     concept_cases,
     family_cases,
@@ -131,7 +132,7 @@ def _looked_up(case: FamilyCase, limits: Tolerance, z: int, alpha: float) -> Ite
 
 @check(
     "peak-order",
-    cases=st.one_of(concept_cases("1"), concept_cases("B.1")),
+    cases=SHARED_OFF,
     tolerance="the order is strict, and decided by one alpha at which one token falls while the "
     "other rises; simulated peaks are known to sqrt(2 noise / K'')",
     judges=("TiltedFamily.peaks",),

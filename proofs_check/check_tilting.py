@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import strategies as st
 
 from steering_strength.proofs_check import certificate as certain
 from steering_strength.proofs_check.balls import Ball, Balls
@@ -18,7 +17,12 @@ from steering_strength.proofs_check.law_values import law, of_case
 from steering_strength.proofs_check.oracles import exact, norms, precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
-from steering_strength.proofs_check.strategies import ANY_ROWS, concept_cases, family_cases
+from steering_strength.proofs_check.strategies import (
+    ANY_ROWS,
+    SHARED_OFF,
+    concept_cases,
+    family_cases,
+)
 from steering_strength.proofs_check.tolerance import tolerance
 from steering_strength.theory import TiltedFamily
 
@@ -112,7 +116,7 @@ def _in_target(case: ConceptCase) -> list[bool]:
 
 @check(
     "sign-separation",
-    cases=st.one_of(concept_cases("1"), concept_cases("B.1")),
+    cases=SHARED_OFF,
     tolerance="signs are decided by exact fractions; values of M to EPS (1 + max|log p|)",
     judges=("ConceptDataset.log_odds", "ConceptDataset.separated_log_odds"),
 )
@@ -224,7 +228,7 @@ def any_rows(case: ConceptCase) -> Comparison:
     "sign-separation",
     "M(z) > 0 for every token of T and M(z) <= 0 for every other, under Assumption 1 or App. B.1; "
     "and the engine's M(z) has that sign wherever |M(z)| exceeds its rounding",
-    st.one_of(concept_cases("1"), concept_cases("B.1")),
+    SHARED_OFF,
 )
 def sign_separation_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     """Logarithms of exact ratios; a ratio of exactly 1 is M = 0."""

@@ -1,12 +1,12 @@
 """The number a symbolic law gives on a concrete instance: with the oracle's digits, or as a ball.
 
-`value(expression, numbers, arrays)` walks the SymPy expression and evaluates each node with
-mpmath: sums run over the concrete vocabulary, indexed symbols are looked up, named quantities are
-replaced by their definitions, a derivative is the difference quotient in its definition. The walk
-is ours because SymPy's own route (`subs`, then `doit`, then `evalf`) rebuilds every sum as an
-expression first, a hundred times slower, and `subs` on a bound index can capture. The same walk in
-ball arithmetic (`in_balls`) encloses the law's value rigorously; there a derivative has no value,
-for a difference quotient encloses nothing.
+`value(expression, values)` walks the SymPy expression and evaluates each node with mpmath: sums run
+over the concrete vocabulary, indexed symbols are looked up, named quantities are replaced by their
+definitions, a derivative is the difference quotient in its definition. The walk is ours because
+SymPy's own route (`subs`, then `doit`, then `evalf`) rebuilds every sum as an expression first, a
+hundred times slower, and `subs` on a bound index can capture. The same walk in ball arithmetic
+(`value(expression, values, balls)`) encloses the law's value rigorously; there a derivative has no
+value, for a difference quotient encloses nothing, nor has a sign, which may be unknown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Values = Mapping[str, Any]
 
 _FUNCTIONS: Mapping[type, str] = {
     sp.exp: "exp", sp.log: "log", sp.tanh: "tanh", sp.sinh: "sinh", sp.cosh: "cosh",
-    sp.Max: "largest", sp.Min: "least", sp.sign: "sign",
+    sp.Max: "largest", sp.Min: "least", sp.sign: "signum",
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ class Digits:
     """The oracle's digits, under the names that balls have."""
 
     exact, total, sqrt = staticmethod(number), staticmethod(CTX.fsum), staticmethod(CTX.sqrt)
-    exp, log, sign = staticmethod(CTX.exp), staticmethod(CTX.log), staticmethod(CTX.sign)
+    exp, log, signum = staticmethod(CTX.exp), staticmethod(CTX.log), staticmethod(CTX.sign)
     tanh, sinh, cosh = staticmethod(CTX.tanh), staticmethod(CTX.sinh), staticmethod(CTX.cosh)
     largest, least = staticmethod(max), staticmethod(min)
 

@@ -262,6 +262,8 @@ def concept_cases(
     )
 
 
+SHARED_OFF = st.one_of(concept_cases("1"), concept_cases("B.1"))
+"""Datasets whose b does not depend on the context."""
 ANY_ROWS = st.one_of(concept_cases("1"), concept_cases("B.1"), concept_cases("none"))
 
 

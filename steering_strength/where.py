@@ -5,19 +5,16 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 from steering_strength.theory.command_line import Parser, finish, say
-from steering_strength.theory.errors import UnknownNameError
-
-_HERE = Path(__file__).resolve().parent
 
 
 def _line(of: Any) -> str:
-    """File and line of a function, class or property, relative to the package."""
-    code: Any = of.fget if isinstance(of, property) else inspect.unwrap(of)
+    """File and line of a function, relative to the package."""
+    code = inspect.unwrap(of)
     return f"{_short(inspect.getfile(code))}:{inspect.getsourcelines(code)[1]}"
 
 
@@ -37,10 +34,9 @@ def places(name: str) -> Iterator[tuple[str, str]]:
     """
     from steering_strength.figures.gallery import FIGURES
     from steering_strength.proofs_check.formal import library
-    from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVATIONS
+    from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVATIONS, select
 
-    if name not in {**CHECKS, **DERIVATIONS}:
-        raise UnknownNameError("statement", name, [*CHECKS, *DERIVATIONS])
+    select([name])  # raises if there is no such statement
     if name in DERIVATIONS:
         law = DERIVATIONS[name]
         homes = [
@@ -53,11 +49,8 @@ def places(name: str) -> Iterator[tuple[str, str]]:
             text = Path(str(homes[0].__file__)).read_text(encoding="utf-8").splitlines()
             line = next((k for k, row in enumerate(text, start=1) if f'"{name}"' in row), 1)
             yield "statement", f"{_short(str(homes[0].__file__))}:{line}"
-        module, _, rest = law.twin.rpartition(".")
-        owner, _, last = module.rpartition(".")
-        holder = getattr(import_module(owner), last) if last[:1].isupper() else None
-        number = vars(holder)[rest] if holder else getattr(import_module(module), rest)
-        yield "number", f"{_line(number)}  {f'{last}.' if holder else ''}{rest}"
+        number: Any = locate(law.twin)
+        yield "number", f"{_line(number)}  {number.__qualname__}"
     if name in CHECKS:
         yield "check", _line(CHECKS[name].measure)
     if name in CERTIFICATES:
