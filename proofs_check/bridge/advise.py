@@ -89,7 +89,7 @@ def samples(
     batch = model.encode([context]).take([0] * len(alphas))
     with model.steered(vector, list(alphas)) as steering:
         texts, prompts = model.continued(batch, length, temperature=temperature, seed=seed)
-    new = [row[prompts[0] : last + 1] for row, last in zip(texts.ids, texts.last, strict=True)]
+    new = texts.behind(prompts)
     if steering.fired < max(map(len, new)):
         raise SelfCheckError(
             f"the steering hook fired {steering.fired} times for {max(map(len, new))} tokens",

@@ -28,7 +28,7 @@ from scipy.interpolate import KroghInterpolator
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.loading import ModelError
-from steering_strength.proofs_check.bridge.steer import Held, length, vector_tensor
+from steering_strength.proofs_check.bridge.steer import Held, length, several, vector_tensor
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
@@ -83,11 +83,11 @@ class Local:
         """Var_p(M_loc): KL(p || p_alpha) is half of it times alpha^2, to second order."""
         p = np.exp(self.log_p)
         return float(p @ (self.slope - p @ self.slope) ** 2)
+
     def concept_slope(self, inside: NDArray[np.bool_]) -> float:
         """dF_T / dalpha at 0, Cov_p(1_T, M_loc), for a mask (V,)."""
         p = np.exp(self.log_p)
         return float(p[inside] @ (self.slope[inside] - p @ self.slope))
-
 
     def family(self) -> TiltedFamily:
         """The tilted family that agrees with the model to first order."""
@@ -168,8 +168,8 @@ def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:
 
 def measured_curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[MeasuredCurve]:
     """Curves that measure at any site: along one vector, or along several in order of depth."""
-    lowest = vector if isinstance(vector, SteeringVector) else vector[0]
-    held = model.hold(batch, lowest.site, lowest.apply)
+    first, *_ = several(vector)
+    held = model.hold(batch, first.site, first.apply)
     found = enumerate(derivatives(held, vector))
     return [MeasuredCurve(held, vector, context, local) for context, local in found]
 
@@ -432,8 +432,8 @@ class MeasuredCurve:
         side = as_sign(sign)
         if not side * (self.log_odds[token] - np.exp(self.log_p) @ self.log_odds) > 0.0:
             return Root.of(0.0)
-        @cache
 
+        @cache
         def y(strength: float) -> float:
             return float(self._row(side * strength)[token])
 

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.bridge.curve import derivatives
-from steering_strength.proofs_check.bridge.steer import Normed
+from steering_strength.proofs_check.bridge.steer import Normed, several
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM
@@ -124,12 +124,12 @@ def _reader(
 ) -> Callable[[float], TokenCosts]:  # fmt: skip
     """`token_costs` of these texts at any alpha; the unsteered pass is made once, or is `base`."""
     if base is None:
-        base = np.concatenate(_log_probabilities(model, texts, prompts))
-    chosen, owners = _chosen(texts, prompts), _owners(texts, prompts)
+        base = _log_probabilities(model, texts, prompts)
+    chosen, owners = _written(texts, prompts)
     surprise = -base[np.arange(chosen.size), chosen]
 
     def read(alpha: float) -> TokenCosts:
-        steered = np.concatenate(_log_probabilities(model, texts, prompts, vector, alpha))
+        steered = _log_probabilities(model, texts, prompts, vector, alpha)
         change = base - steered
         forward = (np.exp(base) * change).sum(axis=1).clip(0.0)
         reverse = -(np.exp(steered) * change).sum(axis=1).clip(None, 0.0)
@@ -251,8 +251,8 @@ def judge_slope(
     batch = model.encode(contexts)
     batch = batch.take([j for j in range(batch.rows) for _ in range(samples)])
     texts, prompts = model.continued(batch, length, temperature=1.0, seed=seed)
-    rows = [texts.row(j).ids[0, prompt:].tolist() for j, prompt in enumerate(prompts)]
-    judged = np.array([float(judge(model.tokenizer.decode(row))) for row in rows])
+    rows = texts.behind(prompts)
+    judged = np.array([float(judge(model.tokenizer.decode(row.tolist()))) for row in rows])
     slope, error = sampled_texts(model, model.fitting(vector), texts, prompts).slope(judged)
     return float(judged.mean()), float(slope), float(error)
 
@@ -335,8 +335,8 @@ class KLBudget:
         model, vector, goal = self._model, self._vector, self._nats
         padding = self._padding or [0] * len(ids)
         batch = pad([row[skip:] for row, skip in zip(ids.tolist(), padding, strict=True)])
-        lowest = vector[0] if isinstance(vector, list) else vector
-        held = model.hold(batch, lowest.site, lowest.apply)
+        first, *_ = several(vector)
+        held = model.hold(batch, first.site, first.apply)
         base, rows = model.log_softmax(held.base), list(range(held.count))
         tried = np.array([self._seed(one.family()) for one in derivatives(held, vector)])
         alphas, costs, change = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros_like(base)
@@ -367,8 +367,8 @@ def sampled_texts(
     model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int]
 ) -> SampledTexts:
     """Unsteered texts with M at every position: exact at the final norm, else the derivative."""
-    log_p = np.concatenate(_log_probabilities(model, texts, prompts))
-    chosen, owners = _chosen(texts, prompts), _owners(texts, prompts)
+    log_p = _log_probabilities(model, texts, prompts)
+    chosen, owners = _written(texts, prompts)
     if _at_norm(vector):
         if model.structure.not_affine is not None:
             raise model.structure.not_affine
@@ -377,9 +377,7 @@ def sampled_texts(
     few = [texts.row(j).ids[0, : prompts[j]].tolist() for j in range(min(texts.rows, 4))]
     variances = [local.variance for local in model.derivative(None, vector, pad(few))]
     step = _STEP[precision(model.dtype) > 1e-5] / math.sqrt(float(np.mean(variances)))
-    low, high = (
-        np.concatenate(_log_probabilities(model, texts, prompts, vector, a)) for a in (-step, step)
-    )
+    low, high = (_log_probabilities(model, texts, prompts, vector, a) for a in (-step, step))
     return SampledTexts(log_p, (high - low) / (2.0 * step), chosen, owners)
 
 
@@ -387,21 +385,19 @@ def _at_norm(vector: Any) -> bool:
     return getattr(vector, "site", None) == FINAL_NORM
 
 
-def _owners(texts: TokenBatch, prompts: Sequence[int]) -> NDArray[np.int64]:
-    lengths = [int(last) + 1 - prompt for last, prompt in zip(texts.last, prompts, strict=True)]
-    return np.repeat(np.arange(len(lengths)), lengths)
-
-
-def _chosen(texts: TokenBatch, prompts: Sequence[int]) -> NDArray[np.int64]:
-    rows = zip(texts.ids.numpy(), texts.last.tolist(), prompts, strict=True)
-    return np.concatenate([row[prompt : last + 1] for row, last, prompt in rows])
+def _written(
+    texts: TokenBatch, prompts: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The tokens behind all prompts, (n,), and whose they are, (n,)."""
+    rows = texts.behind(prompts)
+    return np.concatenate(rows), np.repeat(np.arange(len(rows)), [row.size for row in rows])
 
 
 def _log_probabilities(
     model: SteeredModel, texts: TokenBatch, prompts: Sequence[int], vector: Any = None,
     alpha: float = 0.0,
-) -> list[Floats]:  # fmt: skip
-    """Log-probabilities, (n, V) a text, from which the tokens behind its prompt were chosen."""
+) -> Floats:  # fmt: skip
+    """Log-probabilities, (n, V), from which the tokens behind all prompts were chosen."""
     found, first = [], 0
     for piece in texts.chunks(_TOGETHER):
         starts = torch.as_tensor(prompts[first : first + piece.rows]) - 1
@@ -409,7 +405,7 @@ def _log_probabilities(
         with ExitStack() as stack:
             if vector is not None and alpha != 0.0:
                 places: torch.Tensor = torch.ones(piece.ids.shape, dtype=torch.bool)
-                if (vector[0] if isinstance(vector, list) else vector).apply == "last":
+                if several(vector)[0].apply == "last":
                     places = torch.arange(piece.ids.shape[1]) >= starts[:, None]
                 stack.enter_context(model.steered(vector, alpha, positions=places))
             out = stack.enter_context(Normed(model))
@@ -417,4 +413,4 @@ def _log_probabilities(
         model.cost.add(piece.rows, piece.ids.shape[1], 1.0)
         for row, start, end in zip(out.value, starts.tolist(), piece.last.tolist(), strict=True):
             found.append(model.log_softmax(row[start:end]))
-    return found
+    return np.concatenate(found)

@@ -30,12 +30,11 @@ from steering_strength.proofs_check.bridge.data import (
     write_advice,
     write_arrays,
 )
-from steering_strength.proofs_check.bridge.generated import advise_trajectories
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
 from steering_strength.proofs_check.bridge.loading import VectorError, peek
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.records import one_layer_record, paper_records
-from steering_strength.proofs_check.bridge.steer import length
+from steering_strength.proofs_check.bridge.steer import length, several
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, load_concept
 from steering_strength.proofs_check.bridge.tiny_gpt import save, sign_separation, train
 from steering_strength.proofs_check.bridge.vectors import (
@@ -189,14 +188,14 @@ class _Jobs:
             read=None if site == FINAL_NORM else options.read,
         )  # fmt: skip
         own = model.fitting(own, contexts=concept.contexts)
-        where = ", ".join(one.site.name for one in (own if isinstance(own, list) else [own]))
+        where = ", ".join(one.site.name for one in several(own))
         contexts = f"{len(concept.contexts)} context{'s' * (len(concept.contexts) > 1)}"
         self.clock(f"{where}: |v| = {length(own):.4g}; advising on {contexts}")
         about = {"site": where, "concept": concept.name, "model": model.name}
         paths: list[Path] = []
         if options.per_token is not None:
-            found: Any = advise_trajectories(
-                model, own, concept.contexts, options.per_token, percentile=options.percentile,
+            found: Any = model.advise(
+                own, concept.contexts, per_token=options.per_token, percentile=options.percentile,
                 direction=options.direction, sign=options.sign, seed=options.seed,
             )  # fmt: skip
             say(str(found))

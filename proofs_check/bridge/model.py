@@ -26,7 +26,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.proofs_check.bridge.advise import advise_model
-from steering_strength.proofs_check.bridge.curve import Local, curves, derivatives
+from steering_strength.proofs_check.bridge.curve import Local, curves, measured_curves
 from steering_strength.proofs_check.bridge.generated import advise_trajectories
 from steering_strength.proofs_check.bridge.loading import SelfCheckError, load
 from steering_strength.proofs_check.bridge.steer import (
@@ -37,6 +37,7 @@ from steering_strength.proofs_check.bridge.steer import (
     Steered,
     in_order,
     rows_at_once,
+    several,
     skips_below,
     vector_tensor,
 )
@@ -311,8 +312,8 @@ class SteeredModel:
 
     def _texts(self, batch: TokenBatch) -> int:
         """Texts in one pass: at least `_TEXTS`, more where memory allows."""
-        size = 2 if precision(self.dtype) > 1e-5 else 4
-        return max(_TEXTS, rows_at_once(self.width, size, self.device) // batch.ids.shape[1])
+        rows = rows_at_once(self.width, self.dtype, self.device)
+        return max(_TEXTS, rows // batch.ids.shape[1])
 
     def vector(
         self,
@@ -422,8 +423,7 @@ class SteeredModel:
             generated ones only; batches are padded on the left then, as `generate` wants them.
             Default what the vector says.
         """
-        fitting = self.fitting(vector, site)
-        chosen = fitting if isinstance(fitting, list) else [fitting]
+        chosen = several(self.fitting(vector, site))
         strength = alpha if isinstance(alpha, int | float) else torch.as_tensor(alpha).double()
         with ExitStack() as stack:
             hooks = [
@@ -459,9 +459,8 @@ class SteeredModel:
 
     def derivative(self, site: Where | None, vector: Any, contexts: Contexts) -> list[Local]:
         """First and second derivative of each context's logits at alpha = 0, one pass for all."""
-        fitting = self.fitting(vector, site)
-        lowest = fitting[0] if isinstance(fitting, list) else fitting
-        return derivatives(self.hold(contexts, lowest.site, lowest.apply), fitting)
+        found = measured_curves(self, self.fitting(vector, site), self.encode(contexts))
+        return [curve.local for curve in found]
 
     def advise(
         self,

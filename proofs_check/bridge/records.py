@@ -325,8 +325,8 @@ def judge_curve(
     for alpha in alphas.tolist():
         with model.steered(vector, alpha):
             made, lengths = model.continued(batch, length, temperature=1.0, seed=seed, stop=False)
-        rows = [row[n : n + length] for row, n in zip(made.ids.tolist(), lengths, strict=True)]
-        found = np.array([float(own(model.tokenizer.decode(row))) for row in rows])
+        rows = made.behind(lengths)
+        found = np.array([float(own(model.tokenizer.decode(row.tolist()))) for row in rows])
         if not ((found >= 0) & (found <= 1)).all():
             raise ModelError(
                 f"the judge returned a value from {found.min()} to {found.max()}",

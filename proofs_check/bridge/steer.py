@@ -65,11 +65,12 @@ class Cost:
         return f"{self.forwards} forwards, {self.tokens:,.0f} token-forwards"
 
 
-def rows_at_once(width: int, size: int, device: torch.device) -> int:
-    """Rows of states in one pass: as many as are fast, or as fit into memory if that is fewer.
+def rows_at_once(width: int, dtype: torch.dtype, device: torch.device) -> int:
+    """Rows of d = `width` numbers in one pass: as many as are fast, or as memory allows, if fewer.
 
-    `width` is d and `size` the bytes of a number; a text of T tokens takes T rows for each alpha.
+    A text of T tokens takes T rows for each alpha.
     """
+    size = 2 if precision(dtype) > 1e-5 else 4
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return max(1, free // 4 // (_ALIVE * width * size))
@@ -307,12 +308,8 @@ class Held:
         """Unsteered log-probabilities, (m, V) in float64, where the unembedding is."""
         return torch.log_softmax(self.model.logits(self.base), dim=-1)
 
-    def logits(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
-        """Last-position logits, (n, V) in float64: context `contexts[i]` steered by `alphas[i]`."""
-        return self.model.read_out(self.last_normed(contexts, alphas, vector))
-
     def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
-        """Normed last-position states, (n, d), of those rows."""
+        """Normed last-position states, (n, d): context `contexts[i]` steered by `alphas[i]`."""
         passes = self._passes(contexts, alphas, vector)
         return torch.cat([batch.at_last(normed) for batch, normed, _ in passes])
 
@@ -349,7 +346,7 @@ class Held:
         positions = None
         if self.apply == "last":
             positions = torch.arange(batch.ids.shape[1])[None, :] == batch.last[:, None]
-        here, *above = vector if isinstance(vector, list | tuple) else [vector]
+        here, *above = several(vector)
         states = self.residual[rows, : batch.ids.shape[1]]
         states = added(states, vector_tensor(here), strengths, positions)
         if self.site.layer is None:
@@ -379,9 +376,8 @@ class Held:
         return (blocks - 1 - self.site.layer) / blocks
 
     def _texts(self, length: int) -> int:
-        size = 2 if precision(self.model.dtype) > 1e-5 else 4
-        device = self.model.forward.device
-        return max(1, rows_at_once(self.model.width, size, device) // length)
+        model = self.model
+        return max(1, rows_at_once(model.width, model.dtype, model.device) // length)
 
     def _run(self, batch: TokenBatch, share: float) -> None:
         self._cost.add(batch.rows, batch.ids.shape[1], share)
@@ -470,8 +466,12 @@ def in_order(vectors: Sequence[SteeringVector]) -> list[SteeringVector]:
 
 def length(vector: Any) -> float:
     """Euclidean length of a vector, or of several together."""
-    listed = vector if isinstance(vector, list | tuple) else [vector]
-    return math.hypot(*(one.norm for one in listed))
+    return math.hypot(*(one.norm for one in several(vector)))
+
+
+def several(vector: Any) -> list[Any]:
+    """One vector as a list of one; several as `in_order` has them, the lowest site first."""
+    return list(vector) if isinstance(vector, list | tuple) else [vector]
 
 
 def vector_tensor(vector: Any) -> torch.Tensor:

@@ -27,7 +27,9 @@ from steering_strength.theory.errors import SteeringSetError, UnknownNameError
 from steering_strength.theory.files import read_json, read_text
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 Text = str | Sequence[Mapping[str, str]]
 
@@ -72,6 +74,11 @@ class TokenBatch:
         last = self.last[index]
         length = int(last.max()) + 1
         return TokenBatch(self.ids[index, :length], self.mask[index, :length], last)
+
+    def behind(self, prompts: Sequence[int]) -> list[NDArray[np.int64]]:
+        """The tokens of each text behind a prompt of so many tokens, (n,) each."""
+        rows = zip(self.ids.numpy(), prompts, self.last.tolist(), strict=True)
+        return [row[prompt : last + 1] for row, prompt, last in rows]
 
     def chunks(self, rows: int) -> Iterator[TokenBatch]:
         """The batch in pieces of at most `rows` texts, in order."""

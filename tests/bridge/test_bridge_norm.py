@@ -67,7 +67,7 @@ def test_the_last_block_in_closed_form(steered: Any, concept: Any, kind: str) ->
     # |W_z| |LN| is about 20 here, times the norm's own precision.
     tolerance = 300 * max(model.norm.precision, 1e-7 if kind == "mamba" else 0.0)
     alphas = [-1e6, -30.0, 0.0, 0.5, 40.0]
-    measured = torch.log_softmax(held.logits([0] * 5, alphas, vector), -1).numpy()
+    measured = model.log_softmax(held.last_normed([0] * 5, alphas, vector))
     assert np.abs(form.log_probability(alphas) - measured).max() < tolerance
     for sign in (1, -1):
         np.testing.assert_allclose(form.limit(sign), form.log_probability(sign * 1e300), atol=1e-12)

@@ -151,7 +151,7 @@ def test_held_contexts_are_hooked_passes_one_by_one(
     held = model.hold(concept.contexts, 1, apply)
     assert held.substituted
     rows, alphas = [0, 3, 1, 0], [0.5, -2.0, 40.0, 0.0]
-    found = held.logits(rows, alphas, v)
+    found = model.read_out(held.last_normed(rows, alphas, v))
     for row, alpha, logits in zip(rows, alphas, found, strict=True):
         with model.steered(v, alpha, positions=apply):
             ids = model.encode(concept.contexts[row]).ids
@@ -183,7 +183,7 @@ def test_a_side_input_is_noticed_and_the_shortcut_given_up(steered: Any) -> None
     held = model.hold("the day was", 1)
     if held.substituted:  # block 0's hook still fires on the stand-in, with its true input
         assert early.forward == original
-    found = held.logits([0], [1.0], vector(1))
+    found = model.read_out(held.last_normed([0], [1.0], vector(1)))
     with model.steered(vector(1), 1.0):
         expected = model.forward(model.encode("the day was").ids).logits[0, -1].double().cpu()
     torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-5)
@@ -200,7 +200,7 @@ def test_a_forward_of_the_users_own_survives(steered: Any) -> None:
 
     block.forward = wrapped
     held = model.hold("the day was", 1)
-    held.logits([0], [1.0], vector(1))
+    held.last_normed([0], [1.0], vector(1))
     assert block.forward is wrapped
     before = len(calls)
     model.forward(model.encode("the day was").ids)
@@ -220,8 +220,8 @@ def test_vectors_that_do_not_fit_are_refused_before_anything_runs(steered: Any) 
 
 def test_memory_sets_the_rows() -> None:
     cpu = torch.device("cpu")
-    assert rows_at_once(64, 4, cpu) == 512
-    assert rows_at_once(1 << 16, 4, cpu) * 24 * (1 << 16) * 4 <= 1 << 28
+    assert rows_at_once(64, torch.float32, cpu) == 512
+    assert rows_at_once(1 << 16, torch.float32, cpu) * 24 * (1 << 16) * 4 <= 1 << 28
     states = torch.zeros((2, 3, 4), dtype=torch.bfloat16)
     assert added(states, torch.ones(4), 1.0).dtype == torch.bfloat16
     assert pad([[1, 2], [3]]).padded
