@@ -31,7 +31,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "Example: python -m figures fig3 fig4 --out out --format pdf",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
-    parser.add_argument("--out", type=named_path, default=Path("out"), help="folder (default: out)")
+    parser.add_out("out")
     parser.add_argument(
         "--format", default="pdf,png,svg", help="comma-separated: pdf, png, svg (default: all)"
     )
@@ -106,13 +106,7 @@ def _explore(argv: Sequence[str]) -> int:
         help="open this as well, first in the menu: what TiltedFamily.save or "
         "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge explore-data",
     )
-    parser.add_argument(
-        "--out",
-        type=named_path,
-        default=Path("out/explorer.html"),
-        metavar="PAGE.html",
-        help="the page (default: out/explorer.html)",
-    )
+    parser.add_out("out/explorer.html", "the page", "PAGE.html")
     options = parser.parse_args(list(argv))
     from steering_strength.figures.explorer import cases, files, page
 
@@ -132,13 +126,7 @@ def _paper(argv: Sequence[str]) -> int:
         epilog="Compile it with `latexmk -pdf steering-strength` in that folder (Debian: "
         "texlive-latex-recommended, texlive-fonts-recommended, lmodern, latexmk).",
     )
-    parser.add_argument(
-        "--out",
-        type=named_path,
-        default=Path("out/paper"),
-        metavar="DIR",
-        help="folder (out/paper)",
-    )
+    parser.add_out("out/paper")
     options = parser.parse_args(list(argv))
     from steering_strength.figures.report.paper import write
 

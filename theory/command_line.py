@@ -49,6 +49,16 @@ class Parser(argparse.ArgumentParser):
         tolerant()
         return super().parse_known_args(*args, **options)
 
+    def add_out(self, default: str, what: str = "folder", metavar: str = "DIR") -> None:
+        """Add the option ``--out``, which names what is written."""
+        self.add_argument(
+            "--out",
+            type=named_path,
+            default=Path(default),
+            metavar=metavar,
+            help=f"{what} (default: {default})",
+        )
+
     def error(self, message: str) -> NoReturn:
         """Exit with status 2; a word that is nearly right is named."""
         self.exit(2, f"error: {one_line(message)}{self._close(message)}; see {self.prog} --help")

@@ -52,9 +52,8 @@ from steering_strength.figures.style import style
 from steering_strength.proofs_check import run
 from steering_strength.proofs_check.errata import ERRATA, Erratum, find
 from steering_strength.proofs_check.executors import on_cores
-from steering_strength.proofs_check.formal.library import FOLDER, files, theorems
+from steering_strength.proofs_check.formal.library import theorems, write_files
 from steering_strength.proofs_check.verdict import versions
-from steering_strength.theory.files import output_folder, write_text
 from steering_strength.theory.laws import CLAIMS, LAWS
 from steering_strength.theory.laws.graph import tree
 from steering_strength.theory.laws.page import record
@@ -352,9 +351,7 @@ def _files(app: Sphinx) -> None:
     logging.logging.getLogger("traitlets").setLevel("WARNING")
     for each in FIGURES.values():
         each.write(folder, FORMATS)
-    theorems_there = output_folder(Path(app.outdir) / "formal")
-    for name in files():
-        write_text(theorems_there / name, (FOLDER / name).read_text(encoding="utf-8"))
+    write_files(Path(app.outdir) / "formal")
     if _has_explorer():
         command = [sys.executable, "-m", "figures", "explore"]
         page = str(Path(app.outdir) / "explorer.html")

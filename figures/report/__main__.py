@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from steering_strength.theory.command_line import Parser, at_least, finish, named_path, say
+from steering_strength.theory.command_line import Parser, at_least, finish, say
 
 _EXAMPLES = 30
 
@@ -18,7 +17,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Derive all laws, check them, draw the figures, and write the report.",
         epilog="Example: python -m figures.report --out out --examples 20 --seed 1",
     )
-    parser.add_argument("--out", type=named_path, default=Path("out"), help="folder (default: out)")
+    parser.add_out("out")
     parser.add_argument(
         "--examples",
         type=at_least(1),
@@ -34,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         options = _arguments(argv)
-        say("derive, check and draw, on all cores; a minute or two on two of them")
+        say("derive, check and draw, on all cores; two minutes on two of them")
         from steering_strength.figures.report.job import make
 
         return make(options.out, options.examples, options.seed)

@@ -25,8 +25,6 @@ from numpy.typing import ArrayLike
 
 _EM = 100.0  # units of the outlines per em: the font size that TextToPath works in
 _FONT = FontProperties(family="DejaVu Serif", math_fontfamily="cm", size=_EM)
-
-
 _COLUMN = 44.0  # em that fit into the report's column
 
 
@@ -45,19 +43,13 @@ class Typesetter:
 
     def formula(self, latex: str, *, display: bool = False) -> str:
         """Inline SVG of `latex` (without dollar signs); its source as text if it cannot be set."""
-        source = latex
+        source, before = latex, ""
         try:
-            while True:
+            while source != before:
                 drawn = [self._row(line) for line in mathtext_lines(source, display=display)]
-                rows = (
-                    _broken(source)
-                    if display
-                    and max(map(float, re.findall(r"width:([\d.]+)em", "".join(drawn)))) > _COLUMN
-                    else source
-                )
-                if rows == source:
-                    break
-                source = rows
+                before = source
+                if display and max(map(_width, drawn)) > _COLUMN:
+                    source = _broken(source)
         except ValueError:  # mathtext's parse error: show the source rather than nothing
             return f'<code class="tex">{escape(latex)}</code>'
         kind = "math display" if display else "math"
@@ -107,6 +99,11 @@ class Typesetter:
 @cache
 def _setter() -> TextToPath:
     return TextToPath()
+
+
+def _width(row: str) -> float:
+    """Of a row as SVG, in em."""
+    return float(row.partition("width:")[2].partition("em")[0])
 
 
 def _svg_path(vertices: ArrayLike, codes: ArrayLike) -> str:

@@ -14,12 +14,12 @@ from steering_strength.figures.report.html import html_page
 from steering_strength.figures.report.markdown import report
 from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.executors import on_cores
-from steering_strength.proofs_check.formal import library as formal
+from steering_strength.proofs_check.formal.library import write_files
 from steering_strength.proofs_check.registry import DERIVATIONS
 from steering_strength.proofs_check.runner import Done, Task, execute, run
 from steering_strength.proofs_check.verdict import Verdict, Verdicts, as_json, line, versions
 from steering_strength.theory.command_line import say
-from steering_strength.theory.files import output_folder, staged, write_json, write_text
+from steering_strength.theory.files import staged, write_json, write_text
 from steering_strength.theory.laws import CLAIMS, LAWS
 from steering_strength.theory.laws.page import record
 
@@ -72,9 +72,7 @@ def _write(
     for name, data in (("derivations.json", derivations), ("checks.json", checks)):
         write_json(folder / name, data)
     text = report(content)
-    theorems = output_folder(folder / "formal")
-    for name in formal.files():
-        write_text(theorems / name, (formal.FOLDER / name).read_text(encoding="utf-8"))
+    write_files(folder / "formal")
     write_text(folder / "report.md", text)
     write_text(folder / "report.html", html_page(content, text, pictures))
 

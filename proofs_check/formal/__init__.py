@@ -9,5 +9,6 @@ Reading order of the theorems: `tokens.v` (finite sums), `analysis.v` (real func
 variable), `tilting.v`, and then one file per stem with the names of `theory.laws`. `agreement`
 prints the key formula of every law from its SymPy objects (`printed`) and has Coq prove it from
 the library's theorem (`scripts`). `steps` states every step of the derivations in Coq
-(`propositions`) and proves many as they stand (`proofs`), in the words of `steps.v`.
+(`propositions`) and proves many as they stand (`proofs`), in the words of `steps.v`. What both
+printers have in common is in `terms`.
 """

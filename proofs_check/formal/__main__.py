@@ -1,7 +1,8 @@
 """``python -m proofs_check.formal [IDS]``: the theorems, as Coq accepts them.
 
 Exit status 0 if every theorem asked for is accepted with the allowed axioms only, 1 if one is not,
-2 where Coq is missing (the message names the packages; nothing is installed).
+or a formula or step of a SymPy law is refused, 2 where Coq is missing (the message names the
+packages; nothing is installed).
 """
 
 from __future__ import annotations

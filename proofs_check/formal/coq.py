@@ -150,13 +150,13 @@ def step_problems(
     SteeringError
         The library itself does not compile.
     """
-    found = {}
+    found, built_on = {}, _key("steps.v")
     with _library(["steps.v"], progress) as (folder, broken):
         if broken:
             raise _broken(broken)
         for name in names:
             code = step_file(name)
-            known = hashlib.sha256((_key("steps.v") + code).encode()).hexdigest()[:24]
+            known = hashlib.sha256((built_on + code).encode()).hexdigest()[:24]
             accepted = _cache() / f"{known}.ok"
             if accepted.is_file():
                 continue
@@ -214,7 +214,8 @@ def _library(
 
     A compiled file is kept in the cache under the hash of all that it depends on.
     """
-    compiler, cache = coqc(), _cache()
+    coqc()  # before anything is written
+    cache = _cache()
     cache.mkdir(parents=True, exist_ok=True)
     needed = set().union(*({name, *_required(name)} for name in names))
     broken: dict[str, str] = {}
@@ -228,7 +229,7 @@ def _library(
             kept, made = cache / f"{_key(name)}.vo", (folder / name).with_suffix(".vo")
             if not kept.is_file():
                 progress(f"coqc {name}")
-                problem = _compile(compiler, name, folder)
+                problem = _compile(name, folder)
                 if problem:
                     broken[name] = problem
                     continue
@@ -273,13 +274,9 @@ def _named(code: str) -> list[str]:
     return [name for name in files() if name.removesuffix(".v") in words]
 
 
-def _compile(compiler: str, name: str, folder: Path) -> str:
+def _compile(name: str, folder: Path) -> str:
     """Compile one file inside `folder`; what is wrong with it, or nothing."""
-    shutil.copy(FOLDER / name, folder)
-    command = [compiler, "-q", "-noglob", "-w", "none", "-Q", ".", "SteeringStrength", name]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_TIMEOUT, check=False, cwd=folder
-    )
+    done = _read(Path(shutil.copy(FOLDER / name, folder)), folder)
     if done.returncode == 0:
         return ""
     return " ".join(done.stderr.split())[:500] or f"coqc ended with {done.returncode}"
@@ -340,11 +337,21 @@ def _ask(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as work:
         source = Path(work) / "ask.v"
         source.write_text(code, encoding="utf-8")
-        command = [coqc(), "-q", "-noglob", "-w", "none", "-Q", str(folder), "SteeringStrength"]
+        return _read(source, folder)
+
+
+def _read(source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let Coq read a file, which may build on the compiled files in `folder`."""
+    command = [coqc(), "-q", "-noglob", "-w", "none", "-Q", str(folder), "SteeringStrength"]
+    command.append(source.name)
+    try:
         return subprocess.run(
-            [*command, str(source)],
-            capture_output=True, text=True, timeout=_TIMEOUT, check=False, cwd=work,
+            command, capture_output=True, text=True, timeout=_TIMEOUT, check=False,
+            cwd=source.parent,
         )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        late = f"Error: {source.name} takes more than {_TIMEOUT:g} s"
+        return subprocess.CompletedProcess(command, 1, "", late)
 
 
 def _problem(folder: Path, code: str) -> str:

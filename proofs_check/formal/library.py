@@ -11,7 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FOLDER", "WITHOUT_THEOREM", "Theorem", "files", "hypotheses", "theorems"]
+from steering_strength.theory.files import output_folder, write_text
+
+__all__ = ["FOLDER", "WITHOUT_THEOREM", "Theorem", "files", "hypotheses", "theorems", "write_files"]
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -55,6 +57,13 @@ def files() -> tuple[str, ...]:
     """The files in the order in which they build on each other."""
     lines = (FOLDER / "_CoqProject").read_text(encoding="utf-8").split()
     return tuple(word for word in lines if word.endswith(".v"))
+
+
+def write_files(folder: Path) -> None:
+    """Write the files into a folder, which is made if need be."""
+    output_folder(folder)
+    for name in files():
+        write_text(folder / name, (FOLDER / name).read_text(encoding="utf-8"))
 
 
 @cache

@@ -1,18 +1,16 @@
 """A formula of SymPy, printed in Coq.
 
 Tokens, contexts and coordinates are elements of lists there, so a range of indices is a list, and
-the number of its elements the list's length. Terms and factors come in one order, whatever order
-SymPy keeps them in: numbers, symbols, entries of arrays, the rest.
+the number of its elements the list's length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from sympy import Derivative, Expr, Indexed, Integer, Pow, Rational, Sum, Symbol, exp, log, tanh
-from sympy.core.function import AppliedUndef
+from sympy import Derivative, Expr, Indexed, Sum, Symbol
 
+from steering_strength.proofs_check.formal.terms import NotPrintableError, Terms, applied
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Split
 
@@ -66,7 +64,7 @@ _SIZES: Mapping[str, str] = {
 """Numbers of tokens that are positive, or not negative: what that says of the lists."""
 
 
-class Printer:
+class Printer(Terms):
     """Prints the formulas of one proposition.
 
     A derivative inside of a formula becomes the value d1, d2, ... (its order) of a function, of
@@ -76,49 +74,21 @@ class Printer:
     def __init__(self) -> None:
         self.premises: dict[str, str] = {}
 
-    def term(self, expr: Expr, bound: Mapping[Symbol, str] | None = None) -> str:
-        """An expression, in parentheses where needed; `bound` names the indices around it.
+    def leaf(self, e: Expr, bound: Mapping[Symbol, str]) -> str:
+        """A symbol, or an entry of an array."""
+        if isinstance(e, Symbol):
+            return bound.get(e) or _NAMES.get(e.name, e.name)
+        indices = [self.term(index, bound) for index in e.indices]
+        base = str(e.base)
+        return indices[0] if base in _ELEMENTS else applied(_base(base), *indices)
 
-        Raises
-        ------
-        SteeringError
-            It holds something that has no translation.
-        """
-        bound = bound or {}
-        if isinstance(expr, Integer):
-            return str(expr) if expr >= 0 else f"(- {-expr})"
-        if isinstance(expr, Rational):
-            return f"({expr.p} / {expr.q})"
-        if isinstance(expr, Symbol):
-            return bound.get(expr) or _NAMES.get(expr.name, expr.name)
-        if isinstance(expr, Indexed):
-            indices = [self.term(index, bound) for index in expr.indices]
-            base = str(expr.base)
-            return indices[0] if base in _ELEMENTS else _apply(_base(base), *indices)
-        if expr.is_Add or expr.is_Mul:
-            parts = sorted(expr.args, key=lambda part: (_rank(part), self.term(part, bound)))
-            sign = " + " if expr.is_Add else " * "
-            return f"({sign.join(self.term(part, bound) for part in parts)})"
-        for function, name in ((exp, "exp"), (log, "ln"), (tanh, "tanh")):
-            if isinstance(expr, function):
-                return _apply(name, self.term(expr.args[0], bound))
-        if isinstance(expr, AppliedUndef):
-            return _apply(expr.func.__name__, *(self.term(part, bound) for part in expr.args))
-        if isinstance(expr, Pow) and expr.exp.is_Rational and expr.exp.q == 2:
-            whole = self.term(expr.base ** ((abs(expr.exp.p) - 1) // 2), bound)
-            power = f"({whole} * {_apply('sqrt', self.term(expr.base, bound))})"
-            return power if expr.exp > 0 else f"(/ {power})"
-        if isinstance(expr, Pow) and expr.exp.is_Integer:
-            base = self.term(expr.base, bound)
-            power = base if abs(expr.exp) == 1 else f"({base} ^ {abs(expr.exp)})"
-            return power if expr.exp > 0 else f"(/ {power})"
-        if isinstance(expr, Pow):  # of a positive base
-            return _apply("Rpower", self.term(expr.base, bound), self.term(expr.exp, bound))
-        if isinstance(expr, Sum):
-            return self._sum(expr, bound)
-        if isinstance(expr, Derivative):
-            return self._value(expr, bound)
-        raise SteeringError(f"{expr} has no form in Coq", remedy="extend Printer.term")
+    def other(self, e: Expr, bound: Mapping[Symbol, str]) -> str:
+        """A sum, or a derivative inside of a formula."""
+        if isinstance(e, Sum):
+            return self._sum(e, bound)
+        if isinstance(e, Derivative):
+            return self._value(e, bound)
+        return super().other(e, bound)
 
     def derivative(self, found: Derivative, value: str, bound: Mapping[Symbol, str]) -> str:
         """That a derivative exists and has a value."""
@@ -134,7 +104,7 @@ class Printer:
 
         Raises
         ------
-        SteeringError
+        NotPrintableError
             It is of a kind that has no translation.
         """
         names: list[str] = []
@@ -154,7 +124,7 @@ class Printer:
             sign = "<" if hypothesis.strict else "<="
             claim = _SIZES.get(str(hypothesis.expr)) or f"0 {sign} {self.term(hypothesis.expr)}"
         else:
-            raise SteeringError(f"{hypothesis} has no form in Coq", remedy="extend Printer.given")
+            raise NotPrintableError(hypothesis)
         opening = f"forall {' '.join(names)}, " if names else ""
         return f"({opening}{held}{claim}) ->\n  "
 
@@ -163,7 +133,9 @@ class Printer:
         for index, _, _ in reversed(expr.limits):
             around = expr.function.free_symbols - {index}
             name = str(index.name)
-            while name in {names.get(other, other.name) for other in around if _named(other)}:
+            while name in {
+                names.get(other, other.name) for other in around if isinstance(other, Symbol)
+            }:
                 name += "'"
             names[index] = name
         term = self.term(expr.function, names)
@@ -183,7 +155,7 @@ class Printer:
         ((variable, order),) = found.variable_count
         indices = [name for index, name in bound.items() if index in found.free_symbols]
         arguments = [*indices, self.term(variable)]
-        value = _apply(f"d{order}", *arguments)
+        value = applied(f"d{order}", *arguments)
         claim = self.derivative(found, value, bound)
         premise = f"(forall {' '.join(arguments)}, {claim})"
         if self.premises.setdefault(f"d{order}", premise) != premise:
@@ -203,21 +175,5 @@ def range_of(low: Expr, high: Expr) -> str:
         ) from None
 
 
-def _apply(function: str, *arguments: str) -> str:
-    return f"({' '.join((function, *arguments))})"
-
-
 def _base(name: str) -> str:
     return name if name == "b" else _NAMES.get(name, name)
-
-
-def _named(symbol: Any) -> bool:
-    return isinstance(symbol, Symbol) and not isinstance(symbol, Indexed)
-
-
-def _rank(expr: Expr) -> int:
-    if expr.is_Number:
-        return 0
-    if isinstance(expr, Symbol):
-        return 1
-    return 2 if isinstance(expr, Indexed) else 3

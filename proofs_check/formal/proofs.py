@@ -29,12 +29,8 @@ from sympy import (
     together,
 )
 
-from steering_strength.proofs_check.formal.propositions import (
-    Proposition,
-    carried,
-    coq_name,
-    symbols_of,
-)
+from steering_strength.proofs_check.formal.propositions import Proposition, carried, symbols_of
+from steering_strength.proofs_check.formal.terms import coq_name
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Given, Let, NormalForm, Sign, Undecided
 from steering_strength.theory.laws.kernel.normal_form import _canonical_sum
@@ -232,7 +228,7 @@ def _sums_of(e: Expr, v: Symbol) -> list[Sum]:
     return found
 
 
-def proof(proposition: Proposition, name: Callable[[Claim], str] = str) -> str:
+def proof(proposition: Proposition, name: Callable[[Claim], str]) -> str:
     """A script that may or may not go through; `name` is the theorem of a premise.
 
     Raises

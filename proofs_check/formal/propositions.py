@@ -1,39 +1,34 @@
 """A claim of SymPy as a proposition of Coq: every symbol bound, every hypothesis written out.
 
 Tokens, contexts and coordinates are natural numbers, as they are in the laws; a range of indices is
-`range first next`, and a sum over it is the library's `Sum`. Terms and factors come in one order,
-whatever order SymPy keeps them in: numbers, symbols, entries of arrays, the rest.
+`range first next`, and a sum over it is the library's `Sum`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sympy import (
-    Abs,
     Derivative,
     Expr,
     Indexed,
     Integral,
     KroneckerDelta,
     Mod,
-    Pow,
     Product,
-    Rational,
     Sum,
     Symbol,
-    cos,
-    exp,
     floor,
-    log,
-    sin,
-    tanh,
 )
 from sympy.core.function import AppliedUndef
 
-from steering_strength.theory.errors import SteeringError
+from steering_strength.proofs_check.formal.terms import (
+    NotPrintableError,
+    Terms,
+    applied,
+    coq_name,
+)
 from steering_strength.theory.laws.claims import (
     Between,
     Case,
@@ -56,32 +51,13 @@ from steering_strength.theory.laws.shapes import (
 )
 from steering_strength.theory.laws.symbols import TOKENS, V
 
-__all__ = ["NotPrintableError", "Proposition", "carried", "coq_name", "symbols_of"]
+__all__ = ["Proposition", "carried", "symbols_of"]
 
-_FUNCTIONS = {exp: "exp", log: "ln", tanh: "tanh", Abs: "Rabs", cos: "cos", sin: "sin"}
 _RELATIONS = {"!=": "<>"}
-_RESERVED = {"R": "range_of_M", "exp": "exp_", "S": "S_", "Z": "Z_", "I": "I_", "C": "C_"}
 
 
-class NotPrintableError(SteeringError):
-    """The claim says something that has no translation."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} has no form in Coq", remedy="extend _Printer")
-
-
-def coq_name(symbol: Any) -> str:
-    """The name of a symbol, an array or a function, made a name of Coq."""
-    name = str(symbol.name if isinstance(symbol, Symbol) else symbol)
-    if name.startswith("|"):
-        name = f"size_{name.strip('|')}"
-    name = name.replace("_+", "_plus").replace("_-", "_minus").replace("_*", "_star")
-    name = re.sub(r"[^\w']", "_", name)
-    return _RESERVED.get(name, name)
-
-
-class _Printer:
-    """Prints formulas; `bound` everywhere names the indices around an expression."""
+class _Printer(Terms):
+    """Prints formulas; numbers of tokens and indices are natural numbers."""
 
     def __init__(self) -> None:
         self.values: dict[Expr, tuple[str, tuple[Any, ...]]] = {}  # names of derivatives
@@ -90,46 +66,30 @@ class _Printer:
     # -- real numbers ------------------------------------------------------------------
 
     def term(self, e: Expr, bound: Mapping[Any, str] | None = None) -> str:
-        """A real number, in parentheses where needed."""
-        bound = bound or {}
+        """A real number; a derivative by its name."""
         if e in self.values:
             name, indices = self.values[e]
-            return _applied(name, *(self.any(i, bound) for i in indices))
-        if isinstance(e, Rational):
-            sign = f"{e.p}" if e.p >= 0 else f"(- {-e.p})"
-            return sign if e.q == 1 else f"({sign} / {e.q})"
-        if isinstance(e, Symbol):
-            return f"(INR {self.name(e, bound)})" if e.is_integer else self.name(e, bound)
-        if isinstance(e, Indexed):
-            entry = self.entry(e, bound)
-            return f"(INR {entry})" if e.is_integer else entry
-        if e.is_Add or e.is_Mul:
-            parts = sorted((_rank(part), self.term(part, bound)) for part in e.args)
-            sign = " + " if e.is_Add else " * "
-            return f"({sign.join(text for _, text in parts)})"
-        for kind, name in _FUNCTIONS.items():
-            if isinstance(e, kind):
-                return f"({name} {self.term(e.args[0], bound)})"
-        if isinstance(e, KroneckerDelta):
-            return f"(delta {self.nat(e.args[0], bound)} {self.nat(e.args[1], bound)})"
-        if isinstance(e, AppliedUndef):
-            return f"({coq_name(e.func.__name__)} {' '.join(self.any(a, bound) for a in e.args)})"
-        if isinstance(e, Pow) and e.exp.is_Rational and e.exp.q in (1, 2):
-            whole, root = divmod(abs(e.exp.p), e.exp.q)
-            base = self.term(e.base, bound)
-            power = base if whole == 1 else f"({base} ^ {whole})"
-            if root:
-                power = f"({power} * sqrt {base})" if whole else f"(sqrt {base})"
-            return power if e.exp > 0 else f"(/ {power})"
-        if isinstance(e, Pow):  # of a positive base
-            return f"(Rpower {self.term(e.base, bound)} {self.term(e.exp, bound)})"
-        if isinstance(e, Sum | Product):
-            return self._sum(e, bound)
-        raise NotPrintableError(str(e))
+            return applied(name, *(self.argument(i, bound or {}) for i in indices))
+        return super().term(e, bound)
 
-    def any(self, e: Expr, bound: Mapping[Any, str]) -> str:
+    def leaf(self, e: Expr, bound: Mapping[Any, str]) -> str:
+        """A symbol, or an entry of an array."""
+        return f"(INR {self.nat(e, bound)})" if e.is_integer else self._leaf(e, bound)
+
+    def argument(self, e: Expr, bound: Mapping[Any, str]) -> str:
         """A natural number where SymPy knows an integer, else a real one."""
         return self.nat(e, bound) if e.is_integer else self.term(e, bound)
+
+    def other(self, e: Expr, bound: Mapping[Any, str]) -> str:
+        """A sum, a product, or 1 where two indices are the same."""
+        if isinstance(e, KroneckerDelta):
+            return applied("delta", *(self.nat(index, bound) for index in e.args))
+        if isinstance(e, Sum | Product):
+            return self._sum(e, bound)
+        return super().other(e, bound)
+
+    def _leaf(self, e: Expr, bound: Mapping[Any, str]) -> str:
+        return self.entry(e, bound) if isinstance(e, Indexed) else self.name(e, bound)
 
     def name(self, symbol: Symbol, bound: Mapping[Any, str]) -> str:
         """The name of a symbol."""
@@ -161,10 +121,8 @@ class _Printer:
         bound = bound or {}
         if e.is_Integer and e >= 0:
             return f"{e}%nat"
-        if isinstance(e, Symbol):
-            return self.name(e, bound)
-        if isinstance(e, Indexed):
-            return self.entry(e, bound)
+        if isinstance(e, Symbol | Indexed):
+            return self._leaf(e, bound)
         if e.is_Mul and not e.could_extract_minus_sign():
             return f"({' * '.join(self.nat(a, bound) for a in e.args)})%nat"
         if e.is_Add:
@@ -177,7 +135,7 @@ class _Printer:
         if isinstance(e, floor):
             over = e.args[0].together().as_numer_denom()
             return f"({' / '.join(self.nat(a, bound) for a in over)})%nat"
-        raise NotPrintableError(str(e))
+        raise NotPrintableError(e)
 
     # -- propositions ------------------------------------------------------------------
 
@@ -201,7 +159,7 @@ class _Printer:
             return f"({low} <= {at} <= {high})%nat"
         if isinstance(g, Let):
             i = self.name(g.index, {})
-            entry = self.any(g.entry, {})
+            entry = self.argument(g.entry, {})
             inside = f"({self.nat(g.lower)} <= {i} < {self.nat(g.upper + 1)})%nat"
             value = self.nat(g.value) if g.entry.is_integer else self.term(g.value)
             return f"(forall {i} : nat, {inside} -> {entry} = {value})"
@@ -213,7 +171,7 @@ class _Printer:
         if isinstance(g, Bounded):
             v = self.name(g.variable, {})
             return f"({names}forall {v}, Rabs {self.term(g.expr)} <= {self.term(g.bound)})"
-        raise NotPrintableError(str(g))
+        raise NotPrintableError(g)
 
     def _sign(self, g: Sign) -> str:
         if g.expr.is_integer:
@@ -222,18 +180,6 @@ class _Printer:
             more = g.expr + less
             return f"({self.nat(less)} {'<' if g.strict else '<='} {self.nat(more)})%nat"
         return f"0 {'<' if g.strict else '<='} {self.term(g.expr)}"
-
-
-def _applied(function: str, *arguments: str) -> str:
-    return f"({' '.join((function, *arguments))})" if arguments else function
-
-
-def _rank(e: Expr) -> int:
-    if e.is_Number:
-        return 0
-    if isinstance(e, Symbol):
-        return 1
-    return 2 if isinstance(e, Indexed) else 3
 
 
 class Proposition:
@@ -378,7 +324,7 @@ class Proposition:
             indices = tuple(sorted(symbols_of([d]) - self.free, key=str))
             bound = {i: coq_name(i) for i in indices}
             over = f"forall {' '.join(bound.values())} : nat, " if bound else ""
-            exists = p.derivative(d, _applied(f"d{k}", *bound.values()), bound)
+            exists = p.derivative(d, applied(f"d{k}", *bound.values()), bound)
             opening += f"exists d{k} : {'nat -> ' * len(bound)}R, ({over}{exists}) /\\ "
             names[d] = (f"d{k}", indices)
         p.values |= names

@@ -560,10 +560,9 @@ intros x Hx; eapply is_lim_ext_loc;
   replace (A * t ^ 2 + 2 * B * t + mean_square coords h + eps)
     with (t ^ 2 * (A + 2 * B * / t + C * / t ^ 2)) by (field; lra).
   rewrite sqrt_mult_alt, sqrt_pow2 by (apply pow2_ge_0 || lra).
-  unfold Rdiv; rewrite Rmult_1_l, Rinv_mult; generalize (/ sqrt (A + 2 * B * / t + C * / t ^ 2)).
+  unfold Rdiv; rewrite Rinv_mult; generalize (/ sqrt (A + 2 * B * / t + C * / t ^ 2)).
   intros; field; lra.
-- intros k _; apply lim_bounded_over with (Rabs (h k)); intros; lra.
-- unfold Rdiv; now rewrite Rmult_1_l.""",
+- intros k _; apply lim_bounded_over with (Rabs (h k)); intros; lra.""",
     ),
     "last-block": (
         "forall A B C alpha (a b : unit -> R) z,",
@@ -574,7 +573,7 @@ pose proof (last_block_slope A B C (a z) (b z) alpha HQ) as H; cbv zeta in H.
 eapply is_derive_ext; [|eapply is_derive_value; [exact H|]].
 - intros t; reals.
   replace (C + 2 * B * t + A * t ^ 2) with (A * t ^ 2 + 2 * B * t + C) by ring.
-  rewrite Rmult_1_l; reflexivity.
+  reflexivity.
 - unfold Rdiv; reals; ring.""",
     ),
     "concept-shape": (

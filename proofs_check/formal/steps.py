@@ -101,11 +101,8 @@ def step_file(name: str, steps: tuple[Claim, ...] | None = None) -> str:
             continue
         stated = Proposition(step)
         if number in PROVED.get(name, ()):
-            script = proof(Proposition(step), theorem)
-            parts.append(
-                f"Theorem step_{number} : {stated.text()}.\nProof.\n{stated.intros()}\n{script}\n"
-                "Qed.\n"
-            )
+            opening = f"Theorem step_{number} : {stated.text()}.\nProof.\n{stated.intros()}\n"
+            parts.append(f"{opening}{proof(stated, theorem)}\nQed.\n")
         else:
             parts.append(f"Definition stated_{number} : Prop :=\n  {stated.text()}.\n")
     return "\n".join(parts)

@@ -67,11 +67,6 @@ Proof.
   replace (b - a)%nat with ((k - a) + (b - k))%nat by lia; rewrite seq_app; do 2 f_equal; lia.
 Qed.
 
-Lemma Sum_one a b f : b = S a -> Sum (range a b) f = f a.
-Proof.
-  intros ->; unfold range; replace (S a - a)%nat with 1%nat by lia; simpl; ring.
-Qed.
-
 Lemma Sum_count a b : (a <= b)%nat -> Sum (range a b) (fun _ => 1) = INR b - INR a.
 Proof.
   intros H; rewrite Sum_const; unfold range; rewrite seq_length, minus_INR by lia; ring.
@@ -542,39 +537,6 @@ Proof.
 Qed.
 
 End Curvature.
-
-(** A function whose slope at [a] is [0] and that is convex lies above its value at [a]. *)
-Lemma above_tangent D f a x : interval D -> convex_on D f -> D a -> D x -> is_derive f a 0 -> f a <= f x.
-Proof.
-  intros HD Hf Ha Hx Hd; apply Rnot_lt_le; intros Hlt.
-  set (e := (f a - f x) / 2).
-  destruct (Req_dec x a) as [->|Hxa]; [lra|].
-  assert (He : 0 < e / Rabs (x - a)).
-  { apply Rdiv_lt_0_compat; [unfold e; lra|apply Rabs_pos_lt; lra]. }
-  apply is_derive_Reals in Hd; destruct (Hd _ He) as [[delta Hdelta] Hh]; simpl in Hh.
-  set (t := Rmin 1 (delta / 2 / Rabs (x - a))).
-  assert (Ht : 0 < t <= 1).
-  { split; [apply Rmin_pos; [lra|]|apply Rmin_l].
-    repeat apply Rdiv_lt_0_compat; try lra; apply Rabs_pos_lt; lra. }
-  assert (Hs : Rabs (t * (x - a)) < delta).
-  { rewrite Rabs_mult, (Rabs_right t) by lra.
-    assert (t * Rabs (x - a) <= delta / 2 / Rabs (x - a) * Rabs (x - a))
-      by (apply Rmult_le_compat_r; [apply Rabs_pos|apply Rmin_r]).
-    assert (0 < Rabs (x - a)) by (apply Rabs_pos_lt; lra).
-    replace (delta / 2 / Rabs (x - a) * Rabs (x - a)) with (delta / 2) in * by (field; lra); lra. }
-  assert (Hne : t * (x - a) <> 0) by (apply Rmult_integral_contrapositive; lra).
-  specialize (Hh (t * (x - a)) Hne Hs).
-  assert (Hc := Hf a x t Ha Hx ltac:(lra)).
-  replace ((1 - t) * a + t * x) with (a + t * (x - a)) in Hc by ring.
-  rewrite Rminus_0_r in Hh; unfold Rdiv in Hh at 1; rewrite Rabs_mult, Rabs_inv in Hh.
-  assert (Hp : 0 < Rabs (t * (x - a))) by now apply Rabs_pos_lt.
-  assert (Hh' : Rabs (f (a + t * (x - a)) - f a) < e / Rabs (x - a) * Rabs (t * (x - a))).
-  { apply (Rmult_lt_compat_r _ _ _ Hp) in Hh; rewrite Rmult_assoc, Rinv_l in Hh by lra; lra. }
-  rewrite Rabs_mult, (Rabs_right t) in Hh' by lra.
-  replace (e / Rabs (x - a) * (t * Rabs (x - a))) with (e * t) in Hh'
-    by (field; apply Rabs_no_R0; lra).
-  apply Rabs_def2 in Hh'; unfold e in *; nra.
-Qed.
 
 Lemma lim_eventually (f g : R -> R) (l : Rbar) :
   (forall t, 0 < t -> f t = g t) -> is_lim f p_infty l -> is_lim g p_infty l.
