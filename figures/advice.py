@@ -22,12 +22,11 @@ from steering_strength.figures.style import (
     GREEN,
     GREY,
     INK,
-    LAW,
     ORANGE,
-    PEAK,
+    STRENGTH,
+    Panel,
     shown,
     signed,
-    spread,
     style,
 )
 from steering_strength.theory.advice import ContextAdvice
@@ -112,30 +111,26 @@ def curves(
 
 def draw(record: Record, axes: Sequence[Axes]) -> None:
     """Fill three axes: effect, price and tokens."""
-    effect, price, tokens = axes
-    for ax in axes:
-        _shade(record, ax)
-        ax.set_xlim(float(record.alpha.min()), float(record.alpha.max()))
+    panels = effect, price, tokens = Panel.row(axes)
+    for panel in panels:
+        _shade(record, panel)
+        panel.ax.set_xlim(float(record.alpha.min()), float(record.alpha.max()))
     if np.isnan(record.concept).all():
         words = "no target tokens were given"
-        effect.text(0.5, 0.5, words, transform=effect.transAxes, ha="center")
+        effect.ax.text(0.5, 0.5, words, transform=effect.ax.transAxes, ha="center")
     else:
-        effect.plot(record.alpha, record.concept, color=BLUE, **LAW)
-    effect.set_ylabel(r"$F_T(\alpha)$")
-    effect.set_ylim(0.0, None)
-    if math.isfinite(record.level):
-        _bound(effect, record, record.level, f"at least {record.level:.3g}")
-    price.plot(record.alpha, record.price, color=INK, **LAW)
-    price.set_ylabel(r"$\Delta$CE  (nats)")
+        effect.line("effect", record.alpha, record.concept, BLUE)
+    effect.ax.set(ylabel=r"$F_T(\alpha)$", ylim=(0.0, None))
+    _bound(effect, record, record.level, "at least")
+    price.line("price", record.alpha, record.price, INK)
     # Far outside the window the price says nothing more.
     tallest = float(np.nanmax(record.price))
     if record.budget > 0.0:
         tallest = min(tallest, 3.0 * record.budget)
-        _bound(price, record, record.budget, f"at most {record.budget:.3g}")
-    price.set_ylim(0.0, 1.05 * tallest if tallest > 0.0 else 1.0)
+        _bound(price, record, record.budget, "at most")
+    price.ax.set(ylabel=r"$\Delta$CE  (nats)", ylim=(0.0, 1.05 * tallest if tallest > 0.0 else 1.0))
     _tokens(tokens, record)
-    tokens.set_xlabel(r"steering strength $\alpha$  (in steering vectors)")
-    _name_ends(record, effect)
+    _name_ends(record, effect.ax)
 
 
 def picture(record: Record, title: str = "") -> Figure:
@@ -175,68 +170,42 @@ def _shown(curve: Curve, grid: Floats, target: NDArray[np.bool_] | None) -> NDAr
     return np.concatenate(chosen)
 
 
-def _shade(record: Record, ax: Axes) -> None:
+def _shade(record: Record, panel: Panel) -> None:
     low, high = record.low, record.high
     if record.verdict != "ok" or math.isnan(low):
         return
     edge = float(record.alpha[-1]) if math.isnan(high) else high
-    ax.axvspan(*sorted((low, edge)), color=GREEN, alpha=0.13, linewidth=0, zorder=0)
+    panel.span("window", min(low, edge), max(low, edge), GREEN, 0.13)
     for end in (low, high):
         if math.isfinite(end) and end != 0.0:
-            ax.axvline(end, color=GREEN, linewidth=1.0, zorder=1)
+            panel.ax.axvline(end, color=GREEN, linewidth=1.0, zorder=1)
 
 
-def _bound(ax: Axes, record: Record, value: float, words: str) -> None:
-    ax.axhline(value, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), zorder=2)
-    ax.annotate(
-        words,
-        (float(record.alpha.max()), value),
-        xytext=(-3, 3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=8.5,
-        color=GREY,
-    )
+def _bound(panel: Panel, record: Record, value: float, words: str) -> None:
+    if not math.isfinite(value):
+        return
+    panel.ax.axhline(value, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), zorder=2)
+    place = {"ha": "right", "va": "bottom", "zorder": 3}
+    end = (float(record.alpha.max()), value)
+    panel.label(f"{words} {value:.3g}", end, (-3, 3), color=GREY, bbox=None, **place)
 
 
-def _tokens(ax: Axes, record: Record) -> None:
+def _tokens(panel: Panel, record: Record) -> None:
     colours = [BLUE if inside else ORANGE for inside in record.is_target]
-    for k, colour in enumerate(colours):
-        ax.plot(record.alpha, record.token[:, k], color=colour, **LAW)
-        near, far = sorted((float(record.alpha[0]), float(record.alpha[-1])))
-        if near < record.peak[k] < far:
-            order = np.argsort(record.alpha)
-            height = np.interp(record.peak[k], record.alpha[order], record.token[order, k])
-            ax.plot([record.peak[k]], [height], color=colour, **PEAK)
-    ax.set_ylabel(r"$p_\alpha(z)$")
+    order = np.argsort(record.alpha)
+    alpha = record.alpha[order]
+    for values, peak, colour in zip(record.token.T, record.peak, colours, strict=True):
+        panel.line("token", record.alpha, values, colour)
+        if alpha[0] < peak < alpha[-1]:
+            height = np.interp(peak, alpha, values[order])
+            panel.peaks("peak", [peak], [height], colour)
     # Bumps of rare tokens are the point; four decades below the highest there is nothing to see.
     highest = float(record.token.max())
     lowest = max(float(record.token.min()), 1e-4 * highest)
-    ax.set_yscale("log")
-    ax.set_ylim(0.7 * lowest, 1.4 * highest)
-    side = -1 if record.alpha[-1] > record.alpha[0] else 0
-    entries = [
-        (str(name), float(record.token[side, k]), colours[k]) for k, name in enumerate(record.names)
-    ]
-    _label_log(ax, entries)
-
-
-def _label_log(ax: Axes, entries: list[tuple[str, float, str]]) -> None:
-    """Names at the right edge of a logarithmic axis; `spread` works on the axis' own scale."""
-    low, high = (math.log10(y) for y in ax.get_ylim())
-    wished = [min(max(math.log10(max(y, 1e-300)), low), high) for _, y, _ in entries]
-    for (text, _, colour), place in zip(entries, spread(wished, 0.075 * (high - low)), strict=True):
-        ax.annotate(
-            shown(text),
-            (float(ax.get_xlim()[1]), 10.0**place),
-            xytext=(6, 0),
-            textcoords="offset points",
-            color=colour,
-            fontsize=9,
-            va="center",
-            annotation_clip=False,
-        )
+    limits = (0.7 * lowest, 1.4 * highest)
+    panel.ax.set(yscale="log", ylim=limits, xlabel=STRENGTH, ylabel=r"$p_\alpha(z)$")
+    ends = record.token[order[-1]].tolist()
+    panel.name_ends([*zip(map(shown, record.names), ends, colours, strict=True)])
 
 
 def _name_ends(record: Record, ax: Axes) -> None:

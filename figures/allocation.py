@@ -15,17 +15,7 @@ from numpy.typing import NDArray
 
 from steering_strength.figures.instances import FloatArray, mixed_prompts
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    LIMIT,
-    Artists,
-    label_ends,
-    law_and_rings,
-    no_artists,
-)
+from steering_strength.figures.style import BLUE, GREEN, GREY, INK, LIMIT, Artists, Panel
 from steering_strength.theory import UnconstrainedFeatures
 from steering_strength.theory.engine import TiltedPopulation, allocate
 from steering_strength.theory.model.table import log_softmax
@@ -43,9 +33,7 @@ def _simulated(
 
 
 def curves(contexts: int = 40) -> Record:
-    """All budgets; the contexts count the same.
-
-    Gains over budgets, and the strengths for two of them.
+    """Gains over budgets, and the strengths for two of them; the contexts count the same.
 
     Returns
     -------
@@ -96,45 +84,40 @@ def curves(contexts: int = 40) -> Record:
 
 def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Left the gains over the budget, right the strengths over beta."""
-    left, right = axes
-    artists = no_artists()
+    left, right = Panel.row(axes)
+    budget = record.budget
     looks = ((record.adaptive, BLUE, "-"), (record.common, INK, (0, (6, 1.6))))
     for k, (values, colour, dashes) in enumerate(looks):
-        look = {"color": colour, "linestyle": dashes}
-        law_and_rings(artists, left, record.budget, values, record.simulated[:, k], look, 3)
-    artists["bound"] += left.plot(record.budget, record.bound, color=GREEN, **LIMIT)
+        left.both(budget, values, record.simulated[:, k], colour, 3, linestyle=dashes)
     near = record.first_order <= 1.15 * record.adaptive.max()
-    artists["bound"] += left.plot(
-        record.budget[near], record.first_order[near], color=GREY, **LIMIT
+    left.plot("bound", budget, record.bound, GREEN, **LIMIT)
+    left.plot("bound", budget[near], record.first_order[near], GREY, **LIMIT)
+    left.ax.set(
+        xscale="log",
+        xlabel="budget  (nats on average)",
+        ylabel=r"gain of $F_T$ on average",
+        ylim=(0.0, 1.2 * float(record.adaptive.max())),
+        title=f"small budgets: {record.ratio:.2f} times, law {record.predicted:.2f}",
     )
-    left.set_xscale("log")
-    left.set_xlabel("budget  (nats on average)")
-    left.set_ylabel(r"gain of $F_T$ on average")
-    left.set_ylim(0.0, 1.2 * float(record.adaptive.max()))
-    label_ends(
-        left,
+    left.name_ends(
         [
             ("small-budget law", float(record.first_order[near][-1]), GREY),
             ("one per prompt", float(record.adaptive[-1]), BLUE),
             ("one for all", float(record.common[-1]), INK),
-        ],
+        ]
     )
-    left.set_title(f"small budgets: {record.ratio:.2f} times, law {record.predicted:.2f}")
     # In units of sqrt(2 B) the rule for small budgets is one line.
     scaled = record.alpha / np.sqrt(2.0 * record.shown)[:, None]
-    marks = ((scaled[0], GREY, "s"), (scaled[1], BLUE, "o"))
-    for (values, colour, mark), budget in zip(marks, record.shown, strict=True):
-        dots = right.scatter(
-            record.regression, values, s=16, color=colour, marker=mark, linewidths=0, zorder=3,
-            label=f"B = {budget:.3g} nats",
-        )  # fmt: skip
-        artists["strength"].append(dots)
-    right.legend(loc="upper left", handletextpad=0.2)
+    for values, colour, mark, nats in zip(scaled, (GREY, BLUE), "so", record.shown, strict=True):
+        label = f"B = {nats:.3g} nats"
+        right.dots("strength", record.regression, values, colour, marker=mark, label=label)
+    right.ax.legend(loc="upper left", handletextpad=0.2)
     span = np.array([min(float(record.regression.min()), 0.0), float(record.regression.max())])
-    right.plot(
-        span, span * np.sqrt(2.0 * record.budget[0]) / record.first_order[0], color=INK, **LIMIT
+    rule = span * np.sqrt(2.0 * budget[0]) / record.first_order[0]
+    right.plot("rule", span, rule, INK, **LIMIT)
+    right.ax.set(
+        xlabel=r"$\beta_j = \mathrm{Cov}_j(1_T, M)\,/\,\mathrm{Var}_j(M)$",
+        ylabel=r"strength $\alpha_j / \sqrt{2B}$,  $B$ the budget",
+        title="one dot per prompt",
     )
-    right.set_xlabel(r"$\beta_j = \mathrm{Cov}_j(1_T, M)\,/\,\mathrm{Var}_j(M)$")
-    right.set_ylabel(r"strength $\alpha_j / \sqrt{2B}$,  $B$ the budget")
-    right.set_title("one dot per prompt")
-    return artists
+    return left.artists

@@ -16,29 +16,13 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, FloatArray, paper_example
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    LIMIT,
-    Artists,
-    concept_colours,
-    concept_line,
-    label_at,
-    law_and_rings,
-    no_artists,
-    shown,
-    strength_axis,
-)
+from steering_strength.figures.style import AXIS, Artists, Panel, concept_colours, shown
 
 
 def curves(
-    low: float = -4.0,
-    high: float = 4.0,
-    *,
-    context: str = "φχψ",
-    example: Example | None = None,
+    low: float = -4.0, high: float = 4.0, *, context: str = "φχψ", example: Example | None = None
 ) -> Record:
-    """The curves on [low, high] for one context of the example, 801 strengths.
-
-    Delta p(C | c_j, alpha) of every concept in one context (Def. 3.5).
+    """Delta p(C|c_j, alpha) of every concept in one context (Def. 3.5), at 801 strengths.
 
     Returns
     -------
@@ -53,25 +37,20 @@ def curves(
         F_C(0).
     """
     chosen = example or paper_example()
-    data, index = chosen.data, chosen.context(context)
-    family = data.family(index, chosen.log_odds())
-    alpha = np.linspace(low, high, 801)
-    law = np.stack([family.concept_increase(tokens, alpha) for tokens in data.concepts], axis=-1)
-    before = np.exp(chosen.simulated(np.zeros(1))[:, index])
-    after = np.exp(chosen.simulated(alpha)[:, index])
-    ends = [[family.concept_increase_limit(c, sign) for c in data.concepts] for sign in (-1, 1)]
-    change = after - before
-    simulated = np.stack([change[:, tokens].mean(axis=-1) for tokens in data.concepts], axis=-1)
+    alpha, concepts = np.linspace(low, high, 801), chosen.data.concepts
+    family, change = chosen.family(context), chosen.increase(context, alpha)
+    ends = [[family.concept_increase_limit(c, sign) for c in concepts] for sign in (-1, 1)]
+    p = chosen.data.probabilities[chosen.context(context)]
     return Record(
         context=context,
         concepts=chosen.concept_names,
         target=chosen.target,
         alpha=alpha,
-        law=law,
-        simulated=simulated,
+        law=np.stack([family.concept_increase(tokens, alpha) for tokens in concepts], axis=-1),
+        simulated=np.stack([change[:, tokens].mean(axis=-1) for tokens in concepts], axis=-1),
         limit=np.array(ends),
-        size=np.array([tokens.size for tokens in data.concepts]),
-        base=np.array([data.probabilities[index, tokens].sum() for tokens in data.concepts]),
+        size=np.array([tokens.size for tokens in concepts]),
+        base=np.array([p[tokens].sum() for tokens in concepts]),
     )
 
 
@@ -83,41 +62,31 @@ def draw(record: Record, ax: Axes, *, explain: bool = True) -> Artists:
     """
     scale, start = (1.0, 0.0) if explain else (record.size, record.base)
     law, simulated = start + scale * record.law, start + scale * record.simulated
-    limit = start + scale * record.limit
-    artists = no_artists()
-    every = 25 if explain else 50
+    panel = Panel(ax)
     colours = concept_colours(record.target, len(record.concepts))
     for c, (name, colour) in enumerate(zip(record.concepts, colours, strict=True)):
-        law_and_rings(
-            artists, ax, record.alpha, law[:, c], simulated[:, c], concept_line(colour), every
-        )
+        panel.both(record.alpha, law[:, c], simulated[:, c], colour, 25 if explain else 50)
         role = "target" if c == record.target else "off-target"
         text = f"{role} {{{shown(name)}}}" if explain else f"{{{shown(name)}}}"
-        label_at(ax, text, **_place(record.alpha, law[:, c], explain), color=colour)
-    for height in np.unique(limit.round(12)):
-        artists["limits"].append(ax.axhline(height, color="#8A8A8A", **LIMIT))
-    strength_axis(ax, record.alpha)
-    if explain:
-        ax.set_ylabel(r"increase of probability per token, $\Delta p(C \mid \alpha)$")
-    else:
-        ax.set_ylabel(r"probability of the concept, $F_C(\alpha)$")
+        panel.label(text, **_place(record.alpha, law[:, c], explain), color=colour)
+    for height in np.unique((start + scale * record.limit).round(12)):
+        panel.level("limits", height, AXIS)
+    panel.strengths(record.alpha)
+    per_token = r"increase of probability per token, $\Delta p(C \mid \alpha)$"
+    ax.set_ylabel(per_token if explain else r"probability of the concept, $F_C(\alpha)$")
     ax.set_title(f"context {shown(record.context)}; dotted: limits at ±∞; rings: simulated model")
-    return artists
+    return panel.artists
 
 
 def _place(alpha: FloatArray, law: FloatArray, explain: bool) -> dict[str, Any]:
     """Where to name a curve: outside its steepest flank, half-way up, or on its top."""
-    if not explain and 0 < law.argmax() < len(law) - 1:
-        top = int(law.argmax())
+    top = int(law.argmax())
+    inside = 0 < top < len(law) - 1
+    if inside and not explain:
         return {"point": (float(alpha[top]), float(law[top])), "shift": (0, 6), "ha": "center"}
-    rises_last = bool(law[-1] > law[0])
     level = 0.5 * (law.min() + law.max())
-    flank = alpha > 0 if rises_last or law.argmax() not in (0, len(law) - 1) else alpha < 0
+    flank = alpha > 0 if inside or law[-1] > law[0] else alpha < 0
     index = int(np.flatnonzero(flank)[np.abs(law[flank] - level).argmin()])
-    outwards = alpha[index] > 0
-    return {
-        "point": (float(alpha[index]), float(law[index])),
-        "shift": (9, 0) if outwards else (-9, 0),
-        "ha": "left" if outwards else "right",
-        "va": "center",
-    }
+    shift, align = ((9, 0), "left") if alpha[index] > 0 else ((-9, 0), "right")
+    point = (float(alpha[index]), float(law[index]))
+    return {"point": point, "shift": shift, "ha": align, "va": "center"}

@@ -15,24 +15,13 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, paper_example
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    GREEN,
-    GREY,
-    INK,
-    Artists,
-    label_at,
-    law_and_rings,
-    no_artists,
-    strength_axis,
-)
+from steering_strength.figures.style import GREEN, GREY, INK, Artists, Panel
 
 _PROMISE = 0.10
 
 
 def curves(low: float = -1.0, high: float = 1.0, *, example: Example | None = None) -> Record:
-    """The curves on [low, high] for the example, 401 strengths.
-
-    Delta CE(alpha) over the whole dataset, in nats per token (Def. 3.7).
+    """Delta CE(alpha) over the whole dataset, nats per token (Def. 3.7), at 401 strengths.
 
     Returns
     -------
@@ -82,49 +71,38 @@ def draw(record: Record, ax: Axes, *, explain: bool = True) -> Artists:
     Without `explain`, for a small panel, the guarantee is left out and labels are short.
     """
     top = 1.12 * float(max(record.law.max(), record.quadratic.max()))
-    artists = no_artists()
-    dashed: dict[str, Any] = {"color": GREY, "linewidth": 1.3, "linestyle": (0, (5, 3))}
-    law_and_rings(artists, ax, record.alpha, record.law, record.simulated, {"color": INK}, 20)
-    artists["quadratic"] += ax.plot(record.alpha, record.quadratic, **dashed, zorder=3)
-    strength_axis(ax, record.alpha)
-    ax.set_ylim(-0.03 * top, top)
+    panel, alpha = Panel(ax), record.alpha
+    panel.both(alpha, record.law, record.simulated, INK, 20)
+    dashed: dict[str, Any] = {"linewidth": 1.3, "linestyle": (0, (5, 3)), "zorder": 3}
+    panel.plot("quadratic", alpha, record.quadratic, GREY, **dashed)
+    panel.strengths(alpha)
     for text, values, share, shift, align, colour in (
         ("exact law", record.law, 0.8, (-8, 0), "right", INK),
         ("quadratic", record.quadratic, 0.5, (7, -7), "left", GREY),
     ):
-        at = share * float(record.alpha[-1])
-        point = (at, float(np.interp(at, record.alpha, values)))
-        label_at(ax, text, point, shift, color=colour, ha=align, bbox=None)
+        at = share * float(alpha[-1])
+        point = (at, float(np.interp(at, alpha, values)))
+        panel.label(text, point, shift, color=colour, ha=align, bbox=None)
     if explain:
-        artists |= _guarantee(record, ax, top)
-    ax.set_title("all contexts of the dataset, as they occur; rings: simulated model")
-    ax.set_ylabel(r"increase of cross-entropy $\Delta\mathrm{CE}(\alpha)$  (nats)")
-    return artists
-
-
-def _guarantee(record: Record, ax: Axes, top: float) -> Artists:
-    band = ax.fill_between(
-        record.alpha,
-        record.lower,
-        np.minimum(record.upper, 2 * top),
-        color=GREEN,
-        alpha=0.12,
-        linewidth=0,
-        zorder=0,
+        _guarantee(record, panel, top)
+    ax.set(
+        ylim=(-0.03 * top, top),
+        title="all contexts of the dataset, as they occur; rings: simulated model",
+        ylabel=r"increase of cross-entropy $\Delta\mathrm{CE}(\alpha)$  (nats)",
     )
-    ax.axvspan(-record.radius, record.radius, color=GREEN, alpha=0.35, linewidth=0, zorder=0)
+    return panel.artists
+
+
+def _guarantee(record: Record, panel: Panel, top: float) -> None:
+    upper = np.minimum(record.upper, 2 * top)
+    panel.band("guarantee", record.alpha, record.lower, upper, GREEN, 0.12, zorder=0)
+    panel.span("radius", -record.radius, record.radius, GREEN, 0.35)
     right = record.alpha > 0
     edge = float(np.interp(0.9 * top, record.upper[right], record.alpha[right]))
-    label_at(
-        ax,
-        "guaranteed by the\nrange of $M$ alone",
-        (edge + 0.03 * float(record.alpha[-1]), 0.9 * top),
-        (-22, 0),
-        color=GREEN,
-        ha="right",
-        va="center",
-        arrowprops={"arrowstyle": "-", "color": GREEN, "linewidth": 0.8},
-    )
+    point = (edge + 0.03 * float(record.alpha[-1]), 0.9 * top)
+    arrow = {"arrowstyle": "-", "color": GREEN, "linewidth": 0.8}
+    text = "guaranteed by the\nrange of $M$ alone"
+    look: dict[str, Any] = {"color": GREEN, "va": "center"}
+    panel.label(text, point, (-22, 0), ha="right", arrowprops=arrow, **look)
     text = f"quadratic guaranteed\nto 10 %: |α| ≤ {record.radius:.3f}"
-    label_at(ax, text, (0.0, 0.55 * top), (0, 0), color=GREEN, ha="center", va="center")
-    return {"guarantee": [band]}
+    panel.label(text, (0.0, 0.55 * top), (0, 0), ha="center", **look)

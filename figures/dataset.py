@@ -6,28 +6,16 @@ are the softmax of W h_j of a simulated model, which Assumption 2 requires to co
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import Example, paper_example
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    GREY,
-    SIMULATION,
-    Artists,
-    concept_colours,
-    label_at,
-    no_artists,
-    shown,
-)
+from steering_strength.figures.style import GREY, Artists, Panel, shown, token_colours
 
 
 def curves(example: Example | None = None, contexts: tuple[str, str] = ("aab", "ABB")) -> Record:
-    """Probabilities of the two named contexts, from the data and from the simulated model.
-
-    p(z|c_j) for two contexts.
+    """Probabilities p(z|c_j) of the two named contexts, from the data and from the model.
 
     Returns
     -------
@@ -57,44 +45,36 @@ def curves(example: Example | None = None, contexts: tuple[str, str] = ("aab", "
 
 def draw(record: Record, ax: Axes) -> Artists:
     """Stems for the dataset, rings for the simulation; returns the artists by role."""
-    artists = no_artists()
-    palette = concept_colours(record.target, int(record.concept.max()) + 1)
-    colours = [palette[c] for c in record.concept]
+    panel = Panel(ax)
+    colours = token_colours(record.concept, record.target)
     positions = np.arange(len(record.tokens))
     for row, (shift, opacity) in enumerate(((-0.14, 1.0), (0.14, 0.38))):
-        x = positions + shift
-        values = record.probability[row]
+        x, values = positions + shift, record.probability[row]
         ax.vlines(x, 0, values, colors=colours, alpha=opacity, linewidth=2.4)
-        dots: dict[str, Any] = {
-            "s": 44,
-            "c": colours,
-            "alpha": opacity,
-            "linewidths": 0,
-            "zorder": 3,
-        }
-        artists["data"].append(ax.scatter(x, values, **dots))
-        rings = {**SIMULATION, "markersize": 2.6, "color": GREY}
-        artists["simulation"] += ax.plot(x, record.simulated[row], **rings)
-    _name_the_two_heights(record, ax, colours)
+        panel.dots("data", x, values, colours, 44, alpha=opacity)
+        panel.rings(x, record.simulated[row], GREY, markersize=2.6)
+    _name_the_two_heights(record, panel, colours)
     ax.set_xticks(positions, [shown(token) for token in record.tokens])
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
-    ax.set_ylim(0, 1.12 * float(record.probability.max()))
-    ax.set_xlabel(r"next token $z$")
-    ax.set_ylabel(r"probability $p(z \mid c)$")
     solid, faint = (shown(context) for context in record.contexts)
-    ax.set_title(f"solid: context {solid},  faint: context {faint},  rings: simulated model")
-    return artists
+    ax.set(
+        ylim=(0, 1.12 * float(record.probability.max())),
+        xlabel=r"next token $z$",
+        ylabel=r"probability $p(z \mid c)$",
+        title=f"solid: context {solid},  faint: context {faint},  rings: simulated model",
+    )
+    return panel.artists
 
 
-def _name_the_two_heights(record: Record, ax: Axes, colours: list[str]) -> None:
+def _name_the_two_heights(record: Record, panel: Panel, colours: list[str]) -> None:
     solid, faint = record.probability
     first = int(faint.argmax())
     neither = np.flatnonzero(solid == faint)
     text = r"$a_z$: the context is of its concept"
-    label_at(ax, text, (-0.14, solid[0]), (9, -3), color=colours[0])
-    label_at(ax, r"$a_z$", (first + 0.14, faint[first]), (9, -3), color=colours[first])
+    panel.label(text, (-0.14, solid[0]), (9, -3), color=colours[0])
+    panel.label(r"$a_z$", (first + 0.14, faint[first]), (9, -3), color=colours[first])
     if neither.size:
         middle = (float(neither.mean()), float(solid[neither].max()))
         text = r"$b_z$ in both contexts:" + "\nanother concept"
-        label_at(ax, text, middle, (0, 12), color=colours[int(neither[0])], ha="center")
+        panel.label(text, middle, (0, 12), color=colours[int(neither[0])], ha="center")

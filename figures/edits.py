@@ -9,7 +9,6 @@ is where on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,20 +18,18 @@ from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     GREY,
     INK,
-    SIMULATION,
+    ZERO,
     Artists,
+    Panel,
     concept_colours,
     concept_mark,
-    no_artists,
-)
+)  # fmt: skip
 from steering_strength.theory.engine import Ablation, Addition, Clamp, Conditional
 from steering_strength.theory.model.table import log_softmax
 
 
 def curves(contexts: int = 40) -> Record:
     """Addition, ablation, a clamp to the largest reading, and addition where the feature is on.
-
-    Strengths and prices of some edits along one direction, context by context.
 
     Returns
     -------
@@ -80,32 +77,28 @@ def curves(contexts: int = 40) -> Record:
 
 def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Left the strengths, right the prices, one row per edit; bars are means, rings simulated."""
-    left, right = axes
+    left, right = Panel.row(axes)
     colours = concept_colours(0, int(record.concept.max()) + 1)
     # Contexts above each other in their order, so that no dot hides another.
     lift = np.linspace(-0.3, 0.3, record.concept.size)
-    artists = no_artists()
     for row in range(len(record.edits)):
-        heights, rings = row + lift, {**SIMULATION, "zorder": 2, "color": GREY}
-        artists["simulation"] += right.plot(record.simulated[row], heights, **rings)
-        for ax, name in ((left, "strength"), (right, "price")):
+        heights = row + lift
+        right.rings(record.simulated[row], heights, GREY, zorder=2)
+        for panel, name in ((left, "strength"), (right, "price")):
             values = getattr(record, name)[row]
             for c, colour in enumerate(colours):
-                own = record.concept == c
-                look: dict[str, Any] = {"color": colour, "marker": concept_mark(colour), "s": 16}
-                dots = ax.scatter(values[own], heights[own], linewidths=0, zorder=3, **look)
-                artists[name].append(dots)
-            mean, ends = float(values.mean()), [row - 0.4, row + 0.4]
-            artists["mean"] += ax.plot([mean, mean], ends, color=INK, linewidth=1.4)
+                own, mark = record.concept == c, concept_mark(colour)
+                panel.dots(name, values[own], heights[own], colour, marker=mark)
+            mean = float(values.mean())
+            panel.plot("mean", [mean, mean], [row - 0.4, row + 0.4], INK, linewidth=1.4)
     for ax in axes:
         ax.set_yticks(range(len(record.edits)), record.edits)
-        ax.set_ylim(-0.6, len(record.edits) - 0.4)
+        ax.set(ylim=(-0.6, len(record.edits) - 0.4), ylabel="edit of the state")
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
-        ax.set_ylabel("edit of the state")
-    left.axvline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
-    left.set_xlabel(r"strength $c_j$  (in steering vectors)")
-    right.set_xlabel(r"price $\mathrm{KL}(p_j \parallel p_j')$  (nats)")
-    left.set_title("one mark per context; its concept: colour, shape")
-    right.set_title("bars: mean; rings: simulated model")
-    return artists
+    left.ax.axvline(0.0, **ZERO)
+    left.ax.set_xlabel(r"strength $c_j$  (in steering vectors)")
+    right.ax.set_xlabel(r"price $\mathrm{KL}(p_j \parallel p_j')$  (nats)")
+    left.ax.set_title("one mark per context; its concept: colour, shape")
+    right.ax.set_title("bars: mean; rings: simulated model")
+    return left.artists

@@ -17,19 +17,7 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import FloatArray
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    LAW,
-    LIMIT,
-    ORANGE,
-    SIMULATION,
-    Artists,
-    label_at,
-    no_artists,
-)
+from steering_strength.figures.style import BLUE, GREEN, GREY, INK, ORANGE, Artists, Panel
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine.estimation import Estimate, estimate
 
@@ -76,9 +64,7 @@ class _Drawn:
 
 
 def curves(seed: int = 0) -> Record:
-    """Draw the texts and look; some two seconds.
-
-    Strengths that spend `budget` nats, over draws of the texts.
+    """Strengths that spend `budget` nats, over draws of the texts; some two seconds.
 
     Returns
     -------
@@ -140,54 +126,49 @@ def curves(seed: int = 0) -> Record:
 
 def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Band, coverage and influences."""
-    left, middle, right = axes
-    artists = no_artists()
-    n = record.sizes
-    artists["band"] = [
-        left.fill_between(n, record.law[:, 0], record.law[:, 2], color=GREY, alpha=0.2, linewidth=0)
-    ]
-    artists["law"] = [*left.plot(n, record.law[:, 1], color=INK, **LAW)]
-    artists["simulation"] = [
-        line for k in range(3) for line in left.plot(n, record.simulated[:, k], color=INK,
-                                                     **SIMULATION)
-    ]  # fmt: skip
-    artists["unlimited"] = [left.axhline(record.unlimited, color=GREEN, **LIMIT)]
-    label_at(left, "unlimited texts", (n[-1], record.unlimited), (-2, 5), color=GREEN, ha="right")
-    left.set_ylim(0.8 * float(record.simulated[0, 0]), 1.3 * record.unlimited)
-    left.set_ylabel(rf"$\alpha$ that spends {record.budget:g} nats")
-    left.set_title("over draws of the texts: median, 95 %")
-    artists["covered"] = [*middle.plot(n, 100 * record.covered, color=GREEN, marker="o", **LAW)]
-    artists["naive"] = [
-        *middle.plot(n, 100 * record.naive, color=INK, marker="s", linestyle=(0, (6, 1.6)), **LAW)
-    ]
-    middle.axhline(95.0, color=GREY, **LIMIT)
-    inside, naive = (float(100 * row[k]) for row, k in ((record.covered, 3), (record.naive, 1)))
-    label_at(middle, "interval of 1/α,\nbias removed", (n[3], inside), (0, -44), color=GREEN)
-    label_at(middle, "α ± 1.96 s.e.", (n[1], naive), (6, -14), color=INK)
-    middle.set_ylim(0, 102)
-    middle.set_ylabel(r"intervals that hold the true $\alpha$  (%)")
-    middle.set_title("from the texts at hand alone")
-    for ax in (left, middle):
-        ax.set_xscale("log")
+    left, middle, right = Panel.row(axes)
+    n, law = record.sizes, record.law
+    left.band("band", n, law[:, 0], law[:, 2], GREY)
+    left.line("law", n, law[:, 1], INK)
+    for quantile in record.simulated.T:
+        left.rings(n, quantile, INK)
+    left.level("unlimited", record.unlimited, GREEN)
+    end = (n[-1], record.unlimited)
+    left.label("unlimited texts", end, (-2, 5), color=GREEN, ha="right")
+    left.ax.set(
+        ylim=(0.8 * float(record.simulated[0, 0]), 1.3 * record.unlimited),
+        ylabel=rf"$\alpha$ that spends {record.budget:g} nats",
+        title="over draws of the texts: median, 95 %",
+    )
+    covered, naive = 100 * record.covered, 100 * record.naive
+    middle.line("covered", n, covered, GREEN, marker="o")
+    middle.line("naive", n, naive, INK, marker="s", linestyle=(0, (6, 1.6)))
+    middle.level("asked for", 95.0)
+    text = "interval of 1/α,\nbias removed"
+    middle.label(text, (n[3], float(covered[3])), (0, -44), color=GREEN)
+    middle.label("α ± 1.96 s.e.", (n[1], float(naive[1])), (6, -14), color=INK)
+    middle.ax.set(
+        ylim=(0, 102),
+        ylabel=r"intervals that hold the true $\alpha$  (%)",
+        title="from the texts at hand alone",
+    )
+    for ax in (left.ax, middle.ax):
+        ax.set(xscale="log", xlabel="texts of P, and of N")
         ax.set_xticks(n, [f"{size:g}" for size in n])
         ax.minorticks_off()
-        ax.set_xlabel("texts of P, and of N")
     reach = 1.1 * float(np.abs(record.predicted).max())
-    artists["first order"] = [*right.plot([-reach, reach], [-reach, reach], color=INK, **LAW)]
-    artists["refitted"] = [
-        line
-        for k, (name, colour, mark) in enumerate((("P", BLUE, "o"), ("N", ORANGE, "s")))
-        for line in right.plot(
-            record.predicted[k],
-            record.refitted[k],
-            color=colour,
-            **{**SIMULATION, "marker": mark, "label": f"texts of {name}"},
-        )
-    ]
-    right.legend(handles=artists["refitted"], loc="lower right", handletextpad=0.2)
-    right.set_xlabel(r"change of $1/\alpha$ without one text, first order")
-    right.text(0.05, 0.86, "every refit lies above:\n1/α is convex in $M$", color=GREY,
-               fontsize=8.5, transform=right.transAxes)  # fmt: skip
-    right.set_ylabel("the same, refitted")
-    right.set_title(f"influences, {record.predicted.shape[1]} + {record.predicted.shape[1]} texts")
-    return artists
+    right.line("first order", [-reach, reach], [-reach, reach], INK)
+    sides = (("P", BLUE, "o"), ("N", ORANGE, "s"))
+    for (name, colour, mark), told, refit in zip(
+        sides, record.predicted, record.refitted, strict=True
+    ):
+        right.rings(told, refit, colour, marker=mark, label=f"texts of {name}")
+    right.ax.legend(loc="lower right", handletextpad=0.2)
+    right.ax.text(0.05, 0.86, "every refit lies above:\n1/α is convex in $M$", color=GREY,
+                  fontsize=8.5, transform=right.ax.transAxes)  # fmt: skip
+    right.ax.set(
+        xlabel=r"change of $1/\alpha$ without one text, first order",
+        ylabel="the same, refitted",
+        title=f"influences, {told.size} + {told.size} texts",
+    )
+    return left.artists

@@ -13,23 +13,11 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import paper_example
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    INK,
-    LAW,
-    SIMULATION,
-    Artists,
-    concept_colours,
-    label_at,
-    no_artists,
-    shown,
-    strength_axis,
-)
+from steering_strength.figures.style import INK, Artists, Panel, shown, token_colours
 
 
 def curves(low: float = -10.0, high: float = 26.0, *, context: str = "φχψ") -> Record:
-    """The curves on [low, high] for one context of the example, 721 strengths.
-
-    log p_alpha of every token in one context, and the path of the likeliest.
+    """log p_alpha of every token in one context, and the path of the likeliest; 721 strengths.
 
     Returns
     -------
@@ -44,12 +32,11 @@ def curves(low: float = -10.0, high: float = 26.0, *, context: str = "φχψ") -
         max |best - simulated|.
     """
     chosen = paper_example()
-    index = chosen.context(context)
-    family = chosen.data.family(index, chosen.log_odds())
-    path, alpha = family.greedy_path(), np.linspace(low, high, 721)
+    family, alpha = chosen.family(context), np.linspace(low, high, 721)
+    path = family.greedy_path()
     law = family.log_probability(alpha)
     best = law[np.arange(alpha.size), path.winner(alpha)]
-    simulated = chosen.simulated(alpha)[:, index].max(axis=-1)
+    simulated = chosen.simulated(alpha)[:, chosen.context(context)].max(axis=-1)
     return Record(
         context=context,
         tokens=chosen.token_names,
@@ -67,35 +54,26 @@ def curves(low: float = -10.0, high: float = 26.0, *, context: str = "φχψ") -
 
 def draw(record: Record, ax: Axes) -> Artists:
     """Faint all tokens, bold the likeliest, a bar below for who wins where, rings simulated."""
-    artists = no_artists()
-    palette = concept_colours(record.target, int(record.concept.max()) + 1)
-    colours = [palette[int(c)] for c in record.concept]
+    panel, alpha = Panel(ax), record.alpha
+    colours = token_colours(record.concept, record.target)
     floor = float(record.best.min()) - 3.0
     for z, colour in enumerate(colours):
-        thin: dict[str, Any] = {"color": colour, "linewidth": 0.7, "alpha": 0.45}
-        artists["tokens"] += ax.plot(record.alpha, record.law[:, z], **thin)
-    low, high = record.alpha[0], record.alpha[-1]
-    ends = np.clip(np.concatenate(([low], record.switches, [high])), low, high)
+        panel.plot("tokens", alpha, record.law[:, z], colour, linewidth=0.7, alpha=0.45)
+    ends = np.clip([alpha[0], *record.switches, alpha[-1]], alpha[0], alpha[-1])
     for token, first, last in zip(record.path, ends[:-1], ends[1:], strict=True):
-        inside = (record.alpha >= first) & (record.alpha <= last)
         if first >= last:
             continue
-        bold = {**LAW, "linewidth": 2.4, "color": colours[token]}
-        artists["best"] += ax.plot(record.alpha[inside], record.best[inside], **bold)
-        bar: dict[str, Any] = {
-            "facecolor": colours[token],
-            "edgecolor": "white",
-            "linewidth": 1.2,
-            "zorder": 4,
-        }
-        artists["wins"].append(ax.axvspan(first, last, 0.0, 0.06, **bar))
-        middle = (0.5 * (first + last), floor)
-        name = shown(record.tokens[token])
-        label_at(ax, name, middle, (0, 3.5), color="white", ha="center", bbox=None)
-    rings = {**SIMULATION, "color": INK, "markevery": 40}
-    artists["simulation"] += ax.plot(record.alpha, record.simulated, **rings)
-    strength_axis(ax, record.alpha)
-    ax.set_ylim(floor, 0.3)
-    ax.set_ylabel(r"log-probability $\log p_\alpha(z)$  (nats)")
-    ax.set_title(f"context {shown(record.context)}; bars: who wins; rings: simulated model")
-    return artists
+        inside = (alpha >= first) & (alpha <= last)
+        panel.line("best", alpha[inside], record.best[inside], colours[token], linewidth=2.4)
+        bar: dict[str, Any] = {"facecolor": colours[token], "edgecolor": "white", "zorder": 4}
+        panel.artists["wins"].append(ax.axvspan(first, last, 0.0, 0.06, linewidth=1.2, **bar))
+        middle, name = (0.5 * (first + last), floor), shown(record.tokens[token])
+        panel.label(name, middle, (0, 3.5), color="white", ha="center", bbox=None)
+    panel.rings(alpha, record.simulated, INK, markevery=40)
+    panel.strengths(alpha)
+    ax.set(
+        ylim=(floor, 0.3),
+        ylabel=r"log-probability $\log p_\alpha(z)$  (nats)",
+        title=f"context {shown(record.context)}; bars: who wins; rings: simulated model",
+    )
+    return panel.artists

@@ -35,7 +35,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
+from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -90,10 +90,20 @@ class Example:
         """The index of a context from its name, such as ``"ABB"``."""
         return self.data.context_names.index(name)
 
+    def family(self, name: str) -> TiltedFamily:
+        """A context by name, steered, by the closed forms."""
+        return self.data.family(self.context(name), self.log_odds())
+
     def simulated(self, alpha: FloatArray) -> FloatArray:
         """log p_alpha(z|c_j) of the simulated model, (A, m, V): matrix product and softmax."""
         vector = self.simulation.steering_vector(self.positive, self.negative)
         return self.simulation.steered_log_probability(vector, alpha)
+
+    def increase(self, name: str, alpha: FloatArray) -> FloatArray:
+        """p_alpha(z) - p(z) of the simulated model in a context by name, (A, V)."""
+        index = self.context(name)
+        before, after = (self.simulated(at)[:, index] for at in (np.zeros(1), alpha))
+        return np.exp(after) - np.exp(before)
 
 
 @cache

@@ -7,28 +7,17 @@ depends on a_z/b_z.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    BLUE,
-    GREY,
-    Artists,
-    label_ends,
-    law_and_rings,
-    no_artists,
-)
+from steering_strength.figures.style import BLUE, GREY, Artists, Panel
 from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 from steering_strength.theory.model.mixed import mixed_log_odds
 
 
 def curves() -> Record:
-    """Four tokens of T with a/b = 2, 5, 20 and 100, and one of another concept; 101 weights.
-
-    M(z) of the tokens of T against the weight of N on T.
+    """M(z) of four tokens of T against the weight of N on T; 101 weights.
 
     Returns
     -------
@@ -68,32 +57,21 @@ def curves() -> Record:
 
 def draw(record: Record, ax: Axes) -> Artists:
     """A line for each token, a mark where its sign flips, shaded where the signs differ."""
-    artists = no_artists()
-    band: dict[str, Any] = {"color": GREY, "alpha": 0.18, "linewidth": 0, "zorder": 0}
-    artists["between"].append(ax.axvspan(record.flips.min(), record.flips.max(), **band))
-    mark: dict[str, Any] = {
-        "marker": "D",
-        "markersize": 5,
-        "color": BLUE,
-        "zorder": 6,
-        "linestyle": "none",
-    }
+    panel = Panel(ax)
+    flips = record.flips
+    panel.span("between", flips.min(), flips.max(), GREY, 0.18)
+    diamond = {"marker": "D", "markersize": 5, "zorder": 6, "linestyle": "none"}
     for z, opacity in enumerate(np.linspace(0.4, 1.0, record.ratio.size)):
-        look = {"color": BLUE, "alpha": opacity}
-        law_and_rings(
-            artists, ax, record.weight, record.law[:, z], record.simulated[:, z], look, 10
-        )
-        artists["flips"] += ax.plot(record.flips[z], 0.0, **mark)
-    ax.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
-    ax.set_xlim(0.0, 1.0)
-    ax.set_xlabel(r"weight of both contexts of $N$ on the concept $T$  (those of $P$: 1 and 0)")
-    ax.set_ylabel(r"log-odds $M(z)$ of tokens of $T$  (nats per unit $\alpha$)")
-    ax.set_title("shaded: signs differ inside one concept; rings: simulated model")
-    label_ends(
-        ax,
-        [
-            (f"a/b = {ratio:g}", float(height), BLUE)
-            for ratio, height in zip(record.ratio, record.law[-1], strict=True)
-        ],
+        law, seen = record.law[:, z], record.simulated[:, z]
+        panel.both(record.weight, law, seen, BLUE, 10, alpha=opacity)
+        panel.plot("flips", flips[z], 0.0, BLUE, **diamond)
+    panel.zero()
+    ax.set(
+        xlim=(0.0, 1.0),
+        xlabel=r"weight of both contexts of $N$ on the concept $T$  (those of $P$: 1 and 0)",
+        ylabel=r"log-odds $M(z)$ of tokens of $T$  (nats per unit $\alpha$)",
+        title="shaded: signs differ inside one concept; rings: simulated model",
     )
-    return artists
+    ends = zip(record.ratio, record.law[-1], strict=True)
+    panel.name_ends([(f"a/b = {ratio:g}", float(height), BLUE) for ratio, height in ends])
+    return panel.artists

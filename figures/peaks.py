@@ -15,28 +15,13 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import BoolArray, Example, paper_example
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    LIMIT,
-    PEAK,
-    Artists,
-    concept_colours,
-    concept_line,
-    label_at,
-    label_ends,
-    law_and_rings,
-    no_artists,
-    shown,
-    signed,
-    strength_axis,
-)
+from steering_strength.figures.style import Artists, Panel, shown, signed, token_colours
 
 
 def curves(
     low: float, high: float, *, context: str = "ABB", example: Example | None = None
 ) -> Record:
-    """The curves on [low, high] for one context of the example, 1,201 strengths.
-
-    Delta p(z | c_j, alpha) of every token in one context (Def. 3.1).
+    """Delta p(z|c_j, alpha) of every token in one context (Def. 3.1), at 1,201 strengths.
 
     Returns
     -------
@@ -54,24 +39,18 @@ def curves(
         Delta p as alpha -> -inf and +inf (Prop. B.1).
     """
     chosen = example or paper_example()
-    index = chosen.context(context)
-    log_odds = chosen.log_odds()
-    family = chosen.data.family(index, log_odds)
-    alpha = np.linspace(low, high, 1201)
-    probability = chosen.data.probabilities[index]
-    law = family.probability_increase(alpha)
-    unsteered = np.exp(chosen.simulated(np.zeros(1))[:, index])
-    simulated = np.exp(chosen.simulated(alpha)[:, index]) - unsteered
+    family, alpha = chosen.family(context), np.linspace(low, high, 1201)
+    probability = chosen.data.probabilities[chosen.context(context)]
     return Record(
         context=context,
         tokens=chosen.token_names,
         concept=chosen.data.token_concept,
         target=chosen.data.token_concept == chosen.target,
         probability=probability,
-        log_odds=log_odds,
+        log_odds=chosen.log_odds(),
         alpha=alpha,
-        law=law,
-        simulated=simulated,
+        law=family.probability_increase(alpha),
+        simulated=chosen.increase(context, alpha),
         peak=family.peaks(),
         peak_increase=np.exp(family.peak_log_probability()) - probability,
         limit=np.exp(np.stack([family.limit(-1), family.limit(+1)])) - probability,
@@ -94,118 +73,98 @@ def draw(
     `explain`, for a small panel, there is no inset and peaks bear only the token's name.
     """
     low, high = float(record.alpha[0]), float(record.alpha[-1])
-    artists = _curves(record, ax, rings=16)
-    strength_axis(ax, record.alpha)
+    colours = _colours(record)
+    panel = Panel(ax)
+    _curves(record, panel, rings=16)
+    panel.strengths(record.alpha)
     end = 0 if high == 0 else 1
     for z in np.flatnonzero(record.limit[end] > 0).tolist():
         height = float(record.limit[end, z])
-        artists["limits"].append(ax.axhline(height, color=_colour(record, z), **LIMIT))
+        panel.level("limits", height, colours[z])
         name = f"limit of {shown(record.tokens[z])}: {height:.3f}"
         at = (0.5 * low, height) if end == 0 else (0.05 * high, height)
-        label_at(ax, name, at, (0, 4), color=_colour(record, z), bbox=None)
+        panel.label(name, at, (0, 4), color=colours[z], bbox=None)
     floor, ceiling = ax.get_ylim()
-    _name_peaks(record, ax, shifts or {}, explain)
+    # Every bump that is high enough to be seen bears its computed peak.
+    visible = (record.peak > low) & (record.peak < high) & (record.peak_increase > 0.05)
+    for z in np.flatnonzero(visible).tolist():
+        name = shown(record.tokens[z])
+        text = f"{name} peaks at {signed(record.peak[z])}" if explain else name
+        point = (float(record.peak[z]), float(record.peak_increase[z]))
+        shift = (shifts or {}).get(record.tokens[z], (0, 11))
+        panel.label(text, point, shift, color=colours[z], ha="center", va="center")
     gap = 0.035 * (ceiling - floor)
-    side = "left" if high == 0 else "right"
-    label_ends(ax, _names_at_end(record, gap, end), side=side)
+    panel.name_ends(_names_at_end(record, gap, end), "left" if high == 0 else "right")
     if low < 0 < high:  # inside the picture, since the axis is on that side
-        names = _names_at_end(record, gap, 0)
-        for text, height, colour in [entry for entry in names if entry[1] > 4 * gap]:
-            label_at(ax, text, (low, height), (3, 7), color=colour, bbox=None)
+        for text, height, colour in _names_at_end(record, gap, 0):
+            if height > 4 * gap:
+                panel.label(text, (low, height), (3, 7), color=colour, bbox=None)
     if high == 0:
         ax.yaxis.tick_right()
         ax.yaxis.set_label_position("right")
-        ax.spines[["left", "right"]].set_visible(False)
+        ax.spines["left"].set_visible(False)
         ax.spines["right"].set_visible(True)
     ax.set_ylabel(r"increase of probability $\Delta p(z \mid \alpha)$")
     ax.set_title(f"context {shown(record.context)}; target tokens blue; rings: simulated model")
     early = ~record.target & (record.peak > 0) & np.isfinite(record.peak)
     if explain and low == 0 and early.any():
-        artists["inset"] = [_inset(record, ax, early)]
-    return artists
+        panel.artists["inset"] = [_inset(record, ax, early)]
+    return panel.artists
 
 
-def _curves(record: Record, ax: Axes, rings: int, **options: bool) -> Artists:
-    artists = no_artists()
+def _curves(record: Record, panel: Panel, rings: int, clip: bool = False) -> None:
     inside = (record.peak > record.alpha[0]) & (record.peak < record.alpha[-1])
-    height = np.ptp(record.law, axis=0)
-    count = len(record.tokens)
     # Staggered, so that rings of curves that run together do not hide each other; curves that
     # hardly leave zero run so close that a third of the rings must do.
     rank = np.argsort(np.argsort(record.law[-1] + record.law[0]))
-    for z in range(count):
-        colour = _colour(record, z)
-        step = (len(record.alpha) - 1) // (rings if height[z] > 0.1 else rings // 3)
-        every, law, seen = (
-            (int(rank[z]) * step // count, step), record.law[:, z], record.simulated[:, z]
-        )  # fmt: skip
-        law_and_rings(artists, ax, record.alpha, law, seen, concept_line(colour), every, **options)
+    for z, colour in enumerate(_colours(record)):
+        count = rings if np.ptp(record.law[:, z]) > 0.1 else rings // 3
+        step = (len(record.alpha) - 1) // count
+        every = (int(rank[z]) * step // len(record.tokens), step)
+        law, seen = record.law[:, z], record.simulated[:, z]
+        panel.both(record.alpha, law, seen, colour, every, clip=clip)
         if inside[z]:
-            point = [record.peak[z]], [record.peak_increase[z]]
-            artists["peaks"] += ax.plot(*point, color=colour, **PEAK)
-    return artists
-
-
-def _name_peaks(
-    record: Record, ax: Axes, shifts: Mapping[str, tuple[float, float]], explain: bool
-) -> None:
-    """Write the computed peak at every bump that is high enough to be seen."""
-    low, high = record.alpha[0], record.alpha[-1]
-    visible = (record.peak > low) & (record.peak < high) & (record.peak_increase > 0.05)
-    for z in np.flatnonzero(visible).tolist():
-        name = record.tokens[z]
-        label_at(
-            ax,
-            f"{shown(name)} peaks at {signed(record.peak[z])}" if explain else shown(name),
-            (float(record.peak[z]), float(record.peak_increase[z])),
-            shifts.get(name, (0, 11)),
-            color=_colour(record, z),
-            ha="center",
-            va="center",
-        )
+            panel.peaks("peaks", [record.peak[z]], [record.peak_increase[z]], colour)
 
 
 def _names_at_end(record: Record, gap: float, end: int) -> list[tuple[str, float, str]]:
     """Names for the edge of the picture; curves of one colour that end together share a line."""
-    heights = record.law[-1 if end == 1 else 0]
-    groups: list[tuple[list[str], list[float], str]] = []
+    heights, colours = record.law[-1 if end == 1 else 0], _colours(record)
+    groups: list[list[int]] = []
     for z in np.argsort(-heights).tolist():
-        colour = _colour(record, z)
-        for names, values, shared in groups:
-            if shared == colour and abs(values[-1] - heights[z]) < gap:
-                names.append(shown(record.tokens[z]))
-                values.append(float(heights[z]))
+        for group in groups:
+            if colours[group[-1]] == colours[z] and abs(heights[group[-1]] - heights[z]) < gap:
+                group.append(z)
                 break
         else:
-            groups.append(([shown(record.tokens[z])], [float(heights[z])], colour))
-    return [(" ".join(sorted(names)), float(np.mean(v)), c) for names, v, c in groups]
+            groups.append([z])
+    return [
+        (
+            " ".join(sorted(shown(record.tokens[z]) for z in group)),
+            float(np.mean([float(heights[z]) for z in group])),
+            colours[group[0]],
+        )
+        for group in groups
+    ]
 
 
 def _inset(record: Record, ax: Axes, early: BoolArray) -> Axes:
     """The start, enlarged: the off-target tokens in `early` peak before any target (Thm 3.3)."""
     first = float(record.peak[early].max())
     top = 2.6 * float(record.peak_increase[early].max())
-    small = ax.inset_axes((0.63, 0.40, 0.34, 0.29))
+    small = Panel(ax.inset_axes((0.63, 0.40, 0.34, 0.29)))
     near = record.alpha <= 6 * first
-    start = record.changed(
-        alpha=record.alpha[near], law=record.law[near], simulated=record.simulated[near]
-    )
-    _curves(start, small, rings=20, clip_on=True)
-    small.set_xlim(0, 6 * first)
-    small.set_ylim(-0.9 * top, top)
-    small.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
-    small.tick_params(labelsize=7.5, length=2.5)
+    parts = {name: getattr(record, name)[near] for name in ("alpha", "law", "simulated")}
+    _curves(record.changed(**parts), small, rings=20, clip=True)
+    small.zero()
+    small.ax.set(xlim=(0, 6 * first), ylim=(-0.9 * top, top))
+    small.ax.tick_params(labelsize=7.5, length=2.5)
     names = ", ".join(shown(record.tokens[z]) for z in np.flatnonzero(early).tolist())
-    small.set_title(
-        f"the start, enlarged: {names} peak at {signed(first)}",
-        fontsize=7.5,
-        color=_colour(record, int(early.argmax())),
-        pad=4,
-        loc="center",
-    )
-    return small
+    title = f"the start, enlarged: {names} peak at {signed(first)}"
+    colour = _colours(record)[int(early.argmax())]
+    small.ax.set_title(title, fontsize=7.5, color=colour, pad=4, loc="center")
+    return small.ax
 
 
-def _colour(record: Record, token: int) -> str:
-    target = int(record.concept[record.target][0])
-    return concept_colours(target, int(record.concept.max()) + 1)[record.concept[token]]
+def _colours(record: Record) -> list[str]:
+    return token_colours(record.concept, int(record.concept[record.target][0]))

@@ -12,15 +12,7 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import paper_example
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    BLUE,
-    INK,
-    Artists,
-    law_and_rings,
-    no_artists,
-    shown,
-    strength_axis,
-)
+from steering_strength.figures.style import BLUE, INK, Artists, Panel, shown
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine import norm_preserving
 from steering_strength.theory.model.table import log_softmax
@@ -29,9 +21,7 @@ _TEMPERATURES = (0.5, 1.0, 2.0)
 
 
 def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> Record:
-    """The curves on [low, high] for one context of the example, 481 strengths.
-
-    F_T(alpha), the probability of the target concept, under four ways to sample or steer.
+    """F_T(alpha) in one context, under four ways to sample or steer; 481 strengths.
 
     Returns
     -------
@@ -43,7 +33,7 @@ def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> 
     ufm, index, tokens = chosen.simulation, chosen.context(context), chosen.data.concepts[0]
     v = ufm.steering_vector(chosen.positive, chosen.negative)
     h, alpha = ufm.H[:, index], np.linspace(low, high, 481)
-    family = chosen.data.family(index, chosen.log_odds())
+    family = chosen.family(context)
     moved = h + np.multiply.outer(alpha, v)
     kept = moved * (np.linalg.norm(h) / np.linalg.norm(moved, axis=1))[:, None]
     # The logits of the simulated model are log p up to one constant, which a factor s would scale.
@@ -66,22 +56,18 @@ def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> 
 
 def draw(record: Record, ax: Axes) -> Artists:
     """A line for each way, rings for the simulation."""
-    artists = no_artists()
+    panel = Panel(ax)
     # All of it is the target's probability, so all of it is blue, but for the kept norm in ink.
-    looks = (
-        (BLUE, (0, (2, 1.2))),
-        (BLUE, "-"),
-        (BLUE, (0, (7, 1.6))),
-        (INK, (0, (7, 1.6, 2, 1.6))),
+    dashes = ((0, (2, 1.2)), "-", (0, (7, 1.6)), (0, (7, 1.6, 2, 1.6)))
+    for k, (way, dash) in enumerate(zip(record.ways, dashes, strict=True)):
+        law, seen, colour = record.law[:, k], record.simulated[:, k], BLUE if k < 3 else INK
+        panel.both(record.alpha, law, seen, colour, 30, linestyle=dash, label=way)
+    panel.strengths(record.alpha)
+    ax.set(
+        ylim=(-0.03, 1.05),
+        ylabel=r"probability of the target concept, $F_T(\alpha)$",
+        title=f"context {shown(record.context)}; rings: simulated model",
     )
-    for k, (colour, dashes) in enumerate(looks):
-        look = {"color": colour, "linestyle": dashes, "label": record.ways[k]}
-        law_and_rings(artists, ax, record.alpha, record.law[:, k], record.simulated[:, k], look, 30)
-    strength_axis(ax, record.alpha)
-    ax.set_ylim(-0.03, 1.05)
-    ax.set_ylabel(r"probability of the target concept, $F_T(\alpha)$")
-    ax.set_title(f"context {shown(record.context)}; rings: simulated model")
-    ax.legend(
-        handles=artists["law"], loc="lower right", bbox_to_anchor=(1.0, 0.12), handlelength=3.6
-    )
-    return artists
+    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.12)}
+    ax.legend(handles=panel.artists["law"], handlelength=3.6, **place)
+    return panel.artists

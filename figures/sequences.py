@@ -15,18 +15,7 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import FloatArray
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    GREY,
-    INK,
-    LAW,
-    LIMIT,
-    PEAK,
-    SIMULATION,
-    Artists,
-    label_at,
-    no_artists,
-    strength_axis,
-)
+from steering_strength.figures.style import GREY, INK, Artists, Panel
 from steering_strength.theory.model.sequences import SequenceFeatures
 
 _TEXTS, _SEED, _LENGTH, _TOKENS = 300, 4, 6, 3
@@ -37,9 +26,7 @@ _FALLING = np.array([[1, 4, 5], [8, 1, 1], [1, 8, 1], [8, 1, 1], [1, 2, 7], [5, 
 
 
 def curves(low: float = -1.5, high: float = 1.5) -> Record:
-    """The curves on [low, high], 61 strengths; deterministic.
-
-    Divergences of whole texts, in nats; 0 is KL(P_0 || P_alpha), 1 is KL(P_alpha || P_0).
+    """Divergences of whole texts, nats; 0 is KL(P_0 || P_alpha), 1 is KL(P_alpha || P_0).
 
     Returns
     -------
@@ -112,59 +99,46 @@ def _simulated(model: SequenceFeatures, vector: FloatArray, alpha: FloatArray) -
 
 def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Lines: from unsteered texts; bands: two standard errors; rings: the steered model."""
-    left, right = axes
-    artists = no_artists()
-    names = (r"KL$(P_0\,\|\,P_\alpha)$", r"KL$(P_\alpha\,\|\,P_0)$")
-    places = ((0.72, (-8, 4), "right"), (0.55, (10, -10), "left"))
+    left, right = Panel.row(axes)
+    alpha, rings = record.alpha, {"clip_on": True}
     # Prices are drawn in ink; the reverse one is dashed.
-    for k, (colour, dashes) in enumerate(((INK, "-"), (GREY, (0, (6, 1.6))))):
-        value, error = record.estimate[k], record.error[k]
-        rings = {**SIMULATION, "color": colour, "clip_on": True}
-        artists["law"] += left.plot(record.alpha, value, color=colour, linestyle=dashes, **LAW)
-        artists["band"].append(
-            left.fill_between(
-                record.alpha, value - 2 * error, value + 2 * error, color=colour, alpha=0.2, lw=0
-            )
+    for k, (name, colour, dashes, share, shift, align) in enumerate(
+        (
+            (r"KL$(P_0\,\|\,P_\alpha)$", INK, "-", 0.72, (-8, 4), "right"),
+            (r"KL$(P_\alpha\,\|\,P_0)$", GREY, (0, (6, 1.6)), 0.55, (10, -10), "left"),
         )
-        artists["simulation"] += left.plot(record.rings, record.simulated[k], **rings)
-        artists["law"] += right.plot(
-            record.tree_alpha, record.law[k], color=colour, linestyle=dashes, **LAW
-        )
-        artists["simulation"] += right.plot(
-            record.tree_alpha[::_RINGS], record.tree_simulated[k, ::_RINGS], **rings
-        )
-        share, shift, align = places[k]
-        at = share * float(record.alpha[-1])
-        point = (at, float(np.interp(at, record.alpha, value)))
-        label_at(left, names[k], point, shift, color=colour, ha=align, bbox=None)
-    strength_axis(left, record.alpha)
-    left.set_ylabel("divergence of a text  (nats)")
-    left.set_title(f"{_TEXTS} unsteered texts; rings: steered model")
-    label_at(
-        left,
-        f"{round(_TEXTS * record.size[0])} of {_TEXTS} texts\ncount here",
-        (float(record.alpha[0]), float(record.estimate[1, 0])),
-        (8, -140),
-        color=GREY,
-        bbox=None,
-    )
-    _roots(record, right, artists)
-    return artists
+    ):
+        value, twice = record.estimate[k], 2 * record.error[k]
+        seen = record.tree_simulated[k, ::_RINGS]
+        left.line("law", alpha, value, colour, linestyle=dashes)
+        left.band("band", alpha, value - twice, value + twice, colour)
+        left.rings(record.rings, record.simulated[k], colour, **rings)
+        right.line("law", record.tree_alpha, record.law[k], colour, linestyle=dashes)
+        right.rings(record.tree_alpha[::_RINGS], seen, colour, **rings)
+        at = share * float(alpha[-1])
+        point = (at, float(np.interp(at, alpha, value)))
+        left.label(name, point, shift, color=colour, ha=align, bbox=None)
+    left.strengths(alpha)
+    left.ax.set_title(f"{_TEXTS} unsteered texts; rings: steered model")
+    text = f"{round(_TEXTS * record.size[0])} of {_TEXTS} texts\ncount here"
+    end = (float(alpha[0]), float(record.estimate[1, 0]))
+    left.label(text, end, (8, -140), color=GREY, bbox=None)
+    _roots(record, right)
+    for ax in axes:
+        ax.set_ylabel("divergence of a text  (nats)")
+    return left.artists
 
 
-def _roots(record: Record, ax: Axes, artists: Artists) -> None:
+def _roots(record: Record, panel: Panel) -> None:
     """A budget between the trough of the reverse divergence and the peak before it."""
-    reverse = record.law[1]
+    alpha, reverse = record.tree_alpha, record.law[1]
     trough = int(np.flatnonzero(np.diff(reverse) < 0)[-1]) + 1
     level = 0.5 * float(reverse[trough] + reverse[:trough].max())
-    strength_axis(ax, record.tree_alpha)
-    ax.set_ylim(0.0, 1.25 * float(reverse.max()))
-    artists["budget"] = [ax.axhline(level, color=GREY, **LIMIT)]
-    crossed = np.flatnonzero(np.diff(np.sign(reverse - level)))
-    at = record.tree_alpha[crossed]
-    artists["roots"] = [*ax.plot(at, np.full(at.size, level), color=INK, **PEAK)]
-    end = (float(record.tree_alpha[-1]), level)
+    panel.strengths(alpha)
+    panel.level("budget", level)
+    at = alpha[np.flatnonzero(np.diff(np.sign(reverse - level)))]
+    panel.peaks("roots", at, np.full(at.size, level), INK)
     text = f"a budget of {level:.2f} nats: {at.size} roots"
-    label_at(ax, text, end, (-4, -18), color=GREY, ha="right")
-    ax.set_title("two tokens: the reverse price falls again")
-    ax.set_ylabel("divergence of a text  (nats)")
+    panel.label(text, (float(alpha[-1]), level), (-4, -18), color=GREY, ha="right")
+    panel.ax.set_ylim(0.0, 1.25 * float(reverse.max()))
+    panel.ax.set_title("two tokens: the reverse price falls again")

@@ -13,7 +13,7 @@ no installation.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -23,7 +23,6 @@ from matplotlib import rc_context, rcParamsDefault
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.font_manager import findfont, get_font
-from matplotlib.text import Annotation, Text
 from numpy.typing import ArrayLike
 
 Artists = dict[str, list[Artist]]
@@ -37,6 +36,7 @@ SLATE = "#4D4D4D"  # all further ones
 GREEN = "#007A5A"  # a bound that is guaranteed: the palette's green, darkened likewise
 GREY = "#6B6B6B"
 INK = "#222222"
+AXIS = "#8A8A8A"
 
 PANEL = (6.4, 4.0)  # inches, one panel
 
@@ -59,6 +59,9 @@ PEAK: dict[str, Any] = {
     "zorder": 5,
 }
 LIMIT: dict[str, Any] = {"linestyle": (0, (1, 2)), "linewidth": 1.1, "zorder": 2}
+ZERO: dict[str, Any] = {"color": AXIS, "linewidth": 0.8, "zorder": 1}
+_HALO = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+STRENGTH = r"steering strength $\alpha$  (in steering vectors)"
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -70,7 +73,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlepad": 9.0,
     "axes.labelsize": 9.5,
     "axes.labelcolor": INK,
-    "axes.edgecolor": "#8A8A8A",
+    "axes.edgecolor": AXIS,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -78,8 +81,8 @@ _STYLE: dict[str, Any] = {
     "grid.color": "#E6E6E6",
     "grid.linewidth": 0.7,
     "axes.axisbelow": True,
-    "xtick.color": "#8A8A8A",
-    "ytick.color": "#8A8A8A",
+    "xtick.color": AXIS,
+    "ytick.color": AXIS,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "text.color": INK,
@@ -111,8 +114,14 @@ def concept_colours(target: int, count: int) -> list[str]:
     return [BLUE if c == target else next(others, SLATE) for c in range(count)]
 
 
+def token_colours(concept: Sequence[int], target: int) -> list[str]:
+    """The colour of each token, that of its concept."""
+    colours = concept_colours(target, max(concept) + 1)
+    return [colours[c] for c in concept]
+
+
 def concept_line(colour: str) -> dict[str, Any]:
-    """How the law of the concept of that colour is drawn: no two are told apart by hue alone."""
+    """How a law of that colour is drawn: no two concepts are told apart by hue alone."""
     dashes = {ORANGE: (0, (8, 1.6)), BROWN: (0, (3.2, 1.4)), PLUM: (0, (8, 1.6, 1.6, 1.6))}
     return {**LAW, "color": colour, "linestyle": dashes.get(colour, "-"), "dash_capstyle": "butt"}
 
@@ -144,46 +153,6 @@ def _glyphs() -> frozenset[int]:
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
-def no_artists() -> Artists:
-    """Nothing drawn yet, in any role."""
-    return defaultdict(list)
-
-
-def law_and_rings(
-    artists: Artists,
-    ax: Axes,
-    x: ArrayLike,
-    law: ArrayLike,
-    simulated: ArrayLike,
-    look: Mapping[str, Any],
-    every: Any = 1,
-    **options: Any,
-) -> None:
-    """Draw a law as a line that looks like that, its simulation as rings; file both by role."""
-    artists["law"] += ax.plot(x, law, **LAW | dict(look))
-    rings = {**SIMULATION, "markevery": every, "color": look["color"], **options}
-    artists["simulation"] += ax.plot(x, simulated, **rings)
-
-
-def strength_axis(ax: Axes, alpha: ArrayLike) -> None:
-    """Label the horizontal axis: alpha counts steering vectors, so it has no unit."""
-    values = np.asarray(alpha)
-    ax.set_xlim(float(values.min()), float(values.max()))
-    ax.set_xlabel(r"steering strength $\alpha$  (in steering vectors)")
-    ax.axhline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
-    if values.min() < 0 < values.max():
-        ax.axvline(0.0, color="#8A8A8A", linewidth=0.8, zorder=1)
-
-
-def label_at(
-    ax: Axes, text: str, point: tuple[float, float], shift: tuple[float, float], **kwargs: Any
-) -> Annotation:
-    """Write next to a data point, `shift` in typographic points, on a white halo."""
-    box = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-    options: dict[str, Any] = {"fontsize": 8.5, "zorder": 6, "bbox": box, **kwargs}
-    return ax.annotate(text, point, xytext=shift, textcoords="offset points", **options)
-
-
 def signed(value: float, digits: int = 2) -> str:
     """A number for a label, with a true minus sign."""
     return f"{value:.{digits}f}".replace("-", "\u2212")
@@ -213,29 +182,109 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     return placed
 
 
-def label_ends(
-    ax: Axes, entries: Sequence[tuple[str, float, str]], *, side: str = "right"
-) -> list[Text]:
-    """Name curves where they leave the picture: (text, height, colour) each.
+class Panel:
+    """Axes in the house style; what is drawn is filed by role, for tests that read its data.
 
-    Names keep a distance of 11 typographic points, at the height the axes have now.
+    Attributes
+    ----------
+    ax : Axes
+    artists : dict
+        From a role, such as ``"law"`` or ``"simulation"``, to the artists drawn in it.
     """
-    low, high = ax.get_ylim()
-    points = ax.get_window_extent().height * 72 / ax.figure.get_dpi()
-    heights = spread([height for _, height, _ in entries], 11.0 * (high - low) / points)
-    edge = ax.get_xlim()[1 if side == "right" else 0]
-    shift, align = ((6, 0), "left") if side == "right" else ((-6, 0), "right")
-    return [
-        ax.annotate(
-            text,
-            (edge, height),
-            xytext=shift,
-            textcoords="offset points",
-            color=colour,
-            fontsize=9,
-            ha=align,
-            va="center",
-            annotation_clip=False,
-        )
-        for (text, _, colour), height in zip(entries, heights, strict=True)
-    ]
+
+    def __init__(self, ax: Axes, artists: Artists | None = None) -> None:
+        self.ax = ax
+        self.artists: Artists = defaultdict(list) if artists is None else artists
+
+    @classmethod
+    def row(cls, axes: Iterable[Axes]) -> list[Panel]:
+        """Panels side by side, whose artists are filed together."""
+        artists: Artists = defaultdict(list)
+        return [cls(ax, artists) for ax in axes]
+
+    def plot(self, role: str, x: ArrayLike, y: ArrayLike, color: str, **look: Any) -> None:
+        """Draw a curve or marks that look like that."""
+        self.artists[role] += self.ax.plot(x, y, color=color, **look)
+
+    def line(self, role: str, x: ArrayLike, y: ArrayLike, colour: str, **look: Any) -> None:
+        """Draw a line, as laws are."""
+        self.plot(role, x, y, colour, **LAW | look)
+
+    def rings(self, x: ArrayLike, y: ArrayLike, colour: str, **look: Any) -> None:
+        """Draw rings, as simulations are."""
+        self.plot("simulation", x, y, colour, **SIMULATION | look)
+
+    def dots(
+        self, role: str, x: ArrayLike, y: ArrayLike, colour: Any, size: float = 16, **look: Any
+    ) -> None:
+        """Draw filled marks, one for each thing; `colour` is one for all, or one for each."""
+        fixed = {"s": size, "c": colour, "linewidths": 0, "zorder": 3}
+        self.artists[role].append(self.ax.scatter(x, y, **fixed | look))
+
+    def peaks(self, role: str, x: ArrayLike, y: ArrayLike, colour: str) -> None:
+        """Draw triangles, as computed peaks are."""
+        self.plot(role, x, y, colour, **PEAK)
+
+    def both(
+        self, x: ArrayLike, law: ArrayLike, simulated: ArrayLike, colour: str, every: Any = 1,
+        *, clip: bool = False, **look: Any,
+    ) -> None:  # fmt: skip
+        """Draw a law as the line of that colour, its simulation as rings on every so many."""
+        self.plot("law", x, law, **concept_line(colour) | look)
+        self.rings(x, simulated, colour, markevery=every, clip_on=clip)
+
+    def level(self, role: str, height: float, colour: str = GREY) -> None:
+        """Draw a dotted line across: a limit, or a bound."""
+        self.artists[role].append(self.ax.axhline(height, color=colour, **LIMIT))
+
+    def band(
+        self, role: str, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str,
+        opacity: float = 0.2, **look: Any,
+    ) -> None:  # fmt: skip
+        """Shade what lies between two curves."""
+        look |= {"color": colour, "alpha": opacity, "linewidth": 0}
+        self.artists[role].append(self.ax.fill_between(x, low, high, **look))
+
+    def span(self, role: str, low: float, high: float, colour: str, opacity: float) -> None:
+        """Shade an interval of the horizontal axis."""
+        look: dict[str, Any] = {"color": colour, "alpha": opacity, "linewidth": 0, "zorder": 0}
+        self.artists[role].append(self.ax.axvspan(low, high, **look))
+
+    def zero(self) -> None:
+        """Draw the axis of abscissas."""
+        self.ax.axhline(0.0, **ZERO)
+
+    def strengths(self, alpha: ArrayLike) -> None:
+        """Label the horizontal axis: alpha counts steering vectors, so it has no unit."""
+        values = np.asarray(alpha)
+        self.ax.set_xlim(float(values.min()), float(values.max()))
+        self.ax.set_xlabel(STRENGTH)
+        self.zero()
+        if values.min() < 0 < values.max():
+            self.ax.axvline(0.0, **ZERO)
+
+    def label(
+        self, text: str, point: tuple[float, float], shift: tuple[float, float], **look: Any
+    ) -> None:
+        """Write next to a data point, `shift` in typographic points, on a white halo."""
+        options: dict[str, Any] = {"fontsize": 8.5, "zorder": 6, "bbox": _HALO, **look}
+        self.ax.annotate(text, point, xytext=shift, textcoords="offset points", **options)
+
+    def name_ends(self, entries: Sequence[tuple[str, float, str]], side: str = "right") -> None:
+        """Name curves where they leave the picture: (text, height, colour) each.
+
+        Names keep a distance of 11 typographic points, on the scale and at the height that the
+        axes have now.
+        """
+        scale = self.ax.yaxis.get_transform()
+        low, high = scale.transform(np.array(self.ax.get_ylim()))
+        wished = np.clip(scale.transform(np.array([y for _, y, _ in entries])), low, high)
+        points = self.ax.get_window_extent().height * 72 / self.ax.figure.get_dpi()
+        places = scale.inverted().transform(spread(wished, 11.0 * (high - low) / points))
+        edge = self.ax.get_xlim()[1 if side == "right" else 0]
+        shift, align = ((6, 0), "left") if side == "right" else ((-6, 0), "right")
+        look: dict[str, Any] = {"ha": align, "va": "center", "fontsize": 9, "zorder": 3}
+        for (text, _, colour), place in zip(entries, places, strict=True):
+            self.label(
+                text, (edge, place), shift, color=colour, bbox=None, annotation_clip=False, **look
+            )

@@ -16,15 +16,7 @@ from matplotlib.axes import Axes
 
 from steering_strength.figures.instances import paper_smoothed
 from steering_strength.figures.store import Record
-from steering_strength.figures.style import (
-    GREY,
-    INK,
-    LAW,
-    LIMIT,
-    Artists,
-    label_at,
-    no_artists,
-)
+from steering_strength.figures.style import GREY, INK, Artists, Panel
 from steering_strength.theory import UnconstrainedFeatures
 
 # The paper trains to 1.3318, which is within 2e-5 of the entropy; this is four digits further.
@@ -33,8 +25,6 @@ _TOLERANCE = 1e-9
 
 def curves(seed: int = 0, tolerance: float = _TOLERANCE) -> Record:
     """Train on the paper's smoothed example until the excess is `tolerance`, then steer.
-
-    A training run and the steering of its result.
 
     Returns
     -------
@@ -80,29 +70,23 @@ def curves(seed: int = 0, tolerance: float = _TOLERANCE) -> Record:
 
 def draw(record: Record, axes: Sequence[Axes]) -> Artists:
     """Left the loss above the entropy, right the excess on a logarithmic scale."""
-    left, right = axes
+    left, right = Panel.row(axes)
     steps = np.arange(len(record.loss))
-    artists = no_artists()
-    artists["loss"] += left.plot(steps, record.loss, color=INK, **LAW)
-    artists["entropy"] += [left.axhline(record.entropy, color=GREY, **LIMIT)]
+    left.line("loss", steps, record.loss, INK)
+    left.level("entropy", record.entropy)
+    text = f"entropy of the data: {record.entropy:.6f} nats"
+    point = (0.98 * float(steps[-1]), record.entropy)
+    left.label(text, point, (0, -12), color=GREY, ha="right")
     first = float(record.loss[0])
-    label_at(
-        left,
-        f"entropy of the data: {record.entropy:.6f} nats",
-        (0.98 * float(steps[-1]), record.entropy),
-        (0, -12),
-        color=GREY,
-        ha="right",
+    left.ax.set(
+        ylim=(record.entropy - 0.12 * (first - record.entropy), None),
+        ylabel="cross-entropy  (nats)",
+        title="the loss falls to the entropy",
     )
-    left.set_ylim(record.entropy - 0.12 * (first - record.entropy), None)
-    left.set_ylabel("cross-entropy  (nats)")
-    left.set_title("the loss falls to the entropy")
-    artists["excess"] += right.semilogy(steps, record.excess, color=INK, **LAW)
-    right.set_ylabel("loss minus entropy  (nats)")
-    right.set_title("what is left of it")
+    right.line("excess", steps, record.excess, INK)
+    right.ax.set(yscale="log", ylabel="loss minus entropy  (nats)", title="what is left of it")
     worst, allowed = float(record.error.max()), float(record.bound.max())
-    label_at(
-        right,
+    right.label(
         f"steered by |α| ≤ {record.alpha.max():g}, this model's log-\nprobabilities follow the "
         f"laws within\n{worst:.2g} nats (allowed by the loss: {allowed:.2g})",
         (0.0, float(record.excess.min())),
@@ -112,6 +96,5 @@ def draw(record: Record, axes: Sequence[Axes]) -> Artists:
         fontsize=8,
     )
     for ax in axes:
-        ax.set_xlabel("steps of gradient descent")
-        ax.set_xlim(0, steps[-1])
-    return artists
+        ax.set(xlabel="steps of gradient descent", xlim=(0, steps[-1]))
+    return left.artists
