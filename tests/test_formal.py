@@ -14,7 +14,7 @@ from sympy import Dummy, IndexedBase, Sum, Symbol
 
 from steering_strength.proofs_check.formal import agreement, coq, library
 from steering_strength.proofs_check.formal.__main__ import main
-from steering_strength.proofs_check.formal.agreement import AGREEMENTS, NOT_PRINTED
+from steering_strength.proofs_check.formal.agreement import FILES, agreement_files, agreements
 from steering_strength.proofs_check.formal.library import WITHOUT_THEOREM
 from steering_strength.proofs_check.formal.printed import Printer
 from steering_strength.proofs_check.registry import STATEMENTS
@@ -52,8 +52,8 @@ def test_every_theorem_is_about_a_statement_of_the_theory() -> None:
 
 
 def test_every_file_is_listed_and_nothing_is_assumed() -> None:
-    assert set(library.files()) == {path.name for path in library.FOLDER.glob("*.v")}
-    for name in library.files():
+    assert {*library.files(), *FILES} == {path.name for path in library.FOLDER.glob("*.v")}
+    for name in (*library.files(), *FILES):
         text = re.sub(r"\(\*.*?\*\)", "", (library.FOLDER / name).read_text(), flags=re.DOTALL)
         found = re.findall(r"\b(?:Admitted|Axiom|Axioms|Parameter|Conjecture|admit)\b", text)
         assert found == [], name
@@ -108,12 +108,9 @@ def test_the_formulas_of_sympy_are_those_of_the_theorems(
     assert coq.disagreements() == {}
 
 
-def test_every_law_is_printed_or_says_why_not() -> None:
-    printed = {*AGREEMENTS, *NOT_PRINTED}
-    assert printed <= set(LAWS)
-    assert set(LAWS) - printed == WITHOUT_THEOREM
-    assert not {*AGREEMENTS} & {*NOT_PRINTED}
-    assert all(NOT_PRINTED.values())
+def test_the_formula_of_every_law_is_printed() -> None:
+    assert sorted(agreements()) == sorted(LAWS)
+    assert "PRINTED." not in "".join(agreement_files())
 
 
 class Wrong:
@@ -130,17 +127,18 @@ def test_a_sign_flipped_in_a_law_is_refused(
     answers: Mapping[str, coq.Acceptance], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agreement, "LAWS", {**LAWS, name: Wrong(LAWS[name])})
-    with coq._library(coq._named(agreement.agreement_file()), print) as (folder, _):
-        assert coq._problem(folder, agreement.agreement_file(name))
+    (code,) = agreement_files(name)
+    with coq._library(coq._named(code), print) as (folder, _):
+        assert coq._problem(folder, code)
 
 
 @pytest.mark.long
 def test_a_sign_flipped_in_any_law_is_refused(
     answers: Mapping[str, coq.Acceptance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = {name: Wrong(LAWS[name]) for name in AGREEMENTS}
+    wrong = {name: Wrong(law) for name, law in LAWS.items()}
     monkeypatch.setattr(agreement, "LAWS", wrong)
-    assert set(coq.disagreements()) == set(AGREEMENTS)
+    assert set(coq.disagreements()) == set(LAWS)
 
 
 def test_indices_of_the_same_name_are_told_apart() -> None:

@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 
-from steering_strength.proofs_check.formal.agreement import AGREEMENTS
+from steering_strength.proofs_check.formal.agreement import agreements
 from steering_strength.proofs_check.formal.coq import (
     ALLOWED,
     accept,
@@ -84,7 +84,7 @@ def _run(options: Namespace) -> int:
     used = frozenset().union(*(answers[theorem.name].axioms for theorem in chosen))
     say(
         f"\n{len(chosen) - rejected} of {len(chosen)} theorems of {len({t.id for t in chosen})} "
-        f"statements accepted; {len(AGREEMENTS) - len(drift)} of {len(AGREEMENTS)} formulas "
+        f"statements accepted; {len(agreements()) - len(drift)} of {len(agreements())} formulas "
         f"printed from SymPy are theirs; axioms: {', '.join(sorted(used & ALLOWED)) or 'none'}"
     )
     return 1 if wrong else 0

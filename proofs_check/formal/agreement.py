@@ -1,39 +1,36 @@
 """No drift: the key formulas of `LAWS`, printed in Coq from their SymPy objects, and proved there.
 
 What SymPy derives and what Coq proves must be the same statement. So the key formula of a law is
-printed by a program, from `law.lhs` and `law.rhs` with the hypotheses of that step, and proved from
-the library's theorem of that law: a sign flipped in the SymPy law is a formula that Coq refuses.
-The proofs are short and know nothing of the printed form but that it is equal, by algebra, to the
-library's.
+printed by a program, from `law.lhs` and `law.rhs` with the hypotheses of that step, into the files
+`agreement*.v`, where PRINTED stands, and proved there from the library's theorem of that law: a
+sign flipped in the SymPy law is a formula that Coq refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
 
 from sympy import Derivative
 
+from steering_strength.proofs_check.formal.library import FOLDER
 from steering_strength.proofs_check.formal.printed import Printer
-from steering_strength.proofs_check.formal.scripts import PRELUDE, SECTIONS
-from steering_strength.proofs_check.formal.scripts_beyond import SECTIONS_BEYOND
 from steering_strength.theory.laws import LAWS, Limit
 from steering_strength.theory.laws.notation import unfold
 
-__all__ = ["AGREEMENTS", "NOT_PRINTED", "agreement_file", "statement"]
+__all__ = ["FILES", "agreement_files", "agreements", "statement"]
 
-_SECTIONS = SECTIONS + SECTIONS_BEYOND
+FILES = ("agreement.v", "agreement_beyond.v")
+
+_THEOREM = re.compile(
+    r"Theorem (?P<law>\w+)_agrees :.*?\bPRINTED\.\nProof\..*?\bQed\.\n", re.DOTALL
+)
 _ENDS = {"oo": "p_infty", "-oo": "m_infty"}
 
-AGREEMENTS: Mapping[str, tuple[str, str]] = {
-    name: entry for _, laws in _SECTIONS for name, entry in laws.items()
-}
-"""id -> (binders of the printed statement, its proof from the library's theorem)."""
 
-NOT_PRINTED: Mapping[str, str] = {
-    "text-bias": "the formula is a second derivative along a level curve, stated among the steps"
-    " (`steps`); the theorem is the convexity that it is for, proved without derivatives",
-}
-"""id -> why its formula is not proved from its theorem."""
+def agreements() -> tuple[str, ...]:
+    """The laws whose key formula has its theorem."""
+    return tuple(_law(found) for name in FILES for found in _THEOREM.finditer(_text(name)))
 
 
 def statement(name: str) -> str:
@@ -52,22 +49,26 @@ def statement(name: str) -> str:
         claim = f"exists slope : R, {slope} /\\ slope {law.relation} {value}"
     else:
         claim = f"{printer.term(left)} {law.relation} {value}"
-    premises = "".join(
-        f"forall {name}, {premise} ->\n  " for name, premise in sorted(printer.premises.items())
-    )
-    return f"{given}{premises}{claim}"
+    opening = "".join(text for _, text in sorted(printer.opening.items()))
+    return f"{given}{opening}{claim}"
 
 
-def agreement_file(only: str | None = None) -> str:
-    """The file that Coq has to accept; of one law, or of all of them."""
-    parts = [PRELUDE]
-    for opening, laws in _SECTIONS:
-        section = opening.split("Section ")[1].split(".")[0]
-        theorems = [
-            f"Theorem {name.replace('-', '_')}_agrees : {binders}\n"
-            f"  {statement(name)}.\nProof.\n{proof}\nQed.\n"
-            for name, (binders, proof) in laws.items()
-            if only in (None, name)
-        ]
-        parts += [opening, *theorems, f"End {section}.\n"] if theorems else []
-    return "\n".join(parts)
+def agreement_files(only: str | None = None) -> Iterator[str]:
+    """What Coq has to accept: all theorems, each file at a time, or that of one law."""
+
+    def printed(found: re.Match[str]) -> str:
+        law = _law(found)
+        return found[0].replace("PRINTED", statement(law)) if only in (None, law) else ""
+
+    for name in FILES:
+        text = _text(name)
+        if only is None or any(_law(found) == only for found in _THEOREM.finditer(text)):
+            yield _THEOREM.sub(printed, text)
+
+
+def _law(found: re.Match[str]) -> str:
+    return found["law"].replace("_", "-")
+
+
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from steering_strength.proofs_check.formal.agreement import AGREEMENTS, agreement_file
+from steering_strength.proofs_check.formal.agreement import agreement_files, agreements
 from steering_strength.proofs_check.formal.library import FOLDER, Theorem, files, theorems
 from steering_strength.proofs_check.formal.steps import step_file
 from steering_strength.theory.errors import MissingExtraError, SteeringError
@@ -127,12 +127,15 @@ def disagreements() -> Mapping[str, str]:
     SteeringError
         The library itself does not compile.
     """
-    with _library(_named(agreement_file()), lambda line: None) as (folder, broken):
+    whole = tuple(agreement_files())
+    with _library(_named("".join(whole)), lambda line: None) as (folder, broken):
         if broken:
             raise _broken(broken)
-        if not _problem(folder, agreement_file()):
+        if not any(_problem(folder, code) for code in whole):
             return {}
-        found = {name: _problem(folder, agreement_file(name)) for name in AGREEMENTS}
+        found = {
+            name: _problem(folder, code) for name in agreements() for code in agreement_files(name)
+        }
     return {name: problem for name, problem in found.items() if problem}
 
 

@@ -176,22 +176,7 @@ Proof.
   - apply (mean_continuity_2d j (fun _ => 0)), derivable_continuous_pt, derivable_pt_const.
 Qed.
 
-(** At a fixed strength everything changes at a rate that the distribution gives. *)
-Lemma K_change j alpha :
-  is_derive (fun s => K vocab (p j) (M s) alpha) 0 (alpha * E vocab (p j) (M 0) alpha d).
-Proof.
-  eapply is_derive_value.
-  - apply (is_derive_comp ln (fun s => Z vocab (p j) (M s) alpha));
-      [apply is_derive_ln, Z_pos; auto|].
-    apply (is_derive_Sum vocab (fun z s => p j z * exp (alpha * M s z))
-      (fun z _ => p j z * (alpha * d z * exp (alpha * M 0 z)))); intros z _.
-    apply @is_derive_scal, (is_derive_comp exp (fun s => alpha * M s z));
-      [apply is_derive_exp|apply @is_derive_scal, M_derive].
-  - unfold scal; simpl; unfold mult; simpl; unfold E.
-    rewrite <- Sum_scal_r, <- Sum_scal; apply Sum_ext; intros z _.
-    rewrite tilted_ratio by auto; unfold Rdiv; ring.
-Qed.
-
+(** At a fixed strength the price changes at a rate that the distribution gives. *)
 Lemma increase_change alpha :
   is_derive (fun s => increase (M s) alpha) 0
     (over (fun j => alpha * Sum vocab (fun z => (tilted j (M 0) alpha z - p j z) * d z))).
@@ -204,23 +189,11 @@ Proof.
       - alpha * Sum vocab (fun z => p j z * M s z)))
     (fun j _ => pi j * (alpha * Sum vocab (fun z => (tilted j (M 0) alpha z - p j z) * d z)))).
   intros j _; apply @is_derive_scal; eapply is_derive_value.
-  - apply is_derive_difference; [apply K_change|]; apply @is_derive_scal.
+  - apply is_derive_difference; [apply (K_path vocab (p j) M d 0); auto|]; apply @is_derive_scal.
     apply (is_derive_Sum vocab (fun z s => p j z * M s z) (fun z _ => p j z * d z)).
     intros z _; apply @is_derive_scal, M_derive.
   - rewrite <- Rmult_minus_distr_l; unfold E; rewrite <- Sum_minus; f_equal.
     apply Sum_ext; intros; ring.
-Qed.
-
-Lemma tilted_change j alpha z :
-  is_derive (fun s => tilted j (M s) alpha z) 0
-    (alpha * (tilted j (M 0) alpha z * (d z - E vocab (p j) (M 0) alpha d))).
-Proof.
-  eapply is_derive_value.
-  - apply @is_derive_scal, (is_derive_comp exp (fun s =>
-      alpha * M s z - K vocab (p j) (M s) alpha));
-      [apply is_derive_exp|].
-    apply is_derive_difference; [apply @is_derive_scal, M_derive|apply K_change].
-  - unfold scal; simpl; unfold mult; simpl; unfold tilting.tilted; ring.
 Qed.
 
 Lemma slope_nonneg s a : 0 <= a -> 0 <= slope a s.
@@ -273,7 +246,7 @@ Proof.
     apply (is_derive_Sum (filter C vocab) (fun z s => tilted j (M s) (root 0) z)
       (fun z _ => root 0 * (tilted j (M 0) (root 0) z
         * (d z - E vocab (p j) (M 0) (root 0) d)))).
-    intros z _; apply tilted_change.
+    intros z _; apply (tilted_path vocab (p j) M d); auto.
 Qed.
 
 Hypothesis varied : not_constant vocab (M 0).

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sympy import Derivative, Expr, Indexed, Sum, Symbol
+from sympy.core.function import AppliedUndef
 
 from steering_strength.proofs_check.formal.terms import NotPrintableError, Terms, applied
 from steering_strength.theory.errors import SteeringError
@@ -67,12 +68,13 @@ _SIZES: Mapping[str, str] = {
 class Printer(Terms):
     """Prints the formulas of one proposition.
 
-    A derivative inside of a formula becomes the value d1, d2, ... (its order) of a function, of
-    which `premises` say that it is that derivative.
+    A derivative inside of a formula becomes d1, d2, ..., by its order, and after its variable where
+    that is not alpha. Of an unknown function it is assumed to exist, for all values of its
+    variable; of any other it is part of what is claimed: `opening` holds what comes first.
     """
 
     def __init__(self) -> None:
-        self.premises: dict[str, str] = {}
+        self.opening: dict[str, str] = {}
 
     def leaf(self, e: Expr, bound: Mapping[Symbol, str]) -> str:
         """A symbol, or an entry of an array."""
@@ -153,15 +155,20 @@ class Printer(Terms):
 
     def _value(self, found: Derivative, bound: Mapping[Symbol, str]) -> str:
         ((variable, order),) = found.variable_count
-        indices = [name for index, name in bound.items() if index in found.free_symbols]
-        arguments = [*indices, self.term(variable)]
-        value = applied(f"d{order}", *arguments)
-        claim = self.derivative(found, value, bound)
-        premise = f"(forall {' '.join(arguments)}, {claim})"
-        if self.premises.setdefault(f"d{order}", premise) != premise:
-            raise SteeringError(
-                f"two derivatives of order {order} in one formula", remedy="extend Printer"
-            )
+        x = self.term(variable)
+        name = f"d{order}" if x == "alpha" else f"d{order}_{x}"
+        over = [named for index, named in bound.items() if index in found.free_symbols]
+        unknown = isinstance(found.expr, AppliedUndef)
+        value = applied(name, *over, *([x] if unknown else []))
+        every = f"forall {' '.join(over)}, " if over else ""
+        if unknown:
+            held = f"(forall {' '.join([*over, x])}, {self.derivative(found, value, bound)})"
+            opening = f"forall {name}, {held} ->\n  "
+        else:
+            held = f"({every}{self.derivative(found, value, bound)})"
+            opening = f"exists {name}, {held} /\\\n  "
+        if self.opening.setdefault(name, opening) != opening:
+            raise SteeringError(f"two derivatives {name} in one formula", remedy="extend Printer")
         return value
 
 

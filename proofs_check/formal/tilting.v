@@ -274,6 +274,46 @@ Qed.
 
 End Tilting.
 
+(** ** The log-odds move, the strength does not *)
+
+Section Path.
+
+Context {T : Type}.
+Variable vocab : list T.
+Variable p : T -> R.
+Variable M : R -> T -> R.
+Variable d : T -> R.
+Variables s alpha : R.
+Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
+Hypothesis p_total : Sum vocab p = 1.
+Hypothesis M_derive : forall z, is_derive (fun s => M s z) s (d z).
+
+Lemma K_path : is_derive (fun s => K vocab p (M s) alpha) s (alpha * E vocab p (M s) alpha d).
+Proof.
+  eapply is_derive_value.
+  - apply (is_derive_comp ln (fun s => Z vocab p (M s) alpha)); [now apply is_derive_ln, Z_pos|].
+    apply (is_derive_Sum vocab (fun z s => p z * exp (alpha * M s z))
+      (fun z s => p z * (alpha * d z * exp (alpha * M s z)))); intros z _.
+    apply @is_derive_scal, (is_derive_comp exp (fun s => alpha * M s z));
+      [apply is_derive_exp|apply @is_derive_scal, M_derive].
+  - unfold scal; simpl; unfold mult; simpl; unfold E.
+    rewrite <- Sum_scal_r, <- Sum_scal; apply Sum_ext; intros z _.
+    rewrite tilted_ratio by easy; unfold Rdiv; ring.
+Qed.
+
+Lemma tilted_path z :
+  is_derive (fun s => tilted vocab p (M s) alpha z) s
+    (alpha * (tilted vocab p (M s) alpha z * (d z - E vocab p (M s) alpha d))).
+Proof.
+  eapply is_derive_value.
+  - apply @is_derive_scal, (is_derive_comp exp (fun s => alpha * M s z - K vocab p (M s) alpha));
+      [apply is_derive_exp|apply is_derive_difference; [apply @is_derive_scal, M_derive|]].
+    apply K_path.
+  - unfold scal; simpl; unfold mult; simpl; unfold tilted; ring.
+Qed.
+
+End Path.
+
 (** ** Tilting twice, tilting by two vectors, tilting backwards *)
 
 Section Composition.
