@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from steering_strength.proofs_check.bridge.curve import MeasuredCurve, curves, measured_curves
-from steering_strength.proofs_check.bridge.generated import repeated, token_costs
+from steering_strength.proofs_check.bridge.generated import Reading, repeated
 from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
@@ -41,7 +41,7 @@ def advise_model(
     **demands: Any,
 ) -> PopulationAdvice:
     """`theory.advise` on the model's curves, and a word about its precision."""
-    if getattr(vector, "site", None) == FINAL_NORM and demands.get("plateau") is None:
+    if vector.site == FINAL_NORM and demands.get("plateau") is None:
         demands["plateau"] = 0.01  # a closed form: it costs nothing
     demands.setdefault("plateau", None)
     found = advise(
@@ -88,8 +88,8 @@ def samples(
     """
     batch = model.encode([context]).take([0] * len(alphas))
     with model.steered(vector, list(alphas)) as steering:
-        texts, prompts = model.continued(batch, length, temperature=temperature, seed=seed)
-    new = texts.behind(prompts)
+        texts = model.continued(batch, length, temperature=temperature, seed=seed)
+    new = texts.written
     if steering.fired < max(map(len, new)):
         raise SelfCheckError(
             f"the steering hook fired {steering.fired} times for {max(map(len, new))} tokens",
@@ -97,7 +97,7 @@ def samples(
         )
     end, found = model.tokenizer.eos_token_id, []
     for j, (row, alpha) in enumerate(zip(new, alphas, strict=True)):
-        costs = token_costs(model, vector, alpha, texts.take([j]), prompts[j : j + 1])
+        costs = Reading(model, vector, texts.take([j])).costs(alpha)
         ids = [z for z in row.tolist() if z != end]
         means = float(costs.forward.mean()), float(costs.surprise.mean())
         found.append(Sample(str(model.tokenizer.decode(ids)), *means, repeated(ids)))
@@ -145,7 +145,8 @@ def rank_layers(
         if measure:
             MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in steered])
         for curve in steered:
-            slope, sd = sign * curve.local.concept_slope(target), math.sqrt(curve.local.variance)
+            slope = sign * float(curve.local.concept_slope(target, 0.0))
+            sd = math.sqrt(float(curve.local.variance(0.0)))
             at = curve.cross_entropy_root(budget, sign).alpha if measure else math.nan
             gain = math.nan
             if math.isfinite(at):

@@ -183,9 +183,10 @@ def budget_alphas(
     rows = []
     for curve, budget, sign in asked:
         alpha = curve.cross_entropy_root(budget, sign).alpha
-        seed, variation = math.sqrt(2.0 * budget / max(curve.local.variance, 1e-300)), math.nan
+        variance, variation = max(float(curve.local.variance(0.0)), 1e-300), math.nan
+        seed = math.sqrt(2.0 * budget / variance)
         if math.isfinite(alpha):
-            tilted = np.exp(curve.local.family().log_probability(alpha))
+            tilted = np.exp(curve.local.log_probability(alpha))
             variation = 0.5 * np.abs(tilted - np.exp(curve.log_probability(alpha))).sum()
         rows.append((budget, sign * seed, alpha if math.isfinite(alpha) else math.nan, variation))
     names = ("budget", "predicted", "measured", "variation")
@@ -257,40 +258,36 @@ def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
 
 
 def text_losses(held: Held, alpha: float, vector: SteeringVector) -> Floats:
-    """-log p of each next token of the held texts under steering, (R (T - 1),), in pieces."""
-    model, states = held.model, held.all_normed(alpha, vector)[:, :-1]
-    goal = held.batch.ids[:, 1:].reshape(-1).numpy()
-    step = max(1, _CELLS // model.vocabulary)
-    pieces = [
-        -model.log_softmax(part)[np.arange(len(part)), goal[i * step : i * step + len(part)]]
-        for i, part in enumerate(states.reshape(-1, states.shape[-1]).split(step))
-    ]
-    return np.concatenate(pieces)
+    """-log p of each token behind the prompts under steering, (n,), in pieces."""
+    model, states, goal = held.model, held.writing(alpha, vector), _written(held)
+    size = max(1, _CELLS // model.vocabulary)
+    pieces = zip(states.split(size), np.split(goal, range(size, goal.size, size)), strict=True)
+    return np.concatenate([-model.log_softmax(s)[np.arange(g.size), g] for s, g in pieces])
 
 
-def text_derivatives(
-    held: Held, vector: SteeringVector, step: float
-) -> tuple[Floats, Floats, Floats]:
-    """Slope and curvature of the cross-entropy at 0, and Var(M_loc), of each position: (n,) each.
+def text_derivatives(held: Held, vector: SteeringVector, step: float) -> Floats:
+    """Slope and curvature of the cross-entropy at 0, and Var(M_loc), at each written token: (3, n).
 
     By central differences of the logits at -step, 0 and step.
     """
-    model, found = held.model, list[tuple[Floats, Floats, Floats]]()
-    passes = [held.all_normed(a, vector)[:, :-1] for a in (-step, 0.0, step)]
-    states = [one.reshape(-1, one.shape[-1]) for one in passes]
-    goal = held.batch.ids[:, 1:].reshape(-1).numpy()
+    model, goal = held.model, _written(held)
     size = max(1, _CELLS // (4 * model.vocabulary))
-    for start in range(0, goal.size, size):
-        piece = slice(start, start + size)
-        low, middle, high = (model.read_out(s[piece]).numpy() for s in states)
+    states = (held.writing(a, vector).split(size) for a in (-step, 0.0, step))
+    goals = np.split(goal, range(size, goal.size, size))
+    found = []
+    for labels, *pieces in zip(goals, *states, strict=True):
+        low, middle, high = (model.logits(piece).cpu().numpy() for piece in pieces)
         log_p = middle - logsumexp(middle, axis=1, keepdims=True)
-        labels = np.zeros_like(log_p)
-        labels[np.arange(len(labels)), goal[piece]] = 1.0
+        data = np.zeros_like(log_p)
+        data[np.arange(labels.size), labels] = 1.0
         slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
-        first, second = local_cross_entropy(log_p, labels, slope, bend)
-        found.append((first, second, 2.0 * local_divergence(log_p, slope)))
-    slopes, curvatures, variances = (np.concatenate(column) for column in zip(*found, strict=True))
-    return slopes, curvatures, variances
+        variance = 2.0 * local_divergence(log_p, slope)
+        found.append((*local_cross_entropy(log_p, data, slope, bend), variance))
+    return np.concatenate(found, axis=1)
+
+
+def _written(held: Held) -> NDArray[np.int64]:
+    return np.concatenate(held.batch.written)
 
 
 class _Block:
@@ -364,7 +361,7 @@ class _Block:
                 tracks[name].append(np.exp(log_q[:, top]))
             inside = logsumexp(log_q[:, self.words], axis=1)
             rows["f"].append(inside - logsumexp(log_q[:, outside], axis=1))
-            rows["f_law"].append(one.family().concept_log_odds(self.words, alphas))
+            rows["f_law"].append(one.concept_log_odds(self.words, alphas))
             rows["kl"].append((one.log_p - log_q) @ np.exp(one.log_p))
             with suppress(ModelError):  # neither of the two known norms: there is no closed form
                 closed += self._closed_form(j, log_q, states)
@@ -507,7 +504,7 @@ class _Block:
         square; the losses are measured at 0.1 and 0.2 sd: different passes, so that agreement is
         not an identity of floating-point numbers.
         """
-        sd = float(np.median([one.variance for one in self.locals])) ** 0.5
+        sd = float(np.median([one.variance(0.0) for one in self.locals])) ** 0.5
         held = self.model.hold(windows, self.vector.site)
         slopes, curvatures, variances = text_derivatives(held, self.vector, 0.03 / sd)
         h = 0.1 / sd

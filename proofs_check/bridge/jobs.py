@@ -34,7 +34,6 @@ from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_law
 from steering_strength.proofs_check.bridge.loading import VectorError, peek
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.records import one_layer_record, paper_records
-from steering_strength.proofs_check.bridge.steer import length, several
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, load_concept
 from steering_strength.proofs_check.bridge.tiny_gpt import save, sign_separation, train
 from steering_strength.proofs_check.bridge.vectors import (
@@ -172,7 +171,7 @@ class _Jobs:
             model, concept, options.alphas, context=options.context, progress=self.clock
         )
         vector = model.vector(concept.positive, concept.neutral)
-        report.paragraphs.append(sign_separation(model, model.direction(vector)))
+        report.paragraphs.append(sign_separation(model, model.direction(vector.values)))
         more = f"\n\nThe other jobs: --model {where} --concept {concept_file}"
         record = one_layer_record(model, concept, folder)
         return self._reported(report, "final_norm", record, more=more)
@@ -188,9 +187,9 @@ class _Jobs:
             read=None if site == FINAL_NORM else options.read,
         )  # fmt: skip
         own = model.fitting(own, contexts=concept.contexts)
-        where = ", ".join(one.site.name for one in several(own))
+        where = ", ".join(one.site.name for one in own.parts)
         contexts = f"{len(concept.contexts)} context{'s' * (len(concept.contexts) > 1)}"
-        self.clock(f"{where}: |v| = {length(own):.4g}; advising on {contexts}")
+        self.clock(f"{where}: |v| = {own.norm:.4g}; advising on {contexts}")
         about = {"site": where, "concept": concept.name, "model": model.name}
         paths: list[Path] = []
         if options.per_token is not None:
@@ -211,7 +210,7 @@ class _Jobs:
                 allocate=options.allocate, **demands_of(options),
             )  # fmt: skip
             # Several vectors share a strength, but no length of state.
-            units = {"norm": length(own), "residual_norm": getattr(own, "residual_norm", math.nan)}
+            units = {"norm": own.norm, "residual_norm": own.residual_norm}
             shown = found.contexts[0] if len(found.contexts) == 1 else found
             say(shown.summary(max_activation=options.max_activation or math.nan, **units))
             spent = model.cost.passes - before
@@ -241,7 +240,7 @@ class _Jobs:
         if not options.largest or not isinstance(vector, SteeringVector):
             return model.tokens(self.concept.words)
         # At a block: the direction as the unembedding sees it, the same for all contexts.
-        return largest_of(model.direction(vector), options.largest)
+        return largest_of(model.direction(vector.values), options.largest)
 
     def _rank(self) -> int:
         options, model, concept = self.options, self.model, self.concept

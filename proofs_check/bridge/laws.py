@@ -26,7 +26,6 @@ from scipy.special import expit, logsumexp
 from steering_strength.proofs_check.bridge.data import alpha_grid, columns, write_arrays
 from steering_strength.proofs_check.bridge.loading import SelfCheckError, versions
 from steering_strength.proofs_check.bridge.model import SteeredModel
-from steering_strength.proofs_check.bridge.steer import vector_tensor
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import ConceptTexts
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector, save_vector
@@ -184,8 +183,7 @@ def final_norm_laws(
     report : LawReport, optional
         Where to append; default a new one.
     """
-    if model.structure.not_affine is not None:
-        raise model.structure.not_affine
+    model.require_affine()
     report = LawReport(model, concept) if report is None else report
     _FinalNorm(report, vector, alphas, context, progress).judge(tokens)
     return report
@@ -209,8 +207,8 @@ class _FinalNorm:
             self.log_odds = plus - minus
         else:
             self.vector = model.fitting(vector, FINAL_NORM)
-            self.log_odds = model.direction(self.vector)
-        self.v = vector_tensor(self.vector)
+            self.log_odds = model.direction(self.vector.values)
+        self.v = torch.as_tensor(self.vector.values)
         self.states = model.states(self.batch, FINAL_NORM).double()
         base = model.log_softmax(self.states)
         self.sd = float(np.std(self.log_odds))
@@ -244,7 +242,7 @@ class _FinalNorm:
             )
         coarse = _BATCH_NATS * max(1.0, precision(model.dtype) / 1e-7)
         for index in sorted({int(self.batch.last.argmin()), int(self.batch.last.argmax())}):
-            alone = model.log_probability(self.batch.row(index))[0]
+            alone = model.log_probability(self.batch.take([index]))[0]
             error = float(np.abs(alone - own[index]).max())
             if not error <= coarse:
                 raise SelfCheckError(

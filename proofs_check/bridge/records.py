@@ -26,13 +26,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.blocks import remainders, text_derivatives, text_losses
-from steering_strength.proofs_check.bridge.curve import (
-    derivatives,
-    measured_curves,
-    plateau,
-)
+from steering_strength.proofs_check.bridge.curve import measured_curves, plateau
 from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
-from steering_strength.proofs_check.bridge.generated import sampled_texts
+from steering_strength.proofs_check.bridge.generated import Reading
 from steering_strength.proofs_check.bridge.loading import ModelError
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
@@ -218,7 +214,7 @@ def _panel(
     log_q = curve.log_probability(alphas)
     if tokens is None:
         tokens = np.argsort(-log_q[-1 if sign > 0 else 0], kind="stable")[:_TOKENS]
-    base, family, norm = np.exp(curve.log_p[tokens]), curve.local.family(), model.norm
+    base, family, norm = np.exp(curve.log_p[tokens]), curve.local, model.norm
     near = np.exp(family.log_probability(alphas)[:, tokens]) - base
     within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
     rest = remainders(curve.held, vector, sign)[0]
@@ -252,9 +248,9 @@ def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -
     held, half = model.hold(windows, vector.site), 12
     alphas = asinh_grid(100.0, half)
     losses = np.array([text_losses(held, a, vector).mean() for a in alphas])
-    sd = derivatives(model.hold(windows.row(0), vector.site), vector)[0].variance ** 0.5
+    sd = float(model.derivative(None, vector, windows.take([0]))[0].variance(0.0)) ** 0.5
     slopes, curvatures, _ = text_derivatives(held, vector, 0.03 / sd)
-    goal = windows.ids[:, 1:].reshape(-1).numpy()
+    goal = np.concatenate(windows.written)
     return {
         "layer": vector.site.layer,
         "alphas": alphas,
@@ -274,7 +270,7 @@ def _concept(
     alphas, inside = asinh_grid(40.0, half), np.isin(np.arange(model.vocabulary), words)
     exact = _closed_form(model, vector, batch, alphas)
     for curve, form in zip(measured_curves(model, vector, batch), exact, strict=True):
-        family = curve.local.family()
+        family = curve.local
         near = family.cross_entropy_increase(alphas) <= _NEAR_NATS
         odds = family.concept_log_odds(inside, alphas)
         # d logit F_T / d alpha at 0: the slope nu of the sigmoid.
@@ -324,16 +320,15 @@ def judge_curve(
     batch = model.encode([prompt for prompt in concept.contexts[:_PROMPTS] for _ in range(samples)])
     for alpha in alphas.tolist():
         with model.steered(vector, alpha):
-            made, lengths = model.continued(batch, length, temperature=1.0, seed=seed, stop=False)
-        rows = made.behind(lengths)
-        found = np.array([float(own(model.tokenizer.decode(row.tolist()))) for row in rows])
+            made = model.continued(batch, length, temperature=1.0, seed=seed, stop=False)
+        found = np.array([float(own(model.tokenizer.decode(row))) for row in made.written])
         if not ((found >= 0) & (found <= 1)).all():
             raise ModelError(
                 f"the judge returned a value from {found.min()} to {found.max()}",
                 remedy="a judge returns a probability between 0 and 1",
             )
         if alpha == 0.0:
-            texts, judged = sampled_texts(model, vector, made, lengths), found
+            texts, judged = Reading(model, vector, made).sampled(), found
         means.append(float(found.mean()))
         say(f"alpha = {alpha:g}: {means[-1]:.2f} of {found.size} texts")
     count, measured = batch.rows, np.array(means)

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.loading import ModelError, said_by
+from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError, said_by
 from steering_strength.theory import NormedSteering
 from steering_strength.theory.errors import AssumptionError, SteeringError
 
@@ -45,6 +45,12 @@ def first_tensor(output: Any) -> torch.Tensor | None:
     return output if isinstance(output, torch.Tensor) else None
 
 
+def given_tensor(args: Any, kwargs: Any) -> torch.Tensor | None:
+    """The states that a module is called with."""
+    found: torch.Tensor | None = first_tensor(args) if args else kwargs.get("hidden_states")
+    return found
+
+
 def with_states(output: Any, states: torch.Tensor) -> Any:
     """What a module returns with other states in place of its own."""
     return states if isinstance(output, torch.Tensor) else type(output)((states, *output[1:]))
@@ -59,6 +65,42 @@ def config_of(hf_model: Any) -> Any:
 def precision(dtype: torch.dtype) -> float:
     """The spacing of numbers near 1."""
     return float(torch.finfo(dtype).eps)
+
+
+class Captured:
+    """Context manager that keeps what `module` returned last, `value` (B, T, d), and was `given`.
+
+    `wide` is a float32 copy of the module: it makes the value again from what was given, unless a
+    hook there has changed the output. Rounding the normed state and the logits to 8 bits would put
+    a floor of 1e-3 nats under every divergence; what the blocks rounded stays.
+    """
+
+    def __init__(self, module: torch.nn.Module, wide: torch.nn.Module | None = None) -> None:
+        self._module, self._wide = module, None if module._forward_hooks else wide
+        self._value: torch.Tensor | None = None
+        self.given: torch.Tensor | None = None
+
+    def __enter__(self) -> Self:
+        self._handle = self._module.register_forward_hook(self._keep, with_kwargs=True)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._handle.remove()
+
+    def _keep(self, _module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        self._value, self.given = first_tensor(output), given_tensor(args, kwargs)
+        if self._wide is not None and self.given is not None:
+            with torch.no_grad():
+                self._value = first_tensor(self._wide(self.given.to(torch.float32)))
+
+    @property
+    def value(self) -> torch.Tensor:
+        """What was returned last; SelfCheckError if the module never ran."""
+        if self._value is None:
+            raise SelfCheckError(
+                "the reading hook never fired", remedy="the module is not part of the forward pass"
+            )
+        return self._value
 
 
 class Forward:
@@ -257,8 +299,7 @@ def _trace(hf_model: Any, forward: Forward, ids: torch.Tensor) -> tuple[list[_Ca
         def record(
             mod: torch.nn.Module, args: Any, kwargs: Any, output: Any, name: str = name
         ) -> None:
-            given = first_tensor(args) if args else kwargs.get("hidden_states")
-            calls.append(_Call(name, mod, given, first_tensor(output)))
+            calls.append(_Call(name, mod, given_tensor(args, kwargs), first_tensor(output)))
 
         handles.append(module.register_forward_hook(record, with_kwargs=True))
     try:
@@ -309,18 +350,9 @@ def _require_causal(
 
 def _require_all_positions(norm: torch.nn.Module, forward: Forward, ids: torch.Tensor) -> None:
     """Form all logits where "the last logits only" cuts the states before the final norm."""
-    lengths: list[int] = []
-
-    def measure(_module: Any, _args: Any, output: Any) -> None:
-        seen = first_tensor(output)
-        lengths.append(0 if seen is None else int(seen.shape[1]))
-
-    handle = norm.register_forward_hook(measure)
-    try:
+    with Captured(norm) as seen:
         forward(ids, last_only=True)
-    finally:
-        handle.remove()
-    if lengths[-1:] != [ids.shape[1]]:
+    if seen.value.shape[1] != ids.shape[1]:
         forward.last_only = {}
 
 

@@ -25,10 +25,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,6 +161,11 @@ class SteeringVector:
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "norm", float(np.linalg.norm(values)))
 
+    @property
+    def parts(self) -> tuple[SteeringVector, ...]:
+        """Itself, as one of `Several`."""
+        return (self,)
+
     def require(self, model: Any) -> None:
         """Refuse, by a VectorError, a model of other width, weights, vocabulary or name."""
         if self.values.size != model.width:
@@ -200,6 +205,48 @@ class SteeringVector:
         names = [f.name for f in fields(self) if f.name not in ("values", "site")]
         found = {name: str(getattr(self, name)) for name in names}
         return {**found, "site": self.site.name, "operation": "add", "unit": "multiples of vector"}
+
+
+class Several(tuple[SteeringVector, ...]):
+    """Vectors of different sites that share one strength, the lowest site first; used as one.
+
+    Raises VectorError: none, two at one site, or different positions.
+    """
+
+    __slots__ = ()
+    residual_norm = math.nan  # they share a strength, but no length of state
+
+    def __new__(cls, vectors: Iterable[SteeringVector]) -> Self:
+        """Put them in order."""
+        ordered = sorted(vectors, key=lambda v: math.inf if v.site.layer is None else v.site.layer)
+        sites, rules = [v.site.name for v in ordered], {v.apply for v in ordered}
+        if len(rules) != 1 or len(set(sites)) < len(sites):
+            said = f"{', '.join(sites) or 'no site'}, steering {' and '.join(rules) or 'none'}"
+            raise VectorError(
+                f"vectors of {said}",
+                remedy="give one vector a site, all with the same rule of positions",
+            )
+        return super().__new__(cls, ordered)
+
+    @property
+    def parts(self) -> tuple[SteeringVector, ...]:
+        """One vector a site."""
+        return self
+
+    @property
+    def site(self) -> Site:
+        """The lowest one: below it nothing changes."""
+        return self[0].site
+
+    @property
+    def apply(self) -> str:
+        """Which positions are steered."""
+        return self[0].apply
+
+    @property
+    def norm(self) -> float:
+        """Euclidean length of all together."""
+        return math.hypot(*(one.norm for one in self))
 
 
 def text_hash(texts: Sequence[Any]) -> str:

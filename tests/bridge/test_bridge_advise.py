@@ -92,9 +92,11 @@ def test_several_layers_share_one_strength(steered: Any, concept: Any) -> None:
         model.derivative(None, one, texts) for one in (several, *([v] for v in several))
     )
     for j, local in enumerate(joint):
-        total = sum(one[j].slope - one[j].slope.mean() for one in alone)
+        total = sum(one[j].log_odds - one[j].log_odds.mean() for one in alone)
         spread = np.abs(total).max()
-        np.testing.assert_allclose(local.slope - local.slope.mean(), total, atol=2e-3 * spread)
+        np.testing.assert_allclose(
+            local.log_odds - local.log_odds.mean(), total, atol=2e-3 * spread
+        )
     advice = model.advise(several, texts, cross_entropy=0.2)
     assert advice.window.usable
     assert model.advise(several, texts, per_token=0.05, length=4).settled in (True, False)

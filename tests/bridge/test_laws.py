@@ -19,6 +19,7 @@ from steering_strength.proofs_check.bridge.blocks import (
 from steering_strength.proofs_check.bridge.data import alpha_grid, asinh_grid
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
 from steering_strength.proofs_check.bridge.loading import SelfCheckError
+from steering_strength.proofs_check.bridge.texts import pad
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.errors import AlphaError, AssumptionError, ShapeError
 
@@ -154,12 +155,13 @@ def test_a_wrong_operator_is_refuted(
     listed = beyond._operators
 
     def bent(*given: Any) -> Any:
-        return [
-            (operator, edit if type(operator).__name__.lower() != wrong else lambda h: 1.001 * h)
-            for operator, edit in listed(*given)
-        ]
+        for operator in listed(*given):
+            if type(operator).__name__.lower() == wrong:
+                states = operator.edited
+                object.__setattr__(operator, "edited", lambda H, states=states: 1.001 * states(H))
+            yield operator
 
-    monkeypatch.setattr(beyond, "_operators", bent)
+    monkeypatch.setattr(beyond, "_operators", lambda *given: list(bent(*given)))
     report = LawReport(steered("llama"), concept)
     beyond.operators_at(report, report.model.vector(concept.positive, concept.neutral))
     assert not report.holds
@@ -215,7 +217,8 @@ def test_budgets_are_spent_where_the_search_says(steered: Any, concept: Any) -> 
 def test_derivatives_of_text_are_those_of_its_losses(steered: Any, concept: Any) -> None:
     model = steered("gpt2")
     vector = model.vector(concept.positive, concept.neutral, 1)
-    held = model.hold(concept.contexts[:1], 1)
+    # Every token behind BOS was written.
+    held = model.hold(pad(model.encode(concept.contexts[:1]).ids.tolist(), [1]), 1)
     step = 1e-3 / vector.norm
     slopes, curvatures, _ = text_derivatives(held, vector, step)
     low, middle, high = (text_losses(held, a, vector) for a in (-step, 0.0, step))

@@ -34,7 +34,7 @@ def windows() -> Any:
     """Random tokens in place of library text: the small tokenizer knows none of its words."""
     from steering_strength.proofs_check.bridge.texts import pad
 
-    return pad(np.random.default_rng(0).integers(2, 38, (4, 17)).tolist())
+    return pad(np.random.default_rng(0).integers(2, 38, (4, 17)).tolist(), [1] * 4)
 
 
 def _score(hf_model: Any, _tokenizer: Any) -> float:

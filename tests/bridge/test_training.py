@@ -61,7 +61,7 @@ def test_steering_towards_uppercase(trained: Any) -> None:
     assert f[0].max() < 0.05 < 0.95 < f[-1].min()
     assert (np.diff(f.mean(axis=1)) > 0).all()
     vector = model.vector(concept.positive, concept.neutral)
-    counted = sign_separation(model, model.direction(vector))
+    counted = sign_separation(model, model.direction(vector.values))
     shares = [float(part.split("%")[0]) / 100 for part in (counted[10:], counted.split("and ")[1])]
     assert shares[0] > 0.9
     assert shares[1] < 0.1
