@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.bridge.curve import measured_curves
+from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM
@@ -340,6 +341,42 @@ class KLBudget:
         padding = self._padding or [0] * len(ids)
         rows = [row[skip:] for row, skip in zip(ids.tolist(), padding, strict=True)]
         return list(measured_curves(self._model, self._vector, pad(rows)))
+
+
+def samples(
+    model: SteeredModel,
+    vector: Any,
+    context: Any,
+    alphas: Sequence[float],
+    length: int,
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[tuple[str, float, float, float]]:
+    """Continue one context by `length` tokens under each of `alphas`, in one batch.
+
+    Each comes as (text, cost, surprise, repeated): the mean KL(base || steered) and the mean -log p
+    in the unsteered model, nats per generated token, and the share of its trigrams that occurred
+    before: whether it is still fluent.
+
+    Raises SelfCheckError: the steering hook did not fire in some decoding step.
+    """
+    batch = model.encode([context]).take([0] * len(alphas))
+    with model.steered(vector, list(alphas)) as steering:
+        texts = model.continued(batch, length, temperature=temperature, seed=seed)
+    new = texts.written
+    if steering.fired < max(map(len, new)):
+        raise SelfCheckError(
+            f"the steering hook fired {steering.fired} times for {max(map(len, new))} tokens",
+            remedy="the model decodes without passing through the site",
+        )
+    end, found = model.tokenizer.eos_token_id, []
+    for j, (row, alpha) in enumerate(zip(new, alphas, strict=True)):
+        costs = Reading(model, vector, texts.take([j])).costs(alpha)
+        ids = [z for z in row.tolist() if z != end]
+        means = float(costs.forward.mean()), float(costs.surprise.mean())
+        found.append((str(model.tokenizer.decode(ids)), *means, repeated(ids)))
+    return found
 
 
 def repeated(tokens: Sequence[int], size: int = 3) -> float:

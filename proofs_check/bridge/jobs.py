@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.bridge.__main__ import demands_of, numbers
-from steering_strength.proofs_check.bridge.advise import FACTORS, rank_layers, samples
 from steering_strength.proofs_check.bridge.blocks import block_laws
+from steering_strength.proofs_check.bridge.curve import rank_layers
 from steering_strength.proofs_check.bridge.data import (
     columns,
     explore_record,
@@ -30,6 +30,7 @@ from steering_strength.proofs_check.bridge.data import (
     write_advice,
     write_arrays,
 )
+from steering_strength.proofs_check.bridge.generated import samples
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
 from steering_strength.proofs_check.bridge.loading import VectorError, peek
 from steering_strength.proofs_check.bridge.model import SteeredModel
@@ -47,7 +48,7 @@ from steering_strength.theory.command_line import say
 from steering_strength.theory.errors import ShapeError, SteeringError, shown
 from steering_strength.theory.files import parse_json, read_text, write_json, write_text
 
-_SHOWN = 4
+_SHOWN, _FACTORS = 4, (0.0, 0.5, 1.0, 2.0)
 _FLUENT = (
     "In brackets, per generated token: nats of KL(base || steered), nats of surprise to the"
     " unsteered model, and the share of trigrams that repeat. On SmolLM2 half a nat of the next"
@@ -263,14 +264,13 @@ class _Jobs:
     def _sampled(self, vector: Any, alpha: float, folder: Path) -> Path:
         """Texts at 0, half, once and twice the advised strength, as Markdown."""
         options, concept = self.options, self.concept
-        alphas = [factor * alpha for factor in FACTORS]
+        alphas = [factor * alpha for factor in _FACTORS]
         lines = [f"# {concept.name}: what alpha = {alpha:.4g} looks like", "", _FLUENT, ""]
         for context in concept.contexts:
             texts = samples(self.model, vector, context, alphas, options.samples, seed=options.seed)
             shown = [
-                f"- alpha = {a:.4g} ({t.cost:.2g} | {t.surprise:.2g} | {t.repeated:.0%}):"
-                f" {_flat(t.text)}"
-                for a, t in zip(alphas, texts, strict=True)
+                f"- alpha = {a:.4g} ({cost:.2g} | {surprise:.2g} | {repeated:.0%}): {_flat(text)}"
+                for a, (text, cost, surprise, repeated) in zip(alphas, texts, strict=True)
             ]
             lines += [f"## {_flat(str(context))}", "", *shown, ""]
         return write_text(folder / "samples.md", "\n".join(lines))

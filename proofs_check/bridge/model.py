@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.advise import advise_model
 from steering_strength.proofs_check.bridge.curve import curves, derivatives
 from steering_strength.proofs_check.bridge.generated import advise_trajectories
 from steering_strength.proofs_check.bridge.loading import SelfCheckError, load
@@ -58,6 +57,7 @@ from steering_strength.proofs_check.bridge.vectors import (
     text_hash,
 )
 from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice import advise
 
 Floats = NDArray[np.float64]
 Positions = Literal["all", "last", "after-prompt"]
@@ -485,8 +485,24 @@ class SteeredModel:
         fitting = self.fitting(vector, site)
         if per_token is not None:
             return advise_trajectories(self, fitting, contexts, per_token, **demands)
-        target = tokens if words is None else self.tokens(words)
-        return advise_model(self, fitting, self.encode(contexts), target, **demands)
+        # At the final norm the plateau has a closed form: it costs nothing.
+        free = 0.01 if fitting.site == FINAL_NORM else None
+        demands["plateau"] = demands.get("plateau") or free
+        found = advise(
+            curves(self, fitting, self.encode(contexts)),
+            tokens if words is None else self.tokens(words),
+            name=self.token_text, **demands,
+        )  # fmt: skip
+        asked = (demands.get("cross_entropy"), demands.get("reverse_kl"))
+        least = min((budget for budget in asked if budget), default=math.inf)
+        if precision(self.dtype) < 1e-5 or least >= self.smallest_budget:
+            return found
+        caution = (
+            f"rounding alone makes {self.floor:.2g} nats in this precision: a budget of {least:g}"
+            f" is met within about {100 * math.sqrt(self.floor / least):.0f} %"
+        )
+        warned = [replace(one, cautions=(caution, *one.cautions)) for one in found.contexts]
+        return replace(found, contexts=tuple(warned))
 
     def continued(
         self,
