@@ -26,8 +26,8 @@ from steering_strength.proofs_check.bridge.beyond import (
 )
 from steering_strength.proofs_check.bridge.curve import (
     MeasuredCurve,
-    last_block,
-    measured_curves,
+    closed_forms,
+    measured,
     plateau,
 )
 from steering_strength.proofs_check.bridge.data import asinh_grid
@@ -219,7 +219,8 @@ def _every_block(
     """`local` at every block: cheap, and says more about a model than a sweep at one block."""
     rows, few = [], batch.take(range(min(_SCANNED, batch.rows)))
     for number, vector in enumerate(vectors, start=1):
-        rows.append(budget_alphas(measured_curves(report.model, vector, few), list(_BUDGETS)))
+        held = report.model.hold(few, vector.site, vector.apply)
+        rows.append(budget_alphas(measured(held, vector), list(_BUDGETS)))
         if number % 5 == 0 or number == len(vectors):
             progress(f"budgets at {number} of {len(vectors)} blocks measured")
     table = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -296,8 +297,8 @@ class _Block:
     def __init__(self, report: LawReport, vector: SteeringVector, batch: TokenBatch) -> None:
         self.report, self.model, self.vector = report, report.model, vector
         self.where, self.words = vector.site.name, self.model.tokens(report.concept.words)
-        self.curves = measured_curves(self.model, vector, batch)
-        self.held: Held = self.curves[0].held
+        self.held = self.model.hold(batch, vector.site, vector.apply)
+        self.curves = measured(self.held, vector)
         self.locals = [curve.local for curve in self.curves]
         self.unit = vector.residual_norm / vector.norm
         self.alphas = asinh_grid(max(_PAPER, self.unit), _HALF)
@@ -352,7 +353,7 @@ class _Block:
         outside = np.isin(np.arange(model.vocabulary), self.words, invert=True)
         rows: dict[str, list[Floats]] = {"f": [], "f_law": [], "kl": []}
         tracks: dict[str, list[Floats]] = {"far": [], "near": []}
-        closed: list[tuple[float, float]] = []
+        closed, forms = list[tuple[float, float]](), closed_forms(self.held, self.vector)
         for j, one in enumerate(self.locals):
             states = self.held.last_normed([j] * alphas.size, alphas, self.vector)
             log_q = model.log_softmax(states)
@@ -363,8 +364,9 @@ class _Block:
             rows["f"].append(inside - logsumexp(log_q[:, outside], axis=1))
             rows["f_law"].append(one.concept_log_odds(self.words, alphas))
             rows["kl"].append((one.log_p - log_q) @ np.exp(one.log_p))
-            with suppress(ModelError):  # neither of the two known norms: there is no closed form
-                closed += self._closed_form(j, log_q, states)
+            if forms:
+                gap = float(np.abs(forms[j].log_probability(alphas) - log_q).max())
+                closed.append((gap, self._rounding(states)))
         f, f_law, kl = (np.stack(values) for values in rows.values())
         self.arrays |= {"concept_measured": expit(f[0]), "concept_predicted": expit(f_law[0])}
         if closed:
@@ -400,21 +402,16 @@ class _Block:
         self._shapes(f"0 to {_PAPER:g}", (alphas >= 0) & (alphas <= _PAPER), tracks["far"])
         self._shapes("0 to |h|/|v|", (alphas >= 0) & near, tracks["near"])
 
-    def _closed_form(
-        self, context: int, log_q: Floats, states: torch.Tensor
-    ) -> list[tuple[float, float]]:
-        model, held = self.model, self.held
-        if self.vector.site.layer != len(model.blocks) - 1 or model.structure.not_affine:
-            return []
-        h = held.residual[context, int(held.batch.last[context])].cpu().double().numpy()
-        form = last_block(model, h, self.vector)
-        gap = np.abs(form.log_probability(self.alphas) - log_q).max()
-        # The norm's own arithmetic, relative to the state, dominates a float64 read-out; the
-        # steered state h + alpha v is rounded to the model's precision before the norm.
+    def _rounding(self, states: torch.Tensor) -> float:
+        """Of log-probabilities read from normed states, in nats.
+
+        The norm's own arithmetic, relative to the state, dominates a float64 read-out; the steered
+        state h + alpha v is rounded to the model's precision before the norm.
+        """
+        model, length = self.model, float(states.double().norm(dim=-1).max())
         eps = precision(torch.promote_types(model.dtype, torch.float32))
-        length = float(states.double().norm(dim=-1).max())
         bound = model.rounding(length) * max(1.0, model.norm.precision / eps)
-        return [(float(gap), bound * precision(model.dtype) / eps)]
+        return bound * precision(model.dtype) / eps
 
     def _shapes(self, name: str, inside: NDArray[Any], tracks: Sequence[Floats]) -> None:
         enough = int(inside.sum()) >= 5

@@ -115,27 +115,33 @@ def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:
     return np.stack([form.limit(sign) for sign in (-1, 1)])
 
 
+def closed_forms(held: Held, vector: Any) -> list[LastBlock]:
+    """Of every context at the last block; none elsewhere, or where the final norm is unknown."""
+    model = held.model
+    last = held.site.layer == len(model.blocks) - 1 and len(vector.parts) == 1
+    if last and model.structure.not_affine is None:
+        with suppress(ModelError):
+            states = held.batch.at_last(held.residual).cpu().double().numpy()
+            return [last_block(model, h, vector) for h in states]
+    return []
+
+
 def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:
     """The `SteeredCurve` of every context, where the vector (or the vectors) belong.
 
     Raises AssumptionError: at the final norm of a model whose logits are not affine there.
     """
-    alone = len(vector.parts) == 1
-    if alone and vector.site == FINAL_NORM:
+    if len(vector.parts) == 1 and vector.site == FINAL_NORM:
         model.require_affine()
         odds = model.direction(vector.values)
         return [TiltedFamily(row, odds) for row in model.log_probability(batch)]
-    last = vector.site.layer == len(model.blocks) - 1
-    if alone and last and model.structure.not_affine is None:
-        with suppress(ModelError):  # an unknown norm has no closed form; measuring works with any
-            states = model.states(batch, vector.site).numpy()
-            return [ScannedCurve.last_block(last_block(model, h, vector)) for h in states]
-    return list(measured_curves(model, vector, batch))
-
-
-def measured_curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[MeasuredCurve]:
-    """Curves that measure at any site: along one vector, or along several in order of depth."""
     held = model.hold(batch, vector.site, vector.apply)
+    forms = closed_forms(held, vector)
+    return [ScannedCurve.last_block(form) for form in forms] or list(measured(held, vector))
+
+
+def measured(held: Held, vector: Any) -> list[MeasuredCurve]:
+    """Curves that measure at any site: along one vector, or along several in order of depth."""
     found = enumerate(derivatives(held, vector))
     return [MeasuredCurve(held, vector, context, local) for context, local in found]
 
@@ -552,7 +558,7 @@ def rank_layers(
     """
     batch, found, target = model.encode(contexts), [], as_tokens(tokens, model.vocabulary)
     for vector in vectors:
-        steered, rows = measured_curves(model, vector, batch), []
+        steered, rows = measured(model.hold(batch, vector.site, vector.apply), vector), []
         if measure:
             MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in steered])
         for curve in steered:

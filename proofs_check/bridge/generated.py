@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.curve import measured_curves
+from steering_strength.proofs_check.bridge.curve import measured
 from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
@@ -340,7 +340,8 @@ class KLBudget:
             return [TiltedFamily(row, self._odds) for row in base]
         padding = self._padding or [0] * len(ids)
         rows = [row[skip:] for row, skip in zip(ids.tolist(), padding, strict=True)]
-        return list(measured_curves(self._model, self._vector, pad(rows)))
+        held = self._model.hold(pad(rows), self._vector.site, self._vector.apply)
+        return list(measured(held, self._vector))
 
 
 def samples(

@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.blocks import remainders, text_derivatives, text_losses
-from steering_strength.proofs_check.bridge.curve import measured_curves, plateau
+from steering_strength.proofs_check.bridge.curve import closed_forms, measured, plateau
 from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
 from steering_strength.proofs_check.bridge.generated import Reading
 from steering_strength.proofs_check.bridge.loading import ModelError
@@ -208,7 +209,8 @@ def _panel(
     tokens: NDArray[Any] | None = None,
 ) -> Arrays:
     """Delta p of `tokens`, by default the likeliest at the far end of [0, reach] or [-reach, 0]."""
-    (curve,) = measured_curves(model, vector, batch)
+    held = model.hold(batch, vector.site, vector.apply)
+    (curve,), forms = measured(held, vector), closed_forms(held, vector)
     unit = min(1.0, reach / 50)
     alphas = np.sort(sign * unit * np.sinh(np.linspace(0.0, np.arcsinh(reach / unit), _NODES)))
     log_q = curve.log_probability(alphas)
@@ -217,7 +219,10 @@ def _panel(
     base, family, norm = np.exp(curve.log_p[tokens]), curve.local, model.norm
     near = np.exp(family.log_probability(alphas)[:, tokens]) - base
     within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
-    rest = remainders(curve.held, vector, sign)[0]
+    exact = np.full(near.shape, np.nan)
+    for form in forms:
+        exact = np.exp(form.log_probability(alphas)[:, tokens])
+    rest = remainders(held, vector, sign)[0]
     scale = np.linalg.norm(norm.centred(rest)) / np.linalg.norm(norm.centred(vector.values))
     output = torch.as_tensor(norm.steering(rest, vector.values).output(alphas))
     far = np.exp(model.log_softmax(output)[:, tokens]) - base
@@ -229,18 +234,9 @@ def _panel(
         "measured": np.exp(log_q[:, tokens]) - base,
         "near": np.where(within[:, None], near, np.nan),
         "far": np.where((np.abs(alphas) >= scale)[:, None], far, np.nan),
-        "exact": np.exp(_closed_form(model, vector, batch, alphas)[0][:, tokens]) - base,
+        "exact": exact - base,
         "plateau": np.exp(plateau(model, vector)[(sign + 1) // 2, tokens]) - base,
     }
-
-
-def _closed_form(
-    model: SteeredModel, vector: SteeringVector, batch: TokenBatch, alphas: Floats
-) -> list[Floats]:
-    """Log-probabilities, (A, V), of every context by `last-block`; nan at other blocks."""
-    if vector.site.layer != len(model.blocks) - 1:
-        return [np.full((alphas.size, model.vocabulary), np.nan)] * batch.rows
-    return [curve.log_probability(alphas) for curve in model.at(None, vector, batch)]
 
 
 def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -> Arrays:
@@ -268,8 +264,9 @@ def _concept(
     """F_T on [-40, 40]: measured, the tilt and the sigmoid with the slope of M_loc, the plateau."""
     half, rows = 14, dict[str, list[Floats]]()
     alphas, inside = asinh_grid(40.0, half), np.isin(np.arange(model.vocabulary), words)
-    exact = _closed_form(model, vector, batch, alphas)
-    for curve, form in zip(measured_curves(model, vector, batch), exact, strict=True):
+    blank = np.full(alphas.size, np.nan)
+    held = model.hold(batch, vector.site, vector.apply)
+    for curve, form in zip_longest(measured(held, vector), closed_forms(held, vector)):
         family = curve.local
         near = family.cross_entropy_increase(alphas) <= _NEAR_NATS
         odds = family.concept_log_odds(inside, alphas)
@@ -280,7 +277,7 @@ def _concept(
             ("measured", expit(curve.concept_log_odds(inside, alphas))),
             ("tilt", np.where(near, expit(odds), np.nan)),
             ("sigmoid", np.where(near, expit(odds[half] + nu * alphas), np.nan)),
-            ("exact", _share(form, inside)),
+            ("exact", _share(form.log_probability(alphas), inside) if form else blank),
         ):
             rows.setdefault(name, []).append(values)
     mean = {name: np.mean(values, axis=0) for name, values in rows.items()}

@@ -185,15 +185,15 @@ def test_only_the_last_position(steered: Any, concept: Any) -> None:
 def test_a_wrong_closed_form_is_refuted(
     steered: Any, concept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import steering_strength.proofs_check.bridge.blocks as blocks
+    import steering_strength.proofs_check.bridge.curve as curve
 
-    right = blocks.last_block
+    right = curve.last_block
 
     def bent(*given: Any) -> Any:
         form = right(*given)
         return replace(form, B=-form.B)
 
-    monkeypatch.setattr(blocks, "last_block", bent)
+    monkeypatch.setattr(curve, "last_block", bent)
     report = block_laws(
         steered("llama"), concept, layers=[2], windows=2, beyond=False, progress=str
     )
