@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.proofs_check.bridge.curve import curves, derivatives
 from steering_strength.proofs_check.bridge.generated import advise_trajectories
-from steering_strength.proofs_check.bridge.loading import SelfCheckError, load
+from steering_strength.proofs_check.bridge.loading import SelfCheckError, VectorError, load
 from steering_strength.proofs_check.bridge.steer import Cost, Held, Steered, rows_at_once
 from steering_strength.proofs_check.bridge.structure import (
     Captured,
@@ -378,8 +378,11 @@ class SteeredModel:
             place = self.site(FINAL_NORM if site is None else site)
             values = vector.cpu().double() if isinstance(vector, torch.Tensor) else vector
             vector = SteeringVector(np.asarray(values), place, model=self.name)
-        elif site is not None:
-            vector.require_site(self.site(site))
+        elif site is not None and vector.site != (asked := self.site(site)):
+            raise VectorError(
+                f"the vector belongs to {vector.site.name}, it is to be added at {asked.name}",
+                remedy=f"steer {vector.site.name}, or make a vector for {asked.name}",
+            )
         vector.require(self)
         self.site(vector.site)
         if contexts is None or math.isfinite(vector.residual_norm):

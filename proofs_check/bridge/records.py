@@ -30,7 +30,7 @@ from steering_strength.proofs_check.bridge.blocks import remainders, text_deriva
 from steering_strength.proofs_check.bridge.curve import closed_forms, measured, plateau
 from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
 from steering_strength.proofs_check.bridge.generated import Reading
-from steering_strength.proofs_check.bridge.loading import ModelError
+from steering_strength.proofs_check.bridge.loading import ModelError, progress
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
 from steering_strength.proofs_check.bridge.vectors import SteeringVector
@@ -39,7 +39,6 @@ from steering_strength.theory.errors import ShapeError
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, Any]
-Progress = Callable[[str], None]
 
 _RESAMPLINGS, _CONTEXTS, _TOKENS = 12, 4, 8
 _MIDDLE = 1  # of the three blocks
@@ -61,7 +60,6 @@ def paper_records(
     judge: Callable[[str], float] | None = None,
     benchmark: Callable[[Any, Any], float] | None = None,
     seed: int = 0,
-    progress: Progress,
 ) -> list[Path]:
     """Measure the figures `names` and write paper_<name>.npz each; returns the files.
 
@@ -72,15 +70,15 @@ def paper_records(
     benchmark : callable, optional
         (model, tokenizer) -> a score, called once under each steering; without it, no Fig. A.6.
     """
-    ready, paths = _Paper(model, concept, context, windows, seed, progress), []
+    ready, paths = _Paper(model, concept, context, windows, seed), []
     for number, name in enumerate(names, start=1):
         vector = ready.vectors[_MIDDLE]
         if name == "judge":
-            arrays = judge_curve(model, vector, concept, judge, seed=seed, say=progress)
+            arrays = judge_curve(model, vector, concept, judge, seed=seed)
         elif name == "benchmark":
             if benchmark is None:
                 continue
-            arrays = benchmark_curve(model, vector, benchmark, say=progress)
+            arrays = benchmark_curve(model, vector, benchmark)
         else:
             arrays = getattr(ready, name.replace("-", "_"))()
         arrays["title"] = f"{model.name}, “{concept.name}”. {FIGURES[name]}"
@@ -112,8 +110,7 @@ class _Paper:
     """A model, its vectors at three blocks, and one method for each figure."""
 
     def __init__(
-        self, model: SteeredModel, concept: ConceptTexts, context: int, windows: int, seed: int,
-        say: Progress,
+        self, model: SteeredModel, concept: ConceptTexts, context: int, windows: int, seed: int
     ) -> None:  # fmt: skip
         depth = len(model.blocks)
         if not depth:
@@ -121,7 +118,7 @@ class _Paper:
                 f"{model.name} has no chain of blocks that map states to states",
                 remedy="only the final norm can be examined: use the job final-norm",
             )
-        self.model, self.texts, self.seed, self.say = model, concept, seed, say
+        self.model, self.texts, self.seed = model, concept, seed
         self.sites = [model.site(layer) for layer in (depth // 4, depth // 2, depth - 1)]
         self.vectors = model.vectors(concept.positive, concept.neutral, self.sites)
         self.shown = model.encode([concept.contexts[context]])
@@ -184,7 +181,7 @@ class _Paper:
             # Quantiles: a probability cannot fall below 0, and a band should not.
             low, high = np.quantile([panel["measured"] for panel in drawn], _BAND, axis=0)
             panels.append({**whole, **mean, "low": low, "high": high})
-            self.say(f"{_RESAMPLINGS} resamplings measured{name}")
+            progress(f"{_RESAMPLINGS} resamplings measured{name}")
         return _numbered(panels)
 
     def cross_entropy(self) -> Arrays:
@@ -304,7 +301,6 @@ def judge_curve(
     samples: int = _SAMPLES,
     length: int = _LENGTH,
     seed: int = 0,
-    say: Progress,
 ) -> Arrays:
     """Mean judgement of texts generated under steering: the paper's concept probability.
 
@@ -327,7 +323,7 @@ def judge_curve(
         if alpha == 0.0:
             texts, judged = Reading(model, vector, made).sampled(), found
         means.append(float(found.mean()))
-        say(f"alpha = {alpha:g}: {means[-1]:.2f} of {found.size} texts")
+        progress(f"alpha = {alpha:g}: {means[-1]:.2f} of {found.size} texts")
     count, measured = batch.rows, np.array(means)
     caption = (
         f"{count} texts of {length} tokens per α, with standard errors. Wedge: slope at 0 from"
@@ -375,8 +371,6 @@ def benchmark_curve(
     model: SteeredModel,
     vector: SteeringVector,
     benchmark: Callable[[Any, Any], float],
-    *,
-    say: Progress,
 ) -> Arrays:
     """A benchmark's score under steering.
 
@@ -392,7 +386,7 @@ def benchmark_curve(
                 f"the benchmark returned {found[-1]} at alpha = {alpha:g}",
                 remedy="a benchmark returns a finite number",
             )
-        say(f"alpha = {alpha:g}: score {found[-1]:.3f}")
+        progress(f"alpha = {alpha:g}: score {found[-1]:.3f}")
     return {
         "layer": vector.site.layer, "alphas": alphas, "measured": np.array(found), "name": "score",
         "caption": "A benchmark of the user: theory predicts next tokens, not scores.",

@@ -226,20 +226,16 @@ class ConceptTexts:
     def from_mapping(cls, mapping: Any, origin: str) -> ConceptTexts:
         """Build from a decoded JSON object; `origin` names it in error messages."""
         lists = ("positive", "neutral", "contexts", "words")
-        problem = ""
         if not isinstance(mapping, dict):
-            problem = f"{origin} holds a {type(mapping).__name__}, an object is needed"
-        elif missing := [key for key in ("name", *lists) if key not in mapping]:
-            problem = f"{origin} lacks the key {missing[0]!r}"
-        elif wrong := [
-            key
-            for key in lists
-            if not isinstance(mapping[key], list)
-            or not all(isinstance(item, str) for item in mapping[key])
-        ]:
-            problem = f"{origin}: {wrong[0]!r} is not a list of strings"
-        if problem:
-            raise SteeringSetError(problem, remedy=_FORMAT)
+            raise SteeringSetError(f"{origin} holds a {type(mapping).__name__}", remedy=_FORMAT)
+        for key in ("name", *lists):
+            if key not in mapping:
+                raise SteeringSetError(f"{origin} lacks the key {key!r}", remedy=_FORMAT)
+            given = mapping[key] if key in lists else []
+            if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+                raise SteeringSetError(
+                    f"{origin}: {key!r} is not a list of strings", remedy=_FORMAT
+                )
         return cls(str(mapping["name"]), *(tuple(mapping[key]) for key in lists))
 
 

@@ -31,7 +31,7 @@ EXACT = {
 
 
 def _final_norm(model: Any, concept: Any, **how: Any) -> LawReport:
-    return final_norm_laws(model, concept, tokens=6, progress=str, **how)
+    return final_norm_laws(model, concept, tokens=6, **how)
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_a_soft_cap_is_refused_at_the_final_norm_and_measured_at_blocks(
     model = steered("gemma2", "float32")
     with pytest.raises(AssumptionError):
         _final_norm(model, concept)
-    report = block_laws(model, concept, layers=[1], windows=2, beyond=False, progress=str)
+    report = block_laws(model, concept, layers=[1], windows=2, beyond=False)
     assert report.holds
     assert {verdict.id.partition("@")[2] for verdict in report.verdicts} == {"block_out 1"}
 
 
 def test_every_statement_at_every_kind_of_site(steered: Any, concept: Any) -> None:
     model = steered("llama", "float32")
-    report = block_laws(model, concept, windows=2, beyond=False, progress=str)
+    report = block_laws(model, concept, windows=2, beyond=False)
     # Random weights: expansions may be refuted, no exact statement may.
     assert report.holds
     exact = {
@@ -137,7 +137,7 @@ def test_every_statement_at_every_kind_of_site(steered: Any, concept: Any) -> No
 
 def test_laws_beyond_the_paper_hold_at_the_final_norm(steered: Any, concept: Any) -> None:
     model = steered("llama", "float32")
-    report = block_laws(model, concept, layers=[1], windows=2, progress=str)
+    report = block_laws(model, concept, layers=[1], windows=2)
     status = {verdict.id: verdict.status for verdict in report.verdicts}
     for name in ("operator", "sequence-reverse", "standard-error"):
         assert status[name] == "passed", name
@@ -176,7 +176,6 @@ def test_only_the_last_position(steered: Any, concept: Any) -> None:
         beyond=False,
         apply="last",
         read="last",
-        progress=str,
     )
     assert report.holds
     assert "last-block@block_out 2" in report.exact
@@ -194,9 +193,7 @@ def test_a_wrong_closed_form_is_refuted(
         return replace(form, B=-form.B)
 
     monkeypatch.setattr(curve, "last_block", bent)
-    report = block_laws(
-        steered("llama"), concept, layers=[2], windows=2, beyond=False, progress=str
-    )
+    report = block_laws(steered("llama"), concept, layers=[2], windows=2, beyond=False)
     assert not report.holds
 
 
@@ -256,4 +253,4 @@ def test_a_model_without_blocks_has_only_its_final_norm(steered: Any, concept: A
     model = steered("llama")
     model.blocks = ()
     with pytest.raises(ShapeError, match="final-norm"):
-        block_laws(model, concept, progress=str)
+        block_laws(model, concept)
