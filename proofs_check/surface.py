@@ -172,7 +172,8 @@ def _off(value: Any) -> Any:
     if isinstance(value, Iterator):
         return (_off(item) for item in value)
     if isinstance(value, tuple):
-        return tuple(_off(item) for item in value) if value else (None,)
+        items = [_off(item) for item in value] or [None]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     if isinstance(value, slice | str) or value is None:
         return ValueError if value is None else value
     if isinstance(value, Root):

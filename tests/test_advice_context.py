@@ -302,7 +302,7 @@ def test_tokens_without_support_and_extreme_scales():
         ({"before_peak": "maybe"}, UnknownNameError, "maybe"),
         ({"before_peak": "any", "tokens": None}, ShapeError, "before_peak needs target tokens"),
         ({"level": 0.5, "tokens": [0, 1, 2]}, ShapeError, "all 3 tokens"),
-        ({"level": 0.5, "tokens": [3]}, ShapeError, "token 3"),
+        ({"level": 0.5, "tokens": [3]}, ShapeError, "tokens.0. = 3"),
         ({"level": 0.5, "tokens": []}, ShapeError, "empty"),
         ({"cross_entropy": 1.0, "plateau": 0.0}, BudgetError, "plateau is 0.0"),
     ],

@@ -184,7 +184,7 @@ sys.exit(main(["advise", "--data", {str(npz)!r}, "--words", "joy", "--level", "0
         (["--budget", "-1"], "cross_entropy is -1.0"),
         (["--budget", "nan"], "cross_entropy is nan"),
         (["--level", "0.5"], "level needs target tokens"),
-        (["--level", "0.5", "--tokens", "9"], "token 9 is not in the vocabulary"),
+        (["--level", "0.5", "--tokens", "9"], "tokens[0] = 9 does not exist"),
         (["--budget", "1", "--site", "3"], "--site were given"),
         (["--budget", "1", "--quantile", "2"], "quantile is 2.0"),
         (["--budget", "1", "--data", "none.npz"], "no file none.npz"),

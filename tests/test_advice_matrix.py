@@ -370,7 +370,7 @@ def test_a_scan_is_checked():
     for bad in ([0.1, 1.0, 2.0], [0.0, 2.0, 1.0], [0.0, 1.0], [0.0, 1.0, math.inf]):
         with pytest.raises(AlphaError, match="increase from 0"):
             ScannedCurve(family.log_probability, family.log_odds, limits, bad)
-    with pytest.raises(ShapeError, match="one vocabulary"):
+    with pytest.raises(ShapeError, match="one number per token"):
         ScannedCurve(family.log_probability, family.log_odds[:-1], limits)
     with pytest.raises(ShapeError, match="weights for one context"):
         advise(family, cross_entropy=1.0, weights=[1.0])

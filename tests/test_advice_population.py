@@ -10,7 +10,11 @@ from scipy.special import expit
 
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
 from steering_strength.theory.advice import JointFamily, PopulationAdvice
-from steering_strength.theory.advice.population import average_concept_root, weighted_quantile
+from steering_strength.theory.advice.population import (
+    average_concept_root,
+    together,
+    weighted_quantile,
+)
 from steering_strength.theory.engine import TiltedPopulation
 from steering_strength.theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
 
@@ -57,11 +61,12 @@ def test_the_average_effect_first_reaches_its_level_where_it_says():
     grid = np.linspace(0.0, 6.0, 60_001)
     values = weights @ [expit(f.concept_log_odds(target, grid)) for f in found]
     crossings = np.flatnonzero(np.diff(np.sign(values - 0.18)) > 0)
-    root = average_concept_root(found, weights, target, 0.18)
+    population = together(found, weights)
+    root = average_concept_root(population, target, 0.18)
     assert crossings.size >= 1
     assert grid[crossings[0]] <= root.alpha <= grid[crossings[0] + 1]
     assert (values[1:] < values[:-1]).any()
-    never = average_concept_root(found, weights, np.array([True, False, False, False]), 0.9)
+    never = average_concept_root(population, np.array([True, False, False, False]), 0.9)
     assert not never.reached
     assert "average stays below" in never.reason
 
@@ -75,7 +80,7 @@ def test_the_average_crossing_against_a_dense_grid(seed):
     grid = np.linspace(0.0, 20.0, 200_001)
     values = weights @ [expit(f.concept_log_odds(target, grid)) for f in found]
     level = float(values[0] + 0.7 * (values.max() - values[0]))
-    root = average_concept_root(found, weights, target, level)
+    root = average_concept_root(together(found, weights), target, level)
     if level <= values[0]:
         assert root.alpha == 0.0
         return

@@ -325,8 +325,8 @@ def test_sign_is_plus_or_minus_one(family, sign):
 
 BAD_TOKENS = {
     "empty": ([], "empty"),
-    "too large": ([0, 4], "token 4"),
-    "negative": ([-1], "token -1"),
+    "too large": ([0, 4], r"tokens\[1\] = 4"),
+    "negative": ([-1], r"tokens\[0\] = -1"),
     "short mask": (np.ones(3, dtype=bool), "mask"),
     "empty mask": (np.zeros(4, dtype=bool), "empty"),
     "one empty mask of two": (np.array([[True] * 4, [False] * 4]), "set 1"),

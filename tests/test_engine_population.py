@@ -138,7 +138,7 @@ BAD = {
     "tokens": (
         lambda: TiltedPopulation(TABLE, [0, 1]).concept_log_odds([2], 0),
         ShapeError,
-        "token 2",
+        r"tokens\[0\] = 2",
     ),
 }
 

@@ -49,13 +49,13 @@ MISTAKES = [
     ([0, 1], [3], "|P| = 2 and |N| = 1", "shorten both to 1"),
     ([0, 3], [5, 6], "context 3 of P has concept 1", "all of P from one concept"),
     ([0], [1], "context 1 of N lies in the target concept 0", "outside the concept of P"),
-    ([9], [3], "context 9 of P does not exist (m = 9)", "numbered 0..8"),
-    ([0], [-1], "context -1 of N does not exist (m = 9)", "numbered 0..8"),
-    ([0, 0], [3, 4], "context 0 occurs 2 times in P", "once"),
-    ([0.0], [3], "P = [0.0] is not a list of integers", "indices"),
+    ([9], [3], "P[0] = 9 does not exist", "0..8"),
+    ([0], [-1], "N[0] = -1 does not exist", "0..8"),
+    ([0, 0], [3, 4], "context 0 2 times", "once"),
+    ([0.0], [3], "P has shape (1,) and dtype float64", "integers"),
     (["0"], [3], "P holds <U1 entries", "real numbers"),
     ([[0], [1, 2]], [3], "P has rows of different lengths", "rectangular"),
-    ([[0, 1]], [3], "P has shape (1, 2)", "one list"),
+    ([[0, 1]], [3], "of shape (1, 2)", "one list"),
     ([True, False], [3], "P is a mask of length 2 over 9 contexts", "9 booleans"),
 ]
 

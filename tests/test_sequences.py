@@ -192,11 +192,11 @@ class TestRefusals:
             ({"log_p": np.zeros((0, 2))}, ShapeError, "shape (0, 2)"),
             ({"log_p": np.zeros((3, 2))}, ProbabilityError, "not normalised"),
             ({"tokens": [0, 1]}, ShapeError, "tokens has shape (2,)"),
-            ({"tokens": [0, 1, 2]}, ShapeError, "use 0..1"),
-            ({"tokens": [0.0, 1.0, 0.0]}, ShapeError, "one integer per position"),
+            ({"tokens": [0, 1, 2]}, ShapeError, "0..1"),
+            ({"tokens": [0.0, 1.0, 0.0]}, ShapeError, "give integers"),
             ({"text": [0, 2, 2]}, ShapeError, "one after the other"),
             ({"text": [1, 1, 1]}, ShapeError, "one after the other"),
-            ({"log_odds": np.zeros((2, 2))}, ShapeError, "once per position"),
+            ({"log_odds": np.zeros((2, 2))}, ShapeError, "one value of M"),
             ({"weights": [0.5, 0.6]}, ProbabilityError, "sum to 1"),
             ({"log_p": [[0, -np.inf]] * 3, "tokens": [0, 1, 0]}, ShapeError, "position 1"),
         ],
@@ -231,11 +231,11 @@ class TestRefusals:
     def test_of_models(self, model, vector):
         with pytest.raises(SteeringSetError, match="share a state"):
             model.steering_vector([1], [1])
-        with pytest.raises(SteeringSetError, match="empty or holds what is no state"):
+        with pytest.raises(SteeringSetError, match="P or N has shape"):
             model.steering_vector([], [1])
         with pytest.raises(ShapeError, match="sample them"):
             model.all_texts(40)
-        with pytest.raises(ShapeError, match="d = "):
+        with pytest.raises(ShapeError, match="one number per feature"):
             model.log_probability([0], vector[:-1])
         with pytest.raises(ShapeError, match="5: the start"):
             SequenceFeatures.chain(np.full((3, 4), 0.25), 0)

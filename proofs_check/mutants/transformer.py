@@ -19,12 +19,14 @@ Floats = NDArray[np.float64]
 def _eps_of_v(_: Any, norm: NormedSteering, sign: int) -> Floats:
     x = sign * norm.v
     x = x - x.mean() if norm.kind == "layer" else x
-    return np.asarray(norm._gain * x / np.sqrt(np.mean(x**2) + norm.eps) + norm._bias)
+    return np.asarray(
+        np.asarray(norm.gain) * x / np.sqrt(np.mean(x**2) + norm.eps) + np.asarray(norm.bias)
+    )
 
 
 def _whole_h(_: Any, norm: NormedSteering) -> Floats:
     size = np.sqrt(norm.h.size) / np.linalg.norm(norm._direction)
-    return np.asarray(norm._gain * size * norm._residual)
+    return np.asarray(norm.gain * size * norm._residual)
 
 
 def _without_eps(right: Any, norm: NormedSteering, W: Any, bias: Any = None) -> LastBlock:
@@ -34,7 +36,7 @@ def _without_eps(right: Any, norm: NormedSteering, W: Any, bias: Any = None) -> 
 
 def _fixed_norm(_: Any, block: LastBlock, alpha: Any) -> Floats:
     linear = block.a + np.multiply.outer(np.asarray(alpha), block.b)
-    return np.asarray(linear / (np.sqrt(block.C) or 1.0) + block._offset)
+    return np.asarray(linear / (np.sqrt(block.C) or 1.0) + block.offset)
 
 
 def _read(log_odds: Callable[[Floats, Floats], Floats]) -> Callable[..., TiltedFamily]:
@@ -69,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda right, norm, sign: right(replace(norm, gain=np.ones_like(norm.h)), sign),
         "unit-length: v/|v| for v/rms(v), the factor sqrt(d) is missing":
             lambda right, norm, sign:
-            (right(norm, sign) - norm._bias) / np.sqrt(norm.h.size) + norm._bias,
+            (right(norm, sign) - norm.bias) / np.sqrt(norm.h.size) + norm.bias,
     }),
     *wrong("norm-limit", (transformer, "_projected"), {
         "without-centring: LayerNorm without its centring":
@@ -83,7 +85,7 @@ MUTANTS: tuple[Mutant, ...] = (
     }),
     *wrong("norm-limit/invisible", "NormedSteering.limit", {
         "visible-constant: where v vanishes under the norm the output forgets h, LN(v) = bias":
-            lambda _, norm, sign: norm._bias,
+            lambda _, norm, sign: norm.bias,
     }),
     *wrong("norm-limit", "NormedSteering.rate", {
         "quadratic-rate: the approach is of order 1/alpha^2, no 1/alpha term":

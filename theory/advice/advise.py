@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.advice.context import ContextAdvice, advise_contexts
 from steering_strength.theory.advice.curve import SteeredCurve
 from steering_strength.theory.advice.demand import BeforePeak, Demand
-from steering_strength.theory.advice.population import PopulationAdvice, advise_population
+from steering_strength.theory.advice.population import PopulationAdvice, advise_population, together
 from steering_strength.theory.advice.window import Namer, Window, numbered
 from steering_strength.theory.engine import Allocation, TiltedFamily, TiltedPopulation, allocation
 from steering_strength.theory.engine.estimation import Estimate, Goal, estimate
@@ -49,11 +49,14 @@ class _Options(TypedDict, total=False):
     reverse_kl: float | None
     before_peak: BeforePeak
     sign: int
-    weights: ArrayLike | None
-    quantile: float
     plateau: float | None
     name: Namer
     texts: Texts | None
+
+
+class _ForSeveral(_Options, total=False):
+    weights: ArrayLike | None
+    quantile: float
     allocate: bool
 
 
@@ -67,7 +70,7 @@ def advise(
 def advise(
     source: TiltedPopulation | Sequence[SteeredCurve],
     tokens: ArrayLike | None = None,
-    **options: Unpack[_Options],
+    **options: Unpack[_ForSeveral],
 ) -> PopulationAdvice: ...
 
 
@@ -215,13 +218,14 @@ def _together(
         )
     if len(families) == 1:
         return families[0]
-    for j, family in enumerate(families):
-        if not np.array_equal(family.log_odds, families[0].log_odds):
-            raise ShapeError(
-                f"context {j} has another M than context 0",
-                remedy="steer all by one vector",
-            )
-    return TiltedPopulation(np.stack([f.log_p for f in families]), families[0].log_odds, weights)
+    population = together(families, weights)
+    if population.log_odds.ndim == 2:
+        other = population.log_odds != population.log_odds[0]
+        raise ShapeError(
+            f"context {int(np.argmax(other.any(axis=1)))} has another M than context 0",
+            remedy="steer all by one vector",
+        )
+    return population
 
 
 def _estimated(

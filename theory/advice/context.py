@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from steering_strength.theory.advice.window import (
 from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.cross_entropy import bounds, quadratic_radius
 from steering_strength.theory.engine.estimation import Estimate
-from steering_strength.theory.engine.inverse import Root, bisect
+from steering_strength.theory.engine.inverse import Root, outwards
 
 # M within so many units in its last place is one value.
 _ULPS = 4.0
@@ -40,8 +41,7 @@ _LEAST = 1e-290
 _QUADRATIC = 0.1
 
 
-@dataclass(frozen=True)
-class Guarantee:
+class Guarantee(NamedTuple):
     """Certain statements about a budget of Delta CE from sd(M) and the range of M alone.
 
     Source: the law `ce-radius`, beyond arXiv:2602.02712, Thm 3.8.
@@ -138,11 +138,10 @@ class ContextAdvice(Readable):
     names: tuple[tuple[int, str], ...] = ()
     estimate: Estimate | None = None
 
+    summary = context_summary
+
     def __repr__(self) -> str:
         return f"ContextAdvice({self.window.status}: {self.window.words})"
-
-    def _summary(self, norm: float, residual_norm: float, max_activation: float) -> str:
-        return context_summary(self, norm, residual_norm, max_activation)
 
 
 def advise_contexts(
@@ -158,10 +157,7 @@ def advise_contexts(
 def _first(curve: SteeredCurve, demand: Demand) -> list[Question]:
     """What is asked of every curve."""
     asked: list[tuple[str, tuple[object, ...]]] = []
-    if demand.cross_entropy is not None:
-        asked.append(("cross_entropy_root", (demand.cross_entropy, demand.sign)))
-    if demand.reverse_kl is not None:
-        asked.append(("reverse_kl_root", (demand.reverse_kl, demand.sign)))
+    asked += [(f"{name}_root", (budget, demand.sign)) for name, _, budget in demand.budgets]
     if demand.level is not None:
         asked.append(("concept_root", (demand.tokens, demand.level, demand.sign)))
     if demand.before_peak != "no":
@@ -266,12 +262,8 @@ def budget_guarantee(family: TiltedFamily, budget: float, monotone: bool | None)
 
     def first(side: int) -> tuple[float, float]:
         """The neighbouring floats between which that bound first exceeds the budget."""
-        high = 1.0
-        while not certain(high)[side] > budget:
-            high *= 2.0
-            if high > 1e150:
-                return math.inf, math.inf
-        return bisect(lambda x: certain(x)[side] > budget, 0.0, high)
+        found = outwards(lambda x: certain(x)[side] > budget, 1.0, 1e150)
+        return found or (math.inf, math.inf)
 
     seed = math.sqrt(2.0 * budget / variance) if variance > 0.0 else math.inf
     factor = (0.0, math.inf)
@@ -330,12 +322,7 @@ def _level_ends(curve: SteeredCurve, demand: Demand) -> tuple[list[End], list[En
 def _budget_ends(curve: SteeredCurve, demand: Demand) -> list[End]:
     """The last alphas within each budget."""
     ends, sign = [], demand.sign
-    for name, title, budget in (
-        ("cross_entropy", "Delta CE", demand.cross_entropy),
-        ("reverse_kl", "KL(p_alpha || p)", demand.reverse_kl),
-    ):
-        if budget is None:
-            continue
+    for name, title, budget in demand.budgets:
         root: Root = getattr(curve, f"{name}_root")(budget, sign)
         proved = math.isinf(root.lower) and math.isinf(root.upper)
         missing = f"{title} {'never reaches' if proved else 'was not seen to reach'} {nats(budget)}"

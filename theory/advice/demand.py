@@ -115,8 +115,15 @@ class Demand:
         return () if self.target is None else tuple(np.flatnonzero(self.target).tolist())
 
     @property
+    def budgets(self) -> list[tuple[str, str, float]]:
+        """(name, what it is called, nats) of each budget that is given."""
+        both = (
+            ("cross_entropy", "Delta CE", self.cross_entropy),
+            ("reverse_kl", "KL(p_alpha || p)", self.reverse_kl),
+        )
+        return [(name, title, nats) for name, title, nats in both if nats is not None]
+
+    @property
     def limits(self) -> bool:
         """Whether something besides the level was demanded: a far end."""
-        return not (self.cross_entropy is None and self.reverse_kl is None) or (
-            self.before_peak != "no"
-        )
+        return bool(self.budgets) or self.before_peak != "no"

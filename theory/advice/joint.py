@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import TiltedFamily
-from steering_strength.theory.engine.inverse import Root, bisect, never, outwards
+from steering_strength.theory.engine.inverse import Root, never, outwards
 from steering_strength.theory.engine.validation import (
     SQUARABLE,
     as_array,
@@ -29,13 +30,12 @@ from steering_strength.theory.engine.validation import (
     as_tokens,
     freeze,
 )
-from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError
+from steering_strength.theory.errors import AlphaError, BudgetError
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class BudgetEllipse:
+class BudgetEllipse(NamedTuple):
     """The strengths that spend a budget, to second order: 1/2 a' S a = budget.
 
     Attributes
@@ -181,7 +181,7 @@ class JointFamily:
         bracket = outwards(reached, 1.0 / max(spread, 1e-290))
         if bracket is None:
             return never(side, "|alpha| would exceed 1e+300")
-        return Root.between(side, *bisect(reached, *bracket), inner=True)
+        return Root.between(side, *bracket, inner=True)
 
     def steepest(self, tokens: ArrayLike) -> Floats:
         """Return the mix of vectors, (k,), that buys most F_T per nat of Delta CE at the origin.
@@ -213,12 +213,9 @@ class JointFamily:
             return TiltedFamily(self.log_p, strengths @ self.log_odds)
 
     def _strengths(self, values: ArrayLike, name: str, *, zero: bool = False) -> Floats:
-        a = as_array(name, values, finite=AlphaError, most=SQUARABLE)
-        if a.size != self.vectors:
-            raise ShapeError(
-                f"{name} has shape {a.shape}",
-                remedy=f"give one number per vector, ({self.vectors},)",
-            )
+        a = as_array(
+            name, values, size=self.vectors, per="vector", finite=AlphaError, most=SQUARABLE
+        )
         if not zero and not a.any():
             raise AlphaError(f"{name} vanishes", remedy="give a direction with a nonzero entry")
         return a

@@ -32,10 +32,10 @@ from steering_strength.theory.advice.window import (
     number,
     numbered,
 )
-from steering_strength.theory.engine import Allocation, TiltedFamily
+from steering_strength.theory.engine import Allocation, TiltedFamily, TiltedPopulation
 from steering_strength.theory.engine.estimation import Estimate
-from steering_strength.theory.engine.inverse import Root, bisect, never
-from steering_strength.theory.engine.population import crossing
+from steering_strength.theory.engine.inverse import Root, bisect, limit_root, never
+from steering_strength.theory.engine.population import price_root, row_measure
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -101,12 +101,11 @@ class PopulationAdvice(Readable):
         """The high end of every context, signed, (m,)."""
         return np.array([advice.window.high.alpha for advice in self.contexts])
 
+    summary = population_summary
+
     def __repr__(self) -> str:
         words = f"{self.window.status}: {self.window.words}"
         return f"PopulationAdvice({len(self.contexts)} contexts, {words})"
-
-    def _summary(self, norm: float, residual_norm: float, max_activation: float) -> str:
-        return population_summary(self, norm, residual_norm, max_activation)
 
 
 def advise_population(
@@ -119,19 +118,12 @@ def advise_population(
     """Advise on each context, then on all of them; see `theory.advice.advise`."""
     contexts, sign = advise_contexts(curves, demand, name), demand.sign
     average = low_point = high_point = None
-    families = [
-        curve
-        if advice.window.status != "unmoved"
-        else TiltedFamily(curve.log_p, np.zeros(curve.size))
-        for curve, advice in zip(curves, contexts, strict=True)
-        if isinstance(curve, TiltedFamily)
-    ]
-    moved = any(advice.window.status != "unmoved" for advice in contexts)
-    if len(families) == len(curves) and moved:
-        low, high = intersect(sign, *average_ends(families, weights, demand))
-        low_point, high_point = (
-            average_point(families, weights, demand, end.alpha) for end in (low, high)
-        )
+    moved = [advice.window.status != "unmoved" for advice in contexts]
+    families = [curve for curve in curves if isinstance(curve, TiltedFamily)]
+    if len(families) == len(curves) and any(moved):
+        population = together(families, weights, moved)
+        low, high = intersect(sign, *average_ends(population, demand))
+        low_point, high_point = (average_point(population, demand, e.alpha) for e in (low, high))
         average = _average_verdict(demand, low, high, low_point, high_point)
     ends = [[sign * getattr(a.window, side).alpha for a in contexts] for side in ("low", "high")]
     strengths = np.array(ends, dtype=np.float64)
@@ -238,112 +230,82 @@ def _average_verdict(demand: Demand, low: End, high: End, near: Point, far: Poin
     return Window("ok", low, high, words)
 
 
-def average_point(
-    families: Sequence[TiltedFamily], weights: Floats, demand: Demand, alpha: float
-) -> Point:
+def together(
+    families: Sequence[TiltedFamily], weights: Floats | None, moved: Sequence[bool] = ()
+) -> TiltedPopulation:
+    """Return contexts as one population; in those that are not `moved` M is constant."""
+    odds = [family.log_odds for family in families]
+    if all(moved) and all(np.array_equal(odds[0], other) for other in odds):
+        table = odds[0]
+    else:
+        table = np.stack(odds) * (np.array(moved)[:, None] if moved else 1.0)
+    return TiltedPopulation(np.stack([family.log_p for family in families]), table, weights)
+
+
+def average_point(population: TiltedPopulation, demand: Demand, alpha: float) -> Point:
     """Return what a signed alpha does on average; at infinity nothing is said but the price."""
     if math.isinf(alpha):
         return Point(alpha, math.nan, math.inf, math.nan)
-    target, concept = demand.target, math.nan
-    if target is not None:
-        concept = _average_concept(families, weights, target, alpha)
+    target, weights = demand.target, np.asarray(population.weights)
     return Point(
         alpha,
-        concept,
-        float(weights @ [float(f.cross_entropy_increase(alpha)) for f in families]),
-        float(weights @ [float(f.reverse_kl(alpha)) for f in families]),
+        math.nan if target is None else _average_concept(population, target, alpha),
+        float(weights @ population.cross_entropy_increase(alpha)),
+        float(weights @ population.reverse_kl(alpha)),
     )
 
 
-def average_ends(
-    families: Sequence[TiltedFamily], weights: Floats, demand: Demand
-) -> tuple[list[End], list[End]]:
+def average_ends(population: TiltedPopulation, demand: Demand) -> tuple[list[End], list[End]]:
     """Return low and high ends that the demands set on averages; peaks are left out."""
-    lows, highs, sign = [], [], demand.sign
+    lows, highs, sign, weights = [], [], demand.sign, np.asarray(population.weights)
     if demand.level is not None and demand.target is not None:
-        root = average_concept_root(families, weights, demand.target, demand.level, sign)
+        root = average_concept_root(population, demand.target, demand.level, sign)
         verb = "reaches" if root.reached else "never reaches"
         lows.append(End.of(root, "level", f"the average F_T {verb} {number(demand.level)}"))
-    if demand.cross_entropy is not None:
-        root = average_price_root(families, weights, "cross_entropy", demand.cross_entropy, sign)
-        highs.append(
-            End.of(root, "cross_entropy", f"average Delta CE = {nats(demand.cross_entropy)}")
-        )
-    if demand.reverse_kl is not None:
-        root = average_price_root(families, weights, "reverse_kl", demand.reverse_kl, sign)
-        highs.append(
-            End.of(root, "reverse_kl", f"average KL(p_alpha || p) = {nats(demand.reverse_kl)}")
-        )
+    for name, title, budget in demand.budgets:
+        price = "cross_entropy_increase" if name == "cross_entropy" else name
+        root = price_root(population, price, budget, sign, lambda each: each @ weights)
+        highs.append(End.of(root, name, f"average {title} = {nats(budget)}"))
     return lows, highs
 
 
-def average_price_root(
-    families: Sequence[TiltedFamily], weights: Floats, name: str, budget: float, sign: int
-) -> Root:
-    """Return where the average of a divergence spends `budget` nats; alpha keeps it."""
-    if budget == 0.0:
-        return Root.of(0.0)
-    spread = max(map(_range, families))
-    if spread == 0.0:
-        return never(sign, "M is constant in every context: steering moves nothing")
-    if name == "reverse_kl":
-        # -log p(extreme of M) is the supremum in each context.
-        most = float(weights @ [-f.cross_entropy_asymptote(sign)[1] for f in families])
-        if budget >= most:
-            return never(sign, f"the average stays below {most:.6g} nats")
-    quantity = "reverse_kl" if name == "reverse_kl" else "cross_entropy_increase"
-
-    def spent(strengths: Floats) -> Mask:
-        prices = [getattr(family, quantity)(sign * strengths) for family in families]
-        return np.asarray(weights @ np.array(prices) > budget)
-
-    # From alpha^2 R^2 / 8 on, which bounds either divergence (`ce-radius`).
-    return crossing(spent, 0.999 * math.sqrt(8.0) * math.sqrt(budget) / spread, sign)
-
-
 def average_concept_root(
-    families: Sequence[TiltedFamily], weights: Floats, target: Mask, level: float, sign: int = 1
+    population: TiltedPopulation, target: Mask, level: float, sign: int = 1
 ) -> Root:
     """Return the alpha of that sign nearest 0 at which the average F_T is at least `level`.
 
     The average may rise and fall; the search takes steps that provably cannot jump over a crossing,
     as for one context: between a and b, logit F_j gains at most (mu_T(b) - mu_rest(a)) (b - a).
     """
-    # Steering against v is steering along -v.
-    ahead = [f if sign > 0 else TiltedFamily(f.log_p, -f.log_odds) for f in families]
-    # Means of M on T and off T bound how fast logit F_T moves; without both it does not.
-    supports = [f.log_p > -np.inf for f in ahead]
-    parts = [
-        [f.conditional(part) for part in (target, ~target)]
-        if (s & target).any() and (s & ~target).any()
-        else []
-        for f, s in zip(ahead, supports, strict=True)
-    ]
+    weights = np.asarray(population.weights)
 
     def value(strength: float) -> float:
-        return _average_concept(ahead, weights, target, strength)
+        return _average_concept(population, target, sign * strength)
 
-    def means(strength: float) -> Floats:
-        rows = [[float(p.mean(strength)) for p in pair] or [0.0, 0.0] for pair in parts]
-        return np.array(rows)
+    def state(strength: float) -> tuple[Floats, Floats, Floats]:
+        """Logit F_j, and the means of M on T and off T; without both logit F_j does not move."""
+        odds, inside, outside, _, _ = population.trade(target, sign * strength)
+        still = np.isnan(inside) | np.isnan(outside)
+        inside, outside = (np.where(still, 0.0, sign * mean) for mean in (inside, outside))
+        return odds, inside, outside
 
     if value(0.0) >= level:
         return Root.of(0.0)
-    spread = max(map(_range, ahead))
+    rows = [row_measure(population, j)[0] for j in range(population.shape[0])]
+    spread = max(row.high - row.low for row in rows)
     if spread == 0.0:
         return never(sign, "M is constant: steering moves nothing")
-    limits = [f.alpha_for_limit(_SETTLED, 1) for f in ahead if _range(f) > 0.0]
-    settled, at, step, here = min(max(limits), _LARGEST), 0.0, 1.0 / spread, means(0.0)
+    limits = [abs(limit_root(row, _SETTLED, sign).alpha) for row in rows if not row.constant]
+    settled, at, step, here = min(max(limits), _LARGEST), 0.0, 1.0 / spread, state(0.0)
     for _ in range(_STEPS):
         if at > settled:
             return never(sign, f"the average stays below the level: {value(at):.6g} far out")
         further = at + step
-        there = means(further)
-        odds = np.array([float(f.concept_log_odds(target, at)) for f in ahead])
+        there = state(further)
         with np.errstate(over="ignore"):  # to inf, and to F_j = 1
-            most = expit(odds + np.maximum(there[:, 0] - here[:, 1], 0.0) * step)
+            most = expit(here[0] + np.maximum(there[1] - here[2], 0.0) * step)
         # Where every F_j increases in between, the crossing there is the only one.
-        rising = (here[:, 0] >= there[:, 1]).all()
+        rising = (here[1] >= there[2]).all()
         fine = step <= max(_RESOLUTION * at, 1e-12 / spread)
         short = float(weights @ most) < level
         if not short and (rising or fine) and value(further) >= level:
@@ -357,12 +319,5 @@ def average_concept_root(
     return Root.unfound(sign, at)
 
 
-def _average_concept(
-    families: Sequence[TiltedFamily], weights: Floats, target: Mask, alpha: float
-) -> float:
-    return float(weights @ [expit(float(f.concept_log_odds(target, alpha))) for f in families])
-
-
-def _range(family: TiltedFamily) -> float:
-    """max M - min M on the support."""
-    return float(np.ptp(family.log_odds[family.log_p > -np.inf]))
+def _average_concept(population: TiltedPopulation, target: Mask, alpha: float) -> float:
+    return float(np.asarray(population.weights) @ expit(population.concept_log_odds(target, alpha)))

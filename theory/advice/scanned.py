@@ -27,6 +27,7 @@ from steering_strength.theory.engine.validation import (
     as_array,
     as_budget,
     as_level,
+    as_log_odds_level,
     as_log_probabilities,
     as_sign,
     as_tokens,
@@ -76,19 +77,14 @@ class ScannedCurve:
         self.log_p: Floats = as_log_probabilities(
             as_array("log_probability([0])", log_probability(np.zeros(1)), 2)[0]
         )
-        self.log_odds: Floats = as_array("log_odds", log_odds, finite=ShapeError, most=SQUARABLE)
+        self.log_odds: Floats = as_array(
+            "log_odds", log_odds, size=self.size, finite=ShapeError, most=SQUARABLE
+        )
         require_kind("limits", limits, Mapping)
-        self._limits = {side: as_log_probabilities(limits.get(side, ())) for side in (1, -1)}
-        for name, array in (
-            ("log_odds", self.log_odds),
-            ("limits[+1]", self._limits[1]),
-            ("limits[-1]", self._limits[-1]),
-        ):
-            if array.size != self.log_p.size:
-                raise ShapeError(
-                    f"{name} has V = {array.size}, the curve has V = {self.log_p.size}",
-                    remedy="use one vocabulary",
-                )
+        self._limits = {
+            side: as_log_probabilities(limits.get(side, ()), f"limits[{side:+d}]", self.size)
+            for side in (1, -1)
+        }
         for array in (self.log_p, self.log_odds, *self._limits.values()):
             array.flags.writeable = False
         self._p = np.exp(self.log_p)
@@ -143,7 +139,7 @@ class ScannedCurve:
 
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Root:
         """Where F_C first reaches the probability `level`; 0 if it is there already."""
-        goal, scan = _logit(level), self._concept(tokens, sign)
+        goal, scan = as_log_odds_level(level), self._concept(tokens, sign)
         if scan.values[0] >= goal:
             return Root.of(0.0)
         if found := scan.reached(lambda odds: odds >= goal, inner=False):
@@ -154,7 +150,7 @@ class ScannedCurve:
         self, tokens: ArrayLike, level: float, start: float, sign: int = 1
     ) -> Root:
         """Where beyond `start` F_C falls below `level` again; alpha still is at the level."""
-        goal, scan = _logit(level), self._concept(tokens, sign)
+        goal, scan = as_log_odds_level(level), self._concept(tokens, sign)
         found = scan.first(lambda odds: odds < goal, scan.side * float(start), inner=True)
         return found or scan.unfound(f"F_C is still at {level:.4g} or above there")
 

@@ -33,24 +33,7 @@ _SHOWN = 4
 class Readable:
     """Abstract base of an advice: it prints as its summary."""
 
-    def summary(
-        self,
-        *,
-        norm: float = math.nan,
-        residual_norm: float = math.nan,
-        max_activation: float = math.nan,
-    ) -> str:
-        """Return at most 30 lines: the verdict, why, what it costs, and other libraries' units.
-
-        Parameters
-        ----------
-        norm, residual_norm, max_activation : float
-            |v|, the median |h| at the site, the concept's largest activation: what is known.
-        """
-        return self._summary(norm, residual_norm, max_activation)
-
-    def _summary(self, norm: float, residual_norm: float, max_activation: float) -> str:
-        raise NotImplementedError
+    summary: Callable[..., str]
 
     def __str__(self) -> str:
         return self.summary()
@@ -60,9 +43,19 @@ class Readable:
 
 
 def context_summary(
-    advice: ContextAdvice, norm: float, residual_norm: float, max_activation: float
+    advice: ContextAdvice,
+    *,
+    norm: float = math.nan,
+    residual_norm: float = math.nan,
+    max_activation: float = math.nan,
 ) -> str:
-    """One context in full; see `ContextAdvice.summary`."""
+    """Return at most 30 lines: the verdict, why, what it costs, and other libraries' units.
+
+    Parameters
+    ----------
+    norm, residual_norm, max_activation : float
+        |v|, the median |h| at the site, the concept's largest activation: what is known.
+    """
     window, names = advice.window, dict(advice.names)
 
     def name(token: int) -> str:
@@ -100,9 +93,16 @@ def context_summary(
 
 
 def population_summary(
-    advice: PopulationAdvice, norm: float, residual_norm: float, max_activation: float
+    advice: PopulationAdvice,
+    *,
+    norm: float = math.nan,
+    residual_norm: float = math.nan,
+    max_activation: float = math.nan,
 ) -> str:
-    """Many contexts: the verdicts and a table; see `PopulationAdvice.summary`."""
+    """Return at most 30 lines: the verdicts, a table of the contexts, other libraries' units.
+
+    Parameters as for one context: `ContextAdvice.summary`.
+    """
     lines = [
         f"{len(advice.contexts)} contexts: {advice.window.words}",
         f"holds for {advice.contexts[0].holds}",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,7 @@ _SETTLED = 0.1
 _SHOWN = 8
 
 
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """A bound on alpha and the demand that sets it.
 
     Attributes
@@ -61,8 +59,7 @@ class End:
         return self.upper - self.lower <= _SETTLED * max(abs(self.lower), abs(self.upper))
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """What steering by one alpha does, in one context or on average over several.
 
     Attributes
@@ -86,8 +83,7 @@ class Point:
     tokens: tuple[tuple[int, float], ...] = ()
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """The alphas that meet all demands: from `low` (nearer to 0) to `high`.
 
     Attributes

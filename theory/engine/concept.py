@@ -58,17 +58,21 @@ def log_odds_shift(inside: Measure, outside: Measure, alpha: Vector) -> Vector:
 
 
 @quiet
-def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
-    """Return logit F_C(alpha), shape (A,); +inf if C holds all of the support, -inf if none."""
+def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> NDArray[np.float64]:
+    """Return logit F_C(alpha), shape (A,); +inf if C holds all of the support, -inf if none.
+
+    Of several concepts, masks (C, n), it is (A, C).
+    """
+    if mask.ndim == 2:
+        return _several_log_odds(measure, mask, alpha)
     if mask.all() or not mask.any():
         return np.full(alpha.size, np.inf if mask.any() else -np.inf)
     inside, outside = split(measure, mask)
     return (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
 
 
-@quiet
-def concepts_log_odds(measure: Measure, masks: Mask, alpha: Vector) -> NDArray[np.float64]:
-    """Return logit F_C(alpha) of several concepts, shape (A, C); masks (C, n).
+def _several_log_odds(measure: Measure, masks: Mask, alpha: Vector) -> NDArray[np.float64]:
+    """The same of several concepts, (A, C).
 
     One exponential per token serves all concepts and their complements. Alphas at which a sum may
     have lost tokens to underflow are left to `concept_log_odds`.
@@ -107,13 +111,15 @@ def _sums(
 
 
 @quiet
-def concept_increase(measure: Measure, mask: Mask, tokens: int, alpha: Vector) -> Vector:
-    """Return (F_C(alpha) - F_C(0)) / |C|, shape (A,); `tokens` is |C|, support or not."""
+def concept_increase(measure: Measure, mask: Mask, alpha: Vector) -> NDArray[np.float64]:
+    """Return F_C(alpha) - F_C(0), shape (A,), or of several concepts, masks (C, n), (A, C)."""
+    if mask.ndim == 2:
+        return np.stack([concept_increase(measure, each, alpha) for each in mask], axis=1)
     if mask.all() or not mask.any():
         return np.zeros(alpha.size)
     inside, outside = split(measure, mask)
     shift = log_odds_shift(inside, outside, alpha)
-    return np.asarray(increase(inside.log_mass - outside.log_mass, shift) / tokens)
+    return increase(inside.log_mass - outside.log_mass, shift)
 
 
 @quiet

@@ -28,21 +28,17 @@ from steering_strength.theory.engine.validation import (
     as_integer,
     as_level,
     as_log_odds,
+    as_log_odds_level,
     as_log_probabilities,
     as_metadata,
-    as_number,
     as_positive,
+    as_real,
     as_sign,
     as_tokens,
     freeze,
     plain_array,
 )
-from steering_strength.theory.errors import (
-    AlphaError,
-    BudgetError,
-    ShapeError,
-    shown,
-)
+from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError, shown
 from steering_strength.theory.files import parse_json
 
 if TYPE_CHECKING:
@@ -111,11 +107,7 @@ class TiltedFamily:
 
         Raises ProbabilityError for a NaN or +inf logit, or if all are -inf.
         """
-        return cls(
-            normalised(logits),
-            plain_array("log_odds", log_odds),
-            _given(metadata),
-        )
+        return cls(normalised(logits), plain_array("log_odds", log_odds), metadata or {})
 
     @classmethod
     def from_tables(
@@ -133,7 +125,7 @@ class TiltedFamily:
         Raises ProbabilityError if a row is not normalised, ShapeError if the vocabularies differ.
         """
         log_odds = log_odds_of_tables(log_p_positive, log_p_negative)
-        return cls(plain_array("log_p", log_p), log_odds, _given(metadata))
+        return cls(plain_array("log_p", log_p), log_odds, metadata or {})
 
     @classmethod
     def from_unembedding(
@@ -150,30 +142,24 @@ class TiltedFamily:
 
         Raises ShapeError if the shapes do not fit.
         """
-        return cls(
-            plain_array("log_p", log_p),
-            log_odds_of_vector(W, v),
-            _given(metadata),
-        )
+        return cls(plain_array("log_p", log_p), log_odds_of_vector(W, v), metadata or {})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote, bit by bit; raises SteeringError if the file is none of ours."""
-        arrays = read_npz(path, cls.__name__, ("log_p", "log_odds", "metadata"))
-        metadata = parse_json(
-            str(arrays["metadata"]), f"the metadata of {path}", "write it again with save"
-        )
-        return cls(arrays["log_p"], arrays["log_odds"], metadata)
+        stored = read_npz(path, cls.__name__, ("log_p", "log_odds", "metadata"))
+        remedy = "write it again with save"
+        metadata = parse_json(stored["metadata"], f"the metadata of {path}", remedy)
+        return cls(stored["log_p"], stored["log_odds"], metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write log_p, log_odds and the metadata to one .npz file at exactly `path`.
 
         An older file there survives any failure; raises OutputError if it cannot be written.
         """
-        arrays = {"log_p": self.log_p, "log_odds": self.log_odds}
-        write_npz(
-            path, type(self).__name__, {**arrays, "metadata": json.dumps(dict(self.metadata))}
-        )
+        parts = {"log_p": self.log_p, "log_odds": self.log_odds}
+        metadata = json.dumps(dict(self.metadata))
+        write_npz(path, type(self).__name__, {**parts, "metadata": metadata})
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only mapping is neither copied nor sent to another process.
@@ -224,7 +210,7 @@ class TiltedFamily:
 
         The error is at most 16 eps (1 + max|log p| + |alpha| max|M|).
         """
-        return self._tokens(tilting.log_probability, alpha, -np.inf)
+        return self._at(tilting.log_probability, alpha, missing=-np.inf)
 
     def log_probability_blocks(
         self, alpha: ArrayLike, rows: int = 16
@@ -265,23 +251,23 @@ class TiltedFamily:
 
     def probability_increase(self, alpha: ArrayLike) -> Floats:
         """Return Delta p(z | alpha) = p_alpha(z) - p(z), shape (A, V), accurate near alpha = 0."""
-        return self._tokens(tilting.probability_increase, alpha, 0.0)
+        return self._at(tilting.probability_increase, alpha, missing=0.0)
 
     def slope(self, alpha: ArrayLike) -> Floats:
         """Return d p_alpha(z) / d alpha = p_alpha(z) (M(z) - E_alpha[M]), shape (A, V): B.5."""
-        return self._tokens(tilting.slope, alpha, 0.0)
+        return self._at(tilting.slope, alpha, missing=0.0)
 
     def cgf(self, alpha: ArrayLike) -> Floats:
         """Return K(alpha) = log sum p exp(alpha M), shape (A,), in nats."""
-        return self._scalars(tilting.cgf, alpha)
+        return self._at(tilting.cgf, alpha)
 
     def mean(self, alpha: ArrayLike) -> Floats:
         """Return K'(alpha) = E_alpha[M], shape (A,): Eq. 10."""
-        return self._scalars(tilting.mean, alpha)
+        return self._at(tilting.mean, alpha)
 
     def variance(self, alpha: ArrayLike) -> Floats:
         """Return K''(alpha) = Var_alpha[M], shape (A,): Eq. 10."""
-        return self._scalars(tilting.variance, alpha)
+        return self._at(tilting.variance, alpha)
 
     def cumulants(self, order: int, alpha: ArrayLike = 0.0) -> Floats:
         """Return kappa_1 .. kappa_order of M under p_alpha, shape (A, order).
@@ -289,9 +275,7 @@ class TiltedFamily:
         Raises ShapeError if `order` is not an integer of at least 1.
         """
         as_integer("order", order, 1, _ORDER)
-        strengths, scalar = as_alpha(alpha)
-        table = tilting.cumulants(self._measure, int(order), strengths)
-        return table[0] if scalar else table
+        return self._at(tilting.cumulants, alpha, int(order))
 
     def taylor(self, order: int) -> Floats:
         """Return the coefficients of alpha^2 .. alpha^order of Delta CE, shape (order - 1,).
@@ -344,8 +328,7 @@ class TiltedFamily:
         +inf at max M, -inf at min M, nan where M is constant or the token has no support. The
         middle of `peak_brackets`.
         """
-        table = peaks.peak_table(self._measure)
-        return self._spread(table.per_token(table.alpha), np.nan)
+        return self._spread(peaks.peak_table(self._measure, 0)[0], np.nan)
 
     def peak_signs(self) -> Floats:
         """Return whether each token peaks at positive or negative alpha, shape (V,): +1, -1, or 0.
@@ -356,10 +339,7 @@ class TiltedFamily:
 
     def peak_brackets(self) -> Floats:
         """Return (lower, upper) around each peak, shape (V, 2): K' - M(z) changes sign inside."""
-        table = peaks.peak_table(self._measure)
-        return self._spread(
-            np.stack([table.per_token(end) for end in (table.lower, table.upper)], axis=1), np.nan
-        )
+        return self._spread(peaks.peak_table(self._measure, 1, 2), np.nan).T
 
     def peak_log_probability(self) -> Floats:
         """Return log p_alpha(z) at the token's own peak, shape (V,), or its limit for +-inf peaks.
@@ -390,7 +370,7 @@ class TiltedFamily:
 
         R / (P + R), P the tilted mass at the extreme of M, R that of the others: exact.
         """
-        return self._scalars(concept.limit_distance, alpha)
+        return self._at(concept.limit_distance, alpha)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_C(alpha), shape (A,): Thm 3.6.
@@ -400,8 +380,7 @@ class TiltedFamily:
         of it.
         """
         mask = as_tokens(tokens, self.size)[..., self._support]
-        function = concept.concept_log_odds if mask.ndim == 1 else concept.concepts_log_odds
-        return self._scalars(lambda m, a: function(m, mask, a), alpha)
+        return self._at(concept.concept_log_odds, alpha, mask)
 
     def concept_increase(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return Delta p(C | alpha) = (F_C(alpha) - F_C(0)) / |C|, shape (A,): Def. 3.5.
@@ -409,30 +388,19 @@ class TiltedFamily:
         For C sets as masks, shape (C, V), it is (A, C). |C| counts tokens without support too.
         """
         full = as_tokens(tokens, self.size)
-        mask, count = full[..., self._support], full.sum(axis=-1)
-        if full.ndim == 1:
-            return self._scalars(
-                lambda m, a: concept.concept_increase(m, mask, int(count), a), alpha
-            )
-        return self._scalars(
-            lambda m, a: np.stack(
-                [concept.concept_increase(m, *c, a) for c in zip(mask, count, strict=True)], axis=1
-            ),
-            alpha,
-        )
+        rise = self._at(concept.concept_increase, alpha, full[..., self._support])
+        return np.asarray(rise / full.sum(axis=-1))[()]
 
     def concept_slope(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return dF_C / dalpha = F (1 - F)(mu_C - mu_notC), shape (A,): Eq. 12.
 
         At alpha = 0 it is the covariance of the indicator of C with M.
         """
-        mask = as_tokens(tokens, self.size, single=True)[self._support]
-        return self._scalars(lambda m, a: concept.concept_slope(m, mask, a), alpha)
+        return self._at(concept.concept_slope, alpha, self._mask(tokens))
 
     def concept_limit(self, tokens: ArrayLike, sign: int) -> float:
         """Return logit F_C as alpha -> sign * inf; +-inf where all or none of the limit is in C."""
-        mask = as_tokens(tokens, self.size, single=True)[self._support]
-        return concept.concept_limit(self._measure, mask, as_sign(sign))
+        return concept.concept_limit(self._measure, self._mask(tokens), as_sign(sign))
 
     def concept_increase_limit(self, tokens: ArrayLike, sign: int) -> float:
         """Return Delta p(C | alpha) as alpha -> sign * inf (Thm 3.6): -F_C(0) / |C| if C goes."""
@@ -446,16 +414,14 @@ class TiltedFamily:
 
         Steering does not change it; the shape of F_C follows from its turns (`concept-shape`).
         """
-        mask = as_tokens(tokens, self.size, single=True)[self._support]
-        return concept.level_shares(self._measure, mask)
+        return concept.level_shares(self._measure, self._mask(tokens))
 
     def extrema_bound(self, tokens: ArrayLike) -> int:
         """Return how often rho turns: F_C has that many interior extrema, or an even number less.
 
         Shares that differ by no more than the rounding of log p count as equal.
         """
-        mask = as_tokens(tokens, self.size, single=True)[self._support]
-        return concept.extrema_bound(self._measure, mask)
+        return concept.extrema_bound(self._measure, self._mask(tokens))
 
     def concept_rises(self, tokens: ArrayLike) -> bool:
         """Whether F_C never falls, because rho does not: sufficient, beyond Thm 3.6."""
@@ -467,11 +433,11 @@ class TiltedFamily:
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """Return K(alpha) - alpha K'(0) = KL(p || p_alpha) >= 0, shape (A,): beyond Thm 3.8."""
-        return self._scalars(cross_entropy.cross_entropy_increase, alpha)
+        return self._at(cross_entropy.cross_entropy_increase, alpha)
 
     def reverse_kl(self, alpha: ArrayLike) -> Floats:
         """Return alpha K'(alpha) - K(alpha) = KL(p_alpha || p) >= 0, shape (A,)."""
-        return self._scalars(cross_entropy.reverse_kl, alpha)
+        return self._at(cross_entropy.reverse_kl, alpha)
 
     def cross_entropy_bounds(self, alpha: ArrayLike) -> tuple[Floats, Floats]:
         """Return what Delta CE is certain to lie between, from Var(M) and max M - min M: (A,) each.
@@ -490,9 +456,7 @@ class TiltedFamily:
 
         Raises BudgetError unless the tolerance is a positive number.
         """
-        bound = as_budget(tolerance, "tolerance")
-        if not 0.0 < bound < math.inf:
-            raise BudgetError(f"tolerance is {shown(tolerance)}", remedy="give 0.1 for 10 %")
+        bound = as_positive(tolerance, "tolerance", BudgetError, "give 0.1 for 10 %")
         spread = self._measure.high - self._measure.low
         return cross_entropy.quadratic_radius(bound) / spread if spread else math.inf
 
@@ -522,8 +486,8 @@ class TiltedFamily:
 
         0 if F_C(0) >= level. F_C need not be monotone; no earlier crossing is missed.
         """
-        mask = as_tokens(tokens, self.size, single=True)[self._support]
-        return inverse.concept_root(self._measure, mask, _logit(as_level(level)), as_sign(sign))
+        goal, side = as_log_odds_level(level), as_sign(sign)
+        return inverse.concept_root(self._measure, self._mask(tokens), goal, side)
 
     def concept_loss_root(
         self, tokens: ArrayLike, level: float, start: float, sign: int = 1
@@ -536,22 +500,18 @@ class TiltedFamily:
         Raises BudgetError unless 0 < level < 1, AlphaError for a wrong sign or start, ShapeError
         for the tokens.
         """
-        mask, side = as_tokens(tokens, self.size, single=True)[self._support], as_sign(sign)
-        begin = as_number(start)
-        if not 0.0 <= side * begin < math.inf:
-            raise AlphaError(
-                f"start is {shown(start)}", remedy=f"start on the side of sign = {side}"
-            )
-        goal = _logit(as_level(level))
-        return inverse.concept_loss_root(self._measure, mask, goal, begin, side)
+        side = as_sign(sign)
+        remedy = f"start on the side of sign = {side}"
+        begin = as_real("start", start, lambda x: 0.0 <= side * x < math.inf, AlphaError, remedy)
+        goal = as_log_odds_level(level)
+        return inverse.concept_loss_root(self._measure, self._mask(tokens), goal, begin, side)
 
     def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Root:
         """Return where F_C is largest on that side: infinite, with no reason, if in the limit.
 
         Certified: no alpha exceeds it by more than 1e-7 in logits, or the reason says otherwise.
         """
-        mask = as_tokens(tokens, self.size, single=True)[self._support]
-        return inverse.concept_maximum(self._measure, mask, as_sign(sign))
+        return inverse.concept_maximum(self._measure, self._mask(tokens), as_sign(sign))
 
     def limit_root(self, tolerance: float, sign: int) -> Root:
         """Return the alpha beyond which p_alpha is within `tolerance` of `limit(sign)`, bracketed.
@@ -577,34 +537,24 @@ class TiltedFamily:
         """Return the alpha of `limit_root`."""
         return self.limit_root(tolerance, sign).alpha
 
+    def _mask(self, tokens: ArrayLike) -> NDArray[np.bool_]:
+        """Which of the supported tokens belong to one set of tokens, (n,)."""
+        return as_tokens(tokens, self.size, single=True)[self._support]
+
     def _spread(self, values: NDArray[Any], missing: float) -> NDArray[Any]:
-        """Put values per supported token, (n, ...), among all V tokens."""
+        """Put values per supported token, (..., n), among all V tokens."""
         if self._support.size == self.size:
             return values
-        full = np.full((self.size, *values.shape[1:]), missing, dtype=values.dtype)
-        full[self._support] = values
+        full = np.full((*values.shape[:-1], self.size), missing, dtype=values.dtype)
+        full[..., self._support] = values
         return full
 
-    def _scalars(self, function: Callable[[Measure, Floats], Floats], alpha: ArrayLike) -> Floats:
-        strengths, scalar = as_alpha(alpha)
-        values = function(self._measure, strengths)
-        return cast("Floats", values[0]) if scalar else values
-
-    def _tokens(
-        self, function: Callable[[Measure, Floats], Floats], alpha: ArrayLike, missing: float
+    def _at(
+        self, function: Callable[..., Floats], alpha: ArrayLike, *given: Any, missing: Any = None
     ) -> Floats:
+        """A function of (measure, .., alphas); `missing` is what tokens without support have."""
         strengths, scalar = as_alpha(alpha)
-        values = function(self._measure, strengths)
-        if self._support.size < self.size:
-            full = np.full((strengths.size, self.size), missing)
-            full[:, self._support] = values
-            values = full
+        values = function(self._measure, *given, strengths)
+        if missing is not None:
+            values = self._spread(values, missing)
         return cast("Floats", values[0]) if scalar else values
-
-
-def _given(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return {} if metadata is None else metadata
-
-
-def _logit(probability: float) -> float:
-    return math.log(probability) - math.log1p(-probability)

@@ -131,7 +131,7 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
     bracket = outwards(reached, _step(measure.high - measure.low))
     if bracket is None:
         return never(sign, f"|alpha| would exceed {_LARGEST:g}, or it rounds to {supremum:.17g}")
-    return Root.between(sign, *bisect(reached, *bracket), inner=True)
+    return Root.between(sign, *bracket, inner=True)
 
 
 def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
@@ -324,17 +324,20 @@ def bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tupl
             lower = middle
 
 
-def outwards(reached: Callable[[float], bool], step: float) -> tuple[float, float] | None:
-    """Return (a, 2a) with `reached` False at a and True at 2a, from `step` on; None if never."""
+def outwards(
+    reached: Callable[[float], bool], step: float, most: float = _LARGEST
+) -> tuple[float, float] | None:
+    """Return neighbouring floats (a, b) with `reached` False at a and True at b; None if never.
+
+    The bracket is looked for outwards from `step`, by doubling, or inwards.
+    """
     if reached(step):
-        while reached(0.5 * step):
+        while step >= 1e-300 and reached(0.5 * step):
             step *= 0.5
-            if step < 1e-300:
-                return 0.0, step
-        return 0.5 * step, step
-    while step < _LARGEST:
+        return bisect(reached, 0.5 * step if step >= 1e-300 else 0.0, step)
+    while step < most:
         if reached(2.0 * step):
-            return step, 2.0 * step
+            return bisect(reached, step, 2.0 * step)
         step *= 2.0
     return None
 

@@ -11,7 +11,7 @@ Source: beyond arXiv:2602.02712, Sec. 6 (other steering methods).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isfinite, sin
 from typing import Any, final
 
@@ -21,23 +21,22 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.measure import normalised
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.validation import (
     as_alpha,
     as_array,
     as_direction,
     as_flag,
-    as_index,
     as_log_odds,
-    as_log_probabilities,
-    as_number,
     as_positive,
+    as_real,
     as_states,
     as_unembedding,
     as_weights,
     freeze,
     require_kind,
 )
-from steering_strength.theory.errors import AlphaError, ShapeError, shown
+from steering_strength.theory.errors import AlphaError, ShapeError
 
 Floats = NDArray[np.float64]
 
@@ -91,10 +90,7 @@ class Operator(ABC):
 
 
 def _number(name: str, value: Any) -> float:
-    number = as_number(value)
-    if not isfinite(number):
-        raise AlphaError(f"{name} is {shown(value)}", remedy="give one finite number")
-    return number
+    return as_real(name, value, isfinite, AlphaError)
 
 
 def _same_width(**vectors: Floats) -> None:
@@ -286,6 +282,7 @@ class EditedPopulation:
     effects: Floats
     strengths: Floats
     weights: Floats | None = None
+    _tilted: TiltedPopulation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         log_p, effects, strengths = (
@@ -300,15 +297,12 @@ class EditedPopulation:
         if not np.isfinite(strengths).all():
             j = int(np.argmin(np.isfinite(strengths).all(axis=1)))
             raise AlphaError(f"a strength of context {j} is not finite", remedy="give numbers")
-        for row in log_p:
-            as_log_probabilities(row)
         for effect in effects:
             as_log_odds(effect, log_p.max(axis=0) > -inf, "effects")
         with np.errstate(over="ignore", invalid="ignore"):
-            for row in strengths @ effects:
-                as_log_odds(row, log_p.max(axis=0) > -inf, "strengths @ effects")
-        weights = as_weights(self.weights, m)
-        freeze(self, log_p=log_p, effects=effects, strengths=strengths, weights=weights)
+            tilted = TiltedPopulation(log_p, strengths @ effects, self.weights)
+        freeze(self, log_p=log_p, effects=effects, strengths=strengths, weights=tilted.weights)
+        freeze(self, _tilted=tilted)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -320,8 +314,7 @@ class EditedPopulation:
 
         Raises ShapeError for an index outside 0..m-1.
         """
-        as_index("context", context, self.shape[0])
-        return TiltedFamily(self.log_p[context], self.strengths[context] @ self.effects)
+        return self._tilted.family(context)
 
     def log_probability(self) -> Floats:
         """Return log-probabilities after the edit, shape (m, V)."""
@@ -329,8 +322,7 @@ class EditedPopulation:
 
     def cross_entropy_increase(self) -> Floats:
         """Return KL(p_j || edited p_j), the price of the edit in each context, shape (m,): nats."""
-        families = map(self.family, range(self.shape[0]))
-        return np.array([float(family.cross_entropy_increase(1.0)) for family in families])
+        return self._tilted.cross_entropy_increase(1.0)
 
     def average_cross_entropy_increase(self) -> float:
         """Return Delta CE = sum_j pi_j KL(p_j || edited p_j), in nats."""
@@ -374,9 +366,8 @@ def norm_preserving(
     """
     require_kind("family", family, TiltedFamily)
     strengths, scalar = as_alpha(alpha)
-    offset = as_array("bias", np.zeros(family.size) if bias is None else bias, finite=ShapeError)
-    if offset.size != family.size:
-        raise ShapeError(f"bias has shape {offset.shape}", remedy=f"give ({family.size},)")
+    given = np.zeros(family.size) if bias is None else bias
+    offset = as_array("bias", given, size=family.size, finite=ShapeError)
     rows = []
     for strength, s in zip(strengths, norm_scale(h, v, strengths), strict=True):
         cooled = family.at_temperature(1.0 / as_positive(s, "|h| / |h + alpha v|"))

@@ -15,7 +15,6 @@ bracket is given out only where the slope beats both.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,28 +49,21 @@ _CHUNK = 4096
 _STEPS = 60
 
 
-@dataclass(frozen=True, eq=False)
 class Side:
-    """Tokens with M increasing, seen towards alpha -> +inf: log p, M - max M, M, each (n,)."""
+    """Tokens with M increasing, seen towards alpha -> +inf: log p, M, M - max M, each (n,)."""
 
-    log_p: Vector
-    gap: Vector
-    values: Vector
-
-    @classmethod
-    def of(cls, log_p: Vector, values: Vector) -> Side:
-        """Take tokens that are already sorted by M."""
-        return cls(log_p, values - values[-1], values)
+    def __init__(self, log_p: Vector, values: Vector, gap: Vector | None = None) -> None:
+        self.log_p, self.values = log_p, values
+        self.gap: Vector = values - values[-1] if gap is None else gap
 
     def mirrored(self) -> Side:
         """Return the same tokens with -M for M, which turns alpha into -alpha."""
-        return Side.of(
-            np.ascontiguousarray(self.log_p[::-1]), np.ascontiguousarray(-self.values[::-1])
-        )
+        log_p, values = self.log_p[::-1], -self.values[::-1]
+        return Side(np.ascontiguousarray(log_p), np.ascontiguousarray(values))
 
     def after(self, first: int) -> Side:
         """Leave out the first tokens."""
-        return Side(self.log_p[first:], self.gap[first:], self.values[first:])
+        return Side(self.log_p[first:], self.values[first:], self.gap[first:])
 
     def mean(self, alpha: float) -> float:
         """Return K'(alpha), roughly: a mean of M under p_alpha, in one pass."""

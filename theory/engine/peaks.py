@@ -7,7 +7,6 @@ tokens with equal M share it, and V roots are one inverse function (`walk.solve_
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,52 +19,23 @@ from steering_strength.theory.engine.walk import solve_levels
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class PeakTable:
-    """Peaks of the distinct levels of M, increasing, each row of shape (levels,).
-
-    Attributes
-    ----------
-    alpha : (levels,)
-        The peak of tokens with that M; +inf at max M, -inf at min M, nan where M is constant.
-    lower, upper : (levels,)
-        K' - M is < 0 at `lower` and > 0 at `upper`; equal to `alpha` where that is not finite.
-    gain : (levels,)
-        K*(M) = log p_alpha(z) - log p(z) at the peak, >= 0, in nats; nan where alpha is.
-    order : (n,)
-        The tokens by increasing M.
-    level : (n,) or None
-        Token `order[i]` has the level `level[i]`; None where all M differ and that is i.
-    """
-
-    alpha: Vector
-    lower: Vector
-    upper: Vector
-    gain: Vector
-    order: NDArray[np.intp]
-    level: NDArray[np.intp] | None
-
-    def per_token(self, column: Vector) -> Vector:
-        """Return one of the rows above for each of the n tokens, in their own order."""
-        result = np.empty(self.order.size)
-        result[self.order] = column if self.level is None else column[self.level]
-        return result
-
-
 @quiet
-def peak_table(measure: Measure) -> PeakTable:
-    """Solve K'(alpha) = M(z) for all tokens of `measure`; see `PeakTable`."""
-    order = np.argsort(measure.log_odds)
-    unit = 1.0 if measure.constant else _unit(measure)
+def peak_table(measure: Measure, *rows: int) -> NDArray[np.float64]:
+    """Solve K'(alpha) = M(z) for all tokens, and return some rows of the table: (rows, n).
+
+    0: the peak; +inf at max M, -inf at min M, nan where M is constant. 1 and 2: K' - M is < 0 at
+    the first and > 0 at the second; equal to the peak where that is not finite. 3: the gain K*(M) =
+    log p_alpha(z) - log p(z) at the peak, >= 0, in nats; nan where the peak is.
+    """
+    result = np.full((len(rows), measure.p.size), np.nan)
+    if measure.constant:
+        return result
+    order, unit = np.argsort(measure.log_odds), _unit(measure)
     # Scaled first: values of M closer than 1e-308 of its range are one.
     values = measure.log_odds[order] * unit
     ties = values[1:] == values[:-1]
-    level = np.concatenate(([0], np.cumsum(~ties))) if ties.any() else None
-    if measure.constant:
-        nothing = np.full(1, np.nan)
-        return PeakTable(nothing, nothing, nothing, nothing, order, np.zeros_like(order))
-    side = Side.of(measure.log_p[order], values)
-    levels = side.values if level is None else side.values[np.concatenate(([True], ~ties))]
+    side = Side(measure.log_p[order], values)
+    levels = values[np.concatenate(([True], ~ties))] if ties.any() else values
     table = np.empty((4, levels.size))
     table[:3, 0], table[:3, -1] = -np.inf, np.inf
     table[3, 0], table[3, -1] = -measure.log_share(-1), -measure.log_share(1)
@@ -80,7 +50,10 @@ def peak_table(measure: Measure) -> PeakTable:
     table[0, 1:-1], table[1, 1:-1], table[2, 1:-1] = alpha, lower, upper
     table[3, 1:-1] = np.maximum(inner[2] + measure.log_mass, 0.0)
     table[:3] *= unit
-    return PeakTable(table[0], table[1], table[2], table[3], order, level)
+    level = np.concatenate(([0], np.cumsum(~ties))) if ties.any() else None
+    for found, row in zip(result, rows, strict=True):
+        found[order] = table[row] if level is None else table[row][level]
+    return result
 
 
 def _unit(measure: Measure) -> float:
@@ -93,12 +66,12 @@ def _unit(measure: Measure) -> float:
 
 @quiet
 def peak_of_level(measure: Measure, value: float) -> tuple[float, float, float]:
-    """Return (alpha, lower, upper) of `PeakTable` for tokens with M = value alone; M not constant.
+    """Return (alpha, lower, upper) of `peak_table` for tokens with M = value alone; M not constant.
 
     The bracket is that of the table up to its last digits, without the work for other tokens.
     """
     order, unit = np.argsort(measure.log_odds), _unit(measure)
-    side = Side.of(measure.log_p[order], measure.log_odds[order] * unit)
+    side = Side(measure.log_p[order], measure.log_odds[order] * unit)
     if value * unit in (side.values[0], side.values[-1]):
         end = math.inf if value * unit == side.values[-1] else -math.inf
         return end, end, end
@@ -111,8 +84,7 @@ def peak_log_probability(measure: Measure) -> Vector:
     log_p: Vector = measure.log_p - measure.log_mass
     if measure.constant:
         return log_p
-    table = peak_table(measure)
-    return log_p + table.per_token(table.gain)
+    return np.asarray(log_p + peak_table(measure, 3)[0])
 
 
 def rising(measure: Measure) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
-"""Many contexts under one steering vector: a table of log p, one M.
+"""Many steered contexts: a table of log p, and M, the same for all or for each its own.
 
-All rows share M, so they share its exponentials too: V of them per alpha, and one matrix product
-with p does the rest, for a table in memory or on disk. Rows for which the shared sums would lose
+Rows that share M share its exponentials too: V of them per alpha, and one matrix product with p
+does the rest, for a table in memory or on disk. Rows for which the sums of a whole block would lose
 digits are passed on to the single-context functions, so the accuracy is theirs.
 """
 
@@ -56,21 +56,23 @@ class Shared:
 
     V exponentials per alpha serve all rows: log p is (b, V), M is (V,), alpha (A,). Methods return
     (values, good): where not good, too many digits or tokens were lost. With `paired`, each row has
-    its own alpha, (b,), and results are (b, 1).
+    its own alpha, (b,), M may be (b, V), and results are (b, 1).
     """
 
     @quiet
-    def __init__(
-        self, log_p: Floats, log_odds: Floats, alpha: Floats, *, paired: bool = False
-    ) -> None:
+    def __init__(self, log_p: Floats, log_odds: Floats, alpha: Floats, *, paired: bool) -> None:
         self.p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
         self.p /= self.p.sum(axis=1, keepdims=True)
+        own = log_odds.ndim == 2
         # The grand mean: rows whose own mean is far from it, next to their spread, are flagged.
-        self.centre = float(np.mean(self.p @ log_odds))
+        mean = np.einsum("bv,bv->b", self.p, log_odds)[:, None] if own else self.p @ log_odds
+        self.centre = mean if own else np.mean(mean)
         self.distance = log_odds - self.centre
-        self.first = self.p @ self.distance
-        moderate: NDArray[np.bool_] = np.abs(alpha) * np.abs(self.distance).max() <= _MODERATE
-        self.exponent = np.multiply.outer(np.where(moderate, alpha, 0.0), self.distance)
+        self.first = np.einsum("bv,bv->b", self.p, self.distance) if own else self.p @ self.distance
+        reach = np.abs(self.distance).max(axis=-1)
+        moderate: NDArray[np.bool_] = np.abs(alpha) * reach <= _MODERATE
+        kept = np.where(moderate, alpha, 0.0)
+        self.exponent = kept[:, None] * self.distance
         self.exponential = np.exp(self.exponent)
         self.paired = paired
         self.alpha = alpha[:, None] if paired else alpha
@@ -172,7 +174,7 @@ _Pair = tuple[_Together, _Alone]
 
 @dataclass(frozen=True, eq=False)
 class TiltedPopulation:
-    """m contexts, steered along one vector: row j is the `TiltedFamily` of (log_p[j], log_odds).
+    """m steered contexts: row j is the `TiltedFamily` of (log_p[j], log_odds or its row j).
 
     Raises ProbabilityError if a row is not normalised or holds NaN, M is not finite on a row's
     support, or the weights are no probabilities; ShapeError if the shapes do not fit.
@@ -182,8 +184,8 @@ class TiltedPopulation:
     log_p : array_like or np.memmap, (m, V)
         Log-probabilities, one normalised row per context; -inf marks no support. It is read in
         blocks of rows and never copied as a whole.
-    log_odds : array_like, (V,)
-        M(z), finite wherever a row has p > 0.
+    log_odds : array_like, (V,) or (m, V)
+        M(z), finite wherever a row has p > 0; one row per context where each has its own vector.
     weights : array_like, (m,), optional
         Probabilities pi_j of the contexts, positive, sum 1; uniform by default.
     """
@@ -198,15 +200,19 @@ class TiltedPopulation:
             raise ShapeError(
                 f"log_p has shape {table.shape}", remedy="give one row per context, shape (m, V)"
             )
-        support = np.zeros(table.shape[1], dtype=np.bool_)
+        odds = plain_array("log_odds", self.log_odds)
+        support = np.zeros(table.shape if odds.ndim == 2 else table.shape[1], dtype=np.bool_)
         for rows in blocks(table.shape[0], _BLOCK // table.shape[1]):
             with np.errstate(over="ignore"):
                 block = np.asarray(table[rows], dtype=np.float64)
             require_normalised(block, table.dtype, "log_p", rows.start)
-            support |= (block > -np.inf).any(axis=0)
+            if odds.ndim == 2:
+                support[rows] = block > -np.inf
+            else:
+                support |= (block > -np.inf).any(axis=0)
         object.__setattr__(self, "log_p", table)  # the caller's own, perhaps: it stays writable
         weights = as_weights(self.weights, table.shape[0])
-        freeze(self, log_odds=as_log_odds(self.log_odds, support), weights=weights)
+        freeze(self, log_odds=as_log_odds(odds, support), weights=weights)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -215,7 +221,11 @@ class TiltedPopulation:
 
     def family(self, context: int) -> TiltedFamily:
         """Return one context alone; raises ShapeError for an index outside 0..m-1."""
-        return TiltedFamily(self.log_p[as_index("context", context, self.shape[0])], self.log_odds)
+        j = as_index("context", context, self.shape[0])
+        return TiltedFamily(self.log_p[j], self._odds(j))
+
+    def _odds(self, context: int) -> Floats:
+        return self.log_odds if self.log_odds.ndim == 1 else self.log_odds[context]
 
     def cgf(self, alpha: ArrayLike) -> Floats:
         """Return K_j(alpha), shape (A, m), in nats."""
@@ -246,7 +256,9 @@ class TiltedPopulation:
 
         Delta CE lies between it and |alpha| slope, for every alpha of that sign (`ce-asymptote`).
         """
-        lines = [self.family(j).cross_entropy_asymptote(sign) for j in range(self.shape[0])]
+        side = as_sign(sign)
+        rows = (row_measure(self, j)[0] for j in range(self.shape[0]))
+        lines = [cross_entropy.asymptote(row, side) for row in rows]
         slope, offset = np.asarray(self.weights) @ np.array(lines)
         return float(slope), float(offset)
 
@@ -264,18 +276,8 @@ class TiltedPopulation:
 
         Raises BudgetError if the budget is negative or no number.
         """
-        goal, side = as_budget(budget), as_sign(sign)
-
-        def reached(strengths: Floats) -> NDArray[np.bool_]:
-            return np.asarray(self.average_cross_entropy_increase(side * strengths) >= goal)
-
-        if goal == 0.0:
-            return Root.of(0.0)
-        if not self.variance(0.0).any():
-            return never(side, "M is constant wherever p > 0: steering moves nothing")
-        # From alpha^2 R^2 / 8 >= Delta CE on.
-        spread = float(np.ptp(self.log_odds[np.isfinite(self.log_odds)]))
-        return crossing(reached, 0.999 * math.sqrt(8.0) * math.sqrt(goal) / spread, side)
+        weights = np.asarray(self.weights)
+        return price_root(self, "cross_entropy_increase", budget, sign, lambda each: each @ weights)
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_(j,C)(alpha), shape (A, m): Thm 3.6; +-inf as in `TiltedFamily`."""
@@ -321,25 +323,71 @@ class TiltedPopulation:
         """Several (shared, single-context) pairs at once, (A, m) each; (1, m) where paired."""
         results = [np.empty((1 if paired else alpha.size, self.shape[0])) for _ in functions]
         log_odds = np.where(np.isfinite(self.log_odds), self.log_odds, 0.0)
+        own = log_odds.ndim == 2
         size = max(_BLOCK // self.shape[1], 1)
         for rows in blocks(self.shape[0], size):
             log_p = np.asarray(self.log_p[rows], np.float64)
-            for some in [rows] if paired else blocks(alpha.size, size):
-                shared = Shared(log_p, log_odds, alpha[some], paired=paired)
-                place = slice(1) if paired else some
+            passes = [(some, alpha[some]) for some in blocks(alpha.size, 1 if own else size)]
+            if paired:
+                passes = [(slice(1), alpha[rows])]
+            elif own:
+                passes = [(some, np.repeat(one, len(log_p))) for some, one in passes]
+            for place, strengths in passes:
+                block = log_odds[rows] if own else log_odds
+                shared = Shared(log_p, block, strengths, paired=paired or own)
                 for result, (together, alone) in zip(results, functions, strict=True):
                     with np.errstate(invalid="ignore", over="ignore"):
                         values, good = together(shared)
                     good = good & np.isfinite(values)  # 0 times an exponential that overflowed
                     result[place, rows] = values.T
                     for i in np.flatnonzero(~good.all(axis=1)):
-                        kept = np.flatnonzero(log_p[i] > -np.inf)
-                        measure = Measure(log_p[i, kept], self.log_odds[kept])
-                        again = np.flatnonzero(~good[i])
-                        own = alpha[rows.start + i] if paired else alpha[some][again]
-                        column = result[place, rows.start + i]
-                        column[again] = alone(measure, kept, np.atleast_1d(own))
+                        j, again = rows.start + i, np.flatnonzero(~good[i])
+                        asked = strengths[i : i + 1] if shared.paired else strengths[again]
+                        result[place, j][again] = alone(*row_measure(self, j), asked)
         return results
+
+
+def row_measure(population: TiltedPopulation, context: int) -> tuple[Measure, NDArray[np.intp]]:
+    """Return p and M of one context where p > 0, and which tokens these are."""
+    log_p = np.asarray(population.log_p[context], np.float64)
+    kept = np.flatnonzero(log_p > -np.inf)
+    return Measure(log_p[kept], population._odds(context)[kept]), kept
+
+
+def price_root(
+    population: TiltedPopulation,
+    price: str,
+    budget: float,
+    sign: int,
+    average: Callable[[Floats], Floats],
+    width: float = 0.0,
+) -> Root:
+    """Return the alpha of that sign at which an average of a divergence reaches `budget` nats.
+
+    `price` is "cross_entropy_increase" or "reverse_kl", and `average` increases in each context's,
+    (..., m) -> (...). Each grows with |alpha|, below alpha^2 R^2 / 8 (`ce-radius`), the second up
+    to -log p(extreme of M). The bracket is `width` wide, relatively.
+    """
+    goal, side = as_budget(budget), as_sign(sign)
+    if goal == 0.0:
+        return Root.of(0.0)
+    reach = np.empty((2, population.shape[0]))  # max M - min M, and -log p(extreme of M)
+    for j in range(population.shape[0]):
+        row, _ = row_measure(population, j)
+        reach[:, j] = row.high - row.low, -row.log_share(side)
+    spread, top = reach[0], float(average(reach[1]))
+    if not average(spread) > 0.0:
+        return never(side, "M is constant wherever p > 0: steering moves nothing")
+    # At the supremum itself rounding decides: 1e-9 of it is kept clear.
+    if price == "reverse_kl" and goal >= top * (1.0 - 1e-9):
+        return never(side, f"the divergence stays below {top:.6g} nats on average")
+
+    def reached(strengths: Floats) -> NDArray[np.bool_]:
+        return np.asarray(average(getattr(population, price)(side * strengths)) >= goal)
+
+    low = 0.999 * math.sqrt(8.0) * math.sqrt(goal) / float(spread.max())
+    # Contexts with an M of their own share no exponentials: fewer strengths are tried at once.
+    return crossing(reached, low, side, width, _TRIED if population.log_odds.ndim == 1 else 4)
 
 
 def _alone(function: Callable[[Measure, Floats], Floats]) -> _Alone:
@@ -370,11 +418,7 @@ def _mean_on(mask: NDArray[np.bool_]) -> _Pair:
 
 
 def crossing(
-    reached: Callable[[Floats], NDArray[np.bool_]],
-    low: float,
-    side: int,
-    width: float = 0.0,
-    parts: int = _TRIED,
+    reached: Callable[[Floats], NDArray[np.bool_]], low: float, side: int, width: float, parts: int
 ) -> Root:
     """Where an increasing quantity of |alpha|, not yet reached at `low`, is reached on that side.
 

@@ -21,22 +21,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.family import TiltedFamily
-from steering_strength.theory.engine.inverse import Root, never
+from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
-from steering_strength.theory.engine.population import TiltedPopulation, crossing
+from steering_strength.theory.engine.population import TiltedPopulation, price_root
 from steering_strength.theory.engine.validation import (
     SQUARABLE,
     as_alpha,
     as_array,
-    as_budget,
     as_choice,
     as_integer,
+    as_integers,
     as_level,
-    as_sign,
     as_weights,
     freeze,
-    plain_array,
 )
 from steering_strength.theory.errors import AlphaError, ShapeError
 
@@ -47,9 +44,8 @@ _PRICES = {"forward": "cross_entropy_increase", "reverse": "reverse_kl"}
 _RESAMPLES, _INTERVAL = 400, (0.05, 0.95)
 # With fewer texts than this there is nothing to resample but tokens.
 _FEW = 8
-# How far a root is narrowed, relatively: no sample of texts knows it as well. Families of their own
-# per position share no exponentials, so fewer strengths are tried at once.
-_WIDTH, _PARTS = 1e-6, (4, 32)
+# How far a root is narrowed, relatively: no sample of texts knows it as well.
+_WIDTH = 1e-6
 
 
 def statistic(costs: Floats, percentile: float | None, weights: Floats | None = None) -> Floats:
@@ -122,35 +118,34 @@ class SampledTexts:
     tokens: NDArray[np.int64]
     text: NDArray[np.int64]
     weights: Floats | None = None
-    _rows: TiltedPopulation | tuple[TiltedFamily, ...] = field(init=False, repr=False)
+    _rows: TiltedPopulation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        table, odds = plain_array("log_p", self.log_p), plain_array("log_odds", self.log_odds)
-        one = odds.ndim < 2 or table.ndim != 2 or 0 in table.shape
-        shared = TiltedPopulation(table, odds) if one else None
-        n, V = table.shape
-        if shared is None and odds.shape != table.shape:
+        rows = TiltedPopulation(self.log_p, self.log_odds)
+        table, (n, V) = rows.log_p, rows.shape
+        tokens, text = (
+            as_integers("tokens", self.tokens, 0, V),
+            as_integers("text", self.text, 0, n),
+        )
+        if tokens.shape != (n,) or text.shape != (n,):
             raise ShapeError(
-                f"log_odds has shape {odds.shape}, log_p {table.shape}",
-                remedy="give M once, shape (V,), or once per position",
+                f"tokens has shape {tokens.shape}, text {text.shape}",
+                remedy=f"give one integer per position, ({n},)",
             )
-        tokens = _integers("tokens", self.tokens, n, V)
-        text = _integers("text", self.text, n, n)
         if text[0] != 0 or (np.diff(text) < 0).any() or (np.diff(text) > 1).any():
             raise ShapeError(
                 "text does not count the texts one after the other",
                 remedy="number them 0, ..., 0, 1, ..., 1, ... in the order of their tokens",
             )
-        rows = shared or tuple(TiltedFamily(p, m) for p, m in zip(table, odds, strict=True))
         if (table[np.arange(n), tokens] == -np.inf).any():
             bad = int(np.argmax(table[np.arange(n), tokens] == -np.inf))
             raise ShapeError(
                 f"token {tokens[bad]} of position {bad} has p = 0: it was not drawn from there",
                 remedy="give the tokens that follow each context",
             )
-        names = ("log_p", "log_odds", "tokens", "text", "_rows")
-        for name, value in zip(names, (table, odds, tokens, text, rows), strict=True):
+        for name, value in (("log_p", table), ("log_odds", rows.log_odds), ("_rows", rows)):
             object.__setattr__(self, name, value)
+        freeze(self, tokens=tokens, text=text)
         if self.weights is not None:
             freeze(self, weights=as_weights(self.weights, self.count))
 
@@ -235,28 +230,18 @@ class SampledTexts:
 
         Raises BudgetError for the budget or percentile, AlphaError for the sign.
         """
-        goal, side = as_budget(budget), as_sign(sign)
         as_choice("direction", direction, _PRICES)
         if percentile is not None:
             as_level(percentile, "percentile")
-        if goal == 0.0:
-            return Root.of(0.0)
-        spread, deepest = self._reach(side)
         counted = self._share[self.text]
-        if not statistic(spread, percentile, counted) > 0.0:
-            return never(side, "M is constant wherever p > 0: steering moves nothing")
-        top = float(statistic(deepest, percentile, counted))
-        # At the supremum itself rounding decides: 1e-9 of it is kept clear.
-        if direction == "reverse" and goal >= top * (1.0 - 1e-9):
-            return never(side, f"the divergence per token stays below {top:.6g} nats")
-
-        def reached(strengths: Floats) -> NDArray[np.bool_]:
-            return np.asarray(self.per_token(side * strengths, percentile, direction) >= goal)
-
-        # alpha^2 R^2 / 8 bounds either divergence of a token (`ce-radius`).
-        parts = _PARTS[isinstance(self._rows, TiltedPopulation)]
-        low = 0.999 * math.sqrt(8.0) * math.sqrt(goal) / float(spread.max())
-        return crossing(reached, low, side, _WIDTH, parts)
+        return price_root(
+            self._rows,
+            _PRICES[direction],
+            budget,
+            sign,
+            lambda costs: statistic(costs, percentile, counted),
+            _WIDTH,
+        )
 
     # -- what the texts would be ---------------------------------------------------------
 
@@ -312,15 +297,6 @@ class SampledTexts:
         square = log_sum_exp(2.0 * weights - np.log(self._share))
         return np.asarray(self.count * np.exp(2.0 * log_sum_exp(weights) - square))
 
-    def _reach(self, side: int) -> tuple[Floats, Floats]:
-        """max M - min M, and -log p(extreme of M on that side), at every position, (n,) each."""
-        found = np.empty((2, self.tokens.size))
-        for t, row in enumerate(self.log_p):
-            kept = row > -np.inf
-            odds = side * (self.log_odds if self.log_odds.ndim == 1 else self.log_odds[t])[kept]
-            found[:, t] = np.ptp(odds), -log_sum_exp(row[kept][odds == odds.max()])
-        return found[0], found[1]
-
     # -- sums ----------------------------------------------------------------------------
 
     def _each(self, quantity: str, alpha: ArrayLike) -> Floats:
@@ -332,9 +308,7 @@ class SampledTexts:
                 "square is finite",
                 remedy="give a smaller alpha",
             )
-        if isinstance(self._rows, TiltedPopulation):
-            return np.asarray(getattr(self._rows, quantity)(alpha))
-        return np.stack([getattr(row, quantity)(alpha) for row in self._rows], axis=-1)
+        return np.asarray(getattr(self._rows, quantity)(alpha))
 
     def _sum(self, values: Floats) -> Floats:
         """Sums over the tokens of each text, (..., n) -> (..., N)."""
@@ -347,13 +321,9 @@ class SampledTexts:
         return np.asarray(np.exp(weights - log_sum_exp(weights)[..., None]))
 
     def _judged(self, judged: ArrayLike) -> Floats:
-        values = as_array("judged", judged, finite=ShapeError, most=SQUARABLE)
-        if values.size != self.count:
-            raise ShapeError(
-                f"judged has shape {values.shape}",
-                remedy=f"give one number per text, ({self.count},)",
-            )
-        return values
+        return as_array(
+            "judged", judged, size=self.count, per="text", finite=ShapeError, most=SQUARABLE
+        )
 
     def _weighted(self, values: Floats, share: Floats) -> tuple[Floats, Floats]:
         """Mean of values (N,) or (A, N) under shares (A, N), and its standard error.
@@ -369,17 +339,3 @@ class SampledTexts:
         size = np.abs(residual).max(axis=-1, keepdims=True)  # squares overflow before sums do
         length = np.linalg.norm(residual / np.where(size > 0.0, size, 1.0), axis=-1)
         return mean, size[..., 0] * length * math.sqrt(self.count / (self.count - 1.0))
-
-
-def _integers(name: str, values: ArrayLike, count: int, size: int) -> NDArray[np.int64]:
-    array = plain_array(name, values)
-    if array.dtype.kind not in "iu" or array.shape != (count,):
-        raise ShapeError(
-            f"{name} has shape {array.shape} and dtype {array.dtype}",
-            remedy=f"give one integer per position, ({count},)",
-        )
-    if array.size and not (array.min() >= 0 and array.max() < size):
-        raise ShapeError(
-            f"{name} runs from {array.min()} to {array.max()}", remedy=f"use 0..{size - 1}"
-        )
-    return array.astype(np.int64)

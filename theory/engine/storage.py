@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,46 +13,6 @@ from numpy.typing import NDArray
 from steering_strength.theory.engine.validation import require_memory
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import opened, write_whole
-
-
-class ArrayRecord:
-    """Abstract base of frozen dataclasses whose fields are arrays, strings or tuples of strings.
-
-    Records are equal bit by bit.
-    """
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write every field to one .npz file at exactly `path` (`OutputError` if it cannot)."""
-        write_npz(path, type(self).__name__, {key: getattr(self, key) for key in _keys(type(self))})
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote: equal to the original, bit by bit, and validated again.
-
-        Raises SteeringError if the file cannot be read or holds something else.
-        """
-        return cls(**values_of(read_npz(path, cls.__name__, _keys(cls))))
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        pairs = ((getattr(self, key), getattr(other, key)) for key in _keys(type(self)))
-        return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
-
-    def __hash__(self) -> int:
-        return hash(tuple(np.asarray(getattr(self, key)).tobytes() for key in _keys(type(self))))
-
-
-def _keys(cls: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
-
-
-def values_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """What was stored: arrays as they are; text, and single numbers, as Python's own."""
-    return {
-        key: array.tolist() if array.dtype.kind == "U" or array.ndim == 0 else array
-        for key, array in arrays.items()
-    }
 
 
 def write_npz(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]) -> Path:
@@ -70,11 +29,11 @@ def write_npz(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]
 
 
 def read_npz(
-    path: str | os.PathLike[str], kind: str, keys: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> dict[str, NDArray[Any]]:
-    """The arrays `keys` of a file written by `write_npz` with the same `kind`.
+    path: str | os.PathLike[str], kind: str, keys: Iterable[str], optional: Iterable[str] = ()
+) -> dict[str, Any]:
+    """What `write_npz` wrote with the same `kind` under `keys`, and what of `optional` is there.
 
-    Of `optional` those that are there come too.
+    Arrays come as they are; text, and single numbers, as Python's own.
 
     Raises SteeringError: the file cannot be read, is of another kind, or lacks one of `keys`.
     """
@@ -87,7 +46,9 @@ def read_npz(
         raise SteeringError(
             f"{path} lacks {', '.join(missing)}", remedy="write it again with .save(path)"
         )
-    return {key: arrays[key] for key in (*keys, *optional) if key in arrays}
+    wanted = {key: arrays[key] for key in (*keys, *optional) if key in arrays}
+    plain = {key for key, array in wanted.items() if array.dtype.kind == "U" or array.ndim == 0}
+    return {key: x.tolist() if key in plain else x for key, x in wanted.items()}
 
 
 def read_archive(

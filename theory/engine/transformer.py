@@ -8,6 +8,7 @@ alone is left, at eps = 0 whatever eps was: |alpha| drowns it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -23,19 +24,14 @@ from steering_strength.theory.engine.validation import (
     as_choice,
     as_log_odds,
     as_log_probabilities,
-    as_number,
+    as_real,
     as_sign,
     as_unembedding,
     as_vectors,
     freeze,
     plain_array,
 )
-from steering_strength.theory.errors import (
-    AlphaError,
-    ProbabilityError,
-    ShapeError,
-    shown,
-)
+from steering_strength.theory.errors import AlphaError, ProbabilityError, ShapeError
 
 Floats = NDArray[np.float64]
 
@@ -67,8 +63,6 @@ class NormedSteering:
     eps: float = 0.0
     _residual: Floats = field(init=False, repr=False)
     _direction: Floats = field(init=False, repr=False)
-    _gain: Floats = field(init=False, repr=False)
-    _bias: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         as_choice("norm", self.kind, ("rms", "layer"))
@@ -80,12 +74,9 @@ class NormedSteering:
             gain=np.ones_like(h) if self.gain is None else self.gain,
             bias=np.zeros_like(h) if self.bias is None else self.bias,
         )
-        eps = as_number(self.eps)
-        if not (0.0 <= eps < np.inf):
-            raise ShapeError(f"eps is {shown(self.eps)}", remedy="give a finite number, at least 0")
+        eps = _square("eps", self.eps)
         residual, direction = (_projected(self.kind, vectors[name]) for name in "hv")
         freeze(self, **vectors, eps=eps, _residual=residual, _direction=direction)
-        freeze(self, _gain=vectors["gain"], _bias=vectors["bias"])
 
     @property
     def inert(self) -> bool:
@@ -136,7 +127,7 @@ class NormedSteering:
         u = unit / length
         across = self._residual - u * (u @ self._residual)
         across -= u * (u @ across)
-        return np.asarray(self._gain * (np.sqrt(u.size) / length) * (across / largest))
+        return np.asarray(np.asarray(self.gain) * (np.sqrt(u.size) / length) * (across / largest))
 
     @quiet
     def bound(self, alpha: ArrayLike) -> Floats:
@@ -151,7 +142,7 @@ class NormedSteering:
         else:
             largest = float(np.max(np.abs(self._direction)))
             reach = np.linalg.norm(self._residual) / np.linalg.norm(self._direction / largest)
-            size = 2.0 * np.sqrt(self.h.size) * float(np.max(np.abs(self._gain)))
+            size = 2.0 * np.sqrt(self.h.size) * float(np.max(np.abs(np.asarray(self.gain))))
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = size * (reach / largest) / np.abs(strengths)
             values[np.isnan(values)] = np.inf
@@ -164,10 +155,10 @@ class NormedSteering:
         Raises ShapeError if the shapes do not fit.
         """
         matrix, offset = as_unembedding(W, bias, self.h.size)
-        offset += matrix @ self._bias
+        offset += matrix @ np.asarray(self.bias)
         return LastBlock(
-            a=matrix @ (self._gain * self._residual),
-            b=matrix @ (self._gain * self._direction),
+            a=matrix @ (np.asarray(self.gain) * self._residual),
+            b=matrix @ (np.asarray(self.gain) * self._direction),
             A=float(np.mean(self._direction**2)),
             B=float(np.mean(self._residual * self._direction)),
             C=float(np.mean(self._residual**2)) + self.eps,
@@ -193,7 +184,7 @@ class NormedSteering:
         return self._affine(unit / np.sqrt(np.mean(unit**2) + eps * eps))
 
     def _affine(self, unit: Floats) -> Floats:
-        return np.asarray(unit * self._gain + self._bias, dtype=np.float64)
+        return np.asarray(unit * np.asarray(self.gain) + np.asarray(self.bias), dtype=np.float64)
 
 
 @quiet
@@ -237,24 +228,14 @@ class LastBlock:
     B: float
     C: float
     offset: Floats | None = None
-    _offset: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         a = as_array("a", self.a, finite=ShapeError)
         offset = np.zeros_like(a) if self.offset is None else self.offset
         remedy = "give one number per token, shape (V,)"
         vectors = as_vectors(remedy, most=SQUARABLE, a=a, b=self.b, offset=offset)
-        freeze(self, a=vectors["a"], b=vectors["b"], _offset=vectors["offset"])
-        if self.offset is not None:
-            freeze(self, offset=self._offset)
-        for name, least in (("A", 0.0), ("B", -np.inf), ("C", 0.0)):
-            value = as_number(getattr(self, name))
-            if not (least <= value and np.isfinite(value)):
-                raise ShapeError(
-                    f"{name} is {shown(getattr(self, name))}",
-                    remedy="give a finite number; a mean square is at least 0",
-                )
-            freeze(self, **{name: value})
+        B = as_real("B", self.B, isfinite, ShapeError)
+        freeze(self, **vectors, A=_square("A", self.A), B=B, C=_square("C", self.C))
 
     @property
     def size(self) -> int:
@@ -273,7 +254,7 @@ class LastBlock:
         unit = strengths / size
         root = self._root(unit, size)
         numerator = self.a / size[:, None] + np.multiply.outer(unit, self.b)
-        values = _no_overflow("the logits", numerator / root[:, None] + self._offset)
+        values = _no_overflow("the logits", numerator / root[:, None] + np.asarray(self.offset))
         return values[0] if scalar else values
 
     def _root(self, unit: Floats, size: Floats) -> Floats:
@@ -324,11 +305,17 @@ class LastBlock:
         side = as_sign(sign)
         if self.A > 0.0:
             with np.errstate(over="ignore"):
-                logits = side * self.b / np.sqrt(self.A) + self._offset
+                logits = side * self.b / np.sqrt(self.A) + np.asarray(self.offset)
             _no_overflow("the logits", logits)
         else:
             logits = self.logits(0.0)
         return np.asarray(logits - log_sum_exp(logits))
+
+
+def _square(name: str, value: Any) -> float:
+    """Return a mean square, or what is added to one: finite, at least 0 (ShapeError)."""
+    remedy = "give a finite number, at least 0"
+    return as_real(name, value, lambda x: 0.0 <= x < inf, ShapeError, remedy)
 
 
 def _no_overflow(what: str, values: Floats) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from numbers import Real
 from types import MappingProxyType
@@ -73,6 +73,8 @@ def as_array(
     values: ArrayLike,
     axes: int | None = 1,
     *,
+    size: int | None = None,
+    per: str = "token",
     finite: type[SteeringError] | None = None,
     most: float = math.inf,
 ) -> Floats:
@@ -85,6 +87,8 @@ def as_array(
     ----------
     axes : int or None
         None for any number of them.
+    size, per : int, str, optional
+        How many numbers a vector must have, one per what.
     finite : class, optional
         What to raise for NaN, infinite entries, and those beyond `most`; they are let through by
         default.
@@ -95,6 +99,10 @@ def as_array(
         raise ShapeError(
             f"{name} has shape {given.shape}",
             remedy=f"give {name} with {wanted}".replace("1 non-empty axes", "one non-empty axis"),
+        )
+    if size not in (None, given.size):
+        raise ShapeError(
+            f"{name} has shape {given.shape}", remedy=f"give one number per {per}, ({size},)"
         )
     with np.errstate(over="ignore"):
         array = np.array(given, dtype=np.float64, order="C")
@@ -129,6 +137,40 @@ def as_number(value: Any) -> float:
         return math.nan
     with np.errstate(over="ignore"):
         return float(array) if array.ndim == 0 else math.nan
+
+
+def as_real(
+    name: str,
+    value: Any,
+    holds: Callable[[float], bool],
+    error: type[SteeringError] = BudgetError,
+    remedy: str = "give one finite number",
+) -> float:
+    """Return one real number as a float if `holds` holds of it, which nan must fail (`error`)."""
+    number = as_number(value)
+    if not holds(number):
+        raise error(f"{name} is {shown(value)}", remedy=remedy)
+    return number
+
+
+def as_integers(
+    name: str,
+    values: ArrayLike,
+    low: int,
+    high: int | None = None,
+    error: type[SteeringError] = ShapeError,
+) -> NDArray[np.int64]:
+    """Return a copy of a non-empty array of integers low..high - 1 (`error` for anything else)."""
+    array = plain_array(name, values)
+    remedy = "give integers, " + (f"at least {low}" if high is None else f"{low}..{high - 1}")
+    if array.dtype.kind not in "iu" or array.size == 0:
+        raise error(f"{name} has shape {array.shape} and dtype {array.dtype}", remedy=remedy)
+    outside = np.argwhere((array < low) | (array >= (1 << 62 if high is None else high)))
+    if len(outside):
+        where = tuple(int(i) for i in outside[0])
+        place = f"{name}{list(where)}" if where else name
+        raise error(f"{place} = {array[where]} does not exist", remedy=remedy)
+    return array.astype(np.int64)
 
 
 def _whole(value: Any) -> bool:
@@ -186,18 +228,17 @@ def normalisation_tolerance(dtype: np.dtype[Any], tokens: int) -> float:
     return min(eps * (4096.0 + math.sqrt(tokens)) + double * tokens, 1e-2)
 
 
-def as_log_probabilities(values: ArrayLike, name: str = "log_p") -> Floats:
+def as_log_probabilities(values: ArrayLike, name: str = "log_p", size: int | None = None) -> Floats:
     """Return log p as float64, shape (V,); -inf marks a token without support.
 
     Raises ProbabilityError if an entry is NaN or +inf, or the probabilities do not sum to 1 within
-    `normalisation_tolerance`; ShapeError if it is not a non-empty vector.
+    `normalisation_tolerance`; ShapeError if it is not a non-empty vector, of that size.
     """
     given = plain_array(name, values)
-    log_p = as_array(name, given)
+    log_p = as_array(name, given, size=size)
     require_normalised(log_p[None], given.dtype, name)
-    if normalisation_tolerance(given.dtype, log_p.size) > normalisation_tolerance(
-        log_p.dtype, log_p.size
-    ):
+    slack, double = (normalisation_tolerance(t, log_p.size) for t in (given.dtype, log_p.dtype))
+    if slack > double:
         log_p -= log_sum_exp(log_p)  # now it passes as float64 too: saved, or in another family
     return log_p
 
@@ -304,12 +345,12 @@ def require_kind(name: str, value: Any, *kinds: Any) -> None:
         )
 
 
-def as_positive(value: Any, name: str) -> float:
-    """Return a positive finite number that scales strengths, like a temperature (AlphaError)."""
-    number = as_number(value)
-    if not 0.0 < number < math.inf:
-        raise AlphaError(f"{name} is {shown(value)}", remedy="give a positive finite number")
-    return number
+def as_positive(
+    value: Any, name: str, error: type[SteeringError] = AlphaError, remedy: str = ""
+) -> float:
+    """Return a positive finite number, by default one that scales strengths (AlphaError)."""
+    remedy = remedy or "give a positive finite number"
+    return as_real(name, value, lambda number: 0.0 < number < math.inf, error, remedy)
 
 
 # Vectors that were normalised in single precision are taken as unit vectors, and made so.
@@ -380,30 +421,26 @@ def as_states(values: ArrayLike, width: int) -> Floats:
 
 def as_sign(sign: Any) -> int:
     """Return +1 or -1; AlphaError for anything else."""
-    value = as_number(sign)
-    if value not in (1.0, -1.0):
-        raise AlphaError(
-            f"sign is {shown(sign)}", remedy="use +1 (alpha -> +inf) or -1 (alpha -> -inf)"
-        )
-    return int(value)
+    remedy = "use +1 (alpha -> +inf) or -1 (alpha -> -inf)"
+    return int(as_real("sign", sign, lambda value: abs(value) == 1.0, AlphaError, remedy))
 
 
 def as_budget(budget: Any, name: str = "budget") -> float:
     """Return a budget in nats, a number >= 0 or +inf; BudgetError for anything else."""
-    value = as_number(budget)
-    if not value >= 0.0:
-        raise BudgetError(f"{name} is {shown(budget)}", remedy="give a number of nats, at least 0")
-    return value
+    remedy = "give a number of nats, at least 0"
+    return as_real(name, budget, lambda value: value >= 0.0, remedy=remedy)
 
 
 def as_level(level: Any, name: str = "level") -> float:
     """Return a probability strictly between 0 and 1; BudgetError for anything else."""
-    value = as_number(level)
-    if not 0.0 < value < 1.0:
-        raise BudgetError(
-            f"{name} is {shown(level)}", remedy="give a number strictly between 0 and 1"
-        )
-    return value
+    remedy = "give a number strictly between 0 and 1"
+    return as_real(name, level, lambda value: 0.0 < value < 1.0, remedy=remedy)
+
+
+def as_log_odds_level(level: Any) -> float:
+    """Return log(p / (1 - p)) of a probability strictly between 0 and 1 (BudgetError)."""
+    probability = as_level(level)
+    return math.log(probability) - math.log1p(-probability)
 
 
 def as_metadata(metadata: Any) -> Mapping[str, Any]:
@@ -445,20 +482,13 @@ def as_tokens(tokens: ArrayLike, size: int, *, single: bool = False) -> NDArray[
                 remedy="give at least one token",
             )
         return array.copy()
-    if array.dtype.kind not in "iu" or array.ndim > 1 or array.size == 0:
+    if array.ndim > 1:
         raise ShapeError(
-            f"tokens has shape {array.shape} and dtype {array.dtype}",
+            f"tokens has shape {array.shape}",
             remedy=f"give token indices (integers) or a boolean mask, shape ({size},)",
         )
-    index = np.atleast_1d(array)
-    outside = (index < 0) | (index >= size)
-    if outside.any():
-        raise ShapeError(
-            f"token {int(index[int(np.argmax(outside))])} is not in the vocabulary",
-            remedy=f"use indices 0..{size - 1}",
-        )
     mask = np.zeros(size, dtype=np.bool_)
-    mask[index] = True
+    mask[as_integers("tokens", array, 0, size)] = True
     return mask
 
 
@@ -470,11 +500,7 @@ def as_weights(weights: ArrayLike | None, count: int, name: str = "weights") -> 
     """
     if weights is None:
         return np.full(count, 1.0 / count)
-    vector = as_array(name, weights, finite=ProbabilityError)
-    if vector.size != count:
-        raise ShapeError(
-            f"{name} has shape {vector.shape}", remedy=f"give one per context, ({count},)"
-        )
+    vector = as_array(name, weights, size=count, per="context", finite=ProbabilityError)
     bound = normalisation_tolerance(vector.dtype, count)
     if not (vector > 0.0).all() or not abs(float(vector.sum()) - 1.0) <= bound:
         raise ProbabilityError(

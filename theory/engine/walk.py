@@ -183,7 +183,7 @@ def sweep(measure: Measure, alpha: Vector) -> tuple[NDArray[np.intp], NDArray[np
         order = np.argsort(measure.log_odds)
         # Exact, as for peaks: alpha in units of 1 / range of M.
         unit = 2.0 ** -math.frexp(measure.high - measure.low)[1]
-        right = Side.of(measure.log_p[order] - measure.log_mass, measure.log_odds[order] * unit)
+        right = Side(measure.log_p[order] - measure.log_mass, measure.log_odds[order] * unit)
         for side, chosen in ((right, alpha >= 0.0), (None, alpha < 0.0)):
             index = np.flatnonzero(chosen)
             index = index[np.argsort(np.abs(alpha[index]))]

@@ -7,17 +7,18 @@ pairs. A context consists of tokens of one concept, whose context it then is.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from steering_strength.theory.engine.validation import as_real
 from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
 from steering_strength.theory.model.inputs import (
     FloatArray,
     IntArray,
     concept_labels,
     finite_array,
-    number,
 )
 
 Token = Hashable
@@ -55,22 +56,15 @@ def count_pairs(
     labels: list[int] = []
     places = np.empty((2, len(token_list)), dtype=np.int64)
     for i, (context, token) in enumerate(zip(context_list, token_list, strict=True)):
-        if context_concept is None:
-            key: Hashable = known.context(context, i)
-        elif isinstance(context, Hashable):
-            key = context
-        else:
+        key = context if context_concept is not None else known.context(context, i)
+        if not isinstance(key, Hashable):
             raise ShapeError(
-                f"context of pair {i} is a {type(context).__name__}, which cannot be a label",
+                f"context of pair {i} is a {type(key).__name__}, which cannot be a label",
                 remedy="use tuples or strings as labels",
             )
         if key not in rows:
             rows[key] = len(rows)
-            labels.append(
-                known.concept_of_tokens(key, i)
-                if context_concept is None
-                else known.concept_of_label(key, context_concept, i)
-            )
+            labels.append(known.concept(key, i, context_concept))
         places[:, i] = rows[key], known.find(token, f"next token of pair {i}")
     counts = np.zeros((len(rows), len(known.column)))
     np.add.at(counts, tuple(places), 1.0)
@@ -111,60 +105,48 @@ class _Vocabulary:
             ) from None
 
     def context(self, context: object, pair: int) -> tuple[Token, ...]:
-        """A context as a tuple of tokens.
+        """A context as a tuple of tokens that are known.
 
         A string, or any token by itself, is a context of length one; a string that is no token
         would otherwise be taken apart into characters.
         """
         scalar = getattr(context, "ndim", None) == 0
         if isinstance(context, str) or scalar or not isinstance(context, Iterable):
-            self.find(context, f"context of pair {pair}")
-            return (context,)
+            context = (context,)
         key = tuple(token.item() if isinstance(token, np.generic) else token for token in context)
         if not key:
             raise ShapeError(
                 f"context of pair {pair} is empty", remedy="a context has at least one token"
             )
-        try:
-            hash(key)
-        except TypeError:
-            for token in key:  # one of them is unhashable, hence not in the vocabulary: name it
-                self.find(token, f"a token in the context of pair {pair}")
+        for token in key:
+            self.find(token, f"a token in the context of pair {pair}")
         return key
 
-    def concept_of_tokens(self, key: Hashable, pair: int) -> int:
-        """The one concept of the tokens of a context."""
-        context: tuple[Token, ...] = key if isinstance(key, tuple) else (key,)
-        columns = [self.find(z, f"a token in the context of pair {pair}") for z in context]
-        found = self.labels[columns]
-        other = int(np.argmax(found != found[0]))
-        if other:
-            called = list(self.number)
+    def concept(
+        self, key: Hashable, pair: int, context_concept: Mapping[Hashable, Hashable] | None
+    ) -> int:
+        """The concept that the user gives a context, or the one of all of its tokens."""
+        called = list(self.number)
+        if context_concept is None:
+            tokens: tuple[Token, ...] = key if isinstance(key, tuple) else (key,)
+            found = self.labels[[self.column[token] for token in tokens]]
+            other = int(np.argmax(found != found[0]))
+            if not other:
+                return int(found[0])
             raise AssumptionError(
                 "Assumption 1",
                 f"context {_context_name(key)!r} (pair {pair})",
-                f"token {context[0]!r} has concept {called[found[0]]!r} and "
-                f"token {context[other]!r} has concept {called[found[other]]!r}",
+                f"token {tokens[0]!r} has concept {called[found[0]]!r} and "
+                f"token {tokens[other]!r} has concept {called[found[other]]!r}",
                 remedy="a context must consist of tokens of one concept; split or drop it",
             )
-        return int(found[0])
-
-    def concept_of_label(
-        self, key: Hashable, context_concept: Mapping[Hashable, Hashable], pair: int
-    ) -> int:
-        """The concept that the user gives a context."""
-        if key not in context_concept:
+        if key not in context_concept or context_concept[key] not in self.number:
+            given = context_concept.get(key)
             raise ShapeError(
-                f"context {key!r} (pair {pair}) is not in context_concept",
-                remedy="map it to the concept it belongs to",
+                f"context_concept[{key!r}] is {given!r} (pair {pair}), which no token has",
+                remedy=f"map it to one of {', '.join(map(str, called))}",
             )
-        concept = context_concept[key]
-        if concept not in self.number:
-            raise ShapeError(
-                f"context_concept[{key!r}] = {concept!r}, which no token has",
-                remedy=f"known concepts: {', '.join(map(str, self.number))}",
-            )
-        return self.number[concept]
+        return self.number[context_concept[key]]
 
 
 def frequencies(counts: ArrayLike, pseudo_count: float = 0.0) -> tuple[FloatArray, FloatArray]:
@@ -175,15 +157,14 @@ def frequencies(counts: ArrayLike, pseudo_count: float = 0.0) -> tuple[FloatArra
     """
     table = finite_array("counts", counts, 2)
     if table.min() < 0:
-        j, z = (int(i) for i in np.unravel_index(int(table.argmin()), table.shape))
+        j, z = (int(i) for i in np.argwhere(table < 0)[0])
         raise ProbabilityError(
             f"counts[{j}, {z}] = {table[j, z]:g} is negative", remedy="counts are 0 or more"
         )
-    pseudo = number("pseudo_count", pseudo_count)
-    if pseudo < 0:
-        raise ProbabilityError(
-            f"pseudo_count = {pseudo!r} is negative", remedy="0.5 and 1 are usual"
-        )
+    remedy = "give a number of at least 0; 0.5 and 1 are usual"
+    pseudo = as_real(
+        "pseudo_count", pseudo_count, lambda x: 0.0 <= x < inf, ProbabilityError, remedy
+    )
     with np.errstate(over="ignore"):
         totals, most = table.sum(axis=1), table.sum() + pseudo * table.size
     if not np.isfinite(most):

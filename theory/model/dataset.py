@@ -12,17 +12,18 @@ that equal numbers stay equal and ties in M stay ties.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
-from steering_strength.theory.engine.storage import ArrayRecord
+from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.engine.validation import (
     as_array,
     as_index,
@@ -52,7 +53,7 @@ from steering_strength.theory.model.table import distinct_rows, kl_rows, log_tab
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class ConceptDataset(ArrayRecord):
+class ConceptDataset:
     """Next-token probabilities of m contexts over V tokens in G concepts.
 
     Raises ShapeError or ProbabilityError: with the value, the bound and the remedy.
@@ -124,6 +125,30 @@ class ConceptDataset(ArrayRecord):
             context_names=names("context_names", context_names, len(contexts)),
             concept_names=names("concept_names", concept_names, concepts),
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write every field to one .npz file at exactly `path` (`OutputError` if it cannot)."""
+        write_npz(path, type(self).__name__, self._values())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote: equal to the original, bit by bit, and validated again.
+
+        Raises SteeringError if the file cannot be read or holds something else.
+        """
+        return cls(**read_npz(path, cls.__name__, [field.name for field in fields(cls)]))
+
+    def _values(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ConceptDataset):
+            return NotImplemented
+        pairs = zip(self._values().values(), other._values().values(), strict=True)
+        return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+    def __hash__(self) -> int:
+        return hash(tuple(np.asarray(value).tobytes() for value in self._values().values()))
 
     # Constructors ---------------------------------------------------------------------------
 

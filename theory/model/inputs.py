@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.engine.validation import (
     as_array,
     as_integer,
-    as_number,
-    plain_array,
+    as_integers,
+    as_real,
 )
-from steering_strength.theory.errors import ProbabilityError, ShapeError, shown
+from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -41,21 +41,18 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-def finite_array(name: str, value: ArrayLike, axes: int) -> FloatArray:
+def finite_array(
+    name: str, value: ArrayLike, axes: int, size: int | None = None, per: str = "token"
+) -> FloatArray:
     """A read-only float64 copy without NaN or infinity (`ShapeError`, `ProbabilityError`)."""
-    array = as_array(name, value, axes, finite=ProbabilityError)
+    array = as_array(name, value, axes, size=size, per=per, finite=ProbabilityError)
     array.setflags(write=False)
     return array
 
 
 def number(name: str, value: float | Fraction) -> float:
     """`value` as a finite float (`ProbabilityError`)."""
-    result = as_number(value)
-    if not math.isfinite(result):
-        raise ProbabilityError(
-            f"{name} = {shown(value)} is not a finite number", remedy="give a float"
-        )
-    return result
+    return as_real(name, value, math.isfinite, ProbabilityError)
 
 
 def concept_labels(name: str, value: ArrayLike, concepts: int | None = None) -> IntArray:
@@ -65,34 +62,19 @@ def concept_labels(name: str, value: ArrayLike, concepts: int | None = None) -> 
     must be at least 2 (the labels of the tokens). With `concepts`, labels only have to be below
     it (the labels of the contexts). Raises `ShapeError`.
     """
-    raw = plain_array(name, value)
-    if raw.ndim != 1 or raw.size == 0 or raw.dtype.kind not in "iu":
-        raise ShapeError(
-            f"{name} has shape {raw.shape} and type {raw.dtype}, but must be a non-empty list of "
-            "integer labels",
-            remedy="number the concepts 0, 1, 2, ...",
-        )
-    if raw.min() < 0:
-        raise ShapeError(
-            f"{name}[{int(raw.argmin())}] = {raw.min()} is negative",
-            remedy="number the concepts 0, 1, 2, ...",
-        )
+    labels = as_integers(name, value, 0, concepts)
+    if labels.ndim != 1:
+        raise ShapeError(f"{name} has shape {labels.shape}", remedy="give one list of labels")
     if concepts is None:
-        present = np.unique(raw)
+        present = np.unique(labels)
         hole = np.flatnonzero(present != np.arange(present.size))
         if hole.size:
             raise ShapeError(
-                f"{name} runs up to {raw.max()} but no token has concept {hole[0]}",
+                f"{name} runs up to {labels.max()} but no token has concept {hole[0]}",
                 remedy="number the concepts 0, 1, 2, ... without a hole",
             )
         require_two_concepts(present.size)
-    elif raw.max() >= concepts:
-        raise ShapeError(
-            f"{name}[{int(raw.argmax())}] = {raw.max()}, but there are {concepts} concepts, "
-            f"0..{concepts - 1}",
-            remedy="correct the label, or give that concept tokens",
-        )
-    return read_only(raw.astype(np.int64))
+    return read_only(labels)
 
 
 def require_two_concepts(concepts: int) -> None:

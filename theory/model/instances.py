@@ -16,7 +16,12 @@ from math import fsum, inf
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.engine.validation import as_integer, plain_array, require_memory
+from steering_strength.theory.engine.validation import (
+    as_array,
+    as_integer,
+    plain_array,
+    require_memory,
+)
 from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError, shown
 from steering_strength.theory.model.inputs import (
     ROW_SUM_TOLERANCE,
@@ -72,11 +77,10 @@ def smoothed_rates(
     require_memory("the vocabulary", g, s)
     eps = epsilon if isinstance(epsilon, Fraction) else Fraction(number("epsilon", epsilon))
     if not 0 < eps < 1 - Fraction(1, g):
-        raise AssumptionError(
-            "Assumption 1",
+        raise violated(
             "every token",
             f"epsilon = {shown(epsilon)} with G = {g} gives b_z <= 0 or a_z <= b_z",
-            remedy=f"choose 0 < epsilon < (G-1)/G = {1 - 1 / g:.6g}",
+            f"choose 0 < epsilon < (G-1)/G = {1 - 1 / g:.6g}",
         )
     # Exact rationals, rounded once: a and b are then the doubles nearest to the paper's numbers.
     a, b = float((1 - eps) / s), float(eps / ((g - 1) * s))
@@ -97,22 +101,21 @@ def weighted_rates(
     """
     inner = positive_weights("gamma", gamma, token_concept)
     outer = positive_weights("omega", omega, token_concept)
-    others = int(token_concept.max())
-    eps = number("epsilon", epsilon)
-    # a_z > b_z for eps below (G-1) gamma / ((G-1) gamma + omega): the smallest over z is the bound.
-    bound = others * inner / (others * inner + outer)
+    others, eps = int(token_concept.max()), number("epsilon", epsilon)
+    bound = largest_epsilon(inner, outer, token_concept)
     tightest = int(bound.argmin())
     remedy = f"choose 0 < epsilon < {bound[tightest]:.6g}, the bound set by token {tightest}"
     if not 0 < eps < 1:
-        raise AssumptionError(
-            "Assumption 1",
-            "every token",
-            f"epsilon = {shown(epsilon)} is not in (0, 1)",
-            remedy=remedy,
-        )
+        raise violated("every token", f"epsilon = {shown(epsilon)} is not in (0, 1)", remedy)
     a, b = (1.0 - eps) * inner, eps / others * outer
     _require_a_above_b(a, b, remedy)
     return a, b
+
+
+def largest_epsilon(gamma: FloatArray, omega: FloatArray, token_concept: IntArray) -> FloatArray:
+    """The eps below which a_z > b_z, (V,): (G-1) gamma / ((G-1) gamma + omega)."""
+    others = int(token_concept.max())
+    return np.asarray(others * gamma / (others * gamma + omega))
 
 
 def gap_rates(
@@ -126,14 +129,13 @@ def gap_rates(
     do not sum to 1 in a concept; AssumptionError: b_z <= 0 or g_z <= 0, or the two rates round to
     the same double.
     """
-    b = _one_per_token("off_concept", finite_array("off_concept", off_concept, 1), token_concept)
+    b = finite_array("off_concept", off_concept, 1, len(token_concept))
     lowest = int(b.argmin())
     if b[lowest] <= 0:
-        raise AssumptionError(
-            "Assumption 1",
+        raise violated(
             f"token {lowest}",
             f"b = {float(b[lowest])!r} is not positive",
-            remedy="every off-concept probability must be above 0",
+            "every off-concept probability must be above 0",
         )
     total = _sum(b)
     if total >= 1:
@@ -149,12 +151,10 @@ def gap_rates(
         g = _weights_per_concept("gap_weights", gap_weights, token_concept)
         low = np.argwhere(g <= 0)
     if len(low):
-        place = tuple(int(i) for i in low[0])
-        raise AssumptionError(
-            "Assumption 1",
-            _where(place),
-            f"gap weight {float(g[place])!r} is not positive, so a_z <= b_z",
-            remedy="every gap weight must be above 0",
+        raise violated(
+            _where(low[0]),
+            f"gap weight {float(g[tuple(low[0])])!r} is not positive, so a_z <= b_z",
+            "every gap weight must be above 0",
         )
     a = b + (1.0 - total) * g
     _require_a_above_b(np.where(g == 0, np.inf, a), b)
@@ -178,29 +178,24 @@ def contexts_of_rows(
     g = finite_array("gap_weights", gap_weights, 2)
     labels = np.empty(len(g), dtype=np.int64)
     for j, row in enumerate(g):
-        _one_per_token(f"gap_weights[{j}]", row, token_concept)
+        as_array(f"gap_weights[{j}]", row, size=len(token_concept))
         labels[j] = token_concept[int(row.argmax())]
         wrong = np.flatnonzero((row != 0) != (token_concept == labels[j]))
         if len(wrong):
             z = int(wrong[0])
-            raise AssumptionError(
-                "Assumption 1",
+            raise violated(
                 f"token {z}, context {j}",
                 f"gap weight {float(row[z])!r} of concept {token_concept[z]}, but the largest gap "
                 f"makes it a context of concept {labels[j]}",
-                remedy="a row must be positive on one whole concept and 0 elsewhere",
+                "a row must be positive on one whole concept and 0 elsewhere",
             )
         _require_sum(f"gap_weights[{j}]", row)
     return labels
 
 
-def _one_per_token(name: str, array: FloatArray, token_concept: IntArray) -> FloatArray:
-    if len(array) != len(token_concept):
-        raise ShapeError(
-            f"{name} has {len(array)} entries, token_concept has V = {len(token_concept)}",
-            remedy="give one per token",
-        )
-    return array
+def violated(where: str, problem: str, remedy: str) -> AssumptionError:
+    """What to raise where Assumption 1 does not hold."""
+    return AssumptionError("Assumption 1", where, problem, remedy=remedy)
 
 
 def positive_weights(name: str, value: ArrayLike, token_concept: IntArray) -> FloatArray:
@@ -209,12 +204,12 @@ def positive_weights(name: str, value: ArrayLike, token_concept: IntArray) -> Fl
     z = int(weights.argmin())
     if weights[z] <= 0:
         problem = f"{name} = {float(weights[z])!r} is not positive"
-        raise AssumptionError("Assumption 1", _where((z,)), problem, remedy="raise it above 0")
+        raise violated(f"token {z}", problem, "raise it above 0")
     return weights
 
 
 def _weights_per_concept(name: str, value: ArrayLike, token_concept: IntArray) -> FloatArray:
-    array = _one_per_token(name, finite_array(name, value, 1), token_concept)
+    array = finite_array(name, value, 1, len(token_concept))
     for concept in range(int(token_concept.max()) + 1):
         _require_sum(f"{name} in concept {concept}", array[token_concept == concept])
     return array
@@ -241,15 +236,10 @@ def _require_a_above_b(
 ) -> None:
     bad = np.argwhere((a <= b) | (b <= 0))
     if len(bad):
-        place = tuple(int(i) for i in bad[0])
-        raise AssumptionError(
-            "Assumption 1",
-            _where(place),
-            f"a = {float(a[place])!r} and b = {float(b[place[-1]])!r}, but a > b > 0 is needed",
-            remedy=remedy,
-        )
+        x, y = float(a[tuple(bad[0])]), float(b[bad[0][-1]])
+        raise violated(_where(bad[0]), f"a = {x!r} and b = {y!r}, but a > b > 0 is needed", remedy)
 
 
-def _where(place: tuple[int, ...]) -> str:
+def _where(place: IntArray) -> str:
     context = f", context {place[0]}" if len(place) == 2 else ""
     return f"token {place[-1]}{context}"

@@ -8,16 +8,16 @@ the margin below or the bound of Assumption 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import log
+from typing import Any
 
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from steering_strength.theory.engine.validation import as_index
-from steering_strength.theory.errors import AssumptionError, ShapeError
+from steering_strength.theory.engine.validation import as_array, as_index
+from steering_strength.theory.errors import AssumptionError
 from steering_strength.theory.model.inputs import concept_labels, distribution, number
-from steering_strength.theory.model.instances import positive_weights
+from steering_strength.theory.model.instances import largest_epsilon, positive_weights, violated
 from steering_strength.theory.model.table import mean_log_ratio
 
 
@@ -38,7 +38,7 @@ def weighted_margin(
     L (1 + Q_D - Q_D eps G/(G-1)) + min_T lambda + eps/(G-1) (kappa_T - sum_{C != T,D} Q_C kappa_C)
     + Q_D (1-eps) delta_D.
 
-    Raises AssumptionError: the context lies in the target concept.
+    Raises AssumptionError: the context lies in the target concept, or epsilon outside (0, 1).
 
     Parameters
     ----------
@@ -51,80 +51,51 @@ def weighted_margin(
     negative_share : array_like, (G,)
         Q_C, as in `SteeringSets.negative_share`.
     """
-    return _margin(gamma, omega, token_concept, target, own, negative_share)[0](epsilon)
-
-
-def weighted_threshold(
-    gamma: ArrayLike,
-    omega: ArrayLike,
-    token_concept: ArrayLike,
-    *,
-    target: int,
-    own: int,
-    negative_share: ArrayLike,
-) -> float:
-    """eps*: every target token peaks at a positive alpha exactly for 0 < eps < eps*.
-
-    The root of `weighted_margin`, or the bound of Assumption 1 where that comes first. Parameters
-    and errors as there.
-    """
-    margin, bound = _margin(gamma, omega, token_concept, target, own, negative_share)
-    if margin(bound) >= 0.0:
-        return bound
-    low = bound
-    while margin(low) < 0.0:  # L grows without bound as eps -> 0
-        low *= 1e-3
-    return float(brentq(margin, low, bound, xtol=1e-300, rtol=1e-14))
-
-
-def _margin(
-    gamma: ArrayLike,
-    omega: ArrayLike,
-    token_concept: ArrayLike,
-    target: int,
-    own: int,
-    negative_share: ArrayLike,
-) -> tuple[Callable[[float], float], float]:
-    """The margin as a function of eps, and the bound that Assumption 1 sets on eps."""
     concept = concept_labels("token_concept", token_concept)
     inside = positive_weights("gamma", gamma, concept)
     outside = positive_weights("omega", omega, concept)
     share, G = distribution("negative_share", negative_share, 1), int(concept.max()) + 1
     as_index("target", target, G)
     as_index("own", own, G)
-    if share.size != G:
-        raise ShapeError(
-            f"negative_share has {share.size} entries for {G} concepts",
-            remedy="give one per concept",
-        )
+    as_array("negative_share", share, size=G, per="concept")
     if target == own:
         raise AssumptionError(
             "Remark 3.4", f"concept {own}", "c_j lies in T", remedy="choose a context outside T"
         )
+    e = number("epsilon", epsilon)
+    if not 0.0 < e < 1.0:
+        bound = largest_epsilon(inside, outside, concept).min()
+        raise violated(
+            "every token", f"epsilon = {e} is not in (0, 1)", f"choose 0 < epsilon < {bound:.6g}"
+        )
     ratio = mean_log_ratio(inside[None], outside[None])
     kappa = [-float(outside[concept == c] @ ratio[concept == c]) for c in range(G)]
     Q, least = float(share[own]), float(ratio[concept == target].min())
-    far = kappa[target] - sum(
-        float(share[c]) * kappa[c] for c in range(G) if c not in (target, own)
-    )
-    delta = float(inside[concept == own] @ ratio[concept == own])
-    bound = float(((G - 1) * inside / ((G - 1) * inside + outside)).min())
+    others = (float(share[c]) * kappa[c] for c in range(G) if c not in (target, own))
+    far, delta = kappa[target] - sum(others), float(inside[concept == own] @ ratio[concept == own])
+    level = log((1.0 - e) * (G - 1) / e)
+    level *= 1.0 + Q - Q * e * G / (G - 1)
+    return level + least + e / (G - 1) * far + Q * (1.0 - e) * delta
+
+
+def weighted_threshold(
+    gamma: ArrayLike, omega: ArrayLike, token_concept: ArrayLike, **context: Any
+) -> float:
+    """eps*: every target token peaks at a positive alpha exactly for 0 < eps < eps*.
+
+    The root of `weighted_margin`, or the bound of Assumption 1 where that comes first. Parameters
+    and errors as there; `context` are its `target`, `own` and `negative_share`.
+    """
 
     def margin(epsilon: float) -> float:
-        e = number("epsilon", epsilon)
-        if not 0.0 < e < 1.0:
-            raise AssumptionError(
-                "Assumption 1",
-                "every token",
-                f"epsilon = {e} is not in (0, 1)",
-                remedy=f"choose 0 < epsilon < {bound:.6g}",
-            )
-        level = log((1.0 - e) * (G - 1) / e)
-        return (
-            level * (1.0 + Q - Q * e * G / (G - 1))
-            + least
-            + e / (G - 1) * far
-            + Q * (1.0 - e) * delta
-        )
+        return weighted_margin(gamma, omega, token_concept, epsilon, **context)
 
-    return margin, bound
+    concept = concept_labels("token_concept", token_concept)
+    inside = positive_weights("gamma", gamma, concept)
+    outside = positive_weights("omega", omega, concept)
+    bound = low = float(largest_epsilon(inside, outside, concept).min())
+    if margin(bound) >= 0.0:
+        return bound
+    while margin(low) < 0.0:  # L grows without bound as eps -> 0
+        low *= 1e-3
+    return float(brentq(margin, low, bound, xtol=1e-300, rtol=1e-14))

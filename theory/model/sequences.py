@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.sequences import SampledTexts
-from steering_strength.theory.engine.validation import as_alpha, as_integer, freeze, plain_array
+from steering_strength.theory.engine.validation import as_alpha, as_integer, as_integers, freeze
 from steering_strength.theory.errors import ShapeError, SteeringSetError
 from steering_strength.theory.model.inputs import (
     FloatArray,
@@ -62,19 +62,13 @@ class SequenceFeatures:
 
     def __post_init__(self) -> None:
         W, H = finite_array("W", self.W, 2), finite_array("H", self.H, 2)
-        after = plain_array("after", self.after)
-        fits = after.shape == (H.shape[1], W.shape[0]) and W.shape[1] == H.shape[0]
-        if not fits or after.dtype.kind not in "iu":
+        after = as_integers("after", self.after, -1, H.shape[1])
+        if after.shape != (H.shape[1], W.shape[0]) or W.shape[1] != H.shape[0]:
             raise ShapeError(
-                f"W has shape {W.shape}, H {H.shape}, after {after.shape} ({after.dtype})",
-                remedy="give shapes (V, d), (d, S) and (S, V), the last of integers",
+                f"W has shape {W.shape}, H {H.shape}, after {after.shape}",
+                remedy="give shapes (V, d), (d, S) and (S, V)",
             )
-        if after.min() < -1 or after.max() >= H.shape[1]:
-            raise ShapeError(
-                f"after leads to state {after.max() if after.min() >= -1 else after.min()}",
-                remedy=f"use 0..{H.shape[1] - 1}, or -1 where a text ends",
-            )
-        freeze(self, W=W, H=H, after=after.astype(np.int64))
+        freeze(self, W=W, H=H, after=after)
 
     @classmethod
     def tree(
@@ -127,14 +121,10 @@ class SequenceFeatures:
 
         Raises SteeringSetError if one is empty, they share a state, or a state does not exist.
         """
-        sets = [np.atleast_1d(plain_array("P or N", g)) for g in (positive, negative)]
-        known = range(self.H.shape[1])
-        if any(g.size == 0 or g.dtype.kind not in "iu" for g in sets) or not all(
-            int(s) in known for g in sets for s in g
-        ):
-            raise SteeringSetError(
-                "P or N is empty or holds what is no state", remedy=f"use states 0..{known[-1]}"
-            )
+        sets = [
+            as_integers("P or N", np.atleast_1d(group), 0, self.H.shape[1], SteeringSetError)
+            for group in (positive, negative)
+        ]
         if set(sets[0].tolist()) & set(sets[1].tolist()):
             raise SteeringSetError("P and N share a state", remedy="give disjoint sets")
         mean_p, mean_n = (self.H[:, group].mean(axis=1) for group in sets)
@@ -147,17 +137,10 @@ class SequenceFeatures:
         strengths, scalar = as_alpha(alpha)
         if not scalar:
             raise ShapeError(f"{strengths.size} strengths at once", remedy="give one number")
-        v = finite_array("vector", vector, 1)
-        if v.size != self.W.shape[1]:
-            raise ShapeError(
-                f"vector has {v.size} entries, but d = {self.W.shape[1]}",
-                remedy="use steering_vector(P, N)",
-            )
-        at = plain_array("states", states)
-        if at.size and (at.dtype.kind not in "iu" or at.min() < 0 or at.max() >= self.H.shape[1]):
-            raise ShapeError(
-                f"states run from {at.min()} to {at.max()}", remedy=f"use 0..{self.H.shape[1] - 1}"
-            )
+        v = finite_array("vector", vector, 1, self.W.shape[1], "feature")
+        at = np.asarray(states, dtype=np.int64)  # perhaps none at all
+        if at.size:
+            at = as_integers("states", states, 0, self.H.shape[1])
         hidden = self.H[:, at] + strengths * v[:, None]
         return log_softmax((self.W @ hidden).T)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.engine.validation import plain_array
-from steering_strength.theory.errors import ProbabilityError, SteeringSetError, shown
+from steering_strength.theory.engine.validation import as_integers, plain_array
+from steering_strength.theory.errors import ProbabilityError, SteeringSetError
 from steering_strength.theory.model.inputs import FloatArray, IntArray, read_only
 from steering_strength.theory.model.table import mean_log_ratio
 
@@ -108,11 +108,7 @@ def context_indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
     Raises SteeringSetError: it is empty, or has an unknown or repeated context.
     """
     raw = np.atleast_1d(plain_array(name, value))
-    if raw.ndim != 1:
-        raise SteeringSetError(
-            f"{name} has shape {raw.shape}", remedy="give one list of context indices"
-        )
-    if raw.dtype.kind == "b":
+    if raw.dtype.kind == "b" and raw.ndim == 1:
         if len(raw) != contexts:
             raise SteeringSetError(
                 f"{name} is a mask of length {len(raw)} over {contexts} contexts",
@@ -123,20 +119,12 @@ def context_indices(name: str, value: ArrayLike, contexts: int) -> IntArray:
         raise SteeringSetError(
             f"{name} is empty (q = 0), but a mean needs q >= 1", remedy="name at least one context"
         )
-    if raw.dtype.kind not in "iu":
+    index = as_integers(name, raw, 0, contexts, SteeringSetError)
+    seen, times = np.unique(index, return_counts=True)
+    if index.ndim > 1 or times.max() > 1:
+        repeated = f"context {seen[times.argmax()]} {times.max()} times"
         raise SteeringSetError(
-            f"{name} = {shown(value)} is not a list of integers", remedy="give context indices"
+            f"{name}, of shape {index.shape}, has {repeated}",
+            remedy="give one list that names each context once",
         )
-    unknown = raw[(raw < 0) | (raw >= contexts)]
-    if len(unknown):
-        raise SteeringSetError(
-            f"context {unknown[0]} of {name} does not exist (m = {contexts})",
-            remedy=f"contexts are numbered 0..{contexts - 1}",
-        )
-    seen, times = np.unique(raw, return_counts=True)
-    if times.max() > 1:
-        raise SteeringSetError(
-            f"context {seen[times.argmax()]} occurs {times.max()} times in {name}",
-            remedy="name each context once",
-        )
-    return read_only(raw.astype(np.int64))
+    return read_only(index)

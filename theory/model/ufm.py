@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine import tilting
-from steering_strength.theory.engine.storage import read_npz, values_of, write_npz
+from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.engine.validation import as_alpha, freeze, require_kind
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 from steering_strength.theory.model import guarantee
@@ -146,14 +146,15 @@ class UnconstrainedFeatures:
 
         Raises SteeringError: the file cannot be read or holds something else.
         """
-        about_data = tuple(f"data.{field.name}" for field in fields(ConceptDataset))
-        about_history = tuple(f"history.{field.name}" for field in fields(TrainingHistory))
-        keys = ("W", "H", *about_data)
-        values = values_of(read_npz(path, cls.__name__, keys, about_history))
-        data = ConceptDataset(*(values[key] for key in about_data))
-        trained = about_history[0] in values
-        history = TrainingHistory(*(values[key] for key in about_history)) if trained else None
-        return cls(values["W"], values["H"], data, history)
+        about = [
+            [f"{prefix}.{field.name}" for field in fields(record)]
+            for prefix, record in (("data", ConceptDataset), ("history", TrainingHistory))
+        ]
+        stored = read_npz(path, cls.__name__, ("W", "H", *about[0]), about[1])
+        data = ConceptDataset(*(stored[key] for key in about[0]))
+        trained = about[1][0] in stored
+        history = TrainingHistory(*(stored[key] for key in about[1])) if trained else None
+        return cls(stored["W"], stored["H"], data, history)
 
     @property
     def dimension(self) -> int:
@@ -186,12 +187,7 @@ class UnconstrainedFeatures:
         Raises AlphaError or ShapeError: alpha is not finite, or `vector` has not d entries.
         """
         strengths, scalar = as_alpha(alpha)
-        v = finite_array("vector", vector, 1)
-        if len(v) != self.dimension:
-            raise ShapeError(
-                f"vector has {len(v)} entries, but d = {self.dimension}",
-                remedy="use ufm.steering_vector(P, N)",
-            )
+        v = finite_array("vector", vector, 1, self.dimension, "feature")
         hidden = self.H + strengths[:, None, None] * v[:, None]
         logits = np.swapaxes(self.W @ hidden, -1, -2)
         return log_softmax(logits[0] if scalar else logits)
