@@ -41,12 +41,12 @@ class Counted:
         """The pooled percentile on texts written at alpha."""
         import numpy as np
 
-        from steering_strength.proofs_check.bridge.generated import token_costs
+        from steering_strength.proofs_check.bridge.generated import Reading
 
         self.rollouts += 1
         with self.model.steered(self.vector, alpha):
             texts = self.model.continued(self.contexts, self.length)
-        costs = token_costs(self.model, self.vector, alpha, *texts)
+        costs = Reading(self.model, self.vector, texts).costs(alpha)
         return float(np.quantile(costs.reverse, PERCENTILE))
 
 

@@ -18,7 +18,7 @@ and `block_laws` says how far each of them carries at every block, and why not f
 
 Reading order: `model` is the noun, `SteeredModel`; `loading`, `structure`, `steer`, `texts` and
 `vectors` (with everyone's files) are its parts. `curve` differentiates, and answers like a
-`TiltedFamily` at any site; `advise` and `generated` choose a strength. `laws` (the final norm),
+`TiltedFamily` at any site; `generated` chooses a strength for whole texts. `laws` (the final norm),
 `blocks` and `beyond` (other edits, whole texts, other texts) judge, `records` measures the paper's
 figures, `read` judges curves of others, `tiny_gpt` trains a model here, `data` are files;
 `__main__` and `jobs` are the command line. torch and transformers are an optional extra: importing

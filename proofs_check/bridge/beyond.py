@@ -10,7 +10,8 @@ how far they carry is measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.bridge.curve import derivatives
-from steering_strength.proofs_check.bridge.generated import sampled_texts, token_costs
+from steering_strength.proofs_check.bridge.generated import Reading
 from steering_strength.proofs_check.bridge.laws import LawReport
+from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
 from steering_strength.theory import TiltedFamily
@@ -36,8 +38,6 @@ from steering_strength.theory.engine.operators import (
 )
 
 Floats = NDArray[np.float64]
-Edit = Callable[[torch.Tensor], torch.Tensor]
-_FLOAT = torch.float32
 
 _CONTEXTS, _TEXTS, _LENGTH, _STRENGTHS = 4, 32, 10, 10
 # Nats per generated token at the largest strength: there the weights of a hundred tokens' texts
@@ -66,15 +66,16 @@ def operators_at(report: LawReport, vector: SteeringVector) -> None:
         """What a unit of u at the last position adds to the logits of every context, (m, V)."""
         if u.tobytes() not in effects:
             one = SteeringVector(u, vector.site, apply="last")
-            rows = [local.slope for local in derivatives(held, one)] if not exact else None
-            effects[u.tobytes()] = np.stack(rows or [model.direction(u)] * batch.rows)
+            rows = [model.direction(u)] * batch.rows if exact else _slopes(held, one)
+            effects[u.tobytes()] = np.stack(rows)
         return effects[u.tobytes()]
 
-    named = _operators(vector.values, states.numpy())
+    operators = _operators(vector.values, states.numpy())
     errors, kls, gaps = list[float](), list[float](), list[float]()
-    for operator, edit in named:
-        with model.edited(vector.site, _last(edit)):
-            hooked = np.concatenate([model.log_probability(batch.row(j)) for j in range(len(base))])
+    for operator in operators:
+        with model.edited(vector.site, partial(_last, operator)):
+            rows = [model.log_probability(batch.take([j])) for j in range(batch.rows)]
+            hooked = np.concatenate(rows)
         along = np.stack([effect(u) for u in operator.directions.T])
         strengths = operator.strengths(states.numpy().T)
         predicted = np.concatenate(
@@ -88,13 +89,14 @@ def operators_at(report: LawReport, vector: SteeringVector) -> None:
         if exact:
             # Read out in float64, and in the model's own hooked pass: each to its own rounding, of
             # the states and of the strengths, which are products of d terms like the logits.
-            read, wide = model.log_softmax(edit(states)), torch.promote_types(model.dtype, _FLOAT)
-            length = float(states.norm(dim=-1).max() + edit(states).norm(dim=-1).max())
+            edited = torch.as_tensor(operator.edited(states.numpy().T).T)
+            read, wide = model.log_softmax(edited), torch.promote_types(model.dtype, torch.float32)
+            length = float(states.norm(dim=-1).max() + edited.norm(dim=-1).max())
             rounding = model.rounding(length) / precision(wide)
             own = 2.0**-52 if model.structure.plain else precision(model.dtype)
             for seen, eps in ((read, own), (hooked, precision(model.dtype))):
                 errors.append(float(np.abs(predicted - seen).max()) / (rounding * eps))
-    names = [type(operator).__name__.lower() for operator, _ in named]
+    names = [type(operator).__name__.lower() for operator in operators]
     spent = ", ".join(f"{n} {k:.2g}" for n, k in zip(names, kls, strict=True))
     claim = "h + sum_k c_k(h) u_k tilts by sum_k c_k(h) M_k: addition, ablation, affine, clamp,"
     claim += " conditional, rotation"
@@ -116,50 +118,32 @@ def operators_at(report: LawReport, vector: SteeringVector) -> None:
     )  # fmt: skip
 
 
-def _last(edit: Edit) -> Edit:
-    def at_last(hidden: torch.Tensor) -> torch.Tensor:
-        moved = hidden.double().clone()
-        moved[:, -1] = edit(moved[:, -1])
-        return moved
-
-    return at_last
+def _last(operator: Operator, hidden: torch.Tensor) -> torch.Tensor:
+    """States (B, T, d) with the last position edited."""
+    moved = hidden.double().cpu().clone()
+    moved[:, -1] = torch.as_tensor(operator.edited(moved[:, -1].numpy().T).T)
+    return moved
 
 
-def _operators(v: Floats, states: Floats) -> list[tuple[Operator, Edit]]:
-    """Six operators, each with its edit written out again in torch: h (B, d) -> (B, d).
+def _operators(v: Floats, states: Floats) -> list[Operator]:
+    """Six operators with typical numbers.
 
-    The numbers are typical ones: the steering spends a few tenths of a nat, a clamp sets the
-    feature to what it reads in the first context, a third of a right angle is turned.
+    The steering spends a few tenths of a nat, a clamp sets the feature to what it reads in the
+    first context, a third of a right angle is turned.
     """
-    u = v / np.linalg.norm(v)
+    u, alpha = v / np.linalg.norm(v), 0.5
     other = states.mean(axis=0) - (states.mean(axis=0) @ u) * u
     w = other / np.linalg.norm(other)
     encoder, reads = u + 0.1 * w, states @ u
     value, threshold = float(np.abs(reads).max()), float(np.median(reads))
-    bias, theta, alpha = -float((states @ encoder).mean()), math.pi / 6, 0.5
-    tv, tu, tw, te = (torch.as_tensor(x) for x in (v, u, w, encoder))
-
-    def on(h: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-        return (h @ direction.to(h))[:, None]
-
-    def turned(h: torch.Tensor) -> torch.Tensor:
-        x, y = on(h, tu), on(h, tw)
-        c, s = math.cos(theta), math.sin(theta)
-        return h + (c * x - s * y - x) * tu.to(h) + (s * x + c * y - y) * tw.to(h)
-
+    bias = -float((states @ encoder).mean())
     return [
-        (Addition(v, alpha), lambda h: h + alpha * tv.to(h)),
-        (Ablation(u), lambda h: h - on(h, tu) * tu.to(h)),
-        (Affine(u, value), lambda h: h + (value - on(h, tu)) * tu.to(h)),
-        (
-            Clamp(u, value, encoder, bias, rectified=True),
-            lambda h: h + (value - (on(h, te) + bias).clamp(min=0.0)) * tu.to(h),
-        ),
-        (
-            Conditional(Addition(v, alpha), u, threshold),
-            lambda h: torch.where(on(h, tu) >= threshold, h + alpha * tv.to(h), h),
-        ),
-        (Rotation(u, w, theta), turned),
+        Addition(v, alpha),
+        Ablation(u),
+        Affine(u, value),
+        Clamp(u, value, encoder, bias, rectified=True),
+        Conditional(Addition(v, alpha), u, threshold),
+        Rotation(u, w, math.pi / 6),
     ]
 
 
@@ -173,7 +157,7 @@ def texts_at(report: LawReport, vector: SteeringVector, *, seed: int = 0) -> Non
     prompts = model.encode(report.concept.contexts[:_CONTEXTS])
     batch = prompts.take([j for j in range(prompts.rows) for _ in range(_TEXTS // prompts.rows)])
     how: dict[str, Any] = {"temperature": 1.0, "stop": False}
-    drawn = sampled_texts(model, vector, *model.continued(batch, _LENGTH, seed=seed, **how))
+    drawn = Reading(model, vector, model.continued(batch, _LENGTH, seed=seed, **how)).sampled()
     # Half the information times alpha^2 is the cost of a text, to second order.
     largest = math.sqrt(2.0 * _PER_TOKEN * _LENGTH / float(drawn.information()[0]))
     alphas = largest * np.arange(1, _STRENGTHS + 1) / _STRENGTHS
@@ -182,8 +166,8 @@ def texts_at(report: LawReport, vector: SteeringVector, *, seed: int = 0) -> Non
     measured, noise = np.empty(_STRENGTHS), np.empty(_STRENGTHS)
     for i, alpha in enumerate(alphas.tolist()):
         with model.steered(vector, alpha):
-            texts, lengths = model.continued(batch, _LENGTH, seed=seed + 1 + i, **how)
-        costs = token_costs(model, vector, alpha, texts, lengths)
+            texts = model.continued(batch, _LENGTH, seed=seed + 1 + i, **how)
+        costs = Reading(model, vector, texts).costs(alpha)
         totals = np.bincount(costs.text, costs.reverse)
         measured[i] = totals.mean()
         noise[i] = totals.std(ddof=1) / math.sqrt(totals.size)
@@ -232,7 +216,11 @@ def standard_error_at(report: LawReport, vector: SteeringVector, *, seed: int = 
             found.append(TiltedFamily(log_p, odds).cross_entropy_root(_BUDGET, 1).alpha)
     else:
         held = model.hold(text, vector.site, vector.apply)
-        rows = [_effects(held, vector, side) for side in states]
+        # M_loc is linear in the vector: the effect of each state.
+        rows = [
+            np.stack([_slopes(held, replace(vector, values=one))[0] for one in side])
+            for side in (side.double().numpy() for side in states)
+        ]
         log_p = derivatives(held, vector)[0].log_p
         found = []
         for chosen in picked:
@@ -240,7 +228,7 @@ def standard_error_at(report: LawReport, vector: SteeringVector, *, seed: int = 
                 side.double().numpy()[index].mean(axis=0)
                 for side, index in zip(states, chosen, strict=True)
             )
-            again = SteeringVector(plus - minus, vector.site, read=read, apply=vector.apply)
+            again = replace(vector, values=plus - minus)
             found.append(model.at(None, again, text)[0].cross_entropy_root(_BUDGET, 1).alpha)
     family = TiltedFamily(log_p, rows[0].mean(axis=0) - rows[1].mean(axis=0))
     sure = estimate(family, family.cross_entropy_root(_BUDGET, 1).alpha, "cross_entropy", *rows)
@@ -265,10 +253,6 @@ def standard_error_at(report: LawReport, vector: SteeringVector, *, seed: int = 
     )
 
 
-def _effects(held: Any, vector: SteeringVector, states: torch.Tensor) -> Floats:
-    """The derivative of the logits along each state, (n, V): M_loc is linear in the vector."""
-    rows = []
-    for state in states.double().numpy():
-        one = SteeringVector(state, vector.site, apply=vector.apply)
-        rows.append(derivatives(held, one)[0].slope)
-    return np.stack(rows)
+def _slopes(held: Held, vector: SteeringVector) -> list[Floats]:
+    """The derivative of every context's logits along a vector, (V,) each."""
+    return [family.log_odds for family in derivatives(held, vector)]

@@ -10,7 +10,7 @@ is the model above the block, steered, and the budgets are those that `SteeredMo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,13 +26,13 @@ from steering_strength.proofs_check.bridge.beyond import (
 )
 from steering_strength.proofs_check.bridge.curve import (
     MeasuredCurve,
-    last_block,
-    measured_curves,
+    closed_forms,
+    measured,
     plateau,
 )
 from steering_strength.proofs_check.bridge.data import asinh_grid
-from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
-from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws, require_identity
+from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError, progress
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.read import SHAPES, count_shapes
 from steering_strength.proofs_check.bridge.steer import Held
@@ -43,7 +43,6 @@ from steering_strength.theory.engine.transformer import local_cross_entropy, loc
 from steering_strength.theory.errors import ShapeError
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str], None]
 
 # What "holds" means for a second-order prediction: the next order is of relative size
 # skewness * sqrt(2 budget) / 6, a few per cent, ten and thirty per cent at these budgets.
@@ -82,7 +81,6 @@ def block_laws(
     apply: Apply = "all",
     seed: int = 0,
     beyond: bool = True,
-    progress: Progress,
 ) -> LawReport:
     """The law report: the final norm, then every statement at blocks.
 
@@ -106,7 +104,7 @@ def block_laws(
     report = LawReport(model, concept)
     if vector is None or vector.site == FINAL_NORM:
         if model.structure.not_affine is None:
-            final_norm_laws(model, concept, vector=vector, report=report, progress=progress)
+            final_norm_laws(model, concept, vector=vector, report=report)
         else:
             report.paragraphs.append(f"Final norm: {model.structure.not_affine}.")
     if vector is not None and vector.site == FINAL_NORM:
@@ -125,7 +123,7 @@ def block_laws(
             concept.positive, concept.neutral, list(sites), read=read, apply=apply
         )
         if layers is None:
-            _every_block(report, chosen, batch, progress)
+            _every_block(report, chosen, batch)
             four = {depth // 4, depth // 2, 3 * depth // 4, depth - 1}
             chosen = [chosen[i] for i in sorted(four)]
         report.vectors += chosen
@@ -183,9 +181,10 @@ def budget_alphas(
     rows = []
     for curve, budget, sign in asked:
         alpha = curve.cross_entropy_root(budget, sign).alpha
-        seed, variation = math.sqrt(2.0 * budget / max(curve.local.variance, 1e-300)), math.nan
+        variance, variation = max(float(curve.local.variance(0.0)), 1e-300), math.nan
+        seed = math.sqrt(2.0 * budget / variance)
         if math.isfinite(alpha):
-            tilted = np.exp(curve.local.family().log_probability(alpha))
+            tilted = np.exp(curve.local.log_probability(alpha))
             variation = 0.5 * np.abs(tilted - np.exp(curve.log_probability(alpha))).sum()
         rows.append((budget, sign * seed, alpha if math.isfinite(alpha) else math.nan, variation))
     names = ("budget", "predicted", "measured", "variation")
@@ -212,13 +211,12 @@ def _judge_budgets(report: LawReport, found: dict[str, Floats], where: str, more
         report.judge(name, claim, error, note, why=_WHY["local"])
 
 
-def _every_block(
-    report: LawReport, vectors: Sequence[SteeringVector], batch: TokenBatch, progress: Progress
-) -> None:
+def _every_block(report: LawReport, vectors: Sequence[SteeringVector], batch: TokenBatch) -> None:
     """`local` at every block: cheap, and says more about a model than a sweep at one block."""
     rows, few = [], batch.take(range(min(_SCANNED, batch.rows)))
     for number, vector in enumerate(vectors, start=1):
-        rows.append(budget_alphas(measured_curves(report.model, vector, few), list(_BUDGETS)))
+        held = report.model.hold(few, vector.site, vector.apply)
+        rows.append(budget_alphas(measured(held, vector), list(_BUDGETS)))
         if number % 5 == 0 or number == len(vectors):
             progress(f"budgets at {number} of {len(vectors)} blocks measured")
     table = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -257,40 +255,36 @@ def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
 
 
 def text_losses(held: Held, alpha: float, vector: SteeringVector) -> Floats:
-    """-log p of each next token of the held texts under steering, (R (T - 1),), in pieces."""
-    model, states = held.model, held.all_normed(alpha, vector)[:, :-1]
-    goal = held.batch.ids[:, 1:].reshape(-1).numpy()
-    step = max(1, _CELLS // model.vocabulary)
-    pieces = [
-        -model.log_softmax(part)[np.arange(len(part)), goal[i * step : i * step + len(part)]]
-        for i, part in enumerate(states.reshape(-1, states.shape[-1]).split(step))
-    ]
-    return np.concatenate(pieces)
+    """-log p of each token behind the prompts under steering, (n,), in pieces."""
+    model, states, goal = held.model, held.writing(alpha, vector), _written(held)
+    size = max(1, _CELLS // model.vocabulary)
+    pieces = zip(states.split(size), np.split(goal, range(size, goal.size, size)), strict=True)
+    return np.concatenate([-model.log_softmax(s)[np.arange(g.size), g] for s, g in pieces])
 
 
-def text_derivatives(
-    held: Held, vector: SteeringVector, step: float
-) -> tuple[Floats, Floats, Floats]:
-    """Slope and curvature of the cross-entropy at 0, and Var(M_loc), of each position: (n,) each.
+def text_derivatives(held: Held, vector: SteeringVector, step: float) -> Floats:
+    """Slope and curvature of the cross-entropy at 0, and Var(M_loc), at each written token: (3, n).
 
     By central differences of the logits at -step, 0 and step.
     """
-    model, found = held.model, list[tuple[Floats, Floats, Floats]]()
-    passes = [held.all_normed(a, vector)[:, :-1] for a in (-step, 0.0, step)]
-    states = [one.reshape(-1, one.shape[-1]) for one in passes]
-    goal = held.batch.ids[:, 1:].reshape(-1).numpy()
+    model, goal = held.model, _written(held)
     size = max(1, _CELLS // (4 * model.vocabulary))
-    for start in range(0, goal.size, size):
-        piece = slice(start, start + size)
-        low, middle, high = (model.read_out(s[piece]).numpy() for s in states)
+    states = (held.writing(a, vector).split(size) for a in (-step, 0.0, step))
+    goals = np.split(goal, range(size, goal.size, size))
+    found = []
+    for labels, *pieces in zip(goals, *states, strict=True):
+        low, middle, high = (model.logits(piece).cpu().numpy() for piece in pieces)
         log_p = middle - logsumexp(middle, axis=1, keepdims=True)
-        labels = np.zeros_like(log_p)
-        labels[np.arange(len(labels)), goal[piece]] = 1.0
+        data = np.zeros_like(log_p)
+        data[np.arange(labels.size), labels] = 1.0
         slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
-        first, second = local_cross_entropy(log_p, labels, slope, bend)
-        found.append((first, second, 2.0 * local_divergence(log_p, slope)))
-    slopes, curvatures, variances = (np.concatenate(column) for column in zip(*found, strict=True))
-    return slopes, curvatures, variances
+        variance = 2.0 * local_divergence(log_p, slope)
+        found.append((*local_cross_entropy(log_p, data, slope, bend), variance))
+    return np.concatenate(found, axis=1)
+
+
+def _written(held: Held) -> NDArray[np.int64]:
+    return np.concatenate(held.batch.written)
 
 
 class _Block:
@@ -299,8 +293,8 @@ class _Block:
     def __init__(self, report: LawReport, vector: SteeringVector, batch: TokenBatch) -> None:
         self.report, self.model, self.vector = report, report.model, vector
         self.where, self.words = vector.site.name, self.model.tokens(report.concept.words)
-        self.curves = measured_curves(self.model, vector, batch)
-        self.held: Held = self.curves[0].held
+        self.held = self.model.hold(batch, vector.site, vector.apply)
+        self.curves = measured(self.held, vector)
         self.locals = [curve.local for curve in self.curves]
         self.unit = vector.residual_norm / vector.norm
         self.alphas = asinh_grid(max(_PAPER, self.unit), _HALF)
@@ -316,20 +310,16 @@ class _Block:
     def _self_check(self, batch: TokenBatch) -> int:
         """By the model's own hooked passes: 0 is the identity, steering does something."""
         model, steered = self.model, []
-        for alpha in (0.0, 0.1 * self.unit, -0.1 * self.unit):
+        require_identity(model, self.vector, batch)
+        for alpha in (0.1 * self.unit, -0.1 * self.unit):
             with model.steered(self.vector, alpha):
                 steered.append(model.log_probability(batch))
-        if not np.array_equal(steered[0], model.log_probability(batch)):
-            raise SelfCheckError(
-                f"steering {self.where} with alpha = 0 changes the log-probabilities",
-                remedy="the forward pass is not deterministic, or another hook is still attached",
-            )
-        if np.array_equal(steered[1], steered[2]):
+        if np.array_equal(steered[0], steered[1]):
             raise SelfCheckError(
                 f"steering {self.where} changes nothing at the last position",
                 remedy="the model does not pass that block's output on: choose another site",
             )
-        plus, minus = (np.exp(log_q[:, self.words]).sum(axis=1) for log_q in steered[1:])
+        plus, minus = (np.exp(log_q[:, self.words]).sum(axis=1) for log_q in steered)
         return int((plus > minus).sum())
 
     def budgets(self) -> None:
@@ -355,7 +345,7 @@ class _Block:
         outside = np.isin(np.arange(model.vocabulary), self.words, invert=True)
         rows: dict[str, list[Floats]] = {"f": [], "f_law": [], "kl": []}
         tracks: dict[str, list[Floats]] = {"far": [], "near": []}
-        closed: list[tuple[float, float]] = []
+        closed, forms = list[tuple[float, float]](), closed_forms(self.held, self.vector)
         for j, one in enumerate(self.locals):
             states = self.held.last_normed([j] * alphas.size, alphas, self.vector)
             log_q = model.log_softmax(states)
@@ -364,10 +354,11 @@ class _Block:
                 tracks[name].append(np.exp(log_q[:, top]))
             inside = logsumexp(log_q[:, self.words], axis=1)
             rows["f"].append(inside - logsumexp(log_q[:, outside], axis=1))
-            rows["f_law"].append(one.family().concept_log_odds(self.words, alphas))
+            rows["f_law"].append(one.concept_log_odds(self.words, alphas))
             rows["kl"].append((one.log_p - log_q) @ np.exp(one.log_p))
-            with suppress(ModelError):  # neither of the two known norms: there is no closed form
-                closed += self._closed_form(j, log_q, states)
+            if forms:
+                gap = float(np.abs(forms[j].log_probability(alphas) - log_q).max())
+                closed.append((gap, self._rounding(states)))
         f, f_law, kl = (np.stack(values) for values in rows.values())
         self.arrays |= {"concept_measured": expit(f[0]), "concept_predicted": expit(f_law[0])}
         if closed:
@@ -403,21 +394,16 @@ class _Block:
         self._shapes(f"0 to {_PAPER:g}", (alphas >= 0) & (alphas <= _PAPER), tracks["far"])
         self._shapes("0 to |h|/|v|", (alphas >= 0) & near, tracks["near"])
 
-    def _closed_form(
-        self, context: int, log_q: Floats, states: torch.Tensor
-    ) -> list[tuple[float, float]]:
-        model, held = self.model, self.held
-        if self.vector.site.layer != len(model.blocks) - 1 or model.structure.not_affine:
-            return []
-        h = held.residual[context, int(held.batch.last[context])].cpu().double().numpy()
-        form = last_block(model, h, self.vector)
-        gap = np.abs(form.log_probability(self.alphas) - log_q).max()
-        # The norm's own arithmetic, relative to the state, dominates a float64 read-out; the
-        # steered state h + alpha v is rounded to the model's precision before the norm.
+    def _rounding(self, states: torch.Tensor) -> float:
+        """Of log-probabilities read from normed states, in nats.
+
+        The norm's own arithmetic, relative to the state, dominates a float64 read-out; the steered
+        state h + alpha v is rounded to the model's precision before the norm.
+        """
+        model, length = self.model, float(states.double().norm(dim=-1).max())
         eps = precision(torch.promote_types(model.dtype, torch.float32))
-        length = float(states.double().norm(dim=-1).max())
         bound = model.rounding(length) * max(1.0, model.norm.precision / eps)
-        return [(float(gap), bound * precision(model.dtype) / eps)]
+        return bound * precision(model.dtype) / eps
 
     def _shapes(self, name: str, inside: NDArray[Any], tracks: Sequence[Floats]) -> None:
         enough = int(inside.sum()) >= 5
@@ -507,7 +493,7 @@ class _Block:
         square; the losses are measured at 0.1 and 0.2 sd: different passes, so that agreement is
         not an identity of floating-point numbers.
         """
-        sd = float(np.median([one.variance for one in self.locals])) ** 0.5
+        sd = float(np.median([one.variance(0.0) for one in self.locals])) ** 0.5
         held = self.model.hold(windows, self.vector.site)
         slopes, curvatures, variances = text_derivatives(held, self.vector, 0.03 / sd)
         h = 0.1 / sd

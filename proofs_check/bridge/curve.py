@@ -17,7 +17,7 @@ import inspect
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +28,7 @@ from scipy.interpolate import KroghInterpolator
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.loading import ModelError
-from steering_strength.proofs_check.bridge.steer import Held, length, several, vector_tensor
+from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Search = Generator[list[float], None, Root]
-Curve = Callable[[float], float]
+Curve = Callable[[float], Any]
 
 # A step of this share of the states' median length: truncation and float32 rounding both stay below
 # 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
@@ -62,75 +62,43 @@ _LOST = (1.2, 1.5, 2.0, 3.0, 5.0)  # times the start: where a level is mostly lo
 _ROWS = 1 << 24  # numbers of remembered log-probabilities, 128 MiB
 
 
-@dataclass(frozen=True, eq=False)
-class Local:
-    """First and second derivative of one context's logits along v, at alpha = 0.
+def derivatives(held: Held, vector: Any) -> list[TiltedFamily]:
+    """The tilted family that agrees to first order with each context, M_loc = d logits / d alpha.
 
-    Parameters
-    ----------
-    log_p : numpy.ndarray
-        Shape (V,), unsteered.
-    slope, bend : numpy.ndarray
-        Shape (V,): M_loc in nats per unit alpha, and l'' in nats per unit alpha squared.
-    """
-
-    log_p: Floats
-    slope: Floats
-    bend: Floats
-
-    @property
-    def variance(self) -> float:
-        """Var_p(M_loc): KL(p || p_alpha) is half of it times alpha^2, to second order."""
-        p = np.exp(self.log_p)
-        return float(p @ (self.slope - p @ self.slope) ** 2)
-
-    def concept_slope(self, inside: NDArray[np.bool_]) -> float:
-        """dF_T / dalpha at 0, Cov_p(1_T, M_loc), for a mask (V,)."""
-        p = np.exp(self.log_p)
-        return float(p[inside] @ (self.slope[inside] - p @ self.slope))
-
-    def family(self) -> TiltedFamily:
-        """The tilted family that agrees with the model to first order."""
-        return TiltedFamily(self.log_p, self.slope)
-
-
-def derivatives(held: Held, vector: Any) -> list[Local]:
-    """Central differences of every context's last logits, both steps of all of them in one pass.
-
-    The step is a share of the states' length. Where that turns out to move the logits too far (the
-    relative truncation is a third of the step squared, in units of sd(M)) or, in 16 bits, too
-    little to be seen above rounding, another pass takes a step that balances the two.
+    By central differences of the last logits, both steps of all contexts in one pass. The step is a
+    share of the states' length. Where that turns out to move the logits too far (the relative
+    truncation is a third of the step squared, in units of sd(M)) or, in 16 bits, too little to be
+    seen above rounding, another pass takes a step that balances the two.
     """
     model, everyone = held.model, list(range(held.count)) * 2
     coarse = precision(model.dtype) > 1e-5
-    steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / length(vector)
-    base, p = model.logits(held.base), held.log_p.exp()
+    steps = (_WIDE_STEP if coarse else _STEP) * held.lengths / vector.norm
+    p = held.log_p.exp()
     aim = max((3.0 * model.floor) ** 0.25, 0.01) if coarse else 0.01
     for _ in range(1 + _STEPS):
         normed = held.last_normed(everyone, np.concatenate((-steps, steps)), vector)
         low, high = model.logits(normed).chunk(2)
-        step = torch.as_tensor(steps).to(base)[:, None]
-        slope = (high - low) / (2 * step)
+        slope = (high - low) / (2 * torch.as_tensor(steps).to(high)[:, None])
         centred = slope - (p * slope).sum(dim=-1, keepdim=True)
         moved = steps * (p * centred**2).sum(dim=-1).sqrt().cpu().numpy()
         far = moved > max(2.0 * aim, 0.1)
         if not (far | (coarse & (moved < 0.5 * aim) & (moved > 0.0))).any():
             break
         steps = steps * np.clip(aim / np.maximum(moved, 1e-300), 1e-3, _STRETCH)
-    tables = held.log_p, slope, (high - 2 * base + low) / step**2
-    return [Local(*rows) for rows in zip(*(t.cpu().numpy() for t in tables), strict=True)]
+    rows = zip(held.log_p.cpu().numpy(), slope.cpu().numpy(), strict=True)
+    return [TiltedFamily(log_p, odds) for log_p, odds in rows]
 
 
-def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector | ArrayLike) -> LastBlock:
+def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector) -> LastBlock:
     """The closed form at the last block for one residual h, (d,), of the last position.
 
     Raises ModelError: the final norm is neither an RMSNorm nor a LayerNorm.
     """
     norm = model.norm
     ph = norm.centred(np.asarray(h, dtype=np.float64))
-    pv = norm.centred(vector_tensor(vector).numpy())
+    pv = norm.centred(vector.values)
     states = np.stack([norm.gain * ph, norm.gain * pv, np.zeros_like(ph), norm.bias])
-    a, b, zero, offset = model.read_out(torch.as_tensor(states)).numpy()
+    a, b, zero, offset = model.logits(torch.as_tensor(states)).cpu().numpy()
     return LastBlock(
         a=a - zero,
         b=b - zero,
@@ -147,29 +115,33 @@ def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:
     return np.stack([form.limit(sign) for sign in (-1, 1)])
 
 
+def closed_forms(held: Held, vector: Any) -> list[LastBlock]:
+    """Of every context at the last block; none elsewhere, or where the final norm is unknown."""
+    model = held.model
+    last = held.site.layer == len(model.blocks) - 1 and len(vector.parts) == 1
+    if last and model.structure.not_affine is None:
+        with suppress(ModelError):
+            states = held.batch.at_last(held.residual).cpu().double().numpy()
+            return [last_block(model, h, vector) for h in states]
+    return []
+
+
 def curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[Any]:
     """The `SteeredCurve` of every context, where the vector (or the vectors) belong.
 
     Raises AssumptionError: at the final norm of a model whose logits are not affine there.
     """
-    if not isinstance(vector, SteeringVector):
-        return list(measured_curves(model, vector, batch))
-    if vector.site == FINAL_NORM:
-        if model.structure.not_affine is not None:
-            raise model.structure.not_affine
-        odds = model.direction(vector)
+    if len(vector.parts) == 1 and vector.site == FINAL_NORM:
+        model.require_affine()
+        odds = model.direction(vector.values)
         return [TiltedFamily(row, odds) for row in model.log_probability(batch)]
-    if vector.site.layer == len(model.blocks) - 1 and model.structure.not_affine is None:
-        with suppress(ModelError):  # an unknown norm has no closed form; measuring works with any
-            states = model.states(batch, vector.site).numpy()
-            return [ScannedCurve.last_block(last_block(model, h, vector)) for h in states]
-    return list(measured_curves(model, vector, batch))
+    held = model.hold(batch, vector.site, vector.apply)
+    forms = closed_forms(held, vector)
+    return [ScannedCurve.last_block(form) for form in forms] or list(measured(held, vector))
 
 
-def measured_curves(model: SteeredModel, vector: Any, batch: TokenBatch) -> list[MeasuredCurve]:
+def measured(held: Held, vector: Any) -> list[MeasuredCurve]:
     """Curves that measure at any site: along one vector, or along several in order of depth."""
-    first, *_ = several(vector)
-    held = model.hold(batch, first.site, first.apply)
     found = enumerate(derivatives(held, vector))
     return [MeasuredCurve(held, vector, context, local) for context, local in found]
 
@@ -193,19 +165,19 @@ class MeasuredCurve:
     """One context held at a block, answering `theory.advice.curve.SteeredCurve`.
 
     `log_p` is the distribution at alpha = 0, `log_odds` the derivative of the logits there (M_loc,
-    nats per unit alpha), `local` both with the second derivative. Every distribution is a forward
-    pass above the block, remembered, and serves all questions; a root is where a measured quantity
-    is at its level, between a measured strength below and a measured one above.
+    nats per unit alpha), `local` the family of both. Every distribution is a forward pass above the
+    block, remembered, and serves all questions; a root is where a measured quantity is at its
+    level, between a measured strength below and a measured one above.
     """
 
     method: Literal["measured"] = "measured"
 
-    def __init__(self, held: Held, vector: Any, context: int, local: Local) -> None:
+    def __init__(self, held: Held, vector: Any, context: int, local: TiltedFamily) -> None:
         self.held, self._vector, self._context = held, vector, context
-        self.local, self.log_p, self.log_odds = local, local.log_p, local.slope
+        self.local, self.log_p, self.log_odds = local, local.log_p, local.log_odds
         self.size = int(self.log_p.size)
         # One state's length, in alphas.
-        self._scale = float(held.lengths[context]) / length(vector)
+        self._scale = float(held.lengths[context]) / vector.norm
         self._rows: dict[float, torch.Tensor] = {0.0: held.log_p[context]}
         self._divergences: dict[float, tuple[float, float]] = {0.0: (0.0, 0.0)}
         self._roots: dict[tuple[Any, ...], Root] = {}
@@ -242,7 +214,7 @@ class MeasuredCurve:
         side, model = as_sign(sign), self.held.model
         if side in self._limits:
             return self._limits[side]
-        if isinstance(self._vector, SteeringVector) and model.structure.not_affine is None:
+        if len(self._vector.parts) == 1 and model.structure.not_affine is None:
             with suppress(ModelError):
                 self._limits[side] = plateau(model, self._vector)[(side + 1) // 2]
         if side not in self._limits:
@@ -349,7 +321,7 @@ class MeasuredCurve:
         goal, side = as_budget(budget, "budget"), as_sign(sign)
         if goal == 0.0:
             return Root.of(0.0)
-        variance = self.local.variance
+        variance = float(self.local.variance(0.0))
         if not variance > 0.0:
             return never(side, "M is constant: steering moves nothing")
 
@@ -358,11 +330,8 @@ class MeasuredCurve:
 
         # y is the square root of the budget: a share of 1 - c there is sqrt(1 - c) here.
         rate, close = math.sqrt(0.5 * variance), 1.0 - math.sqrt(1.0 - _CLOSE)
-        ends = yield from self._crossing(y, math.sqrt(goal), rate, side, 0, close)
-        if ends is None:
-            best = max(self._strengths(side), key=y)
-            return self._unfound(side, f"at most {y(best) ** 2:.4g} nats, at", best)
-        return Root.between(side, *ends, inner=True)
+        found = yield from self._crossing(y, math.sqrt(goal), rate, side, 0, close)
+        return found or self._unfound(side, y, lambda best: f"at most {best**2:.4g} nats, at")
 
     @_question
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Search:
@@ -373,17 +342,10 @@ class MeasuredCurve:
         if goal <= 0.0:
             return Root.of(0.0)
         share = float(expit(start))
-        rate = side * self.local.concept_slope(mask) / max(share * (1.0 - share), 1e-300)
-
-        @cache
-        def y(strength: float) -> float:
-            return _logit(self._row(side * strength), mask) - start
-
-        ends = yield from self._crossing(y, goal, rate, side, 1, _OVER / max(goal, _OVER))
-        if ends is None:
-            best = max(self._strengths(side), key=y)
-            return self._unfound(side, f"at most {expit(start + y(best)):.4g}, at", best)
-        return Root.between(side, *ends, inner=False)
+        rate = float(self.local.concept_slope(mask, 0.0)) / max(share * (1.0 - share), 1e-300)
+        y = self._each(side, lambda row: _logit(row, mask) - start)
+        found = yield from self._crossing(y, goal, side * rate, side, 1, _OVER / max(goal, _OVER))
+        return found or self._unfound(side, y, lambda top: f"at most {expit(start + top):.4g}, at")
 
     @_question
     def concept_loss_root(
@@ -393,10 +355,7 @@ class MeasuredCurve:
         mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
         goal, begin = _level(level), abs(start)
 
-        @cache
-        def below(strength: float) -> bool:
-            return _logit(self._row(side * strength), mask) < goal
-
+        below = self._each(side, lambda row: _logit(row, mask) < goal)
         near = [side * begin * factor for factor in _LOST] if start else []
         for wanted in (near, self._scan(side, begin)):
             if not any(below(s) for s in self._strengths(side) if s > begin):
@@ -404,20 +363,16 @@ class MeasuredCurve:
         ordered = [begin, *(s for s in self._strengths(side) if s > begin)]
         first = next((i for i, s in enumerate(ordered) if i and below(s)), None)
         if first is None:
-            return self._unfound(side, f"F_T is still at {level:.4g} or above at", ordered[-1])
-        return (
-            yield from self._halved(below, ordered[first - 1], ordered[first], side, inner=True)
-        )
+            return self._unfound(side, float, lambda _: f"F_T is still at {level:.4g} or above at")
+        ends = ordered[first - 1], ordered[first]
+        return (yield from self._halved(below, *ends, side, inner=True))
 
     @_question
     def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Search:
         """Where F_C is largest on that side, among what was measured."""
         mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
 
-        @cache
-        def y(strength: float) -> float:
-            return _logit(self._row(side * strength), mask)
-
+        y = self._each(side, lambda row: _logit(row, mask))
         yield self._scan(side)
         low, best, high = yield from self._summit(y, side)
         if high == best or _logit(self.limit(side), mask) >= y(best):
@@ -433,11 +388,8 @@ class MeasuredCurve:
         if not side * (self.log_odds[token] - np.exp(self.log_p) @ self.log_odds) > 0.0:
             return Root.of(0.0)
 
-        @cache
-        def y(strength: float) -> float:
-            return float(self._row(side * strength)[token])
-
-        seed = side * float(self.local.family().peaks()[token])
+        y = self._each(side, lambda row: float(row[token]))
+        seed = side * float(self.local.peaks()[token])
         if 0.0 < seed < math.inf:
             yield [side * seed * factor for factor in (0.25, 0.5, 1.0, 2.0)]
         # KL is half the variance of a change of log-probabilities.
@@ -447,7 +399,7 @@ class MeasuredCurve:
             yield self._scan(side)
             falls = _first_fall(self._strengths(side), y, noise)
         if falls is None:
-            return self._unfound(side, "it still rises at", self._strengths(side)[-1])
+            return self._unfound(side, float, lambda _: "it still rises at")
         low, best, high = yield from self._summit(y, side, between=falls)
         return replace(Root.between(side, low, high, inner=True), alpha=side * best)
 
@@ -457,10 +409,7 @@ class MeasuredCurve:
         side, allowed = as_sign(sign), as_level(tolerance, "tolerance")
         goal = np.exp(self.limit(side))
 
-        @cache
-        def settled(strength: float) -> bool:
-            return bool(0.5 * np.abs(np.exp(self._row(side * strength)) - goal).sum() <= allowed)
-
+        settled = self._each(side, lambda q: 0.5 * np.abs(np.exp(q) - goal).sum() <= allowed)
         yield self._scan(side)
         high = self._strengths(side)[-1]
         # Far out the distance falls like 1 / alpha.
@@ -470,7 +419,7 @@ class MeasuredCurve:
             high *= 8.0
             yield [side * high]
         if not settled(high):
-            return self._unfound(side, f"not within {allowed:.3g} of the limit at", high)
+            return self._unfound(side, float, lambda _: f"not within {allowed:.3g} of the limit at")
         outside = [s for s in self._strengths(side) if s < high and not settled(s)]
         if not outside:
             return Root.of(0.0)
@@ -491,8 +440,8 @@ class MeasuredCurve:
 
     def _crossing(
         self, y: Curve, goal: float, rate: float, side: int, end: int, close: float
-    ) -> Generator[list[float], None, tuple[float, float] | None]:
-        """The first crossing of y, which vanishes at 0 with slope `rate`: two measured strengths.
+    ) -> Generator[list[float], None, Root | None]:
+        """The first crossing of y, which vanishes at 0 with slope `rate`, if there is one.
 
         y / alpha changes slowly and is almost a straight line in y, also where the curve saturates;
         so alpha is interpolated in y through the origin and what was measured. A bracket is done
@@ -500,22 +449,27 @@ class MeasuredCurve:
         of the goal, relatively.
         """
         aim = goal * (1.0 + (end - 0.5) * close)
+
+        def bracket() -> tuple[float, float] | None:
+            ordered = self._strengths(side)
+            at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
+            return None if at is None else (ordered[at - 1], ordered[at])
+
         scanned, tries, inside = not rate > 0.0, 0, 0
         if scanned:
             yield self._scan(side)
         for _ in range(_ROUNDS):
-            ordered = self._strengths(side)
-            at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
-            if at is not None:
-                ends = low, high = ordered[at - 1], ordered[at]
+            ordered, ends = self._strengths(side), bracket()
+            if ends is not None:
+                low, high = ends
                 near = abs(y(ends[end]) - goal) <= close * goal
                 if _narrow(low, high) and (near or _narrow(low, high, 0.05)):
-                    return ends
+                    break
                 # Get one end close, then the other near it. Every third step halves: interpolation
                 # may creep up on one end for ever.
                 inside += 1
                 wanted, margin = 2.0 * goal - aim if near else aim, 1e-3 * (high - low)
-                guess = self._guess(y, wanted, rate, ordered[: at + 1])
+                guess = self._guess(y, wanted, rate, [s for s in ordered if s <= high])
                 good = inside % 3 and low + margin < guess < high - margin
                 yield [side * (guess if good else 0.5 * (low + high))]
                 continue
@@ -535,9 +489,9 @@ class MeasuredCurve:
             _, best, _ = yield from self._summit(y, side, goal)
             if y(best) < goal:
                 return None
-        # Out of rounds: the bracket as it is, honest about its width.
-        at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
-        return None if at is None else (ordered[at - 1], ordered[at])
+        # Done, or out of rounds: then the bracket as it is, honest about its width.
+        ends = bracket()
+        return None if ends is None else Root.between(side, *ends, inner=end == 0)
 
     def _summit(
         self,
@@ -572,9 +526,52 @@ class MeasuredCurve:
         ratio = float(KroghInterpolator(*zip(*points, strict=True))(goal))
         return goal / ratio if ratio > 0.0 else math.nan
 
-    def _unfound(self, side: int, what: str, where: float) -> Root:
-        words = f"{what} alpha = {side * where:.4g}"
-        return Root.unfound(side, self._strengths(side)[-1], words)
+    def _unfound(self, side: int, y: Curve, what: Callable[[float], str]) -> Root:
+        """Looked for in vain, and what was seen where y is largest."""
+        ordered = self._strengths(side)
+        best = max(ordered, key=y)
+        return Root.unfound(side, ordered[-1], f"{what(y(best))} alpha = {side * best:.4g}")
+
+    def _each(self, side: int, value: Callable[[Floats], Any]) -> Curve:
+        """A value of the distribution at a strength on that side, formed once."""
+        return cache(lambda strength: value(self._row(side * strength)))
+
+
+def rank_layers(
+    model: SteeredModel,
+    vectors: Sequence[SteeringVector],
+    contexts: Any,
+    tokens: ArrayLike,
+    budget: float,
+    *,
+    sign: int = 1,
+    measure: bool = False,
+) -> list[tuple[str, *tuple[float, ...]]]:
+    """Effect bought per nat of Delta CE at the origin, from derivatives alone; best layer first.
+
+    Near 0, F_T gains g alpha and Delta CE costs alpha^2 Var / 2, g = Cov(1_T, M_loc). So a small
+    budget b buys g sqrt(2 b / Var): layers are ranked by g / sd(M_loc), a number without the unit
+    of v. It is a statement about the origin; what a finite budget buys is measured on request.
+
+    `vectors` is one per layer, `tokens` T, `budget` in nats of Delta CE. Of each layer, averaged
+    over the contexts: (site, g / sd, g, sd, g sqrt(2 b / Var), F_T bought or nan).
+    """
+    batch, found, target = model.encode(contexts), [], as_tokens(tokens, model.vocabulary)
+    for vector in vectors:
+        steered, rows = measured(model.hold(batch, vector.site, vector.apply), vector), []
+        if measure:
+            MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in steered])
+        for curve in steered:
+            slope = sign * float(curve.local.concept_slope(target, 0.0))
+            sd = math.sqrt(float(curve.local.variance(0.0)))
+            at = curve.cross_entropy_root(budget, sign).alpha if measure else math.nan
+            gain = math.nan
+            if math.isfinite(at):
+                before, after = expit(curve.concept_log_odds(target, np.array([0.0, at])))
+                gain = float(after - before)
+            rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), gain))
+        found.append((vector.site.name, *np.mean(rows, axis=0).tolist()))
+    return sorted(found, key=lambda rank: -rank[1])
 
 
 def _narrow(low: float, high: float, factor: float = 1.0) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,12 +22,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.curve import derivatives
-from steering_strength.proofs_check.bridge.steer import Normed, several
+from steering_strength.proofs_check.bridge.curve import measured
+from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM
 from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice.curve import ask_together
 from steering_strength.theory.engine.sequences import Direction, SampledTexts, interval, statistic
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign
 from steering_strength.theory.errors import BudgetError
@@ -42,10 +42,6 @@ _STEP = {True: 0.1, False: 0.01}  # of the central difference, in units of 1 / s
 # A correction on given texts: log alpha by at most so much a step, until the target is met this
 # closely, in so many passes; and how far from the alpha they were written at texts speak for it.
 _STRETCH, _CLOSE, _READS, _NEAR = math.log(2.0), 0.01, 4, 0.1
-_TOGETHER = 16  # texts in a pass
-# A decoder at a block aims at this share of its budget, is content above the other, and measures
-# so many strengths a token at most.
-_AIM, _CONTENT, _TRIES = 0.97, 0.8, 4
 
 
 class TokenCosts(NamedTuple):
@@ -77,9 +73,9 @@ class TrajectoryAdvice:
 
     `target` nats, of the mean or (`percentile`) of a quantile over tokens, in that `direction`, are
     reached at `predicted` by unsteered texts alone. `achieved` is the statistic at `alpha`, with
-    its 90 % `interval` and all `costs`: predicted at the final norm, at a block measured on texts
-    of the last of at most two steered `rollouts`. `settled`: whether these cost the target, and
-    were written within 10 % of `alpha` or cost it, within the interval, as they were written.
+    its 90 % `interval` and all `costs`: at the final norm of the unsteered texts, at a block of the
+    texts of the last of at most two steered `rollouts`. `settled`: whether these cost the target,
+    and were written within 10 % of `alpha` or cost it, within the interval, as they were written.
     """
 
     alpha: float
@@ -111,31 +107,53 @@ class TrajectoryAdvice:
         return "\n".join(lines)
 
 
-def token_costs(
-    model: SteeredModel, vector: Any, alpha: float, texts: TokenBatch, prompts: Sequence[int]
-) -> TokenCosts:
-    """Costs of the tokens behind each prompt, measured by an unsteered and a steered pass."""
-    return _reader(model, vector, texts, prompts)(alpha)
+class Reading:
+    """Texts read again under steering: what the tokens behind their prompts cost at any alpha.
 
+    The texts are held at the lowest site of the vector, so that each strength costs a pass above.
+    """
 
-def _reader(
-    model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int],
-    base: Floats | None = None,
-) -> Callable[[float], TokenCosts]:  # fmt: skip
-    """`token_costs` of these texts at any alpha; the unsteered pass is made once, or is `base`."""
-    if base is None:
-        base = _log_probabilities(model, texts, prompts)
-    chosen, owners = _written(texts, prompts)
-    surprise = -base[np.arange(chosen.size), chosen]
+    def __init__(self, model: SteeredModel, vector: Any, texts: TokenBatch) -> None:
+        self.model, self.vector, self.texts = model, vector, texts
+        rows = texts.written
+        self.tokens = np.concatenate(rows)
+        self.text = np.repeat(np.arange(len(rows)), [row.size for row in rows])
+        self._held = model.hold(texts, vector.site, vector.apply)
+        self._base = self._log_probability(0.0)
 
-    def read(alpha: float) -> TokenCosts:
-        steered = _log_probabilities(model, texts, prompts, vector, alpha)
+    def _log_probability(self, alpha: float) -> Floats:
+        """Log-probabilities, (n, V), from which the tokens were chosen."""
+        return self.model.log_softmax(self._held.writing(alpha, self.vector))
+
+    def costs(self, alpha: float) -> TokenCosts:
+        """Measured."""
+        base, steered = self._base, self._log_probability(alpha)
         change = base - steered
-        forward = (np.exp(base) * change).sum(axis=1).clip(0.0)
-        reverse = -(np.exp(steered) * change).sum(axis=1).clip(None, 0.0)
-        return TokenCosts(forward, reverse, surprise, owners)
+        return TokenCosts(
+            forward=(np.exp(base) * change).sum(axis=1).clip(0.0),
+            reverse=-(np.exp(steered) * change).sum(axis=1).clip(None, 0.0),
+            surprise=-base[np.arange(self.tokens.size), self.tokens],
+            text=self.text,
+        )
 
-    return read
+    def sampled(self) -> SampledTexts:
+        """The texts, written without steering, with M at every position: what any alpha does.
+
+        Exact at the final norm; elsewhere M is the derivative.
+        """
+        model, vector = self.model, self.vector
+        if _at_norm(vector):
+            model.require_affine()
+            odds = model.direction(vector.values)
+        else:
+            # sd(M_loc) at the ends of a few texts is the scale of the difference's step.
+            few = self.texts.take(range(min(self.texts.rows, 4)))
+            families = model.derivative(None, vector, few)
+            variance = float(np.mean([family.variance(0.0) for family in families]))
+            step = _STEP[precision(model.dtype) > 1e-5] / math.sqrt(variance)
+            low, high = (self._log_probability(a) for a in (-step, step))
+            odds = (high - low) / (2.0 * step)
+        return SampledTexts(self._base, odds, self.tokens, self.text)
 
 
 def advise_trajectories(
@@ -175,30 +193,25 @@ def advise_trajectories(
     share = None if percentile is None else as_level(percentile, "percentile")
     vector = model.fitting(vector)
     how: Any = {"temperature": temperature, "seed": seed}
-    texts = model.continued(contexts, length, **how)
-    unsteered = sampled_texts(model, vector, *texts)
-    root = unsteered.root(goal, side, share, direction)
+    reading = Reading(model, vector, model.continued(contexts, length, **how))
+    root = reading.sampled().root(goal, side, share, direction)
     if not root.reached:
         raise BudgetError(f"per_token is {goal:g}: {root.reason}", remedy="ask for less")
     alpha, used, settled = root.alpha, 0, _at_norm(vector)
-    if settled:
-        surprise = -unsteered.log_p[np.arange(unsteered.tokens.size), unsteered.tokens]
-        both = unsteered.token_costs(alpha), unsteered.token_costs(alpha, "reverse")
-        costs = TokenCosts(*both, surprise, unsteered.text)
-    else:
-        read = _reader(model, vector, *texts, unsteered.log_p)
-        alpha, costs = _costing(read, alpha, read(alpha), goal, direction, share)
+    costs = reading.costs(alpha)
+    if not settled:
+        alpha, costs = _costing(reading, alpha, costs, goal, direction, share)
     # Where texts cost the target depends on where they were written: `place`, at first 0. It is
     # moved to where the two agree, by secants.
     predicted, place, before, gap = alpha, alpha, 0.0, alpha
     while not settled and used < rollouts:
         with model.steered(vector, place):
             texts = model.continued(contexts, length, **how)
-        read = _reader(model, vector, *texts)
-        used, costs = used + 1, read(place)
+        reading = Reading(model, vector, texts)
+        used, costs = used + 1, reading.costs(place)
         low, high = costs.interval(direction, share, seed)
         inside = low <= goal <= high
-        alpha, costs = _costing(read, place, costs, goal, direction, share)
+        alpha, costs = _costing(reading, place, costs, goal, direction, share)
         settled = inside or abs(math.log(alpha / place)) <= _NEAR
         change = alpha - place - gap
         aim = place - (alpha - place) * (place - before) / change if change else alpha
@@ -213,8 +226,8 @@ def advise_trajectories(
 
 
 def _costing(
-    read: Callable[[float], TokenCosts], alpha: float, costs: TokenCosts, goal: float,
-    direction: Direction, share: float | None,
+    reading: Reading, alpha: float, costs: TokenCosts, goal: float, direction: Direction,
+    share: float | None,
 ) -> tuple[float, TokenCosts]:  # fmt: skip
     """The alpha at which texts cost the goal, and these costs, from what they cost at `alpha`.
 
@@ -227,7 +240,7 @@ def _costing(
             break
         step = float(np.clip(math.log(goal / found) / power, -_STRETCH, _STRETCH))
         alpha *= math.exp(step)
-        costs = read(alpha)
+        costs = reading.costs(alpha)
         slope = math.log(max(costs.statistic(direction, share), 1e-300) / found) / step
         power = float(np.clip(slope, 0.5, 4.0))
     return alpha, costs
@@ -250,10 +263,9 @@ def judge_slope(
     """
     batch = model.encode(contexts)
     batch = batch.take([j for j in range(batch.rows) for _ in range(samples)])
-    texts, prompts = model.continued(batch, length, temperature=1.0, seed=seed)
-    rows = texts.behind(prompts)
-    judged = np.array([float(judge(model.tokenizer.decode(row.tolist()))) for row in rows])
-    slope, error = sampled_texts(model, model.fitting(vector), texts, prompts).slope(judged)
+    texts = model.continued(batch, length, temperature=1.0, seed=seed)
+    judged = np.array([float(judge(model.tokenizer.decode(row))) for row in texts.written])
+    slope, error = Reading(model, model.fitting(vector), texts).sampled().slope(judged)
     return float(judged.mean()), float(slope), float(error)
 
 
@@ -267,9 +279,8 @@ class KLBudget:
         hf_model.generate(..., logits_processor=LogitsProcessorList([budget]))
 
     At the final norm each step's alpha is a root in closed form, and costs no pass. Elsewhere (one
-    block, or several vectors) the derivative of the logits along the steering gives it to first
-    order, the steered text so far is read once, and again if more than the budget, or less than
-    four fifths of it, was spent: three to five passes over the text a token, from the site on.
+    block, or several vectors) it is searched as advice is, by the derivative of the logits along
+    the steering and three or four strengths measured: six passes over the text a token or so.
 
     Parameters
     ----------
@@ -300,61 +311,73 @@ class KLBudget:
     ) -> None:
         self._model, self._vector = model, model.fitting(vector)
         self._nats, self._sign, self._largest = as_budget(nats, "nats"), as_sign(sign), largest
-        self._odds: Floats | None = None
         if _at_norm(self._vector):
-            if model.structure.not_affine is not None:
-                raise model.structure.not_affine
-            self._odds = model.direction(self._vector)
+            model.require_affine()
+            self._odds = model.direction(self._vector.values)
         self._padding = None if mask is None else (mask == 0).sum(dim=1).tolist()
         self.alphas: list[Floats] = []
         self.costs: list[Floats] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Steer the scores, (B, V), of the next token."""
-        if self._odds is not None:
+        curves, side = self._curves(input_ids.cpu(), scores), self._sign
+        ask_together([(curve, "cross_entropy_root", (self._nats, side)) for curve in curves])
+        roots = [abs(curve.cross_entropy_root(self._nats, side).alpha) for curve in curves]
+        found = [side * min(root, self._largest) for root in roots]
+        # Where no alpha spends the budget, and none is the largest, there is no steering.
+        alphas = [alpha if math.isfinite(alpha) else 0.0 for alpha in found]
+        pairs = list(zip(curves, alphas, strict=True))
+        self.alphas.append(np.array(alphas))
+        self.costs.append(np.array([float(c.cross_entropy_increase(a)) for c, a in pairs]))
+        with np.errstate(invalid="ignore"):  # tokens that another processor has ruled out stay so
+            shift = np.stack([curve.log_probability(alpha) - curve.log_p for curve, alpha in pairs])
+        return scores + torch.as_tensor(np.nan_to_num(shift, nan=0.0)).to(scores)
+
+    def _curves(self, ids: torch.Tensor, scores: torch.Tensor) -> list[Any]:
+        """Of the next token of each row: in closed form at the final norm, else measured."""
+        if _at_norm(self._vector):
             base = torch.log_softmax(scores.cpu().double(), dim=-1).numpy()
-            families = [TiltedFamily(row, self._odds) for row in base]
-            alphas = np.array([self._seed(family) for family in families])
-            pairs = zip(families, alphas.tolist(), strict=True)
-            costs = np.array([float(family.cross_entropy_increase(a)) for family, a in pairs])
-            shift = np.outer(alphas, self._odds)
-        else:
-            alphas, costs, shift = self._measured(input_ids.cpu())
-        self.alphas.append(alphas)
-        self.costs.append(costs)
-        return scores + torch.as_tensor(shift).to(scores)
-
-    def _seed(self, family: TiltedFamily) -> float:
-        """The alpha of the budget, 0 where none spends it."""
-        alpha = family.cross_entropy_root(self._nats, self._sign).alpha
-        alpha = self._sign * min(abs(alpha), self._largest)
-        return alpha if math.isfinite(alpha) else 0.0
-
-    def _measured(self, ids: torch.Tensor) -> tuple[Floats, Floats, Floats]:
-        """Strengths, costs, and the change of the log-probabilities, (B, V), at a block."""
-        model, vector, goal = self._model, self._vector, self._nats
+            return [TiltedFamily(row, self._odds) for row in base]
         padding = self._padding or [0] * len(ids)
-        batch = pad([row[skip:] for row, skip in zip(ids.tolist(), padding, strict=True)])
-        first, *_ = several(vector)
-        held = model.hold(batch, first.site, first.apply)
-        base, rows = model.log_softmax(held.base), list(range(held.count))
-        tried = np.array([self._seed(one.family()) for one in derivatives(held, vector)])
-        alphas, costs, change = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros_like(base)
-        for _ in range(_TRIES):
-            moved = model.log_softmax(held.last_normed(rows, tried[rows], vector)) - base[rows]
-            spent = -(np.exp(base[rows]) * moved).sum(axis=1).clip(None, 0.0)
-            best = (spent <= goal) & (spent >= costs[rows])
-            kept = np.array(rows)[best]
-            alphas[kept], costs[kept], change[kept] = tried[kept], spent[best], moved[best]
-            # sqrt(KL) / |alpha| changes slowly: a secant through the origin.
-            with np.errstate(divide="ignore"):
-                factor = np.clip(np.sqrt(_AIM * goal / spent), 0.1, 2.0)
-            tried[rows] = np.clip(tried[rows] * factor, -self._largest, self._largest)
-            far = (spent > goal) | ((spent < _CONTENT * goal) & (np.abs(tried[rows]) > 0.0))
-            rows = np.array(rows)[far & (np.abs(tried[rows]) != np.abs(alphas[rows]))].tolist()
-            if not rows:
-                break
-        return alphas, costs, change
+        rows = [row[skip:] for row, skip in zip(ids.tolist(), padding, strict=True)]
+        held = self._model.hold(pad(rows), self._vector.site, self._vector.apply)
+        return list(measured(held, self._vector))
+
+
+def samples(
+    model: SteeredModel,
+    vector: Any,
+    context: Any,
+    alphas: Sequence[float],
+    length: int,
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[tuple[str, float, float, float]]:
+    """Continue one context by `length` tokens under each of `alphas`, in one batch.
+
+    Each comes as (text, cost, surprise, repeated): the mean KL(base || steered) and the mean -log p
+    in the unsteered model, nats per generated token, and the share of its trigrams that occurred
+    before: whether it is still fluent.
+
+    Raises SelfCheckError: the steering hook did not fire in some decoding step.
+    """
+    batch = model.encode([context]).take([0] * len(alphas))
+    with model.steered(vector, list(alphas)) as steering:
+        texts = model.continued(batch, length, temperature=temperature, seed=seed)
+    new = texts.written
+    if steering.fired < max(map(len, new)):
+        raise SelfCheckError(
+            f"the steering hook fired {steering.fired} times for {max(map(len, new))} tokens",
+            remedy="the model decodes without passing through the site",
+        )
+    end, found = model.tokenizer.eos_token_id, []
+    for j, (row, alpha) in enumerate(zip(new, alphas, strict=True)):
+        costs = Reading(model, vector, texts.take([j])).costs(alpha)
+        ids = [z for z in row.tolist() if z != end]
+        means = float(costs.forward.mean()), float(costs.surprise.mean())
+        found.append((str(model.tokenizer.decode(ids)), *means, repeated(ids)))
+    return found
 
 
 def repeated(tokens: Sequence[int], size: int = 3) -> float:
@@ -363,54 +386,5 @@ def repeated(tokens: Sequence[int], size: int = 3) -> float:
     return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def sampled_texts(
-    model: SteeredModel, vector: Any, texts: TokenBatch, prompts: Sequence[int]
-) -> SampledTexts:
-    """Unsteered texts with M at every position: exact at the final norm, else the derivative."""
-    log_p = _log_probabilities(model, texts, prompts)
-    chosen, owners = _written(texts, prompts)
-    if _at_norm(vector):
-        if model.structure.not_affine is not None:
-            raise model.structure.not_affine
-        return SampledTexts(log_p, model.direction(vector), chosen, owners)
-    # sd(M_loc) at the ends of a few prompts is the scale of the difference's step.
-    few = [texts.row(j).ids[0, : prompts[j]].tolist() for j in range(min(texts.rows, 4))]
-    variances = [local.variance for local in model.derivative(None, vector, pad(few))]
-    step = _STEP[precision(model.dtype) > 1e-5] / math.sqrt(float(np.mean(variances)))
-    low, high = (_log_probabilities(model, texts, prompts, vector, a) for a in (-step, step))
-    return SampledTexts(log_p, (high - low) / (2.0 * step), chosen, owners)
-
-
 def _at_norm(vector: Any) -> bool:
-    return getattr(vector, "site", None) == FINAL_NORM
-
-
-def _written(
-    texts: TokenBatch, prompts: Sequence[int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The tokens behind all prompts, (n,), and whose they are, (n,)."""
-    rows = texts.behind(prompts)
-    return np.concatenate(rows), np.repeat(np.arange(len(rows)), [row.size for row in rows])
-
-
-def _log_probabilities(
-    model: SteeredModel, texts: TokenBatch, prompts: Sequence[int], vector: Any = None,
-    alpha: float = 0.0,
-) -> Floats:  # fmt: skip
-    """Log-probabilities, (n, V), from which the tokens behind all prompts were chosen."""
-    found, first = [], 0
-    for piece in texts.chunks(_TOGETHER):
-        starts = torch.as_tensor(prompts[first : first + piece.rows]) - 1
-        first += piece.rows
-        with ExitStack() as stack:
-            if vector is not None and alpha != 0.0:
-                places: torch.Tensor = torch.ones(piece.ids.shape, dtype=torch.bool)
-                if several(vector)[0].apply == "last":
-                    places = torch.arange(piece.ids.shape[1]) >= starts[:, None]
-                stack.enter_context(model.steered(vector, alpha, positions=places))
-            out = stack.enter_context(Normed(model))
-            model.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
-        model.cost.add(piece.rows, piece.ids.shape[1], 1.0)
-        for row, start, end in zip(out.value, starts.tolist(), piece.last.tolist(), strict=True):
-            found.append(model.log_softmax(row[start:end]))
-    return np.concatenate(found)
+    return len(vector.parts) == 1 and bool(vector.site == FINAL_NORM)

@@ -13,7 +13,7 @@ the measurement's own uncertainty: nothing is fitted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,16 @@ from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.data import alpha_grid, columns, write_arrays
-from steering_strength.proofs_check.bridge.loading import SelfCheckError, versions
+from steering_strength.proofs_check.bridge.loading import SelfCheckError, progress, versions
 from steering_strength.proofs_check.bridge.model import SteeredModel
-from steering_strength.proofs_check.bridge.steer import vector_tensor
 from steering_strength.proofs_check.bridge.structure import precision
-from steering_strength.proofs_check.bridge.texts import ConceptTexts
+from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, SteeringVector, save_vector
 from steering_strength.proofs_check.verdict import Status, Verdict, as_json
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.files import write_json, write_text
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str], None]
 
 # Below this total variation at the ends of the grid, agreement would say little.
 _EFFECT = 0.3
@@ -100,18 +98,16 @@ class LawReport:
 
     def text(self) -> str:
         """For the terminal: what was examined, and one line for each statement."""
-        rows = [("statement", "", "status", "error/tol", "n", "compared")]
-        for v, kind, error in self._rows():
-            rows.append((v.id, kind, v.status, error, str(v.examples), v.note))
+        rows = [(*row[:5], row[6]) for row in self._rows()]
         return "\n\n".join([self._title(), *self.paragraphs, columns(rows)])
 
     def markdown(self) -> str:
         """The same with the claims, as a Markdown page."""
-        rows = [("statement", "", "status", "error/tolerance", "n", "claim", "compared")]
-        rows += [("---", "---", "---", "---", "---", "---", "---")]
-        for v, kind, error in self._rows():
-            rows.append((f"`{v.id}`", kind, v.status, error, str(v.examples), v.claim, v.note))
-        table = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
+        head, *rest = self._rows()
+        table = [
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+            for row in (head, ("---",) * len(head), *((f"`{v}`", *more) for v, *more in rest))
+        ]
         legend = (
             "Statements marked exact claim equality where they stand; the others are expansions or"
             " limits, and how far they carry is the question: *refuted* there is a finding."
@@ -119,12 +115,14 @@ class LawReport:
         parts = [f"# {self._title()}", *self.paragraphs, legend, "\n".join(table)]
         return "\n\n".join(parts) + "\n"
 
-    def _rows(self) -> Iterator[tuple[Verdict, str, str]]:
-        """Each verdict, whether it is exact, and its error in units of the tolerance."""
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        """The head of the table, and its rows: errors are in units of the tolerance."""
+        yield "statement", "", "status", "error/tol", "n", "claim", "compared"
         for v in self.verdicts:
             error = v.max_error if v.max_error is not None else float("nan")
             shown = f"{error:.2g}" if np.isfinite(error) else "-"
-            yield v, "exact" if v.id in self.exact else "", shown
+            kind = "exact" if v.id in self.exact else ""
+            yield v.id, kind, v.status, shown, str(v.examples), v.claim, v.note
 
     def write(self, folder: Path, stem: str, *, seed: int, json_copy: str | None) -> list[Path]:
         """Write `stem`.json, `stem`.md, the arrays and the vectors; return the paths."""
@@ -166,7 +164,6 @@ def final_norm_laws(
     context: int = 0,
     tokens: int = 8,
     report: LawReport | None = None,
-    progress: Progress,
 ) -> LawReport:
     """Judge `final-norm` and everything that follows from K there.
 
@@ -184,11 +181,25 @@ def final_norm_laws(
     report : LawReport, optional
         Where to append; default a new one.
     """
-    if model.structure.not_affine is not None:
-        raise model.structure.not_affine
+    model.require_affine()
     report = LawReport(model, concept) if report is None else report
-    _FinalNorm(report, vector, alphas, context, progress).judge(tokens)
+    _FinalNorm(report, vector, alphas, context).judge(tokens)
     return report
+
+
+def require_identity(model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> Floats:
+    """Log-probabilities, (m, V), which a hook with alpha = 0 leaves alone; else SelfCheckError."""
+    own = model.log_probability(batch)
+    with model.steered(vector, 0.0):
+        hooked = model.log_probability(batch)
+    # With a hook on it the final norm of a 16-bit model is not read in float32.
+    coarse = vector.site == FINAL_NORM and model.structure.wide_norm is not None
+    if not np.abs(hooked - own).max() <= (1.0 if coarse else 0.0):
+        raise SelfCheckError(
+            f"steering {vector.site.name} with alpha = 0 changes the log-probabilities",
+            remedy="the forward pass is not deterministic, or another hook is still attached",
+        )
+    return own
 
 
 class _FinalNorm:
@@ -196,27 +207,28 @@ class _FinalNorm:
 
     def __init__(
         self, report: LawReport, vector: SteeringVector | None, alphas: Floats | None,
-        context: int, progress: Progress,
+        context: int,
     ) -> None:  # fmt: skip
-        self.report, self.context, self.say = report, context, progress
+        self.report, self.context = report, context
         self.model, self.concept = model, concept = report.model, report.concept
         self.batch = model.encode(concept.contexts)
         self.words = model.tokens(concept.words)
         if vector is None:
             sides = (concept.positive, concept.neutral)
             self.vector = model.vector(*sides, FINAL_NORM)
-            plus, minus = (_mean_log_p(model, texts) for texts in sides)
+            states = (model.states(texts, FINAL_NORM).double() for texts in sides)
+            plus, minus = (model.log_softmax(one).mean(axis=0) for one in states)
             self.log_odds = plus - minus
         else:
             self.vector = model.fitting(vector, FINAL_NORM)
-            self.log_odds = model.direction(self.vector)
-        self.v = vector_tensor(self.vector)
+            self.log_odds = model.direction(self.vector.values)
+        self.v = torch.as_tensor(self.vector.values)
         self.states = model.states(self.batch, FINAL_NORM).double()
         base = model.log_softmax(self.states)
         self.sd = float(np.std(self.log_odds))
         self.alphas = alpha_grid(12.0 / self.sd, 33) if alphas is None else alphas
         self.families = [TiltedFamily(row, self.log_odds) for row in base]
-        self.say(f"{self.batch.rows} contexts read; sd of M {self.sd:.3g} nats per unit alpha")
+        progress(f"{self.batch.rows} contexts read; sd of M {self.sd:.3g} nats per unit alpha")
         self._self_checks()
 
     def rounding(self, alpha: Any, *, hooked: bool = False) -> Any:
@@ -235,16 +247,10 @@ class _FinalNorm:
     def _self_checks(self) -> None:
         """Apparatus, not laws: if one fails, what follows would not mean what it says."""
         model = self.model
-        own = model.log_probability(self.batch)
-        allowed = 0.0 if model.structure.wide_norm is None else 1.0
-        if not np.abs(self._hooked(0.0) - own).max() <= allowed:
-            raise SelfCheckError(
-                "steering with alpha = 0 changes the log-probabilities",
-                remedy="the forward pass is not deterministic, or another hook is still attached",
-            )
+        own = require_identity(model, self.vector, self.batch)
         coarse = _BATCH_NATS * max(1.0, precision(model.dtype) / 1e-7)
         for index in sorted({int(self.batch.last.argmin()), int(self.batch.last.argmax())}):
-            alone = model.log_probability(self.batch.row(index))[0]
+            alone = model.log_probability(self.batch.take([index]))[0]
             error = float(np.abs(alone - own[index]).max())
             if not error <= coarse:
                 raise SelfCheckError(
@@ -252,7 +258,7 @@ class _FinalNorm:
                     f" at most {coarse:.2g} is rounding",
                     remedy="the model ignores the attention mask or shifts positions by padding",
                 )
-        self.say("self-checks: alpha = 0 is the identity; padding changes nothing but rounding")
+        progress("self-checks: alpha = 0 is the identity; padding changes nothing but rounding")
 
     def _hooked(self, alpha: float) -> Floats:
         """The model's own forward pass with the hook, (m, V)."""
@@ -291,7 +297,7 @@ class _FinalNorm:
             # Summed on its own: 1 - F_T would lose everything near F_T = 1.
             found["concept"][:, j] = inside - np.log(q @ outside)
             found["variation"][:, j] = [0.5 * np.abs(row - p).sum() for row in q]
-            self.say(f"context {j + 1} of {m}: {alphas.size} alphas, every token compared")
+            progress(f"context {j + 1} of {m}: {alphas.size} alphas, every token compared")
         hook_allowed = self.rounding(alphas[checked], hooked=True)
         self._tilting(found["error"], found["variation"], hook_error, hook_allowed)
         peaks = self._peaks(tokens, tracks)
@@ -341,7 +347,7 @@ class _FinalNorm:
             rows.append((alpha, width, height))
         alphas, widths, heights = np.array(rows).reshape(-1, 3).T
         predicted = self.families[self.context].peaks()[tokens[chosen]]
-        self.say(f"{chosen.size} peaks located")
+        progress(f"{chosen.size} peaks located")
         seen = np.isfinite(alphas)
         off = np.abs(alphas - predicted)[seen]
         note = f"none of {seen.size} maxima on the grid could be bracketed"
@@ -467,9 +473,3 @@ class _FinalNorm:
             "error": found["error"].max(axis=1),
             "rounding": self.rounding(self.alphas),
         }
-
-
-def _mean_log_p(model: SteeredModel, texts: Sequence[str]) -> Floats:
-    """Mean over the texts of log p(z|.), (V,), a few texts at a time."""
-    pieces = model.states(texts, FINAL_NORM).double().split(8)
-    return np.asarray(sum(model.log_softmax(piece).sum(axis=0) for piece in pieces) / len(texts))

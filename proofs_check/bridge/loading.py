@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from steering_strength.theory.errors import MissingExtraError, SteeringError
 
+_LOG = logging.getLogger("steering_strength.bridge")
 _DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
@@ -57,8 +59,15 @@ def require(*extra_modules: str) -> None:
             ) from error
 
 
+def progress(line: str) -> None:
+    """What was done, for whoever listens to the logger `steering_strength.bridge`."""
+    _LOG.info(line)
+
+
 def quiet() -> None:
     """No network, no progress bars, no notices of the loaders; call before `require`.
+
+    Progress goes to standard error, with the time since the start.
 
     For the command line only: a library must not change its caller's downloads or tqdm.
     """
@@ -69,6 +78,10 @@ def quiet() -> None:
         os.environ[name] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("[{relativeCreated:9,.0f} ms] {message}", style="{"))
+    _LOG.handlers = [handler]
+    _LOG.setLevel(logging.INFO)
 
 
 def versions() -> dict[str, str]:

@@ -25,23 +25,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.advise import advise_model
-from steering_strength.proofs_check.bridge.curve import Local, curves, measured_curves
+from steering_strength.proofs_check.bridge.curve import curves, derivatives
 from steering_strength.proofs_check.bridge.generated import advise_trajectories
-from steering_strength.proofs_check.bridge.loading import SelfCheckError, load
-from steering_strength.proofs_check.bridge.steer import (
-    Captured,
-    Cost,
-    Held,
-    Normed,
-    Steered,
-    in_order,
-    rows_at_once,
-    several,
-    skips_below,
-    vector_tensor,
-)
+from steering_strength.proofs_check.bridge.loading import SelfCheckError, VectorError, load
+from steering_strength.proofs_check.bridge.steer import Cost, Held, Steered, rows_at_once
 from steering_strength.proofs_check.bridge.structure import (
+    Captured,
     FinalNorm,
     Forward,
     config_of,
@@ -62,17 +51,20 @@ from steering_strength.proofs_check.bridge.texts import (
 from steering_strength.proofs_check.bridge.vectors import (
     FINAL_NORM,
     Read,
+    Several,
     Site,
     SteeringVector,
     text_hash,
 )
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.advice import advise
 
 Floats = NDArray[np.float64]
 Positions = Literal["all", "last", "after-prompt"]
 Contexts = str | Sequence[Text] | TokenBatch
 Where = Site | int | str
 
-_TEXTS, _HASHED = 16, 4096
+_HASHED = 4096
 _ATTEMPTS = 4
 _DRAWS, _PROBED = 8, 16  # roundings, of a text of so many tokens
 
@@ -123,7 +115,7 @@ class SteeredModel:
         self.width, self.vocabulary = found.width, found.vocabulary
         self.device, self.dtype = self.forward.device, found.dtype
         self.cost = Cost()
-        self._skips: dict[Site, bool] = {}
+        self.skips: dict[Site, bool] = {}  # whether blocks below may be passed over; verified
 
     @classmethod
     def load(cls, name: str, dtype: str | None = None) -> SteeredModel:
@@ -182,7 +174,7 @@ class SteeredModel:
         jitter = 1.0 + (0.5 + 1e-3) * eps * signs.to(wide)
         states = (held.residual.to(wide) * jitter).to(self.dtype)
         rows = held.batch.take([0] * _DRAWS)
-        normed = rows.at_last(held.above(rows, states))
+        normed = rows.at_last(held.above(rows, states)[0])
         log_q, log_p = self.log_softmax(normed), self.log_softmax(held.base)[0]
         return float(((log_p - log_q) @ np.exp(log_p)).mean().clip(0.0))
 
@@ -205,11 +197,15 @@ class SteeredModel:
         site.module(self)
         return site
 
-    def skips_below(self, site: Site, batch: TokenBatch) -> bool:
-        """Whether blocks up to `site` may be passed over when their output is given; verified."""
-        if site not in self._skips:
-            self._skips[site] = skips_below(self, site, batch)
-        return self._skips[site]
+    def require_affine(self) -> None:
+        """Refuse the final norm, by an AssumptionError, where logits are not affine."""
+        if self.structure.not_affine is not None:
+            raise self.structure.not_affine
+
+    def captured(self, site: Site) -> Captured:
+        """Context manager that keeps what the site returns, the final norm at least in float32."""
+        wide = self.structure.wide_norm if site == FINAL_NORM else None
+        return Captured(site.module(self), wide)
 
     def encode(self, texts: Contexts) -> TokenBatch:
         """Tokenise: BOS in front where the model has one, padded on the right, never cut.
@@ -255,19 +251,15 @@ class SteeredModel:
         """Logits, (R, V) in float64, of outputs (R, d) of the final norm, where W is."""
         return torch.cat([*self.structure.logits(normed, self.forward)])
 
-    def read_out(self, normed: torch.Tensor) -> torch.Tensor:
-        """Logits, (R, V) in float64 on the CPU, of outputs (R, d) of the final norm."""
-        return torch.cat([piece.cpu() for piece in self.structure.logits(normed, self.forward)])
-
     def log_softmax(self, normed: torch.Tensor) -> Floats:
         """Log-probabilities, (R, V), of outputs (R, d) of the final norm."""
         pieces = self.structure.logits(normed, self.forward)
         return np.asarray(torch.cat([torch.log_softmax(p, dim=-1).cpu() for p in pieces]).numpy())
 
-    def direction(self, vector: SteeringVector | ArrayLike) -> Floats:
+    def direction(self, values: ArrayLike) -> Floats:
         """W v, (V,), centred: M at the final norm up to a constant that changes no distribution."""
-        values = vector_tensor(vector)
-        logits = self.read_out(torch.stack([values, torch.zeros_like(values)])).numpy()
+        states = torch.as_tensor(np.stack([np.asarray(values), np.zeros(self.width)]))
+        logits = self.logits(states).cpu().numpy()
         odds = logits[0] - logits[1]
         return np.asarray(odds - odds.mean())
 
@@ -291,29 +283,23 @@ class SteeredModel:
         """For each site, (3, B, d): last states, means without the first token, means with it."""
         batch = self.encode(texts)
         columns: list[list[torch.Tensor]] = [[] for _ in sites]
-        for piece in batch.chunks(self._texts(batch)):
+        rows = max(1, rows_at_once(self.width, self.dtype, self.device) // batch.ids.shape[1])
+        for piece in batch.chunks(rows):
+            mask = piece.mask
             self.cost.add(piece.rows, piece.ids.shape[1], 1.0)
             with ExitStack() as stack:
-                seen = [stack.enter_context(self._seen(site)) for site in sites]
-                self.forward(piece.ids, piece.mask if piece.padded else None, last_only=True)
-            late = piece.mask.clone()
+                seen = [stack.enter_context(self.captured(site)) for site in sites]
+                self.forward(piece.ids, mask if piece.padded else None, last_only=True)
+            late = mask.clone()
             late[piece.last > 0, 0] = 0
             for state, column in zip(seen, columns, strict=True):
                 value = state.value.to(torch.promote_types(state.value.dtype, torch.float32))
                 read = [piece.at_last(value)]
-                for places in (late, piece.mask):
+                for places in (late, mask):
                     weights = places.to(value)
                     read.append((value * weights[:, :, None]).sum(1) / weights.sum(1)[:, None])
                 column.append(torch.stack(read).cpu())
         return [torch.cat(column, dim=1) for column in columns]
-
-    def _seen(self, site: Site) -> Captured:
-        return Normed(self) if site == FINAL_NORM else Captured(site.module(self))
-
-    def _texts(self, batch: TokenBatch) -> int:
-        """Texts in one pass: at least `_TEXTS`, more where memory allows."""
-        rows = rows_at_once(self.width, self.dtype, self.device)
-        return max(_TEXTS, rows // batch.ids.shape[1])
 
     def vector(
         self,
@@ -383,15 +369,20 @@ class SteeredModel:
 
         Raises VectorError or ShapeError: it belongs to another model or site, or has another width.
         """
-        listed = isinstance(vector, list | tuple)
-        if listed and isinstance(next(iter(vector), None), SteeringVector):
-            fitted = in_order([self.fitting(one, contexts=contexts) for one in vector])
+        if isinstance(vector, list | tuple) and isinstance(
+            next(iter(vector), None), SteeringVector
+        ):
+            fitted = Several(self.fitting(one, contexts=contexts) for one in vector)
             return fitted if len(fitted) > 1 else fitted[0]
         if not isinstance(vector, SteeringVector):
             place = self.site(FINAL_NORM if site is None else site)
-            vector = SteeringVector(vector_tensor(vector).numpy(), place, model=self.name)
-        elif site is not None:
-            vector.require_site(self.site(site))
+            values = vector.cpu().double() if isinstance(vector, torch.Tensor) else vector
+            vector = SteeringVector(np.asarray(values), place, model=self.name)
+        elif site is not None and vector.site != (asked := self.site(site)):
+            raise VectorError(
+                f"the vector belongs to {vector.site.name}, it is to be added at {asked.name}",
+                remedy=f"steer {vector.site.name}, or make a vector for {asked.name}",
+            )
         vector.require(self)
         self.site(vector.site)
         if contexts is None or math.isfinite(vector.residual_norm):
@@ -423,13 +414,13 @@ class SteeredModel:
             generated ones only; batches are padded on the left then, as `generate` wants them.
             Default what the vector says.
         """
-        chosen = several(self.fitting(vector, site))
+        chosen = self.fitting(vector, site).parts
         strength = alpha if isinstance(alpha, int | float) else torch.as_tensor(alpha).double()
         with ExitStack() as stack:
             hooks = [
                 stack.enter_context(
                     Steered(
-                        one.site.module(self), vector_tensor(one), strength,
+                        one.site.module(self), torch.as_tensor(one.values), strength,
                         one.apply if positions is None else positions, self.hf_model,
                     )
                 )
@@ -457,10 +448,10 @@ class SteeredModel:
         found = curves(self, self.fitting(vector, site), self.encode(contexts))
         return found[0] if _single(contexts) else found
 
-    def derivative(self, site: Where | None, vector: Any, contexts: Contexts) -> list[Local]:
-        """First and second derivative of each context's logits at alpha = 0, one pass for all."""
-        found = measured_curves(self, self.fitting(vector, site), self.encode(contexts))
-        return [curve.local for curve in found]
+    def derivative(self, site: Where | None, vector: Any, contexts: Contexts) -> list[TiltedFamily]:
+        """The family that each context has to first order at alpha = 0, one pass for all."""
+        fitted = self.fitting(vector, site)
+        return derivatives(self.hold(contexts, fitted.site, fitted.apply), fitted)
 
     def advise(
         self,
@@ -497,8 +488,24 @@ class SteeredModel:
         fitting = self.fitting(vector, site)
         if per_token is not None:
             return advise_trajectories(self, fitting, contexts, per_token, **demands)
-        target = tokens if words is None else self.tokens(words)
-        return advise_model(self, fitting, self.encode(contexts), target, **demands)
+        # At the final norm the plateau has a closed form: it costs nothing.
+        free = 0.01 if fitting.site == FINAL_NORM else None
+        demands["plateau"] = demands.get("plateau") or free
+        found = advise(
+            curves(self, fitting, self.encode(contexts)),
+            tokens if words is None else self.tokens(words),
+            name=self.token_text, **demands,
+        )  # fmt: skip
+        asked = (demands.get("cross_entropy"), demands.get("reverse_kl"))
+        least = min((budget for budget in asked if budget), default=math.inf)
+        if precision(self.dtype) < 1e-5 or least >= self.smallest_budget:
+            return found
+        caution = (
+            f"rounding alone makes {self.floor:.2g} nats in this precision: a budget of {least:g}"
+            f" is met within about {100 * math.sqrt(self.floor / least):.0f} %"
+        )
+        warned = [replace(one, cautions=(caution, *one.cautions)) for one in found.contexts]
+        return replace(found, contexts=tuple(warned))
 
     def continued(
         self,
@@ -509,19 +516,12 @@ class SteeredModel:
         seed: int = 0,
         stop: bool = True,
         processor: Any = None,
-    ) -> tuple[TokenBatch, list[int]]:
+    ) -> TokenBatch:
         """Continue each context by up to `length` tokens with the model's own `generate`.
 
         The likeliest token at temperature 0, else sampled from the whole vocabulary. A text ends
         with its end-of-text token, unless `stop` is false. Steered inside `steered`; `processor` is
-        a logits processor.
-
-        Returns
-        -------
-        texts : TokenBatch
-            Prompts included.
-        prompts : list of int
-            Lengths of the prompts.
+        a logits processor. The texts come with their prompts.
         """
         from transformers import GenerationConfig, LogitsProcessorList
 
@@ -550,7 +550,7 @@ class SteeredModel:
             new = row[width:]
             cut = new.index(end) + 1 if end in new else len(new)
             rows.append(row[width - prompt : width] + new[:cut])
-        return pad(rows), prompts
+        return pad(rows, prompts)
 
     def sample(self, count: int, length: int, *, seed: int = 0) -> tuple[list[str], TokenBatch]:
         """`count` texts of `length` tokens drawn from the model after its BOS, and their tokens.
@@ -560,7 +560,7 @@ class SteeredModel:
         """
         start = self.tokenizer.bos_token_id
         first = pad([[0 if start is None else start]] * count)
-        batch, _ = self.continued(first, length, temperature=1.0, seed=seed, stop=False)
+        batch = self.continued(first, length, temperature=1.0, seed=seed, stop=False)
         return [self.tokenizer.decode(row[1:]) for row in batch.ids.tolist()], batch
 
     def with_sampled_negatives(self, concept: ConceptTexts, *, seed: int = 0) -> ConceptTexts:

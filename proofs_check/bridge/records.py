@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.blocks import remainders, text_derivatives, text_losses
-from steering_strength.proofs_check.bridge.curve import (
-    derivatives,
-    measured_curves,
-    plateau,
-)
+from steering_strength.proofs_check.bridge.curve import closed_forms, measured, plateau
 from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
-from steering_strength.proofs_check.bridge.generated import sampled_texts
-from steering_strength.proofs_check.bridge.loading import ModelError
+from steering_strength.proofs_check.bridge.generated import Reading
+from steering_strength.proofs_check.bridge.loading import ModelError, progress
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
 from steering_strength.proofs_check.bridge.vectors import SteeringVector
@@ -42,7 +39,6 @@ from steering_strength.theory.errors import ShapeError
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, Any]
-Progress = Callable[[str], None]
 
 _RESAMPLINGS, _CONTEXTS, _TOKENS = 12, 4, 8
 _MIDDLE = 1  # of the three blocks
@@ -64,7 +60,6 @@ def paper_records(
     judge: Callable[[str], float] | None = None,
     benchmark: Callable[[Any, Any], float] | None = None,
     seed: int = 0,
-    progress: Progress,
 ) -> list[Path]:
     """Measure the figures `names` and write paper_<name>.npz each; returns the files.
 
@@ -75,15 +70,15 @@ def paper_records(
     benchmark : callable, optional
         (model, tokenizer) -> a score, called once under each steering; without it, no Fig. A.6.
     """
-    ready, paths = _Paper(model, concept, context, windows, seed, progress), []
+    ready, paths = _Paper(model, concept, context, windows, seed), []
     for number, name in enumerate(names, start=1):
         vector = ready.vectors[_MIDDLE]
         if name == "judge":
-            arrays = judge_curve(model, vector, concept, judge, seed=seed, say=progress)
+            arrays = judge_curve(model, vector, concept, judge, seed=seed)
         elif name == "benchmark":
             if benchmark is None:
                 continue
-            arrays = benchmark_curve(model, vector, benchmark, say=progress)
+            arrays = benchmark_curve(model, vector, benchmark)
         else:
             arrays = getattr(ready, name.replace("-", "_"))()
         arrays["title"] = f"{model.name}, “{concept.name}”. {FIGURES[name]}"
@@ -115,8 +110,7 @@ class _Paper:
     """A model, its vectors at three blocks, and one method for each figure."""
 
     def __init__(
-        self, model: SteeredModel, concept: ConceptTexts, context: int, windows: int, seed: int,
-        say: Progress,
+        self, model: SteeredModel, concept: ConceptTexts, context: int, windows: int, seed: int
     ) -> None:  # fmt: skip
         depth = len(model.blocks)
         if not depth:
@@ -124,7 +118,7 @@ class _Paper:
                 f"{model.name} has no chain of blocks that map states to states",
                 remedy="only the final norm can be examined: use the job final-norm",
             )
-        self.model, self.texts, self.seed, self.say = model, concept, seed, say
+        self.model, self.texts, self.seed = model, concept, seed
         self.sites = [model.site(layer) for layer in (depth // 4, depth // 2, depth - 1)]
         self.vectors = model.vectors(concept.positive, concept.neutral, self.sites)
         self.shown = model.encode([concept.contexts[context]])
@@ -187,7 +181,7 @@ class _Paper:
             # Quantiles: a probability cannot fall below 0, and a band should not.
             low, high = np.quantile([panel["measured"] for panel in drawn], _BAND, axis=0)
             panels.append({**whole, **mean, "low": low, "high": high})
-            self.say(f"{_RESAMPLINGS} resamplings measured{name}")
+            progress(f"{_RESAMPLINGS} resamplings measured{name}")
         return _numbered(panels)
 
     def cross_entropy(self) -> Arrays:
@@ -212,16 +206,20 @@ def _panel(
     tokens: NDArray[Any] | None = None,
 ) -> Arrays:
     """Delta p of `tokens`, by default the likeliest at the far end of [0, reach] or [-reach, 0]."""
-    (curve,) = measured_curves(model, vector, batch)
+    held = model.hold(batch, vector.site, vector.apply)
+    (curve,), forms = measured(held, vector), closed_forms(held, vector)
     unit = min(1.0, reach / 50)
     alphas = np.sort(sign * unit * np.sinh(np.linspace(0.0, np.arcsinh(reach / unit), _NODES)))
     log_q = curve.log_probability(alphas)
     if tokens is None:
         tokens = np.argsort(-log_q[-1 if sign > 0 else 0], kind="stable")[:_TOKENS]
-    base, family, norm = np.exp(curve.log_p[tokens]), curve.local.family(), model.norm
+    base, family, norm = np.exp(curve.log_p[tokens]), curve.local, model.norm
     near = np.exp(family.log_probability(alphas)[:, tokens]) - base
     within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
-    rest = remainders(curve.held, vector, sign)[0]
+    exact = np.full(near.shape, np.nan)
+    for form in forms:
+        exact = np.exp(form.log_probability(alphas)[:, tokens])
+    rest = remainders(held, vector, sign)[0]
     scale = np.linalg.norm(norm.centred(rest)) / np.linalg.norm(norm.centred(vector.values))
     output = torch.as_tensor(norm.steering(rest, vector.values).output(alphas))
     far = np.exp(model.log_softmax(output)[:, tokens]) - base
@@ -233,18 +231,9 @@ def _panel(
         "measured": np.exp(log_q[:, tokens]) - base,
         "near": np.where(within[:, None], near, np.nan),
         "far": np.where((np.abs(alphas) >= scale)[:, None], far, np.nan),
-        "exact": np.exp(_closed_form(model, vector, batch, alphas)[0][:, tokens]) - base,
+        "exact": exact - base,
         "plateau": np.exp(plateau(model, vector)[(sign + 1) // 2, tokens]) - base,
     }
-
-
-def _closed_form(
-    model: SteeredModel, vector: SteeringVector, batch: TokenBatch, alphas: Floats
-) -> list[Floats]:
-    """Log-probabilities, (A, V), of every context by `last-block`; nan at other blocks."""
-    if vector.site.layer != len(model.blocks) - 1:
-        return [np.full((alphas.size, model.vocabulary), np.nan)] * batch.rows
-    return [curve.log_probability(alphas) for curve in model.at(None, vector, batch)]
 
 
 def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -> Arrays:
@@ -252,9 +241,9 @@ def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -
     held, half = model.hold(windows, vector.site), 12
     alphas = asinh_grid(100.0, half)
     losses = np.array([text_losses(held, a, vector).mean() for a in alphas])
-    sd = derivatives(model.hold(windows.row(0), vector.site), vector)[0].variance ** 0.5
+    sd = float(model.derivative(None, vector, windows.take([0]))[0].variance(0.0)) ** 0.5
     slopes, curvatures, _ = text_derivatives(held, vector, 0.03 / sd)
-    goal = windows.ids[:, 1:].reshape(-1).numpy()
+    goal = np.concatenate(windows.written)
     return {
         "layer": vector.site.layer,
         "alphas": alphas,
@@ -272,9 +261,10 @@ def _concept(
     """F_T on [-40, 40]: measured, the tilt and the sigmoid with the slope of M_loc, the plateau."""
     half, rows = 14, dict[str, list[Floats]]()
     alphas, inside = asinh_grid(40.0, half), np.isin(np.arange(model.vocabulary), words)
-    exact = _closed_form(model, vector, batch, alphas)
-    for curve, form in zip(measured_curves(model, vector, batch), exact, strict=True):
-        family = curve.local.family()
+    blank = np.full(alphas.size, np.nan)
+    held = model.hold(batch, vector.site, vector.apply)
+    for curve, form in zip_longest(measured(held, vector), closed_forms(held, vector)):
+        family = curve.local
         near = family.cross_entropy_increase(alphas) <= _NEAR_NATS
         odds = family.concept_log_odds(inside, alphas)
         # d logit F_T / d alpha at 0: the slope nu of the sigmoid.
@@ -284,7 +274,7 @@ def _concept(
             ("measured", expit(curve.concept_log_odds(inside, alphas))),
             ("tilt", np.where(near, expit(odds), np.nan)),
             ("sigmoid", np.where(near, expit(odds[half] + nu * alphas), np.nan)),
-            ("exact", _share(form, inside)),
+            ("exact", _share(form.log_probability(alphas), inside) if form else blank),
         ):
             rows.setdefault(name, []).append(values)
     mean = {name: np.mean(values, axis=0) for name, values in rows.items()}
@@ -311,7 +301,6 @@ def judge_curve(
     samples: int = _SAMPLES,
     length: int = _LENGTH,
     seed: int = 0,
-    say: Progress,
 ) -> Arrays:
     """Mean judgement of texts generated under steering: the paper's concept probability.
 
@@ -324,18 +313,17 @@ def judge_curve(
     batch = model.encode([prompt for prompt in concept.contexts[:_PROMPTS] for _ in range(samples)])
     for alpha in alphas.tolist():
         with model.steered(vector, alpha):
-            made, lengths = model.continued(batch, length, temperature=1.0, seed=seed, stop=False)
-        rows = made.behind(lengths)
-        found = np.array([float(own(model.tokenizer.decode(row.tolist()))) for row in rows])
+            made = model.continued(batch, length, temperature=1.0, seed=seed, stop=False)
+        found = np.array([float(own(model.tokenizer.decode(row))) for row in made.written])
         if not ((found >= 0) & (found <= 1)).all():
             raise ModelError(
                 f"the judge returned a value from {found.min()} to {found.max()}",
                 remedy="a judge returns a probability between 0 and 1",
             )
         if alpha == 0.0:
-            texts, judged = sampled_texts(model, vector, made, lengths), found
+            texts, judged = Reading(model, vector, made).sampled(), found
         means.append(float(found.mean()))
-        say(f"alpha = {alpha:g}: {means[-1]:.2f} of {found.size} texts")
+        progress(f"alpha = {alpha:g}: {means[-1]:.2f} of {found.size} texts")
     count, measured = batch.rows, np.array(means)
     caption = (
         f"{count} texts of {length} tokens per α, with standard errors. Wedge: slope at 0 from"
@@ -383,8 +371,6 @@ def benchmark_curve(
     model: SteeredModel,
     vector: SteeringVector,
     benchmark: Callable[[Any, Any], float],
-    *,
-    say: Progress,
 ) -> Arrays:
     """A benchmark's score under steering.
 
@@ -400,7 +386,7 @@ def benchmark_curve(
                 f"the benchmark returned {found[-1]} at alpha = {alpha:g}",
                 remedy="a benchmark returns a finite number",
             )
-        say(f"alpha = {alpha:g}: score {found[-1]:.3f}")
+        progress(f"alpha = {alpha:g}: score {found[-1]:.3f}")
     return {
         "layer": vector.site.layer, "alphas": alphas, "measured": np.array(found), "name": "score",
         "caption": "A benchmark of the user: theory predicts next tokens, not scores.",

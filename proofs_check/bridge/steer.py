@@ -10,22 +10,26 @@ is used, and given up if the two disagree.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError, VectorError
-from steering_strength.proofs_check.bridge.structure import first_tensor, precision, with_states
-from steering_strength.proofs_check.bridge.texts import TokenBatch
-from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector
+from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.structure import (
+    first_tensor,
+    given_tensor,
+    precision,
+    with_states,
+)
+from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
+from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Site, SteeringVector
 
 if TYPE_CHECKING:
     from steering_strength.proofs_check.bridge.model import SteeredModel
@@ -97,56 +101,6 @@ def added(
     if positions is not None:
         shift = shift * positions.to(hidden.device)[:, :, None]
     return (hidden.to(wide) + shift).to(hidden.dtype)
-
-
-class Captured:
-    """Context manager that keeps the last output of `module`: `captured.value`, (B, T, d)."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self._module = module
-        self._value: torch.Tensor | None = None
-
-    def __enter__(self) -> Self:
-        self._handle = self._module.register_forward_hook(self._keep, with_kwargs=True)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._handle.remove()
-
-    def _keep(self, _module: Any, _args: Any, _kwargs: Any, output: Any) -> None:
-        self._value = first_tensor(output)
-
-    @property
-    def value(self) -> torch.Tensor:
-        """The last output; SelfCheckError if the module never ran."""
-        if self._value is None:
-            raise SelfCheckError(
-                "the reading hook never fired", remedy="the module is not part of the forward pass"
-            )
-        return self._value
-
-
-class Normed(Captured):
-    """Keeps the final norm's output; for 16-bit models recomputed in float32 from its input.
-
-    `given` is that input. Rounding the normed state and the logits to 8 bits would put a floor of
-    1e-3 nats under every divergence; what the blocks rounded stays.
-    """
-
-    given: torch.Tensor | None = None
-
-    def __init__(self, model: SteeredModel) -> None:
-        super().__init__(model.final_norm)
-        # What a hook there makes of the output is not made again from the input.
-        self._wide = None if model.final_norm._forward_hooks else model.structure.wide_norm
-
-    def _keep(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
-        self.given = first_tensor(args) if args else kwargs.get("hidden_states")
-        if self._wide is None or self.given is None:
-            super()._keep(module, args, kwargs, output)
-        else:
-            with torch.no_grad():
-                self._value = first_tensor(self._wide(self.given.to(torch.float32)))
 
 
 class Steered:
@@ -250,10 +204,10 @@ class Steered:
 
 
 class Held:
-    """Contexts held at the output of one site (a block, or the final norm): all below ran once.
+    """Texts held at the output of one site (a block, or the final norm): all below ran once.
 
-    `apply` says which positions are steered, "all" or "last"; `cost` counts what is spent, by
-    default with the model's own. Steering goes along one vector at the site, or along several of
+    `apply` says which positions are steered, see `TokenBatch.steered`; `cost` counts what is spent,
+    by default with the model's own. Steering goes along one vector at the site, or along several of
     which the site is the lowest: the others are added where they belong, by hooks.
 
     Attributes
@@ -263,7 +217,7 @@ class Held:
     base : torch.Tensor
         Shape (B, d): unsteered normed states of the last positions.
     lengths : numpy.ndarray
-        Shape (B,): median length of each context's states over its positions.
+        Shape (B,): median length of each text's states over its positions.
     substituted : bool
         Whether the blocks below are skipped.
     """
@@ -285,7 +239,8 @@ class Held:
         self.substituted = False
         states, normed = [], []
         for piece in batch.chunks(self._texts(batch.ids.shape[1])):
-            with Normed(model) as out, Captured(self._module) as state, self._recording():
+            sites = model.captured(FINAL_NORM), model.captured(site)
+            with sites[0] as out, sites[1] as state, self._recording():
                 self._run(piece, 1.0)
             missing = batch.ids.shape[1] - piece.ids.shape[1]
             states.append(torch.nn.functional.pad(state.value, (0, 0, 0, missing)))
@@ -295,12 +250,16 @@ class Held:
         self.lengths = np.array(
             [float(sizes[j, : int(end) + 1].median()) for j, end in enumerate(batch.last)]
         )
-        if site.layer is not None:
-            self.substituted = not verify or model.skips_below(site, batch)
+        if site.layer is not None and verify:
+            if site not in model.skips:
+                model.skips[site] = _skips_below(model, site, batch)
+            self.substituted = model.skips[site]
+        elif site.layer is not None:
+            self.substituted = True
 
     @property
     def count(self) -> int:
-        """m, the number of contexts."""
+        """m, the number of texts."""
         return self.batch.rows
 
     @cached_property
@@ -309,16 +268,9 @@ class Held:
         return torch.log_softmax(self.model.logits(self.base), dim=-1)
 
     def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
-        """Normed last-position states, (n, d): context `contexts[i]` steered by `alphas[i]`."""
+        """Normed last-position states, (n, d): text `contexts[i]` steered by `alphas[i]`."""
         passes = self._passes(contexts, alphas, vector)
         return torch.cat([batch.at_last(normed) for batch, normed, _ in passes])
-
-    def all_normed(self, alpha: float, vector: Any) -> torch.Tensor:
-        """Normed states of all contexts at every position, (B, T, d), under one strength."""
-        rows, length = range(self.count), self.batch.ids.shape[1]
-        passes = self._passes(rows, np.full(self.count, float(alpha)), vector)
-        pad = torch.nn.functional.pad
-        return torch.cat([pad(n, (0, 0, 0, length - n.shape[1])) for _, n, _ in passes])
 
     def norm_inputs(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
         """What the final norm is given at the last positions, (n, d), of steered rows."""
@@ -329,44 +281,43 @@ class Held:
             found.append(batch.at_last(given))
         return torch.cat(found)
 
+    def writing(self, alpha: float, vector: Any) -> torch.Tensor:
+        """Normed states, (n, d), from which the tokens behind the prompts follow, at one alpha."""
+        found, alphas = [], np.full(self.count, float(alpha))
+        for batch, normed, _ in self._passes(range(self.count), alphas, vector):
+            ends = zip(normed, batch.prompts.tolist(), batch.last.tolist(), strict=True)
+            found += [row[prompt - 1 : last] for row, prompt, last in ends]
+        return torch.cat(found)
+
+    def above(
+        self, batch: TokenBatch, states: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What the final norm returns and is given, for states at the site; (R, T, d) each."""
+        if self.site.layer is None:
+            return states, None
+        with self.model.captured(FINAL_NORM) as out, self.replaced(states):
+            self._run(batch, self._share)
+        return out.value, out.given
+
     def _passes(
         self, contexts: Sequence[int], alphas: ArrayLike, vector: Any
     ) -> Iterator[tuple[TokenBatch, torch.Tensor, torch.Tensor | None]]:
         """Pieces of the rows, with outputs and inputs of the final norm, (R, T, d) each."""
-        strengths = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
-        rows = list(contexts)
+        strengths, rows = torch.as_tensor(np.array(alphas, dtype=np.float64)), list(contexts)
+        here, *others = vector.parts
         step = self._texts(int(self.batch.last[rows].max()) + 1)
         for start in range(0, len(rows), step):
-            yield self._pass(rows[start : start + step], strengths[start : start + step], vector)
-
-    def _pass(
-        self, rows: list[int], alphas: Floats, vector: Any
-    ) -> tuple[TokenBatch, torch.Tensor, torch.Tensor | None]:
-        batch, strengths = self.batch.take(rows), torch.as_tensor(alphas)
-        positions = None
-        if self.apply == "last":
-            positions = torch.arange(batch.ids.shape[1])[None, :] == batch.last[:, None]
-        here, *above = several(vector)
-        states = self.residual[rows, : batch.ids.shape[1]]
-        states = added(states, vector_tensor(here), strengths, positions)
-        if self.site.layer is None:
-            return batch, states, None
-        with ExitStack() as stack:
-            if above:
-                where = "all" if positions is None else positions
-                stack.enter_context(self.model.steered(above, strengths, positions=where))
-            out = stack.enter_context(Normed(self.model))
-            stack.enter_context(self.replaced(states))
-            self._run(batch, self._share)
-        return batch, out.value, out.given
-
-    def above(self, batch: TokenBatch, states: torch.Tensor) -> torch.Tensor:
-        """Outputs of the final norm, (R, T, d), for states (R, T, d) at the site."""
-        if self.site.layer is None:
-            return states
-        with Normed(self.model) as out, self.replaced(states):
-            self._run(batch, self._share)
-        return out.value
+            chosen, alpha = rows[start : start + step], strengths[start : start + step]
+            batch = self.batch.take(chosen)
+            places = batch.steered(self.apply)
+            states = self.residual[chosen, : batch.ids.shape[1]]
+            states = added(states, torch.as_tensor(here.values), alpha, places)
+            with ExitStack() as stack:
+                if others:
+                    where = "all" if places is None else places
+                    stack.enter_context(self.model.steered(others, alpha, positions=where))
+                read = self.above(batch, states)
+            yield (batch, *read)
 
     @property
     def _share(self) -> float:
@@ -422,63 +373,29 @@ class Held:
         def forward(*args: Any, **kwargs: Any) -> Any:
             hidden = states
             if hidden is None:
-                hidden = first_tensor(args) if args else kwargs["hidden_states"]
+                hidden = given_tensor(args, kwargs)
             return hidden if shape is None else shape[0]((hidden, *shape[1]))
 
         return forward
 
 
-def skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
+def _skips_below(model: SteeredModel, site: Site, batch: TokenBatch) -> bool:
     """Whether blocks up to the site may be skipped: compare with a hooked pass, on a few tokens.
 
     What a block reads does not depend on how long the text is. Steered by as much as the states are
     long; nothing is counted.
     """
-    length = min(_SHORT, int(batch.last[0]) + 1)
-    ids = batch.ids[:1, :length]
-    short = TokenBatch(ids, torch.ones_like(ids), torch.tensor([length - 1]))
+    short = pad([batch.ids[0, : min(_SHORT, int(batch.last[0]) + 1)].tolist()])
     held = Held(model, short, site, cost=Cost(), verify=False)
-    vector = torch.ones(model.width, dtype=torch.float64)
-    vector[::2] = -1.0
+    vector = SteeringVector(np.resize([-1.0, 1.0], model.width), site)
     alpha = held.lengths[0] / model.width**0.5
     shortcut = held.last_normed([0], [alpha], vector)
-    with Normed(model) as out, Steered(site.module(model), vector, float(alpha)):
-        model.forward(ids, last_only=True)
+    hook = Steered(site.module(model), torch.as_tensor(vector.values), float(alpha))
+    with hook, model.captured(FINAL_NORM) as out:
+        model.forward(short.ids, last_only=True)
     hooked = out.value[:, -1]
     allowed = max(_SAME, 8 * precision(model.dtype)) * float(hooked.norm(dim=-1).max())
     return float((shortcut - hooked).abs().max()) <= allowed
-
-
-def in_order(vectors: Sequence[SteeringVector]) -> list[SteeringVector]:
-    """Vectors to be added together, the lowest site first.
-
-    Raises VectorError: none, two at one site, or different positions.
-    """
-    ordered = sorted(vectors, key=lambda v: math.inf if v.site.layer is None else v.site.layer)
-    sites, rules = [v.site.name for v in ordered], {v.apply for v in ordered}
-    if len(rules) != 1 or len(set(sites)) < len(sites):
-        raise VectorError(
-            f"vectors of {', '.join(sites) or 'no site'}, steering {' and '.join(rules) or 'none'}",
-            remedy="give one vector a site, all with the same rule of positions",
-        )
-    return ordered
-
-
-def length(vector: Any) -> float:
-    """Euclidean length of a vector, or of several together."""
-    return math.hypot(*(one.norm for one in several(vector)))
-
-
-def several(vector: Any) -> list[Any]:
-    """One vector as a list of one; several as `in_order` has them, the lowest site first."""
-    return list(vector) if isinstance(vector, list | tuple) else [vector]
-
-
-def vector_tensor(vector: Any) -> torch.Tensor:
-    """(d,) in float64 on the CPU, from a SteeringVector, an array or a tensor."""
-    if isinstance(vector, torch.Tensor):
-        return vector.detach().cpu().double()
-    return torch.as_tensor(np.array(getattr(vector, "values", vector), dtype=np.float64))
 
 
 def _first_coordinate(hidden: torch.Tensor) -> torch.Tensor:

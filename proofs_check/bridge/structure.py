@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.loading import ModelError, said_by
+from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError, said_by
 from steering_strength.theory import NormedSteering
 from steering_strength.theory.errors import AssumptionError, SteeringError
 
@@ -45,6 +45,12 @@ def first_tensor(output: Any) -> torch.Tensor | None:
     return output if isinstance(output, torch.Tensor) else None
 
 
+def given_tensor(args: Any, kwargs: Any) -> torch.Tensor | None:
+    """The states that a module is called with."""
+    found: torch.Tensor | None = first_tensor(args) if args else kwargs.get("hidden_states")
+    return found
+
+
 def with_states(output: Any, states: torch.Tensor) -> Any:
     """What a module returns with other states in place of its own."""
     return states if isinstance(output, torch.Tensor) else type(output)((states, *output[1:]))
@@ -59,6 +65,42 @@ def config_of(hf_model: Any) -> Any:
 def precision(dtype: torch.dtype) -> float:
     """The spacing of numbers near 1."""
     return float(torch.finfo(dtype).eps)
+
+
+class Captured:
+    """Context manager that keeps what `module` returned last, `value` (B, T, d), and was `given`.
+
+    `wide` is a float32 copy of the module: it makes the value again from what was given, unless a
+    hook there has changed the output. Rounding the normed state and the logits to 8 bits would put
+    a floor of 1e-3 nats under every divergence; what the blocks rounded stays.
+    """
+
+    def __init__(self, module: torch.nn.Module, wide: torch.nn.Module | None = None) -> None:
+        self._module, self._wide = module, None if module._forward_hooks else wide
+        self._value: torch.Tensor | None = None
+        self.given: torch.Tensor | None = None
+
+    def __enter__(self) -> Self:
+        self._handle = self._module.register_forward_hook(self._keep, with_kwargs=True)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._handle.remove()
+
+    def _keep(self, _module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        self._value, self.given = first_tensor(output), given_tensor(args, kwargs)
+        if self._wide is not None and self.given is not None:
+            with torch.no_grad():
+                self._value = first_tensor(self._wide(self.given.to(torch.float32)))
+
+    @property
+    def value(self) -> torch.Tensor:
+        """What was returned last; SelfCheckError if the module never ran."""
+        if self._value is None:
+            raise SelfCheckError(
+                "the reading hook never fired", remedy="the module is not part of the forward pass"
+            )
+        return self._value
 
 
 class Forward:
@@ -202,18 +244,14 @@ def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structu
     _require_causal(hf_model, forward, ids, logits, read.given.dtype)
     _require_all_positions(feeding.module, forward, ids)
     hidden = read.given
-    scale, problem = _logit_scale(logits, read.returned, hidden.dtype)
-    if problem is None:
-        problem = _bent(forward, feeding, hidden, logits, ids, generator)
     blocks = _chain_of_blocks(hf_model, calls, hidden.shape)
     structure = Structure(
-        feeding.module, feeding.name, unembedding, scale,
+        feeding.module, feeding.name, unembedding, 1.0,
         tuple(call.module for call in blocks), tuple(call.name for call in blocks),
-        width=hidden.shape[-1], vocabulary=logits.shape[-1], dtype=hidden.dtype, plain=False,
-        not_affine=None if problem is None else _not_affine(hf_model, problem),
-        wide_norm=_widened(feeding, hidden.dtype),
+        width=hidden.shape[-1], vocabulary=logits.shape[-1], dtype=hidden.dtype, plain=True,
+        not_affine=None, wide_norm=_widened(feeding, hidden.dtype),
     )  # fmt: skip
-    return replace(structure, plain=_is_plain(structure, hidden[0], read.returned[0]))
+    return _with_read_out(structure, hf_model, forward, ids, hidden, logits, generator)
 
 
 @contextmanager
@@ -257,8 +295,7 @@ def _trace(hf_model: Any, forward: Forward, ids: torch.Tensor) -> tuple[list[_Ca
         def record(
             mod: torch.nn.Module, args: Any, kwargs: Any, output: Any, name: str = name
         ) -> None:
-            given = first_tensor(args) if args else kwargs.get("hidden_states")
-            calls.append(_Call(name, mod, given, first_tensor(output)))
+            calls.append(_Call(name, mod, given_tensor(args, kwargs), first_tensor(output)))
 
         handles.append(module.register_forward_hook(record, with_kwargs=True))
     try:
@@ -309,69 +346,64 @@ def _require_causal(
 
 def _require_all_positions(norm: torch.nn.Module, forward: Forward, ids: torch.Tensor) -> None:
     """Form all logits where "the last logits only" cuts the states before the final norm."""
-    lengths: list[int] = []
-
-    def measure(_module: Any, _args: Any, output: Any) -> None:
-        seen = first_tensor(output)
-        lengths.append(0 if seen is None else int(seen.shape[1]))
-
-    handle = norm.register_forward_hook(measure)
-    try:
+    with Captured(norm) as seen:
         forward(ids, last_only=True)
-    finally:
-        handle.remove()
-    if lengths[-1:] != [ids.shape[1]]:
+    if seen.value.shape[1] != ids.shape[1]:
         forward.last_only = {}
 
 
-def _logit_scale(
-    logits: torch.Tensor, read: torch.Tensor, dtype: torch.dtype
-) -> tuple[float, str | None]:
-    if logits.shape != read.shape:
-        return 1.0, f"the unembedding returns {read.shape[-1]} values, the model {logits.shape[-1]}"
-    one, other = logits.cpu().double(), read.cpu().double()
-    scale = float((one * other).sum() / (other * other).sum())
-    error = float((one - scale * other).abs().max())
-    eps = max(precision(dtype), precision(logits.dtype))
-    # Multiplying by a constant is one rounding; a soft-cap departs by many digits more.
-    if not error <= 8 * eps * float(one.abs().max()):
-        return 1.0, f"logits differ from {scale:.6g} * W h by {error:.3g} nats"
-    if abs(scale - 1.0) <= 8 * eps:
-        scale = 1.0
-    return scale, None
+def _with_read_out(
+    found: Structure, hf_model: Any, forward: Forward, ids: torch.Tensor, hidden: torch.Tensor,
+    logits: torch.Tensor, generator: torch.Generator,
+) -> Structure:  # fmt: skip
+    """Compare the model's logits with W h + b, as it stands and steered by 32 and by 64 nats.
 
-
-def _bent(
-    forward: Forward,
-    site: _Call,
-    hidden: torch.Tensor,
-    logits: torch.Tensor,
-    ids: torch.Tensor,
-    generator: torch.Generator,
-) -> str | None:
-    """Steer by 32 and by 64 nats in one direction: affine logits answer in proportion."""
+    A constant factor is measured. The product is formed from the weights, or, where they are not
+    there or say something else (quantised, adapted, offloaded), by the module.
+    """
     direction = torch.randn(hidden.shape[-1], generator=generator).to(hidden)
 
-    def steered(alpha: float) -> torch.Tensor:
-        with replaced_output(site.module, hidden + alpha * direction):
-            return forward(ids).logits.cpu().double()
+    def steered(alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+        states = hidden + alpha * direction
+        with replaced_output(found.final_norm, states):
+            return states[0], forward(ids).logits[0].cpu().double()
 
-    base = logits.cpu().double()
-    unit = float((steered(1.0) - base).abs().max())
+    unit = float((steered(1.0)[1] - logits[0].cpu().double()).abs().max())
     if not unit > 0:
         raise ModelError(
-            f"steering {site.name} does not change the logits",
+            f"steering {found.final_norm_name} does not change the logits",
             remedy="the unembedding reads something else: this architecture is not supported",
         )
     far = _PROBE_SHIFT / unit
-    halfway, there = steered(0.5 * far), steered(far)
-    error = float((base - 2 * halfway + there).abs().max())
+    states, seen = map(torch.cat, zip(*(steered(x * far) for x in (0.0, 0.5, 1.0)), strict=True))
+    at, halfway, there = seen.chunk(3)
+    bend, problem = float((at - 2 * halfway + there).abs().max()), ""
     eps = max(precision(hidden.dtype), precision(logits.dtype))
     # A product of 32 bits errs by sqrt(d) roundings, one of 16 bits is summed in 32 and rounded.
     slack = 8 * eps * (math.sqrt(hidden.shape[-1]) if eps < 1e-5 else 1.0)
-    if not error <= slack * max(float(there.abs().max()), 1.0):
-        return f"a shift of {_PROBE_SHIFT:g} nats arrives with an error of {error:.3g} nats"
-    return None
+    for plain in (True, False):
+        if plain and not _has_weights(found):
+            continue
+        pieces = replace(found, plain=plain).logits(states, forward)
+        rows = torch.cat([piece.cpu() for piece in pieces])
+        if rows.shape != seen.shape:
+            problem = f"the unembedding returns {rows.shape[-1]} values, the model {seen.shape[-1]}"
+            continue
+        scale = float((seen * rows).sum() / (rows * rows).sum())
+        error = max(bend, float((seen - scale * rows).abs().max()))
+        if error <= slack * max(float(seen.abs().max()), 1.0):
+            scale = 1.0 if abs(scale - 1.0) <= 8 * eps else scale
+            return replace(found, plain=plain, logit_scale=scale)
+        problem = f"a shift of {_PROBE_SHIFT:g} nats arrives with an error of {error:.3g} nats"
+    return replace(found, plain=False, not_affine=_not_affine(hf_model, problem))
+
+
+def _has_weights(found: Structure) -> bool:
+    """Whether W is there as numbers, one row for each token."""
+    weight = getattr(found.unembedding, "weight", None)
+    if not isinstance(weight, torch.Tensor) or weight.device.type == "meta":
+        return False
+    return weight.is_floating_point() and weight.shape == (found.vocabulary, found.width)
 
 
 def _not_affine(hf_model: Any, problem: str) -> AssumptionError:
@@ -425,17 +457,6 @@ def _widened(feeding: _Call, dtype: torch.dtype) -> torch.nn.Module | None:
     error = float((again - feeding.returned.float()).abs().max())
     agrees = error <= 4 * precision(dtype) * float(again.abs().max())
     return twin.requires_grad_(False) if agrees else None
-
-
-def _is_plain(structure: Structure, states: torch.Tensor, returned: torch.Tensor) -> bool:
-    """Whether the product formed from the weights is what the module returns."""
-    weight = getattr(structure.unembedding, "weight", None)
-    if not isinstance(weight, torch.Tensor) or weight.device.type == "meta":
-        return False
-    if not weight.is_floating_point() or weight.shape != (returned.shape[-1], states.shape[-1]):
-        return False
-    error = float((structure.product(states) - returned.to(weight.device)).abs().max())
-    return error <= 8 * precision(structure.dtype) * float(returned.abs().max()) + 1e-30
 
 
 @dataclass(frozen=True)

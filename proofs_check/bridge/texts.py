@@ -41,12 +41,13 @@ _FORMAT = "see proofs_check/bridge/concepts/joy.json for the format"
 class TokenBatch:
     """Token ids (B, T) padded on the right, on the CPU, all int64.
 
-    `mask`, (B, T), is 1 at real tokens; `last`, (B,), is the index of the last real one.
+    `last`, (B,), is the index of the last real token; `prompts`, (B,), how many tokens of each text
+    were given to be continued: what stands behind them was written, and is what a text costs.
     """
 
     ids: torch.Tensor
-    mask: torch.Tensor
     last: torch.Tensor
+    prompts: torch.Tensor
 
     @property
     def rows(self) -> int:
@@ -54,9 +55,24 @@ class TokenBatch:
         return int(self.ids.shape[0])
 
     @property
+    def mask(self) -> torch.Tensor:
+        """1 at real tokens, (B, T)."""
+        return (self._places() <= self.last[:, None]).long()
+
+    @property
     def padded(self) -> bool:
         """Whether some text is shorter than the longest."""
         return int(self.last.min()) + 1 < self.ids.shape[1]
+
+    @property
+    def written(self) -> list[NDArray[np.int64]]:
+        """The tokens of each text behind its prompt, (n,) each."""
+        rows = zip(self.ids.numpy(), self.prompts.tolist(), self.last.tolist(), strict=True)
+        return [row[prompt : last + 1] for row, prompt, last in rows]
+
+    def steered(self, apply: str) -> torch.Tensor | None:
+        """Which positions are, (B, T): None for "all", from the prompt's last one on for "last"."""
+        return None if apply == "all" else self._places() >= self.prompts[:, None] - 1
 
     def at_last(self, states: torch.Tensor) -> torch.Tensor:
         """The entries at the last real positions, (B, ...), of `states`, (B, T, ...)."""
@@ -64,26 +80,21 @@ class TokenBatch:
 
         return states[torch.arange(self.rows), self.last.to(states.device)]
 
-    def row(self, index: int) -> TokenBatch:
-        """One text alone, without its padding."""
-        return self.take([index])
-
     def take(self, rows: Sequence[int]) -> TokenBatch:
         """These rows, in this order, repeated where asked, without common padding."""
         index = list(rows)
         last = self.last[index]
-        length = int(last.max()) + 1
-        return TokenBatch(self.ids[index, :length], self.mask[index, :length], last)
-
-    def behind(self, prompts: Sequence[int]) -> list[NDArray[np.int64]]:
-        """The tokens of each text behind a prompt of so many tokens, (n,) each."""
-        rows = zip(self.ids.numpy(), prompts, self.last.tolist(), strict=True)
-        return [row[prompt : last + 1] for row, prompt, last in rows]
+        return TokenBatch(self.ids[index, : int(last.max()) + 1], last, self.prompts[index])
 
     def chunks(self, rows: int) -> Iterator[TokenBatch]:
         """The batch in pieces of at most `rows` texts, in order."""
         for start in range(0, self.rows, rows):
             yield self.take(range(start, min(start + rows, self.rows)))
+
+    def _places(self) -> torch.Tensor:
+        import torch
+
+        return torch.arange(self.ids.shape[1])[None, :]
 
 
 def encode(tokenizer: Any, texts: Sequence[Text], longest: int | None = None) -> TokenBatch:
@@ -131,15 +142,17 @@ def _ids(tokenizer: Any, text: Text) -> list[int]:
     return [bos, *ids] if bos is not None and ids[0] != bos else ids
 
 
-def pad(rows: Sequence[Sequence[int]]) -> TokenBatch:
-    """Right-pad lists of token ids; the padding id is 0 and masked, so its value never matters."""
+def pad(rows: Sequence[Sequence[int]], prompts: Sequence[int] | None = None) -> TokenBatch:
+    """Right-pad lists of token ids; by default all of them are prompts.
+
+    The padding id is 0 and masked, so its value never matters.
+    """
     import torch
 
     texts = [torch.tensor(list(row), dtype=torch.int64) for row in rows]
+    lengths = torch.tensor([len(row) for row in rows])
     ids = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
-    last = torch.tensor([len(row) - 1 for row in rows])
-    mask = (torch.arange(ids.shape[1])[None, :] <= last[:, None]).to(torch.int64)
-    return TokenBatch(ids, mask, last)
+    return TokenBatch(ids, lengths - 1, lengths if prompts is None else torch.tensor(prompts))
 
 
 def word_tokens(tokenizer: Any, words: Sequence[str], vocabulary: int) -> tuple[int, ...]:
@@ -213,20 +226,16 @@ class ConceptTexts:
     def from_mapping(cls, mapping: Any, origin: str) -> ConceptTexts:
         """Build from a decoded JSON object; `origin` names it in error messages."""
         lists = ("positive", "neutral", "contexts", "words")
-        problem = ""
         if not isinstance(mapping, dict):
-            problem = f"{origin} holds a {type(mapping).__name__}, an object is needed"
-        elif missing := [key for key in ("name", *lists) if key not in mapping]:
-            problem = f"{origin} lacks the key {missing[0]!r}"
-        elif wrong := [
-            key
-            for key in lists
-            if not isinstance(mapping[key], list)
-            or not all(isinstance(item, str) for item in mapping[key])
-        ]:
-            problem = f"{origin}: {wrong[0]!r} is not a list of strings"
-        if problem:
-            raise SteeringSetError(problem, remedy=_FORMAT)
+            raise SteeringSetError(f"{origin} holds a {type(mapping).__name__}", remedy=_FORMAT)
+        for key in ("name", *lists):
+            if key not in mapping:
+                raise SteeringSetError(f"{origin} lacks the key {key!r}", remedy=_FORMAT)
+            given = mapping[key] if key in lists else []
+            if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+                raise SteeringSetError(
+                    f"{origin}: {key!r} is not a list of strings", remedy=_FORMAT
+                )
         return cls(str(mapping["name"]), *(tuple(mapping[key]) for key in lists))
 
 
@@ -286,7 +295,7 @@ def library_text() -> tuple[str, ...]:
 
 
 def text_windows(tokenizer: Any, count: int, length: int, *, seed: int = 0) -> TokenBatch:
-    """`count` windows of BOS and `length` tokens, each from the beginning of one paragraph.
+    """`count` windows of `length` tokens behind BOS, each from the beginning of one paragraph.
 
     Raises SteeringSetError: the installation holds fewer paragraphs of that many tokens.
     """
@@ -299,7 +308,7 @@ def text_windows(tokenizer: Any, count: int, length: int, *, seed: int = 0) -> T
         if len(ids) >= length:
             rows.append(bos + ids[:length])
         if len(rows) == count:
-            return pad(rows)
+            return pad(rows, [1] * count)
     raise SteeringSetError(
         f"the standard library's text gives {len(rows)} windows of {length} tokens, not {count}",
         remedy="ask for fewer or shorter windows",

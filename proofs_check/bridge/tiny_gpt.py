@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import transformers
 
+from steering_strength.proofs_check.bridge.loading import progress
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, library_text
 from steering_strength.theory.errors import ShapeError
@@ -39,7 +40,6 @@ def train(
     width: int = 128,
     words: int = 1500,
     seed: int = 0,
-    progress: Callable[[str], None],
 ) -> tuple[SteeredModel, ConceptTexts]:
     """Train on the standard library's text; the model in float64, and the concept that it knows.
 
@@ -81,7 +81,7 @@ def train(
         tie_word_embeddings=False, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     model = transformers.GPT2LMHeadModel(config)
-    _optimise(model, steps, windows(), progress)
+    _optimise(model, steps, windows())
     model = model.to(torch.float64).eval().requires_grad_(False)
     steered = SteeredModel(model, _tokenizer(tokens), name="one-layer GPT", seed=seed)
     return steered, _concept(tokens, tuple(tokens[-len(lower) :]), held_out)
@@ -125,9 +125,7 @@ def _tokenizer(tokens: Sequence[str]) -> Any:
     )
 
 
-def _optimise(
-    model: Any, steps: int, windows: Iterator[torch.Tensor], progress: Callable[[str], None]
-) -> None:
+def _optimise(model: Any, steps: int, windows: Iterator[torch.Tensor]) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=0.01)
     warm = max(1, steps // 20)
     cosine = transformers.get_cosine_schedule_with_warmup(optimiser, warm, steps)

@@ -25,10 +25,11 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,6 @@ Apply = Literal["all", "last"]
 # apart by little else.
 _RULES = {"read": ("last", "mean"), "apply": ("all", "last")}
 _REMEDY = "it is damaged, no vector, or holds code, which is never run: save tensors"
-_ENDINGS = (".safetensors", ".npz", ".gguf", ".npy", ".pt")
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,11 @@ class SteeringVector:
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "norm", float(np.linalg.norm(values)))
 
+    @property
+    def parts(self) -> tuple[SteeringVector, ...]:
+        """Itself, as one of `Several`."""
+        return (self,)
+
     def require(self, model: Any) -> None:
         """Refuse, by a VectorError, a model of other width, weights, vocabulary or name."""
         if self.values.size != model.width:
@@ -187,19 +192,53 @@ class SteeringVector:
                 remedy="load the model that the file names (a folder is known by its own name)",
             )
 
-    def require_site(self, site: Site) -> None:
-        """Refuse, by a VectorError, to be added anywhere but where it was read."""
-        if site != self.site:
-            raise VectorError(
-                f"the vector belongs to {self.site.name}, it is to be added at {site.name}",
-                remedy=f"steer {self.site.name}, or make a vector for {site.name}",
-            )
-
     def said(self) -> dict[str, str]:
         """The metadata as text, as files carry it."""
         names = [f.name for f in fields(self) if f.name not in ("values", "site")]
         found = {name: str(getattr(self, name)) for name in names}
         return {**found, "site": self.site.name, "operation": "add", "unit": "multiples of vector"}
+
+
+class Several(tuple[SteeringVector, ...]):
+    """Vectors of different sites that share one strength, the lowest site first; used as one.
+
+    Raises VectorError: none, two at one site, or different positions.
+    """
+
+    __slots__ = ()
+    residual_norm = math.nan  # they share a strength, but no length of state
+
+    def __new__(cls, vectors: Iterable[SteeringVector]) -> Self:
+        """Put them in order."""
+        ordered = sorted(vectors, key=lambda v: math.inf if v.site.layer is None else v.site.layer)
+        sites, rules = [v.site.name for v in ordered], {v.apply for v in ordered}
+        if len(rules) != 1 or len(set(sites)) < len(sites):
+            said = f"{', '.join(sites) or 'no site'}, steering {' and '.join(rules) or 'none'}"
+            raise VectorError(
+                f"vectors of {said}",
+                remedy="give one vector a site, all with the same rule of positions",
+            )
+        return super().__new__(cls, ordered)
+
+    @property
+    def parts(self) -> tuple[SteeringVector, ...]:
+        """One vector a site."""
+        return self
+
+    @property
+    def site(self) -> Site:
+        """The lowest one: below it nothing changes."""
+        return self[0].site
+
+    @property
+    def apply(self) -> str:
+        """Which positions are steered."""
+        return self[0].apply
+
+    @property
+    def norm(self) -> float:
+        """Euclidean length of all together."""
+        return math.hypot(*(one.norm for one in self))
 
 
 def text_hash(texts: Sequence[Any]) -> str:
@@ -240,68 +279,40 @@ def save_vector(
         The files written.
     """
     target = require_ending(Path(path))
-    kind, several = target.suffix, [vector] if isinstance(vector, SteeringVector) else list(vector)
-    _require_sayable(target, kind, [one.site.layer for one in several], alpha)
-    # Of several vectors the file says what they share.
-    tables = [one.said() for one in several]
-    told = {k: v for k, v in tables[0].items() if all(t[k] == v for t in tables)} | dict(said or {})
-    if alpha is not None:
-        told["alpha"] = repr(float(alpha))
-    named = {f"layer{one.site.layer}": one.values for one in several}
-    named = {"vector": several[0].values} if len(several) == 1 else named
-    scaled = [one.values * (1.0 if alpha is None else alpha) for one in several]
-    made = []
-    if kind == ".npy":
-        about = {**told, "content": "alpha times the vector", "unit": "add once: alpha is inside"}
-        # The description first: an array without it would be a column of numbers.
-        made.append(write_text(target.with_suffix(".json"), json.dumps(about, indent=1) + "\n"))
-
-    def write(to: Path) -> None:
-        if kind == ".npy":
-            np.save(to, scaled[0])
-        elif kind == ".npz":
-            np.savez(to, allow_pickle=False, metadata=np.array(json.dumps(told)), **named)
-        elif kind == ".safetensors":
-            from safetensors.numpy import save_file
-
-            save_file(named, str(to), told)
-        elif kind == ".gguf":
-            _write_gguf(several, scaled, told, to)
-        else:
-            _write_pt(several, told, to)
-
-    return (*made, write_whole(target, write))
-
-
-def _require_sayable(
-    target: Path, kind: str, layers: Sequence[int | None], alpha: float | None
-) -> None:
-    """Refuse a strength that is none, and sites that a format cannot say."""
+    parts = Several([vector] if isinstance(vector, SteeringVector) else vector)
     if alpha is not None and not (math.isfinite(alpha) and alpha != 0.0):
         raise VectorError(
             f"{target} is not written: the advised alpha is {alpha}",
             remedy="no strength follows from this advice: ask for less, or limit alpha by a budget",
         )
-    if kind not in (".gguf", ".pt") and len(layers) == 1:
-        return
-    if None in layers:
-        raise VectorError(
-            f"a {kind} file names blocks, this vector belongs to the final norm",
-            remedy="export it alone, as .safetensors, .npz or .npy",
-        )
-    if len(set(layers)) < len(layers) or kind == ".npy" or (kind == ".gguf" and 0 in layers):
-        problem = {".npy": "a bare array holds one vector", ".gguf": "block 0 among the layers"}
-        raise VectorError(
-            f"{problem.get(kind, 'two vectors')} of blocks {layers}: not for {kind}",
-            remedy="one vector a block from 1 (llama.cpp steers no block 0), or .safetensors",
-        )
+    kind, layers, problem = target.suffix, [one.site.layer for one in parts], ""
+    if None in layers and (kind in (".gguf", ".pt") or len(layers) > 1):
+        problem = f"a {kind} file names blocks, this vector belongs to the final norm"
+    elif kind == ".npy" and len(layers) > 1:
+        problem = "a bare array holds one vector"
+    elif kind == ".gguf" and 0 in layers:
+        problem = "llama.cpp steers no block 0, and this vector belongs there"
+    if problem:
+        raise VectorError(problem, remedy="export it alone, as .safetensors or .npz")
+    # Of several vectors the file says what they share.
+    tables = [one.said() for one in parts]
+    told = {k: v for k, v in tables[0].items() if all(t[k] == v for t in tables)} | dict(said or {})
+    made: tuple[Path, ...] = ()
+    if alpha is not None:
+        told["alpha"] = repr(float(alpha))
+    if kind == ".npy":
+        about = {**told, "content": "alpha times the vector", "unit": "add once: alpha is inside"}
+        # The description first: an array without it would be a column of numbers.
+        made = (write_text(target.with_suffix(".json"), json.dumps(about, indent=1) + "\n"),)
+    scale = 1.0 if alpha is None else float(alpha)
+    return (*made, write_whole(target, partial(_WRITERS[kind], parts, scale, told)))
 
 
 def require_ending(path: Path) -> Path:
     """Return `path`; raise VectorError unless its ending is one that can be written."""
-    if path.suffix not in _ENDINGS:
+    if path.suffix not in _WRITERS:
         raise VectorError(
-            f"cannot write a vector to {path.name!r}", remedy=f"end it in {', '.join(_ENDINGS)}"
+            f"cannot write a vector to {path.name!r}", remedy=f"end it in {', '.join(_WRITERS)}"
         )
     return path
 
@@ -414,36 +425,30 @@ def _by_layer(content: Any, site: Site | None, blocks: int | None, name: str) ->
             number, array = re.findall(r"\d+", str(key)), _array(values)
             if number and array.ndim >= 1:
                 found[int(number[-1])] = array.reshape(-1) if array.shape[0] == 1 else array
-        if not found and len(content) == 1:
-            return _by_layer(next(iter(content.values())), site, blocks, name)
-        if not found:
+        if found:
+            return {Site(layer): values for layer, values in sorted(found.items())}
+        if len(content) != 1:
             raise VectorError(
                 f"{name} holds {', '.join(map(str, list(content)[:8])) or 'nothing'}",
                 remedy="a vector named `vector`, or one per layer whose name ends in its number",
             )
-        return {Site(layer): values for layer, values in sorted(found.items())}
-    array = _array(content)
-    if array.ndim == 3:
-        array = array[-1]
-    if array.ndim == 2 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim == 1:
-        if site is None:
-            raise VectorError(
-                f"{name} is a bare array: it does not name its site",
-                remedy="say it, for instance site 'block_out 15'",
-            )
+        (content,) = content.values()
+        return _by_layer(content, site, blocks, name)
+    array, shape = _array(content), _array(content).shape
+    array = array[-1] if array.ndim == 3 else array
+    array = array[0] if array.ndim == 2 and array.shape[0] == 1 else array
+    if array.ndim == 1 and site is not None:
         return {site: array}
-    if array.ndim != 2:
+    first = 0 if blocks is None or array.ndim != 2 else array.shape[0] - blocks
+    if array.ndim != 2 or first not in (0, 1):
+        bare = array.ndim == 1
+        said = "is a bare array: it does not name its site" if bare else f"has shape {shape}"
+        said += "" if blocks is None or bare else f": {shape[0]} layers, the model {blocks}"
         raise VectorError(
-            f"{name} has shape {array.shape}",
-            remedy="(d,), (layers, d) or (positions, layers, d) are read",
-        )
-    first = 0 if blocks is None else array.shape[0] - blocks
-    if first not in (0, 1):
-        raise VectorError(
-            f"{name} has {array.shape[0]} layers, the model {blocks}",
-            remedy="it was made for another model",
+            f"{name} {said}",
+            remedy="say it, for instance site 'block_out 15'"
+            if bare
+            else "(d,), (layers, d) or (positions, layers, d) of this model are read",
         )
     return {Site(layer): row for layer, row in enumerate(array[first:]) if row.any()}
 
@@ -523,6 +528,61 @@ def _read_gguf(path: Path) -> tuple[Any, dict[str, str]]:
     return content, {"model": str(told.get("controlvector.model_hint", "")), "read": "last"}
 
 
+def _named_arrays(parts: Several) -> dict[str, Floats]:
+    if len(parts) == 1:
+        return {"vector": parts[0].values}
+    return {f"layer{one.site.layer}": one.values for one in parts}
+
+
+def _write_npy(parts: Several, scale: float, _told: Mapping[str, str], to: Path) -> None:
+    np.save(to, scale * parts[0].values)
+
+
+def _write_npz(parts: Several, _scale: float, told: Mapping[str, str], to: Path) -> None:
+    np.savez(to, allow_pickle=False, metadata=np.array(json.dumps(told)), **_named_arrays(parts))
+
+
+def _write_safetensors(parts: Several, _scale: float, told: dict[str, str], to: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(_named_arrays(parts), str(to), told)
+
+
+def _write_pt(parts: Several, _scale: float, told: Mapping[str, str], to: Path) -> None:
+    """The layout of the paper's tool with our fields added; {layer: tensor} for several layers."""
+    require()
+    import torch
+
+    made: dict[Any, Any] = {
+        one.site.layer: torch.tensor(one.values, dtype=torch.float32) for one in parts
+    }
+    if len(parts) == 1:
+        ((layer, vector),) = made.items()
+        slug = _slug(told.get("concept", ""))
+        about = {"concept_slug": slug, "layer_idx": layer, "hidden_size": vector.numel()}
+        made = {**told, **about, "steering_vector": vector}
+    torch.save(made, to)
+
+
+def _write_gguf(parts: Several, scale: float, told: Mapping[str, str], to: Path) -> None:
+    """A control vector for llama.cpp and repeng."""
+    require("gguf")
+    import gguf
+
+    writer = gguf.GGUFWriter(to, "controlvector")
+    writer.add_string("controlvector.model_hint", parts[0].model_type or parts[0].model)
+    writer.add_uint32("controlvector.layer_count", len(parts))
+    for name, value in told.items():
+        writer.add_string(f"steering_strength.{name}", value)
+    for one in parts:
+        values = (scale * one.values).astype(np.float32)
+        writer.add_tensor(f"direction.{one.site.layer}", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 _READERS = {
     ".safetensors": _read_safetensors,
     ".npz": _read_npz,
@@ -533,42 +593,13 @@ _READERS = {
     ".bin": _read_pt,
     ".svec": _read_svec,
 }
-
-
-def _write_pt(several: Sequence[SteeringVector], told: Mapping[str, str], target: Path) -> None:
-    """The layout of the paper's tool with our fields added; {layer: tensor} for several layers."""
-    require()
-    import torch
-
-    made: dict[Any, Any] = {
-        one.site.layer: torch.tensor(one.values, dtype=torch.float32) for one in several
-    }
-    if len(several) == 1:
-        ((layer, vector),) = made.items()
-        slug = _slug(told.get("concept", ""))
-        about = {"concept_slug": slug, "layer_idx": layer, "hidden_size": vector.numel()}
-        made = {**told, **about, "steering_vector": vector}
-    torch.save(made, target)
-
-
-def _write_gguf(
-    several: Sequence[SteeringVector], scaled: Sequence[Floats], told: Mapping[str, str], to: Path
-) -> None:
-    """A control vector for llama.cpp and repeng."""
-    require("gguf")
-    import gguf
-
-    writer = gguf.GGUFWriter(to, "controlvector")
-    writer.add_string("controlvector.model_hint", several[0].model_type or several[0].model)
-    writer.add_uint32("controlvector.layer_count", len(several))
-    for name, value in told.items():
-        writer.add_string(f"steering_strength.{name}", value)
-    for one, values in zip(several, scaled, strict=True):
-        writer.add_tensor(f"direction.{one.site.layer}", values.astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+_WRITERS = {
+    ".safetensors": _write_safetensors,
+    ".npz": _write_npz,
+    ".gguf": _write_gguf,
+    ".npy": _write_npy,
+    ".pt": _write_pt,
+}
 
 
 def _named(source: Any) -> str:

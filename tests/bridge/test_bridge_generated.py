@@ -11,11 +11,10 @@ torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.generated import (
     KLBudget,
+    Reading,
     advise_trajectories,
     judge_slope,
     repeated,
-    sampled_texts,
-    token_costs,
 )
 from steering_strength.theory.errors import AssumptionError, BudgetError
 
@@ -30,10 +29,10 @@ def model(steered: Any) -> Any:
 @pytest.mark.parametrize("site", ["final_norm", 1])
 def test_costs_of_unsteered_texts_are_predicted(model: Any, concept: Any, site: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral, site)
-    texts, prompts = model.continued(concept.contexts, 6)
-    unsteered = sampled_texts(model, vector, texts, prompts)
+    texts = model.continued(concept.contexts, 6)
+    unsteered = Reading(model, vector, texts).sampled()
     for alpha in (0.05, -0.05):
-        measured = token_costs(model, vector, alpha, texts, prompts)
+        measured = Reading(model, vector, texts).costs(alpha)
         close = 1e-9 if site == "final_norm" else 0.25
         for direction in ("forward", "reverse"):
             predicted = unsteered.token_costs(alpha, direction).sum()
@@ -45,13 +44,13 @@ def test_what_steered_texts_cost_follows_from_unsteered_ones(model: Any, concept
     """By weights P_alpha/P_0, as long as many texts count: within four standard errors."""
     vector, length = model.vector(concept.positive, concept.neutral), 5
     contexts, how = [*concept.contexts[:2]] * 60, {"temperature": 1.0, "stop": False}
-    unsteered = sampled_texts(model, vector, *model.continued(contexts, length, seed=1, **how))
+    unsteered = Reading(model, vector, model.continued(contexts, length, seed=1, **how)).sampled()
     unit = 1.0 / np.sqrt(2.0 * unsteered.per_token(1e-3)) * 1e-3  # of one nat's deviation a token
     for alpha in (0.3 * unit, -0.3 * unit):
         assert unsteered.effective_sample_size(alpha) > 30
         with model.steered(vector, float(alpha)):
-            texts, prompts = model.continued(contexts, length, seed=2, **how)
-        costs = token_costs(model, vector, float(alpha), texts, prompts)
+            texts = model.continued(contexts, length, seed=2, **how)
+        costs = Reading(model, vector, texts).costs(float(alpha))
         measured = np.bincount(costs.text, costs.reverse)
         predicted, error = unsteered.reverse_kl(alpha)
         apart = abs(measured.mean() - predicted)
@@ -61,11 +60,11 @@ def test_what_steered_texts_cost_follows_from_unsteered_ones(model: Any, concept
 def test_costs_are_divergences_of_the_hooked_distributions(model: Any, concept: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral, 1)
     with model.steered(vector, 0.4):
-        texts, prompts = model.continued(concept.contexts[:2], 5)
-    costs = token_costs(model, vector, 0.4, texts, prompts)
+        texts = model.continued(concept.contexts[:2], 5)
+    costs = Reading(model, vector, texts).costs(0.4)
     at = 0
-    for j, prompt in enumerate(prompts):
-        row = texts.row(j)
+    for j, prompt in enumerate(texts.prompts.tolist()):
+        row = texts.take([j])
         for place in range(prompt, row.ids.shape[1]):
             ids = row.ids[:, :place]
             base = torch.log_softmax(model.forward(ids).logits[0, -1], -1)
@@ -88,8 +87,8 @@ def test_targets_per_token(model: Any, concept: Any, direction: Any, percentile:
     found = advise_trajectories(model, at_norm, concept.contexts, target, **options)
     # At the final norm nothing steered is generated, and the texts measure what was predicted.
     assert found.rollouts == 0
-    texts, prompts = model.continued(concept.contexts, 8)
-    measured = token_costs(model, at_norm, found.alpha, texts, prompts)
+    texts = model.continued(concept.contexts, 8)
+    measured = Reading(model, at_norm, texts).costs(found.alpha)
     assert measured.statistic(direction, percentile) == pytest.approx(target, rel=1e-3)
     at_block = model.vector(concept.positive, concept.neutral, 1)
     found = advise_trajectories(model, at_block, concept.contexts, target, sign=-1, **options)
@@ -101,8 +100,8 @@ def test_targets_per_token(model: Any, concept: Any, direction: Any, percentile:
     assert low <= target <= high
     # Texts written anew at that strength cost about as much: they were written close to it.
     with model.steered(at_block, found.alpha):
-        texts, prompts = model.continued(concept.contexts, 8)
-    again = token_costs(model, at_block, found.alpha, texts, prompts)
+        texts = model.continued(concept.contexts, 8)
+    again = Reading(model, at_block, texts).costs(found.alpha)
     assert again.statistic(direction, percentile) == pytest.approx(target, rel=0.6)
     # Without a roll-out nothing was measured, and it says so.
     guess = advise_trajectories(model, at_block, concept.contexts, target, rollouts=0, **options)
@@ -203,9 +202,8 @@ def test_a_judges_slope_at_0_comes_from_unsteered_texts(model: Any, concept: Any
         step, judged = 0.1, []
         for alpha in (step, -step):
             with model.steered(vector, alpha):
-                texts, prompts = model.continued(batch, 4, temperature=1.0, seed=1)
-            rows = zip(texts.ids, texts.last, prompts, strict=True)
-            new = [model.tokenizer.decode(row[p : end + 1].tolist()) for row, end, p in rows]
+                texts = model.continued(batch, 4, temperature=1.0, seed=1)
+            new = [model.tokenizer.decode(row) for row in texts.written]
             judged.append(np.mean([judge(text) for text in new]))
         noise = np.sqrt(2 * 0.25 / 512) / (2 * step)
         assert abs((judged[0] - judged[1]) / (2 * step) - slope) <= 4 * np.hypot(noise, error)

@@ -10,7 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from steering_strength.proofs_check.bridge.loading import SelfCheckError, VectorError
-from steering_strength.proofs_check.bridge.steer import Captured, Steered, added, rows_at_once
+from steering_strength.proofs_check.bridge.steer import Steered, added, rows_at_once
+from steering_strength.proofs_check.bridge.structure import Captured
 from steering_strength.proofs_check.bridge.texts import pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Site, SteeringVector
 
@@ -151,21 +152,30 @@ def test_held_contexts_are_hooked_passes_one_by_one(
     held = model.hold(concept.contexts, 1, apply)
     assert held.substituted
     rows, alphas = [0, 3, 1, 0], [0.5, -2.0, 40.0, 0.0]
-    found = model.read_out(held.last_normed(rows, alphas, v))
+    found = model.logits(held.last_normed(rows, alphas, v)).cpu()
     for row, alpha, logits in zip(rows, alphas, found, strict=True):
         with model.steered(v, alpha, positions=apply):
             ids = model.encode(concept.contexts[row]).ids
             expected = model.forward(ids).logits[0, -1].double().cpu()
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-5)
-    # All positions of all contexts: what losses are read from.
+    # Every token behind BOS, as losses are read from them.
     if apply == "all":
-        states = held.all_normed(2.0, v)
-        for j, text in enumerate(concept.contexts):
-            batch = model.encode(text)
+        batch = model.encode(concept.contexts)
+        held = model.hold(
+            pad(
+                [
+                    row[: end + 1]
+                    for row, end in zip(batch.ids.tolist(), batch.last.tolist(), strict=True)
+                ],
+                [1] * batch.rows,
+            ),
+            1,
+        )
+        states = held.writing(2.0, v).split(batch.last.tolist())
+        for text, found in zip(concept.contexts, states, strict=True):
             with model.steered(v, 2.0), Captured(model.final_norm) as out:
-                model.forward(batch.ids)
-            length = batch.ids.shape[1]
-            torch.testing.assert_close(states[j, :length], out.value[0], rtol=0, atol=1e-5)
+                model.forward(model.encode(text).ids)
+            torch.testing.assert_close(found, out.value[0, :-1], rtol=0, atol=1e-5)
 
 
 def test_a_side_input_is_noticed_and_the_shortcut_given_up(steered: Any) -> None:
@@ -183,7 +193,7 @@ def test_a_side_input_is_noticed_and_the_shortcut_given_up(steered: Any) -> None
     held = model.hold("the day was", 1)
     if held.substituted:  # block 0's hook still fires on the stand-in, with its true input
         assert early.forward == original
-    found = model.read_out(held.last_normed([0], [1.0], vector(1)))
+    found = model.logits(held.last_normed([0], [1.0], vector(1)).cpu())
     with model.steered(vector(1), 1.0):
         expected = model.forward(model.encode("the day was").ids).logits[0, -1].double().cpu()
     torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-5)

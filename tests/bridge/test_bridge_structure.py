@@ -172,7 +172,7 @@ def test_the_model_may_be_elsewhere(
     moved = random_model(kind, "float32", where="cpu")
     # A GPU draws its own random numbers.
     how = {"temperature": 0.0 if where in ("cuda", "split") else 1.0}
-    rolled = here.continued("the day was", 3, **how)[0].ids
+    rolled = here.continued("the day was", 3, **how).ids
     with Elsewhere() if where == "pretended" else nullcontext():
         if where == "pretended":
             sent_away(moved)
@@ -208,7 +208,7 @@ def test_the_model_may_be_elsewhere(
             budget = KLBudget(there, again, 0.1)
             there.continued(concept.contexts[:1], 2, processor=budget)
             assert 0 < np.max(budget.costs) <= 0.1001
-        assert there.continued("the day was", 3, **how)[0].ids.tolist() == rolled.tolist()
+        assert there.continued("the day was", 3, **how).ids.tolist() == rolled.tolist()
 
 
 def test_the_pretended_device_refuses_what_a_real_one_would() -> None:
@@ -285,6 +285,6 @@ def _spends_what_it_says(model: Any, concept: Any) -> None:
         base = model.log_probability("the day was")[0]
         with model.steered(vector, alpha):
             moved = model.log_probability("the day was")[0]
-            texts, prompts = model.continued("the day was", 3)
+            texts = model.continued("the day was", 3)
         assert float(np.exp(base) @ (base - moved)) == pytest.approx(budget, rel=0.15)
-        assert texts.ids.shape[1] == prompts[0] + 3
+        assert texts.ids.shape[1] == int(texts.prompts[0]) + 3

@@ -94,7 +94,7 @@ def test_bos_is_put_in_front_once(tokenizer: Any) -> None:
     assert batch.ids[:, 0].tolist() == [0, 0]
     assert batch.last.tolist() == [2, 4]
     assert batch.mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    alone = batch.row(0)
+    alone = batch.take([0])
     assert alone.ids.shape == (1, 3)
     assert [c.ids.shape[1] for c in batch.chunks(1)] == [3, 5]
 
@@ -141,7 +141,7 @@ def test_several_lines_are_one_text(tokenizer: Any) -> None:
     batch = encode(tokenizer, ["the day\nthe sun", "a"])
     assert batch.rows == 2
     assert batch.padded
-    one = batch.row(1)
+    one = batch.take([1])
     assert (one.ids.shape[1], one.padded) == (2, False)
     assert batch.take([1, 1]).ids.shape == (2, 2)
 

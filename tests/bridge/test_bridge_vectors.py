@@ -74,7 +74,7 @@ def test_several_sites_from_one_pass(steered: Any, concept: Any) -> None:
     odds = model.log_probability(concept.positive).mean(0) - model.log_probability(
         concept.neutral
     ).mean(0)
-    np.testing.assert_allclose(model.direction(together[2]), odds - odds.mean(), atol=1e-12)
+    np.testing.assert_allclose(model.direction(together[2].values), odds - odds.mean(), atol=1e-12)
 
 
 @pytest.mark.parametrize(

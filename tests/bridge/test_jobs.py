@@ -146,7 +146,13 @@ def test_what_can_be_refused_is_refused_before_the_model_is_loaded(
         assert status_of([*job, *given, *words[len(job) :]]) == 2
 
 
-def test_laws_of_a_few_blocks(given: list[str], tmp_path: Path) -> None:
+def test_laws_of_a_few_blocks(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import steering_strength.proofs_check.bridge.beyond as beyond
+
+    for name in ("_STRENGTHS", "_DRAWS_AT_BLOCK"):  # judged elsewhere
+        monkeypatch.setattr(beyond, name, 2)
     assert main(["laws", *given, "--layers=1,2", "--contexts=2", "--windows=2"]) == 0
     folder = tmp_path / "out"
     content = json.loads((folder / "laws.json").read_text())

@@ -34,7 +34,7 @@ def windows() -> Any:
     """Random tokens in place of library text: the small tokenizer knows none of its words."""
     from steering_strength.proofs_check.bridge.texts import pad
 
-    return pad(np.random.default_rng(0).integers(2, 38, (4, 17)).tolist())
+    return pad(np.random.default_rng(0).integers(2, 38, (4, 17)).tolist(), [1] * 4)
 
 
 def _score(hf_model: Any, _tokenizer: Any) -> float:
@@ -53,7 +53,7 @@ def folder(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "text_windows", lambda *_given, **_how: windows)
         patch.setattr(records, "_RESAMPLINGS", 3)
-        written = paper_records(model, concept, target, windows=2, benchmark=_score, progress=str)
+        written = paper_records(model, concept, target, windows=2, benchmark=_score)
     assert len(written) == len(FIGURES)
     return target
 
@@ -143,7 +143,7 @@ def test_drawing_says_what_it_cannot_draw(
 
 def test_a_judge_is_asked_about_steered_texts(model: Any, concept: Any) -> None:
     vector = model.vector(concept.positive, concept.neutral, 1)
-    how = {"samples": 2, "length": 3, "say": str}
+    how = {"samples": 2, "length": 3}
     score = judge_curve(model, vector, concept, **how)
     assert ((score["measured"] >= 0) & (score["measured"] <= 1)).all()
     assert score["dense"].size
@@ -171,13 +171,13 @@ def test_a_benchmark_is_run_under_steering(model: Any, concept: Any, windows: An
             seen.append(hf_model(input_ids=ids).logits[0, -1, 0].item())
         return 1.0
 
-    benchmark_curve(model, vector, benchmark, say=str)
+    benchmark_curve(model, vector, benchmark)
     assert len(set(seen)) == len(seen)
     with pytest.raises(SelfCheckError):
-        benchmark_curve(model, vector, lambda *_given: 1.0, say=str)
+        benchmark_curve(model, vector, lambda *_given: 1.0)
 
     def broken(hf_model: Any, tokenizer: Any) -> float:
         return benchmark(hf_model, tokenizer) * float("nan")
 
     with pytest.raises(ModelError, match="finite"):
-        benchmark_curve(model, vector, broken, say=str)
+        benchmark_curve(model, vector, broken)
