@@ -18,6 +18,27 @@ from steering_strength.theory.command_line import Parser
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.load_profile("suite")
 
+TOGETHER = {
+    "laws": ("test_laws.py", "test_figures_report.py"),  # each derives every law
+    "explorer": ("test_explorer.py", "test_explorer_browser.py"),  # every curve of the page
+    "figures": ("test_figures_records.py", "test_figures_drawing.py"),  # every record
+}
+"""Modules that compute the same: with `pytest -n` one process runs them, and computes it once."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A module goes to one process as a whole, in alphabetical order: the last ones are short."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByModule(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((k for k, names in TOGETHER.items() if file.endswith(names)), file)
+
+    config.option.loadscopereorder = False
+    return ByModule(config, log)
+
 
 @pytest.fixture(autouse=True)
 def _called_by_their_long_names() -> Iterator[None]:
@@ -26,7 +47,15 @@ def _called_by_their_long_names() -> Iterator[None]:
     Parser.called = {}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def records() -> dict[str, Any]:
+    """The arrays behind every figure."""
+    from steering_strength.figures.gallery import FIGURES
+
+    return {name: figure.curves() for name, figure in FIGURES.items()}
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A headless Chromium of the system; a test is skipped only where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -12,8 +12,8 @@ from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.report.content import Content, assemble
 from steering_strength.figures.report.html import html_page
 from steering_strength.figures.report.markdown import report
+from steering_strength.proofs_check.registry import DERIVATIONS
 from steering_strength.proofs_check.verdict import Verdict, as_json
-from steering_strength.theory.laws import LAWS
 from steering_strength.theory.laws.page import record
 
 PNG = b"\x89PNG, or what stands for it here"
@@ -50,7 +50,8 @@ FEW = ("steering-shift", "tilting", "sign-separation", "slope")
 
 @cache
 def derivation(name: str) -> dict[str, Any]:
-    return record(LAWS[name])
+    """The record of a law or of a false reading, made once."""
+    return record(DERIVATIONS[name])
 
 
 def content(

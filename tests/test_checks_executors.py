@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from steering_strength.proofs_check import run
+from steering_strength.proofs_check import executors, run
 from steering_strength.proofs_check.__main__ import main
 from steering_strength.proofs_check.executors import on_cores, on_joblib
-from steering_strength.proofs_check.runner import Done, Task, execute
 from steering_strength.proofs_check.verdict import Verdict
 from steering_strength.theory.errors import SteeringError
+from tests.accidents import dying, failing
 
 # A property in two shards, and a false claim: a derivation and a search that is one task.
 IDS, EXAMPLES, SEED = ["norm-limit/invisible", "limit/uniform-share"], 110, 7
@@ -59,6 +58,7 @@ def test_processes_give_the_same_verdicts(reference: list[Verdict]) -> None:
     assert total > sum(v.method != "formal" for v in reference)
 
 
+@pytest.mark.long
 def test_loky_gives_the_same_verdicts(reference: list[Verdict]) -> None:
     pytest.importorskip("joblib")
     found = run(IDS, examples=EXAMPLES, seed=SEED, executor=on_joblib(2, "loky"))
@@ -74,6 +74,7 @@ def test_threads_do_not_disturb_the_digits_of_each_other() -> None:
     assert untimed(together) == alone
 
 
+@pytest.mark.long
 def test_dask_gives_the_same_verdicts(reference: list[Verdict]) -> None:
     pytest.importorskip("joblib")
     distributed = pytest.importorskip("distributed")
@@ -97,19 +98,13 @@ def test_a_backend_that_joblib_does_not_have_is_one_line(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def _failing(task: Task) -> Done:
-    if task.shard == 1:
-        raise ValueError("a worker has an accident")
-    return execute(task)
-
-
 def test_an_accident_in_a_worker_is_reported_with_its_place() -> None:
-    tasks = [Task("slope", "property", 0, shard, 1) for shard in range(3)]
+    tasks = ["first", "second", "third"]
     with pytest.raises(RuntimeError, match="a worker has an accident") as caught:
-        list(on_cores(2)(_failing, tasks))
-    assert "shard=1" in str(caught.value)
+        list(on_cores(2)(failing, tasks))
+    assert "'second' failed in another process" in str(caught.value)
     with pytest.raises(ValueError, match="accident"):
-        list(on_cores(1)(_failing, tasks))
+        list(on_cores(1)(failing, tasks))
 
 
 def test_bad_numbers_of_jobs_and_examples() -> None:
@@ -155,12 +150,19 @@ def test_shards_are_put_together_alike_in_few_tasks_or_many(
     assert seen == [1]  # one task of two shards, where there were two
 
 
-def test_json_has_every_method_and_the_false_claims(tmp_path: Any) -> None:
+def test_json_has_every_method_and_the_false_claims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(executors, "on_cores", lambda jobs: asked.append(jobs) or map)
     path = tmp_path / "verdicts.json"
-    assert main(["concept-limit", "--examples", "5", "--jobs", "1", "--json", str(path)]) == 0
+    assert main(["concept-limit", "--examples", "5", "--jobs", "2", "--json", str(path)]) == 0
+    assert asked == [2]
+    assert "seed 0, 5 examples per check" in capsys.readouterr().out
     data = json.loads(path.read_text())
     assert set(data) == {"seed", "examples", "versions", "results"}
     assert (data["seed"], data["examples"]) == (0, 5)
+    assert {"python", "sympy", "numpy", "hypothesis"} <= set(data["versions"])
     fields = {"id", "method", "status", "expected", "examples", "max_error", "counterexample",
               "seconds"}  # fmt: skip
     assert all(fields <= set(result) for result in data["results"])
@@ -174,19 +176,13 @@ def test_json_has_every_method_and_the_false_claims(tmp_path: Any) -> None:
         ("concept-limit/returns", "symbolic"): ("refuted", "false"),
         ("concept-limit/returns", "property"): ("refuted", "false"),
     }
-    refuted = [r for r in data["results"] if r["status"] == "refuted"]
-    assert all(r["counterexample"] for r in refuted)
-
-
-def die_on_three(task: int) -> int:
-    if task == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return task
+    for result in data["results"]:
+        assert bool(result["counterexample"]) == (result["status"] == "refuted")
 
 
 def test_a_dead_process_is_noticed() -> None:
     with pytest.raises(SteeringError, match="has died"):
-        list(on_cores(2)(die_on_three, range(6)))
+        list(on_cores(2)(dying, range(6)))
 
 
 @pytest.mark.parametrize("option", ["--examples", "--seed"])

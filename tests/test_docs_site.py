@@ -113,7 +113,8 @@ def test_every_law_has_its_section_with_its_steps_and_every_claim_its_own():
         assert f"Derivation, {len(law.steps)} step" in section, name
         derived = section.partition("Derivation, ")[2].partition("In Coq, ")[0]
         badges = re.findall(r'<p><strong class="badge [a-z]+">([^<]+)</strong>', derived)
-        assert badges == [str(status) for status in law.prove()], name
+        # Which status each step has, `test_laws.py` asks the kernel.
+        assert badges == ["proved" if s.by is None else "proved with rules" for s in law.steps]
         assert f"python -m proofs_check {name} " in section, name
     errata = read(SITE / "errata.html").ids
     assert {f"reading-{name.replace('/', '-')}" for name in CLAIMS} <= errata
@@ -138,3 +139,4 @@ def test_notebooks_show_what_they_printed():
         text = (SITE / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
         assert "cell_output" in text
         assert "Traceback" not in text
+        assert "SURVIVED" not in text

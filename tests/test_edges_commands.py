@@ -8,11 +8,11 @@ about the arguments is the real thing.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,15 +83,14 @@ def words(parser: argparse.ArgumentParser, rng: np.random.Generator) -> Iterator
         yield JUNK[int(rng.integers(len(JUNK)))]
 
 
-@cache
-def one_verdict() -> Any:
-    return import_module("steering_strength.proofs_check.runner").run(["limit"], examples=1)
+def verdict(status: str, expected: bool) -> Any:
+    kind = import_module("steering_strength.proofs_check.verdict").Verdict
+    return kind("limit", "property", status, expected, "a claim", 1, 0.1, None if expected else "1")
 
 
-@cache
-def one_trial(name: str) -> Any:
-    registry = import_module("steering_strength.proofs_check.mutants.registry")
-    return registry.trial(name, seed=0, shrink=0)
+def trial_of(name: str) -> Any:
+    kind = import_module("steering_strength.proofs_check.mutants.mutant").Trial
+    return kind(name, "limit", "wrong", True, 1, "1 against 2", "print(1)", None)
 
 
 @pytest.fixture
@@ -104,7 +103,8 @@ def short_work(monkeypatch: pytest.MonkeyPatch) -> None:
     mutants = import_module(f"{room}proofs_check.mutants.registry")
     errata = import_module(f"{room}proofs_check.errata")
     gallery = import_module(f"{room}figures.gallery")
-    verdicts = one_verdict()
+    kind = import_module(f"{room}proofs_check.verdict").Verdicts
+    verdicts = kind([verdict("passed", True), verdict("refuted", False)])
     selected = mutants.select_mutants
 
     def write(_: Any, stage: Path, __: Any) -> SimpleNamespace:
@@ -134,13 +134,16 @@ def short_work(monkeypatch: pytest.MonkeyPatch) -> None:
         if hasattr(module, "run"):
             monkeypatch.setattr(module, "run", run)
     first = selected(None)[:1]
-    trial = one_trial(first[0])
     monkeypatch.setattr(mutants, "select_mutants", lambda names: selected(names) and first)
-    monkeypatch.setattr(mutants, "trial", lambda name, **_: trial)
+    monkeypatch.setattr(mutants, "trial", lambda name, **_: trial_of(name))
     monkeypatch.setattr(errata, "ERRATA", errata.ERRATA[:1])
     monkeypatch.setattr(gallery.Figure, "write", write)
     monkeypatch.setattr(import_module(f"{room}figures.explorer.page"), "write", page)
     monkeypatch.setattr(import_module(f"{room}figures.report.job"), "make", make)
+    paper = import_module(f"{room}figures.report.paper")
+    monkeypatch.setattr(
+        paper, "write", lambda stage: page(stage / "paper.tex") and stage / "paper.tex"
+    )
 
 
 def ended(arguments: list[str], main: Any, capfd: pytest.CaptureFixture[str]) -> str:
@@ -181,8 +184,6 @@ def soak(
         chosen = parsers[0] if parsers else argparse.ArgumentParser()
         for _ in range(max(count // len(commands), 1)):
             drawn = [*command[:-1], *words(chosen, rng)]
-            if drawn[:1] == ["paper"] and "--help" not in drawn and len(drawn) < 3:
-                continue  # a quarter of a minute of LaTeX
             problem = ended(drawn, main, capfd)
             if problem:
                 found.append(f"{[word[:60] for word in drawn]}: {problem}")
@@ -216,21 +217,24 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "cp1252"},
-     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
-    ids=["ascii", "cp1252", "C locale"],
-)  # fmt: skip
-def test_any_terminal_takes_the_answer(environment: dict[str, str]) -> None:
-    done = shell("derive slope | cat", **environment)
-    assert done.returncode == 0
-    assert not done.stderr
+def test_any_terminal_takes_the_answer() -> None:
+    foreign = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = shell("derive slope | cat", **foreign)
+    assert (done.returncode, done.stderr) == (0, b"")
     assert len(done.stdout) > 1000
-    done = shell("derive Δ漢😀", **environment)
+    done = shell("derive Δ漢😀", **foreign)
     assert done.returncode == 2
     assert done.stderr.count(b"error") == 1
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_any_encoding_takes_the_answer(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for word, status, name in (("slope", 0, "stdout"), ("Δ漢😀", 2, "stderr")):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, name, stream)
+        assert import_module("steering_strength.__main__").main(["derive", word]) == status
+        assert "\\u" in stream.buffer.getvalue().decode(encoding)
 
 
 @pytest.mark.parametrize("command", ["derive slope --json", "--help"])
@@ -239,10 +243,13 @@ def test_a_full_or_closed_output_is_one_line_or_nothing(command: str) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(b"error: cannot write to standard output")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_a_closed_output_and_full_standard_error_are_no_mistake() -> None:
     for redirection, status in ((">&-", 0), ("2>/dev/full", 0)):
-        done = shell(f"{command} {redirection}")
+        done = shell(f"--help {redirection}")
         assert (done.returncode, done.stderr) == (status, b"")
-    assert shell("derive nothing 2>/dev/full").returncode == 2
+    assert shell("draw nothing 2>/dev/full").returncode == 2
 
 
 def test_a_full_memory_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
@@ -253,5 +260,6 @@ def test_a_full_memory_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err.startswith("error: the memory is full; try")
 
 
-def test_json_on_a_terminal_is_ascii() -> None:
-    assert shell("derive slope --json").stdout.isascii()
+def test_json_on_a_terminal_is_ascii(capfd: pytest.CaptureFixture[str]) -> None:
+    assert import_module("steering_strength.__main__").main(["derive", "slope", "--json"]) == 0
+    assert capfd.readouterr().out.isascii()

@@ -67,13 +67,6 @@ def test_mistakes_give_one_line_and_exit_code_2(tmp_path, capsys, arguments, mes
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_option_is_one_line_too(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["--formats", "png"])
-    assert stop.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 def test_a_destination_that_is_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     for folder in ("file", "file/below"):

@@ -40,11 +40,6 @@ from steering_strength.figures.style import (
 from steering_strength.theory.errors import UnknownNameError
 
 
-@pytest.fixture(scope="module")
-def records() -> dict[str, Any]:
-    return {name: figure.curves() for name, figure in FIGURES.items()}
-
-
 def drawn(name: str, record: Any) -> tuple[Canvas, dict[str, list[Any]]]:
     figure = FIGURES[name]
     with style():

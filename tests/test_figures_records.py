@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from steering_strength.figures import concept, dataset, peaks, training
-from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.instances import paper_example
 from steering_strength.theory import UnconstrainedFeatures
 
@@ -17,11 +15,6 @@ from steering_strength.theory import UnconstrainedFeatures
 # size and are sums of d = 3 products of a random gauge of condition below 1e3, so that their
 # rounding is below 180 * 1e3 * 2e-16; probabilities inherit it.
 ROUNDING = 4e-11
-
-
-@pytest.fixture(scope="module")
-def records() -> dict[str, Any]:
-    return {name: figure.curves() for name, figure in FIGURES.items()}
 
 
 @pytest.mark.parametrize("name", ["fig3", "figB1", "fig4", "fig5"])

@@ -15,8 +15,13 @@ _HALF, _ZERO = sp.Rational(1, 2), sp.Integer(0)
 
 
 def _at(strength: Any) -> Callable[[Any], Any]:
-    """Another strength on the right side, after its derivatives are taken."""
-    return lambda expression: expression.doit().xreplace({alpha: strength})
+    """Another strength on the right side, after its derivatives (not its sums) are taken."""
+
+    def change(expression: Any) -> Any:
+        taken = {each: each.doit() for each in expression.atoms(sp.Derivative)}
+        return expression.xreplace(taken).xreplace({alpha: strength})
+
+    return change
 
 
 def _times(factor: Any) -> Callable[[Any], Any]:
