@@ -63,7 +63,7 @@ test: $(VENV)/.ready
 	$(PY) -m pytest -n 2 -m "not bridge and not long and not soak"
 
 test-long: $(VENV)/.ready
-	$(PY) -m pytest -n 2 -m long
+	$(PY) -m pytest -n 2 -m "(long or hypothesis) and not bridge" --hypothesis-profile long
 
 # Ten million tokens, thousands of random inputs: minutes, and gigabytes.
 test-soak: $(VENV)/.ready
@@ -93,7 +93,7 @@ docs: $(VENV)/.docs
 	@echo "$(OUT)/docs/index.html"
 
 test-bridge: $(VENV_BRIDGE)/.ready
-	$(PY_BRIDGE) -m pytest -m bridge
+	$(PY_BRIDGE) -m pytest -n 2 -m bridge tests/bridge
 
 clean:
 	rm -rf $(OUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
-"""Hypothesis for the whole suite: no deadlines, and a failure prints what reproduces it.
+"""What all tests share: Hypothesis, a browser, and which modules run in one process.
 
-A deadline measures the machine, not the code: a busy one would turn a right test red.
+Hypothesis has no deadlines: they measure the machine, and a busy one would turn a right test red.
+By default it tries the same 25 examples every time, and in the long run 200 new ones.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from hypothesis import settings
 
 from steering_strength.theory.command_line import Parser
 
-settings.register_profile("suite", deadline=None, print_blob=True)
+settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True)
+settings.register_profile("long", deadline=None, max_examples=200, print_blob=True)
 settings.load_profile("suite")
 
 TOGETHER = {

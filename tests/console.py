@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
+
+import pytest
+
+from steering_strength.__main__ import main
+from steering_strength.proofs_check import executors
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,18 +20,14 @@ def words(text: str) -> list[str]:
     return [word for word in plain.split() if set(word) != {"-"} or word == "-"]
 
 
-def run_as_printed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `steering-strength ...` from the root of the project, with `out` inside `folder`."""
+def printed(
+    line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """What `steering-strength ...` prints at the root of the project, with `out` in `folder`."""
     program, *arguments = shlex.split(line)
     assert program == "steering-strength"
-    arguments = ["-m", "steering_strength", *arguments]
-    arguments = [str(folder / "out") if word == "out" else word for word in arguments]
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={"PATH": "", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", "")  # what is shown needs no proof assistant
+    monkeypatch.setattr(executors, "on_cores", lambda jobs: map)
+    assert main([str(folder / "out") if word == "out" else word for word in arguments]) == 0
+    return capsys.readouterr().out

@@ -1,10 +1,37 @@
-"""The explorer's page as a person sees it: an open window, and the numbers written in it."""
+"""The explorer's cases, computed once, and its page as a person sees it: an open window."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import numpy as np
+import pytest
+
+from steering_strength.figures.explorer import cases as instances
+from steering_strength.figures.explorer import page
+from steering_strength.figures.explorer.cases import Case
+from steering_strength.figures.explorer.curves import curves
+from steering_strength.figures.store import Record
+
+
+@cache
+def cases() -> dict[str, Case]:
+    return {case.key: case for case in instances.menu()}
+
+
+@cache
+def computed(key: str) -> tuple[Record, ...]:
+    return curves(cases()[key])
+
+
+@cache
+def rendered() -> str:
+    """The page of all cases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "curves", lambda case: computed(case.key))
+        return page.render(list(cases().values()))
+
 
 NUMBERS = {"paper": 0, "bumps": 1, "bumps-twice": 2, "tie": 3, "near-tie": 4, "remark-3-4": 5}
 NUMBERS["smollm2-joy"] = 6

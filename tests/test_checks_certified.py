@@ -273,7 +273,7 @@ def test_without_flint_the_same_verdicts_come_from_mpmath() -> None:
         "from proofs_check.balls import BALLS\n"
         "from proofs_check import run\n"
         "print(BALLS.name)\n"
-        "print([(v.id, v.status) for v in run(['slope', 'ce-radius'], examples=3)"
+        "print([(v.id, v.status) for v in run(['slope', 'mean-slope'], examples=3)"
         " if v.method == 'certified'])\n"
     )
     done = subprocess.run(
@@ -285,5 +285,5 @@ def test_without_flint_the_same_verdicts_come_from_mpmath() -> None:
     )
     assert done.stdout.splitlines() == [
         "mpmath iv",
-        "[('slope', 'certified'), ('ce-radius', 'certified')]",
+        "[('slope', 'certified'), ('mean-slope', 'certified')]",
     ], done.stderr

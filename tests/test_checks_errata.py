@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from steering_strength.proofs_check import errata
 from steering_strength.proofs_check.__main__ import main
 from steering_strength.proofs_check.errata import ERRATA, Erratum, as_records, find, table
 from steering_strength.proofs_check.instances import ConceptCase, NormCase, WeightedCase
@@ -374,9 +375,13 @@ def test_the_table_fits_into_an_e_mail(found: dict[str, Erratum]) -> None:
 
 
 def test_the_command_prints_it_and_writes_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], found: dict[str, Erratum]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    found: dict[str, Erratum],
 ) -> None:
     path = tmp_path / "errata.json"
+    monkeypatch.setattr(errata, "find", lambda each: found[each.id])
     assert main(["errata", "--json", str(path)]) == 0
     out, err = capsys.readouterr()
     assert out.rstrip() == table(list(found.values()))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.console import run_as_printed, words
+from tests.console import printed, words
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -94,12 +94,13 @@ CONSOLE = [(path, *body.split("\n", 1)) for path in PAGES for body in blocks(pat
 @pytest.mark.parametrize(
     ("path", "line", "shown"), CONSOLE, ids=[f"{name_of(p)}: {line}" for p, line, _ in CONSOLE]
 )
-def test_a_console_example_of_a_page_prints_what_it_shows(path, line, shown, tmp_path):
+def test_a_console_example_of_a_page_prints_what_it_shows(
+    path, line, shown, tmp_path, monkeypatch, capsys
+):
     prompt, command = line.split(maxsplit=1)
     assert prompt == "$"
-    done = run_as_printed(command, tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert words(done.stdout) == words(shown)
+    found = printed(command, tmp_path, monkeypatch, capsys)
+    assert words(found) == words(shown)
 
 
 def test_there_is_an_example_for_each_job():

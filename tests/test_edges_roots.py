@@ -192,7 +192,7 @@ def test_what_once_broke(seed: int) -> None:
 
 
 def test_nothing_hangs_or_turns_to_nan_at_the_edges() -> None:
-    assert not [line for seed in range(300, 310) for line in problems(seed)]
+    assert not [line for seed in range(300, 305) for line in problems(seed)]
 
 
 @pytest.mark.soak

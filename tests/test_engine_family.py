@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steering_strength.theory import TiltedFamily
@@ -134,7 +134,6 @@ def test_whole_and_empty_support():
 weights = st.lists(st.integers(1, 10**6), min_size=2, max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(weights, st.data())
 def test_tilting_composes_and_concepts_add_up(counts, data):
     odds = data.draw(

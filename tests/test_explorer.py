@@ -17,12 +17,11 @@ import numpy as np
 import pytest
 
 from steering_strength.figures.explorer import cases as instances
-from steering_strength.figures.explorer.cases import Case, View
+from steering_strength.figures.explorer.cases import View
 from steering_strength.figures.explorer.curves import (
     BUDGETS,
     LEVELS,
     SHOWN,
-    curves,
     grid,
     nodes,
     turning_points,
@@ -30,24 +29,8 @@ from steering_strength.figures.explorer.curves import (
 )
 from steering_strength.figures.explorer.page import COLOURS, render, to_json
 from steering_strength.figures.instances import paper_example
-from steering_strength.figures.store import Record
 from steering_strength.theory import LAWS, TiltedFamily
-
-
-@cache
-def cases() -> dict[str, Case]:
-    return {case.key: case for case in instances.menu()}
-
-
-@cache
-def computed(key: str) -> tuple[Record, ...]:
-    return curves(cases()[key])
-
-
-@cache
-def page() -> str:
-    return render(list(cases().values()))
-
+from tests.explorer_window import cases, computed, rendered
 
 KEYS = ("paper", "bumps", "bumps-twice", "tie", "near-tie", "remark-3-4", "smollm2-joy")
 
@@ -68,7 +51,9 @@ def decoded(node):
 
 @cache
 def record() -> dict:
-    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page(), re.S)
+    (text,) = re.findall(
+        r'<script type="application/json" id="data">(.*?)</script>', rendered(), re.S
+    )
     return decoded(json.loads(text))
 
 
@@ -339,14 +324,14 @@ class Links(HTMLParser):
 
 
 def test_the_page_is_one_file_under_5_mb_that_asks_nobody_for_anything():
-    size = len(page().encode())
+    size = len(rendered().encode())
     assert size < 3.9e6  # a file of the reader's adds less than 1.1 MB
     links = Links()
-    links.feed(page())
+    links.feed(rendered())
     assert links.found == []
     assert "default-src 'none'" in links.policy
     assert "http" not in links.policy
-    css = re.search(r"<style>(.*?)</style>", page(), re.S)[1]
+    css = re.search(r"<style>(.*?)</style>", rendered(), re.S)[1]
     assert "url(" not in css
     assert "@import" not in css
 
@@ -358,7 +343,7 @@ def test_the_check_for_links_sees_one():
 
 
 def test_the_laws_the_page_names_exist_where_it_says():
-    section = re.search(r'<section class="laws">(.*?)</section>', page(), re.S)[1]
+    section = re.search(r'<section class="laws">(.*?)</section>', rendered(), re.S)[1]
     found = re.findall(r"\((Theorem|Proposition) ([\w.]+), laws? (.*?)\)", section, re.S)
     assert len(found) == 4
     for _, number, names in found:

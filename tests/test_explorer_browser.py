@@ -7,39 +7,21 @@ there is none; `.ci/run` installs it.
 from __future__ import annotations
 
 import re
-from functools import cache
 
 import numpy as np
 import pytest
 
-from steering_strength.figures.explorer import cases as instances
-from steering_strength.figures.explorer import page
-from steering_strength.figures.explorer.cases import Case
-from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, curves
-from steering_strength.figures.store import Record
+from steering_strength.figures.explorer.curves import BUDGETS, LEVELS
 from steering_strength.theory import TiltedFamily
-from tests.explorer_window import LOW_CONTRAST, NUMBERS, Window, agree
+from tests.explorer_window import LOW_CONTRAST, NUMBERS, Window, agree, cases, computed, rendered
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 500, "height": 900}
-
-
-@cache
-def cases() -> dict[str, Case]:
-    return {case.key: case for case in instances.menu()}
-
-
-@cache
-def computed(key: str) -> tuple[Record, ...]:
-    return curves(cases()[key])
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("explorer") / "page.html"
-    with pytest.MonkeyPatch.context() as patch:
-        # The curves of a case are the same every time: they are computed once.
-        patch.setattr(page, "curves", lambda case: computed(case.key))
-        page.write(path, list(cases().values()))
+    path.write_text(rendered(), encoding="utf-8")
     return path.as_uri()
 
 

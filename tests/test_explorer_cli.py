@@ -289,7 +289,7 @@ def test_help_names_the_option_and_an_example(capsys):
     assert "python -m figures explore --out out/explorer.html" in out
 
 
-def test_half_a_letter_in_a_name_is_escaped(tmp_path):
+def test_half_a_letter_in_a_name_is_escaped(tmp_path, short):
     data, out = tmp_path / "half.npz", tmp_path / "page.html"
     metadata = {"tokens": ["a", "\ud800", "c"], "target": [1]}
     TiltedFamily.from_logits([0.0, 1.0, 2.0], [1.0, -1.0, 0.0], metadata).save(data)

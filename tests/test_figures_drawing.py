@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -243,7 +243,6 @@ def test_text_of_others_is_never_mathematics_and_has_its_glyphs(token, text):
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
 def test_any_text_can_stand_in_a_picture(token):
     text = shown(token)
     assert text.strip()

@@ -8,7 +8,7 @@ from html import escape
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steering_strength.figures.gallery import FIGURES
@@ -169,7 +169,6 @@ def test_text_of_others_is_shown_as_it_is(text):
 @example("1. a")
 @example("a\\")
 @example("&amp;")
-@settings(max_examples=300, deadline=None)
 def test_any_text_is_shown_as_it_is(text):
     reader = HTMLParser()
     shown: list[str] = []

@@ -14,7 +14,6 @@ STEPS = [
     for law in (*LAWS.values(), *CLAIMS.values())
     for number, step in enumerate(law.steps, start=1)
 ]
-SEEDS = (1, 2)
 
 
 def _draw(step, seed):
@@ -25,10 +24,18 @@ def _draw(step, seed):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_claim_holds_wherever_its_hypotheses_do(step):
-    found = [step.holds(instance) for seed in SEEDS for instance in islice(_draw(step, seed), 2)]
+    found = [step.holds(instance) for instance in islice(_draw(step, seed=1), 2)]
     assert False not in found
     if isinstance(step, Identity | Inequality) and step.by is None:
         assert True in found, "no instance decides it"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [2, 3])
+def test_every_claim_holds_on_other_instances(seed):
+    for step in (each.values[0] for each in STEPS):
+        found = [step.holds(instance) for instance in islice(_draw(step, seed), 2)]
+        assert False not in found, step.text()
 
 
 def test_limits_are_seen_to_be_approached():

@@ -7,7 +7,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steering_strength.proofs_check.strategies import datasets, steering_sets
@@ -179,7 +179,6 @@ def test_the_bound_shrinks_with_the_excess() -> None:
 
 
 @given(st.data(), st.integers(0, 2**32 - 1), st.sampled_from([1e-8, 1e-3, 0.3, 3.0]))
-@settings(max_examples=80)
 def test_the_bound_holds_for_any_model_whatsoever(
     draw: st.DataObject, seed: int, noise: float
 ) -> None:

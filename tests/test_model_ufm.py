@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steering_strength.proofs_check.strategies import datasets, steering_sets
@@ -123,7 +123,6 @@ def test_free_shifts_cost_nothing_when_every_context_is_its_own_direction() -> N
 
 
 @given(st.data(), st.integers(0, 4), st.booleans())
-@settings(max_examples=60)
 def test_steering_does_not_see_the_gauge(
     draw: st.DataObject, extra: int, free_shifts: bool
 ) -> None:
