@@ -69,7 +69,7 @@ class Trace(NormalForm):
             factors = Mul.make_args(term / denominator)
             inside = Mul(*(f for f in factors if self._depends(f, j)))
             outside = Mul(*(f for f in factors if not self._depends(f, j)))
-            atom = _canonical_sum(self.restore(inside), [(j, lower, upper)])
+            atom = _canonical_sum(self.restore(inside), ((j, lower, upper),))
             parts[atom] = parts.get(atom, S.Zero) + outside
         self.sums[e] = [(self.restore(c), atom) for atom, c in parts.items()]
         return Add(*(c * self._new(atom) for atom, c in parts.items()))

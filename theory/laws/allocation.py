@@ -8,7 +8,7 @@ the strength in context $j$; the tokens of $C$ are numbered first.
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Sum, Symbol, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Symbol, log
 
 from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.concept import CONCEPT, size
@@ -26,7 +26,7 @@ from steering_strength.theory.laws.cross_entropy import (
     variance_0,
     variance_j,
 )
-from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign
+from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Sum
 from steering_strength.theory.laws.law import Law, false_reading
 from steering_strength.theory.laws.notation import Named, define
 from steering_strength.theory.laws.rules import entrywise, substituted, taylor, zero_where

@@ -7,11 +7,22 @@ any p > 0 and any M.
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, Function, IndexedBase, Integer, Sum, Symbol, exp, log, oo, tanh
+from sympy import (
+    Derivative,
+    Expr,
+    Function,
+    IndexedBase,
+    Integer,
+    Symbol,
+    exp,
+    log,
+    oo,
+    tanh,
+)
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Let, Sign, Split
+from steering_strength.theory.laws.kernel import Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import (

@@ -9,10 +9,10 @@ curve over one level less. The formal proof (`proofs_check/formal/extrema.v`) go
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, oo
+from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, oo
 
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import derivative_sign, substituted

@@ -7,11 +7,11 @@ radius, and linear far out. `j` numbers the contexts, `π_j` are their probabili
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Case, Claim, Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import (

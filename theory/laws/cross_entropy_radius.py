@@ -8,11 +8,11 @@ the whole vocabulary.
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Sum, Symbol, exp, log, sqrt
+from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Symbol, exp, log, sqrt
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality
-from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import (

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Derivative, Expr, Integer, Rational, Sum, Symbol, exp, log, sqrt
+from sympy import Derivative, Expr, Integer, Rational, Symbol, exp, log, sqrt
 
 from steering_strength.theory.laws.allocation import ALONG_V, EQUAL_PROMPTS, EVERY_PROMPT
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Let
+from steering_strength.theory.laws.kernel import Let, Sum
 from steering_strength.theory.laws.law import false_reading
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.symbols import alpha, x, z

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sympy import Derivative, Expr, IndexedBase, Integer, KroneckerDelta, Sum, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, KroneckerDelta, Symbol, exp, log
 
 from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.cross_entropy import ROWS, contexts, j, pc
-from steering_strength.theory.laws.kernel import Let, Sign
+from steering_strength.theory.laws.kernel import Let, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.level_rules import along_level, chained, chord
 from steering_strength.theory.laws.notation import define

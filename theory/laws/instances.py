@@ -139,6 +139,12 @@ def _ready(e: Expr) -> Expr:
     return differentiated(unfold(e))
 
 
+@lru_cache(maxsize=4096)
+def _arrays(e: Expr) -> dict[str, Any]:
+    """The arrays of an expression that is ready, by name."""
+    return {x.base.label.name: x.base for x in e.atoms(Indexed)}
+
+
 def mp_of(x: Number) -> Any:
     """A number for mpmath's functions."""
     return mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x
@@ -378,8 +384,7 @@ class _Drawn:
 
     def value(self, e: Expr) -> Number:
         ready = _ready(e)
-        for x in ready.atoms(Indexed):
-            self.bases[x.base.label.name] = x.base
+        self.bases.update(_arrays(ready))
         with mp.workdps(DIGITS):
             try:
                 return _Walk(self, {}).of(ready)
@@ -423,8 +428,7 @@ class _Drawn:
         if k is None or not low <= k <= high:
             return None
         value = _ready(let.value)
-        for x in value.atoms(Indexed):
-            self.bases[x.base.label.name] = x.base
+        self.bases.update(_arrays(value))
         return _Walk(self, {let.index: Fraction(k)}).of(value)
 
     def function(self, name: str) -> Any:

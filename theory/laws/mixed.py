@@ -6,10 +6,10 @@ weights w_(j,C) >= 0 that sum to 1 over the concepts. Assumption 1 is the case o
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log
 
 from steering_strength.theory.laws.claims import Identity, Inequality
-from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import derivative_sign, reflected

@@ -102,13 +102,12 @@ def define(
 @lru_cache(maxsize=8192)
 def unfold(expr: Expr) -> Expr:
     """Replace every named quantity by its definition, down to sums over the vocabulary."""
-    while names := expr.atoms(Named):
-        caught = bound_indices(expr).intersection(set().union(*(n.hidden for n in names)))
-        if caught:
-            expr = rename_bound(expr, caught)
-            names = expr.atoms(Named)
-        expr = expr.xreplace({n: n.definition() for n in names if not _contains_name(n)})
-    return expr
+    names = expr.atoms(Named)
+    caught = bound_indices(expr) & set().union(*(n.hidden for n in names)) if names else set()
+    if caught:
+        expr = rename_bound(expr, caught)
+        names = expr.atoms(Named)
+    return expr.xreplace({n: unfold(n.definition()) for n in names}) if names else expr
 
 
 @cache
@@ -125,7 +124,3 @@ def _hidden(quantity: type[Named]) -> frozenset[Symbol]:
 @cache
 def _is_real(n: Named) -> bool:
     return real(unfold(n))
-
-
-def _contains_name(n: Named) -> bool:
-    return any(a.has(Named) for a in n.args)

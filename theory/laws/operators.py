@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from functools import cache
 
-from sympy import Derivative, Expr, IndexedBase, Integer, S, Sum, Symbol, cos, exp, log, sin, sqrt
+from sympy import (
+    Derivative,
+    Expr,
+    IndexedBase,
+    Integer,
+    S,
+    Symbol,
+    cos,
+    exp,
+    log,
+    sin,
+    sqrt,
+)
 
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
@@ -21,7 +33,7 @@ from steering_strength.theory.laws.cross_entropy import (
     pc,
     tilt,
 )
-from steering_strength.theory.laws.kernel import Fact, Sign
+from steering_strength.theory.laws.kernel import Fact, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.order_rules import combination, winners

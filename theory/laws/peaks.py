@@ -7,11 +7,11 @@ separation of the log-odds.
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
+from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log, oo
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import (

@@ -7,11 +7,11 @@ closer to N or to P. In the weighted family the admissible eps form an interval 
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Sum, Symbol, exp, log, oo
+from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log, oo
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Fact, Let, Sign
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.peaks import PEAK

@@ -16,7 +16,7 @@ that a text passes through it.
 
 from __future__ import annotations
 
-from sympy import Derivative, Expr, IndexedBase, Integer, Product, Sum, Symbol, exp, log
+from sympy import Derivative, Expr, IndexedBase, Integer, Product, Symbol, exp, log
 
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Identity, Inequality
@@ -31,7 +31,7 @@ from steering_strength.theory.laws.cross_entropy import (
     tilt,
     variance_j,
 )
-from steering_strength.theory.laws.kernel import Fact, Let, Sign
+from steering_strength.theory.laws.kernel import Fact, Let, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import convexity, one_root, over_prefixes, tangent

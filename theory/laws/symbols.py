@@ -22,9 +22,9 @@ code name           symbol     shape    meaning
 
 from __future__ import annotations
 
-from sympy import Expr, IndexedBase, Integer, Mod, Sum, Symbol, exp, floor, log
+from sympy import Expr, IndexedBase, Integer, Mod, Symbol, exp, floor, log
 
-from steering_strength.theory.laws.kernel import Fact
+from steering_strength.theory.laws.kernel import Fact, Sum
 from steering_strength.theory.laws.notation import define
 
 alpha = Symbol("alpha", real=True)

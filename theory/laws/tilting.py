@@ -18,7 +18,6 @@ from sympy import (
     Integer,
     Product,
     Rational,
-    Sum,
     Symbol,
     exp,
     log,
@@ -27,7 +26,7 @@ from sympy import (
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1, ASSUMPTION_2, LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Case, Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Let, Sign, Split
+from steering_strength.theory.laws.kernel import Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.printing import tex, text

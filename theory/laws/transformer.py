@@ -16,7 +16,6 @@ from sympy import (
     IndexedBase,
     Integer,
     Rational,
-    Sum,
     Symbol,
     exp,
     log,
@@ -25,7 +24,7 @@ from sympy import (
 
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Bounded, Fact, Sign
+from steering_strength.theory.laws.kernel import Bounded, Fact, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import (

@@ -5,6 +5,7 @@ of symbolic length and under hypotheses of the forms in `facts`. None of them se
 rule does not settle is undecided, which a derivation shows as `unknown`.
 """
 
+from steering_strength.theory.laws.kernel.binding import Sum
 from steering_strength.theory.laws.kernel.facts import (
     Bounded,
     Fact,
@@ -25,6 +26,7 @@ __all__ = [
     "NormalForm",
     "Sign",
     "Split",
+    "Sum",
     "Undecided",
     "decide_equal",
     "decide_sign",

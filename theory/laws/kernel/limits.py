@@ -123,10 +123,10 @@ def _sum(e: Sum, inner, variable: Symbol, signs: tuple[Sign, ...]) -> Expr:  # t
         raise Undecided(f"limits of summation depend on {variable} in {e}")
     finite_range(lower, upper)
     j = Dummy(str(index), integer=True)
-    summand = Sum(e.function, *others) if others else e.function
+    summand = e.func(e.function, *others) if others else e.function
     term = inner(summand.xreplace({index: j}))
     if term in (oo, -oo):  # every term, without exception, tends there
         if order_of(upper - lower + 1, signs) != POSITIVE:
             raise Undecided(f"number of terms of {e}")
         return term
-    return Sum(term.xreplace({j: index}), (index, lower, upper)) if term != 0 else S.Zero
+    return e.func(term.xreplace({j: index}), (index, lower, upper)) if term != 0 else S.Zero

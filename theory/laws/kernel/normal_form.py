@@ -57,6 +57,7 @@ from sympy import (
     together,
 )
 
+from steering_strength.theory.laws.kernel import binding
 from steering_strength.theory.laws.kernel.binding import differentiated, rename_bound, substitute
 from steering_strength.theory.laws.kernel.facts import (
     Bounded,
@@ -114,13 +115,13 @@ class NormalForm:
 
     def is_zero(self, expr: Expr) -> bool:
         """Whether the numerator of the normal form vanishes identically."""
-        numerator = expand(fraction(together(self.ratio(expr)))[0])
+        numerator = expand(_over(self.ratio(expr))[0])
         for symbol, (order, base) in self._roots.items():  # r**order = base
             power = Dummy("power")
             terms = Add.make_args(numerator)
             if any(t.as_powers_dict()[symbol] >= order for t in terms):
                 numerator = Add(*(self._reduce_root(t, symbol, order, base) for t in terms))
-                numerator = expand(fraction(together(numerator.xreplace({power: base})))[0])
+                numerator = expand(_over(numerator.xreplace({power: base}))[0])
         return numerator == 0
 
     def canonical(self, expr: Expr) -> Expr:
@@ -249,7 +250,7 @@ class NormalForm:
         return self._exp(self.ratio(exponent) * self._log(base))
 
     def _exp(self, x: Expr) -> Expr:
-        numerator, denominator = fraction(together(x))
+        numerator, denominator = _over(x)
         x = expand(x) if denominator.is_Number else expand(cancel(numerator / denominator))
         result = S.One
         for term in Add.make_args(x):
@@ -314,7 +315,7 @@ class NormalForm:
 
     def _sum(self, e: Sum) -> Expr:
         *inner, (index, lower, upper) = e.limits
-        summand = Sum(e.function, *inner) if inner else e.function
+        summand = e.func(e.function, *inner) if inner else e.function
         finite_range(lower, upper)
         if (lower, upper) in self._splits:
             at = self._splits[lower, upper]
@@ -322,8 +323,8 @@ class NormalForm:
                 raise Undecided(f"a split of {lower} .. {upper} at its end")
             if not (ordered(lower, at, self._signs) and ordered(at, upper + 1, self._signs)):
                 raise Undecided(f"a split of {lower} .. {upper} before {at}: give their order")
-            return self.ratio(Sum(summand, (index, lower, at - 1))) + self.ratio(
-                Sum(summand, (index, at, upper))
+            return self.ratio(e.func(summand, (index, lower, at - 1))) + self.ratio(
+                e.func(summand, (index, at, upper))
             )
         j = _RUNNING[min(self._depth, len(_RUNNING) - 1)]
         if summand.has(KroneckerDelta, j):
@@ -341,7 +342,7 @@ class NormalForm:
             self._known, self._signs = dict(known), (*signs, Sign(j - lower), Sign(upper - j))
         self._depth += 1
         try:
-            numerator, denominator = fraction(together(self.ratio(body)))
+            numerator, denominator = _over(self.ratio(body))
         finally:
             self._depth -= 1
             self._known, self._signs = known, signs
@@ -417,7 +418,7 @@ class NormalForm:
                     limits += [(fresh[i], a, b) for i, a, b in raw.limits]
             else:
                 factors.append(self.restore(f))
-        return self._lookup(_canonical_sum(reduce(mul, factors), limits))
+        return self._lookup(_canonical_sum(reduce(mul, factors), tuple(limits)))
 
     def _lookup(self, atom: Sum) -> Expr:
         """The value a fact gives to this sum, or the symbol that stands for it."""
@@ -457,19 +458,27 @@ def _independent(e: Sum, j: Symbol) -> bool:
     return not any(indices & limit[k].free_symbols for limit in e.limits for k in (1, 2))
 
 
-def _canonical_sum(body: Expr, limits: list[tuple[Symbol, Expr, Expr]]) -> Sum:
+@lru_cache(maxsize=8192)
+def _over(e: Expr) -> tuple[Expr, Expr]:
+    """Numerator and denominator of `e`, where it has one, over one divisor."""
+    divided = any(r.q != 1 if r.is_Rational else r.exp.is_negative for r in e.atoms(Pow, Rational))
+    return fraction(together(e)) if divided else (e, S.One)
+
+
+@lru_cache(maxsize=8192)
+def _canonical_sum(body: Expr, limits: tuple[tuple[Symbol, Expr, Expr], ...]) -> Sum:
     """A sum over one or more independent indices, under canonical names and order."""
     used = {s for s in body.atoms(Dummy) if s in _BOUND}
     start = max((_BOUND.index(s) + 1 for s in used), default=0)
     names = _BOUND[start : start + len(limits)]
     if len(names) < len(limits):
         raise Undecided(f"sums nested more than {len(_BOUND)} deep")
-    orders = permutations(limits) if len(limits) <= _MAX_FLATTEN else [tuple(limits)]
+    orders = permutations(limits) if len(limits) <= _MAX_FLATTEN else [limits]
     candidates = []
     for order in orders:
         renamed = {index: name for (index, _, _), name in zip(order, names, strict=True)}
         bounds = [(renamed[i], a, b) for i, a, b in order]
-        candidates.append(Sum(body.xreplace(renamed), *bounds))
+        candidates.append(binding.Sum(body.xreplace(renamed), *bounds))
     return min(candidates, key=default_sort_key)
 
 

@@ -7,6 +7,7 @@ Anything that structure does not settle raises `Undecided`; the caller then trie
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import permutations
 
 from sympy import (
@@ -41,8 +42,8 @@ _FLIP = {"+": "-", "0+": "0-", "-": "+", "0-": "0+", "0": "0", "!0": "!0"}
 def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
     """The strongest sign code that structure gives; raises `Undecided`."""
     for rule in signs:
-        for known in _instances(rule, e):
-            if e in (known, -known):
+        for known, negative in _instances(rule, e):
+            if e in (known, negative):
                 code = POSITIVE if rule.strict else NONNEGATIVE
                 return code if e == known else _FLIP[code]
     if not e.free_symbols and not e.has(Sum):
@@ -55,7 +56,7 @@ def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
         return _add(e, signs)
     if isinstance(e, Mul):
         for rule in signs:  # e = known * rest, with the sign of `known` given
-            for known in _instances(rule, e):
+            for known, _ in _instances(rule, e):
                 if isinstance(known, Mul) and set(known.args) < set(e.args):
                     code = POSITIVE if rule.strict else NONNEGATIVE
                     return _mul([code, sign_of(e / known, signs)])
@@ -75,11 +76,20 @@ def sign_of(e: Expr, signs: tuple[Sign, ...] = ()) -> str:
     raise Undecided(f"sign of {e}")
 
 
-def _instances(rule: Sign, e: Expr) -> Iterator[Expr]:
-    """The rule at every choice of its indices among the integer symbols of `e`."""
+def _instances(rule: Sign, e: Expr) -> Iterator[tuple[Expr, Expr]]:
+    """The rule at every choice of its indices among the integer symbols of `e`, and minus that."""
+    if not rule.for_all:
+        yield _instance(rule, ())
+        return
     names = [s for s in e.free_symbols if isinstance(s, Symbol) and s.is_integer]
     for values in permutations(names, len(rule.for_all)):
-        yield substitute(rule.expr, dict(zip(rule.for_all, values, strict=True)))
+        yield _instance(rule, values)
+
+
+@lru_cache(maxsize=16384)
+def _instance(rule: Sign, values: tuple[Symbol, ...]) -> tuple[Expr, Expr]:
+    known = substitute(rule.expr, dict(zip(rule.for_all, values, strict=True)))
+    return known, -known
 
 
 def finite_range(lower: Expr, upper: Expr) -> None:
@@ -119,14 +129,12 @@ def ordered(first: Expr, last: Expr, signs: tuple[Sign, ...] = ()) -> bool:
 
 def real(e: Expr, signs: tuple[Sign, ...] = ()) -> bool:
     """Whether structure shows that `e` is a real number."""
-    if e.is_real:
-        return True
-    if isinstance(e, Add | Mul | Max | Min):
-        return all(real(a, signs) for a in e.args)
-    if isinstance(e, Abs):
+    if isinstance(e, Add | Mul | Max | Min) and all(real(a, signs) for a in e.args):
         return True
     if isinstance(e, Sum):
         return real(e.function, signs)
+    if e.is_real or isinstance(e, Abs):
+        return True
     if isinstance(e, exp | cosh):
         return real(e.args[0], signs)
     if isinstance(e, Derivative):
@@ -231,9 +239,9 @@ def _add(e: Add, signs: tuple[Sign, ...]) -> str:
             inner = sign_of(factor.args[0], signs)
             return inner if one == -1 else _FLIP[inner]
     for rule in signs:  # e = known + rest, with the sign of `known` given
-        for known in _instances(rule, e):
+        for known, negative in _instances(rule, e):
             code = POSITIVE if rule.strict else NONNEGATIVE
-            for part, sign in ((known, code), (-known, _FLIP[code])):
+            for part, sign in ((known, code), (negative, _FLIP[code])):
                 if isinstance(part, Add) and set(part.args) < set(e.args):
                     return _join({sign, sign_of(e - part, signs)}, e)
     try:
@@ -295,9 +303,11 @@ def _pow(e: Pow, signs: tuple[Sign, ...]) -> str:
 def _sum(e: Sum, signs: tuple[Sign, ...]) -> str:
     *inner, (index, lower, upper) = e.limits
     finite_range(lower, upper)
-    summand = Sum(e.function, *inner) if inner else e.function
+    summand = e.func(e.function, *inner) if inner else e.function
     count = order_of(upper - lower + 1, signs)
-    code = sign_of(summand.xreplace({index: Dummy("j", integer=True)}), signs)
+    if not isinstance(index, Dummy):  # it may be the name of something else in a hypothesis
+        summand = summand.xreplace({index: Dummy("j", integer=True)})
+    code = sign_of(summand, signs)
     if code == NONZERO:
         raise Undecided(f"terms of both signs may cancel in {e}")
     if count == POSITIVE or code == ZERO:
