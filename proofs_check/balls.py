@@ -10,26 +10,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, TypeVar, final
 
 Ball: TypeAlias = Any
 """An `arb` or an `iv.mpf`: supports + - * / and the functions of `Balls`."""
+
+Answer = TypeVar("Answer")
 
 _START, _STOP = 128, 4096
 
 
 class Balls(ABC):
-    """The few operations that the certificates need."""
+    """The few operations that the certificates need, on a context that knows the precision."""
 
     name: str
 
-    @abstractmethod
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
     def precision(self) -> int:
         """Bits worked with at present."""
+        return int(self._context.prec)
 
-    @abstractmethod
     def set_precision(self, bits: int) -> None:
         """Work with so many bits from now on."""
+        self._context.prec = bits
 
     @abstractmethod
     def exact(self, value: Fraction | float | int) -> Ball:
@@ -40,20 +45,25 @@ class Balls(ABC):
         """A ball that contains the whole interval."""
 
     @abstractmethod
+    def _applied(self, function: str, x: Ball) -> Ball:
+        """A function of mathematics, by its name."""
+
     def exp(self, x: Ball) -> Ball:
         """e^x."""
+        return self._applied("exp", x)
 
-    @abstractmethod
     def log(self, x: Ball) -> Ball:
         """log x, x > 0."""
+        return self._applied("log", x)
 
-    @abstractmethod
     def sqrt(self, x: Ball) -> Ball:
         """The square root, x >= 0."""
+        return self._applied("sqrt", x)
 
-    @abstractmethod
     def sign(self, x: Ball) -> int | None:
         """+1 or -1 where that is certain, else None (0 too cannot be told from a small number)."""
+        # Comparisons of intervals are three-valued in mpmath: True, False or None.
+        return 1 if (x > 0) is True else -1 if (x < 0) is True else None
 
     def positive(self, x: Ball) -> bool | None:
         """Whether x > 0; None where that is not certain."""
@@ -62,10 +72,7 @@ class Balls(ABC):
 
     def total(self, terms: Iterable[Ball]) -> Ball:
         """The sum; 0 for none."""
-        result = self.exact(0)
-        for term in terms:
-            result = result + term
-        return result
+        return sum(terms, start=self.exact(0))
 
 
 @final
@@ -77,32 +84,18 @@ class FlintBalls(Balls):
     def __init__(self) -> None:
         import flint
 
+        super().__init__(flint.ctx)
         self._flint = flint
 
-    def precision(self) -> int:  # noqa: D102 - see Balls
-        return int(self._flint.ctx.prec)
-
-    def set_precision(self, bits: int) -> None:  # noqa: D102
-        self._flint.ctx.prec = bits
-
-    def exact(self, value: Fraction | float | int) -> Ball:  # noqa: D102
+    def exact(self, value: Fraction | float | int) -> Ball:  # noqa: D102 - see Balls
         part = Fraction(value)
         return self._flint.arb(self._flint.fmpq(part.numerator, part.denominator))
 
     def hull(self, low: Fraction, high: Fraction) -> Ball:  # noqa: D102
         return self.exact(low).union(self.exact(high))
 
-    def exp(self, x: Ball) -> Ball:  # noqa: D102
-        return x.exp()
-
-    def log(self, x: Ball) -> Ball:  # noqa: D102
-        return x.log()
-
-    def sqrt(self, x: Ball) -> Ball:  # noqa: D102
-        return x.sqrt()
-
-    def sign(self, x: Ball) -> int | None:  # noqa: D102
-        return 1 if x > 0 else -1 if x < 0 else None
+    def _applied(self, function: str, x: Ball) -> Ball:
+        return getattr(x, function)()
 
 
 @final
@@ -114,33 +107,17 @@ class IntervalBalls(Balls):
     def __init__(self) -> None:
         from mpmath.ctx_iv import MPIntervalContext
 
-        self._iv: Any = MPIntervalContext()
-
-    def precision(self) -> int:  # noqa: D102
-        return int(self._iv.prec)
-
-    def set_precision(self, bits: int) -> None:  # noqa: D102
-        self._iv.prec = bits
+        super().__init__(MPIntervalContext())
 
     def exact(self, value: Fraction | float | int) -> Ball:  # noqa: D102
         part = Fraction(value)
-        return self._iv.mpf(part.numerator) / self._iv.mpf(part.denominator)
+        return self._context.mpf(part.numerator) / self._context.mpf(part.denominator)
 
     def hull(self, low: Fraction, high: Fraction) -> Ball:  # noqa: D102
-        return self._iv.mpf([self.exact(low).a, self.exact(high).b])
+        return self._context.mpf([self.exact(low).a, self.exact(high).b])
 
-    def exp(self, x: Ball) -> Ball:  # noqa: D102
-        return self._iv.exp(x)
-
-    def log(self, x: Ball) -> Ball:  # noqa: D102
-        return self._iv.log(x)
-
-    def sqrt(self, x: Ball) -> Ball:  # noqa: D102
-        return self._iv.sqrt(x)
-
-    def sign(self, x: Ball) -> int | None:  # noqa: D102
-        # Comparisons of intervals are three-valued in mpmath: True, False or None.
-        return 1 if (x > 0) is True else -1 if (x < 0) is True else None
+    def _applied(self, function: str, x: Ball) -> Ball:
+        return getattr(self._context, function)(x)
 
 
 def _choose() -> Balls:
@@ -153,7 +130,7 @@ def _choose() -> Balls:
 BALLS: Balls = _choose()
 
 
-def decide(question: Callable[[Balls], bool | None], balls: Balls | None = None) -> bool | None:
+def decide(question: Callable[[Balls], Answer | None], balls: Balls | None = None) -> Answer | None:
     """Ask with 128 bits, 256, ... 4096, until the answer is certain; None if it never is."""
     arithmetic = BALLS if balls is None else balls
     before, bits = arithmetic.precision(), _START

@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from steering_strength.proofs_check.balls import Ball, Balls, decide
 from steering_strength.proofs_check.check import Check
-from steering_strength.proofs_check.comparison import AGREED, Comparison, claim
+from steering_strength.proofs_check.comparison import Comparison, claim
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import value
 from steering_strength.theory.laws import LAWS
@@ -37,14 +37,19 @@ def certificate(
 
         @wraps(answers)
         def measure(case: Any) -> Comparison:
-            answer = decide(partial(question, case))
-            if answer is None:
-                return Comparison(0.0, "undecided", undecided=True)
-            return AGREED if answer else claim(certifies, False)
+            return decided(certifies, partial(question, case))
 
         return Check(name, certifies, cases, measure, "none", weight=weight, question=question)
 
     return register
+
+
+def decided(statement: str, question: Callable[[Balls], bool | None]) -> Comparison:
+    """What `decide` has to say, as a comparison."""
+    answer = decide(question)
+    if answer is None:
+        return Comparison(0.0, "undecided", undecided=True)
+    return claim(statement, answer)
 
 
 def every(answers: Answers) -> bool | None:
@@ -57,15 +62,18 @@ def every(answers: Answers) -> bool | None:
     return result
 
 
-def of_case(case: FamilyCase | ConceptCase, balls: Balls) -> tuple[list[Ball], list[Ball]]:
+def some(answers: Answers) -> bool | None:
+    """True if any is, else None if any is, else False."""
+    found = every(None if answer is None else not answer for answer in answers)
+    return None if found is None else not found
+
+
+def in_balls(case: FamilyCase | ConceptCase, balls: Balls) -> tuple[list[Ball], list[Ball]]:
     """p and M, (V,) each: M exact floats, or logarithms of exact ratios."""
-    p = [balls.exact(x) for x in case.row]
-    if isinstance(case, ConceptCase):
-        return p, [balls.log(balls.exact(ratio)) / case.q for ratio in case.ratios]
-    return p, [balls.exact(m) for m in case.log_odds]
+    return [balls.exact(x) for x in case.row], [case.level(key, balls) for key in case.keys]
 
 
-def law_value(name: str, balls: Balls, **values: Any) -> Ball:
+def law(name: str, balls: Balls, **values: Any) -> Ball:
     """The right side of the law's statement, enclosed; V is the number of entries of M.
 
     As SymPy has it: what is certified of it is certified of the formula that was derived.
@@ -78,7 +86,7 @@ def same(first: Ball, second: Ball, balls: Balls) -> bool | None:
     return balls.positive(abs(second) * balls.exact(Fraction(1, 2**64)) - abs(first - second))
 
 
-Case = TypeVar("Case", FamilyCase, ConceptCase)
+Case = TypeVar("Case", bound=Any)
 
 
 def varied(case: FamilyCase) -> FamilyCase:
@@ -89,26 +97,32 @@ def varied(case: FamilyCase) -> FamilyCase:
     return moderate(replace(case, log_odds=log_odds, alpha=case.alpha or 1.0))
 
 
-def moderate(case: Case) -> Case:
-    """The instance with alpha divided by powers of 2 until |alpha| (max M - min M) <= `REACH`."""
+def moderate(case: Case, reach: float = REACH) -> Case:
+    """The instance with alpha divided by powers of 2 until |alpha| (max M - min M) <= `reach`."""
     spread, alpha = float(max(case.M) - min(case.M)), case.alpha
-    while abs(alpha) * spread > REACH:
+    while abs(alpha) * spread > reach:
         alpha /= 2.0
-    return replace(case, alpha=alpha)
-
-
-def steps_of(case: FamilyCase | ConceptCase, balls: Balls) -> list[Fraction]:
-    """Steps h to try, the widest first: 2^-6, 2^-12, ... of 1/(max M - min M)."""
-    spread = float(max(case.M) - min(case.M))
-    scale = Fraction(1 / spread) if spread else Fraction(1)
-    return [scale / 2**k for k in range(6, balls.precision() // 3, 6)]
+    moderated: Case = replace(case, alpha=alpha)
+    return moderated
 
 
 def direction(
-    curve: Callable[[Ball], Ball], alpha: float, steps: Sequence[Fraction], balls: Balls
+    curve: Callable[[Ball], Ball], case: FamilyCase | ConceptCase, balls: Balls
 ) -> int | None:
-    """+1 or -1 if the curve certainly rises or falls from alpha - h to alpha to alpha + h."""
-    at = Fraction(alpha)
+    """+1 or -1 if the curve certainly rises or falls from alpha - h to alpha to alpha + h.
+
+    The widest step first: 2^-6, 2^-12, ... of 1/(max M - min M).
+    """
+    spread = float(max(case.M) - min(case.M))
+    scale = Fraction(1 / spread) if spread else Fraction(1)
+    steps = [scale / 2**k for k in range(6, balls.precision() // 3, 6)]
+    return seen_moving(curve, Fraction(case.alpha), steps, balls)
+
+
+def seen_moving(
+    curve: Callable[[Ball], Ball], at: Fraction, steps: Sequence[Fraction], balls: Balls
+) -> int | None:
+    """`direction` with steps to try in turn."""
     middle = curve(balls.exact(at))
     for h in steps:
         before = balls.sign(middle - curve(balls.exact(at - h)))
@@ -120,15 +134,12 @@ def direction(
     return None
 
 
-def odds_against(
-    p: Sequence[Ball], M: Sequence[Ball], keys: Sequence[Fraction], z: int, balls: Balls
-) -> Callable[[Ball], Ball]:
+def odds_against(z: int, case: FamilyCase | ConceptCase, balls: Balls) -> Callable[[Ball], Ball]:
     """alpha -> the probability of the tokens not tied with z, over that of z.
 
     p_alpha(z) rises where this falls: tied tokens keep their ratio to z. A sum of positive terms,
     which keeps all its digits where p_alpha(z) is all but 0 or 1.
     """
-    others = [y for y in range(len(M)) if keys[y] != keys[z]]
-    return lambda alpha: balls.total(
-        [p[y] / p[z] * balls.exp(alpha * (M[y] - M[z])) for y in others]
-    )
+    (p, M), keys = in_balls(case, balls), case.keys
+    others = [(p[y] / p[z], M[y] - M[z]) for y in range(len(M)) if keys[y] != keys[z]]
+    return lambda alpha: balls.total([share * balls.exp(alpha * gap) for share, gap in others])

@@ -7,15 +7,15 @@
 
 turns the function into a `Check`, which finds the worst of what is yielded. It calls the shipped
 methods, and `judges` names them: with any of them made wrong (`proofs_check.mutants`) the check
-must be refuted. A check of a claim that is known to be false has `expected=False`: it must be
-refuted as it is.
+must be refuted. A check of a claim that is known to be false, a `reading`, must be refuted as it
+is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from hypothesis.strategies import SearchStrategy
@@ -32,43 +32,20 @@ _PATIENCE = 5000
 
 @dataclass(frozen=True)
 class Check:
-    """One statement, where to look for exceptions, and how exactly it must hold.
+    """One statement, where to look for exceptions, and how exactly it must hold."""
 
-    Attributes
-    ----------
-    id : str
-        The id of the statement; a false reading of it is named ``id/reading``.
-    claim : str
-        The statement in one line: the docstring of the function.
-    cases : SearchStrategy
-        Where the instances come from.
-    measure : callable
-        case -> `Comparison`.
-    tolerance : str
-        Why the tolerance is what it is.
-    expected : bool
-        Whether the claim is true.
-    weight : float
-        Share of the requested examples; below 1 for the checks that are slow by nature.
-    aim : callable or None
-        case -> float, larger for instances closer to a refutation. Where exceptions are rare, the
-        search climbs it (Hypothesis' targeted search).
-    judges : tuple of str
-        The public names it decides about, as in ``"TiltedFamily.peaks"``.
-    question : callable or None
-        Of a certificate: (case, balls) -> True, False, or None for "not at this precision".
-    """
-
-    id: str
-    claim: str
-    cases: SearchStrategy[Any]
+    id: str  # of the statement; a false reading of it is named ``id/reading``
+    claim: str  # the statement in one line: the docstring of the function
+    cases: SearchStrategy[Any]  # where the instances come from
     measure: Measure
-    tolerance: str
-    expected: bool = True
-    weight: float = 1.0
+    tolerance: str  # why it is what it is
+    expected: bool = True  # whether the claim is true
+    weight: float = 1.0  # share of the requested examples: below 1 where a check is slow by nature
+    # case -> float, larger for instances closer to a refutation. Where exceptions are rare, the
+    # search climbs it (Hypothesis' targeted search).
     aim: Callable[[Any], float] | None = None
-    judges: tuple[str, ...] = ()
-    question: Question | None = None
+    judges: tuple[str, ...] = ()  # the public names it decides about: "TiltedFamily.peaks"
+    question: Question | None = None  # of a certificate: None for "not at this precision"
 
     def __call__(self, case: Any) -> Comparison:
         """The disagreement on one instance."""
@@ -91,9 +68,17 @@ class Check:
 
 
 def check(
-    name: str, cases: SearchStrategy[Any], tolerance: str, **options: Any
+    name: str,
+    cases: SearchStrategy[Any],
+    tolerance: str,
+    judges: str | Iterable[str] = (),
+    **options: Any,
 ) -> Callable[[Callable[[Any], Comparison | Iterable[Comparison]]], Check]:
-    """Decorator: the function's docstring is the claim; `options` are the fields of a `Check`."""
+    """Decorator: the function's docstring is the claim; `options` are the fields of a `Check`.
+
+    `judges` are names of functions, and classes with some of their methods: "advise",
+    "TiltedFamily: peaks mean".
+    """
 
     def register(measure: Callable[[Any], Comparison | Iterable[Comparison]]) -> Check:
         @wraps(measure)
@@ -103,6 +88,17 @@ def check(
                 return found if isinstance(found, Comparison) else worst(found)
 
         statement = " ".join((measure.__doc__ or "").split())
-        return Check(name, statement, cases, with_enough_digits, tolerance, **options)
+        listed = [judges] if isinstance(judges, str) else judges
+        names = tuple(name for words in listed for name in _names(words))
+        return Check(name, statement, cases, with_enough_digits, tolerance, judges=names, **options)
 
     return register
+
+
+reading = partial(check, expected=False)
+"""Decorator for a claim that is known to be false."""
+
+
+def _names(words: str) -> list[str]:
+    owner, colon, names = words.partition(":")
+    return [f"{owner}.{name}" for name in names.split()] if colon else owner.split()

@@ -24,14 +24,6 @@ Curve = Callable[[Number], Number]
 MILLIONTH = number("1e-6")
 
 
-def _kl(case: FamilyCase | ConceptCase, alpha: Number) -> Number:
-    return precise.kl(case.p, precise.tilted(case.p, case.M, alpha))
-
-
-def _reverse(case: FamilyCase, alpha: Number) -> Number:
-    return precise.kl(precise.tilted(case.p, case.M, alpha), case.p)
-
-
 def _held(root: Root) -> Comparison:
     return claim(f"{root} holds its alpha", root.lower <= root.alpha <= root.upper)
 
@@ -62,12 +54,8 @@ def _crossing(
     "advise-budget",
     cases=any_families(),
     tolerance="the error of KL over its slope gives the bracket in which KL - budget changes sign",
-    judges=(
-        "TiltedFamily.cross_entropy_root",
-        "TiltedFamily.alpha_for_cross_entropy",
-        "TiltedFamily.reverse_kl_root",
-        "TiltedFamily.alpha_for_reverse_kl",
-    ),
+    judges="TiltedFamily: cross_entropy_root alpha_for_cross_entropy reverse_kl_root "
+    "alpha_for_reverse_kl",
 )
 def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
     """On either side one alpha has Delta CE = budget; KL(p_alpha||p) stays below -log p(top)."""
@@ -86,8 +74,9 @@ def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
     at, goal = number(root.alpha), number(budget)
     slope = abs(precise.mean(case.p, case.M, at) - precise.mean(case.p, case.M, number(0)))
     width = limits.divergence(root.alpha) / slope + 8 * EPS * abs(at)
-    yield from _crossing("KL", root, partial(_kl, case), goal, width, sign)
-    yield compare("KL at alpha", goal, engine=(_kl(case, at), width * slope))
+    price, back = (partial(f, case.p, case.M) for f in (precise.price, precise.price_back))
+    yield from _crossing("KL", root, price, goal, width, sign)
+    yield compare("KL at alpha", goal, engine=(price(at), width * slope))
     end = max(case.M) if sign > 0 else min(case.M)
     supremum = -CTX.log(CTX.fsum(p for p, m in zip(case.p, case.M, strict=True) if m == end))
     error = limits.reverse_divergence(1.0) + 16 * EPS * (1 + supremum)
@@ -95,10 +84,10 @@ def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
         yield claim(f"{supremum} nats are not beyond {budget}", supremum <= budget + error)
         yield claim("no root at infinity", reverse.alpha == sign * np.inf)
     elif supremum - budget > 1e-9 * supremum:
-        back = number(reverse.alpha)
-        slope = abs(back) * precise.variance(case.p, case.M, back)
-        width = limits.reverse_divergence(reverse.alpha) / slope + 8 * EPS * abs(back)
-        yield from _crossing("KL back", reverse, partial(_reverse, case), goal, width, sign)
+        at = number(reverse.alpha)
+        slope = abs(at) * precise.variance(case.p, case.M, at)
+        width = limits.reverse_divergence(reverse.alpha) / slope + 8 * EPS * abs(at)
+        yield from _crossing("KL back", reverse, back, goal, width, sign)
 
 
 @check(
@@ -106,7 +95,7 @@ def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
     cases=family_cases(),
     tolerance="the error of log-odds over their slope gives the bracket",
     weight=0.5,
-    judges=("TiltedFamily.limit_root", "TiltedFamily.alpha_for_limit"),
+    judges="TiltedFamily: limit_root alpha_for_limit",
 )
 def limit_root(case: FamilyCase) -> Iterator[Comparison]:
     """Beyond one alpha p_alpha stays within the tolerance of its limit, and before it does not."""
@@ -143,7 +132,7 @@ def limit_root(case: FamilyCase) -> Iterator[Comparison]:
     cases=any_families(wild=False),
     tolerance="the root of K' = M(z) to the error of K' over K''",
     weight=0.5,
-    judges=("TiltedFamily.peak_brackets", "TiltedFamily.peak_root"),
+    judges="TiltedFamily: peak_brackets peak_root",
 )
 def peak_roots(case: FamilyCase) -> Iterator[Comparison]:
     """The token rises at the lower end of its bracket and falls at the upper one."""
@@ -185,12 +174,7 @@ def peak_roots(case: FamilyCase) -> Iterator[Comparison]:
     tolerance="F_C is compared in log-odds, to their error; what lies between is looked at on a "
     "grid of 80 alphas, and a maximum may be missed by 1e-6",
     weight=0.5,
-    judges=(
-        "TiltedFamily.concept_root",
-        "TiltedFamily.alpha_for_concept",
-        "TiltedFamily.concept_loss_root",
-        "TiltedFamily.concept_maximum",
-    ),
+    judges="TiltedFamily: concept_root alpha_for_concept concept_loss_root concept_maximum",
 )
 def advise_target(case: FamilyCase) -> Iterator[Comparison]:
     """The first alpha at which F_C reaches a level, how long it stays there, and its maximum."""
@@ -264,12 +248,11 @@ def _asked(case: ConceptCase) -> tuple[float, float]:
     cases=concept_cases("1", wild=False),
     tolerance="F_T and Delta CE at the ends of the window, a millionth inside and outside",
     weight=0.2,
-    judges=("advise",),
+    judges="advise",
 )
 def sweet_spot(case: ConceptCase) -> Iterator[Comparison]:
     """The window runs from the first alpha with F_T >= level to the last within the budget."""
-    (level, budget), tokens = _asked(case), list(case.tokens)
-    contexts = [case.at(j) for j in range(len(case.dataset.rows))]
+    (level, budget), tokens, contexts = _asked(case), list(case.tokens), case.seen
     goal = log(level) - log(1 - level)
     alone = advice.advise(case.family, tokens, level=level, cross_entropy=budget)
     families = [c.family for c in contexts]
@@ -282,7 +265,7 @@ def sweet_spot(case: ConceptCase) -> Iterator[Comparison]:
         yield claim(f"F_T does not before {low}", low == 0.0 or before < goal + 1e-9)
         yield claim(f"status {window.status} of {low}, {high}", (low <= high) == window.usable)
         if isfinite(high):
-            within, beyond = (_kl(seen, a) for a in _around(high))
+            within, beyond = (precise.price(seen.p, seen.M, a) for a in _around(high))
             yield claim(f"{budget} nats are kept up to {high}", within <= budget)
             yield claim(f"{budget} nats are spent at {high}", beyond >= budget)
     yield claim("the same alone and among others", ends[0] == ends[1 + case.context])
@@ -296,7 +279,7 @@ def sweet_spot(case: ConceptCase) -> Iterator[Comparison]:
     cases=concept_cases("1", wild=False),
     tolerance="a millionth of each number, or of 1: they are for a person to read",
     weight=0.2,
-    judges=("advise",),
+    judges="advise",
 )
 def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
     """Guarantees hold, and what advice says of its ends and of averages is what happens there."""
@@ -319,7 +302,8 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
     given = told.guarantee
     if given is not None and isfinite(given.beyond) and variance > 1e-6:
         within, beyond, quadratic = (
-            _kl(case, number(sign * a)) for a in (given.within, given.beyond, given.quadratic)
+            precise.price(case.p, case.M, number(sign * a))
+            for a in (given.within, given.beyond, given.quadratic)
         )
         yield claim(f"{budget} nats are kept within {given.within}", within <= budget)
         yield claim(f"{budget} nats are spent beyond {given.beyond}", beyond >= budget)
@@ -335,23 +319,23 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
         off = _off(given.radius * spread)
         yield claim(f"radius of 10 %: {off}", abs(off - 0.1) < 1e-4)
     # The window on average, with equal weights: where F_T and Delta CE cross their bounds.
-    contexts = [case.at(j) for j in range(len(case.dataset.rows))]
+    contexts = case.seen
     families = [c.family for c in contexts]
     window = advice.advise(families, tokens, cross_entropy=budget, level=level).average
     if window is None:
         yield claim("an average window of tilted contexts", False)
         return
 
-    def reached(seen: ConceptCase, alpha: Number) -> Number:
-        return precise.concept_probability(seen.p, seen.M, tokens, alpha)
+    def reached(p: Sequence[Number], M: Sequence[Number], alpha: Number) -> Number:
+        return precise.concept_probability(p, M, tokens, alpha)
 
     for name, curve, end, bound in (
         ("average F_T", reached, window.low.alpha, level),
-        ("average Delta CE", _kl, window.high.alpha, budget),
+        ("average Delta CE", precise.price, window.high.alpha, budget),
     ):
         if isfinite(end) and end > 0.0:
             before, after = (
-                CTX.fsum(curve(c, a) for c in contexts) / len(contexts) for a in _around(end)
+                CTX.fsum(curve(c.p, c.M, a) for c in contexts) / len(contexts) for a in _around(end)
             )
             crossed = before <= bound + 1e-12 and after >= bound - 1e-12
             yield claim(f"{name} crosses {bound} at {end}", crossed)
@@ -377,15 +361,8 @@ def _off(x: Number) -> Number:
     cases=family_cases(wild=False, min_size=3),
     tolerance="Delta CE to its error for the combined M; covariances to that of two means",
     weight=0.5,
-    judges=(
-        "JointFamily.vectors",
-        "JointFamily.along",
-        "JointFamily.cross_entropy_increase",
-        "JointFamily.interference",
-        "JointFamily.ellipse",
-        "JointFamily.remaining",
-        "JointFamily.steepest",
-    ),
+    judges="JointFamily: vectors along cross_entropy_increase interference ellipse remaining "
+    "steepest",
 )
 def joint(case: FamilyCase) -> Iterator[Comparison]:
     """Two vectors add their M: prices, interference, ellipse, what is left, the steepest mix."""
@@ -398,7 +375,7 @@ def joint(case: FamilyCase) -> Iterator[Comparison]:
 
     def price(x: Number | float, y: Number | float) -> Number:
         M = [number(x) * u + number(y) * v for u, v in zip(*exact, strict=True)]
-        return precise.kl(case.p, precise.tilted(case.p, M, number(1)))
+        return precise.price(case.p, M, number(1))
 
     centred = []
     for row in exact:
@@ -465,9 +442,7 @@ def _ellipse(
     tolerance="inequalities in 120 digits, give or take the error of Delta CE and of Var M",
     weight=0.5,
     judges=(
-        "TiltedFamily.cross_entropy_bounds",
-        "TiltedFamily.quadratic_radius",
-        "TiltedFamily.cross_entropy_asymptote",
+        "TiltedFamily: cross_entropy_bounds quadratic_radius cross_entropy_asymptote",
         "quadratic_radius",
     ),
 )

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import combinations
 
 import numpy as np
 
-from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import (
-    AGREED,
-    EPS,
-    LAW,
-    Comparison,
-    claim,
-    compare,
-    not_above,
-    worst,
-)
+from steering_strength.proofs_check import comparison
+from steering_strength.proofs_check.check import check, reading
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import PromptsCase
 from steering_strength.proofs_check.law_values import law
 from steering_strength.proofs_check.oracles import precise
@@ -51,7 +43,7 @@ def _gain(case: PromptsCase, j: int, alpha: Number) -> Number:
 
 
 def _price(case: PromptsCase, j: int, alpha: Number) -> Number:
-    return precise.kl(case.p[j], precise.tilted(case.p[j], case.M, alpha))
+    return precise.price(case.p[j], case.M, alpha)
 
 
 def _slopes(case: PromptsCase, j: int, alpha: Number) -> tuple[Number, Number]:
@@ -106,7 +98,7 @@ def _stationary(case: PromptsCase, found: Allocation) -> Iterator[Comparison]:
         rise, dear = _slopes(case, j, alpha)
         dear *= multiplier
         slope = rise - dear
-        allowed = LAW * max(1, abs(slope)) * (1 + abs(dear))
+        allowed = comparison.LAW * max(1, abs(slope)) * (1 + abs(dear))
         yield law("allocation", {**values, "j": j, "alpha": alpha}, slope, allowed=allowed)
         if found.status == "scaled":
             continue
@@ -165,18 +157,13 @@ def _small(case: PromptsCase) -> Iterator[Comparison]:
     weight=0.25,
     judges=(
         "allocate",
-        "TiltedPopulation.trade",
-        "Allocation.average_gain",
-        "Allocation.average_common_gain",
-        "Allocation.spent",
-        "Allocation.ratio",
-        "Allocation.predicted_ratio",
-        "Allocation.worse",
+        "TiltedPopulation: trade",
+        "Allocation: average_gain average_common_gain spent ratio predicted_ratio worse",
     ),
 )
 def allocation_(case: PromptsCase) -> Iterator[Comparison]:
     """The best alpha_j within a budget: F_j' = lambda KL_j', one lambda; none gains more."""
-    traded = worst(_traded(case))
+    traded = comparison.worst(_traded(case))
     yield traded
     if not traded.agrees:  # all that follows rests on it
         return
@@ -260,49 +247,39 @@ def _traded(case: PromptsCase) -> Iterator[Comparison]:
 _VISIBLE = 1e-6
 
 
-@check(
+@reading(
     "allocation/every-prompt",
     cases=prompts_cases(),
     tolerance="gains in 120 digits, at the engine's strengths; 1e-6 is visible",
-    expected=False,
 )
-def every_prompt(case: PromptsCase) -> Comparison:
+def every_prompt(case: PromptsCase) -> Iterator[Comparison]:
     """On every prompt T is at least as likely as under one alpha of the same price."""
-    found = allocated(case)
-    if found is None:
-        return AGREED
-    own = [_gain(case, j, a) for j, a in enumerate(numbers(found.alpha.tolist()))]
-    one = [_gain(case, j, number(found.common)) for j in range(len(own))]
-    return not_above("gain under one alpha", one, own, _VISIBLE)
+    if (found := allocated(case)) is not None:
+        own = [_gain(case, j, a) for j, a in enumerate(numbers(found.alpha.tolist()))]
+        one = [_gain(case, j, number(found.common)) for j in range(len(own))]
+        yield not_above("gain under one alpha", one, own, _VISIBLE)
 
 
-@check(
+@reading(
     "allocation/along-v",
     cases=prompts_cases(),
     tolerance="a sign, of strengths of 1e-6 of the largest or more",
-    expected=False,
 )
-def along_v(case: PromptsCase) -> Comparison:
+def along_v(case: PromptsCase) -> Iterator[Comparison]:
     """Every prompt is steered in the direction that is best for all of them together."""
-    found = allocated(case)
-    if found is None:
-        return AGREED
-    against = -np.sign(found.common) * found.alpha
-    return not_above("against v", list(against), 0, _VISIBLE * float(np.abs(against).max()))
+    if (found := allocated(case)) is not None:
+        against = -np.sign(found.common) * found.alpha
+        yield not_above("against v", list(against), 0, _VISIBLE * float(np.abs(against).max()))
 
 
-@check(
-    "allocation/equal-prompts",
-    cases=prompts_cases(),
-    tolerance="strengths to 1e-6 of the largest",
-    expected=False,
+@reading(
+    "allocation/equal-prompts", cases=prompts_cases(), tolerance="strengths to 1e-6 of the largest"
 )
 def equal_prompts(case: PromptsCase) -> Iterator[Comparison]:
     """Prompts with the same next-token probabilities get the same strength."""
-    found = allocated(case)
-    if found is None:
-        return
-    size = _VISIBLE * float(np.abs(found.alpha).max())
-    for i, j in product(range(len(case.rows)), repeat=2):
-        if i < j and case.rows[i] == case.rows[j]:
+    pairs = combinations(range(len(case.rows)), 2)
+    twins = [(i, j) for i, j in pairs if case.rows[i] == case.rows[j]]
+    if twins and (found := allocated(case)) is not None:
+        size = _VISIBLE * float(np.abs(found.alpha).max())
+        for i, j in twins:
             yield compare("alpha of a twin", found.alpha[i], other=(found.alpha[j], size))

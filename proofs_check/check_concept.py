@@ -10,30 +10,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 from steering_strength.proofs_check import certificate as certain
+from steering_strength.proofs_check import strategies as draw
 from steering_strength.proofs_check.balls import Ball, Balls
-from steering_strength.proofs_check.certificate import certificate, law_value, moderate
-from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import (
-    AGREED,
-    EPS,
-    Comparison,
-    claim,
-    compare,
-    not_above,
-)
-from steering_strength.proofs_check.extrema import count_extrema, levels_of
+from steering_strength.proofs_check.check import check, reading
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
+from steering_strength.proofs_check.extrema import count_extrema
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import concept_first, law
 from steering_strength.proofs_check.oracles import exact, precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
-from steering_strength.proofs_check.strategies import (
-    SHARED_OFF,
-    any_families,
-    concept_cases,
-    family_cases,
-    shape_cases,
-)
 from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW, tolerance
 
 
@@ -53,9 +39,9 @@ def _slope(case: FamilyCase, alpha: Number) -> Number:
 
 @check(
     "concept-ode",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="F(1-F) to twice the error of the log-odds, each conditional mean to its own error",
-    judges=("TiltedFamily.concept_slope",),
+    judges="TiltedFamily: concept_slope",
 )
 def concept_ode(case: FamilyCase) -> Iterator[Comparison]:
     """F_C' = F_C (1 - F_C)(mu_C - mu_notC), mu the conditional means of M under p_alpha."""
@@ -77,10 +63,10 @@ def concept_ode(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "concept-tanh",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="the log-odds to the error of two log-sum-exps; Delta p(C) to that times F(1-F), and "
     "relatively to EPS (1 + |log p|) near alpha = 0",
-    judges=("TiltedFamily.concept_log_odds", "TiltedFamily.concept_increase"),
+    judges="TiltedFamily: concept_log_odds concept_increase",
 )
 def concept_tanh(case: FamilyCase) -> Iterator[Comparison]:
     """Delta p(C|alpha) = (tanh((nu + r)/2) - tanh(r/2))/(2|C|), nu + r = log S_C - log S_notC."""
@@ -91,8 +77,7 @@ def concept_tanh(case: FamilyCase) -> Iterator[Comparison]:
     yield compare("logit F", log_odds, engine=(engine, limits.concept_log_odds(case.alpha)))
     oracle = precise.concept_increase(case.p, case.M, tokens, alpha) / size
     steered = simulated_family(case)
-    with np.errstate(under="ignore"):
-        p = np.exp(steered.log_probability(np.array([0.0, case.alpha])))
+    p = steered.probability(np.array([0.0, case.alpha]))
     noise = float(steered.noise(case.alpha)) + float(steered.noise(0.0))
     engine = case.family.concept_increase(tokens, case.alpha)
     yield compare(
@@ -108,9 +93,9 @@ def concept_tanh(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "concept-monotone",
-    cases=st.one_of(concept_cases("1", wild=False), concept_cases("B.1", wild=False)),
+    cases=st.one_of(draw.concept_cases("1", wild=False), draw.concept_cases("B.1", wild=False)),
     tolerance="F_C at alpha = n q as exact fractions; engine and simulation to their own errors",
-    judges=("TiltedFamily.concept_rises", "TiltedFamily.concept_falls"),
+    judges="TiltedFamily: concept_rises concept_falls",
 )
 def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
     """F_T increases; F_C decreases where max_C M <= min_notC M (strictly unless M is constant)."""
@@ -118,9 +103,7 @@ def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
     alphas = np.array([float(n * case.q) for n in steps])
     allowed = np.array([float(limits.concept_log_odds(a)) for a in alphas])
     _, steered = simulated_dataset(case)
-    with np.errstate(under="ignore"):
-        simulated = np.exp(steered.log_probability(alphas))
-    noise = steered.noise(alphas)
+    simulated, noise = steered.probability(alphas), steered.noise(alphas)
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
         shares = exact.concept_levels(case.row, case.ratios, tokens)
@@ -148,9 +131,9 @@ def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "concept-limit",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="the limit is a difference of shares, each to EPS (1 + |log p|)",
-    judges=("TiltedFamily.concept_limit", "TiltedFamily.concept_increase_limit"),
+    judges="TiltedFamily: concept_limit concept_increase_limit",
 )
 def concept_limit(case: FamilyCase) -> Iterator[Comparison]:
     """If C holds no extremal token, Delta p(C|alpha) -> -(1/|C|) sum_C p at both ends."""
@@ -183,11 +166,12 @@ def concept_limit(case: FamilyCase) -> Iterator[Comparison]:
 @check(
     "concept-shape",
     cases=st.one_of(
-        family_cases(wild=False), concept_cases("1", wild=False).map(ConceptCase.as_family)
+        draw.family_cases(wild=False),
+        draw.concept_cases("1", wild=False).map(ConceptCase.as_family),
     ),
     tolerance="turns of the curve are counted in 120 digits on a grid, turns of rho exactly",
     weight=0.5,
-    judges=("TiltedFamily.extrema_bound", "TiltedFamily.level_shares"),
+    judges="TiltedFamily: extrema_bound level_shares",
 )
 def concept_shape(case: FamilyCase) -> Iterator[Comparison]:
     """F_C has at most as many extrema as rho has turns, with the same parity; so <= 2|C| - 1."""
@@ -204,49 +188,45 @@ def concept_shape(case: FamilyCase) -> Iterator[Comparison]:
     yield claim(f"{seen} extrema seen, |C| = {size}", seen <= 2 * size - 1)
 
 
-@check(
+@reading(
     "concept-limit/returns",
-    cases=concept_cases("1", wild=False),
+    cases=draw.concept_cases("1", wild=False),
     tolerance="a limit in 100 digits against 0",
-    expected=False,
 )
-def returns(case: ConceptCase) -> Comparison:
-    """A concept without extremal tokens "converges back to its unsteered value" at both ends."""
+def returns(case: ConceptCase) -> Iterator[Comparison]:
+    """A concept without extremal tokens "converges back to its unsteered value"."""
+    end = precise.limit(case.p, case.M, 1)
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
         if all(min(case.M) < case.M[z] < max(case.M) for z in tokens):
-            end = precise.limit(case.p, case.M, 1)
             change = CTX.fsum(end[z] - case.p[z] for z in tokens)
             before = CTX.nstr(CTX.fsum(case.p[z] for z in tokens), 6)
-            return claim(
-                f"F of concept {concept} returns to {before}; it ends {CTX.nstr(change, 6)} away",
-                abs(change) < 1e-50,
-            )
-    return AGREED
+            what = f"F of concept {concept} returns to {before}; it ends {CTX.nstr(change, 6)} away"
+            yield claim(what, abs(change) < 1e-50)
 
 
-def _others(case: ConceptCase) -> list[int]:
-    return [c for c in range(case.dataset.concepts) if c != case.target]
+def _others(case: ConceptCase) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The concepts besides T, with their tokens."""
+    for concept in range(case.dataset.concepts):
+        if concept != case.target:
+            yield concept, case.dataset.tokens(concept)
 
 
-@check(
+@reading(
     "concept-monotone/necessary",
-    cases=shape_cases(),
+    cases=draw.shape_cases(),
     tolerance="the condition and the fall of F_C at alpha = n q/2 by exact fractions; the fall "
     "also in 120 digits on a grid over the whole line",
-    expected=False,
 )
-def necessary(case: ConceptCase) -> Comparison:
-    """F_C decreases only if max_C M <= min_notC M."""
-    for concept in _others(case):
-        tokens = case.dataset.tokens(concept)
+def necessary(case: ConceptCase) -> Iterator[Comparison]:
+    """A concept C falls only if max_C M <= min of M outside C."""
+    for concept, tokens in _others(case):
         rest = [z for z in range(len(case.row)) if z not in tokens]
         condition = max(case.ratios[z] for z in tokens) <= min(case.ratios[z] for z in rest)
         if condition or _shape(case, tokens) != [-1]:
             continue
         if precise.curve_turns(case.p, case.M, tokens, nodes=61) == 0:
-            return claim(f"F of concept {concept} falls without the condition", False)
-    return AGREED
+            yield claim(f"F of concept {concept} falls without the condition", False)
 
 
 def _shape(case: ConceptCase, tokens: tuple[int, ...], reach: int = 6) -> list[int]:
@@ -260,57 +240,53 @@ def _shape(case: ConceptCase, tokens: tuple[int, ...], reach: int = 6) -> list[i
     return exact.signs_of_change(exact.concept_curve(case.row, factors, tokens, steps))
 
 
-def _moves(case: ConceptCase, kind: list[int], what: str) -> Comparison:
+def _moves(case: ConceptCase, kind: list[int], what: str) -> Iterator[Comparison]:
     """No other concept begins with these directions."""
-    for concept in _others(case):
-        if _shape(case, case.dataset.tokens(concept))[:4] == kind:
-            return claim(f"F of concept {concept} {what}", False)
-    return AGREED
+    for concept, tokens in _others(case):
+        yield claim(f"F of concept {concept} {what}", _shape(case, tokens)[:4] != kind)
 
 
-@check(
+@reading(
     "concept-shape/one-bump",
-    cases=shape_cases(crowded=True),
+    cases=draw.shape_cases(crowded=True),
     tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
-    expected=False,
 )
-def one_bump(case: ConceptCase) -> Comparison:
-    """A concept that is not the target and neither rises nor falls throughout bumps once."""
+def one_bump(case: ConceptCase) -> Iterator[Comparison]:
+    """Three behaviours: a concept besides T that neither rises nor falls bumps once."""
     return _moves(case, [1, -1, 1, -1], "bumps once")
 
 
-@check(
+@reading(
     "concept-shape/falls-rises-falls",
-    cases=shape_cases(),
+    cases=draw.shape_cases(),
     tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
-    expected=False,
 )
-def falls_rises_falls(case: ConceptCase) -> Comparison:
-    """A concept that falls as alpha comes from -inf falls for ever."""
+def falls_rises_falls(case: ConceptCase) -> Iterator[Comparison]:
+    """Three behaviours: a concept that falls as alpha comes from -inf falls for ever."""
     return _moves(case, [-1, 1, -1], "falls for ever")
 
 
 # Certificates: ball arithmetic, no tolerance
 
 
-@certificate(
+@certain.certificate(
     "concept-monotone",
     "F_C has no stationary point on the whole line, and rises, for C = T; likewise falls for "
     "every other concept with max_C M <= min_notC M, and for those the engine takes for such; and "
     "the law's F_C' has that sign at the alpha of the instance, reduced to |alpha| (max M - min M) "
     "<= 300",
-    SHARED_OFF.map(moderate),
+    draw.SHARED_OFF.map(certain.moderate),
 )
 def concept_monotone_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     """Extrema counted like `concept-shape`; the direction is seen in the odds of C."""
-    keys, (p, M) = case.keys, certain.of_case(case, balls)
+    keys, (p, M) = case.keys, certain.in_balls(case, balls)
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
         rest = [z for z in range(len(keys)) if z not in tokens]
         falls = max(keys[z] for z in tokens) <= min(keys[z] for z in rest)
         if not (concept == case.target or falls or case.family.concept_falls(tokens)):
             continue
-        count = count_extrema(levels_of(case, tokens), balls)
+        count = count_extrema(case, tokens, balls)
         yield None if count is None else count == 0
 
         def odds(alpha: Ball, inside: tuple[int, ...] = tokens, outside: list[int] = rest) -> Ball:
@@ -322,16 +298,18 @@ def concept_monotone_certificate(case: ConceptCase, balls: Balls) -> certain.Ans
         order, alpha = [*tokens, *rest], balls.exact(case.alpha)
         ordered = {"p": [p[z] for z in order], "M": [M[z] for z in order], "|C|": len(tokens)}
         wanted = 1 if concept == case.target else -1
-        moves = certain.direction(odds, case.alpha, certain.steps_of(case, balls), balls)
+        moves = certain.direction(odds, case, balls)
         yield None if moves is None else moves == wanted
-        yield balls.positive(wanted * law_value("concept-monotone", balls, alpha=alpha, **ordered))
+        yield balls.positive(
+            wanted * certain.law("concept-monotone", balls, alpha=alpha, **ordered)
+        )
 
 
-@certificate(
+@certain.certificate(
     "concept-shape",
     "the number of interior extrema of F_C on the whole line, counted exactly, is at most the "
     "number of turns of rho, has its parity, and is at most 2|C| - 1, for every concept C",
-    st.one_of(family_cases(wild=False), shape_cases()),
+    st.one_of(draw.family_cases(wild=False), draw.shape_cases()),
     weight=0.3,
 )
 def concept_shape_certificate(case: FamilyCase | ConceptCase, balls: Balls) -> certain.Answers:
@@ -346,7 +324,7 @@ def concept_shape_certificate(case: FamilyCase | ConceptCase, balls: Balls) -> c
     else:
         concepts = [case.dataset.tokens(c) for c in range(case.dataset.concepts)]
     for tokens in concepts:
-        count = count_extrema(levels_of(case, tokens), balls)
+        count = count_extrema(case, tokens, balls)
         if count is None:
             yield None
             continue

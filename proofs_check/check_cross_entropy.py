@@ -9,21 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check import certificate as certain
+from steering_strength.proofs_check import strategies as draw
 from steering_strength.proofs_check.balls import Ball, Balls
-from steering_strength.proofs_check.certificate import certificate, law_value, same, varied
-from steering_strength.proofs_check.check import check
+from steering_strength.proofs_check.check import check, reading
 from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import at_maximum, law, of_case, of_contexts, single
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import Simulation, simulated_dataset
-from steering_strength.proofs_check.strategies import (
-    ANY_ROWS,
-    any_families,
-    concept_cases,
-    family_cases,
-)
 from steering_strength.proofs_check.tolerance import (
     NAIVE,
     SAFETY,
@@ -37,13 +31,13 @@ from steering_strength.theory.engine import cross_entropy as ce
 
 def average(case: ConceptCase, value: Callable[[ConceptCase], Number]) -> Number:
     """sum_j pi_j of a value of the case seen from c_j."""
-    weights = case.dataset.context_weights
-    return CTX.fsum(number(w) * value(case.at(j)) for j, w in enumerate(weights))
+    pairs = zip(case.dataset.context_weights, case.seen, strict=True)
+    return CTX.fsum(number(w) * value(seen) for w, seen in pairs)
 
 
 def price(case: ConceptCase, alpha: Number) -> Number:
     """Delta CE by its definition: sum_j pi_j sum_z p (log p - log p_alpha)."""
-    return average(case, lambda c: precise.kl(c.p, precise.tilted(c.p, c.M, alpha)))
+    return average(case, lambda c: precise.price(c.p, c.M, alpha))
 
 
 def averaged(case: ConceptCase, bound: Callable[[Tolerance], Number]) -> Number:
@@ -67,10 +61,10 @@ def _simulated(
 
 @check(
     "ce-quadratic",
-    cases=ANY_ROWS,
+    cases=draw.ANY_ROWS,
     tolerance="each variance to the error of M and of the weights; at x = |alpha| range(M) the "
     "quadratic law itself is off by x/3 (`ce-radius`)",
-    judges=("ConceptDataset.quadratic", "ConceptDataset.cross_entropy_increase"),
+    judges="ConceptDataset: quadratic cross_entropy_increase",
 )
 def ce_quadratic(case: ConceptCase) -> Iterator[Comparison]:
     """Delta CE(alpha) = alpha^2/2 sum_j pi_j Var_j(M) + o(alpha^2)."""
@@ -97,13 +91,12 @@ def ce_quadratic(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "ce-exact",
-    cases=ANY_ROWS,
+    cases=draw.ANY_ROWS,
     tolerance="d KL / d M(z) = alpha (p_alpha - p): the error of M acts through the total "
     "variation; relatively EPS (1 + |log p|)",
     judges=(
-        "ConceptDataset.cross_entropy_increase",
-        "TiltedFamily.cross_entropy_increase",
-        "TiltedFamily.reverse_kl",
+        "ConceptDataset: cross_entropy_increase",
+        "TiltedFamily: cross_entropy_increase reverse_kl",
     ),
 )
 def ce_exact(case: ConceptCase) -> Iterator[Comparison]:
@@ -124,21 +117,20 @@ def ce_exact(case: ConceptCase) -> Iterator[Comparison]:
         simulation=_simulated(case, case.data.probabilities, 0.0, alpha),
     )
     yield law("ce-exact", of_contexts(case), oracle)
-    after, family = precise.tilted(case.p, case.M, at), case.family
-    found = (family.cross_entropy_increase(alpha), limits.divergence(alpha))
-    yield compare("KL(p || p_alpha)", precise.kl(case.p, after), engine=found)
-    found = (family.reverse_kl(alpha), limits.reverse_divergence(alpha))
-    yield compare("KL(p_alpha || p)", precise.kl(after, case.p), engine=found)
+    found = (case.family.cross_entropy_increase(alpha), limits.divergence(alpha))
+    yield compare("KL(p || p_alpha)", precise.price(case.p, case.M, at), engine=found)
+    found = (case.family.reverse_kl(alpha), limits.reverse_divergence(alpha))
+    yield compare("KL(p_alpha || p)", precise.price_back(case.p, case.M, at), engine=found)
     yield claim("Delta CE >= 0", engine >= 0 and oracle > -NAIVE)
     yield not_above("convexity", 2 * price(case, at / 2), oracle, 1e-100)
 
 
 @check(
     "ce-cumulants",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="in units of range(M)^n the n-th cumulant is at most the variance in size; it errs "
     "by 2^n times the error of a weight, and M - E[M] by EPS range(M)",
-    judges=("TiltedFamily.taylor",),
+    judges="TiltedFamily: taylor",
 )
 def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
     """The coefficient of alpha^n in Delta CE is kappa_n / n!, for every n >= 2."""
@@ -163,7 +155,7 @@ def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
     # leave some of the smallest probability.
     if limits.depth <= 90:
         h = CTX.mpf(10) ** -15
-        f = {k: precise.kl(case.p, precise.tilted(case.p, M, k * h)) for k in range(-2, 3)}
+        f = {k: precise.price(case.p, M, k * h) for k in range(-2, 3)}
         differences = [
             (f[1] - 2 * f[0] + f[-1]) / h**2 / 2,
             (f[2] - 2 * f[1] + 2 * f[-1] - f[-2]) / (2 * h**3) / 6,
@@ -176,16 +168,16 @@ def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "ce-radius",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="inequalities in 120 digits; the formulas of the bounds to 16 EPS of themselves",
-    judges=("envelope", "hoeffding"),
+    judges="envelope hoeffding",
 )
 def ce_radius(case: FamilyCase) -> Iterator[Comparison]:
     """2(e^-x - 1 + x)/x^2 <= Delta CE / quadratic <= 2(e^x - 1 - x)/x^2, x = |alpha| range(M)."""
     R, alpha = tolerance(case).spread, number(case.alpha)
     if not R or not alpha:
         return
-    increase = precise.kl(case.p, precise.tilted(case.p, case.M, alpha))
+    increase = precise.price(case.p, case.M, alpha)
     ratio = increase / (alpha**2 * precise.variance(case.p, case.M, number(0)) / 2)
     x = abs(alpha) * R
     lower, upper = (number(float(b)) for b in ce.envelope(float(x)))
@@ -231,9 +223,9 @@ def miscalibrated(case: ConceptCase, alpha: Number) -> Number:
 
 @check(
     "ce-linear",
-    cases=concept_cases("none"),
+    cases=draw.concept_cases("none"),
     tolerance="two means of M, each to its own error",
-    judges=("ConceptDataset.linear_coefficient",),
+    judges="ConceptDataset: linear_coefficient",
 )
 def ce_linear(case: ConceptCase) -> Iterator[Comparison]:
     """Without Assumption 2, the slope of Delta CE at 0 is sum_j pi_j (E_model[M] - E_data[M])."""
@@ -268,14 +260,13 @@ def better_strength(case: ConceptCase) -> Number:
     return -4 * slope / spread**2 if spread else number(0)
 
 
-@check(
+@reading(
     "ce-linear/always-degrades",
-    cases=concept_cases("none", wild=False),
+    cases=draw.concept_cases("none", wild=False),
     tolerance="two cross-entropies in 120 digits",
-    expected=False,
 )
 def always_degrades(case: ConceptCase) -> Comparison:
-    """Prose on Thm 3.8: every strength other than 0 raises the cross-entropy, on any data."""
+    """Steering necessarily degrades the model: Delta CE > 0 on any data, alpha not 0."""
     alpha = better_strength(case)
     gain = miscalibrated(case, number(0)) - miscalibrated(case, alpha)
     return claim(
@@ -286,9 +277,9 @@ def always_degrades(case: ConceptCase) -> Comparison:
 
 @check(
     "ce-asymptote",
-    cases=ANY_ROWS,
+    cases=draw.ANY_ROWS,
     tolerance="sigma to the error of M, times |alpha|; log p to EPS (1 + |log p|)",
-    judges=("ConceptDataset.cross_entropy_asymptote",),
+    judges="ConceptDataset: cross_entropy_asymptote",
 )
 def ce_asymptote(case: ConceptCase) -> Iterator[Comparison]:
     """Delta CE is below alpha sigma, and above its asymptote alpha sigma + mean log p(argmax M)."""
@@ -301,7 +292,7 @@ def ce_asymptote(case: ConceptCase) -> Iterator[Comparison]:
     steepness, offset = case.data.cross_entropy_asymptote(log_odds, sign)
     upper = float(size) * steepness
     sigma = average(case, lambda c: max(side) - sign * precise.mean(c.p, c.M, number(0)))
-    depth = max(tolerance(case.at(j)).depth for j in range(len(case.dataset.rows)))
+    depth = max(tolerance(seen).depth for seen in case.seen)
     slack = SAFETY * size * (limits.blur + EPS * depth * limits.spread) + SAFETY * EPS * depth
     yield not_above("Delta CE <= alpha sigma", increase, upper, slack)
     error = averaged(case, lambda t: t.divergence(float(alpha)))
@@ -315,8 +306,7 @@ def ce_asymptote(case: ConceptCase) -> Iterator[Comparison]:
         yield not_above("lower line <= Delta CE", upper + offset, increase, slack)
         lower = size * sigma + shares
         yield compare("lower line", lower, formula=(upper + offset, slack))
-        rows = range(len(case.dataset.rows))
-        end = max(abs(precise.far(case.at(j).p, case.M, sign)) for j in rows)
+        end = max(abs(precise.far(seen.p, case.M, sign)) for seen in case.seen)
         left = price(case, end * sign) - end * sigma - shares
         yield claim("Delta CE meets the lower line far out", abs(left) < 1e-60)
     family = case.as_family()
@@ -333,7 +323,7 @@ AT = "at the alpha of the instance, not 0, reduced to |alpha| (max M - min M) <=
 
 def _increase_in_balls(case: FamilyCase, balls: Balls) -> Ball:
     """The cross-entropy of p with p_alpha minus that with p: -sum p log p_alpha/p, as defined."""
-    (p, M), alpha = certain.of_case(case, balls), balls.exact(case.alpha)
+    (p, M), alpha = certain.in_balls(case, balls), balls.exact(case.alpha)
     weights = [a * balls.exp(alpha * (m - M[0])) for a, m in zip(p, M, strict=True)]
     total = balls.total(weights)
     return -balls.total([a * balls.log(w / (total * a)) for a, w in zip(p, weights, strict=True)])
@@ -341,35 +331,35 @@ def _increase_in_balls(case: FamilyCase, balls: Balls) -> Ball:
 
 def _single_law(name: str, case: FamilyCase, balls: Balls) -> Ball:
     """A law that averages over contexts, for one of weight 1."""
-    p, M = certain.of_case(case, balls)
-    return law_value(name, balls, **single({"p": p, "M": M, "alpha": balls.exact(case.alpha)}))
+    p, M = certain.in_balls(case, balls)
+    return certain.law(name, balls, **single({"p": p, "M": M, "alpha": balls.exact(case.alpha)}))
 
 
-@certificate(
+@certain.certificate(
     "ce-exact",
     "Delta CE > 0, computed from its definition; the law's sum of K - alpha E[M] equals it to 64 "
     f"bits; the engine's value is positive too; M not constant, {AT}",
-    family_cases().map(varied),
+    draw.family_cases().map(certain.varied),
 )
 def ce_exact_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """One context; an average over contexts inherits the sign."""
     increase = _increase_in_balls(case, balls)
     yield balls.positive(increase)
-    yield same(_single_law("ce-exact", case, balls), increase, balls)
+    yield certain.same(_single_law("ce-exact", case, balls), increase, balls)
     yield bool(case.family.cross_entropy_increase(case.alpha) > 0)
 
 
-@certificate(
+@certain.certificate(
     "ce-radius",
     "2(e^-x - 1 + x)/x^2 < Delta CE/quadratic < 2(e^x - 1 - x)/x^2, x = |alpha| (max M - min M), "
     "the quadratic being the law's; Delta CE < alpha^2 (max M - min M)^2/8; the same for the "
     "project's formulas of these bounds, give or take 16 EPS (1 + x) of them; and the law's "
     f"R K'' - K''' > 0; M not constant, {AT}",
-    family_cases().map(varied),
+    draw.family_cases().map(certain.varied),
 )
 def ce_radius_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """Multiplied out: 2 Delta CE x^2 against alpha^2 Var times the bracketed exponentials."""
-    (p, M), alpha, one = certain.of_case(case, balls), balls.exact(case.alpha), balls.exact(1)
+    (p, M), alpha, one = certain.in_balls(case, balls), balls.exact(case.alpha), balls.exact(1)
     spread = max(case.keys) - min(case.keys)
     increase = _increase_in_balls(case, balls)
     quadratic = alpha * alpha * _single_law("ce-quadratic", case, balls)
@@ -386,15 +376,15 @@ def ce_radius_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     yield balls.positive(quadratic * (balls.exp(x) - one - x) - increase * x * x)
     yield balls.positive(x * x - 8 * increase)
     w = [balls.exact(key - min(case.keys)) for key in case.keys]
-    yield balls.positive(law_value("ce-radius", balls, p=p, M=M, w=w, R=spread, alpha=alpha))
+    yield balls.positive(certain.law("ce-radius", balls, p=p, M=M, w=w, R=spread, alpha=alpha))
 
 
-@certificate(
+@certain.certificate(
     "ce-asymptote",
     "|alpha| sigma + log p(top) < Delta CE < |alpha| sigma for one context, sigma = E|M - M(top)|; "
     "and the law's alpha sigma + log(P_A + R_A) equals Delta CE, computed from its definition, to "
     f"64 bits; M not constant, {AT}",
-    family_cases().map(varied),
+    draw.family_cases().map(certain.varied),
 )
 def ce_asymptote_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """The law speaks of alpha > 0; the other end is its mirror image, M -> -M."""
@@ -406,7 +396,7 @@ def ce_asymptote_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     d, tied = [balls.exact(gap) for gap in gaps], gaps.count(Fraction(0))
     increase, alpha = _increase_in_balls(case, balls), balls.exact(abs(case.alpha))
     values = {"p": p, "M": M, "d": d, "|A|": tied, "alpha": alpha}
-    yield same(law_value("ce-asymptote", balls, **values), increase, balls)
+    yield certain.same(certain.law("ce-asymptote", balls, **values), increase, balls)
     line = alpha * balls.total([a * gap for a, gap in zip(p, d, strict=True)])
     yield balls.positive(line - increase)
     yield balls.positive(increase - line - balls.log(balls.total(p[:tied])))

@@ -17,18 +17,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check import certificate as certain
+from steering_strength.proofs_check import comparison
 from steering_strength.proofs_check.balls import Ball, Balls
-from steering_strength.proofs_check.certificate import certificate, varied
-from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import (
-    AGREED,
-    EPS,
-    Comparison,
-    claim,
-    compare,
-    equal,
-    not_above,
-)
+from steering_strength.proofs_check.check import check, reading
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import FamilyCase, TextCase
 from steering_strength.proofs_check.law_values import law
 from steering_strength.proofs_check.oracles import refit
@@ -81,7 +73,7 @@ def _positive(case: TextCase) -> dict[str, Any]:
     tolerance="errors of grad f and of <grad f, M> (`Errors`), first order; a goal that is only "
     "touched has no derivative and is left",
     weight=0.3,
-    judges=("sensitivity", "estimate"),
+    judges="sensitivity estimate",
 )
 def influence(case: TextCase) -> Iterator[Comparison]:
     """d alpha = -alpha <grad f, dM> / <grad f, M>, f any of four goals; no refit is needed."""
@@ -108,24 +100,23 @@ def influence(case: TextCase) -> Iterator[Comparison]:
     yield law("influence", _positive(case), slope)
 
 
-@check(
+@reading(
     "influence/largest-norm",
     cases=text_cases(contexts=1),
     tolerance="none: an influence larger by a hundredth",
-    expected=False,
 )
-def largest_norm(case: TextCase) -> Comparison:
+def largest_norm(case: TextCase) -> Iterator[Comparison]:
     """The text that differs most from the others of its side moves alpha most (budget)."""
-    asked = _priced(case)
     if not _moves_by(case, 1e-6):
-        return AGREED
+        return
+    asked = _priced(case)
     found = asked.estimate()
     texts = [(side, i) for side in (0, 1) for i in range(len(case.logs[side]))]
     norms = {at: CTX.norm(asked.deviation(*at)) for at in texts}
     moves = {(s, i): abs(float((found.positive, found.negative)[s][i])) for s, i in texts}
     first, other = max(texts, key=norms.__getitem__), max(texts, key=moves.__getitem__)
     holds = norms[other] * 1.01 > norms[first] or moves[other] <= 1.01 * moves[first]
-    return claim(f"{first} moves {moves[first]:.3g}, {other} moves {moves[other]:.3g}", holds)
+    yield claim(f"{first} moves {moves[first]:.3g}, {other} moves {moves[other]:.3g}", holds)
 
 
 @check(
@@ -134,13 +125,8 @@ def largest_norm(case: TextCase) -> Comparison:
     tolerance="a root of squares errs by the root of the squared errors, at most their sum",
     weight=0.3,
     judges=(
-        "estimate",
-        "Estimate.variances",
-        "Estimate.standard_error",
-        "Estimate.positive_share",
-        "Estimate.texts_for",
-        "Estimate.largest",
-        "advise",
+        "estimate advise",
+        "Estimate: variances standard_error positive_share texts_for largest",
     ),
 )
 def standard_error(case: TextCase) -> Iterator[Comparison]:
@@ -216,13 +202,15 @@ def _advised(case: TextCase) -> Iterator[Comparison]:
     told = advice.advise(source, cross_entropy=budget, sign=sign, texts=case.tables)
     root = source.alpha_for_cross_entropy(budget, sign)
     alone = estimation.estimate(source, root, "cross_entropy", *case.tables)
-    yield equal("advised", root, told.window.advised)
+    yield comparison.equal("advised", root, told.window.advised)
     if told.estimate is None:
         yield claim("an estimate", False)
         return
     for name in ("alpha", "positive", "negative", "inverse_bias"):
         expected = root if name == "alpha" else getattr(alone, name)
-        yield equal(f"{name} of the advised estimate", expected, getattr(told.estimate, name))
+        yield comparison.equal(
+            f"{name} of the advised estimate", expected, getattr(told.estimate, name)
+        )
 
 
 DRAWS = 2000
@@ -259,7 +247,7 @@ def _readout(seed: int) -> tuple[Floats, Floats, Floats]:
     tolerance="the spread of 2,000 draws errs by 1/sqrt(4,000) of itself, and that of the few "
     "texts at hand by 1/sqrt(2 (n - 1)) a side; four times both, and what is of second order",
     weight=0.1,
-    judges=("Estimate.standard_error",),
+    judges="Estimate: standard_error",
 )
 def resampled(case: tuple[int, tuple[int, int], float]) -> Comparison:
     """Draw other texts, make another vector, steer: alpha scatters by its standard error."""
@@ -282,26 +270,24 @@ def resampled(case: tuple[int, tuple[int, int], float]) -> Comparison:
     return compare("spread of alpha over draws", observed, predicted=predicted)
 
 
-@check(
+@reading(
     "standard-error/more-texts",
     cases=text_cases(contexts=1),
     tolerance="none: an error larger by a hundredth",
-    expected=False,
 )
-def more_texts(case: TextCase) -> Comparison:
+def more_texts(case: TextCase) -> Iterator[Comparison]:
     """With one more text the standard error is smaller (budget)."""
-    fewer = replace(case, positive=case.positive[:-1])
-    if len(fewer.positive) < 2 or not (_moves_by(case, 1e-3) and _moves_by(fewer, 1e-3)):
-        return AGREED
-    errors = []
+    fewer, errors = replace(case, positive=case.positive[:-1]), []
+    if len(fewer.positive) < 2:
+        return
     for each in (fewer, case):
         source = each.source
-        if not isinstance(source, TiltedFamily):
-            return AGREED
+        if not (_moves_by(each, 1e-3) and isinstance(source, TiltedFamily)):
+            return
         alpha = source.alpha_for_cross_entropy(0.1, 1)
         found = estimation.estimate(source, alpha, "cross_entropy", *each.tables)
         errors.append(found.standard_error)
-    return claim(f"{errors[0]:.4g}, then {errors[1]:.4g}", errors[1] <= 1.01 * errors[0])
+    yield claim(f"{errors[0]:.4g}, then {errors[1]:.4g}", errors[1] <= 1.01 * errors[0])
 
 
 @check(
@@ -309,7 +295,7 @@ def more_texts(case: TextCase) -> Comparison:
     cases=text_cases(),
     tolerance="errors of the influences, of f'' and of <grad f, M>, first order",
     weight=0.1,
-    judges=("estimate", "Estimate.unlimited", "Estimate.interval"),
+    judges=("estimate", "Estimate: unlimited interval"),
 )
 def text_bias(case: TextCase) -> Iterator[Comparison]:
     """1/alpha is too large on average, by half its second derivatives; convex for a price."""
@@ -328,16 +314,15 @@ def text_bias(case: TextCase) -> Iterator[Comparison]:
         yield from _left_out(asked)
 
 
-@check(
+@reading(
     "text-bias/arithmetic",
     cases=text_cases(contexts=1),
     tolerance="none: a strength smaller by a hundredth",
-    expected=False,
 )
-def arithmetic(case: TextCase) -> Comparison:
+def arithmetic(case: TextCase) -> Iterator[Comparison]:
     """The vector of all texts bears at least the mean strength of those that lack one (budget)."""
     if not _moves_by(case, 1e-3):
-        return AGREED
+        return
     P, N = case.tables
     log_p = np.log([float(x) for x in case.rows[0]])
     whole, *others = (
@@ -345,7 +330,7 @@ def arithmetic(case: TextCase) -> Comparison:
         for rows in (P, *(np.delete(P, i, axis=0) for i in range(len(P))))
     )
     mean = float(np.mean(others))
-    return claim(f"{whole:.4g} against {mean:.4g}", whole >= 0.99 * mean)
+    yield claim(f"{whole:.4g} against {mean:.4g}", whole >= 0.99 * mean)
 
 
 def _turned(found: Estimate) -> Iterator[Comparison]:
@@ -386,15 +371,15 @@ def _left_out(asked: Asked) -> Iterator[Comparison]:
     yield not_above("1/alpha above its tangent", tangents, inverses, 1e-20 * here)
 
 
-@certificate(
+@certain.certificate(
     "text-bias",
     "the mean of M and M', M' being M in reverse order, costs less at the harmonic mean of the "
     "strengths |alpha| and 3 |alpha| / 2 than the dearer of M and M' at theirs; M not constant",
-    family_cases().map(varied),
+    family_cases().map(certain.varied),
 )
 def text_bias_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """Three prices from their definition."""
-    p, M = certain.of_case(case, balls)
+    p, M = certain.in_balls(case, balls)
     alpha = balls.exact(abs(case.alpha))
     beta = 3 * alpha / 2
     first, second = [alpha * m for m in M], [beta * m for m in reversed(M)]
@@ -407,5 +392,4 @@ def text_bias_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
         return balls.log(grown) + top - balls.total([a * x for a, x in zip(p, u, strict=True)])
 
     middle = price(between)
-    dearer = [balls.positive(price(end) - middle) for end in (first, second)]
-    yield True if True in dearer else None if None in dearer else False
+    yield certain.some(balls.positive(price(end) - middle) for end in (first, second))

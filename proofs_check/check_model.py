@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from steering_strength.proofs_check.check import check
+from steering_strength.proofs_check.check_engine import reloaded
 from steering_strength.proofs_check.check_peaks import margin
 from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, equal
 from steering_strength.proofs_check.instances import ConceptCase, WeightedCase
-from steering_strength.proofs_check.oracles import norms, precise
+from steering_strength.proofs_check.oracles import precise, vectors
 from steering_strength.proofs_check.oracles.precise import CTX, number
 from steering_strength.proofs_check.simulation import simulated_dataset
 from steering_strength.proofs_check.strategies import ANY_ROWS, weighted_cases
@@ -31,25 +30,10 @@ from steering_strength.theory.model import peak_sign
     cases=ANY_ROWS,
     tolerance="what is counted or chosen is exact; logarithms to EPS (1 + |log p|)",
     weight=0.5,
-    judges=(
-        "ConceptDataset.vocabulary_size",
-        "ConceptDataset.context_count",
-        "ConceptDataset.concept_count",
-        "ConceptDataset.concepts",
-        "ConceptDataset.contexts_of",
-        "ConceptDataset.violations",
-        "ConceptDataset.require_assumption_1",
-        "ConceptDataset.in_concept",
-        "ConceptDataset.off_concept",
-        "ConceptDataset.steering_sets",
-        "ConceptDataset.random_negatives",
-        "ConceptDataset.contrastive_negatives",
-        "ConceptDataset.log_odds",
-        "ConceptDataset.log_probabilities",
-        "ConceptDataset.family",
-        "ConceptDataset.entropy",
-        "ConceptDataset.load",
-    ),
+    judges="ConceptDataset: vocabulary_size context_count concept_count concepts contexts_of "
+    "violations require_assumption_1 in_concept off_concept steering_sets "
+    "random_negatives contrastive_negatives log_odds log_probabilities family entropy "
+    "load",
 )
 def dataset(case: ConceptCase) -> Iterator[Comparison]:
     """What a dataset says of itself: its parts, Assumption 1, P and N, M, entropy, and its file."""
@@ -91,10 +75,7 @@ def dataset(case: ConceptCase) -> Iterator[Comparison]:
         for w, row, log in zip(exact.context_weights, exact.rows, logs, strict=True)
     )
     yield compare("entropy", entropy, model=(data.entropy(), error))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "data.npz"
-        data.save(path)
-        loaded = ConceptDataset.load(path)
+    loaded = reloaded(data)
     yield equal("p of the file", data.probabilities, loaded.probabilities)
     yield equal("pi of the file", data.context_weights, loaded.context_weights)
     yield from _assumption_1(case)
@@ -137,13 +118,7 @@ def _passes(data: ConceptDataset, *, context_dependent: bool) -> bool:
     cases=weighted_cases(),
     tolerance="each probability to a few roundings; counts and their frequencies exactly rounded",
     weight=0.5,
-    judges=(
-        "ConceptDataset.smoothed",
-        "ConceptDataset.weighted",
-        "ConceptDataset.from_gaps",
-        "ConceptDataset.from_counts",
-        "ConceptDataset.from_count_table",
-    ),
+    judges="ConceptDataset: smoothed weighted from_gaps from_counts from_count_table",
 )
 def constructors(case: WeightedCase) -> Iterator[Comparison]:
     """The smoothed and the weighted family, any gaps, and counts give the tables they name."""
@@ -191,7 +166,7 @@ def constructors(case: WeightedCase) -> Iterator[Comparison]:
     cases=weighted_cases(),
     tolerance="the sign of the margin in 120 digits a millionth to either side of eps*",
     weight=0.5,
-    judges=("weighted_threshold",),
+    judges="weighted_threshold",
 )
 def threshold(case: WeightedCase) -> Comparison:
     """Target tokens peak at positive alpha below eps*, and not above it where eps may go on."""
@@ -212,17 +187,8 @@ def threshold(case: WeightedCase) -> Comparison:
     cases=ANY_ROWS,
     tolerance="float64 products of length d, as `Simulation.noise` adds them up",
     weight=0.3,
-    judges=(
-        "UnconstrainedFeatures.interpolating",
-        "UnconstrainedFeatures.dimension",
-        "UnconstrainedFeatures.steering_vector",
-        "UnconstrainedFeatures.log_probability",
-        "UnconstrainedFeatures.steered_log_probability",
-        "UnconstrainedFeatures.shifted_logits",
-        "UnconstrainedFeatures.context_excess",
-        "UnconstrainedFeatures.loss",
-        "UnconstrainedFeatures.load",
-    ),
+    judges="UnconstrainedFeatures: interpolating dimension steering_vector log_probability "
+    "steered_log_probability shifted_logits context_excess loss load",
 )
 def ufm(case: ConceptCase) -> Iterator[Comparison]:
     """An interpolating model gives the data, and steers by W (h + alpha v) as its methods say."""
@@ -231,14 +197,14 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
     W = [precise.numbers(row) for row in model.W.tolist()]
     H = [precise.numbers(column) for column in model.H.T.tolist()]
     yield equal("d", len(W[0]), model.dimension)
-    v = norms.difference_of_means(H, *sets)
+    v = vectors.difference_of_means(H, *sets)
     vector = (model.steering_vector(*sets), 8 * EPS * float(np.abs(model.H).max()))
     yield compare("v", v, model=vector)
     table = model.steered_log_probability(steered.v, alphas)
     shifted = log_softmax(model.shifted_logits(*sets, alphas), axis=-1)
     law = model.law_error_bound(*sets, alphas)
     for k, at in enumerate(alphas):
-        after = precise.softmax(norms.logits(W, norms.affine(H[j], v, number(at))))
+        after = precise.softmax(vectors.logits(W, vectors.affine(H[j], v, number(at))))
         oracle, noise = [CTX.log(x) for x in after], float(steered.noise(at))
         sides = {"model": (table[k, j], noise), "shifted": (shifted[k, j], noise)}
         yield compare(f"steered log p at {at}", oracle, **sides)
@@ -257,10 +223,7 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
     slack = V * noise**2 + 64 * V * EPS * noise + 64 * EPS
     yield compare("KL(p || model)", excess, model=(model.context_excess(), slack))
     yield compare("loss", case.data.entropy(), model=(model.loss(), 2 * slack + 64 * EPS))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ufm.npz"
-        model.save(path)
-        loaded = UnconstrainedFeatures.load(path)
+    loaded = reloaded(model)
     yield equal("W of the file", model.W, loaded.W)
     yield equal("H", model.H, loaded.H)
 
@@ -270,7 +233,7 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
     cases=st.integers(0, 99),
     tolerance="the loss lies within 1e-6 nats above the entropy, and the laws within their bound",
     weight=0.02,
-    judges=("UnconstrainedFeatures.trained", "UnconstrainedFeatures.law_error_bound"),
+    judges="UnconstrainedFeatures: trained law_error_bound",
 )
 def trained(case: int) -> Iterator[Comparison]:
     """Gradient descent ends within its tolerance, and the trained model obeys the laws that far."""

@@ -16,29 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check import certificate as certain
+from steering_strength.proofs_check import comparison
+from steering_strength.proofs_check import strategies as draw
 from steering_strength.proofs_check.balls import Balls
-from steering_strength.proofs_check.certificate import certificate
-from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import (
-    EPS,
-    Comparison,
-    claim,
-    compare,
-    equal,
-    not_above,
-)
+from steering_strength.proofs_check.check import check, reading
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import EditCase, FamilyCase, MixedCase, NormCase
 from steering_strength.proofs_check.law_values import law, of_case
-from steering_strength.proofs_check.oracles import edits, exact, norms, precise
+from steering_strength.proofs_check.oracles import exact, precise, vectors
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
 from steering_strength.proofs_check.simulation import log_softmax, simulated_family
-from steering_strength.proofs_check.strategies import (
-    any_families,
-    edit_cases,
-    family_cases,
-    mixed_cases,
-    norm_cases,
-)
 from steering_strength.proofs_check.tolerance import SAFETY, Tolerance, tolerance
 from steering_strength.theory import TiltedFamily, UnconstrainedFeatures
 from steering_strength.theory.engine import operators as ops
@@ -49,9 +36,9 @@ Floats = NDArray[np.float64]
 
 @check(
     "mixed-contexts",
-    cases=mixed_cases(),
+    cases=draw.mixed_cases(),
     tolerance="log(1 + t w) to a few EPS whatever t is; rows and signs exactly",
-    judges=("ConceptDataset.mixed", "mixed_log_odds", "concept_signs", "geometric_means"),
+    judges=("ConceptDataset: mixed", "mixed_log_odds concept_signs geometric_means"),
 )
 def mixed_contexts(case: MixedCase) -> Iterator[Comparison]:
     """M(z) > 0 iff P has the larger geometric mean of p(z|.); on all of C if min_P w >= max_N w."""
@@ -81,7 +68,7 @@ def mixed_contexts(case: MixedCase) -> Iterator[Comparison]:
         same = np.array_equal(sign, np.nan if wanted is None else wanted, equal_nan=True)
         yield claim(f"concept {c} has the sign {wanted}, not {sign}", same)
         if wanted is not None:
-            signs = {_sign(case, z) for z, own in enumerate(case.token_concept) if own == c}
+            signs = {case.sign(z) for z, own in enumerate(case.token_concept) if own == c}
             yield claim("M has that sign on the concept", signs == {wanted})
     for z in (0, len(a) - 1):
         values: dict[str, Any] = {"t": case.inside[z] / case.off[z] - 1}
@@ -101,20 +88,12 @@ def _promised(case: MixedCase, c: int) -> int | None:
     return up - down if up or down else None
 
 
-def _sign(case: MixedCase, z: int) -> int:
-    first, second = (side[z] for side in case.sides)
-    return (first > second) - (first < second)
-
-
-@check(
-    "mixed-contexts/one-sign",
-    cases=mixed_cases(),
-    tolerance="decided by exact fractions",
-    expected=False,
+@reading(
+    "mixed-contexts/one-sign", cases=draw.mixed_cases(), tolerance="decided by exact fractions"
 )
 def one_sign(case: MixedCase) -> Comparison:
-    """M has one sign on each concept (false between the conditions: it depends on a_z/b_z)."""
-    signs = {(c, _sign(case, z)) for z, c in enumerate(case.token_concept)}
+    """In contexts that mix concepts, M has one sign on each concept."""
+    signs = {(c, case.sign(z)) for z, c in enumerate(case.token_concept)}
     concepts = len(set(case.token_concept))
     return claim("M(z) has the same sign on a whole concept", len(signs) == concepts)
 
@@ -131,64 +110,60 @@ def _edits(case: EditCase) -> dict[str, Edit]:
     turn = plane.T @ (np.array([[c, -s], [s, c]]) - np.eye(2)) @ plane
 
     def holds(h: list[Number]) -> bool:
-        return bool(edits.dot(e, h) >= case.threshold)
+        return bool(vectors.dot(e, h) >= case.threshold)
 
     added = ops.Addition(raw, alpha)
     return {
         "addition": (
             added,
-            lambda h: norms.affine(h, u, at),
+            lambda h: vectors.affine(h, u, at),
             lambda h: h + alpha * raw,
         ),
         "ablation": (
             ops.Ablation(U),
-            lambda h: edits.projected(h, u, number(0)),
+            lambda h: vectors.projected(h, u, number(0)),
             lambda h: h - U * (U @ h),
         ),
         "affine": (
             ops.Affine(U, alpha),
-            lambda h: edits.projected(h, u, at),
+            lambda h: vectors.projected(h, u, at),
             lambda h: h - U * (U @ h) + alpha * U,
         ),
         "clamp": (
             ops.Clamp(raw, alpha, E, 0.5, rectified=True),
-            lambda h: edits.clamped(h, u, at, _reading(case, h)),
+            lambda h: vectors.affine(h, u, at - _reading(case, h)),
             lambda h: h + (alpha - max(E @ h + 0.5, 0.0)) * raw,
         ),
         "conditional": (
             ops.Conditional(added, E, case.threshold),
-            lambda h: norms.affine(h, u, at) if holds(h) else h,
+            lambda h: vectors.affine(h, u, at) if holds(h) else h,
             lambda h: h + alpha * raw if E @ h >= case.threshold else h,
         ),
         "rotation": (
             ops.Rotation(U, W, case.theta),
-            lambda h: edits.rotated(h, u, w, number(case.theta)),
+            lambda h: vectors.rotated(h, u, w, number(case.theta)),
             lambda h: h + turn @ h,
         ),
     }
 
 
 def _reading(case: EditCase, h: list[Number]) -> Number:
-    return max(edits.dot(numbers(case.encoder), h) + number(0.5), number(0))
+    return max(vectors.dot(numbers(case.encoder), h) + number(0.5), number(0))
 
 
 @check(
     "operator",
-    cases=edit_cases(),
+    cases=draw.edit_cases(),
     tolerance="each logit to d EPS times the sum of its terms, before and after; the price with "
     "its derivatives in them, which vanish with the edit, and the square of that error",
     judges=(
         *(
-            f"{each}.{name}"
+            f"{each}: directions strengths edited population"
             for each in ("Addition", "Ablation", "Affine", "Clamp", "Conditional", "Rotation")
-            for name in ("directions", "strengths", "edited", "population")
         ),
-        "Clamp.reading",
-        "EditedPopulation.shape",
-        "EditedPopulation.family",
-        "EditedPopulation.log_probability",
-        "EditedPopulation.cross_entropy_increase",
-        "EditedPopulation.average_cross_entropy_increase",
+        "Clamp: reading",
+        "EditedPopulation: shape family log_probability cross_entropy_increase "
+        "average_cross_entropy_increase",
     ),
 )
 def operator(case: EditCase) -> Iterator[Comparison]:
@@ -210,7 +185,7 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
     weights = [float(w) for w in case.context_weights]
     population = subject.population(matrix, H, bias=offset, weights=weights)
     d, V = len(case.u), len(W)
-    yield equal(f"{name}: shape", (len(states), V), population.shape)
+    yield comparison.equal(f"{name}: shape", (len(states), V), population.shape)
     # Of states: their coordinates, what is subtracted and what is added, in all.
     largest = np.abs(subject.directions).max()
     reach = np.abs(H).max(axis=0) + largest * np.abs(subject.strengths(H)).sum(axis=1)
@@ -227,7 +202,7 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
     logits = lengths * (1.0 + rows) + 32 * EPS * (1 + np.abs(offset).max())
     prices, allowances = [], []
     for j, (h, changed) in enumerate(zip(states, after, strict=True)):
-        p, q = (edits.probabilities(W, x, bias) for x in (h, changed))
+        p, q = (vectors.probabilities(W, x, bias) for x in (h, changed))
         log_p, log_q = ([CTX.log(x) for x in row] for row in (p, q))
         yield compare(
             f"{name}: log p of context {j}",
@@ -245,16 +220,16 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
     found = (population.cross_entropy_increase(), allowances)
     yield compare(f"{name}: price", prices, engine=found)
     chances = numbers(case.context_weights)
-    average = edits.dot(chances, prices)
-    error = edits.dot(chances, allowances) + EPS * average
+    average = vectors.dot(chances, prices)
+    error = vectors.dot(chances, allowances) + EPS * average
     engine = (population.average_cross_entropy_increase(), error)
     yield compare(f"{name}: Delta CE", average, engine=engine)
     # The law knows directions and strengths: those of the engine, as the floats they are.
     directions, last = subject.directions, len(states) - 1
     c, moved = numbers(subject.strengths(H)[last]), list(states[last])
     for k, strength in enumerate(c):
-        moved = norms.affine(moved, numbers(directions[:, k]), strength)
-    oracle = edits.probabilities(W, moved, bias)
+        moved = vectors.affine(moved, numbers(directions[:, k]), strength)
+    oracle = vectors.probabilities(W, moved, bias)
     values = {
         "V": V, "d": d, "n": len(c), "j": last, "W": W, "b": bias, "c": c,
         "H": [*zip(*states, strict=True)], "U": directions.tolist(),
@@ -263,20 +238,19 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
         yield law("operator", values, oracle[z], x=z)
 
 
-@check(
+@reading(
     "operator/ablation-limit",
-    cases=edit_cases(),
+    cases=draw.edit_cases(),
     tolerance="a total variation of 1e-30 counts as none",
-    expected=False,
 )
 def ablation_limit(case: EditCase) -> Comparison:
-    """Ablating u is the limit of subtracting it (false: its strength is -<u, h>, finite)."""
+    """Ablating a direction u is the limit of subtracting it."""
     W, u, bias = [numbers(row) for row in case.W], numbers(case.u), numbers(case.bias)
-    M = [edits.dot(row, u) for row in W]
+    M = [vectors.dot(row, u) for row in W]
     apart = [
         precise.total_variation(
-            edits.probabilities(W, edits.projected(h, u, number(0)), bias),
-            precise.limit(edits.probabilities(W, h, bias), M, -1),
+            vectors.probabilities(W, vectors.projected(h, u, number(0)), bias),
+            precise.limit(vectors.probabilities(W, h, bias), M, -1),
         )
         for h in map(numbers, case.states)
     ]
@@ -288,9 +262,9 @@ _TEMPERATURES = (1.0, 0.5, 2.0, 0.125, 0.7, 30.0)
 
 @check(
     "temperature",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="the error of the steered logits over tau, and M / tau rounded once",
-    judges=("TiltedFamily.at_temperature",),
+    judges="TiltedFamily: at_temperature",
 )
 def temperature(case: FamilyCase) -> Iterator[Comparison]:
     """softmax((log p + alpha M) / tau) is p^(1/tau) tilted by alpha/tau; the winner is the same."""
@@ -315,26 +289,26 @@ def temperature(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "renormalised",
-    cases=norm_cases(),
+    cases=draw.norm_cases(),
     tolerance="s to the rounding of h + alpha v over what is left of it; logits to d EPS of |W||h|",
-    judges=("norm_scale", "norm_preserving"),
+    judges="norm_scale norm_preserving",
 )
 def renormalised(case: NormCase) -> Iterator[Comparison]:
     """s (h + alpha v) with |h| kept gives p^s e^(s alpha M); LN_0 of it is LN_0(h + alpha v)."""
     h, v, gain, bias = (numbers(x) for x in (case.h, case.v, case.gain, case.bias))
     W, alpha, d = [numbers(row) for row in case.W], number(case.alpha), len(case.h)
-    moved = norms.affine(h, v, alpha)
-    length, left = edits.length(h), edits.length(moved)
+    moved = vectors.affine(h, v, alpha)
+    length, left = vectors.length(h), vectors.length(moved)
     if not length or not left:
         return  # no norm to keep, or nothing left: an error of the engine
     matrix, state, direction = (np.array(x) for x in (case.W, case.h, case.v))
-    focus = 8 * d * EPS * (length + abs(alpha) * edits.length(v)) / left
+    focus = 8 * d * EPS * (length + abs(alpha) * vectors.length(v)) / left
     rows = max(CTX.fsum(abs(w) for w in row) for row in W)
     scale = ops.norm_scale(state, direction, case.alpha)
     yield compare("s", length / left, engine=(scale, focus * length / left))
     # The oracle's s may be 1e300 where h + alpha v all but vanishes: relative to the logits' size.
     allowed = SAFETY * (focus + d * EPS) * (1 + rows * length) * (1 + 2 * length / left)
-    kept, none = edits.norm_kept(h, moved), [number(0)] * len(W)
+    kept, none = vectors.norm_kept(h, moved), [number(0)] * len(W)
     offset = [row[0] for row in W]  # stands for a bias of the unembedding
     for name, extra in (("no bias", none), ("bias", offset)):
         added = np.array([float(x) for x in extra])
@@ -344,27 +318,27 @@ def renormalised(case: NormCase) -> Iterator[Comparison]:
         engine = ops.norm_preserving(family, state, direction, case.alpha, bias=added)
         yield compare(
             f"log p, {name}",
-            [CTX.log(x) for x in edits.probabilities(W, kept, extra)],
+            [CTX.log(x) for x in vectors.probabilities(W, kept, extra)],
             engine=(engine, allowed),
             simulation=(log_softmax(matrix @ simulated + added), allowed),
         )
-    oracle = edits.probabilities(W, kept, none)
+    oracle = vectors.probabilities(W, kept, none)
     values = {"V": len(W), "d": d, "s": length / left, "alpha": alpha, "W": W, "h": h, "v": v}
     for z in (0, len(W) - 1):
         yield law("renormalised", values, oracle[z], x=z)
-    if any(norms.centred(moved)) or case.kind == "rms":
+    if any(vectors.centred(moved)) or case.kind == "rms":
         before, after = (
-            norms.norm_output(x, case.kind, gain, bias, number(0)) for x in (moved, kept)
+            vectors.norm_output(x, case.kind, gain, bias, number(0)) for x in (moved, kept)
         )
         yield compare("LN_0(h')", before, of_the_kept=(after, 1e-60))
 
 
 @check(
     "greedy",
-    cases=family_cases(support=False),
+    cases=draw.family_cases(support=False),
     tolerance="tokens and their order exactly; a switch to 2 EPS; signs at the ends of its bracket "
     "exactly",
-    judges=("TiltedFamily.greedy_path", "GreedyPath.winner", "GreedyPath.interval"),
+    judges=("TiltedFamily: greedy_path", "GreedyPath: winner interval"),
 )
 def greedy(case: FamilyCase) -> Iterator[Comparison]:
     """The likeliest token's M increases with alpha, with at most V - 1 switches: a convex hull."""
@@ -375,7 +349,7 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
     )
     places, ends = exact.envelope(heights, slopes)
     tokens = [int(support[k]) for k in places]
-    yield equal("path", tokens, path.tokens.tolist())
+    yield comparison.equal("path", tokens, path.tokens.tolist())
     if tokens != path.tokens.tolist():
         return
     allowed = [2 * EPS * abs(number(end)) + 1e-320 for end in ends]
@@ -387,7 +361,7 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
     alpha = case.alpha
     if not any(low <= alpha <= high for low, high in zip(path.lower, path.upper, strict=True)):
         winner = tokens[sum(Fraction(alpha) > end for end in ends)]
-        yield equal("winner", winner, int(path.winner(alpha)))
+        yield comparison.equal("winner", winner, int(path.winner(alpha)))
         if support.size == family.size:
             simulation = simulated_family(case)
             seen, noise = simulation.log_probability(alpha), simulation.noise(alpha)
@@ -397,7 +371,7 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
     for z in range(family.size):
         found = path.interval(z)
         if z in tokens:
-            yield equal("interval", borders[tokens.index(z)], found)
+            yield comparison.equal("interval", borders[tokens.index(z)], found)
         else:
             yield claim("a token off the path wins nowhere", np.isnan(found).all())
     x, z, step = int(support[0]), int(support[-1]), number(0.75)
@@ -411,11 +385,11 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
 # Certificates: ball arithmetic, no tolerance
 
 
-@certificate(
+@certain.certificate(
     "greedy",
     "somewhere inside its interval each token of the engine's path is ahead of every other, by "
     "more than -2^-40 (1 + |log p| + |alpha M|), and M increases along the path",
-    family_cases(),
+    draw.family_cases(),
 )
 def greedy_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """Leads with logarithms of the exact p, of which the engine knows the nearest floats."""
@@ -439,11 +413,11 @@ def _inside(low: float, high: float) -> Fraction:
     return Fraction(low) + 1 + abs(Fraction(low)) if isinf(high) else Fraction(low + high) / 2
 
 
-@certificate(
+@certain.certificate(
     "mixed-contexts",
     "M(z), a mean of logarithms of exact probabilities, has the sign that the weights promise for "
     "its whole concept, and elsewhere that of the comparison of the two products",
-    mixed_cases(),
+    draw.mixed_cases(),
 )
 def mixed_certificate(case: MixedCase, balls: Balls) -> certain.Answers:
     """Where the products are equal, M = 0, and there is no sign to certify."""
@@ -452,7 +426,7 @@ def mixed_certificate(case: MixedCase, balls: Balls) -> certain.Answers:
             balls.total([balls.log(balls.exact(case.rows[i][z])) for i in side]) / len(side)
             for side in (case.positive, case.negative)
         )
-        sign, promised = _sign(case, z), _promised(case, c)
+        sign, promised = case.sign(z), _promised(case, c)
         if sign:
             yield balls.positive(sign * (P - N))
         if promised is not None:

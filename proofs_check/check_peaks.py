@@ -14,32 +14,19 @@ import numpy as np
 from hypothesis import strategies as st
 
 from steering_strength.proofs_check import certificate as certain
+from steering_strength.proofs_check import strategies as draw
 from steering_strength.proofs_check.balls import Balls
-from steering_strength.proofs_check.certificate import certificate, law_value
-from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import (
-    AGREED,
-    EPS,
-    Comparison,
-    claim,
-    compare,
-    not_above,
-)
+from steering_strength.proofs_check.check import check, reading
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase, WeightedCase
 from steering_strength.proofs_check.law_values import at_maximum, law, of_case
 from steering_strength.proofs_check.oracles import precise
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import (
+    Vector,
     look_for_peak,
     simulated_dataset,
     simulated_family,
-)
-from steering_strength.proofs_check.strategies import (
-    SHARED_OFF,
-    any_families,
-    concept_cases,
-    family_cases,
-    weighted_cases,
 )
 from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, Tolerance, tolerance
 from steering_strength.theory.engine import peaks as peaks_of_engine
@@ -47,10 +34,10 @@ from steering_strength.theory.engine import peaks as peaks_of_engine
 
 @check(
     "peak",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="K' - M(z) is known to the error of the weights times E|M - M(z)|, the root to that "
     "over K''. The simulated peak lies where the exact curve is within the noise of its top",
-    judges=("TiltedFamily.peaks", "TiltedFamily.peak_log_probability", "two_level_peak"),
+    judges=("TiltedFamily: peaks peak_log_probability", "two_level_peak"),
 )
 def peak(case: FamilyCase) -> Iterator[Comparison]:
     """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z)."""
@@ -123,7 +110,7 @@ def _looked_up(case: FamilyCase, limits: Tolerance, z: int, alpha: float) -> Ite
     if not abs(alpha) < 1e6 * scale:  # beyond the grid that is looked at
         return
     steered = simulated_family(case)
-    seen = look_for_peak(partial(steered.token, z), scale)
+    seen = look_for_peak(lambda grid: steered.log_probability(grid)[:, z], scale)
     noise = float(steered.noise(max(abs(seen), abs(alpha))))
     ends = [precise.log_tilted(case.p, case.M, number(a))[z] for a in (seen, alpha)]
     what = f"height where token {z} is seen to peak"
@@ -132,10 +119,10 @@ def _looked_up(case: FamilyCase, limits: Tolerance, z: int, alpha: float) -> Ite
 
 @check(
     "peak-order",
-    cases=SHARED_OFF,
+    cases=draw.SHARED_OFF,
     tolerance="the order is strict, and decided by one alpha at which one token falls while the "
     "other rises; simulated peaks are known to sqrt(2 noise / K'')",
-    judges=("TiltedFamily.peaks",),
+    judges="TiltedFamily: peaks",
 )
 def peak_order(case: ConceptCase) -> Iterator[Comparison]:
     """z in T, z' not in T: the peak of z' comes before the peak of z."""
@@ -158,7 +145,11 @@ def peak_order(case: ConceptCase) -> Iterator[Comparison]:
     for z in (last, first):
         if not np.isfinite(peaks[z]) or abs(peaks[z]) > 1e6 / limits.spread:
             continue
-        alpha = look_for_peak(partial(steered.token, z), float(1 / limits.spread))
+
+        def curve(grid: Vector, token: int = z) -> Vector:
+            return np.asarray(steered.log_probability(grid)[:, token])
+
+        alpha = look_for_peak(curve, float(1 / limits.spread))
         noise = number(float(steered.noise(alpha)))
         seen.append((alpha, CTX.sqrt(2 * noise) / limits.deviation(float(peaks[z]))))
     if len(seen) == 2:
@@ -196,10 +187,10 @@ def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
 
 @check(
     "monotone",
-    cases=any_families(),
+    cases=draw.any_families(),
     tolerance="which tokens always rise, or always fall, is seen in 120 digits; the simulated "
     "curve may move the other way by its noise",
-    judges=("TiltedFamily.rising", "TiltedFamily.falling"),
+    judges="TiltedFamily: rising falling",
 )
 def monotone(case: FamilyCase) -> Iterator[Comparison]:
     """Tokens at max M strictly increase for all alpha, tokens at min M strictly decrease."""
@@ -228,9 +219,9 @@ def monotone(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "peak-sign",
-    cases=st.one_of(concept_cases("1"), concept_cases("none")),
+    cases=st.one_of(draw.concept_cases("1"), draw.concept_cases("none")),
     tolerance="a sign is compared only where |M(z) - E_p[M]| exceeds the error of E_p[M]",
-    judges=("TiltedFamily.peak_signs", "TiltedFamily.peaks", "ConceptDataset.closeness"),
+    judges=("TiltedFamily: peak_signs peaks", "ConceptDataset: closeness"),
 )
 def peak_sign(case: ConceptCase) -> Iterator[Comparison]:
     """alpha_z > 0 iff M(z) > E_p[M], and E_p[M] = mean_N KL(p||p_i) - mean_P KL(p||p_i)."""
@@ -275,9 +266,9 @@ def margin(case: WeightedCase) -> Number:
 
 @check(
     "peak-sign/interval",
-    cases=weighted_cases(),
+    cases=draw.weighted_cases(),
     tolerance="signs in 120 digits; the closed form to EPS times its largest term",
-    judges=("weighted_margin",),
+    judges="weighted_margin",
 )
 def peak_sign_interval(case: WeightedCase) -> Iterator[Comparison]:
     """In the weighted family, c_j outside T, the eps with positive target peaks form (0, eps*)."""
@@ -288,26 +279,24 @@ def peak_sign_interval(case: WeightedCase) -> Iterator[Comparison]:
     yield compare("min_T M - E_p[M]", margin(case), formula=formula)
 
 
-@check(
+@reading(
     "peak-sign/every-eps",
-    cases=weighted_cases(away=True),
+    cases=draw.weighted_cases(away=True),
     tolerance="a sign in 120 digits",
-    expected=False,
     aim=lambda case: -float(margin(case)),
 )
 def every_eps(case: WeightedCase) -> Comparison:
-    """Remark 3.4 for every admissible eps: target tokens peak at positive alpha outside T."""
+    """For c_j outside T, target tokens peak at positive alpha for all admissible eps."""
     return claim(f"min_T M - E_p[M] = {CTX.nstr(margin(case), 6)} > 0", margin(case) > 0)
 
 
-@check(
+@reading(
     "peak-sign/any-context",
-    cases=weighted_cases().map(lambda case: replace(case, own=case.target)),
+    cases=draw.weighted_cases().map(lambda case: replace(case, own=case.target)),
     tolerance="signs in 120 digits: at the eps of the instance, and of the limit at eps = 0",
-    expected=False,
 )
 def any_context(case: WeightedCase) -> Comparison:
-    """Remark 3.4 in the main text: target tokens peak at positive alpha, also for c_j in T."""
+    """Target tokens peak at positive alpha for every context c_j, if eps is small."""
     tokens = [z for z, c in enumerate(case.token_concept) if c == case.target]
     ratios = [CTX.log(number(case.gamma[z]) / number(case.omega[z])) for z in tokens]
     divergence = CTX.fsum(number(case.gamma[z]) * r for z, r in zip(tokens, ratios, strict=True))
@@ -320,10 +309,10 @@ def any_context(case: WeightedCase) -> Comparison:
 
 @check(
     "limit",
-    cases=family_cases(support=False),
+    cases=draw.family_cases(support=False),
     tolerance="log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the "
     "error of its exponents",
-    judges=("TiltedFamily.limit", "TiltedFamily.limit_distance"),
+    judges="TiltedFamily: limit limit_distance",
 )
 def limit(case: FamilyCase) -> Iterator[Comparison]:
     """p_alpha -> p restricted to argmax M (argmin at -inf), at total variation R/(P_A + R)."""
@@ -350,9 +339,8 @@ def limit(case: FamilyCase) -> Iterator[Comparison]:
     )
     if whole:
         steered = simulated_family(case)
-        with np.errstate(under="ignore"):
-            simulated = np.exp(steered.log_probability(alpha)).tolist()
-        distance = precise.total_variation(precise.numbers(simulated), end)
+        simulated = precise.numbers(steered.probability(alpha).tolist())
+        distance = precise.total_variation(simulated, end)
         seen = (distance, 2 * float(steered.noise(alpha)))
         yield compare("total variation to the limit", rest, simulation=seen)
     shares = [x for x in end if x]
@@ -363,11 +351,10 @@ def limit(case: FamilyCase) -> Iterator[Comparison]:
     yield compare("shares among ties", own, far_out=(shares, 1e-100))
 
 
-@check(
+@reading(
     "limit/uniform-share",
-    cases=family_cases(wild=False),
+    cases=draw.family_cases(wild=False),
     tolerance="limits in 100 digits compared with each other",
-    expected=False,
 )
 def uniform_share(case: FamilyCase) -> Comparison:
     """Tokens tied at max M have the same probability in the limit (false: in proportion to p)."""
@@ -376,14 +363,13 @@ def uniform_share(case: FamilyCase) -> Comparison:
     return claim("all shares are equal", max(shares) - min(shares) < 1e-50)
 
 
-@check(
+@reading(
     "limit/printed-signs",
-    cases=concept_cases("1", wild=False),
+    cases=draw.concept_cases("1", wild=False),
     tolerance="limits in 100 digits against entries of the table",
-    expected=False,
 )
-def printed_signs(case: ConceptCase) -> Comparison:
-    """App. B.1, Eq. 8 and 9: off T, Delta p tends to -a_z if c_j is in T, to -b_z if not."""
+def printed_signs(case: ConceptCase) -> Iterator[Comparison]:
+    """Off T, Delta p(z|alpha) tends to -a_z where c_j is in T, to -b_z elsewhere."""
     concepts = case.dataset.context_concept
     inside, end = concepts[case.context] == case.target, precise.limit(case.p, case.M, 1)
     for z, concept in enumerate(case.dataset.token_concept):
@@ -393,26 +379,24 @@ def printed_signs(case: ConceptCase) -> Comparison:
         printed = column.get(concept) if inside else column[case.target]
         if printed is not None and abs(end[z] - case.p[z] + number(printed)) > 1e-50:
             change = CTX.nstr(end[z] - case.p[z], 6)
-            return claim(
-                f"token {z} loses {printed} = {float(printed):.6g}; it loses {change}", False
-            )
-    return AGREED
+            what = f"token {z} loses {printed} = {float(printed):.6g}; it loses {change}"
+            yield claim(what, False)
 
 
 # Certificates: ball arithmetic, no tolerance
 
 
-@certificate(
+@certain.certificate(
     "peak",
     "each finite peak the engine returns lies in a bracket 1e-9 wide to either side (relatively, "
     "or over the range of M), p_alpha(z) is lower at both ends than at the peak, and the law's "
     "E_alpha[M] is below M(z) at one end and above it at the other; the infinite peaks are "
     "exactly those of the extreme tokens",
-    family_cases(wild=False),
+    draw.family_cases(wild=False),
 )
 def peak_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """The odds against z at three places, and two signs, per token."""
-    keys, (p, M) = case.keys, certain.of_case(case, balls)
+    keys, (p, M) = case.keys, certain.in_balls(case, balls)
     low, high = min(keys), max(keys)
     if low == high:
         return
@@ -424,35 +408,35 @@ def peak_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
             yield False
             return
         width = max(abs(Fraction(alpha)), 1 / (high - low)) / 10**9
-        curve = certain.odds_against(p, M, keys, z, balls)
+        curve = certain.odds_against(z, case, balls)
         top = curve(balls.exact(alpha))
         for side in (-1, 1):
             at = balls.exact(Fraction(alpha) + side * width)
-            mean = law_value("mean-slope", balls, p=p, M=M, alpha=at)
+            mean = certain.law("mean-slope", balls, p=p, M=M, alpha=at)
             yield balls.positive(curve(at) - top)
             yield balls.positive(side * (mean - M[z]))
 
 
-@certificate(
+@certain.certificate(
     "peak-sign",
     "for every token, p_alpha(z) certainly moves one way from alpha = -h to 0 to h, the law's "
     "mean_N KL(p, p_i) - mean_P KL(p, p_i) is on the matching side of M(z); the engine's sign of "
     "the peak and the peak it returns agree, unless M(z) is within its rounding of E_p[M]",
-    concept_cases("none", wild=False),
+    draw.concept_cases("none", wild=False),
 )
 def peak_sign_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     """The divergences as the law has them; tokens with M(z) = E_p[M] exactly are left out."""
-    keys, (p, M) = case.keys, certain.of_case(case, balls)
+    keys, (p, M) = case.keys, certain.in_balls(case, balls)
     if len(set(keys)) == 1:
         return
-    distance = law_value("peak-sign", balls, **{**of_case(case), "p": p, "M": M})
+    distance = certain.law("peak-sign", balls, **{**of_case(case), "p": p, "M": M})
     rounding = balls.exact(float(4 * tolerance(case).mean(0.0)))
     signs = case.family.peak_signs().tolist()
     for z, peak_of_engine in enumerate(case.family.peaks().tolist()):
         if _exactly_at_mean(case, z):
             continue
-        curve = certain.odds_against(p, M, keys, z, balls)
-        falls = certain.direction(curve, 0.0, certain.steps_of(case, balls), balls)
+        curve = certain.odds_against(z, case, balls)
+        falls = certain.direction(curve, replace(case, alpha=0.0), balls)
         if falls is None:
             yield None
             return

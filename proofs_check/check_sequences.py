@@ -13,19 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check import certificate as certain
+from steering_strength.proofs_check import comparison
 from steering_strength.proofs_check.balls import Ball, Balls
-from steering_strength.proofs_check.certificate import certificate, same
-from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import (
-    AGREED,
-    EPS,
-    LAW,
-    Comparison,
-    claim,
-    compare,
-    equal,
-    not_above,
-)
+from steering_strength.proofs_check.check import check, reading
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import SequenceCase
 from steering_strength.proofs_check.law_values import law, value
 from steering_strength.proofs_check.oracles import exact, precise
@@ -120,7 +111,7 @@ def _tree(case: SequenceCase) -> dict[str, Any]:
 
 def _chain(found: Any, values: dict[str, Any], oracle: Number) -> dict[str, tuple[Any, Any]]:
     """Both sides of the claim that an induction over prefixes ends in."""
-    scale = LAW * max(1, abs(oracle))
+    scale = comparison.LAW * max(1, abs(oracle))
     sides = {"induction_over_texts": found.lhs, "induction_over_prefixes": found.rhs}
     return {name: (value(side, values), scale) for name, side in sides.items()}
 
@@ -134,14 +125,9 @@ def _chain(found: Any, values: dict[str, Any], oracle: Number) -> dict[str, tupl
     tolerance="each step's log-probability, alpha times the error of its mean, and its cost; the "
     "simulation to the noise of a matrix product per step",
     judges=(
-        "SampledTexts.log_weights",
-        "SampledTexts.count",
-        "SequenceFeatures.tree",
-        "SequenceFeatures.steering_vector",
-        "SequenceFeatures.log_probability",
-        "SequenceFeatures.text_log_probability",
-        "SequenceFeatures.all_texts",
-        "SequenceFeatures.observed",
+        "SampledTexts: log_weights count",
+        "SequenceFeatures: tree steering_vector log_probability text_log_probability all_texts "
+        "observed",
     ),
 )
 def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
@@ -170,8 +156,8 @@ def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
         rational = exact.prefixes([exact.tilted(row, case.ratios, n) for row in case.rows])
         found = _prefixes(case, number(n * case.q))
         yield compare(f"P_alpha at alpha = {n} q", found, fractions=(rational, NAIVE))
-    yield equal("texts", len(oracle), texts.count)
-    yield equal("texts in order", paths[1].tolist(), sorted(paths[1].tolist()))
+    yield comparison.equal("texts", len(oracle), texts.count)
+    yield comparison.equal("texts in order", paths[1].tolist(), sorted(paths[1].tolist()))
     values = {"V": len(case.M), "T": len(path), "alpha": alpha, "M": case.M,
               "p": [case.p[j] for j, _ in path], "X": [z for _, z in path]}  # fmt: skip
     yield law("sequence-ratio", values, oracle[-1])
@@ -182,14 +168,7 @@ def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
     cases=sequence_cases(),
     tolerance="each divergence to its own tolerance, its weight to the rounding of the rows; the "
     "simulation to a matrix product per step; a root to 1e-6, as it says",
-    judges=(
-        "SampledTexts.cross_entropy_increase",
-        "SampledTexts.token_costs",
-        "SampledTexts.per_token",
-        "SampledTexts.per_text",
-        "SampledTexts.root",
-        "SampledTexts.interval",
-    ),
+    judges="SampledTexts: cross_entropy_increase token_costs per_token per_text root interval",
 )
 def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
     """KL(P_0 || P_alpha) = E_0 sum_t [K_t - alpha K_t'(0)]: convex, one root on each side."""
@@ -243,7 +222,7 @@ def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
     yield from _roots(case, at)
     # The bootstrap interval: listed texts have none; of drawn ones it lies among their costs.
     alone = float(texts.per_token(case.alpha))
-    yield equal("interval of listed texts", (alone, alone), texts.interval(case.alpha))
+    yield comparison.equal("interval of listed texts", (alone, alone), texts.interval(case.alpha))
     lower, upper = drawn.interval(case.alpha)
     order = [min(costs), lower, CTX.fsum(tokens) / len(tokens), upper, max(costs)]
     yield not_above("interval", order[:-1], order[1:], 1e-9 * (1 + max(costs)))
@@ -293,7 +272,7 @@ def _roots(case: SequenceCase, at: Sequence[Number]) -> Iterator[Comparison]:
     cases=sequence_cases(),
     tolerance="each divergence to its own tolerance; the steered share of a text to that of its "
     "log-weight, which acts through the spread of the costs",
-    judges=("SampledTexts.reverse_kl",),
+    judges="SampledTexts: reverse_kl",
 )
 def sequence_reverse(case: SequenceCase) -> Iterator[Comparison]:
     """KL(P_alpha || P_0) = E_alpha sum_t [alpha K_t' - K_t]."""
@@ -321,7 +300,7 @@ def sequence_reverse(case: SequenceCase) -> Iterator[Comparison]:
     cases=sequence_cases(),
     tolerance="the shares to the error of the log-weights, the scores to that of the means, times "
     "the judge's spread; the simulation is a difference quotient, third derivative at most (T R)^3",
-    judges=("SampledTexts.slope", "SampledTexts.information"),
+    judges="SampledTexts: slope information",
 )
 def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
     """d/dalpha E_alpha[f] = Cov_alpha(f, S); E_alpha[S] = 0; E_alpha[S^2] = E_alpha sum_t K_t''."""
@@ -383,7 +362,7 @@ def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
     "sequence-weights",
     cases=sequence_cases(),
     tolerance="the shares of the texts to the error of their log-weights",
-    judges=("SampledTexts.expectation", "SampledTexts.effective_sample_size"),
+    judges="SampledTexts: expectation effective_sample_size",
 )
 def sequence_weights(case: SequenceCase) -> Iterator[Comparison]:
     """E_alpha[f] = E_0[f P_alpha/P_0]; N e^(-D_2) of N texts count, and D_2 <= T max_t D_2,t."""
@@ -450,49 +429,38 @@ def second_at(case: SequenceCase, n: int) -> Fraction:
 _STEPS = range(9)
 
 
-@check(
+@reading(
     "sequence-reverse/monotone",
     cases=sequence_cases(),
     tolerance="none: 120 digits at alpha = n q, where all probabilities are fractions",
-    expected=False,
 )
-def reverse_monotone(case: SequenceCase) -> Comparison:
-    """KL(P_alpha || P_0) of texts grows with |alpha| on either side, as it does for one token."""
+def reverse_monotone(case: SequenceCase) -> Iterator[Comparison]:
+    """KL(P_alpha || P_0) of whole texts grows with |alpha|, as that of a token does."""
     for side in (1, -1):
         for low, high in pairwise(reverse_at(case, side * n) for n in _STEPS):
-            if high < low - NAIVE:
-                return not_above("KL(P_alpha || P_0)", low, high)
-    return AGREED
+            yield not_above("KL(P_alpha || P_0)", low - NAIVE, high)
 
 
-@check(
+@reading(
     "sequence-reverse/convex",
     cases=sequence_cases(),
     tolerance="none: 120 digits at alpha = n q, where all probabilities are fractions",
-    expected=False,
 )
-def reverse_convex(case: SequenceCase) -> Comparison:
-    """KL(P_alpha || P_0) of texts is convex in alpha near 0, as the other divergence is."""
+def reverse_convex(case: SequenceCase) -> Iterator[Comparison]:
+    """KL(P_alpha || P_0) of whole texts is convex in alpha, as KL(P_0 || P_alpha) is."""
     values = [reverse_at(case, n) for n in (-1, 0, 1, 2)]
     for a, b, c in zip(values, values[1:], values[2:], strict=False):
-        if 2 * b > a + c + NAIVE:
-            return not_above("twice the middle", 2 * b, a + c)
-    return AGREED
+        yield not_above("twice the middle", 2 * b - NAIVE, a + c)
 
 
-@check(
-    "sequence-weights/falls",
-    cases=sequence_cases(),
-    tolerance="none: fractions at alpha = n q",
-    expected=False,
+@reading(
+    "sequence-weights/falls", cases=sequence_cases(), tolerance="none: fractions at alpha = n q"
 )
-def size_falls(case: SequenceCase) -> Comparison:
-    """The effective sample size falls as |alpha| grows, on either side."""
+def size_falls(case: SequenceCase) -> Iterator[Comparison]:
+    """The further one steers, the fewer unsteered texts count."""
     for side in (1, -1):
         for low, high in pairwise(second_at(case, side * n) for n in _STEPS):
-            if high < low:
-                return not_above("sum P_alpha^2/P_0", number(low), number(high))
-    return AGREED
+            yield not_above("sum P_alpha^2/P_0", low, high)
 
 
 # Certificates: ball arithmetic, no tolerance
@@ -504,13 +472,10 @@ def _moving(case: SequenceCase) -> SequenceCase:
         first, *rest = case.positive[0]
         row = ((first + 1) / 2, *(x / 2 for x in rest))
         case = replace(case, positive=(row, *case.positive[1:]))
-    alpha = case.alpha or 1.0
-    while abs(alpha) * float(max(case.M) - min(case.M)) > 64.0:
-        alpha /= 2.0
-    return replace(case, alpha=alpha)
+    return certain.moderate(replace(case, alpha=case.alpha or 1.0), reach=64.0)
 
 
-@certificate(
+@certain.certificate(
     "sequence-ce",
     "KL(P_0 || P_alpha) > 0 from the probabilities of all texts, equal to the law's sum over "
     "prefixes to 64 bits; less than half of KL at alpha at half of it, as convexity has it; and "
@@ -542,9 +507,8 @@ def sequence_ce_certificate(case: SequenceCase, balls: Balls) -> certain.Answers
     whole, half = divergence(after), divergence(steered(alpha / 2)[0])
     values = {"V": len(M), "J": J, "alpha": balls.exact(alpha), "p": rows, "M": M, "w": before}
     yield balls.positive(whole)
-    yield same(value(CHAIN.rhs, values, balls), whole, balls)
+    yield certain.same(value(CHAIN.rhs, values, balls), whole, balls)
     yield balls.positive(whole - 2 * half)
     second = balls.log(balls.total(b * b / a for a, b in zip(before[J:], after, strict=True)))
     room = balls.exact(len(case.paths[-1])) * balls.exact(1 + Fraction(1, 2**40))
-    below = [balls.positive(room * balls.log(g) - second) for g in growth]
-    yield True if True in below else None if None in below else False
+    yield certain.some(balls.positive(room * balls.log(g) - second) for g in growth)

@@ -8,31 +8,25 @@ from fractions import Fraction
 import numpy as np
 
 from steering_strength.proofs_check import certificate as certain
+from steering_strength.proofs_check import strategies as draw
 from steering_strength.proofs_check.balls import Ball, Balls
-from steering_strength.proofs_check.certificate import certificate, law_value, moderate, varied
-from steering_strength.proofs_check.check import check
+from steering_strength.proofs_check.check import check, reading
 from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import law, of_case
-from steering_strength.proofs_check.oracles import exact, norms, precise
+from steering_strength.proofs_check.oracles import exact, precise, vectors
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
-from steering_strength.proofs_check.strategies import (
-    ANY_ROWS,
-    SHARED_OFF,
-    concept_cases,
-    family_cases,
-)
 from steering_strength.proofs_check.tolerance import tolerance
 from steering_strength.theory import TiltedFamily
 
 
 @check(
     "steering-shift",
-    cases=ANY_ROWS,
+    cases=draw.ANY_ROWS,
     tolerance="a float64 product of length d errs by d EPS |W_z||x|; `Simulation.noise` adds up "
     "what W, H, v and the difference of means contribute",
-    judges=("UnconstrainedFeatures.shifted_logits",),
+    judges="UnconstrainedFeatures: shifted_logits",
 )
 def steering_shift(case: ConceptCase) -> Iterator[Comparison]:
     """Steered logits are l_j + (alpha/q)(sum_P l_i - sum_N l_i), l the unsteered logits."""
@@ -40,8 +34,8 @@ def steering_shift(case: ConceptCase) -> Iterator[Comparison]:
     # The definition, with the very weights of the model and no rounding: W (h_j + alpha v).
     W = [precise.numbers(row) for row in ufm.W]
     H = [precise.numbers(column) for column in ufm.H.T]
-    v = norms.difference_of_means(H, case.positive, case.negative)
-    oracle = norms.logits(W, norms.affine(H[case.context], v, number(case.alpha)))
+    v = vectors.difference_of_means(H, case.positive, case.negative)
+    oracle = vectors.logits(W, vectors.affine(H[case.context], v, number(case.alpha)))
     noise = steered.noise(case.alpha)
     shifted = ufm.shifted_logits(case.positive, case.negative, [case.alpha])
     yield compare(
@@ -61,14 +55,12 @@ def steering_shift(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "tilting",
-    cases=ANY_ROWS,
+    cases=draw.ANY_ROWS,
     tolerance="log p and M are known to EPS (1 + max|log p|), M times alpha; the simulation to its "
     "noise; law against oracle to 30 digits; exact fractions to 100",
     judges=(
-        "ConceptDataset.log_odds",
-        "TiltedFamily.log_probability",
-        "TiltedFamily.cgf",
-        "TiltedFamily.probability_increase",
+        "ConceptDataset: log_odds",
+        "TiltedFamily: log_probability cgf probability_increase",
     ),
 )
 def tilting(case: ConceptCase) -> Iterator[Comparison]:
@@ -116,9 +108,9 @@ def _in_target(case: ConceptCase) -> list[bool]:
 
 @check(
     "sign-separation",
-    cases=SHARED_OFF,
+    cases=draw.SHARED_OFF,
     tolerance="signs are decided by exact fractions; values of M to EPS (1 + max|log p|)",
-    judges=("ConceptDataset.log_odds", "ConceptDataset.separated_log_odds"),
+    judges="ConceptDataset: log_odds separated_log_odds",
 )
 def sign_separation(case: ConceptCase) -> Iterator[Comparison]:
     """Under Assumption 1, or with b common and a_{j,z} > b_z: z in T iff M(z) > 0; M by concept."""
@@ -131,9 +123,9 @@ def sign_separation(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "slope",
-    cases=family_cases(),
+    cases=draw.family_cases(),
     tolerance="each weight to EPS (1 + |log p| + |alpha M|), times its leverage M - E[M]",
-    judges=("TiltedFamily.slope",),
+    judges="TiltedFamily: slope",
 )
 def slope(case: FamilyCase) -> Iterator[Comparison]:
     """d p_alpha(z)/d alpha = p_alpha(z) (M(z) - E_alpha[M])."""
@@ -151,8 +143,7 @@ def slope(case: FamilyCase) -> Iterator[Comparison]:
     steered = simulated_family(case)
     noise = float(steered.noise(abs(case.alpha) + float(scale)))
     h = float(scale) * min(noise, 1.0) ** (1 / 3)
-    with np.errstate(under="ignore"):
-        ends = np.exp(steered.log_probability(np.array([case.alpha - h, case.alpha + h])))
+    ends = steered.probability(np.array([case.alpha - h, case.alpha + h]))
     seen = noise / h + h**2 * limits.spread**3 + EPS * abs(case.alpha) / h**2 * noise
     yield compare(
         "p'",
@@ -166,10 +157,10 @@ def slope(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "mean-slope",
-    cases=family_cases(),
+    cases=draw.family_cases(),
     tolerance="weights to EPS (1 + |log p| + |alpha M|) act through the standard deviation of M; "
     "E[M] itself rounds to EPS max|M|",
-    judges=("TiltedFamily.mean", "TiltedFamily.variance"),
+    judges="TiltedFamily: mean variance",
 )
 def mean_slope(case: FamilyCase) -> Iterator[Comparison]:
     """K' = E_alpha[M], between min M and max M; K'' = Var_alpha[M] >= 0, 0 only for constant M."""
@@ -177,8 +168,7 @@ def mean_slope(case: FamilyCase) -> Iterator[Comparison]:
     scale = 1 / limits.spread if limits.spread else number(1)
     mean = precise.derivative(lambda t: precise.cgf(case.p, case.M, t), alpha, scale)
     steered = simulated_family(case)
-    with np.errstate(under="ignore"):
-        simulated = np.exp(steered.log_probability(case.alpha)) @ case.family.log_odds
+    simulated = steered.probability(case.alpha) @ case.family.log_odds
     engine, allowed = float(case.family.mean(case.alpha)), limits.mean(case.alpha)
     noise = float(steered.noise(case.alpha)) * (float(max(map(abs, case.M))) + 1e-300)
     yield compare("K'", mean, engine=(engine, allowed), simulation=(simulated, 2 * noise))
@@ -198,23 +188,21 @@ def mean_slope(case: FamilyCase) -> Iterator[Comparison]:
     yield claim("Var > 0 unless M is constant", (variance > 0) == (len(set(case.M)) > 1))
 
 
-@check(
+@reading(
     "sign-separation/outside-negative",
-    cases=concept_cases("1", wild=False),
+    cases=draw.concept_cases("1", wild=False),
     tolerance="decided by exact fractions",
-    expected=False,
 )
 def outside_negative(case: ConceptCase) -> Comparison:
-    """Every token outside T has M < 0 (false where N misses its concept: M = 0)."""
+    """A token outside T has M(z) < 0."""
     outside = [r for r, t in zip(case.ratios, _in_target(case), strict=True) if not t]
     return claim("prod_P p < prod_N p outside T", all(r < 1 for r in outside))
 
 
-@check(
+@reading(
     "sign-separation/any-rows",
-    cases=concept_cases("none", wild=False),
+    cases=draw.concept_cases("none", wild=False),
     tolerance="decided by exact fractions",
-    expected=False,
 )
 def any_rows(case: ConceptCase) -> Comparison:
     """z in T iff M(z) > 0 for any dataset (false as soon as b depends on the context)."""
@@ -224,17 +212,17 @@ def any_rows(case: ConceptCase) -> Comparison:
 # Certificates: ball arithmetic, no tolerance
 
 
-@certificate(
+@certain.certificate(
     "sign-separation",
     "M(z) > 0 for every token of T and M(z) <= 0 for every other, under Assumption 1 or App. B.1; "
     "and the engine's M(z) has that sign wherever |M(z)| exceeds its rounding",
-    SHARED_OFF,
+    draw.SHARED_OFF,
 )
 def sign_separation_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     """Logarithms of exact ratios; a ratio of exactly 1 is M = 0."""
     rounding = float(tolerance(case).blur)
     engine = case.data.log_odds(case.positive, case.negative).tolist()
-    _, odds = certain.of_case(case, balls)
+    _, odds = certain.in_balls(case, balls)
     for ratio, M, computed, inside in zip(case.ratios, odds, engine, _in_target(case), strict=True):
         if ratio == 1:
             yield not inside and abs(computed) <= rounding
@@ -245,13 +233,13 @@ def sign_separation_certificate(case: ConceptCase, balls: Balls) -> certain.Answ
         yield computed * sign > 0 if visible else None if visible is None else True
 
 
-@certificate(
+@certain.certificate(
     "slope",
     "for every token z, p_alpha(z) certainly moves one way from alpha - h to alpha to alpha + h, "
     "and the law's p_alpha(z) (M(z) - E_alpha[M]) certainly has the sign of that move, as the "
     "engine's has where it exceeds its rounding; at the alpha of the instance, reduced to "
     "|alpha| (max M - min M) <= 300",
-    family_cases().map(moderate),
+    draw.family_cases().map(certain.moderate),
 )
 def slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """The move is seen in the odds against z; tokens exactly at their peak at alpha = 0 are left.
@@ -262,34 +250,33 @@ def slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     keys = case.keys
     if len(set(keys)) == 1:
         return
-    p, M = certain.of_case(case, balls)
+    p, M = certain.in_balls(case, balls)
     engine = case.family.slope(case.alpha).tolist()
     rounding = [float(bound) for bound in tolerance(case).slope(case.alpha)]
     centre = sum(a * k for a, k in zip(case.row, keys, strict=True))
     for z in range(len(M)):
         if not case.alpha and keys[z] == centre:
             continue
-        curve = certain.odds_against(p, M, keys, z, balls)
-        falls = certain.direction(curve, case.alpha, certain.steps_of(case, balls), balls)
+        falls = certain.direction(certain.odds_against(z, case, balls), case, balls)
         if falls is None:
             yield None
             return
-        slope_of_law = law_value("slope", balls, p=p, M=M, alpha=balls.exact(case.alpha), x=z)
+        slope_of_law = certain.law("slope", balls, p=p, M=M, alpha=balls.exact(case.alpha), x=z)
         yield balls.positive(-falls * slope_of_law)
         yield engine[z] * falls < rounding[z]
 
 
-@certificate(
+@certain.certificate(
     "mean-slope",
     "K'' > 0 in this sense: the slope of K over [alpha - h, alpha] is below the law's E_alpha[M], "
     "and that below the slope over [alpha, alpha + h], h = 2^-20/(max M - min M); and min M < "
     "E_alpha[M] < max M; the engine's E_alpha[M] is within its rounding of the law's, and its "
     "Var_alpha[M] >= 0; at the alpha of the instance, reduced as for `slope`, M not constant",
-    family_cases().map(varied),
+    draw.family_cases().map(certain.varied),
 )
 def mean_slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """K from its definition at three places, each term taken relative to e^{alpha M_0}."""
-    keys, (p, M), at = case.keys, certain.of_case(case, balls), Fraction(case.alpha)
+    keys, (p, M), at = case.keys, certain.in_balls(case, balls), Fraction(case.alpha)
     h = 1 / ((max(keys) - min(keys)) * 2**20)
 
     def cgf(alpha: Fraction) -> Ball:
@@ -298,7 +285,10 @@ def mean_slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
         return balls.log(balls.total(terms)) + x * M[0]
 
     before, here, after = (cgf(at + k * h) for k in (-1, 0, 1))
-    mean, width = law_value("mean-slope", balls, p=p, M=M, alpha=balls.exact(at)), balls.exact(h)
+    mean, width = (
+        certain.law("mean-slope", balls, p=p, M=M, alpha=balls.exact(at)),
+        balls.exact(h),
+    )
     rounding = balls.exact(float(tolerance(case).mean(case.alpha)))
     yield balls.positive(rounding - abs(mean - balls.exact(float(case.family.mean(case.alpha)))))
     yield bool(case.family.variance(case.alpha) >= 0)

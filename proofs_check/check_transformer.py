@@ -11,21 +11,13 @@ import numpy as np
 
 from steering_strength.proofs_check import certificate as certain
 from steering_strength.proofs_check.balls import Balls
-from steering_strength.proofs_check.certificate import certificate
-from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import (
-    AGREED,
-    EPS,
-    Comparison,
-    claim,
-    compare,
-    not_above,
-)
+from steering_strength.proofs_check.check import check, reading
+from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
 from steering_strength.proofs_check.law_values import law
-from steering_strength.proofs_check.oracles import norms, precise
-from steering_strength.proofs_check.oracles.edits import dot, length, probabilities
+from steering_strength.proofs_check.oracles import precise, vectors
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
+from steering_strength.proofs_check.oracles.vectors import dot, length
 from steering_strength.proofs_check.simulation import log_softmax
 from steering_strength.proofs_check.strategies import norm_cases, readout_cases, smooth_cases
 from steering_strength.theory.engine import transformer
@@ -42,16 +34,16 @@ def _exact(case: NormCase) -> tuple[list[Number], list[Number], list[Number], li
 def _output(case: NormCase, x: Sequence[Number], eps: Number | None = None) -> list[Number]:
     """The norm of x, with the eps of the case or another."""
     _, _, gain, bias, own = _exact(case)
-    return norms.norm_output(x, case.kind, gain, bias, own if eps is None else eps)
+    return vectors.norm_output(x, case.kind, gain, bias, own if eps is None else eps)
 
 
 def _far(case: NormCase, sign: int) -> list[Number]:
     h, v, gain, bias, eps = _exact(case)
-    return norms.far_output(h, v, case.kind, gain, bias, eps, sign)
+    return vectors.far_output(h, v, case.kind, gain, bias, eps, sign)
 
 
 def _projected(case: NormCase, x: Sequence[Number]) -> list[Number]:
-    return norms.centred(x) if case.kind == "layer" else list(x)
+    return vectors.centred(x) if case.kind == "layer" else list(x)
 
 
 def _moments(case: NormCase) -> tuple[Number, Number, Number]:
@@ -64,7 +56,7 @@ def _rounding(case: NormCase, alpha: float) -> Number:
     """Error of LN(h + alpha v): rounding of h + alpha v, magnified where little of it is left."""
     h, v, gain, bias, eps = _exact(case)
     d = len(h)
-    left = length(_projected(case, norms.affine(h, v, number(alpha)))) + CTX.sqrt(d * eps)
+    left = length(_projected(case, vectors.affine(h, v, number(alpha)))) + CTX.sqrt(d * eps)
     summands = length(h) + abs(number(alpha)) * length(v)
     if not left:
         return CTX.inf
@@ -77,12 +69,7 @@ def _rounding(case: NormCase, alpha: float) -> Number:
     cases=norm_cases(),
     tolerance="the direction of P v to EPS |v|/|P v|; at finite alpha the rounding of h + alpha v "
     "over what the norm leaves of it; expansions in 1/alpha are seen at alpha = 1e40",
-    judges=(
-        "NormedSteering.limit",
-        "NormedSteering.output",
-        "NormedSteering.rate",
-        "NormedSteering.bound",
-    ),
+    judges="NormedSteering: limit output rate bound",
 )
 def norm_limit(case: NormCase) -> Iterator[Comparison]:
     """LN(h + alpha v) -> LN_0(+-v), the bias keeping its sign, at rate 1/|alpha| and no faster."""
@@ -101,13 +88,13 @@ def norm_limit(case: NormCase) -> Iterator[Comparison]:
         )
         # alpha (LN - limit) as seen at alpha = 1e40 (|h| + 1)/|v|: the coefficient of 1/|alpha|.
         alpha = CTX.mpf(10) ** 40 * (length(h) + 1) / length(v)
-        there = _output(case, norms.affine(h, v, sign * alpha))
+        there = _output(case, vectors.affine(h, v, sign * alpha))
         rate = [alpha * (a - b) for a, b in zip(there, direction, strict=True)]
         reach = size * (length(h) + 1) / length(Pv)
         formula = (normed.rate(), 8 * d * EPS * reach * focus**2)
         yield compare(f"coefficient of 1/|alpha| at {sign} inf", rate, formula=formula)
     alpha_here = case.alpha or 1.0
-    moved = norms.affine(h, v, number(alpha_here))
+    moved = vectors.affine(h, v, number(alpha_here))
     if length(_projected(case, moved)) or eps:
         here, rounding = _output(case, moved), _rounding(case, alpha_here)
         x = np.array(case.h) + alpha_here * np.array(case.v)
@@ -141,13 +128,8 @@ def norm_limit(case: NormCase) -> Iterator[Comparison]:
     tolerance="logits to the rounding of the norm's output times |W|; the stationary point to the "
     "rounding of numerator and denominator over the denominator",
     judges=(
-        "NormedSteering.last_block",
-        "LastBlock.size",
-        "LastBlock.logits",
-        "LastBlock.log_probability",
-        "LastBlock.slope",
-        "LastBlock.stationary",
-        "LastBlock.limit",
+        "NormedSteering: last_block",
+        "LastBlock: size logits log_probability slope stationary limit",
     ),
 )
 def last_block(case: NormCase) -> Iterator[Comparison]:
@@ -158,12 +140,12 @@ def last_block(case: NormCase) -> Iterator[Comparison]:
     yield claim("V", block.size == len(W))
 
     def logits(alpha: Number) -> list[Number]:
-        return norms.logits(W, _output(case, norms.affine(h, v, alpha)))
+        return vectors.logits(W, _output(case, vectors.affine(h, v, alpha)))
 
     def logit(z: int, alpha: Number) -> Number:
         return logits(alpha)[z]
 
-    if length(_projected(case, norms.affine(h, v, alpha))) or eps:
+    if length(_projected(case, vectors.affine(h, v, alpha))) or eps:
         # Q = A alpha^2 + 2 B alpha + C is a difference of squares: twice the digits are lost.
         lost = 4 * _rounding(case, case.alpha) * _lost_squared(case, alpha)
         allowed = [lost * (1 + CTX.fsum(abs(w) for w in row)) for row in W]
@@ -224,7 +206,7 @@ def _plateau(
     allowed = 32 * len(v) * EPS * (1 + size * largest)
     for sign in (-1, 1):
         end = [g * sign * x / root + b for g, x, b in zip(gain, direction, bias, strict=True)]
-        oracle = [CTX.log(p) for p in precise.softmax(norms.logits(W, end))]
+        oracle = [CTX.log(p) for p in precise.softmax(vectors.logits(W, end))]
         engine = (case.last_block.limit(sign), allowed)
         yield compare(f"log p at {sign} inf", oracle, engine=engine)
 
@@ -233,7 +215,7 @@ def _lost_squared(case: NormCase, alpha: Number) -> Number:
     """(|h| + |alpha v|)^2 over what is left of their square sum: the cancellation inside Q."""
     h, v, _, _, eps = _exact(case)
     summands = (length(h) + abs(alpha) * length(v)) ** 2
-    left = length(_projected(case, norms.affine(h, v, alpha))) ** 2 + len(h) * eps
+    left = length(_projected(case, vectors.affine(h, v, alpha))) ** 2 + len(h) * eps
     return 1 + summands / left
 
 
@@ -241,15 +223,15 @@ def _lost_squared(case: NormCase, alpha: Number) -> Number:
     "final-norm",
     cases=readout_cases(),
     tolerance="logits are float64 products of length d: M and log p err by d EPS |W||h|",
-    judges=("readout_family",),
+    judges="readout_family",
 )
 def final_norm(case: ReadoutCase) -> Iterator[Comparison]:
     """Steering the input of the unembedding tilts exactly, for any texts, bias, and |P| != |N|."""
     states = [numbers(state) for state in case.states]
     W, bias = [numbers(row) for row in case.W], numbers(case.bias)
     alpha, P, N = number(case.alpha), case.positive, case.negative
-    v = norms.difference_of_means(states, P, N)
-    after = probabilities(W, norms.affine(states[case.context], v, alpha), bias)
+    v = vectors.difference_of_means(states, P, N)
+    after = vectors.probabilities(W, vectors.affine(states[case.context], v, alpha), bias)
     size = max(CTX.fsum(abs(w) for w in row) for row in W)
     largest = max(abs(x) for state in states for x in state)
     # Log-probabilities reach twice the largest logit; M is a difference of two such means.
@@ -263,7 +245,7 @@ def final_norm(case: ReadoutCase) -> Iterator[Comparison]:
         engine=(case.family.log_probability(case.alpha), allowed),
         simulation=(log_softmax(moved @ np.array(case.W).T + np.array(case.bias)), allowed),
     )
-    p = [probabilities(W, state, bias) for state in states]
+    p = [vectors.probabilities(W, state, bias) for state in states]
     values = {  # the shifts of the texts' logits are free
         "V": len(W), "q_P": len(P), "q_N": len(N), "b": 2, "alpha": case.alpha,
         "p": p[case.context], "p^P": [p[i] for i in P], "p^N": [p[i] for i in N],
@@ -274,9 +256,9 @@ def final_norm(case: ReadoutCase) -> Iterator[Comparison]:
 
 def _smooth_logits(case: SmoothCase, j: int, alpha: Number) -> list[Number]:
     """W tanh(A (h_j + alpha v)): any layer of any model, as far as the laws are concerned."""
-    x = norms.affine(numbers(case.states[j]), numbers(case.v), alpha)
-    hidden = [CTX.tanh(a) for a in norms.logits([numbers(row) for row in case.A], x)]
-    return norms.logits([numbers(row) for row in case.W], hidden)
+    x = vectors.affine(numbers(case.states[j]), numbers(case.v), alpha)
+    hidden = [CTX.tanh(a) for a in vectors.logits([numbers(row) for row in case.A], x)]
+    return vectors.logits([numbers(row) for row in case.W], hidden)
 
 
 @check(
@@ -285,7 +267,7 @@ def _smooth_logits(case: SmoothCase, j: int, alpha: Number) -> list[Number]:
     tolerance="derivatives of the logits are difference quotients good to 30 digits, rounded once; "
     "then a variance and two means in float64",
     weight=0.5,
-    judges=("local_divergence", "local_cross_entropy"),
+    judges="local_divergence local_cross_entropy",
 )
 def local(case: SmoothCase) -> Iterator[Comparison]:
     """At any layer KL(p_0||p_alpha) = alpha^2/2 Var_p(M_loc) + O(alpha^3); likewise CE on text."""
@@ -331,7 +313,7 @@ def local(case: SmoothCase) -> Iterator[Comparison]:
     "norm-limit/invisible",
     cases=norm_cases(visible=False),
     tolerance="one division by a root of a mean of d squares",
-    judges=("NormedSteering.inert", "NormedSteering.limit"),
+    judges="NormedSteering: inert limit",
 )
 def invisible(case: NormCase) -> Iterator[Comparison]:
     """Where v vanishes under the norm (v = 0, constant under LayerNorm) the output stays LN(h)."""
@@ -343,34 +325,27 @@ def invisible(case: NormCase) -> Iterator[Comparison]:
     yield compare("output", stays, engine=(normed.output(case.alpha), allowed))
 
 
-@check(
+@reading(
     "norm-limit/eps-of-v",
     cases=norm_cases(),
     tolerance="a millionth: LN_eps(v) and the limit differ by sqrt(1 + eps / mean v^2)",
-    expected=False,
 )
 def eps_of_v(case: NormCase) -> Comparison:
-    """The limit of LN_eps(h + alpha v) is LN_eps(v), with the eps of the model."""
+    """LN_eps(h + alpha v) tends to LN_eps(v), with the eps of the model."""
     return compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
 
 
-@check(
-    "norm-limit/constant-v",
-    cases=norm_cases(visible=False),
-    tolerance="a millionth",
-    expected=False,
-)
-def constant_v(case: NormCase) -> Comparison:
-    """Prop. 4.1 for every v: the output forgets h (for LayerNorm and constant v it stays LN(h))."""
-    if case.kind == "rms" or not any(case.v):
-        return AGREED
-    return compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
+@reading("norm-limit/constant-v", cases=norm_cases(visible=False), tolerance="a millionth")
+def constant_v(case: NormCase) -> Iterator[Comparison]:
+    """The output of the norm forgets h, for every v."""
+    if case.kind == "layer" and any(case.v):
+        yield compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
 
 
 # Certificates: ball arithmetic, no tolerance
 
 
-@certificate(
+@certain.certificate(
     "norm-limit",
     "LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of the limit the engine "
     "returns, and within the project's formula of that bound, give or take 8 EPS of the limit's "

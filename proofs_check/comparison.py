@@ -8,8 +8,9 @@ an infinity where a number was due, a wrong shape: infinitely wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isinf
 from typing import Any
 
 import numpy as np
@@ -26,21 +27,11 @@ derivative taken as a difference quotient keeps 60 and naive sums lose some agai
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome of an assertion.
+    """The outcome of an assertion."""
 
-    Attributes
-    ----------
-    error : float
-        The worst disagreement in units of its tolerance; at most 1 if all agree.
-    what : str
-        Who disagreed most about what, with both numbers.
-    undecided : bool
-        Nothing is known (of a certificate at every precision); never counts as agreement.
-    """
-
-    error: float
-    what: str = ""
-    undecided: bool = False
+    error: float  # the worst disagreement in units of its tolerance; at most 1 if all agree
+    what: str = ""  # who disagreed most about what, with both numbers
+    undecided: bool = False  # nothing is known (of a certificate); never counts as agreement
 
     @property
     def agrees(self) -> bool:
@@ -115,20 +106,26 @@ def equal(quantity: str, expected: object, found: object) -> Comparison:
 
 def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Comparison:
     """`low` <= `high`, one by one; an excess is measured in units of `tolerance`."""
+    columns: list[list[Any]] = [_flat(x) for x in (low, high, tolerance)]
+    size = max(map(len, columns[:2]))
     result = AGREED
-    lows, highs, allowed = (_flat(x) for x in (low, high, tolerance))
-    size = max(len(lows), len(highs))
-    columns: list[Sequence[Any]] = [x * size if len(x) == 1 else x for x in (lows, highs, allowed)]
-    for a, b, t in zip(*columns, strict=True):
+    for a, b, t in zip(*(x * size if len(x) == 1 else x for x in columns), strict=True):
         x, y = number(a), number(b)
-        if x <= y:
-            continue
-        units = _units(x, y, number(t))
+        units = 0.0 if x <= y else _units(x, y, number(t))
         if units > result.error:
             result = Comparison(units, f"{quantity}: {CTX.nstr(x, 12)} > {CTX.nstr(y, 12)}")
     return result
 
 
 def worst(comparisons: Iterable[Comparison]) -> Comparison:
-    """The one with the largest error: the conjunction of several assertions."""
-    return max(comparisons, key=lambda comparison: comparison.error, default=AGREED)
+    """The one with the largest error: the conjunction of several assertions.
+
+    Nothing is worse than an infinite error: the rest is not asked for then.
+    """
+    result = AGREED
+    for comparison in comparisons:
+        if comparison.error > result.error:
+            result = comparison
+        if isinf(result.error):
+            break
+    return result

@@ -20,18 +20,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
 
-from steering_strength.proofs_check.balls import Ball, Balls, decide
+from steering_strength.proofs_check.balls import Ball, Balls
+from steering_strength.proofs_check.certificate import decided
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import AGREED, Comparison
 from steering_strength.proofs_check.comparison import claim as statement
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
-from steering_strength.proofs_check.search import search, shards
+from steering_strength.proofs_check.search import search
 from steering_strength.proofs_check.strategies import Assumption, concept_cases
 from steering_strength.theory import ConceptDataset
 from steering_strength.theory.errors import SteeringError
@@ -42,18 +43,10 @@ Claim = Callable[[ConceptDataset, tuple[int, ...], tuple[int, ...], float], Any]
 
 @dataclass(frozen=True)
 class BallCase:
-    """An instance in ball arithmetic; every number is a ball, to be used with + - * / and `balls`.
+    """An instance in balls, to be used with + - * / and `balls`."""
 
-    Attributes
-    ----------
-    case : ConceptCase
-        The instance in fractions.
-    balls : Balls
-        exp, log, sqrt, exact, total.
-    """
-
-    case: ConceptCase
-    balls: Balls
+    case: ConceptCase  # the instance in fractions
+    balls: Balls  # exp, log, sqrt, exact, total
 
     @cached_property
     def alpha(self) -> Ball:
@@ -63,7 +56,7 @@ class BallCase:
     @cached_property
     def M(self) -> list[Ball]:
         """The log-odds, (V,)."""
-        return [self.balls.log(self.balls.exact(r)) / self.case.q for r in self.case.ratios]
+        return [self.case.level(key, self.balls) for key in self.case.keys]
 
     @cached_property
     def weights(self) -> list[Ball]:
@@ -205,10 +198,7 @@ def conjecture(
             return statement(text, False)
         if certify is None:
             return AGREED
-        certain = decide(lambda balls: _positive(certify(BallCase(case, balls)), balls))
-        if certain is None:
-            return Comparison(0.0, "undecided", undecided=True)
-        return statement(f"{text} (ball arithmetic)", certain)
+        return decided(f"{text} (ball arithmetic)", partial(_positive, certify, case))
 
     # `measure` has just looked at the case; infinities are no slope to climb.
     def aim(case: ConceptCase) -> float:
@@ -216,28 +206,24 @@ def conjecture(
 
     cases = concept_cases(assumption, wild=wild)
     check = Check(name, text, cases, measure, "the claim's own", aim=aim)
-    count, undecided = 0, 0
-    for shard, size in enumerate(shards(examples)):
-        outcome = search(check, examples=size, seed=seed, shard=shard)
-        count += outcome.examples
-        undecided += outcome.undecided
-        if outcome.case is not None:
-            return Judgement(
-                claim=text,
-                status="raised" if outcome.crashed else "refuted",
-                examples=count + outcome.crashed,
-                what=outcome.comparison.what if outcome.comparison else "",
-                code=_program(outcome.case, name),
-                case=outcome.case,
-                seed=seed,
-            )
-    certified = certify is not None and undecided == 0
+    found = search(check, examples=examples, seed=seed)
+    if found.case is not None:
+        return Judgement(
+            claim=text,
+            status="raised" if found.crashed else "refuted",
+            examples=found.examples + found.crashed,
+            what=found.what,
+            code=_program(found.case, name),
+            case=found.case,
+            seed=seed,
+        )
+    certified = certify is not None and found.undecided == 0
     status: Literal["certified", "holds"] = "certified" if certified else "holds"
-    return Judgement(text, status, count, undecided, seed=seed)
+    return Judgement(text, status, found.examples, found.undecided, seed=seed)
 
 
-def _positive(value: Ball | bool, balls: Balls) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    sign = balls.sign(value)
-    return None if sign is None else sign > 0
+def _positive(
+    certify: Callable[[BallCase], Ball | bool], case: ConceptCase, balls: Balls
+) -> bool | None:
+    value = certify(BallCase(case, balls))
+    return value if isinstance(value, bool) else balls.positive(value)

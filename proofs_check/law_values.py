@@ -64,14 +64,22 @@ def value(expression: Any, values: Values, arithmetic: Balls | Digits = _DIGITS)
 
 
 class _Evaluator:
-    """Free symbols are found by name, bound ones by identity: two dummies may share a name."""
+    """Free symbols are found by name, bound ones by identity: two dummies may share a name.
+
+    A sum inside another is taken once for each of the values that it depends on (`_known`).
+    """
 
     def __init__(
-        self, values: Values, arithmetic: Any, bound: Mapping[Any, Any] | None = None
+        self,
+        values: Values,
+        arithmetic: Any,
+        bound: Mapping[Any, Any] | None = None,
+        known: dict[Any, Any] | None = None,
     ) -> None:
         self._values = values
         self._arithmetic = arithmetic
         self._bound = bound or {}
+        self._known = {} if known is None else known
 
     def of(self, node: Any) -> Number:
         """The value of one node."""
@@ -99,7 +107,11 @@ class _Evaluator:
         if isinstance(node, sp.Pow):
             return self._power(node)
         if isinstance(node, sp.Sum | sp.Product):
-            return self._series(node)
+            free = node.free_symbols
+            key = node, *((s, at) for s, at in self._bound.items() if s in free)
+            if key not in self._known:
+                self._known[key] = self._series(node)
+            return self._known[key]
         if isinstance(node, sp.Derivative):
             return self._derivative(node)
         if isinstance(node, AppliedUndef) and node.func.__name__ in self._values:
@@ -124,7 +136,8 @@ class _Evaluator:
             raise NoValueError(f"the symbol {symbol.name} has no value") from None
 
     def _with(self, symbol: Any, entry: Any) -> _Evaluator:
-        return _Evaluator(self._values, self._arithmetic, {**self._bound, symbol: entry})
+        bound = {**self._bound, symbol: entry}
+        return _Evaluator(self._values, self._arithmetic, bound, self._known)
 
     def _whole(self, node: Any) -> int:
         """An index or the end of a range: a whole number, whatever the arithmetic."""

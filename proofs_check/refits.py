@@ -39,8 +39,8 @@ class Asked:
 
     def strength(self, side: int, text: int, change: Number) -> Number:
         """The strength once text `text` of that side weighs 1/n + change (1 - 1/n)."""
-        sign = -1 if side else 1
-        return self.along([sign * d for d in self.deviation(side, text)], change)
+        deviation = self.deviation(side, text)
+        return self.along(deviation, -change if side else change)
 
     def along(self, direction: list[Number], change: Number) -> Number:
         """The strength at M + change * direction."""
@@ -62,12 +62,12 @@ class Asked:
 
     def bias(self) -> Number:
         """Half the second derivatives of 1/strength, over n (n - 1), summed over the texts."""
-        total = number(0)
-        for side in (0, 1):
-            n = len(self.case.logs[side])
-            bends = [refit.bent(partial(self.strength, side, i)) for i in range(n)]
-            total += CTX.fsum(bends) / (2 * n * (n - 1))
-        return total
+        sizes = [len(side) for side in self.case.logs]
+        return CTX.fsum(
+            refit.bent(partial(self.strength, side, i)) / (2 * n * (n - 1))
+            for side, n in enumerate(sizes)
+            for i in range(n)
+        )
 
     def gradient(self) -> list[Number]:
         """d alpha / d M(z)."""
@@ -85,29 +85,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Errors:
-    """What float64 may lose: errors of grad f and of <grad f, M>, carried on to first order.
-
-    Attributes
-    ----------
-    gradient, slack : lists of Numbers
-        grad f by token, and its error.
-    weights : list of Numbers
-        f'' by token: the sum of pi p_alpha |factor| (w - mean)^2 is at least f''.
-    along, lost : Number
-        <grad f, M> and its error.
-    depth, relative : Number
-        1 + max |log p|; the relative error of a tilted weight.
-    """
+    """What float64 may lose: errors of grad f and of <grad f, M>, carried on to first order."""
 
     asked: Asked
-    gradient: list[Number]
-    slack: list[Number]
-    weights: list[Number]
-    odds: list[Number]
-    along: Number
-    lost: Number
-    depth: Number
-    relative: Number
+    gradient: list[Number]  # grad f by token
+    slack: list[Number]  # and its error
+    weights: list[Number]  # by token; the sum of these times (w - mean)^2 is at least f''
+    odds: list[Number]  # M less its mean over tokens
+    along: Number  # <grad f, M>
+    lost: Number  # and its error
+    depth: Number  # 1 + max |log p|
+    relative: Number  # the error of a tilted weight
 
     @classmethod
     def of(cls, asked: Asked) -> Errors:
@@ -181,36 +169,37 @@ class Errors:
 
     def bias(self) -> Number:
         """Of the bias of 1/alpha."""
-        alpha, total = self.asked.alpha, number(0)
-        for side in (0, 1):
-            n = len(self.asked.case.logs[side])
-            for text in range(n):
-                moved, error = self.move(side, text)
-                d = self.asked.deviation(side, text)
-                w = [alpha * x + moved * m for x, m in zip(d, self.odds, strict=True)]
-                heavy = CTX.fsum(self.weights)
-                centre = CTX.fsum(q * x for q, x in zip(self.weights, w, strict=True)) / heavy
-                far = [abs(x - centre) for x in w]
-                off = [
-                    error * abs(m) + SAFETY * EPS * self.depth * (abs(alpha) + abs(moved))
-                    for m in self.odds
-                ]
-                columns = list(zip(self.weights, far, off, strict=True))
-                whole = CTX.fsum(q * x**2 for q, x, _ in columns)
-                square = CTX.fsum(
-                    q * (x * (8 * self.relative * x + 2 * e) + e**2) for q, x, e in columns
-                )
-                total += self.quotient(whole, square) / alpha**2 / (2 * n * (n - 1))
+        alpha, sizes = self.asked.alpha, [len(side) for side in self.asked.case.logs]
+        total = CTX.fsum(
+            self._bend(side, text) / alpha**2 / (2 * n * (n - 1))
+            for side, n in enumerate(sizes)
+            for text in range(n)
+        )
         # The oracle's second difference loses 60 of its digits.
         return total + 1e-40 * (1 + 1 / abs(alpha))
+
+    def _bend(self, side: int, text: int) -> Number:
+        """Of the second derivative along the deviation of a text."""
+        alpha, (moved, error) = self.asked.alpha, self.move(side, text)
+        pairs = zip(self.asked.deviation(side, text), self.odds, strict=True)
+        w = [alpha * x + moved * m for x, m in pairs]
+        mass = CTX.fsum(q * x for q, x in zip(self.weights, w, strict=True))
+        centre = mass / CTX.fsum(self.weights)
+        rounded = SAFETY * EPS * self.depth * (abs(alpha) + abs(moved))
+        columns = [
+            (q, abs(x - centre), error * abs(m) + rounded)
+            for q, x, m in zip(self.weights, w, self.odds, strict=True)
+        ]
+        whole = CTX.fsum(q * x**2 for q, x, _ in columns)
+        square = CTX.fsum(q * (x * (8 * self.relative * x + 2 * e) + e**2) for q, x, e in columns)
+        return self.quotient(whole, square)
 
 
 def goals(case: TextCase) -> Iterator[Asked]:
     """The prices and the level at the strength of the instance; the peak of a token inside."""
     alpha = number(case.alpha)
-    yield Asked(case, "cross_entropy", alpha, case.tokens)
-    yield Asked(case, "reverse_kl", alpha, case.tokens)
-    yield Asked(case, "level", alpha, case.tokens)
+    goals_at_alpha: tuple[estimation.Goal, ...] = ("cross_entropy", "reverse_kl", "level")
+    yield from (Asked(case, goal, alpha, case.tokens) for goal in goals_at_alpha)
     source = case.source
     if isinstance(source, TiltedFamily):
         for z, peak in enumerate(source.peaks()):

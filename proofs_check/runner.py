@@ -15,9 +15,8 @@ from typing import Any, Literal
 from steering_strength.proofs_check import DEFAULT_EXAMPLES
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import Comparison
-from steering_strength.proofs_check.instances import as_code
 from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVATIONS, select
-from steering_strength.proofs_check.search import SHARD, Outcome, search, shards
+from steering_strength.proofs_check.search import SHARD, code, search
 from steering_strength.proofs_check.verdict import Method, Status, Verdict, Verdicts
 from steering_strength.theory.errors import MissingExtraError, SteeringError
 from steering_strength.theory.laws.prose import plain
@@ -35,22 +34,12 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work that can be sent to another process: names and numbers only.
+    """A piece of work that can be sent to another process: names and numbers only."""
 
-    Attributes
-    ----------
-    name, method : str
-        The verdict it is a part of.
-    seed : int
-    shard : int
-        The first of its shards (`proofs_check.search`); as many as `examples` need.
-    examples : int
-    """
-
-    name: str
+    name: str  # of the verdict it is a part of, with its method
     method: Method
     seed: int
-    shard: int = 0
+    shard: int = 0  # the first of its shards (`proofs_check.search`)
     examples: int = 0
 
 
@@ -78,14 +67,6 @@ def reproduce(
         select([name])  # raises with close matches, if the name is not known at all
         raise SteeringError(f"{name} has no {method} check", remedy="see its derivation")
     return known[name](case)
-
-
-def code(name: str, outcome: Outcome, method: str = "property") -> str:
-    """A counterexample as a program that reproduces it."""
-    # One line, whatever an exception had to say: it ends up in a comment.
-    what = " ".join(outcome.comparison.what.split()) if outcome.comparison else ""
-    extra = "" if method == "property" else f", {method!r}"
-    return as_code(outcome.case, f"reproduce({name!r}, case{extra})", note=what)
 
 
 def _prove(task: Task) -> Verdict:
@@ -121,35 +102,26 @@ _BY_INSTANCES: Mapping[Method, Mapping[str, Check]] = {
 
 def _search(task: Task) -> Verdict:
     certified, check = task.method == "certified", _BY_INSTANCES[task.method][task.name]
-    count, undecided, largest, seconds = 0, 0, 0.0, 0.0
-    outcome = Outcome(0, 0.0)
-    for k, examples in enumerate(shards(task.examples)):
-        outcome = search(check, examples=examples, seed=task.seed, shard=task.shard + k)
-        count += outcome.examples
-        undecided += outcome.undecided
-        largest = max(largest, outcome.max_error)
-        seconds += outcome.seconds
-        if outcome.case is not None:
-            break
+    found = search(check, examples=task.examples, seed=task.seed, shard=task.shard)
     status: Status = "certified" if certified else "passed"
-    note = outcome.comparison.what if outcome.comparison else ""
-    if undecided:
-        status, note = "unknown", f"undecided on {undecided} of {count} instances"
-    if outcome.case is not None:
+    note = found.what
+    if found.undecided:
+        status, note = "unknown", f"undecided on {found.undecided} of {found.examples} instances"
+    if found.case is not None:
         # A formula that raises has refuted itself, but it is no evidence against a claim that is
         # expected to be false.
-        status = "unknown" if outcome.crashed and not check.expected else "refuted"
+        status = "unknown" if found.crashed and not check.expected else "refuted"
     return Verdict(
         id=task.name,
         method=task.method,
         status=status,
         expected=check.expected,
         claim=check.claim,
-        examples=count,
-        max_error=None if certified else largest,
-        counterexample=None if outcome.case is None else code(task.name, outcome, task.method),
+        examples=found.examples,
+        max_error=None if certified else found.max_error,
+        counterexample=None if found.case is None else code(task.name, found, task.method),
         note=note,
-        seconds=seconds,
+        seconds=found.seconds,
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
+from pprint import pformat
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings, target
@@ -23,7 +24,10 @@ from steering_strength.proofs_check.comparison import Comparison
 SHARD = 100
 
 SHRINK = 1000
-"""Evaluations spent on making a counterexample simpler; most are done after 100."""
+"""Evaluations spent on making a counterexample simpler; most are done after `ENOUGH`."""
+
+ENOUGH = 100
+"""The same where a counterexample is expected: the simplest there is comes from `tables`."""
 
 # Time-dependent, or about sizes that our strategies need: a verdict must not depend on either.
 _SUPPRESSED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -48,32 +52,20 @@ class _OutOfPatience(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a search.
+    """The outcome of a search."""
 
-    Attributes
-    ----------
-    examples : int
-        Instances looked at before the first disagreement, or all.
-    max_error : float
-        Largest error among them, in units of the tolerance.
-    case : Any
-        The shrunk instance that disagrees; None if all agree.
-    comparison : Comparison or None
-        What happens on it.
-    undecided : int
-        Instances of which nothing is known.
-    crashed : bool
-        The formula raised an exception on `case` instead of answering.
-    seconds : float
-    """
-
-    examples: int
-    max_error: float
-    case: Any = None
-    comparison: Comparison | None = None
-    undecided: int = 0
-    crashed: bool = False
+    examples: int  # instances looked at before the first disagreement, or all
+    max_error: float  # the largest error among them, in units of the tolerance
+    case: Any = None  # the shrunk instance that disagrees; None if all agree
+    comparison: Comparison | None = None  # what happens on it
+    undecided: int = 0  # instances of which nothing is known
+    crashed: bool = False  # the formula raised an exception on `case` instead of answering
     seconds: float = 0.0
+
+    @property
+    def what(self) -> str:
+        """The disagreement in words, if there is one."""
+        return self.comparison.what if self.comparison else ""
 
 
 def shards(examples: int) -> list[int]:
@@ -88,14 +80,33 @@ def _seed(seed: int, name: str, shard: int) -> int:
 
 
 def search(
-    check: Check,
-    *,
-    examples: int,
-    seed: int,
-    shard: int = 0,
-    shrink: int = SHRINK,
+    check: Check, *, examples: int, seed: int, shard: int = 0, shrink: int | None = None
 ) -> Outcome:
-    """Run one shard; on a disagreement, shrink it with at most `shrink` further evaluations."""
+    """Look at `examples` instances, from that shard on, or at fewer if one disagrees.
+
+    Then it is shrunk, with at most `shrink` further evaluations (`SHRINK` or `ENOUGH`).
+    """
+    if shrink is None:
+        shrink = SHRINK if check.expected else ENOUGH
+    found = Outcome(0, 0.0)
+    for k, size in enumerate(shards(examples)):
+        last = _search(check, size, _seed(seed, check.id, shard + k), shrink)
+        found = Outcome(
+            examples=found.examples + last.examples,
+            max_error=max(found.max_error, last.max_error),
+            case=last.case,
+            comparison=last.comparison,
+            undecided=found.undecided + last.undecided,
+            crashed=last.crashed,
+            seconds=found.seconds + last.seconds,
+        )
+        if last.case is not None:
+            break
+    return found
+
+
+def _search(check: Check, examples: int, seed: int, shrink: int) -> Outcome:
+    """One shard."""
     count, undecided, largest = 0, 0, 0.0
     failures: dict[Any, _RefutedError] = {}
     phases = [Phase.generate]
@@ -103,7 +114,7 @@ def search(
     phases += [Phase.shrink] if shrink else []
     patience = shrink
 
-    @with_seed(_seed(seed, check.id, shard))
+    @with_seed(seed)
     @settings(
         max_examples=examples,
         database=None,
@@ -157,3 +168,23 @@ def search(
         crashed=isinstance(refuted, _CrashedError),
         seconds=time.process_time() - started,
     )
+
+
+def as_code(case: Any, call: str, module: str = "proofs_check", note: str = "") -> str:
+    """A counterexample as a program: builds `case`, and prints a call of a name of `module`."""
+    text = pformat(case, width=96).replace("Fraction(", "F(")
+    return (
+        "from fractions import Fraction as F\n"
+        f"from {module} import {call.partition('(')[0]}\n"
+        "from proofs_check.instances import *\n\n"
+        f"case = {text}\n"
+        f"print({call})" + (f"  # {note}" if note else "") + "\n"
+    )
+
+
+def code(name: str, outcome: Outcome, method: str = "property") -> str:
+    """A counterexample as a program that reproduces it."""
+    extra = "" if method == "property" else f", {method!r}"
+    # One line, whatever an exception had to say: it ends up in a comment.
+    what = " ".join(outcome.what.split())
+    return as_code(outcome.case, f"reproduce({name!r}, case{extra})", note=what)

@@ -32,31 +32,22 @@ def log_softmax(logits: Vector) -> Vector:
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """One context of a steered linear read-out.
+    """One context of a steered linear read-out."""
 
-    Attributes
-    ----------
-    W : (V, d)
-    h, v : (d,)
-        Hidden state and steering vector.
-    residue : float
-        How far the logits of W h and W v may be from those that were asked for.
-    """
-
-    W: Vector
-    h: Vector
-    v: Vector
-    residue: float
+    W: Vector  # (V, d)
+    h: Vector  # (d,), the hidden state
+    v: Vector  # (d,), the steering vector
+    residue: float = 0.0  # how far the logits W h and W v may be from what was asked for
 
     def log_probability(self, alpha: float | Vector) -> Vector:
         """log softmax(W (h + alpha v)), shape (A, V) or (V,)."""
         states = self.h + np.multiply.outer(alpha, self.v)
         return log_softmax(states @ self.W.T)
 
-    def token(self, z: int, alphas: Vector) -> Vector:
-        """The curve of one token, shape (A,)."""
-        result: Vector = self.log_probability(alphas)[:, z]
-        return result
+    def probability(self, alpha: float | Vector) -> Vector:
+        """Its exponential; what underflows is 0."""
+        with np.errstate(under="ignore"):
+            return np.asarray(np.exp(self.log_probability(alpha)))
 
     @cached_property
     def _sizes(self) -> tuple[float, float, float]:
@@ -86,11 +77,11 @@ def simulated_family(case: FamilyCase) -> Simulation:
     d = wide.shape[1]
     gauge, _ = np.linalg.qr(rng.normal(size=(d, d)))
     stretch = 2.0 ** rng.integers(-3, 4, size=d)
+    # A product of length d and an orthogonal gauge: `noise` has it already.
     return Simulation(
         W=(wide @ gauge) * stretch,
         h=gauge[0] / stretch,
         v=gauge[1] / stretch,
-        residue=0.0,  # a product of length d and an orthogonal gauge: `noise` has it already
     )
 
 

@@ -32,18 +32,16 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from steering_strength.proofs_check import instances as exact
 from steering_strength.proofs_check.instances import (
     ConceptCase,
-    EditCase,
     ExactDataset,
     FamilyCase,
-    MixedCase,
-    NormCase,
-    PromptsCase,
-    ReadoutCase,
-    SequenceCase,
-    SmoothCase,
-    TextCase,
+    Indices,
+    Matrix,
+    Row,
+    Rows,
+    Vector,
     WeightedCase,
 )
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
@@ -61,28 +59,43 @@ def integers(draw: DrawFn, low: int, high: int) -> int:
     return int(draw(st.integers(low, high)))
 
 
-def simplex(draw: DrawFn, size: int, scales: Sequence[Fraction] = (Fraction(1),)) -> list[Fraction]:
+def simplex(draw: DrawFn, size: int, scales: Sequence[Fraction] = (Fraction(1),)) -> Row:
     """`size` positive fractions with sum 1."""
     parts = [integers(draw, 1, 9) * draw(st.sampled_from(scales)) for _ in range(size)]
     total = sum(parts, start=Fraction(0))
-    return [part / total for part in parts]
+    return tuple(part / total for part in parts)
 
 
-def subset(draw: DrawFn, items: Sequence[int], size: int) -> tuple[int, ...]:
+def simplices(
+    draw: DrawFn, count: int, size: int, scales: Sequence[Fraction] = (Fraction(1),)
+) -> Rows:
+    """`count` of them."""
+    return tuple(simplex(draw, size, scales) for _ in range(count))
+
+
+def subset(draw: DrawFn, items: Sequence[int], size: int) -> Indices:
     """`size` of the items in some order; the first ones when shrunk."""
     return tuple(draw(st.permutations(list(items)))[:size])
 
 
-def vector(draw: DrawFn, size: int, unit: float = 0.25) -> tuple[float, ...]:
-    """Multiples of `unit` up to 12 of them: exact floats with short products."""
-    return tuple(integers(draw, -12, 12) * unit for _ in range(size))
+def concept(draw: DrawFn, size: int) -> Indices:
+    """Some tokens of `size`, and not all of them."""
+    return tuple(sorted(subset(draw, range(size), integers(draw, 1, size - 1))))
 
 
-def matrix(
-    draw: DrawFn, rows: int, columns: int, unit: float = 0.25
-) -> tuple[tuple[float, ...], ...]:
+def labels(sizes: Sequence[int]) -> Indices:
+    """The number of its group for each member of groups of these sizes."""
+    return tuple(c for c, size in enumerate(sizes) for _ in range(size))
+
+
+def vector(draw: DrawFn, size: int) -> Vector:
+    """Quarters up to 3: exact floats with short products."""
+    return tuple(integers(draw, -12, 12) * 0.25 for _ in range(size))
+
+
+def matrix(draw: DrawFn, rows: int, columns: int) -> Matrix:
     """The same with two axes."""
-    return tuple(vector(draw, columns, unit) for _ in range(rows))
+    return tuple(vector(draw, columns) for _ in range(rows))
 
 
 def alphas() -> st.SearchStrategy[float]:
@@ -130,23 +143,21 @@ def exact_datasets(
     spare = st.tuples(tokens_of, st.integers(0, max_contexts))
     shape = [draw(used), draw(used), *draw(st.lists(spare, max_size=max_concepts - 2))]
     sizes, counts = [tokens for tokens, _ in shape], [contexts for _, contexts in shape]
-    G, V = len(sizes), sum(sizes)
-    token_concept = tuple(c for c, size in enumerate(sizes) for _ in range(size))
-    context_concept = tuple(c for c in range(G) for _ in range(counts[c]))
+    token_concept, context_concept = labels(sizes), labels(counts)
     scales = WILD if wild and draw(st.booleans()) else MILD
     if assumption == "none":
-        rows = [tuple(simplex(draw, V, scales)) for _ in context_concept]
+        rows = simplices(draw, len(context_concept), len(token_concept), scales)
     else:
         rows = _concept_rows(draw, sizes, context_concept, scales, assumption)
     # The labels are shuffled, so that no law can rely on the order of the tokens or contexts.
-    tokens = draw(st.permutations(range(V)))
+    tokens = draw(st.permutations(range(len(token_concept))))
     contexts = draw(st.permutations(range(len(context_concept))))
     weights = simplex(draw, len(context_concept), MILD)
     return ExactDataset(
         rows=tuple(tuple(rows[j][z] for z in tokens) for j in contexts),
         token_concept=tuple(token_concept[z] for z in tokens),
         context_concept=tuple(context_concept[j] for j in contexts),
-        context_weights=tuple(weights),
+        context_weights=weights,
     )
 
 
@@ -156,7 +167,7 @@ def _concept_rows(
     context_concept: Sequence[int],
     scales: Sequence[Fraction],
     assumption: Assumption,
-) -> list[tuple[Fraction, ...]]:
+) -> Rows:
     """Rows under Assumption 1: b, and a = b + (1 - B) g in the context's own concept."""
     G = len(sizes)
     first = [sum(sizes[:c]) for c in range(G)]
@@ -170,12 +181,12 @@ def _concept_rows(
     B = B * scale if draw(st.booleans()) else 1 - (1 - B) * scale
     if shape == "gaps":
         b = [B * x for x in simplex(draw, sum(sizes), scales)]
-        gaps = [simplex(draw, size, close) for size in sizes]
+        gaps = [list(simplex(draw, size, close)) for size in sizes]
     else:
         # Weighted: b_z = e/(G-1) w_z and a_z = (1-e) g_z with e = B (G-1)/G; proportional: w = g,
         # so that all tokens of a concept are tied, with unequal p; smoothed: w = g = 1/s.
         omega = [
-            [Fraction(1, size)] * size if shape == "smoothed" else simplex(draw, size)
+            [Fraction(1, size)] * size if shape == "smoothed" else list(simplex(draw, size))
             for size in sizes
         ]
         b = [B / G * x for concept in omega for x in concept]
@@ -183,14 +194,15 @@ def _concept_rows(
         if shape == "weighted":
             gaps = _weighted_gaps(draw, omega, B, G)
 
-    def row(concept: int) -> tuple[Fraction, ...]:
-        own = simplex(draw, sizes[concept], close) if assumption == "B.1" else gaps[concept]
+    def row(concept: int) -> Row:
+        drawn = assumption == "B.1"
+        own = simplex(draw, sizes[concept], close) if drawn else gaps[concept]
         new = list(b)
         for i, g in enumerate(own):
             new[first[concept] + i] += (1 - B) * g
         return tuple(new)
 
-    return [row(concept) for concept in context_concept]
+    return tuple(map(row, context_concept))
 
 
 def _weighted_gaps(
@@ -225,7 +237,7 @@ def datasets(assumption: Assumption = "1", **options: Any) -> st.SearchStrategy[
 @st.composite
 def steering_sets(
     draw: DrawFn, data: ConceptDataset | ExactDataset, max_q: int = 3
-) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+) -> tuple[int, Indices, Indices]:
     """`(target, positive, negative)`: q contexts of T, and q others, contrastive or random."""
     concept = [int(c) for c in data.context_concept]
     present = sorted(set(concept))
@@ -302,11 +314,10 @@ def family_cases(
     log_odds = [
         shift + level * spacing + nudge for level, nudge in zip(levels, nudges, strict=True)
     ]
-    inside = subset(draw, range(size), integers(draw, 1, size - 1))
     return FamilyCase(
         weights=tuple(Fraction(w) for w in weights),
         log_odds=tuple(log_odds),
-        tokens=tuple(sorted(inside)),
+        tokens=concept(draw, size),
         alpha=draw(alphas()),
         gauge=integers(draw, 0, 99),
     )
@@ -341,7 +352,7 @@ def shape_cases(draw: DrawFn, *, crowded: bool = False) -> ConceptCase:
     concepts of two tokens each, whose four ratios alternate: the smallest that turn three times.
     """
     sizes = (1, 2, 2) if crowded else (1, integers(draw, 1, 3), integers(draw, 1, 2))
-    token_concept = tuple(c for c, size in enumerate(sizes) for _ in range(size))
+    token_concept = labels(sizes)
     gaps = [g for size in sizes for g in simplex(draw, size)]
     ratios = [draw(st.sampled_from(_RATIOS)) for _ in token_concept]
     if crowded:
@@ -351,34 +362,29 @@ def shape_cases(draw: DrawFn, *, crowded: bool = False) -> ConceptCase:
     b = [g / ((r - 1) * total) for g, r in zip(gaps, ratios, strict=True)]
     negatives = (1, 2) if crowded else draw(st.sampled_from(((1,), (2,), (1, 2))))
     q = len(negatives)
-    labels = (*(0,) * q, *negatives, draw(st.sampled_from((0, 1, 2))))
+    contexts = (*(0,) * q, *negatives, draw(st.sampled_from((0, 1, 2))))
 
-    def row(concept: int) -> tuple[Fraction, ...]:
+    def row(concept: int) -> Row:
         columns = zip(b, ratios, token_concept, strict=True)
         return tuple(x * r if c == concept else x for x, r, c in columns)
 
-    return ConceptCase(
-        ExactDataset.uniform([row(c) for c in labels], token_concept, labels),
-        target=0,
-        positive=tuple(range(q)),
-        negative=tuple(range(q, 2 * q)),
-        context=2 * q,
-    )
+    data = ExactDataset.uniform([*map(row, contexts)], token_concept, contexts)
+    return ConceptCase.contrasting(data, 0, q, 2 * q)
 
 
 @st.composite
-def prompts_cases(draw: DrawFn) -> PromptsCase:
+def prompts_cases(draw: DrawFn) -> exact.PromptsCase:
     """Up to three prompts, often the same one twice, and any M with ties: no Assumption 1."""
     size, count = integers(draw, 2, 4), integers(draw, 1, 3)
     scales = MILD if draw(st.booleans()) else (Fraction(1),)
-    rows = [tuple(simplex(draw, size, scales)) for _ in range(count)]
+    rows = simplices(draw, count, size, scales)
     if count > 1 and draw(st.booleans()):
-        rows[1] = rows[0]
-    return PromptsCase(
-        rows=tuple(rows),
-        weights=tuple(simplex(draw, count)),
+        rows = (rows[0], rows[0], *rows[2:])
+    return exact.PromptsCase(
+        rows=rows,
+        weights=simplex(draw, count),
         log_odds=vector(draw, size),
-        tokens=tuple(sorted(subset(draw, range(size), integers(draw, 1, size - 1)))),
+        tokens=concept(draw, size),
         budget=draw(st.sampled_from([0.25, 0.01, 1.0, 3.0, 1e-6, 1e-14])),
     )
 
@@ -390,12 +396,11 @@ def weighted_cases(draw: DrawFn, *, away: bool = False) -> WeightedCase:
     With `away`, N also avoids the concept of c_j, which needs a third concept.
     """
     sizes = draw(st.lists(st.integers(1, 3), min_size=3 if away else 2, max_size=4))
-    token_concept = tuple(c for c, size in enumerate(sizes) for _ in range(size))
     gamma, omega = (tuple(x for size in sizes for x in simplex(draw, size, MILD)) for _ in range(2))
     own = integers(draw, 1, len(sizes) - 1)
     others = [c for c in range(1, len(sizes)) if not (away and c == own)]
     full = WeightedCase(
-        token_concept=token_concept,
+        token_concept=labels(sizes),
         gamma=gamma,
         omega=omega,
         target=0,
@@ -409,7 +414,7 @@ def weighted_cases(draw: DrawFn, *, away: bool = False) -> WeightedCase:
 
 
 @st.composite
-def norm_cases(draw: DrawFn, *, visible: bool = True) -> NormCase:
+def norm_cases(draw: DrawFn, *, visible: bool = True) -> exact.NormCase:
     """Residuals under RMSNorm or LayerNorm; eps = 0 or up to 1, |h| / |v| from 1e-3 to 1e6.
 
     With `visible`, v survives the norm: it is not zero, and not constant under LayerNorm.
@@ -426,7 +431,7 @@ def norm_cases(draw: DrawFn, *, visible: bool = True) -> NormCase:
     eps = draw(st.sampled_from((0.0, 1e-5, 1e-6, 1.0)))
     if eps == 0.0 and len(set(h)) == 1:  # LN(h) itself must not be 0/0
         h = (h[0] + 1.0, *h[1:])
-    return NormCase(
+    return exact.NormCase(
         h=h,
         v=tuple(x * size for x in v),
         gain=tuple(integers(draw, 1, 9) * 0.25 for _ in range(d)),
@@ -439,12 +444,12 @@ def norm_cases(draw: DrawFn, *, visible: bool = True) -> NormCase:
 
 
 @st.composite
-def readout_cases(draw: DrawFn) -> ReadoutCase:
+def readout_cases(draw: DrawFn) -> exact.ReadoutCase:
     """Any states, any unembedding, any two sets of texts, |P| and |N| as they fall."""
     m, d, V = integers(draw, 2, 6), integers(draw, 1, 4), integers(draw, 2, 6)
     texts = st.sampled_from(range(m))
     sets = st.lists(texts, min_size=1, max_size=4, unique=True).map(tuple)
-    return ReadoutCase(
+    return exact.ReadoutCase(
         states=matrix(draw, m, d),
         W=matrix(draw, V, d),
         bias=vector(draw, V),
@@ -456,54 +461,46 @@ def readout_cases(draw: DrawFn) -> ReadoutCase:
 
 
 @st.composite
-def smooth_cases(draw: DrawFn) -> SmoothCase:
+def smooth_cases(draw: DrawFn) -> exact.SmoothCase:
     """Nonlinear logits of m contexts, with labels that are not the model's distribution."""
     m, d, k, V = (integers(draw, low, 3) for low in (1, 1, 1, 2))
-    return SmoothCase(
+    return exact.SmoothCase(
         states=matrix(draw, m, d),
         v=vector(draw, d),
         A=matrix(draw, k, d),
         W=matrix(draw, V, k),
-        labels=tuple(tuple(simplex(draw, V)) for _ in range(m)),
-        context_weights=tuple(simplex(draw, m)),
+        labels=simplices(draw, m, V),
+        context_weights=simplex(draw, m),
     )
 
 
 @st.composite
-def text_cases(draw: DrawFn, *, contexts: int = 3) -> TextCase:
+def text_cases(draw: DrawFn, *, contexts: int = 3) -> exact.TextCase:
     """Up to `contexts` contexts and two to four texts a side; |alpha| from 1e-6 to 8."""
-    size = integers(draw, 2, 5)
-    m = integers(draw, 1, contexts)
-
-    def rows(count: int) -> tuple[tuple[Fraction, ...], ...]:
-        return tuple(tuple(simplex(draw, size, MILD)) for _ in range(count))
-
+    size, m = integers(draw, 2, 5), integers(draw, 1, contexts)
     strength = draw(
         st.one_of(st.integers(1, 64).map(lambda n: n / 8), st.sampled_from((1e-3, 1e-6)))
     )
-    return TextCase(
-        rows=rows(m),
-        context_weights=tuple(simplex(draw, m)),
-        positive=rows(integers(draw, 2, 4)),
-        negative=rows(integers(draw, 2, 4)),
-        tokens=tuple(sorted(subset(draw, range(size), integers(draw, 1, size - 1)))),
+    return exact.TextCase(
+        rows=simplices(draw, m, size, MILD),
+        context_weights=simplex(draw, m),
+        positive=simplices(draw, integers(draw, 2, 4), size, MILD),
+        negative=simplices(draw, integers(draw, 2, 4), size, MILD),
+        tokens=concept(draw, size),
         alpha=-strength if draw(st.booleans()) else strength,
     )
 
 
 @st.composite
-def sequence_cases(draw: DrawFn) -> SequenceCase:
+def sequence_cases(draw: DrawFn) -> exact.SequenceCase:
     """Trees of texts of one to three tokens, lengths that differ by one included."""
     V = integers(draw, 2, 3)
     J = integers(draw, 2, 7 if V == 2 else 5)
     q = integers(draw, 1, 2)
-    rows, positive, negative = (
-        tuple(tuple(simplex(draw, V, MILD)) for _ in range(n)) for n in (J, q, q)
-    )
-    return SequenceCase(
-        rows=rows,
-        positive=positive,
-        negative=negative,
+    return exact.SequenceCase(
+        rows=simplices(draw, J, V, MILD),
+        positive=simplices(draw, q, V, MILD),
+        negative=simplices(draw, q, V, MILD),
         judged=tuple(integers(draw, -9, 9) for _ in range(V * J - J + 1)),
         alpha=draw(alphas()),
         gauge=integers(draw, 0, 99),
@@ -514,7 +511,7 @@ _ANGLES = (1.0, 0.5, -2.0, 3.0, 1e-6, 1e-3)
 
 
 @st.composite
-def edit_cases(draw: DrawFn) -> EditCase:
+def edit_cases(draw: DrawFn) -> exact.EditCase:
     """States of one to four contexts, two orthogonal directions and an encoder, in d >= 2."""
     m, d, V = integers(draw, 1, 4), integers(draw, 2, 4), integers(draw, 2, 6)
     i, j, *_ = draw(st.permutations(range(d)))
@@ -523,7 +520,7 @@ def edit_cases(draw: DrawFn) -> EditCase:
         direction[i] = direction[i] or 1.0
     w = [0.0] * d
     w[i], w[j] = -u[j], u[i]
-    return EditCase(
+    return exact.EditCase(
         states=matrix(draw, m, d),
         W=matrix(draw, V, d),
         bias=vector(draw, V),
@@ -533,12 +530,12 @@ def edit_cases(draw: DrawFn) -> EditCase:
         alpha=draw(alphas()),
         theta=draw(st.sampled_from(_ANGLES)),
         threshold=integers(draw, -8, 8) * 0.25,
-        context_weights=tuple(simplex(draw, m, MILD)),
+        context_weights=simplex(draw, m, MILD),
     )
 
 
 @st.composite
-def mixed_cases(draw: DrawFn) -> MixedCase:
+def mixed_cases(draw: DrawFn) -> exact.MixedCase:
     """Mixtures of two or three concepts; zero and equal weights and pure contexts are frequent."""
     sizes = draw(st.lists(st.integers(1, 3), min_size=2, max_size=3))
     G, m = len(sizes), integers(draw, 2, 5)
@@ -548,10 +545,10 @@ def mixed_cases(draw: DrawFn) -> MixedCase:
         row[integers(draw, 0, G - 1)] += 1
     contexts = st.sampled_from(range(m))
     sets = st.lists(contexts, min_size=1, max_size=3, unique=True).map(tuple)
-    return MixedCase(
+    return exact.MixedCase(
         off=tuple(B * x for x in simplex(draw, sum(sizes), MILD)),
         gaps=tuple(g for size in sizes for g in simplex(draw, size, MILD)),
-        token_concept=tuple(c for c, size in enumerate(sizes) for _ in range(size)),
+        token_concept=labels(sizes),
         weights=tuple(tuple(Fraction(n, sum(row)) for n in row) for row in parts),
         positive=draw(sets),
         negative=draw(sets),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from types import ModuleType
@@ -65,26 +65,17 @@ _CLASSES = (
     estimation.Estimate,
     allocation.Allocation,
 )
-_FUNCTIONS = (
-    (advice, "advise"),
-    (allocation, "allocate"),
-    (cross_entropy, "envelope"),
-    (cross_entropy, "hoeffding"),
-    (cross_entropy, "quadratic_radius"),
-    (estimation, "estimate"),
-    (estimation, "sensitivity"),
-    (peaks, "two_level_peak"),
-    (transformer, "readout_family"),
-    (transformer, "local_divergence"),
-    (transformer, "local_cross_entropy"),
-    (operators, "norm_scale"),
-    (operators, "norm_preserving"),
-    (mixed, "mixed_log_odds"),
-    (mixed, "concept_signs"),
-    (mixed, "geometric_means"),
-    (peak_sign, "weighted_margin"),
-    (peak_sign, "weighted_threshold"),
-)
+_FUNCTIONS = {
+    advice: "advise",
+    allocation: "allocate",
+    cross_entropy: "envelope hoeffding quadratic_radius",
+    estimation: "estimate sensitivity",
+    peaks: "two_level_peak",
+    transformer: "readout_family local_divergence local_cross_entropy",
+    operators: "norm_scale norm_preserving",
+    mixed: "mixed_log_odds concept_signs geometric_means",
+    peak_sign: "weighted_margin weighted_threshold",
+}
 # An upper bound that is a hundredth too large still is one: it is made too small instead.
 _BOUNDS = {"law_error_bound"}
 # Words, nothing at all to be wrong about, or drawn at random.
@@ -103,7 +94,8 @@ def surface() -> Mapping[str, tuple[Any, str]]:
                 title = f"{owner.__name__}.{name}"
                 if not {title, name} & _NO_NUMBERS:
                     found[title] = (owner if name in vars(owner) else base, name)
-    return found | {name: (module, name) for module, name in _FUNCTIONS}
+    functions = ((module, name) for module, names in _FUNCTIONS.items() for name in names.split())
+    return found | {name: (module, name) for module, name in functions}
 
 
 @contextmanager
@@ -137,22 +129,16 @@ def replaced(owner: Any, name: str, wrong: Any) -> Iterator[None]:
 def perturbed(owner: Any, name: str) -> Any:
     """The same function or property with a result that is a little off, in whatever it returns."""
     right = vars(owner)[name]
-    if isinstance(right, property):
-        getter = right.fget
-        if getter is None:
-            raise TypeError(f"{name} cannot be read")
-        return property(_wrapped(getter))
-    if isinstance(right, classmethod | staticmethod):
-        return type(right)(_wrapped(right.__func__))
-    return _wrapped(right, (lambda value: 0.01 * value) if name in _BOUNDS else _off)
+    function: Any = right
+    if isinstance(right, property | classmethod | staticmethod):
+        function = right.fget if isinstance(right, property) else right.__func__
 
-
-def _wrapped(function: Callable[..., Any], off: Callable[[Any], Any] | None = None) -> Any:
     @functools.wraps(function)
     def wrong(*args: Any, **options: Any) -> Any:
-        return (off or _off)(function(*args, **options))
+        value = function(*args, **options)
+        return 0.01 * value if name in _BOUNDS else _off(value)
 
-    return wrong
+    return wrong if function is right else type(right)(wrong)
 
 
 def _off(value: Any) -> Any:
@@ -184,21 +170,14 @@ def _off(value: Any) -> Any:
     if isinstance(value, EditedPopulation):
         return replace(value, strengths=_off(value.strengths))
     if isinstance(value, ConceptDataset):
-        return _dataset_off(value)
+        mixture = 0.99 * value.probabilities + 0.01 * np.roll(value.probabilities, 1, axis=1)
+        return ConceptDataset(
+            mixture, value.token_concept, value.context_concept, value.context_weights
+        )
     if isinstance(value, UnconstrainedFeatures):
         return UnconstrainedFeatures(value.W * 1.01, value.H, value.data, value.history)
     if is_dataclass(value) and not isinstance(value, type):
         parts = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
-        return replace(value, **{k: _off(v) for k, v in parts.items() if _changes(v)})
+        numbers = {k: _off(v) for k, v in parts.items() if v is not None and not isinstance(v, str)}
+        return replace(value, **numbers)
     return value
-
-
-def _changes(value: Any) -> bool:
-    return not isinstance(value, str) and value is not None
-
-
-def _dataset_off(data: ConceptDataset) -> ConceptDataset:
-    mixed = 0.99 * data.probabilities + 0.01 * np.roll(data.probabilities, 1, axis=1)
-    return ConceptDataset(
-        mixed, data.token_concept, data.context_concept, data.context_weights, data.description
-    )

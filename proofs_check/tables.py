@@ -9,21 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, pairwise, product
 from math import isqrt, log
 
 import numpy as np
 
-from steering_strength.proofs_check.instances import (
-    ConceptCase,
-    EditCase,
-    ExactDataset,
-    MixedCase,
-    NormCase,
-    PromptsCase,
-    SequenceCase,
-    WeightedCase,
-)
+from steering_strength.proofs_check import instances as exact
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, WeightedCase
 
 Pairs = tuple[tuple[int, int], ...]
 """(b, a) for each token of one concept."""
@@ -42,33 +34,20 @@ def _case(concepts: Sequence[Pairs], own: int, negatives: Sequence[int]) -> Conc
         return tuple(Fraction(a if c == concept else b, total) for b, a, c in tokens)
 
     q = len(negatives)
-    return ConceptCase(
-        ExactDataset.uniform([row(c) for c in labels], [c for _, _, c in tokens], labels),
-        target=0,
-        positive=tuple(range(q)),
-        negative=tuple(range(q, 2 * q)),
-        context=2 * q,
-    )
+    data = ExactDataset.uniform([*map(row, labels)], [c for _, _, c in tokens], labels)
+    return ConceptCase.contrasting(data, 0, q, 2 * q)
 
 
 def _concepts(size: int, gap: int, mass: int) -> Iterator[Pairs]:
     """All concepts of `size` tokens with sum of b = mass and sum of a - b = gap."""
-    if size == 1:
-        yield ((mass, mass + gap),)
-        return
-    for b in range(1, mass - size + 2):
-        for g in range(1, gap - size + 2):
-            for rest in _concepts(size - 1, gap - g, mass - b):
-                yield ((b, b + g), *rest)
+    for off, gaps in product(_compositions(mass, size), _compositions(gap, size)):
+        yield tuple((b, b + g) for b, g in zip(off, gaps, strict=True))
 
 
 def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    if parts == 1:
-        yield (total,)
-        return
-    for first in range(1, total - parts + 2):
-        for rest in _compositions(total - first, parts - 1):
-            yield (first, *rest)
+    """`parts` positive integers with that sum, in order."""
+    for cuts in combinations(range(1, total), parts - 1):
+        yield tuple(b - a for a, b in pairwise((0, *cuts, total)))
 
 
 def small_tables(sizes: Sequence[int], negatives: Sequence[int]) -> Iterator[ConceptCase]:
@@ -139,9 +118,10 @@ def weighted_tables() -> Iterator[WeightedCase]:
                 scores = [N * min(map(_ratio, pair)) - _tilt(pair) for pair in pairs]
                 other = min(pairs, key=_tilt)
                 best = min(range(len(pairs)), key=scores.__getitem__)
-                found.append((scores[best] + _tilt(other), pairs[best], other, beta, gap))
-        for _, target, other, beta, gap in sorted(found):
-            yield _weighted(target, other, beta, gap)
+                own: Pairs = ((beta, beta + gap),)
+                found.append((scores[best] + _tilt(other), [pairs[best], own, other]))
+        for _, concepts in sorted(found):
+            yield _weighted(concepts, own=1)
 
 
 def own_tables() -> Iterator[WeightedCase]:
@@ -150,16 +130,7 @@ def own_tables() -> Iterator[WeightedCase]:
         for beta in range(2, (N - 1) // 2 + 1):
             pairs = list(_concepts(2, N - 2 * beta, beta))
             for target, other in product(pairs, repeat=2):
-                tokens = [*target, *other]
-                yield WeightedCase(
-                    token_concept=(0, 0, 1, 1),
-                    gamma=tuple(Fraction(a, N - beta) for _, a in tokens),
-                    omega=tuple(Fraction(b, beta) for b, _ in tokens),
-                    target=0,
-                    own=0,
-                    negatives=(1,),
-                    epsilon=Fraction(beta, N),
-                )
+                yield _weighted([target, other], own=0)
 
 
 def calibration_tables() -> Iterator[ConceptCase]:
@@ -189,27 +160,28 @@ def _tilt(concept: Pairs) -> float:
     return sum(pair[0] * _ratio(pair) for pair in concept)
 
 
-def _weighted(target: Pairs, other: Pairs, beta: int, gap: int) -> WeightedCase:
-    own: Pairs = ((beta, beta + gap),)
-    tokens = [pair for concept in (target, own, other) for pair in concept]
+def _weighted(concepts: Sequence[Pairs], own: int) -> WeightedCase:
+    """T is the first concept, and N in the last; a and b have the same sums in all."""
+    off, inside = (sum(pair[k] for pair in concepts[0]) for k in (0, 1))
+    tokens, others = [pair for concept in concepts for pair in concept], len(concepts) - 1
     return WeightedCase(
-        token_concept=(0, 0, 1, 2, 2),
-        gamma=tuple(Fraction(a, beta + gap) for _, a in tokens),
-        omega=tuple(Fraction(b, beta) for b, _ in tokens),
+        token_concept=tuple(c for c, concept in enumerate(concepts) for _ in concept),
+        gamma=tuple(Fraction(a, inside) for _, a in tokens),
+        omega=tuple(Fraction(b, off) for b, _ in tokens),
         target=0,
-        own=1,
-        negatives=(2,),
-        epsilon=Fraction(2 * beta, 3 * beta + gap),
+        own=own,
+        negatives=(others,),
+        epsilon=Fraction(others * off, others * off + inside),
     )
 
 
-def norm_tables(kind: str) -> Iterator[NormCase]:
+def norm_tables(kind: str) -> Iterator[exact.NormCase]:
     """Small whole h and v in two dimensions, no zero in v; eps 0 or 3, gain 1, no bias."""
     for eps, size in product((0.0, 3.0), range(1, 3)):
         whole = range(size + 1)
         for v, h in product(product(whole[1:], repeat=2), product(whole, repeat=2)):
             if len(set(h)) == 2:
-                yield NormCase(
+                yield exact.NormCase(
                     h=tuple(map(float, h)),
                     v=tuple(map(float, v)),
                     gain=(1.0, 1.0),
@@ -222,16 +194,16 @@ def norm_tables(kind: str) -> Iterator[NormCase]:
 
 def _text(
     rows: Sequence[Sequence[int]], positive: Sequence[int], negative: Sequence[int]
-) -> SequenceCase:
+) -> exact.SequenceCase:
     """A tree, P and N of integers over their sum."""
     every = [
         tuple(Fraction(int(x), int(sum(row))) for x in row) for row in (*rows, positive, negative)
     ]
     texts = len(rows) * (len(positive) - 1) + 1
-    return SequenceCase(tuple(every[:-2]), (every[-2],), (every[-1],), judged=(0,) * texts)
+    return exact.SequenceCase(tuple(every[:-2]), (every[-2],), (every[-1],), judged=(0,) * texts)
 
 
-def small_texts() -> Iterator[SequenceCase]:
+def small_texts() -> Iterator[exact.SequenceCase]:
     """Texts of two tokens over a vocabulary of two."""
     for total in range(2, _CEILING):
         pairs = list(_compositions(total, 2))
@@ -239,7 +211,7 @@ def small_texts() -> Iterator[SequenceCase]:
             yield _text(rows, positive, negative)
 
 
-def falling_texts(*, weights: bool) -> Iterator[SequenceCase]:
+def falling_texts(*, weights: bool) -> Iterator[exact.SequenceCase]:
     """Texts of two tokens over three: their reverse price falls between two whole strengths.
 
     With `weights`, the sum of P_alpha^2/P_0 does. Both are sums over the first token of something
@@ -266,11 +238,11 @@ def falling_texts(*, weights: bool) -> Iterator[SequenceCase]:
                 yield _text([whole[first], *whole[after]], whole[positive], whole[negative])
 
 
-def edit_tables() -> Iterator[EditCase]:
+def edit_tables() -> Iterator[exact.EditCase]:
     """One context in two dimensions and two tokens: W = 1, h small and whole, u a coordinate."""
     for size in range(1, 3):
         for h in product(range(1, size + 1), range(size + 1)):
-            yield EditCase(
+            yield exact.EditCase(
                 states=(tuple(map(float, h)),),
                 W=((1.0, 0.0), (0.0, 1.0)),
                 bias=(0.0, 0.0),
@@ -284,7 +256,7 @@ def edit_tables() -> Iterator[EditCase]:
             )
 
 
-def mixed_tables() -> Iterator[MixedCase]:
+def mixed_tables() -> Iterator[exact.MixedCase]:
     """A concept of two tokens and one of one: P two pure contexts, N two of the same mixture.
 
     Those whose two tokens have M of opposite signs, by increasing denominator k N: b sums with the
@@ -297,16 +269,14 @@ def mixed_tables() -> Iterator[MixedCase]:
                 for b in _compositions(mass, 3) if mass >= 3 else ():
                     for n, first in product(range(1, k), range(1, gap)):
                         case = _mixed(b, (first, gap - first, gap), Fraction(n, k))
-                        ahead = [p > q for p, q in zip(*case.sides, strict=True)]
-                        behind = [p < q for p, q in zip(*case.sides, strict=True)]
-                        if (ahead[0] and behind[1]) or (behind[0] and ahead[1]):
+                        if case.sign(0) * case.sign(1) < 0:
                             yield case
 
 
-def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> MixedCase:
+def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> exact.MixedCase:
     total, gap = sum(b) + gaps[-1], gaps[-1]
     pure = ((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1)))
-    return MixedCase(
+    return exact.MixedCase(
         off=tuple(Fraction(x, total) for x in b),
         gaps=tuple(Fraction(g, gap) for g in gaps),
         token_concept=(0, 0, 1),
@@ -316,7 +286,9 @@ def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> MixedC
     )
 
 
-def prompts_tables(log_odds: Sequence[float], budget: float, twins: bool) -> Iterator[PromptsCase]:
+def prompts_tables(
+    log_odds: Sequence[float], budget: float, twins: bool
+) -> Iterator[exact.PromptsCase]:
     """Two prompts of three tokens, by denominator, the target first; or twice the same prompt."""
     for N in range(3, _CEILING):
         rows = [
@@ -327,7 +299,7 @@ def prompts_tables(log_odds: Sequence[float], budget: float, twins: bool) -> Ite
         ]
         for row in rows:
             for other in [row] if twins else rows:
-                yield PromptsCase(
+                yield exact.PromptsCase(
                     rows=(row, other),
                     weights=(Fraction(1, 2),) * 2,
                     log_odds=tuple(log_odds),

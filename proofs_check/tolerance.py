@@ -33,22 +33,11 @@ digit, so its Delta p is 1e-120 p and not 0.
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Bounds for one context of one instance; alpha is a number of `precise`.
+    """Bounds for one context of one instance; alpha is a number of `precise`."""
 
-    Attributes
-    ----------
-    depth : Number
-        1 + max |log p| over the support.
-    spread : Number
-        max M - min M.
-    blur : Number
-        Error of each M(z) as the engine knows it.
-    p, M : tuples of Numbers
-    """
-
-    depth: Number
-    spread: Number
-    blur: Number
+    depth: Number  # 1 + max |log p| over the support
+    spread: Number  # max M - min M
+    blur: Number  # error of each M(z) as the engine knows it
     p: tuple[Number, ...]
     M: tuple[Number, ...]
 
@@ -164,16 +153,8 @@ class Tolerance:
 
 def tolerance(case: FamilyCase | ConceptCase) -> Tolerance:
     """The bounds of one instance."""
-    pairs = [(p, m) for p, m in zip(case.p, case.M, strict=True) if p]
-    spread = max(m for _, m in pairs) - min(m for _, m in pairs)
-    if isinstance(case, FamilyCase):
-        depth = 1 + max(abs(CTX.log(p)) for p, _ in pairs)
-        blur = number(0)
-    else:
-        # The log-odds come from the rows of P and N, whose rarest tokens round most.
-        rows = {case.context, *case.positive, *case.negative}
-        rarest = min(min(case.dataset.rows[j]) for j in rows)
-        depth = 1 + abs(CTX.log(number(rarest)))
-        blur = EPS * depth
-    p, M = zip(*pairs, strict=True)
-    return Tolerance(depth=depth, spread=spread, blur=blur, p=p, M=M)
+    p, M = zip(*((p, m) for p, m in zip(case.p, case.M, strict=True) if p), strict=True)
+    depth = 1 + abs(CTX.log(number(case.rarest)))
+    # The log-odds of a dataset come from the rows of P and N, whose rarest tokens round most.
+    blur = EPS * depth if isinstance(case, ConceptCase) else number(0)
+    return Tolerance(depth, max(M) - min(M), blur, p, M)

@@ -19,7 +19,7 @@ from steering_strength.proofs_check import run, runner
 from steering_strength.proofs_check.balls import BALLS, Balls, FlintBalls, IntervalBalls, decide
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import Comparison
-from steering_strength.proofs_check.extrema import Levels, count_extrema, levels_of
+from steering_strength.proofs_check.extrema import count_extrema
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, FamilyCase
 from steering_strength.proofs_check.law_values import NoValueError, value
 from steering_strength.proofs_check.mutants.registry import MUTANTS
@@ -234,24 +234,17 @@ def test_a_law_is_enclosed_and_a_derivative_is_not(balls: Balls) -> None:
 
 @pytest.mark.parametrize("balls", BOTH, ids=NAMES)
 def test_extrema_on_the_whole_line_are_counted(balls: Balls) -> None:
-    def count(levels: Levels) -> int | None:
-        found: list[int] = []
+    def count(case: FamilyCase | ConceptCase, tokens: tuple[int, ...]) -> int | None:
+        return decide(partial(count_extrema, case, tokens), balls)
 
-        def ask(arithmetic: Balls) -> bool | None:
-            number = count_extrema(levels, arithmetic)
-            found[:] = [] if number is None else [number]
-            return None if number is None else True
-
-        return found[0] if decide(ask, balls) else None
-
-    assert count(levels_of(TWO_BUMPS, (1, 2))) == 3
-    assert count(levels_of(TWO_BUMPS, (0,))) == 0
-    assert count(levels_of(SYMMETRIC, (2,))) == 1
+    assert count(TWO_BUMPS, (1, 2)) == 3
+    assert count(TWO_BUMPS, (0,)) == 0
+    assert count(SYMMETRIC, (2,)) == 1
     # |C| = 3 with five extrema, and near-ties of 2^-40 that turn at alpha = 1e12 only.
     near = FamilyCase((Fraction(1),) * 6, (1.0, 6.0, 6.0, 6.0, 0.0, 1.0 + 2.0**-40), (0, 1))
-    assert count(levels_of(near)) == 2
+    assert count(near, near.tokens) == 2
     constant = FamilyCase((Fraction(1),) * 2, (1.0, 1.0), (0,))
-    assert count(levels_of(constant)) == 0
+    assert count(constant, constant.tokens) == 0
 
 
 def test_a_direction_is_seen_on_either_side_of_a_turn() -> None:
@@ -262,9 +255,9 @@ def test_a_direction_is_seen_on_either_side_of_a_turn() -> None:
         return x * x
 
     steps = [Fraction(1, 2**k) for k in range(6, 40, 6)]
-    assert seen.direction(parabola, 1e-6, steps, balls) == 1
-    assert seen.direction(parabola, -1e-6, steps, balls) == -1
-    assert seen.direction(parabola, 0.0, steps, balls) is None
+    assert seen.seen_moving(parabola, Fraction(1e-6), steps, balls) == 1
+    assert seen.seen_moving(parabola, Fraction(-1e-6), steps, balls) == -1
+    assert seen.seen_moving(parabola, Fraction(0), steps, balls) is None
 
 
 def test_without_flint_the_same_verdicts_come_from_mpmath() -> None:

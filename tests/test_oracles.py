@@ -8,7 +8,7 @@ from math import comb
 import pytest
 from mpmath import mp
 
-from steering_strength.proofs_check.oracles import exact, norms, precise
+from steering_strength.proofs_check.oracles import exact, precise, vectors
 from steering_strength.proofs_check.oracles.precise import CTX, number, numbers
 
 F = fractions.Fraction
@@ -158,20 +158,20 @@ def test_the_turns_of_a_curve_are_seen() -> None:
 
 def test_norms_by_hand() -> None:
     one, zero = numbers((1, 1)), numbers((0, 0))
-    assert norms.centred(numbers((1, 3))) == [-1, 1]
-    assert norms.norm_output(numbers((3, 3)), "rms", one, zero, number(0)) == [1, 1]
-    assert norms.norm_output(numbers((1, 1)), "rms", one, zero, number(3)) == [0.5, 0.5]
-    assert norms.norm_output(numbers((1, 5)), "layer", numbers((2, 3)), one, number(0)) == [-1, 4]
-    assert norms.norm_output(numbers((2, 2)), "layer", one, one, number(0)) == [1, 1]  # 0/0 is 0
-    assert norms.affine(numbers((1, 2)), numbers((3, 4)), number(2)) == [7, 10]
-    assert norms.logits([numbers((1, 2)), numbers((0, 1))], numbers((3, 4))) == [11, 4]
+    assert vectors.centred(numbers((1, 3))) == [-1, 1]
+    assert vectors.norm_output(numbers((3, 3)), "rms", one, zero, number(0)) == [1, 1]
+    assert vectors.norm_output(numbers((1, 1)), "rms", one, zero, number(3)) == [0.5, 0.5]
+    assert vectors.norm_output(numbers((1, 5)), "layer", numbers((2, 3)), one, number(0)) == [-1, 4]
+    assert vectors.norm_output(numbers((2, 2)), "layer", one, one, number(0)) == [1, 1]  # 0/0 is 0
+    assert vectors.affine(numbers((1, 2)), numbers((3, 4)), number(2)) == [7, 10]
+    assert vectors.logits([numbers((1, 2)), numbers((0, 1))], numbers((3, 4))) == [11, 4]
 
 
 def test_the_far_output_of_a_norm_is_its_limit() -> None:
     h, v, one, zero = numbers((5, -7)), numbers((3, 4)), numbers((1, 1)), numbers((0, 0))
     root = CTX.sqrt(number(F(25, 2)))
     for sign in (-1, 1):
-        found = norms.far_output(h, v, "rms", one, zero, number(1), sign)
+        found = vectors.far_output(h, v, "rms", one, zero, number(1), sign)
         assert all(close(x, sign * y / root, 40) for x, y in zip(found, (3, 4), strict=True))
-    still = norms.far_output(h, zero, "rms", one, zero, number(1), 1)
-    assert still == norms.norm_output(h, "rms", one, zero, number(1))
+    still = vectors.far_output(h, zero, "rms", one, zero, number(1), 1)
+    assert still == vectors.norm_output(h, "rms", one, zero, number(1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from steering_strength.proofs_check import check_concept
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import TiltedFamily
 
@@ -46,18 +47,8 @@ def _start(family: TiltedFamily, tokens: Tokens) -> Any:
     return np.exp(family.log_p)[list(tokens)].sum()
 
 
-def _per_token(right: Any, family: TiltedFamily, tokens: Tokens, alpha: Any) -> Any:
-    log_p = family.log_probability(alpha)
-    return log_p[..., list(tokens)].mean(-1) - log_p[..., _rest(family, tokens)].mean(-1)
-
-
 def _survives(family: TiltedFamily, tokens: Tokens, sign: int) -> bool:
     return bool(np.isfinite(family.limit(sign)[list(tokens)]).any())
-
-
-def _untilted(right: Any, family: TiltedFamily, tokens: Tokens, alpha: Any) -> Any:
-    moving, still = (_gap(family, tokens, a) for a in (alpha, 0.0))
-    return right(family, tokens, alpha) * (still / moving if moving else 1.0)
 
 
 def _splitting_ties(right: Any, family: TiltedFamily, tokens: Tokens) -> int:
@@ -69,7 +60,7 @@ def _splitting_ties(right: Any, family: TiltedFamily, tokens: Tokens) -> int:
 
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    *wrong("concept-ode", "TiltedFamily.concept_slope", {
+    *wrong(check_concept.concept_ode, "TiltedFamily.concept_slope", {
         "without-complement: F (mu_C - mu_notC), the factor 1 - F is missing":
             lambda right, family, C, alpha: right(family, C, alpha)
             * float(1.0 + np.exp(min(_logit(family, C, alpha), 700.0))),
@@ -79,9 +70,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "with-flat-means: unweighted means of M over the concept and over its complement":
             lambda _, family, C, alpha: _spread(family, C, alpha) * _flat_gap(family, C),
         "with-untilted-means: the conditional means do not move with alpha":
-            _untilted,
+            lambda _, family, C, alpha: _spread(family, C, alpha) * _gap(family, C, 0.0),
     }),
-    *wrong("concept-tanh", "TiltedFamily.concept_log_odds", {
+    *wrong(check_concept.concept_tanh, "TiltedFamily.concept_log_odds", {
         "linear-nu: nu is linearised, its slope at 0 times alpha":
             lambda right, family, C, alpha: np.asarray(
                 right(family, list(C), 0.0) + np.asarray(alpha) * _gap(family, C, 0.0)),
@@ -90,9 +81,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "of-the-log: log F for logit F":
             lambda right, family, C, alpha: -np.logaddexp(0.0, -right(family, C, alpha)),
         "per-token: a difference of mean logs for a log of sums":
-            _per_token,
+            lambda _, family, C, alpha: np.subtract(*(
+                family.log_probability(alpha)[..., side].mean(-1)
+                for side in (list(C), _rest(family, C)))),
     }),
-    *wrong("concept-tanh", "TiltedFamily.concept_increase", {
+    *wrong(check_concept.concept_tanh, "TiltedFamily.concept_increase", {
         "full-logit: tanh of the full logit instead of half of it":
             lambda _, family, C, alpha:
             (np.tanh(_logit(family, C, alpha)) - np.tanh(_logit(family, C))) / (2.0 * len(C)),
@@ -107,7 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda _, family, C, alpha: (np.exp(family.log_probability(alpha))[..., list(C)].sum(-1)
                                          - _start(family, C)) / len(C),
     }),
-    *wrong("concept-limit", "TiltedFamily.concept_increase_limit", {
+    *wrong(check_concept.concept_limit, "TiltedFamily.concept_increase_limit", {
         "back-to-start: a concept without extremal tokens returns to where it came from":
             lambda right, family, C, sign:
             right(family, C, sign) if _survives(family, C, sign) else 0.0,
@@ -117,7 +110,7 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda _, family, C, sign:
             (float(_survives(family, C, sign)) - float(_start(family, C))) / len(C),
     }),
-    *wrong("concept-monotone", "TiltedFamily.concept_falls", {
+    *wrong(check_concept.concept_monotone, "TiltedFamily.concept_falls", {
         "by-means: F_C falls where the mean of M over C is below that over the rest":
             lambda _, family, C: _flat_gap(family, C) < 0,
         "by-tops: F_C falls where max_C M <= max_notC M":
@@ -125,7 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "even-if-constant: F_C falls wherever its first token has M <= 0":
             lambda _, family, C: bool(family.log_odds[list(C)][0] <= 0),
     }),
-    *wrong("concept-shape", "TiltedFamily.extrema_bound", {
+    *wrong(check_concept.concept_shape, "TiltedFamily.extrema_bound", {
         "one-bump: every concept bumps once, as tokens do":
             lambda *_: 1,
         "monotone-concepts: no concept has an extremum":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check import check_advice, check_cross_entropy
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import ConceptDataset, TiltedFamily
 from steering_strength.theory.engine import Root
@@ -27,16 +28,6 @@ def _mixture(data: ConceptDataset) -> Any:
     return data.context_weights @ data.probabilities
 
 
-def _pooled_variance(_: Any, data: ConceptDataset, M: Floats) -> float:
-    mixture = _mixture(data)
-    return float(0.5 * mixture @ (M - mixture @ M) ** 2)
-
-
-def _of_the_mixture(_: Any, data: ConceptDataset, M: Floats, alpha: Any) -> Floats:
-    mixture = _mixture(data)
-    return TiltedFamily(np.log(mixture / mixture.sum()), M).cross_entropy_increase(alpha)
-
-
 def _cancelling(_: Any, family: TiltedFamily, alpha: Any) -> Floats:
     exponent = family.log_p + np.multiply.outer(alpha, family.log_odds)
     top = exponent.max(axis=-1)
@@ -44,49 +35,25 @@ def _cancelling(_: Any, family: TiltedFamily, alpha: Any) -> Floats:
     return np.asarray(cgf - np.asarray(alpha) * (np.exp(family.log_p) @ family.log_odds))
 
 
-def _moments(_: Any, family: TiltedFamily, order: int) -> Floats:
-    p, centred = np.exp(family.log_p), family.log_odds - family.mean(0.0)
-    return np.array([p @ centred**n / factorial(n) for n in range(2, order + 1)])
-
-
-def _only(right: Any, family: TiltedFamily, order: int, kept: Any) -> Floats:
-    return np.where(kept(np.arange(2, order + 1)), right(family, order), 0.0)
-
-
-def _counted_offset(right: Any, data: ConceptDataset, M: Floats, sign: int) -> tuple[float, float]:
-    return right(data, M, sign)[0], float(np.log(np.mean(sign * M == (sign * M).max())))
-
-
-def _from_quadratic(_: Any, family: TiltedFamily, budget: float, sign: int) -> Root:
-    variance = float(family.variance(0.0))
-    alpha = float(sign * (np.sqrt(2.0 * budget / variance) if variance else np.inf))
-    return Root(alpha, alpha, alpha)
-
-
-def _for_reverse(right: Any, family: TiltedFamily, budget: float, sign: int) -> Root:
-    alpha = abs(right(family, budget, 1).alpha) * sign
-    return Root(alpha, alpha, alpha)
-
-
-def _flat(data: ConceptDataset) -> ConceptDataset:
-    return ConceptDataset(data.probabilities, data.token_concept, data.context_concept)
+def _root(alpha: Any) -> Root:
+    return Root(float(alpha), float(alpha), float(alpha))
 
 
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    *wrong("ce-quadratic", "ConceptDataset.quadratic", {
+    *wrong(check_cross_entropy.ce_quadratic, "ConceptDataset.quadratic", {
         "without-half: the 1/2 of Thm 3.8 is missing":
             lambda right, data, M: 2.0 * right(data, M),
         "flat-contexts: every context counts the same":
             lambda _, data, M: float(0.5 * _variances(data, M).mean()),
         "pooled-variance: the variance of M under the mixture sum_j pi_j p_j":
-            _pooled_variance,
+            lambda _, data, M: float(0.5 * _mixture(data) @ (M - _mixture(data) @ M) ** 2),
         "second-moment: E[M^2] for Var(M)":
             lambda _, data, M: float(0.5 * _mixture(data) @ M**2),
         "largest-variance: the worst context instead of the average one":
             lambda _, data, M: float(0.5 * _variances(data, M).max()),
     }),
-    *wrong("ce-exact", "ConceptDataset.cross_entropy_increase", {
+    *wrong(check_cross_entropy.ce_exact, "ConceptDataset.cross_entropy_increase", {
         "flat-dataset: every context counts the same":
             lambda _, data, M, alpha:
             np.mean([f.cross_entropy_increase(alpha) for f in _families(data, M)], axis=0),
@@ -97,9 +64,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "only-quadratic: the quadratic law taken for every alpha":
             lambda _, data, M, alpha: data.quadratic(M) * np.asarray(alpha) ** 2,
         "of-the-mixture: of one context whose distribution is the mixture of all":
-            _of_the_mixture,
+            lambda _, data, M, alpha: TiltedFamily(
+                np.log(_mixture(data) / _mixture(data).sum()), M).cross_entropy_increase(alpha),
     }),
-    *wrong("ce-exact", "TiltedFamily.cross_entropy_increase", {
+    *wrong(check_cross_entropy.ce_exact, "TiltedFamily.cross_entropy_increase", {
         "reversed-kl: KL(p_alpha || p) for KL(p || p_alpha)":
             lambda _, family, alpha: family.reverse_kl(alpha),
         "only-cgf: K(alpha) without - alpha K'(0)":
@@ -109,14 +77,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "symmetrised: half the sum of the two divergences":
             lambda right, family, alpha: 0.5 * (family.reverse_kl(alpha) + right(family, alpha)),
     }),
-    *wrong("ce-exact", "TiltedFamily.reverse_kl", {
+    *wrong(check_cross_entropy.ce_exact, "TiltedFamily.reverse_kl", {
         "forward-kl: KL(p || p_alpha) for KL(p_alpha || p)":
             lambda _, family, alpha: family.cross_entropy_increase(alpha),
         "difference-of-means: alpha (K'(alpha) - K'(0)), the sum of the two divergences, for one":
             lambda right, family, alpha:
             right(family, alpha) + family.cross_entropy_increase(alpha),
     }),
-    *wrong("ce-radius", "envelope", {
+    *wrong(check_cross_entropy.ce_radius, "envelope", {
         "quadratic-is-bound: the quadratic law bounds Delta CE from above":
             lambda right, x: (right(x)[0], 1.0),
         "quadratic-is-floor: the quadratic law bounds Delta CE from below":
@@ -130,40 +98,45 @@ MUTANTS: tuple[Mutant, ...] = (
         "gronwall: e^-x and e^x, bounds on K'' taken for bounds on Delta CE, true but not sharp":
             lambda _, x: (np.exp(-x), np.exp(np.minimum(x, 700.0))),
     }),
-    *wrong("ce-radius", "hoeffding", {
+    *wrong(check_cross_entropy.ce_radius, "hoeffding", {
         "sixteenth: alpha^2 R^2 / 16 for the global bound":
             lambda right, spread, alpha: 0.5 * right(spread, alpha),
     }),
-    *wrong("ce-cumulants", "TiltedFamily.taylor", {
+    *wrong(check_cross_entropy.ce_cumulants, "TiltedFamily.taylor", {
         "moments: central moments for cumulants, 3 Var^2 is not taken off the fourth":
-            _moments,
+            lambda _, family, order: np.array([
+                np.exp(family.log_p) @ (family.log_odds - family.mean(0.0)) ** n / factorial(n)
+                for n in range(2, order + 1)]),
         "without-factorial: kappa_n / n for kappa_n / n!":
             lambda _, family, order: family.cumulants(order)[1:] / np.arange(2, order + 1),
         "even-orders: no cubic term":
-            lambda right, family, order: _only(right, family, order, lambda n: n % 2 == 0),
+            lambda right, family, order: right(family, order) * (np.arange(order - 1) % 2 == 0),
         "gaussian: nothing beyond the variance, as if M were Gaussian":
-            lambda right, family, order: _only(right, family, order, lambda n: n == 2),
+            lambda right, family, order: right(family, order) * (np.arange(order - 1) == 0),
     }),
-    *wrong("ce-linear", "ConceptDataset.linear_coefficient", {
+    *wrong(check_cross_entropy.ce_linear, "ConceptDataset.linear_coefficient", {
         "minus: E_data[M] - E_model[M]":
             lambda right, data, M, model: -float(right(data, M, model)),
         "flat-weights: the contexts unweighted":
-            lambda right, data, M, model: float(right(_flat(data), M, model)),
+            lambda right, data, M, model: float(right(ConceptDataset(
+                data.probabilities, data.token_concept, data.context_concept), M, model)),
         "zero: no linear term, whatever the model":
             lambda *_: 0.0,
     }),
-    *wrong("ce-asymptote", "ConceptDataset.cross_entropy_asymptote", {
+    *wrong(check_cross_entropy.ce_asymptote, "ConceptDataset.cross_entropy_asymptote", {
         "no-offset: the lower line without log p(argmax M), the asymptote through 0":
             lambda right, data, M, sign: (right(data, M, sign)[0], 0.0),
         "counted-offset: from the number of tied tokens instead of their probability":
-            _counted_offset,
+            lambda right, data, M, sign:
+            (right(data, M, sign)[0], float(np.log(np.mean(sign * M == (sign * M).max())))),
         "range-slope: sigma = max M - min M, the steepest a single context could be":
             lambda right, data, M, sign: (float(np.ptp(M)), right(data, M, sign)[1]),
     }),
-    *wrong("advise-budget", "TiltedFamily.cross_entropy_root", {
+    *wrong(check_advice.advise_budget, "TiltedFamily.cross_entropy_root", {
         "from-quadratic: alpha = sqrt(2 budget / Var), the seed taken for the answer":
-            _from_quadratic,
+            lambda _, family, budget, sign:
+            _root(sign * np.sqrt(np.divide(2.0 * budget, family.variance(0.0)))),
         "for-reverse: the same alpha whatever the sign":
-            _for_reverse,
+            lambda right, family, budget, sign: _root(abs(right(family, budget, 1).alpha) * sign),
     }),
 )

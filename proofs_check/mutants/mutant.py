@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steering_strength.proofs_check.comparison import Comparison
-from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, as_code
+from steering_strength.proofs_check.check import Check
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset
 from steering_strength.proofs_check.registry import CHECKS
-from steering_strength.proofs_check.search import Outcome, search, shards
+from steering_strength.proofs_check.search import as_code, search
 from steering_strength.proofs_check.surface import replaced, surface
 from steering_strength.theory import LAWS, ConceptDataset, laws
 
@@ -26,28 +26,14 @@ _SURFACE = surface()
 
 @dataclass(frozen=True)
 class Mutant:
-    """One wrong formula.
+    """One wrong formula."""
 
-    Attributes
-    ----------
-    name : str
-        What it takes the place of and the mistake, as in ``TiltedFamily.mean:untilted``.
-    check : str
-        The check that must notice.
-    error : str
-        What is wrong, in one line.
-    owner, attribute : object, str
-        The class or module and the name in it that is replaced.
-    wrong : object
-        What takes its place.
-    """
-
-    name: str
-    check: str
-    error: str
-    owner: Any
+    name: str  # what it replaces and the mistake, as in ``TiltedFamily.mean:untilted``
+    check: str  # the check that must notice
+    error: str  # what is wrong, in one line
+    owner: Any  # the class or module, and the name in it that is replaced
     attribute: str
-    wrong: Any
+    wrong: Any  # what takes its place
 
     def in_place(self) -> AbstractContextManager[None]:
         """The wrong formula in the shipped code, for as long as the `with` lasts."""
@@ -56,43 +42,27 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of a mutant.
+    """What became of a mutant."""
 
-    Attributes
-    ----------
-    name, check, error : str
-        Of the mutant.
-    killed : bool
-        Refuted by an instance; a formula that merely raises is not refuted.
-    examples : int
-        Instances needed.
-    what : str
-        The disagreement, with both numbers.
-    code : str
-        A program that reproduces it.
-    on_paper_example : bool or None
-        Whether it already shows on the paper's 9-token example; None where that does not apply.
-    """
-
-    name: str
+    name: str  # name, check and error are the mutant's
     check: str
     error: str
-    killed: bool
-    examples: int
-    what: str
-    code: str
-    on_paper_example: bool | None
+    killed: bool  # refuted by an instance; a formula that merely raises is not refuted
+    examples: int  # instances needed
+    what: str  # the disagreement, with both numbers
+    code: str  # a program that reproduces it
+    on_paper_example: bool | None  # whether the paper's 9-token example shows it, if that applies
 
 
 def wrong(
-    check: str, target: str | tuple[Any, str], errors: Mapping[str, Callable[..., Any]]
+    check: Check, target: str | tuple[Any, str], errors: Mapping[str, Callable[..., Any]]
 ) -> Iterator[Mutant]:
     """Mutants of one shipped formula.
 
     Parameters
     ----------
-    check : str
-        The check that must refute each.
+    check : Check
+        It must refute each.
     target : str or (owner, name)
         A name of `surface`, or something that is not public.
     errors : mapping
@@ -105,7 +75,7 @@ def wrong(
     right = right.fget if isinstance(right, property) else right
     for words, formula in errors.items():
         name, _, error = words.partition(": ")
-        yield Mutant(f"{title}:{name}", check, error, owner, attribute, _quietly(right, formula))
+        yield Mutant(f"{title}:{name}", check.id, error, owner, attribute, _quietly(right, formula))
 
 
 def _quietly(right: Callable[..., Any], formula: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,20 +87,14 @@ def _quietly(right: Callable[..., Any], formula: Callable[..., Any]) -> Callable
     return called
 
 
-def wrong_law(name: str, error: str, change: Callable[[Any], Any]) -> Mutant:
+def wrong_law(right: laws.Law, error: str, change: Callable[[Any], Any]) -> Mutant:
     """A mutant of a symbolic law: its right side changed by `change`."""
-    right = LAWS[name]
     after = change(right.rhs)
     if after == right.rhs:
-        raise ValueError(f"the mutant of {name} ({error}) does not change the law")
-    return Mutant(
-        name=f"law:{name}:{error.split(':')[0].lower().replace(' ', '-')}",
-        check=name,
-        error=error,
-        owner=laws,
-        attribute="LAWS",
-        wrong={**LAWS, name: WrongLaw(right.lhs, after)},
-    )
+        raise ValueError(f"the mutant of {right.id} ({error}) does not change the law")
+    name = f"law:{right.id}:{error.split(':')[0].lower().replace(' ', '-')}"
+    wrong = {**LAWS, right.id: WrongLaw(right.lhs, after)}
+    return Mutant(name, right.id, error, owner=laws, attribute="LAWS", wrong=wrong)
 
 
 class WrongLaw(NamedTuple):
@@ -178,23 +142,16 @@ def _shows_on_paper_example(subject: Mutant) -> bool | None:
 
 def try_mutant(subject: Mutant, *, seed: int, shrink: int = 150) -> Trial:
     """Search for the instance that refutes the mutant."""
-    check, count, outcome = CHECKS[subject.check], 0, Outcome(0, 0.0)
-    for shard, examples in enumerate(shards(PATIENCE)):
-        with subject.in_place():
-            outcome = search(check, examples=examples, seed=seed, shard=shard, shrink=shrink)
-        count += outcome.examples
-        if outcome.case is not None:
-            break
-    comparison = outcome.comparison or Comparison(0.0, "no instance refutes it")
-    found = outcome.case is not None
-    module = "proofs_check.mutants.registry"
+    with subject.in_place():
+        found = search(CHECKS[subject.check], examples=PATIENCE, seed=seed, shrink=shrink)
+    refuted, module = found.case is not None, "proofs_check.mutants.registry"
     return Trial(
         name=subject.name,
         check=subject.check,
         error=subject.error,
-        killed=found and not outcome.crashed,
-        examples=count,
-        what=comparison.what,
-        code=as_code(outcome.case, f"confront({subject.name!r}, case)", module) if found else "",
+        killed=refuted and not found.crashed,
+        examples=found.examples,
+        what=found.what or "no instance refutes it",
+        code=as_code(found.case, f"confront({subject.name!r}, case)", module) if refuted else "",
         on_paper_example=_shows_on_paper_example(subject),
     )

@@ -8,37 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check import check_operators
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine import (
-    Conditional,
-    EditedPopulation,
     GreedyPath,
-    Rotation,
     operators,
 )
 
 Floats = NDArray[np.float64]
-
-
-def _strictly(_: Any, edit: Conditional, H: Any) -> Floats:
-    holds = edit.probe @ np.asarray(H) > edit.threshold
-    return np.where(np.atleast_1d(holds)[:, None], edit.operator.strengths(H), 0.0)
-
-
-def _without_shortening(_: Any, edit: Rotation, H: Any) -> Floats:
-    x1, x2 = edit.directions.T @ np.asarray(H)
-    return np.stack([-np.sin(edit.theta) * x2, np.sin(edit.theta) * x1], axis=1)
-
-
-def _at_mean_strength(right: Any, population: EditedPopulation) -> Floats:
-    mean = np.broadcast_to(population.strengths.mean(axis=0), population.strengths.shape)
-    return right(replace(population, strengths=mean))
-
-
-def _quadratic_price(_: Any, population: EditedPopulation) -> Floats:
-    families = map(population.family, range(population.shape[0]))
-    return np.array([float(family.variance(0.0)) / 2 for family in families])
 
 
 def _path(tokens: Any, family: TiltedFamily) -> GreedyPath:
@@ -56,11 +34,6 @@ def _last_of_ties(right: Any, family: TiltedFamily) -> GreedyPath:
     return right(family.conditional(np.isin(np.arange(family.size), list(last.values()))))
 
 
-def _too_early(_: Any, path: GreedyPath, alpha: Any) -> Any:
-    found = np.searchsorted(path.switches, alpha, side="right") + 1
-    return path.tokens[np.minimum(found, path.tokens.size - 1)]
-
-
 def _means(weights: Any, *sets: Any) -> list[Floats]:
     return [np.asarray(weights)[list(side)].mean(axis=0) for side in sets]
 
@@ -75,17 +48,17 @@ def _mean_weights(
 
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    *wrong("operator", "Ablation.strengths", {
+    *wrong(check_operators.operator, "Ablation.strengths", {
         "sign-kept: the component is added instead of removed":
             lambda right, edit, H: -right(edit, H),
         "same-everywhere: at the mean strength in every context":
             lambda right, edit, H: np.full_like(right(edit, H), right(edit, H).mean()),
     }),
-    *wrong("operator", "Affine.strengths", {
+    *wrong(check_operators.operator, "Affine.strengths", {
         "only-added: the old component is not projected out":
             lambda right, edit, H: np.full_like(right(edit, H), edit.alpha),
     }),
-    *wrong("operator", "Clamp.strengths", {
+    *wrong(check_operators.operator, "Clamp.strengths", {
         "added-value: the value is added to what the feature reads":
             lambda right, edit, H: np.full_like(right(edit, H), edit.value),
         "never-cut: the encoder is not cut off at 0":
@@ -93,29 +66,33 @@ MUTANTS: tuple[Mutant, ...] = (
         "without-bias: the bias of the encoder is forgotten":
             lambda right, edit, H: right(replace(edit, bias=0.0), H),
     }),
-    *wrong("operator", "Conditional.strengths", {
+    *wrong(check_operators.operator, "Conditional.strengths", {
         "always: the condition is not looked at":
             lambda _, edit, H: edit.operator.strengths(H),
         "strictly: a probe exactly at the threshold does not count":
-            _strictly,
+            lambda right, edit, H: right(
+                replace(edit, threshold=np.nextafter(edit.threshold, np.inf)), H),
     }),
-    *wrong("operator", "Rotation.strengths", {
+    *wrong(check_operators.operator, "Rotation.strengths", {
         "backwards: by -theta":
             lambda right, edit, H: right(replace(edit, theta=-edit.theta), H),
         "without-shortening: the cosine is taken for 1":
-            _without_shortening,
+            lambda _, edit, H: np.sin(edit.theta)
+            * (edit.directions.T @ np.asarray(H))[::-1].T * [-1.0, 1.0],
     }),
-    *wrong("operator", "EditedPopulation.average_cross_entropy_increase", {
+    *wrong(check_operators.operator, "EditedPopulation.average_cross_entropy_increase", {
         "flat-prices: the plain mean over contexts":
             lambda _, population: float(population.cross_entropy_increase().mean()),
     }),
-    *wrong("operator", "EditedPopulation.cross_entropy_increase", {
+    *wrong(check_operators.operator, "EditedPopulation.cross_entropy_increase", {
         "at-mean-strength: the price of the mean strength, in every context":
-            _at_mean_strength,
+            lambda right, population: right(replace(population, strengths=np.broadcast_to(
+                population.strengths.mean(axis=0), population.strengths.shape))),
         "quadratic-price: to second order in the strengths":
-            _quadratic_price,
+            lambda _, population: np.array([
+                float(population.family(j).variance(0.0)) / 2 for j in range(population.shape[0])]),
     }),
-    *wrong("temperature", "TiltedFamily.at_temperature", {
+    *wrong(check_operators.temperature, "TiltedFamily.at_temperature", {
         "uncooled-p: temperature divides the strength, but p is left as it is":
             lambda _, family, tau: TiltedFamily(family.log_p, family.log_odds / tau),
         "uncooled-odds: temperature changes p, but not the strength":
@@ -123,7 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "inverse: p^tau instead of p^(1/tau)":
             lambda right, family, tau: right(family, 1.0 / tau),
     }),
-    *wrong("renormalised", "norm_preserving", {
+    *wrong(check_operators.renormalised, "norm_preserving", {
         "unbiased: the bias of the unembedding is scaled along with the state":
             lambda right, family, h, v, alpha, *, bias=None: right(family, h, v, alpha),
         "additive: keeping the norm changes nothing at a linear site either":
@@ -132,11 +109,11 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda _, family, h, v, alpha, *, bias=None:
             family.log_probability(alpha * operators.norm_scale(h, v, alpha)),
     }),
-    *wrong("renormalised", "norm_scale", {
+    *wrong(check_operators.renormalised, "norm_scale", {
         "inverted-scale: |h + alpha v| / |h|":
             lambda right, *arguments: 1.0 / right(*arguments),
     }),
-    *wrong("greedy", "TiltedFamily.greedy_path", {
+    *wrong(check_operators.greedy, "TiltedFamily.greedy_path", {
         "all-levels: every level of M has its turn":
             lambda _, family: _path(np.unique(family.log_odds, return_index=True)[1], family),
         "only-ends: one switch, from min M to max M":
@@ -144,19 +121,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "last-of-ties: of tokens with equal M the last one, not the likeliest":
             _last_of_ties,
     }),
-    *wrong("greedy", "GreedyPath.winner", {
+    *wrong(check_operators.greedy, "GreedyPath.winner", {
         "closed-below: the winner one switch too early":
-            _too_early,
+            lambda _, path, alpha: path.tokens[np.minimum(
+                np.searchsorted(path.switches, alpha, side="right") + 1, path.tokens.size - 1)],
     }),
-    *wrong("mixed-contexts", "geometric_means", {
+    *wrong(check_operators.mixed_contexts, "geometric_means", {
         "arithmetic: the arithmetic mean of p(z|.) for the geometric one":
             lambda _, probabilities, contexts: np.asarray(probabilities)[contexts].mean(axis=0),
     }),
-    *wrong("mixed-contexts", "mixed_log_odds", {
+    *wrong(check_operators.mixed_contexts, "mixed_log_odds", {
         "mean-weights: M from the mean weight of each side, log of a mean for the mean of logs":
             _mean_weights,
     }),
-    *wrong("mixed-contexts", "concept_signs", {
+    *wrong(check_operators.mixed_contexts, "concept_signs", {
         "by-means: the sign of a concept from the difference of mean weights":
             lambda _, weights, P, N: np.sign(np.subtract(*_means(weights, P, N))),
     }),

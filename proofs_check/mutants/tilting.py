@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
+from steering_strength.proofs_check import check_tilting
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import ConceptDataset, TiltedFamily
 
@@ -18,33 +20,12 @@ def _rows(data: ConceptDataset, P: Sequence[int], N: Sequence[int]) -> tuple[Flo
     return data.probabilities[list(P)], data.probabilities[list(N)]
 
 
-def _logit_differences(_: Any, data: ConceptDataset, P: Any, N: Any) -> Floats:
-    p, n = (np.log(rows) - np.log1p(-rows) for rows in _rows(data, P, N))
-    return np.asarray(p.mean(axis=0) - n.mean(axis=0))
-
-
 def _exponent(family: TiltedFamily, alpha: Any) -> Floats:
     return np.asarray(family.log_p + np.multiply.outer(alpha, family.log_odds))
 
 
-def _without_shift(_: Any, family: TiltedFamily, alpha: Any) -> Floats:
-    weights = np.exp(_exponent(family, alpha))
-    return np.asarray(np.log(weights / weights.sum(axis=-1, keepdims=True)))
-
-
-def _difference_of_moments(_: Any, family: TiltedFamily, alpha: Any) -> Floats:
-    p = np.exp(family.log_probability(alpha))
-    return np.asarray(p @ family.log_odds**2 - (p @ family.log_odds) ** 2)
-
-
-def _logistic_slope(_: Any, family: TiltedFamily, alpha: Any) -> Floats:
-    p = np.exp(family.log_probability(alpha))
-    return np.asarray(p * (1.0 - p) * family.log_odds)
-
-
-def _forgetful(right: Any, ufm: Any, P: Any, N: Any, alpha: Any) -> Floats:
-    logits = right(ufm, P, N, alpha)
-    return np.repeat(logits[:, P[0]][:, None], logits.shape[1], axis=1)
+def _p(family: TiltedFamily, alpha: Any) -> Any:
+    return np.exp(family.log_probability(alpha))
 
 
 def _unit_vector(right: Any, ufm: Any, P: Any, N: Any, alpha: Any) -> Floats:
@@ -70,7 +51,7 @@ def _with_share(change: Callable[[Floats], Floats]) -> Callable[..., Floats]:
 
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    *wrong("tilting", "ConceptDataset.log_odds", {
+    *wrong(check_tilting.tilting, "ConceptDataset.log_odds", {
         "without-q: the 1/q of Def. 3.2 is missing":
             lambda right, data, P, N: len(P) * right(data, P, N),
         "swapped: P and N are swapped":
@@ -84,16 +65,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "pooled: 1/(2q) for 1/q, the mean over P and N together":
             lambda right, data, P, N: right(data, P, N) / 2.0,
         "logit-differences: differences of logit p, as in a probe for one token":
-            _logit_differences,
+            lambda _, data, P, N: np.subtract(*(logit(r).mean(axis=0) for r in _rows(data, P, N))),
     }),
-    *wrong("tilting", "TiltedFamily.log_probability", {
+    *wrong(check_tilting.tilting, "TiltedFamily.log_probability", {
         "unnormalised: the renormalisation is dropped":
             lambda _, family, alpha: _exponent(family, alpha),
         "normalised-to-first-order: K(alpha) is replaced by alpha K'(0)":
             lambda _, family, alpha: family.log_p
             + np.multiply.outer(alpha, family.log_odds - family.mean(0.0)),
         "without-shift: a softmax that does not subtract the largest logit first":
-            _without_shift,
+            lambda _, family, alpha: (exponent := _exponent(family, alpha))
+            - np.log(np.exp(exponent).sum(axis=-1, keepdims=True)),
         "clipped: probabilities are kept above 1e-12 before the logarithm":
             lambda right, family, alpha: np.log(np.maximum(np.exp(right(family, alpha)), 1e-12)),
         "in-float32: single precision on the way":
@@ -104,19 +86,19 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda right, family, alpha:
             right(TiltedFamily(family.log_p, np.round(family.log_odds, 9)), alpha),
     }),
-    *wrong("tilting", "TiltedFamily.probability_increase", {
+    *wrong(check_tilting.tilting, "TiltedFamily.probability_increase", {
         "by-subtraction: p_alpha - p as it stands, whose digits cancel near alpha = 0":
-            lambda _, family, alpha: np.exp(family.log_probability(alpha)) - np.exp(family.log_p),
+            lambda _, family, alpha: _p(family, alpha) - np.exp(family.log_p),
         "to-first-order: Delta p by its slope at 0":
             lambda _, family, alpha: np.multiply.outer(alpha, family.slope(0.0)),
     }),
-    *wrong("tilting", "TiltedFamily.cgf", {
+    *wrong(check_tilting.tilting, "TiltedFamily.cgf", {
         "plain-log-sum-exp: near alpha = 0 it is rounding":
             lambda _, family, alpha: np.logaddexp.reduce(_exponent(family, alpha), axis=-1),
         "jensen: K(alpha) = alpha E[M], Jensen's bound taken for the value":
             lambda _, family, alpha: np.asarray(alpha * family.mean(0.0)),
     }),
-    *wrong("mean-slope", "TiltedFamily.mean", {
+    *wrong(check_tilting.mean_slope, "TiltedFamily.mean", {
         "untilted-mean: E_alpha[M] taken under p":
             lambda right, family, alpha: right(family, 0.0 * np.asarray(alpha)),
         "mirrored-mean: E[M] at -alpha":
@@ -127,34 +109,35 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda _, family, alpha:
             family.log_odds[np.argmax(family.log_probability(alpha), axis=-1)],
     }),
-    *wrong("mean-slope", "TiltedFamily.variance", {
+    *wrong(check_tilting.mean_slope, "TiltedFamily.variance", {
         "second-moment: E[M^2] for Var(M)":
             lambda right, family, alpha: right(family, alpha) + family.mean(alpha) ** 2,
         "difference-of-moments: E[M^2] - E[M]^2, which cancels where M is far from 0":
-            _difference_of_moments,
+            lambda _, family, alpha: _p(family, alpha) @ family.log_odds**2
+            - (_p(family, alpha) @ family.log_odds) ** 2,
         "bessel: Bessel's correction V/(V - 1)":
             lambda right, family, alpha: right(family, alpha) * family.size / (family.size - 1),
         "untilted-variance: Var_alpha[M] taken under p":
             lambda right, family, alpha: right(family, 0.0 * np.asarray(alpha)),
     }),
-    *wrong("slope", "TiltedFamily.slope", {
+    *wrong(check_tilting.slope, "TiltedFamily.slope", {
         "relative-slope: d log p_alpha for d p_alpha, the factor p_alpha(z) is missing":
             lambda _, family, alpha: family.log_odds - family.mean(alpha),
         "slope-about-start: p_alpha(z) (M(z) - E_0[M]), the mean does not move":
-            lambda _, family, alpha:
-            np.exp(family.log_probability(alpha)) * (family.log_odds - family.mean(0.0)),
+            lambda _, family, alpha: _p(family, alpha) * (family.log_odds - family.mean(0.0)),
         "logistic-slope: p (1 - p) M, as if the other tokens stood still":
-            _logistic_slope,
+            lambda _, family, alpha:
+            _p(family, alpha) * (1.0 - _p(family, alpha)) * family.log_odds,
     }),
-    *wrong("steering-shift", "UnconstrainedFeatures.shifted_logits", {
+    *wrong(check_tilting.steering_shift, "UnconstrainedFeatures.shifted_logits", {
         "summed-logits: sums instead of means over P and N":
             lambda right, ufm, P, N, alpha: right(ufm, P, N, len(P) * np.asarray(alpha)),
         "forgetful-logits: the context's own logits are those of the first positive context":
-            _forgetful,
+            lambda right, ufm, P, N, alpha: right(ufm, P, N, alpha)[:, [P[0]] * len(ufm.H.T)],
         "unit-vector-logits: the direction of steering is normalised first":
             _unit_vector,
     }),
-    *wrong("sign-separation", "ConceptDataset.separated_log_odds", {
+    *wrong(check_tilting.sign_separation, "ConceptDataset.separated_log_odds", {
         "same-everywhere-outside: outside T, M = -log(a/b) whatever N holds":
             _with_share(np.ones_like),
         "share-in-target: outside T, all of N counts where some of it does":

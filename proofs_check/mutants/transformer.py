@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steering_strength.proofs_check import check_transformer
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import NormedSteering, TiltedFamily
 from steering_strength.theory.engine import LastBlock, transformer
@@ -19,19 +20,7 @@ Floats = NDArray[np.float64]
 def _eps_of_v(_: Any, norm: NormedSteering, sign: int) -> Floats:
     x = sign * norm.v
     x = x - x.mean() if norm.kind == "layer" else x
-    return np.asarray(
-        np.asarray(norm.gain) * x / np.sqrt(np.mean(x**2) + norm.eps) + np.asarray(norm.bias)
-    )
-
-
-def _whole_h(_: Any, norm: NormedSteering) -> Floats:
-    size = np.sqrt(norm.h.size) / np.linalg.norm(norm._direction)
-    return np.asarray(norm.gain * size * norm._residual)
-
-
-def _without_eps(right: Any, norm: NormedSteering, W: Any, bias: Any = None) -> LastBlock:
-    block: LastBlock = right(norm, W, bias)
-    return replace(block, C=block.C - norm.eps)
+    return norm.gain * x / np.sqrt(np.mean(x**2) + norm.eps) + norm.bias
 
 
 def _fixed_norm(_: Any, block: LastBlock, alpha: Any) -> Floats:
@@ -62,7 +51,7 @@ def _variance_of_data(
 
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    *wrong("norm-limit", "NormedSteering.limit", {
+    *wrong(check_transformer.norm_limit, "NormedSteering.limit", {
         "eps-of-v: LN_eps(+-v), with the eps of the model":
             _eps_of_v,
         "odd-limit: the limit at -inf is minus that at +inf, the bias changes sign":
@@ -73,53 +62,55 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda right, norm, sign:
             (right(norm, sign) - norm.bias) / np.sqrt(norm.h.size) + norm.bias,
     }),
-    *wrong("norm-limit", (transformer, "_projected"), {
+    *wrong(check_transformer.norm_limit, (transformer, "_projected"), {
         "without-centring: LayerNorm without its centring":
             lambda right, kind, vector: right("rms", vector),
         "always-centred: RMSNorm with the centring of LayerNorm":
             lambda right, kind, vector: right("layer", vector),
     }),
-    *wrong("norm-limit", "NormedSteering.output", {
+    *wrong(check_transformer.norm_limit, "NormedSteering.output", {
         "without-eps: eps is ignored at finite alpha":
             lambda right, norm, alpha: right(replace(norm, eps=0.0), alpha),
     }),
-    *wrong("norm-limit/invisible", "NormedSteering.limit", {
+    *wrong(check_transformer.invisible, "NormedSteering.limit", {
         "visible-constant: where v vanishes under the norm the output forgets h, LN(v) = bias":
             lambda _, norm, sign: norm.bias,
     }),
-    *wrong("norm-limit", "NormedSteering.rate", {
+    *wrong(check_transformer.norm_limit, "NormedSteering.rate", {
         "quadratic-rate: the approach is of order 1/alpha^2, no 1/alpha term":
             lambda _, norm: np.zeros(norm.h.size),
         "whole-h: all of P h counts in the 1/alpha term, not only what is across v":
-            _whole_h,
+            lambda _, norm: norm.gain * norm._residual
+            * (np.sqrt(norm.h.size) / np.linalg.norm(norm._direction)),
         "rate-without-root: sqrt(d) is missing in the 1/alpha term":
             lambda right, norm: right(norm) / np.sqrt(norm.h.size),
     }),
-    *wrong("norm-limit", "NormedSteering.bound", {
+    *wrong(check_transformer.norm_limit, "NormedSteering.bound", {
         "faster-bound: the distance to the limit falls like 1/alpha^2":
             lambda right, norm, alpha: right(norm, alpha) / np.maximum(np.abs(alpha), 1.0),
         "half-bound: |h|/(|alpha||v|) without 2 sqrt(d), as for unit vectors near the limit":
             lambda right, norm, alpha: right(norm, alpha) / (2.0 * np.sqrt(norm.h.size)),
     }),
-    *wrong("last-block", "NormedSteering.last_block", {
+    *wrong(check_transformer.last_block, "NormedSteering.last_block", {
         "logits-without-eps: eps is left out of Q":
-            _without_eps,
+            lambda right, norm, W, bias=None:
+            replace(right(norm, W, bias), C=right(norm, W, bias).C - norm.eps),
         "logits-without-bias: the norm's bias is not unembedded":
             lambda right, norm, W, bias=None: replace(right(norm, W, bias), offset=None),
     }),
-    *wrong("last-block", "LastBlock.logits", {
+    *wrong(check_transformer.last_block, "LastBlock.logits", {
         "without-cross-term: Q = A alpha^2 + C, h and v taken as orthogonal":
             lambda right, block, alpha: right(replace(block, B=0.0), alpha),
         "fixed-norm: the norm's scalar is frozen at alpha = 0, logits linear in alpha":
             _fixed_norm,
     }),
-    *wrong("last-block", "LastBlock.stationary", {
+    *wrong(check_transformer.last_block, "LastBlock.stationary", {
         "mirrored-turn: the stationary point with the wrong sign":
             lambda right, block: -right(block),
         "turn-of-norm: every logit turns where the norm is smallest, at -B/A":
             lambda _, block: np.full(block.size, -block.B / block.A),
     }),
-    *wrong("final-norm", "readout_family", {
+    *wrong(check_transformer.final_norm, "readout_family", {
         "equal-sizes: sums over P and N, both divided by |P|":
             _read(lambda P, N: (P.sum(0) - N.sum(0)) / len(P)),
         "of-mean-probability: the log-ratio of mean probabilities for the mean of log-ratios":
@@ -129,13 +120,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "of-all-texts: all texts for N, as in mean-centred steering vectors":
             _read(lambda P, N: P.mean(0) - np.concatenate((P, N)).mean(0)),
     }),
-    *wrong("local", "local_divergence", {
+    *wrong(check_transformer.local, "local_divergence", {
         "full-variance: Var for Var/2":
             lambda right, log_p, slope: 2.0 * right(log_p, slope),
         "local-moment: the second moment of M_loc for its variance":
             lambda _, log_p, slope: float(0.5 * np.exp(log_p) @ slope**2),
     }),
-    *wrong("local", "local_cross_entropy", {
+    *wrong(check_transformer.local, "local_cross_entropy", {
         "without-bend: the curvature of Delta CE without the second derivative of the logits":
             lambda right, log_p, labels, slope, bend: right(log_p, labels, slope, 0.0 * bend),
         "calibrated: no slope at 0, as for a perfectly trained model":

@@ -10,8 +10,8 @@ Two arithmetics:
 
 * `exact` (Fractions): at alpha = n q the factor e^{alpha M(z)} is the rational number
   (prod_P p / prod_N p)^n, so whole laws can be decided with `==` and `<`;
-* `precise` (mpmath, 120 digits): everywhere else. `norms` does the same for section 4 of
-  arXiv:2602.02712, the steered residual stream under a final norm, and `refit` solves for a
+* `precise` (mpmath, 120 digits): everywhere else. `vectors` does the same for hidden
+  states that are edited or normed (section 4 of arXiv:2602.02712), and `refit` solves for a
   strength again after the texts are weighted anew.
 
 Nothing in here imports NumPy, SymPy or `theory`: an error there cannot hide here.

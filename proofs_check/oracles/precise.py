@@ -150,6 +150,16 @@ def kl(p: Sequence[Number], r: Sequence[Number]) -> Number:
     return CTX.fsum(a * CTX.log(a / b) for a, b in zip(p, r, strict=True) if a)
 
 
+def price(p: Sequence[Number], M: Sequence[Number], alpha: Number) -> Number:
+    """KL(p || p_alpha)."""
+    return kl(p, tilted(p, M, alpha))
+
+
+def price_back(p: Sequence[Number], M: Sequence[Number], alpha: Number) -> Number:
+    """KL(p_alpha || p)."""
+    return kl(tilted(p, M, alpha), p)
+
+
 def concept_probability(
     p: Sequence[Number], M: Sequence[Number], tokens: Collection[int], alpha: Number
 ) -> Number:
