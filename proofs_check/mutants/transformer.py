@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from steering_strength.proofs_check import check_transformer
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
-from steering_strength.theory import NormedSteering, TiltedFamily
+from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine import LastBlock, transformer
 
 Floats = NDArray[np.float64]
 
 
-def _eps_of_v(_: Any, norm: NormedSteering, sign: int) -> Floats:
+def _eps_of_v(_: Any, norm: Any, sign: int) -> Floats:
     x = sign * norm.v
     x = x - x.mean() if norm.kind == "layer" else x
     return norm.gain * x / np.sqrt(np.mean(x**2) + norm.eps) + norm.bias
