@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, wraps
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Search = Generator[list[float], None, Root]
-Curve = Callable[[float], Any]
 
 # A step of this share of the states' median length: truncation and float32 rounding both stay below
 # 1e-3 of the variance there, measured at every depth. In 16 bits it would be rounded away.
@@ -292,18 +292,11 @@ class MeasuredCurve:
         found = np.array([value(a) for a in wanted])
         return np.asarray(found[0] if strengths.ndim == 0 else found)
 
-    def _row(self, alpha: float) -> Floats:
-        return np.asarray(self._known([alpha])[alpha].cpu().numpy())
-
-    def _strengths(self, sign: int) -> list[float]:
-        """Measured strengths on one side, increasing, from 0."""
-        return sorted(abs(a) for a in self._divergences if a * sign >= 0.0)
-
-    def _scan(self, sign: int, start: float = 0.0) -> list[float]:
-        """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
-        near = max(_NEAR * self._scale, 1.1 * start)
-        far = max(_FAR * self._scale, _STRETCH * near)
-        return [sign * float(a) for a in np.geomspace(near, far, _SCAN)]
+    def _side(self, sign: int, value: Callable[[Floats], float]) -> _Side:
+        """A quantity of the distributions, formed once for each."""
+        return _Side(
+            self, sign, cache(lambda alpha: value(self._known([alpha])[alpha].cpu().numpy()))
+        )
 
     # The questions. Each search yields signed alphas to be measured, and returns its root.
 
@@ -318,202 +311,217 @@ class MeasuredCurve:
         return self._budget(budget, sign, 1)
 
     def _budget(self, budget: float, sign: int, which: int) -> Search:
-        goal, side = as_budget(budget, "budget"), as_sign(sign)
+        goal = as_budget(budget, "budget")
+        side = _Side(self, sign, lambda alpha: math.sqrt(self._divergences[alpha][which]))
         if goal == 0.0:
             return Root.of(0.0)
         variance = float(self.local.variance(0.0))
         if not variance > 0.0:
-            return never(side, "M is constant: steering moves nothing")
-
-        def y(strength: float) -> float:
-            return math.sqrt(self._divergences[side * strength][which])
-
+            return never(side.sign, "M is constant: steering moves nothing")
         # y is the square root of the budget: a share of 1 - c there is sqrt(1 - c) here.
         rate, close = math.sqrt(0.5 * variance), 1.0 - math.sqrt(1.0 - _CLOSE)
-        found = yield from self._crossing(y, math.sqrt(goal), rate, side, 0, close)
-        return found or self._unfound(side, y, lambda best: f"at most {best**2:.4g} nats, at")
+        found = yield from side.crossing(math.sqrt(goal), rate, 0, close)
+        return found or side.unfound(lambda top: f"at most {top**2:.4g} nats, at")
 
     @_question
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Search:
         """Where F_C first reaches `level`; alpha reaches it, 0 if it is there already."""
-        mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
+        mask = as_tokens(tokens, self.size, single=True)
         start = _logit(self.log_p, mask)
-        goal = _level(level) - start
+        side, goal = self._side(sign, lambda row: _logit(row, mask) - start), _level(level) - start
         if goal <= 0.0:
             return Root.of(0.0)
         share = float(expit(start))
         rate = float(self.local.concept_slope(mask, 0.0)) / max(share * (1.0 - share), 1e-300)
-        y = self._each(side, lambda row: _logit(row, mask) - start)
-        found = yield from self._crossing(y, goal, side * rate, side, 1, _OVER / max(goal, _OVER))
-        return found or self._unfound(side, y, lambda top: f"at most {expit(start + top):.4g}, at")
+        found = yield from side.crossing(goal, side.sign * rate, 1, _OVER / max(goal, _OVER))
+        return found or side.unfound(lambda top: f"at most {expit(start + top):.4g}, at")
 
     @_question
     def concept_loss_root(
         self, tokens: ArrayLike, level: float, start: float, sign: int = 1
     ) -> Search:
         """Where beyond `start` F_C falls below `level` again; alpha still has it."""
-        mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
-        goal, begin = _level(level), abs(start)
-
-        below = self._each(side, lambda row: _logit(row, mask) < goal)
-        near = [side * begin * factor for factor in _LOST] if start else []
-        for wanted in (near, self._scan(side, begin)):
-            if not any(below(s) for s in self._strengths(side) if s > begin):
-                yield wanted
-        ordered = [begin, *(s for s in self._strengths(side) if s > begin)]
-        first = next((i for i, s in enumerate(ordered) if i and below(s)), None)
-        if first is None:
-            return self._unfound(side, float, lambda _: f"F_T is still at {level:.4g} or above at")
-        ends = ordered[first - 1], ordered[first]
-        return (yield from self._halved(below, *ends, side, inner=True))
+        mask, begin = as_tokens(tokens, self.size, single=True), abs(start)
+        side, goal = self._side(sign, lambda row: -_logit(row, mask)), -_level(level)
+        for wanted in ([begin * factor for factor in _LOST if begin], side.scan(begin)):
+            if side.first(goal, begin) is None:
+                yield side.at(wanted)
+        ends = side.first(goal, begin)
+        if ends is None:
+            return side.unfound(lambda _: f"F_T is still at {level:.4g} or above at")
+        return (yield from side.halved(goal, *ends, inner=True))
 
     @_question
     def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Search:
         """Where F_C is largest on that side, among what was measured."""
-        mask, side = as_tokens(tokens, self.size, single=True), as_sign(sign)
-
-        y = self._each(side, lambda row: _logit(row, mask))
-        yield self._scan(side)
-        low, best, high = yield from self._summit(y, side)
-        if high == best or _logit(self.limit(side), mask) >= y(best):
-            return Root.of(side * math.inf)
-        reason = f"looked for up to alpha = {side * self._strengths(side)[-1]:.4g}"
-        found = Root.between(side, low, high, inner=True)
-        return replace(found, alpha=side * best, reason=reason)
+        mask = as_tokens(tokens, self.size, single=True)
+        side = self._side(sign, lambda row: _logit(row, mask))
+        yield side.at(side.scan())
+        low, best, high = yield from side.summit()
+        if high == best or _logit(self.limit(sign), mask) >= side.y(best):
+            return Root.of(side.sign * math.inf)
+        reason = f"looked for up to alpha = {side.sign * side.strengths()[-1]:.4g}"
+        found = Root.between(side.sign, low, high, inner=True)
+        return replace(found, alpha=side.sign * best, reason=reason)
 
     @_question
     def peak_root(self, token: int, sign: int = 1) -> Search:
         """Where the token's probability first turns down; 0 if it falls from the start."""
-        side = as_sign(sign)
-        if not side * (self.log_odds[token] - np.exp(self.log_p) @ self.log_odds) > 0.0:
+        side = self._side(sign, lambda row: float(row[token]))
+        if not side.sign * (self.log_odds[token] - np.exp(self.log_p) @ self.log_odds) > 0.0:
             return Root.of(0.0)
-
-        y = self._each(side, lambda row: float(row[token]))
-        seed = side * float(self.local.peaks()[token])
+        seed = side.sign * float(self.local.peaks()[token])
         if 0.0 < seed < math.inf:
-            yield [side * seed * factor for factor in (0.25, 0.5, 1.0, 2.0)]
+            yield side.at([seed * factor for factor in (0.25, 0.5, 1.0, 2.0)])
         # KL is half the variance of a change of log-probabilities.
         noise = 3.0 * math.sqrt(2.0 * self.held.model.floor)
-        falls = _first_fall(self._strengths(side), y, noise)
+        falls = side.fall(noise)
         if falls is None:
-            yield self._scan(side)
-            falls = _first_fall(self._strengths(side), y, noise)
+            yield side.at(side.scan())
+            falls = side.fall(noise)
         if falls is None:
-            return self._unfound(side, float, lambda _: "it still rises at")
-        low, best, high = yield from self._summit(y, side, between=falls)
-        return replace(Root.between(side, low, high, inner=True), alpha=side * best)
+            return side.unfound(lambda _: "it still rises at")
+        low, best, high = yield from side.summit(between=falls)
+        return replace(Root.between(side.sign, low, high, inner=True), alpha=side.sign * best)
 
     @_question
     def limit_root(self, tolerance: float, sign: int) -> Search:
         """Beyond which alpha p_alpha was within `tolerance` of `limit`, in total variation."""
-        side, allowed = as_sign(sign), as_level(tolerance, "tolerance")
-        goal = np.exp(self.limit(side))
-
-        settled = self._each(side, lambda q: 0.5 * np.abs(np.exp(q) - goal).sum() <= allowed)
-        yield self._scan(side)
-        high = self._strengths(side)[-1]
+        allowed, goal = as_level(tolerance, "tolerance"), np.exp(self.limit(sign))
+        side = self._side(sign, lambda row: -0.5 * float(np.abs(np.exp(row) - goal).sum()))
+        yield side.at(side.scan())
         # Far out the distance falls like 1 / alpha.
         for _ in range(_TRIES):
-            if settled(high):
+            if side.y(side.strengths()[-1]) >= -allowed:
                 break
-            high *= 8.0
-            yield [side * high]
-        if not settled(high):
-            return self._unfound(side, float, lambda _: f"not within {allowed:.3g} of the limit at")
-        outside = [s for s in self._strengths(side) if s < high and not settled(s)]
-        if not outside:
+            yield side.at([8.0 * side.strengths()[-1]])
+        ordered = side.strengths()
+        apart = [i for i, strength in enumerate(ordered) if side.y(strength) < -allowed]
+        if not apart:
             return Root.of(0.0)
-        low = max(outside)
-        high = min(s for s in self._strengths(side) if s > low)
-        return (yield from self._halved(settled, low, high, side, inner=False))
+        if ordered[apart[-1]] == ordered[-1]:
+            return side.unfound(lambda _: f"not within {allowed:.3g} of the limit at")
+        low, high = ordered[apart[-1]], ordered[apart[-1] + 1]
+        return (yield from side.halved(-allowed, low, high, inner=False))
 
-    def _halved(
-        self, there: Callable[[float], bool], low: float, high: float, side: int, *, inner: bool
-    ) -> Search:
-        """Halve until narrow: `there` does not hold at `low` and does at `high`."""
+
+class _Side:
+    """One quantity of a curve on one side, at the strengths that were measured there, from 0.
+
+    The searches yield the alphas that they want measured.
+    """
+
+    def __init__(self, curve: MeasuredCurve, sign: int, value: Callable[[float], float]) -> None:
+        self._curve, self._value, self.sign = curve, value, as_sign(sign)
+
+    def y(self, strength: float) -> float:
+        """The quantity at a measured strength."""
+        return self._value(self.sign * strength)
+
+    def at(self, strengths: Iterable[float]) -> list[float]:
+        """Those alphas."""
+        return [self.sign * strength for strength in strengths]
+
+    def strengths(self, start: float = 0.0) -> list[float]:
+        """Measured ones, increasing from `start`."""
+        seen = (self.sign * alpha for alpha in self._curve._divergences)
+        return [start, *sorted(strength for strength in seen if strength > start)]
+
+    def scan(self, start: float = 0.0) -> list[float]:
+        """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
+        near = max(_NEAR * self._curve._scale, 1.1 * start)
+        far = max(_FAR * self._curve._scale, _STRETCH * near)
+        return np.geomspace(near, far, _SCAN).tolist()
+
+    def first(self, goal: float, start: float = 0.0) -> tuple[float, float] | None:
+        """The first strength beyond `start` at which the goal is reached, and the one before."""
+        pairs = pairwise(self.strengths(start))
+        return next((pair for pair in pairs if self.y(pair[1]) >= goal), None)
+
+    def fall(self, noise: float) -> tuple[float, float, float] | None:
+        """The highest strength before y retreats by more than `noise`, between its neighbours."""
+        ordered, top = self.strengths(), 0
+        for i, strength in enumerate(ordered):
+            if self.y(strength) > self.y(ordered[top]):
+                top = i
+            elif top and self.y(strength) < self.y(ordered[top]) - noise:
+                return ordered[top - 1], ordered[top], ordered[top + 1]
+        return None
+
+    def unfound(self, what: Callable[[float], str]) -> Root:
+        """Looked for in vain, and what was seen where y is largest."""
+        ordered = self.strengths()
+        best = max(ordered, key=self.y)
+        words = f"{what(self.y(best))} alpha = {self.sign * best:.4g}"
+        return Root.unfound(self.sign, ordered[-1], words)
+
+    def halved(self, goal: float, low: float, high: float, *, inner: bool) -> Search:
+        """Halve until narrow: the goal is not reached at `low` and is at `high`."""
         while not _narrow(low, high):
             # Geometric far out, where a scan's strengths are.
             middle = math.sqrt(low * high) if high > 4.0 * low > 0.0 else 0.5 * (low + high)
-            yield [side * middle]
-            low, high = (low, middle) if there(middle) else (middle, high)
-        return Root.between(side, low, high, inner=inner)
+            yield self.at([middle])
+            low, high = (low, middle) if self.y(middle) >= goal else (middle, high)
+        return Root.between(self.sign, low, high, inner=inner)
 
-    def _crossing(
-        self, y: Curve, goal: float, rate: float, side: int, end: int, close: float
+    def crossing(
+        self, goal: float, rate: float, end: int, close: float
     ) -> Generator[list[float], None, Root | None]:
         """The first crossing of y, which vanishes at 0 with slope `rate`, if there is one.
 
         y / alpha changes slowly and is almost a straight line in y, also where the curve saturates;
         so alpha is interpolated in y through the origin and what was measured. A bracket is done
         when it is narrow and y at its lower end (`end` 0) or its upper one (1) is within `close`
-        of the goal, relatively.
+        of the goal, relatively. Out of rounds, it is returned as it is, honest about its width.
         """
         aim = goal * (1.0 + (end - 0.5) * close)
-
-        def bracket() -> tuple[float, float] | None:
-            ordered = self._strengths(side)
-            at = next((i for i, s in enumerate(ordered) if y(s) >= goal), None)
-            return None if at is None else (ordered[at - 1], ordered[at])
-
-        scanned, tries, inside = not rate > 0.0, 0, 0
-        if scanned:
-            yield self._scan(side)
+        tries, inside, scanned = _TRIES if rate > 0.0 else 0, 0, False
         for _ in range(_ROUNDS):
-            ordered, ends = self._strengths(side), bracket()
-            if ends is not None:
+            if ends := self.first(goal):
                 low, high = ends
-                near = abs(y(ends[end]) - goal) <= close * goal
+                near = abs(self.y(ends[end]) - goal) <= close * goal
                 if _narrow(low, high) and (near or _narrow(low, high, 0.05)):
                     break
                 # Get one end close, then the other near it. Every third step halves: interpolation
                 # may creep up on one end for ever.
                 inside += 1
-                wanted, margin = 2.0 * goal - aim if near else aim, 1e-3 * (high - low)
-                guess = self._guess(y, wanted, rate, [s for s in ordered if s <= high])
+                guess = self._guess(2.0 * goal - aim if near else aim, rate, high)
+                margin = 1e-3 * (high - low)
                 good = inside % 3 and low + margin < guess < high - margin
-                yield [side * (guess if good else 0.5 * (low + high))]
+                yield self.at([guess if good else 0.5 * (low + high)])
                 continue
-            last = ordered[-1]
-            if not scanned and tries < _TRIES:
-                guess = self._guess(y, goal, rate, ordered)
-                turned = len(ordered) > 1 and y(last) <= max(y(s) for s in ordered[:-1])
-                if guess > last and not turned:
-                    tries += 1
-                    yield [side * min(guess, _STRETCH * last or _FAR * self._scale)]
-                    continue
             if not scanned:
-                scanned = True
-                yield self._scan(side)
+                last = self.strengths()[-1]
+                guess = self._guess(goal, rate, last) if tries else math.nan
+                turned = max(self.strengths(), key=self.y) < last
+                scanned, tries = turned or not guess > last, tries - 1
+                ahead = min(guess, _STRETCH * last or _FAR * self._curve._scale)
+                yield self.at(self.scan() if scanned else [ahead])
                 continue
             # Scanned, and below everywhere: a maximum between two strengths may still reach it.
-            _, best, _ = yield from self._summit(y, side, goal)
-            if y(best) < goal:
+            _, best, _ = yield from self.summit(goal)
+            if self.y(best) < goal:
                 return None
-        # Done, or out of rounds: then the bracket as it is, honest about its width.
-        ends = bracket()
-        return None if ends is None else Root.between(side, *ends, inner=end == 0)
+        ends = self.first(goal)
+        return None if ends is None else Root.between(self.sign, *ends, inner=end == 0)
 
-    def _summit(
-        self,
-        y: Curve,
-        side: int,
-        enough: float = math.inf,
-        between: Sequence[float] = (0.0, math.inf),
+    def summit(
+        self, enough: float = math.inf, between: Sequence[float] = (0.0, math.inf)
     ) -> Generator[list[float], None, tuple[float, float, float]]:
         """The highest measured strength between its neighbours, refined; (low, best, high)."""
         for _ in range(_HALVINGS):
-            ordered = [s for s in self._strengths(side) if between[0] <= s <= between[-1]]
-            at = max(range(len(ordered)), key=lambda i: y(ordered[i]))
-            best = ordered[at]
+            ordered = [s for s in self.strengths() if between[0] <= s <= between[-1]]
+            best = max(ordered, key=self.y)
+            at = ordered.index(best)
             low, high = ordered[max(at - 1, 0)], ordered[min(at + 1, len(ordered) - 1)]
-            if y(best) >= enough or _narrow(low, high, 5.0):
+            if self.y(best) >= enough or _narrow(low, high, 5.0):
                 break
-            yield [side * 0.5 * (a + b) for a, b in ((low, best), (best, high)) if a < b]
+            yield self.at(0.5 * (a + b) for a, b in ((low, best), (best, high)) if a < b)
         return low, best, high
 
-    def _guess(self, y: Curve, goal: float, rate: float, strengths: Iterable[float]) -> float:
+    def _guess(self, goal: float, rate: float, most: float) -> float:
         """alpha = y / r(y) at the goal, r interpolated through the origin and the nearest nodes."""
-        known = [(s, y(s)) for s in strengths if s > 0.0]
+        known = [(s, self.y(s)) for s in self.strengths() if 0.0 < s <= most]
         near = sorted(known, key=lambda node: abs(node[1] - goal))[:_NODES]
         points = [(0.0, rate)] if rate > 0.0 else []
         for alpha, value in near:
@@ -525,16 +533,6 @@ class MeasuredCurve:
             return math.nan
         ratio = float(KroghInterpolator(*zip(*points, strict=True))(goal))
         return goal / ratio if ratio > 0.0 else math.nan
-
-    def _unfound(self, side: int, y: Curve, what: Callable[[float], str]) -> Root:
-        """Looked for in vain, and what was seen where y is largest."""
-        ordered = self._strengths(side)
-        best = max(ordered, key=y)
-        return Root.unfound(side, ordered[-1], f"{what(y(best))} alpha = {side * best:.4g}")
-
-    def _each(self, side: int, value: Callable[[Floats], Any]) -> Curve:
-        """A value of the distribution at a strength on that side, formed once."""
-        return cache(lambda strength: value(self._row(side * strength)))
 
 
 def rank_layers(
@@ -585,16 +583,3 @@ def _level(level: float) -> float:
 
 def _logit(log_q: Floats, mask: NDArray[np.bool_]) -> float:
     return float(logsumexp(log_q[mask]) - logsumexp(log_q[~mask]))
-
-
-def _first_fall(
-    strengths: Sequence[float], y: Curve, noise: float
-) -> tuple[float, float, float] | None:
-    """The highest strength before y retreats by more than `noise`, between its neighbours."""
-    top = 0
-    for i in range(1, len(strengths)):
-        if y(strengths[i]) > y(strengths[top]):
-            top = i
-        elif top and y(strengths[i]) < y(strengths[top]) - noise:
-            return strengths[top - 1], strengths[top], strengths[top + 1]
-    return None
