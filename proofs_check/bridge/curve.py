@@ -292,11 +292,12 @@ class MeasuredCurve:
         found = np.array([value(a) for a in wanted])
         return np.asarray(found[0] if strengths.ndim == 0 else found)
 
+    def _row(self, alpha: float) -> Floats:
+        return np.asarray(self._known([alpha])[alpha].cpu().numpy())
+
     def _side(self, sign: int, value: Callable[[Floats], float]) -> _Side:
         """A quantity of the distributions, formed once for each."""
-        return _Side(
-            self, sign, cache(lambda alpha: value(self._known([alpha])[alpha].cpu().numpy()))
-        )
+        return _Side(self, sign, cache(lambda alpha: value(self._row(alpha))))
 
     # The questions. Each search yields signed alphas to be measured, and returns its root.
 

@@ -36,6 +36,26 @@ _SHAPE = {
 # The padding token's embedding is zero: it must not be BOS, whose state would be nothing but eps.
 _UNSIZED = {**_SHAPE, "num_key_value_heads": 2, "pad_token_id": 63}
 _GROUPED = {**_UNSIZED, "head_dim": 8}
+_MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gpt2": ("GPT2Config", {"vocab_size": 64, "n_embd": 32, "n_layer": 3, "n_head": 4,
+                            "n_positions": 64, "initializer_range": 0.2}),
+    "llama": ("LlamaConfig", _GROUPED),
+    "mistral": ("MistralConfig", _GROUPED),
+    "qwen3": ("Qwen3Config", _GROUPED),
+    "gemma3": ("Gemma3TextConfig", _GROUPED),
+    "gemma2": ("Gemma2Config", _GROUPED),
+    "granite": ("GraniteConfig", {**_GROUPED, "logits_scaling": 6.0}),
+    "neox": ("GPTNeoXConfig", _SHAPE),
+    "opt": ("OPTConfig", {**_SHAPE, "word_embed_proj_dim": 32, "ffn_dim": 64, "pad_token_id": 63,
+                          "init_std": 0.2}),
+    "phi3": ("Phi3Config", _GROUPED),
+    "olmo2": ("Olmo2Config", _UNSIZED),
+    "cohere": ("CohereConfig", {**_UNSIZED, "logit_scale": 1.0}),
+    "mixtral": ("MixtralConfig", {**_GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2}),
+    "mamba": ("MambaConfig", {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 3,
+                              "initializer_range": 0.2}),
+    "bert": ("BertConfig", _SHAPE),
+}  # fmt: skip
 
 
 def device() -> str:
@@ -52,60 +72,10 @@ def random_model(
     import torch
     import transformers
 
-    configurations = {
-        "gpt2": lambda: transformers.GPT2Config(
-            **{
-                "vocab_size": 64,
-                "n_embd": 32,
-                "n_layer": 3,
-                "n_head": 4,
-                "n_positions": 64,
-                "initializer_range": 0.2,
-                **changes,
-            }
-        ),
-        "llama": lambda: transformers.LlamaConfig(**{**_GROUPED, **changes}),
-        "mistral": lambda: transformers.MistralConfig(**{**_GROUPED, **changes}),
-        "qwen3": lambda: transformers.Qwen3Config(**{**_GROUPED, **changes}),
-        "gemma3": lambda: transformers.Gemma3TextConfig(**{**_GROUPED, **changes}),
-        "gemma2": lambda: transformers.Gemma2Config(**{**_GROUPED, **changes}),
-        "granite": lambda: transformers.GraniteConfig(
-            **{**_GROUPED, "logits_scaling": 6.0, **changes}
-        ),
-        "neox": lambda: transformers.GPTNeoXConfig(**{**_SHAPE, **changes}),
-        "opt": lambda: transformers.OPTConfig(
-            **{
-                "vocab_size": 64,
-                "hidden_size": 32,
-                "word_embed_proj_dim": 32,
-                "ffn_dim": 64,
-                "num_hidden_layers": 3,
-                "num_attention_heads": 4,
-                "max_position_embeddings": 64,
-                "pad_token_id": 63,
-                "init_std": 0.2,
-                **changes,
-            }
-        ),
-        "phi3": lambda: transformers.Phi3Config(**{**_GROUPED, **changes}),
-        "olmo2": lambda: transformers.Olmo2Config(**{**_UNSIZED, **changes}),
-        "cohere": lambda: transformers.CohereConfig(**{**_UNSIZED, "logit_scale": 1.0, **changes}),
-        "mixtral": lambda: transformers.MixtralConfig(
-            **{**_GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2, **changes}
-        ),
-        "mamba": lambda: transformers.MambaConfig(
-            **{
-                "vocab_size": 64,
-                "hidden_size": 32,
-                "num_hidden_layers": 3,
-                "initializer_range": 0.2,
-                **changes,
-            }
-        ),
-        "bert": lambda: transformers.BertConfig(**{**_SHAPE, **changes}),
-    }
+    name, shape = _MODELS[kind]
+    config = getattr(transformers, name)(**{**shape, **changes})
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(configurations[kind]())
+    model = transformers.AutoModelForCausalLM.from_config(config)
     # from_config leaves norm gains at 1; random ones catch a gain applied twice or not at all.
     generator = torch.Generator().manual_seed(seed + 1)
     for name, parameter in model.named_parameters():
