@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def block_laws(
             progress(f"{one.site.name}: other edits, whole texts, other texts")
     tables = []
     for one in chosen:
-        site = _Block(report, one, batch)
+        site = _Judge(report, one, batch)
         progress(f"{site.where}: derivatives and budgets of {batch.rows} contexts")
         site.budgets()
         site.sweep()
@@ -237,21 +238,46 @@ def _every_block(report: LawReport, vectors: Sequence[SteeringVector], batch: To
     }
 
 
-def remainders(held: Held, vector: SteeringVector, sign: int) -> Floats:
-    """h + R_inf at the last positions, (m, d): the final norm's input minus alpha v, far out.
+class Block:
+    """Contexts held at a block: curves that measure, and what is predicted of them.
 
-    Two passes for all contexts: the first, from the length of h, finds how long h + R is; at early
-    blocks it is twenty times longer than h.
+    `forms` are the closed forms of the last block, and `unit` the |alpha| at which alpha v is as
+    long as a state.
     """
-    eps = precision(held.model.dtype)
-    ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
-    lengths, everyone = held.lengths, list(range(held.count))
-    for _ in range(2):
-        alphas = sign * ratio * lengths / vector.norm
-        seen = held.norm_inputs(everyone, alphas, vector).cpu().double().numpy()
-        found = seen - alphas[:, None] * vector.values
-        lengths = np.linalg.norm(found, axis=1)
-    return np.asarray(found)
+
+    def __init__(self, model: SteeredModel, vector: SteeringVector, batch: TokenBatch) -> None:
+        self.model, self.vector, self.layer = model, vector, vector.site.layer
+        self.held = model.hold(batch, vector.site, vector.apply)
+        self.curves, self.forms = measured(self.held, vector), closed_forms(self.held, vector)
+        self.unit = vector.residual_norm / vector.norm
+
+    @cached_property
+    def plateaus(self) -> Floats:
+        """LN(-+v) W^T as distributions, whatever the prompt."""
+        return np.exp(plateau(self.model, self.vector))
+
+    def rests(self, sign: int) -> list[tuple[Floats, float]]:
+        """h + R_inf of each context, (d,): the final norm's input minus alpha v, far out.
+
+        And the |alpha| at which alpha v is as long. Two passes for all contexts: the first, from
+        the length of h, finds how long h + R is; at early blocks it is twenty times longer than h.
+        """
+        held, norm, v = self.held, self.model.norm, self.vector.values
+        eps = precision(self.model.dtype)
+        ratio = next((r for bound, r in _RATIO.items() if eps < bound), 16.0)
+        lengths = held.lengths
+        for _ in range(2):
+            alphas = sign * ratio * lengths / self.vector.norm
+            seen = held.norm_inputs(range(held.count), alphas, self.vector).cpu().double().numpy()
+            found = seen - alphas[:, None] * v
+            lengths = np.linalg.norm(found, axis=1)
+        scales = np.linalg.norm(norm.centred(found), axis=1) / np.linalg.norm(norm.centred(v))
+        return list(zip(found, scales.tolist(), strict=True))
+
+    def refined(self, rest: Floats, alphas: Floats) -> Floats:
+        """The distributions of LN(h + R_inf + alpha v), (A, V)."""
+        states = self.model.norm.steering(rest, self.vector.values).output(alphas)
+        return np.exp(self.model.log_softmax(torch.as_tensor(states)))
 
 
 def text_losses(held: Held, alpha: float, vector: SteeringVector) -> Floats:
@@ -287,16 +313,15 @@ def _written(held: Held) -> NDArray[np.int64]:
     return np.concatenate(held.batch.written)
 
 
-class _Block:
-    """One block: each method measures, judges a few statements, and keeps arrays for the figure."""
+class _Judge:
+    """Of one block: each method measures, judges a few statements, and keeps arrays to draw."""
 
     def __init__(self, report: LawReport, vector: SteeringVector, batch: TokenBatch) -> None:
         self.report, self.model, self.vector = report, report.model, vector
         self.where, self.words = vector.site.name, self.model.tokens(report.concept.words)
-        self.held = self.model.hold(batch, vector.site, vector.apply)
-        self.curves = measured(self.held, vector)
-        self.locals = [curve.local for curve in self.curves]
-        self.unit = vector.residual_norm / vector.norm
+        self.block = Block(self.model, vector, batch)
+        self.held, self.unit = self.block.held, self.block.unit
+        self.locals = [curve.local for curve in self.block.curves]
         self.alphas = asinh_grid(max(_PAPER, self.unit), _HALF)
         self.arrays: dict[str, Any] = {"alphas": self.alphas, "budgets": np.array(list(_BUDGETS))}
         self.rises = self._self_check(batch)
@@ -324,7 +349,7 @@ class _Block:
 
     def budgets(self) -> None:
         """`local`, and tilting by M_loc."""
-        found = budget_alphas(self.curves, list(_BUDGETS))
+        found = budget_alphas(self.block.curves, list(_BUDGETS))
         _judge_budgets(self.report, found, self.where)
         ratio = found["predicted"] / found["measured"]
         self.arrays["ratio"] = np.stack([ratio[found["budget"] == b] for b in _BUDGETS])
@@ -345,7 +370,7 @@ class _Block:
         outside = np.isin(np.arange(model.vocabulary), self.words, invert=True)
         rows: dict[str, list[Floats]] = {"f": [], "f_law": [], "kl": []}
         tracks: dict[str, list[Floats]] = {"far": [], "near": []}
-        closed, forms = list[tuple[float, float]](), closed_forms(self.held, self.vector)
+        closed, forms = list[tuple[float, float]](), self.block.forms
         for j, one in enumerate(self.locals):
             states = self.held.last_normed([j] * alphas.size, alphas, self.vector)
             log_q = model.log_softmax(states)
@@ -423,19 +448,16 @@ class _Block:
     def approach(self) -> None:
         """The final norm's output against its limit, its bound, and the prediction with R_inf."""
         model, v = self.model, self.vector.values
-        norm, limits = model.norm, np.exp(plateau(model, self.vector))
-        length, rows = float(np.linalg.norm(norm.centred(v))), []
-        for sign, limit in zip((-1, 1), limits, strict=True):
+        norm, rows = model.norm, []
+        for sign, limit in zip((-1, 1), self.block.plateaus, strict=True):
             goal = norm.steering(np.zeros_like(v), v).limit(sign)
-            for j, rest in enumerate(remainders(self.held, self.vector, sign)):
-                scale = float(np.linalg.norm(norm.centred(rest))) / length
+            for j, (rest, scale) in enumerate(self.block.rests(sign)):
                 strengths = sign * np.concatenate([[_PAPER], scale * _DISTANCES])
                 contexts = [j] * strengths.size
                 states = self.held.last_normed(contexts, strengths, self.vector)
                 inputs = self.held.norm_inputs(contexts, strengths, self.vector)
                 q = np.exp(model.log_softmax(states))
-                refined = norm.steering(rest, v).output(strengths)
-                r = np.exp(model.log_softmax(torch.as_tensor(refined)))
+                r = self.block.refined(rest, strengths)
                 gap = np.linalg.norm(states.cpu().double().numpy() - goal, axis=1)
                 # What is left of the input beside alpha v, as it is at each alpha.
                 own = inputs.cpu().double().numpy() - strengths[:, None] * v

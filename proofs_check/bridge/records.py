@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from steering_strength.proofs_check.bridge.blocks import remainders, text_derivatives, text_losses
-from steering_strength.proofs_check.bridge.curve import closed_forms, measured, plateau
+from steering_strength.proofs_check.bridge.blocks import Block, text_derivatives, text_losses
+from steering_strength.proofs_check.bridge.curve import plateau
 from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
 from steering_strength.proofs_check.bridge.generated import Reading
 from steering_strength.proofs_check.bridge.loading import ModelError, progress
@@ -90,10 +89,8 @@ def paper_records(
 def one_layer_record(model: SteeredModel, concept: ConceptTexts, folder: Path) -> Path:
     """Fig. A.4: the one-layer GPT, alpha from 0 to 50, two contexts."""
     vector = model.vector(concept.positive, concept.neutral, 0, read="last")
-    panels = [
-        _panel(model, vector, model.encode([text]), f"“… {' '.join(text.split()[-4:])}”", 50.0)
-        for text in concept.contexts[:2]
-    ]
+    shown = [(text, Block(model, vector, model.encode([text]))) for text in concept.contexts[:2]]
+    panels = [_panel(block, f"“… {' '.join(text.split()[-4:])}”", 50.0) for text, block in shown]
     title = f"{model.name}, “{concept.name}”. Fig. A.4: α from 0 to 50, its only block"
     return write_arrays(folder / "paper_one_layer.npz", {**_numbered(panels), "title": title})
 
@@ -124,14 +121,18 @@ class _Paper:
         self.shown = model.encode([concept.contexts[context]])
         self.windows, self.window = windows, min(64, (model.longest or 65) - 1)
 
+    def block(self, vector: SteeringVector) -> Block:
+        """The shown context held where the vector belongs."""
+        return Block(self.model, vector, self.shown)
+
     def rows(self, wanted: Sequence[tuple[SteeringVector, str]], sign: int = 1) -> Arrays:
         """The paper's range above, where alpha v is shorter than the state below."""
-        panels = []
-        for row in ("", ", |αv| ≤ |h|"):
-            for vector, name in wanted:
-                reach = vector.residual_norm / vector.norm if row else 200.0
-                title = f"block {vector.site.layer}{name}{row}"
-                panels.append(_panel(self.model, vector, self.shown, title, reach, sign=sign))
+        blocks = [(self.block(vector), name) for vector, name in wanted]
+        panels = [
+            _panel(block, f"block {block.layer}{name}{row}", reach or block.unit, sign=sign)
+            for row, reach in (("", 200.0), (", |αv| ≤ |h|", None))
+            for block, name in blocks
+        ]
         return _numbered(panels, len(wanted))
 
     def bumps(self) -> Arrays:
@@ -153,29 +154,26 @@ class _Paper:
 
     def normalised(self) -> Arrays:
         vector = self.vectors[_MIDDLE]
-        unit = replace(vector, values=vector.values / vector.norm)
-        panels = [
-            _panel(self.model, unit, self.shown, f"block {unit.site.layer}, |v| = 1{name}", reach)
-            for name, reach in (("", 2000.0), (", |αv| ≤ |h|", unit.residual_norm))
-        ]
-        return _numbered(panels)
+        block = self.block(replace(vector, values=vector.values / vector.norm))
+        reaches = (("", 2000.0), (", |αv| ≤ |h|", block.unit))
+        title = f"block {block.layer}, |v| = 1"
+        return _numbered([_panel(block, title + name, reach) for name, reach in reaches])
 
     def bootstrap(self) -> Arrays:
         """Resample P and N; the tokens are those of the vector of all texts."""
         rng, vector = np.random.default_rng(self.seed), self.vectors[_MIDDLE]
-        site = vector.site
         sides = [
-            self.model.states(texts, site, "mean").double().numpy()
+            self.model.states(texts, vector.site, "mean").double().numpy()
             for texts in (self.texts.positive, self.texts.neutral)
         ]
-        panels = []
-        for name, reach in (("", 200.0), (", |αv| ≤ |h|", vector.residual_norm / vector.norm)):
-            whole = _panel(self.model, vector, self.shown, f"block {site.layer}{name}", reach)
-            drawn, tokens = [], whole["tokens"]
-            for _ in range(_RESAMPLINGS):
-                plus, minus = (s[rng.integers(0, len(s), len(s))].mean(0) for s in sides)
-                again = replace(vector, values=plus - minus)
-                drawn.append(_panel(self.model, again, self.shown, "", reach, tokens=tokens))
+        again = []
+        for _ in range(_RESAMPLINGS):
+            plus, minus = (s[rng.integers(0, len(s), len(s))].mean(0) for s in sides)
+            again.append(self.block(replace(vector, values=plus - minus)))
+        panels, own = [], self.block(vector)
+        for name, reach in (("", 200.0), (", |αv| ≤ |h|", own.unit)):
+            whole = _panel(own, f"block {own.layer}{name}", reach)
+            drawn = [_panel(block, "", reach, tokens=whole["tokens"]) for block in again]
             keys = ("measured", "near", "far", "exact", "plateau")
             mean = {key: np.mean([panel[key] for panel in drawn], axis=0) for key in keys}
             # Quantiles: a probability cannot fall below 0, and a band should not.
@@ -192,47 +190,35 @@ class _Paper:
         """F_T at the three blocks, mean over a few contexts."""
         batch = self.model.encode(self.texts.contexts[:_CONTEXTS])
         words = self.model.tokens(self.texts.words)
-        return _numbered([_concept(self.model, v, batch, words) for v in self.vectors])
+        return _numbered([_concept(Block(self.model, v, batch), words) for v in self.vectors])
 
 
 def _panel(
-    model: SteeredModel,
-    vector: SteeringVector,
-    batch: TokenBatch,
-    title: str,
-    reach: float,
-    *,
-    sign: int = 1,
-    tokens: NDArray[Any] | None = None,
+    block: Block, title: str, reach: float, *, sign: int = 1, tokens: NDArray[Any] | None = None
 ) -> Arrays:
     """Delta p of `tokens`, by default the likeliest at the far end of [0, reach] or [-reach, 0]."""
-    held = model.hold(batch, vector.site, vector.apply)
-    (curve,), forms = measured(held, vector), closed_forms(held, vector)
-    unit = min(1.0, reach / 50)
+    (curve,), model, unit = block.curves, block.model, min(1.0, reach / 50)
     alphas = np.sort(sign * unit * np.sinh(np.linspace(0.0, np.arcsinh(reach / unit), _NODES)))
-    log_q = curve.log_probability(alphas)
+    q = np.exp(curve.log_probability(alphas))
     if tokens is None:
-        tokens = np.argsort(-log_q[-1 if sign > 0 else 0], kind="stable")[:_TOKENS]
-    base, family, norm = np.exp(curve.log_p[tokens]), curve.local, model.norm
-    near = np.exp(family.log_probability(alphas)[:, tokens]) - base
-    within = family.cross_entropy_increase(alphas) <= _NEAR_NATS
-    exact = np.full(near.shape, np.nan)
-    for form in forms:
-        exact = np.exp(form.log_probability(alphas)[:, tokens])
-    rest = remainders(held, vector, sign)[0]
-    scale = np.linalg.norm(norm.centred(rest)) / np.linalg.norm(norm.centred(vector.values))
-    output = torch.as_tensor(norm.steering(rest, vector.values).output(alphas))
-    far = np.exp(model.log_softmax(output)[:, tokens]) - base
+        tokens = np.argsort(-q[-1 if sign > 0 else 0], kind="stable")[:_TOKENS]
+    base, tilt = np.exp(curve.log_p[tokens]), np.exp(curve.local.log_probability(alphas))
+    within = curve.local.cross_entropy_increase(alphas) <= _NEAR_NATS
+    ((rest, scale),) = block.rests(sign)
+    far = block.refined(rest, alphas)[:, tokens] - base
+    exact = np.full(far.shape, np.nan)
+    for form in block.forms:
+        exact = np.exp(form.log_probability(alphas)[:, tokens]) - base
     return {
         "panel_title": title,
         "tokens": tokens,
         "token_text": [model.token_text(int(t)) for t in tokens],
         "alphas": alphas,
-        "measured": np.exp(log_q[:, tokens]) - base,
-        "near": np.where(within[:, None], near, np.nan),
+        "measured": q[:, tokens] - base,
+        "near": np.where(within[:, None], tilt[:, tokens] - base, np.nan),
         "far": np.where((np.abs(alphas) >= scale)[:, None], far, np.nan),
-        "exact": exact - base,
-        "plateau": np.exp(plateau(model, vector)[(sign + 1) // 2, tokens]) - base,
+        "exact": exact,
+        "plateau": block.plateaus[(sign + 1) // 2, tokens] - base,
     }
 
 
@@ -255,35 +241,28 @@ def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -
     }
 
 
-def _concept(
-    model: SteeredModel, vector: SteeringVector, batch: TokenBatch, words: NDArray[np.int64]
-) -> Arrays:
+def _concept(block: Block, words: NDArray[np.int64]) -> Arrays:
     """F_T on [-40, 40]: measured, the tilt and the sigmoid with the slope of M_loc, the plateau."""
     half, rows = 14, dict[str, list[Floats]]()
-    alphas, inside = asinh_grid(40.0, half), np.isin(np.arange(model.vocabulary), words)
-    blank = np.full(alphas.size, np.nan)
-    held = model.hold(batch, vector.site, vector.apply)
-    for curve, form in zip_longest(measured(held, vector), closed_forms(held, vector)):
+    alphas = asinh_grid(40.0, half)
+    for curve, form in zip_longest(block.curves, block.forms):
         family = curve.local
         near = family.cross_entropy_increase(alphas) <= _NEAR_NATS
-        odds = family.concept_log_odds(inside, alphas)
+        odds = family.concept_log_odds(words, alphas)
         # d logit F_T / d alpha at 0: the slope nu of the sigmoid.
         f = float(expit(odds[half]))
-        nu = float(family.concept_slope(inside, 0.0)) / (f * (1.0 - f))
+        nu = float(family.concept_slope(words, 0.0)) / (f * (1.0 - f))
         for name, values in (
-            ("measured", expit(curve.concept_log_odds(inside, alphas))),
+            ("measured", expit(curve.concept_log_odds(words, alphas))),
             ("tilt", np.where(near, expit(odds), np.nan)),
             ("sigmoid", np.where(near, expit(odds[half] + nu * alphas), np.nan)),
-            ("exact", _share(form.log_probability(alphas), inside) if form else blank),
-        ):
+            ("exact", np.exp(form.log_probability(alphas))[:, words].sum(axis=1) if form
+             else np.full(alphas.size, np.nan)),
+        ):  # fmt: skip
             rows.setdefault(name, []).append(values)
     mean = {name: np.mean(values, axis=0) for name, values in rows.items()}
-    ends = _share(plateau(model, vector), inside)
-    return {"layer": vector.site.layer, "alphas": alphas, "plateau": ends, **mean}
-
-
-def _share(log_p: Floats, inside: NDArray[Any]) -> Floats:
-    return np.asarray(np.exp(logsumexp(log_p[..., inside], axis=-1)))
+    ends = block.plateaus[:, words].sum(axis=1)
+    return {"layer": block.layer, "alphas": alphas, "plateau": ends, **mean}
 
 
 def contains(words: Sequence[str]) -> Callable[[str], float]:
@@ -333,7 +312,7 @@ def judge_curve(
     if judge is None:
         words = model.tokens(concept.words)
         dense, predicted = _tilted_texts(texts, words)
-        share = _share(plateau(model, vector), words)
+        share = np.exp(plateau(model, vector))[:, words].sum(axis=1)
         # 1 - (1 - f)^n without cancellation at small f.
         ends = -np.expm1(length * np.log1p(-np.minimum(share, 1 - 1e-16)))
         prediction = {"dense": dense, "predicted": predicted, "plateau": ends}
