@@ -50,6 +50,8 @@ Search = Generator[list[float], None, Root]
 _STEP, _WIDE_STEP, _STEPS = 3e-3, 5e-2, 3
 # A budget is kept, and spent to this share; a level is reached, and exceeded by this in its logit.
 _CLOSE, _OVER = 0.01, 0.01
+# A decoder aims at this share of its budget, and is content above the other.
+_AIM, _CONTENT = 0.97, 0.8
 # Width of a measured bracket, relative.
 _WIDTH = 0.02
 _STRETCH = 4.0
@@ -323,6 +325,28 @@ class MeasuredCurve:
         rate, close = math.sqrt(0.5 * variance), 1.0 - math.sqrt(1.0 - _CLOSE)
         found = yield from side.crossing(math.sqrt(goal), rate, 0, close)
         return found or side.unfound(lambda top: f"at most {top**2:.4g} nats, at")
+
+    @_question
+    def spending(self, budget: float, sign: int, largest: float) -> Search:
+        """A strength that keeps `budget` and spends most of it, from few distributions; or 0.
+
+        By secants of sqrt(KL) / |alpha|, which changes slowly, through the origin.
+        """
+        goal, best = as_budget(budget, "budget"), 0.0
+        side = _Side(self, sign, lambda alpha: self._divergences[alpha][0])
+        alpha = min(abs(self.local.cross_entropy_root(goal, sign).alpha), largest)
+        for _ in range(_TRIES):
+            if not math.isfinite(alpha):
+                break
+            yield side.at([alpha])
+            spent = side.y(alpha)
+            if spent <= goal:
+                best = max(best, alpha)
+            if _CONTENT * goal <= spent <= goal or best == largest:
+                break
+            factor = math.sqrt(_AIM * goal / max(spent, 1e-300))
+            alpha = min(alpha * float(np.clip(factor, 0.1, 2.0)), largest)
+        return Root.of(side.sign * best)
 
     @_question
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Search:

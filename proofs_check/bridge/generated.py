@@ -22,13 +22,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from steering_strength.proofs_check.bridge.curve import measured
+from steering_strength.proofs_check.bridge.curve import MeasuredCurve, measured
 from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.advice.curve import ask_together
 from steering_strength.theory.engine.sequences import Direction, SampledTexts, interval, statistic
 from steering_strength.theory.engine.validation import as_budget, as_level, as_sign
 from steering_strength.theory.errors import BudgetError
@@ -279,8 +278,9 @@ class KLBudget:
         hf_model.generate(..., logits_processor=LogitsProcessorList([budget]))
 
     At the final norm each step's alpha is a root in closed form, and costs no pass. Elsewhere (one
-    block, or several vectors) it is searched as advice is, by the derivative of the logits along
-    the steering and three or four strengths measured: six passes over the text a token or so.
+    block, or several vectors) the derivative of the logits along the steering gives it to first
+    order, the steered text so far is read once, and again if more than the budget, or less than
+    four fifths of it, was spent: three to five passes over the text a token, from the site on.
 
     Parameters
     ----------
@@ -320,12 +320,17 @@ class KLBudget:
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Steer the scores, (B, V), of the next token."""
-        curves, side = self._curves(input_ids.cpu(), scores), self._sign
-        ask_together([(curve, "cross_entropy_root", (self._nats, side)) for curve in curves])
-        roots = [abs(curve.cross_entropy_root(self._nats, side).alpha) for curve in curves]
-        found = [side * min(root, self._largest) for root in roots]
-        # Where no alpha spends the budget, and none is the largest, there is no steering.
-        alphas = [alpha if math.isfinite(alpha) else 0.0 for alpha in found]
+        if _at_norm(self._vector):
+            base = torch.log_softmax(scores.cpu().double(), dim=-1).numpy()
+            curves: list[Any] = [TiltedFamily(row, self._odds) for row in base]
+            roots = [abs(c.cross_entropy_root(self._nats, self._sign).alpha) for c in curves]
+            # Where no alpha spends the budget, and none is the largest, there is no steering.
+            found = [min(root, self._largest) for root in roots]
+            alphas = [self._sign * a if math.isfinite(a) else 0.0 for a in found]
+        else:
+            curves, asked = self._measured(input_ids.cpu()), (self._nats, self._sign, self._largest)
+            MeasuredCurve.together([(curve, "spending", asked) for curve in curves])
+            alphas = [curve.spending(*asked).alpha for curve in curves]
         pairs = list(zip(curves, alphas, strict=True))
         self.alphas.append(np.array(alphas))
         self.costs.append(np.array([float(c.cross_entropy_increase(a)) for c, a in pairs]))
@@ -333,15 +338,12 @@ class KLBudget:
             shift = np.stack([curve.log_probability(alpha) - curve.log_p for curve, alpha in pairs])
         return scores + torch.as_tensor(np.nan_to_num(shift, nan=0.0)).to(scores)
 
-    def _curves(self, ids: torch.Tensor, scores: torch.Tensor) -> list[Any]:
-        """Of the next token of each row: in closed form at the final norm, else measured."""
-        if _at_norm(self._vector):
-            base = torch.log_softmax(scores.cpu().double(), dim=-1).numpy()
-            return [TiltedFamily(row, self._odds) for row in base]
+    def _measured(self, ids: torch.Tensor) -> list[MeasuredCurve]:
+        """Curves of the texts so far, without their padding."""
         padding = self._padding or [0] * len(ids)
         rows = [row[skip:] for row, skip in zip(ids.tolist(), padding, strict=True)]
         held = self._model.hold(pad(rows), self._vector.site, self._vector.apply)
-        return list(measured(held, self._vector))
+        return measured(held, self._vector)
 
 
 def samples(
