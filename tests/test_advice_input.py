@@ -137,9 +137,9 @@ def test_targets(npz, tables, tmp_path):
     assert given.tokens(None, (), None) is None
     for arguments, message in (
         ((None, ("fog",), None), "no token spells"),
-        ((None, (), 5), "--largest is 5"),
+        ((None, (), 5), "--largest = 5 is above 4"),
     ):
-        with pytest.raises(CurveError, match=message):
+        with pytest.raises(SteeringError, match=message):
             given.tokens(*arguments)
     np.savez(tmp_path / "bare.npz", **tables)
     with pytest.raises(CurveError, match="does not hold"):

@@ -228,6 +228,8 @@ def checked(options: argparse.Namespace) -> argparse.Namespace:
 
 def _advice(options: argparse.Namespace) -> None:
     """One way to say each thing, and numbers that can be met."""
+    from steering_strength.theory.engine.validation import as_level, as_positive
+
     against = {
         "per_token": ("budget", "reverse_budget", "level", "data", "rank_layers", "allocate"),
         "data": ("vector", "site", "rank_layers", "samples", "export", "context_texts"),
@@ -238,10 +240,10 @@ def _advice(options: argparse.Namespace) -> None:
             if getattr(options, one) is not None and getattr(options, other) not in (None, False):
                 pair = " and ".join(f"--{name.replace('_', '-')}" for name in (one, other))
                 raise BudgetError(f"{pair} were given", remedy="choose one of them")
-    if options.per_token is not None and not 0 < options.per_token < math.inf:
-        raise BudgetError(f"--per-token is {options.per_token}", remedy="give nats, above 0")
-    if options.percentile is not None and not 0 < options.percentile < 1:
-        raise BudgetError(f"--percentile is {options.percentile}", remedy="give 0.95 for the 95th")
+    if options.per_token is not None:
+        as_positive(options.per_token, "--per-token")
+    if options.percentile is not None:
+        as_level(options.percentile, "--percentile")
     options.tokens = numbers(options.tokens, "--tokens")
     if options.rank_layers not in (None, "all"):
         numbers(options.rank_layers, "--rank-layers")

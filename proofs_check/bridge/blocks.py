@@ -268,8 +268,10 @@ class Block:
         lengths = held.lengths
         for _ in range(2):
             alphas = sign * ratio * lengths / self.vector.norm
-            seen = held.norm_inputs(range(held.count), alphas, self.vector).cpu().double().numpy()
-            found = seen - alphas[:, None] * v
+            _, seen = held.last(range(held.count), alphas, self.vector)
+            if not seen.shape[0]:
+                raise ModelError("the final norm takes no tensor", remedy="it cannot be read here")
+            found = seen.cpu().double().numpy() - alphas[:, None] * v
             lengths = np.linalg.norm(found, axis=1)
         scales = np.linalg.norm(norm.centred(found), axis=1) / np.linalg.norm(norm.centred(v))
         return list(zip(found, scales.tolist(), strict=True))
@@ -453,9 +455,7 @@ class _Judge:
             goal = norm.steering(np.zeros_like(v), v).limit(sign)
             for j, (rest, scale) in enumerate(self.block.rests(sign)):
                 strengths = sign * np.concatenate([[_PAPER], scale * _DISTANCES])
-                contexts = [j] * strengths.size
-                states = self.held.last_normed(contexts, strengths, self.vector)
-                inputs = self.held.norm_inputs(contexts, strengths, self.vector)
+                states, inputs = self.held.last([j] * strengths.size, strengths, self.vector)
                 q = np.exp(model.log_softmax(states))
                 r = self.block.refined(rest, strengths)
                 gap = np.linalg.norm(states.cpu().double().numpy() - goal, axis=1)

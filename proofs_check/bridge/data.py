@@ -33,7 +33,7 @@ from steering_strength.theory.advice import PopulationAdvice
 from steering_strength.theory.engine.measure import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.storage import read_archive
-from steering_strength.theory.engine.validation import as_array
+from steering_strength.theory.engine.validation import as_array, as_integer, as_positive
 from steering_strength.theory.errors import AlphaError, ShapeError, SteeringError
 from steering_strength.theory.files import read_table, write_json, write_whole
 
@@ -72,11 +72,7 @@ def alpha_grid(reach: float, count: int) -> Floats:
 
     Raises AlphaError: `reach` is not positive and finite, or `count` is even or below 5.
     """
-    if not (np.isfinite(reach) and reach > 0):
-        raise AlphaError(
-            f"the largest alpha is {reach}, a positive finite number is needed",
-            remedy="give for instance --alpha-max 8",
-        )
+    as_positive(reach, "--alpha-max")
     if count < 5 or count % 2 == 0:
         raise AlphaError(
             f"a grid of {count} alphas, an odd number of at least 5 is needed so that 0 is on it",
@@ -153,9 +149,8 @@ class AdviceInput:
 
 
 def largest_of(odds: Floats, count: int) -> NDArray[np.int64]:
-    """The `count` tokens of largest M; a CurveError unless there are more than that."""
-    if not count < odds.size:
-        raise CurveError(f"--largest is {count}", remedy=f"give 1 to {odds.size - 1}")
+    """The `count` tokens of largest M; a ShapeError unless there are more than that."""
+    as_integer("--largest", count, 1, odds.size - 1)
     finite = np.where(np.isfinite(odds), odds, -np.inf)
     return np.argsort(-finite, kind="stable")[:count].astype(np.int64)
 
@@ -243,9 +238,8 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
 def _number(path: Path, arrays: dict[str, Any], name: str) -> float:
     """A positive finite number, or nan where the file has none."""
     value = as_array(name, arrays.get(name, 1.0), None).squeeze()
-    if value.size != 1 or not 0.0 < value < math.inf:
-        raise CurveError(f"{path}: {name} is {value}", remedy="give one positive finite number")
-    return float(value) if name in arrays else math.nan
+    number = as_positive(value.tolist(), f"{path}: {name}")
+    return number if name in arrays else math.nan
 
 
 def _normalised(table: NDArray[Any], name: str, notes: list[str]) -> Floats:
@@ -322,28 +316,16 @@ def lump(
 ) -> tuple[dict[str, Any], Floats]:
     """m families with the same M over n outcomes in place of V tokens.
 
+    `inside` is the concept, a mask (V,), and `alphas` where the reduced families will be looked at.
+    As many `tokens` keep their name: those likeliest somewhere, as many of the concept again, and
+    both extremes of M. Nodes are doubled until the `tolerance` of K' (in standard deviations of M
+    over the vocabulary) and of logit F_T is met, or there are `most` on a side.
+
+    Returns `log_p` (m, n), `log_odds` (n,), `ids` (n,) with -1 for a node, and `target` (n,); and
+    the largest errors over contexts and alphas of K' (nats per unit alpha), of logit F_T and of
+    KL(p_0 || p_alpha) (nats).
+
     Raises ShapeError: the families do not share M, or `tokens` is not between 2 and V - 1.
-
-    Parameters
-    ----------
-    inside : numpy.ndarray
-        Shape (V,), bool: the concept T.
-    alphas : numpy.ndarray
-        Shape (A,), where the reduced families will be looked at.
-    tokens : int
-        How many tokens keep their name: those likeliest somewhere, as many of the concept again,
-        and both extremes of M.
-    tolerance : float
-        For K' (in standard deviations of M over the vocabulary) and logit F_T; nodes are doubled
-        until it is met, or there are `most` on a side.
-
-    Returns
-    -------
-    reduced : dict
-        `log_p` (m, n), `log_odds` (n,), `ids` (n,) with -1 for a node, `target` (n,), bool.
-    errors : numpy.ndarray
-        Shape (3,): the largest over contexts and alphas of K' (nats per unit alpha), of logit F_T
-        and of KL(p_0 || p_alpha) (nats).
     """
     odds = families[0].log_odds
     if any(not np.array_equal(family.log_odds, odds) for family in families):
@@ -351,10 +333,7 @@ def lump(
             "the families have different log-odds",
             remedy="reduce contexts of one steering vector together",
         )
-    if not 2 <= tokens < odds.size:
-        raise ShapeError(
-            f"{tokens} named tokens of {odds.size}", remedy=f"give between 2 and {odds.size - 1}"
-        )
+    as_integer("tokens", tokens, 2, odds.size - 1)
     best = np.max([family.log_probability(alphas).max(axis=0) for family in families], axis=0)
     likely = np.argsort(-best, kind="stable")
     ends = [odds.argmin(), odds.argmax()]

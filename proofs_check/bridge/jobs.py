@@ -30,7 +30,7 @@ from steering_strength.proofs_check.bridge.data import (
 )
 from steering_strength.proofs_check.bridge.generated import samples
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
-from steering_strength.proofs_check.bridge.loading import VectorError, peek, progress
+from steering_strength.proofs_check.bridge.loading import peek, progress
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.records import one_layer_record, paper_records
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, load_concept
@@ -95,11 +95,7 @@ def _vector(options: Namespace) -> Any:
     else:
         read = [import_vector(Path(options.vector), **how)]
     for one in read:
-        if one.values.size != width:
-            raise VectorError(
-                f"the vector has {one.values.size} coordinates, the model's states {width}",
-                remedy=f"it was made for {one.model or 'another model'}",
-            )
+        one.require_width(width)
     return read if len(read) > 1 else read[0]
 
 

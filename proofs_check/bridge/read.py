@@ -30,7 +30,7 @@ from scipy.special import logit
 from steering_strength.proofs_check.bridge.loading import CurveError
 from steering_strength.proofs_check.verdict import Status, Verdict
 from steering_strength.theory.engine.storage import read_archive
-from steering_strength.theory.engine.validation import SQUARABLE, as_array
+from steering_strength.theory.engine.validation import SQUARABLE, as_array, as_budget
 from steering_strength.theory.errors import ShapeError, shown
 from steering_strength.theory.files import parse_json, read_table, read_text
 
@@ -76,16 +76,11 @@ def shape_of(values: ArrayLike, tolerance: float) -> tuple[str, tuple[int, ...]]
     units of `values`. Thm 3.3 of arXiv:2602.02712 allows a token to rise, fall or bump. Returns one
     of `SHAPES` ("bump": rise, then fall; "multi": more turns) and the indices of the extrema.
 
-    Raises ShapeError: fewer than two points, a NaN, or a negative tolerance.
+    Raises ShapeError: no points on one axis, or one that is not finite; BudgetError: a negative
+    tolerance.
     """
-    curve: Floats = np.asarray(values, dtype=np.float64)
-    if curve.ndim != 1 or curve.size < 2 or np.isnan(curve).any():
-        raise ShapeError(
-            f"a curve of shape {curve.shape} with {int(np.isnan(curve).sum())} NaN",
-            remedy="give at least two finite points on one axis",
-        )
-    if not tolerance >= 0:
-        raise ShapeError(f"the tolerance is {tolerance}", remedy="give a number, at least 0")
+    curve = as_array("a curve", values, finite=ShapeError)
+    as_budget(tolerance, "the tolerance")
     direction = low = high = 0
     turns: list[int] = []
     for i, value in enumerate(curve):
@@ -199,9 +194,7 @@ class Curves:
         )
         return tuple(
             Verdict(
-                id=f"{statement}@{self.name}", method="real-model", status=status, expected=True,
-                claim=statement, examples=1, max_error=None, counterexample=None, seconds=0.0,
-                note=shown,
+                f"{statement}@{self.name}", "real-model", status, True, statement, 1, note=shown
             )
             for values, questions in asked if values is not None
             for question in questions

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError
+from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.structure import (
     first_tensor,
     given_tensor,
@@ -267,19 +267,21 @@ class Held:
         """Unsteered log-probabilities, (m, V) in float64, where the unembedding is."""
         return torch.log_softmax(self.model.logits(self.base), dim=-1)
 
-    def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
-        """Normed last-position states, (n, d): text `contexts[i]` steered by `alphas[i]`."""
-        passes = self._passes(contexts, alphas, vector)
-        return torch.cat([batch.at_last(normed) for batch, normed, _ in passes])
+    def last(
+        self, contexts: Sequence[int], alphas: ArrayLike, vector: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the final norm returns and is given at the last positions, (n, d) each.
 
-    def norm_inputs(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
-        """What the final norm is given at the last positions, (n, d), of steered rows."""
-        found = []
-        for batch, _, given in self._passes(contexts, alphas, vector):
-            if given is None:
-                raise ModelError("the final norm takes no tensor", remedy="it cannot be read here")
-            found.append(batch.at_last(given))
-        return torch.cat(found)
+        Text `contexts[i]` is steered by `alphas[i]`. At the final norm nothing is given: (0, d).
+        """
+        passes = list(self._passes(contexts, alphas, vector))
+        given = [batch.at_last(states) for batch, _, states in passes if states is not None]
+        normed = torch.cat([batch.at_last(states) for batch, states, _ in passes])
+        return normed, torch.cat(given) if given else normed[:0]
+
+    def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
+        """Normed last-position states, (n, d), see `last`."""
+        return self.last(contexts, alphas, vector)[0]
 
     def writing(self, alpha: float, vector: Any) -> torch.Tensor:
         """Normed states, (n, d), from which the tokens behind the prompts follow, at one alpha."""

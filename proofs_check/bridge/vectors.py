@@ -166,14 +166,17 @@ class SteeringVector:
         """Itself, as one of `Several`."""
         return (self,)
 
-    def require(self, model: Any) -> None:
-        """Refuse, by a VectorError, a model of other width, weights, vocabulary or name."""
-        if self.values.size != model.width:
+    def require_width(self, width: int) -> None:
+        """Refuse, by a VectorError, states of another width."""
+        if self.values.size != width:
             raise VectorError(
-                f"the vector has {self.values.size} coordinates, the model's states have"
-                f" {model.width}",
+                f"the vector has {self.values.size} coordinates, the model's states {width}",
                 remedy=f"it was made for {self.model or 'another model'}",
             )
+
+    def require(self, model: Any) -> None:
+        """Refuse, by a VectorError, a model of other width, weights, vocabulary or name."""
+        self.require_width(model.width)
         for what, mine, yours in (
             ("weights", self.fingerprint, model.fingerprint),
             ("vocabulary", self.tokenizer, model.tokenizer_hash),

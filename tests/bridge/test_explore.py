@@ -65,7 +65,7 @@ def test_different_vectors_are_not_reduced_together(families: list[TiltedFamily]
     other = TiltedFamily(families[0].log_p, families[0].log_odds + 1.0)
     with pytest.raises(ShapeError, match="different log-odds"):
         lump([families[0], other], np.arange(3000) < 9, ALPHAS)
-    with pytest.raises(ShapeError, match="between 2 and 2999"):
+    with pytest.raises(ShapeError, match="from 2 to 2999"):
         lump(families, np.arange(3000) < 9, ALPHAS, tokens=3000)
 
 

@@ -109,8 +109,8 @@ def test_a_refuted_exact_statement_is_exit_code_1(
         ("advise", ["--budget=1", "--tokens=1", "--largest=2"], "choose one"),
         ("advise", ["--rank-layers=some"], "--rank-layers"),
         ("advise", ["--per-token=0.1", "--budget=1"], "choose one"),
-        ("advise", ["--per-token=0"], "above 0"),
-        ("advise", ["--per-token=1", "--percentile=95"], "0.95 for the 95th"),
+        ("advise", ["--per-token=0"], "positive finite number"),
+        ("advise", ["--per-token=1", "--percentile=95"], "strictly between 0 and 1"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
