@@ -27,7 +27,8 @@ class Figure:
     laws : tuple of str
         Ids of the statements it draws; the report shows it at the first.
     stem : str
-        The module of `figures` with its `curves` and `draw`, imported when they are called.
+        The module of `figures` with its `curves` and `draw`, imported when they are called; of the
+        same name unless it is given.
     strengths : tuple of float
         Further arguments of that `curves`.
     layout : mapping
@@ -45,7 +46,7 @@ class Figure:
     caption: str
     source: str
     laws: tuple[str, ...]
-    stem: str
+    stem: str = ""
     strengths: tuple[float, ...] = ()
     layout: Mapping[str, Any] = field(default_factory=dict)
     model: str = "simulation"
@@ -63,7 +64,7 @@ class Figure:
 
     @property
     def _module(self) -> Any:
-        return import_module(f"steering_strength.figures.{self.stem}")
+        return import_module(f"steering_strength.figures.{self.stem or self.name}")
 
     def canvas(self, record: Any) -> Canvas:
         """Draw a record in the house style."""
@@ -118,7 +119,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, Thm 3.3, 3.6 and 3.8",
             laws=("tilting", "peak", "concept-tanh", "ce-exact"),
-            stem="overview",
             panels=3,
             size=(10.6, 3.5),
         ),
@@ -197,7 +197,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="beyond arXiv:2602.02712, Sec. 6",
             laws=("mixed-contexts",),
-            stem="mixed",
         ),
         Figure(
             name="edits",
@@ -210,7 +209,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="beyond arXiv:2602.02712, Sec. 6",
             laws=("operator",),
-            stem="edits",
             panels=2,
             size=(8.4, 3.9),
         ),
@@ -224,7 +222,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="beyond arXiv:2602.02712, Sec. 6",
             laws=("temperature", "renormalised"),
-            stem="sampling",
         ),
         Figure(
             name="greedy",
@@ -236,7 +233,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="beyond arXiv:2602.02712, Sec. 6",
             laws=("greedy",),
-            stem="greedy",
         ),
         Figure(
             name="allocation",
@@ -250,7 +246,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="beyond arXiv:2602.02712, Sec. 6 (conclusion)",
             laws=("allocation",),
-            stem="allocation",
             panels=2,
             size=(8.8, 3.7),
         ),
@@ -280,7 +275,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="arXiv:2602.02712, App. B.1",
             laws=(),
-            stem="training",
             model="trained model",
             panels=2,
             size=(8.4, 3.6),
@@ -298,7 +292,6 @@ FIGURES: dict[str, Figure] = {
             ),
             source="beyond arXiv:2602.02712",
             laws=("standard-error", "text-bias", "influence"),
-            stem="estimation",
             model="resampled texts",
             panels=3,
             size=(10.6, 3.5),

@@ -61,7 +61,7 @@ def places(name: str) -> Iterator[tuple[str, str]]:
             yield "theorem", f"{place}  {theorem.name}"
     for figure in FIGURES.values():
         if name in figure.laws:
-            yield "picture", f"figures/{figure.stem}.py  {figure.name}"
+            yield "picture", f"figures/{figure.stem or figure.name}.py  {figure.name}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -75,8 +75,8 @@ def content(
 def page_of(found: Content) -> str:
     """The HTML page, with a picture for every figure that the report shows."""
     pictures = {f"{name}.png": SVG for name in FIGURES}
-    if found.real_model is not None and found.real_model.picture is not None:
-        pictures["bridge/final_norm.png"] = found.real_model.picture
+    if found.real_model is not None and found.real_model["picture"] is not None:
+        pictures["bridge/final_norm.png"] = found.real_model["picture"]
     return html_page(found, report(found), pictures)
 
 

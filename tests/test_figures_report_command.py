@@ -36,6 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "LAWS", few)
     monkeypatch.setattr(job, "CLAIMS", false)
     monkeypatch.setattr(job, "DERIVATIONS", {**few, **false})
+    monkeypatch.setattr(job.coq, "accept", dict)
     # One process, in which what is patched is patched.
     monkeypatch.setattr(job, "on_cores", lambda jobs: map)
     monkeypatch.setattr(job, "run", some_verdicts(VERDICTS[:3]))

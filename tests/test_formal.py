@@ -21,6 +21,7 @@ from steering_strength.proofs_check.registry import STATEMENTS
 from steering_strength.proofs_check.runner import run
 from steering_strength.theory.errors import MissingExtraError
 from steering_strength.theory.laws import LAWS, Law
+from steering_strength.theory.laws.prose import plain
 
 
 @pytest.fixture(scope="module")
@@ -235,9 +236,11 @@ def _open_sections(text: str) -> list[str]:
 
 def test_the_table_of_the_readme_is_true() -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"(?m)^\| `([a-z-]+)` \| `(\w+)` \| (\d+) \| `(\w+\.v)` \|$", readme)
+    rows = re.findall(r"(?m)^\| `([a-z-]+)` \| (.+) \| (\d+) \| `(\w+\.v)` \|$", readme)
     assert [row[0] for row in rows] == [name for name in LAWS if name not in WITHOUT_THEOREM]
-    for name, headline, count, file in rows:
+    for name, title, count, file in rows:
+        assert title == plain(LAWS[name].title)
         own = [theorem for theorem in library.theorems() if theorem.id == name]
         assert len(own) == int(count)
+        headline = name.replace("-", "_")
         assert (headline, file) in [(theorem.name, theorem.file) for theorem in own]

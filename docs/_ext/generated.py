@@ -7,16 +7,11 @@ with counterexamples. So the site cannot disagree with the code it describes.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from doctest import DocTestParser
-from functools import cache
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
@@ -30,39 +25,39 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
+from steering_strength.figures.explorer import page
+from steering_strength.figures.explorer.cases import menu
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.content import Content, Reading, Statement, assemble
+from steering_strength.figures.report.content import Content, Reading, Statement
 from steering_strength.figures.report.html import COMPONENTS, Renderer
+from steering_strength.figures.report.job import gather
 from steering_strength.figures.report.markdown import (
     LEGEND,
     assumed_table,
     badges,
     figure,
+    figure_links,
     formal_statements,
     reading_body,
     readings_table,
     refuted_by,
     statement_body,
     statements_table,
-    table,
-    words,
 )
-from steering_strength.figures.store import FORMATS, save_picture
+from steering_strength.figures.report.words import table, words
+from steering_strength.figures.store import save_picture
 from steering_strength.figures.style import style
-from steering_strength.proofs_check import run
 from steering_strength.proofs_check.errata import ERRATA, Erratum, find
-from steering_strength.proofs_check.executors import on_cores
-from steering_strength.proofs_check.formal.library import theorems, write_files
-from steering_strength.proofs_check.verdict import versions
-from steering_strength.theory.laws import CLAIMS, LAWS
+from steering_strength.proofs_check.formal.library import theorems
+from steering_strength.theory.laws import LAWS
 from steering_strength.theory.laws.graph import tree
-from steering_strength.theory.laws.page import record
 from steering_strength.theory.laws.prose import plain
 
 LOG = logging.getLogger(__name__)
 EXAMPLES = 10
 SEED = 0
-ROOT = Path(__file__).resolve().parents[2]
+MADE: list[Content] = []
+"""All laws derived and all checks run, once per build (`_files`)."""
 # Which page describes a family of statements; a family without a page stops the build.
 PAGES = {
     "Tilting": "theory/tilting",
@@ -78,22 +73,9 @@ PAGES = {
 }
 
 
-@cache
 def content() -> Content:
-    """All laws derived and all checks run, once per build."""
-    start = time.perf_counter()
-    found = assemble(
-        {name: record(law) for name, law in LAWS.items()},
-        run(examples=EXAMPLES, seed=SEED, executor=on_cores(os.cpu_count() or 1)),
-        tuple(record(claim) for claim in CLAIMS.values()),
-        seed=SEED,
-        examples=EXAMPLES,
-        versions=versions(),
-        seconds=time.perf_counter() - start,
-    )
-    for verdict in found.wrong:
-        LOG.warning("%s (%s) is %s: %s", verdict.id, verdict.method, verdict.status, verdict.note)
-    return found
+    """What this build has found."""
+    return MADE[0]
 
 
 def _raw(html: str) -> str:
@@ -116,19 +98,16 @@ class Page:
 
     def _address(self, address: str) -> str:
         """Where a statement, a figure or a file of the report is, as seen from this page."""
-        if address.startswith("formal/"):
-            return f"{self.up}{address}"
         if not address.startswith("#"):
-            return address if "/" in address else f"{self.up}figures/{address}"
-        name, home = address.removeprefix("#figure-"), ""
-        if name in FIGURES:
-            if name == "overview":
-                return f"{self.up}index.html{address}"
-            home = content().homes[name]
+            return address if "://" in address else f"{self.up}figures/{address}"
+        name = address.removeprefix("#figure-")
+        if name == "overview":
+            return f"{self.up}index.html{address}"
+        home = FIGURES[name].laws[0] if name in FIGURES else address[1:]
         for s in content().statements:
-            if s.id in (home, address[1:]):
-                page = PAGES[s.family]
-                return address if page == self.name else f"{self.up}{page}.html{address}"
+            if s.id == home:
+                place = PAGES[s.family]
+                return address if place == self.name else f"{self.up}{place}.html{address}"
         return address
 
     def _html(self, markdown: str) -> str:
@@ -153,7 +132,7 @@ class Page:
         return "\n".join(self._law(s) for s in found)
 
     def _law(self, s: Statement) -> str:
-        body = f"`{s.id}` {badges(s)}\n\n{statement_body(content(), s, files=False)}"
+        body = f"`{s.id}` {badges(s)}\n\n{statement_body(content(), s)}"
         return f"({s.id})=\n## {_heading(plain(s.title))}\n\n{self._html(body)}"
 
     def sharper(self) -> str:
@@ -161,8 +140,8 @@ class Page:
         rows = (
             (
                 f"[`{s.id}`](#{s.id})",
-                words(content(), s.law["paper"]),
-                words(content(), s.law["sharper"]),
+                words(s.law["paper"]),
+                words(s.law["sharper"]),
             )
             for s in content().statements
             if s.law is not None
@@ -176,17 +155,11 @@ class Page:
             proved.setdefault(theorem.id, []).append(f"`{theorem.name}`")
         rows = []
         for s in sorted((s for s in content().statements if s.law), key=_place):
-            methods = dict.fromkeys(str(v.method) for v in s.verdicts)
-            rows.append(
-                (
-                    words(content(), s.source),
-                    f"[`{s.id}`](#{s.id})",
-                    f"`{s.law['numeric_twin']}`" if s.law else "",
-                    ", ".join(methods),
-                    ", ".join(proved.get(s.id, ())[:1]),
-                    ", ".join(f"[{name}](#figure-{name})" for name in s.figures),
-                )
-            )
+            law = s.law or {}
+            methods = ", ".join(dict.fromkeys(str(v.method) for v in s.verdicts))
+            where = [words(law["source"]), f"[`{s.id}`](#{s.id})", f"`{law['numeric_twin']}`"]
+            theorem = ", ".join(proved.get(s.id, ())[:1])
+            rows.append([*where, methods, theorem, figure_links(s.figures)])
         head = ("in the paper", "law", "number", "checked", "theorem", "figure")
         return self._html(table(head, rows))
 
@@ -196,11 +169,11 @@ class Page:
 
     def assumptions(self) -> str:
         """The assumptions on data and model."""
-        return self._html(assumed_table(content(), content().assumptions))
+        return self._html(assumed_table(content().assumptions))
 
     def principles(self) -> str:
         """The theorems of analysis that steps appeal to."""
-        return self._html(assumed_table(content(), content().principles))
+        return self._html(assumed_table(content().principles))
 
     def graph(self) -> str:
         """Which law builds on which."""
@@ -225,18 +198,18 @@ class Page:
             title = f"{found.where}: {found.reading}"
             lines = "\n".join(found.lines)
             parts += [
-                f"**Instead:** {words(content(), found.instead)}.",
+                f"**Instead:** {words(found.instead)}.",
                 f"```text\n{lines}\n```",
                 "<details><summary>The same, as code that runs</summary>\n\n"
                 f"```python\n{found.code}\n```\n\n</details>",
             ]
-        parts.append(reading_body(content(), reading))
+        parts.append(reading_body(reading))
         body = self._html("\n\n".join(parts))
         return f"({reading.anchor})=\n## {_heading(title)}\n\n{body}"
 
     def figure(self, name: str) -> str:
         """One figure of the gallery with its caption and files."""
-        return self._html(figure(content(), FIGURES[name]))
+        return self._html(figure(FIGURES[name]))
 
     def drawn(self, name: str, caption: str) -> str:
         """The Matplotlib figure that the examples above have left in the variable `figure`."""
@@ -311,12 +284,11 @@ class Page:
 
 def _place(s: Statement) -> tuple[bool, list[int]]:
     """Where the paper has it: appendices after sections, what goes beyond it last."""
-    number = re.search(
-        r"(?:Thm|Prop\.|Lemma|Def\.|Remark|Cor\.|Sec\.|App\.) ([A-Z0-9.]+)", s.source
-    )
+    source = s.law["source"] if s.law else ""
+    number = re.search(r"(?:Thm|Prop\.|Lemma|Def\.|Remark|Cor\.|Sec\.|App\.) ([A-Z0-9.]+)", source)
     parts = number[1].strip(".").split(".") if number else ["Z"]
     order = [int(part) if part.isdigit() else 100 + ord(part[0]) for part in parts]
-    return s.source.startswith("beyond"), order
+    return source.startswith("beyond"), order
 
 
 def _rst(parts: list[str]) -> str:
@@ -325,37 +297,32 @@ def _rst(parts: list[str]) -> str:
 
 def _has_explorer() -> bool:
     """Whether it can be built here: it draws with Bokeh, which is an extra."""
-    return (
-        find_spec("bokeh") is not None
-        and find_spec("steering_strength.figures.explorer") is not None
-    )
+    return find_spec("bokeh") is not None
 
 
 _LINE = re.compile(r"^% generated: (\w+) *(.*)$", re.M)
 
 
 def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
-    def made(line: re.Match[str]) -> str:
-        page = Page(docname, source[0][: line.start()], Path(app.outdir) / "figures")
-        part: Callable[..., str] = getattr(page, line.group(1))
+    def part_of(line: re.Match[str]) -> str:
+        made = Page(docname, source[0][: line.start()], Path(app.outdir) / "figures")
+        part: Callable[..., str] = getattr(made, line.group(1))
         return part(*shlex.split(line.group(2)))
 
-    source[0] = _LINE.sub(made, source[0])
+    source[0] = _LINE.sub(part_of, source[0])
 
 
 def _files(app: Sphinx) -> None:
-    """Figures with their arrays, the report's style, and the explorer, next to the pages."""
-    folder = Path(app.outdir) / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Derive, check and draw; figures, theorems and the explorer lie next to the pages."""
+    out = Path(app.outdir)
+    (out / "figures").mkdir(parents=True, exist_ok=True)
     # Sphinx lets every library speak, and this one narrates each notebook.
     logging.logging.getLogger("traitlets").setLevel("WARNING")
-    for each in FIGURES.values():
-        each.write(folder, FORMATS)
-    write_files(Path(app.outdir) / "formal")
-    if _has_explorer():
-        command = [sys.executable, "-m", "figures", "explore"]
-        page = str(Path(app.outdir) / "explorer.html")
-        subprocess.run([*command, "--out", page], cwd=ROOT, check=True)
+    more = [(page.write, out / "explorer.html", menu())] if _has_explorer() else []
+    found = gather(out / "figures", EXAMPLES, SEED, *more)
+    MADE.append(found)
+    for verdict in found.wrong:
+        LOG.warning("%s (%s) is %s: %s", verdict.id, verdict.method, verdict.status, verdict.note)
 
 
 def _style(app: Sphinx, error: Exception | None) -> None:

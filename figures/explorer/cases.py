@@ -8,8 +8,8 @@ near-tie none, that the token of `remark-3-4` peaks below 0 within Assumption 1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,24 +39,23 @@ class Case:
     concept : (V,) int
         The concept of each token, an index of `concept_names`.
     concept_names : tuple of str, length G
-    target : int
-        The concept that is steered towards.
+        The first is the concept that is steered towards.
     log_odds : (V,)
         M(z), nats per unit of alpha.
     log_p : (m, V)
         log p(z|c_j), one normalised row per context; -inf where a row has no support.
     contexts : tuple of str, length m
     weights : (m,)
-        pi_j, summing to 1.
+        pi_j, summing to 1; by default of one context.
     views : tuple of View
         Empty: chosen from the laws (`figures.explorer.curves.views`).
     named : (V,) bool
         Tokens with a name of their own; the others only count as mass.
     note : str
         How exact the numbers are, where it is not the engine alone that decides.
-    start : float
-        Where the slider stands at first.
     """
+
+    target: ClassVar[int] = 0
 
     key: str
     title: str
@@ -64,15 +63,13 @@ class Case:
     tokens: tuple[str, ...]
     concept: np.ndarray
     concept_names: tuple[str, ...]
-    target: int
     log_odds: FloatArray
     log_p: FloatArray
     contexts: tuple[str, ...]
-    weights: FloatArray
-    views: tuple[View, ...]
     named: BoolArray
+    weights: FloatArray = field(default_factory=lambda: np.ones(1))
+    views: tuple[View, ...] = ()
     note: str = ""
-    start: float = 0.0
 
     def family(self, context: int) -> TiltedFamily:
         """One context, steered."""
@@ -89,16 +86,13 @@ def case_of_dataset(
     positive: tuple[int, ...],
     negative: tuple[int, ...],
     contexts: tuple[int, ...],
-    *,
-    key: str,
-    title: str,
-    story: str,
-    views: tuple[View, ...] = (),
+    **words: Any,
 ) -> Case:
     """Some contexts of a dataset, steered by the difference of means of P and N (Def. 3.2).
 
     Weights are those of all contexts of the dataset with the same probabilities as the one shown,
-    so that the average over `contexts` is that of the dataset if every row is represented.
+    so that the average over `contexts` is that of the dataset if every row is represented. `words`
+    are the key, title, story and windows of the `Case`.
     """
     rows = data.log_probabilities
     same = (rows[list(contexts)][:, None, :] == rows[None, :, :]).all(axis=2)
@@ -108,19 +102,15 @@ def case_of_dataset(
         f"context {j}, of {names[c]}" for j, c in enumerate(data.context_concept)
     )
     return Case(
-        key=key,
-        title=title,
-        story=story,
         tokens=data.token_names or tuple(f"token {z}" for z in range(data.vocabulary_size)),
         concept=np.asarray(data.token_concept),
         concept_names=names,
-        target=0,
         log_odds=data.log_odds(positive, negative),
         log_p=rows[list(contexts)],
         contexts=tuple(labels[j] for j in contexts),
         weights=weights / weights.sum(),
-        views=views,
         named=np.ones(data.vocabulary_size, dtype=bool),
+        **words,
     )
 
 
@@ -167,11 +157,9 @@ def bumps() -> Case:
         tokens=words,
         concept=np.repeat([1, 2, 0], [4, 1, 4]),
         concept_names=("praise", "blame", "neutral"),
-        target=0,
         log_odds=log_odds,
         log_p=(weights - np.log(np.exp(weights).sum()))[None],
         contexts=("The film was",),
-        weights=np.ones(1),
         views=(View("all words", -3.2, 3.2), View("close", -0.6, 0.6)),
         named=np.ones(9, dtype=bool),
     )
@@ -255,11 +243,9 @@ def near_tie() -> Case:
         tokens=("coffee", "tea", "water", "soup"),
         concept=np.array([0, 0, 1, 1]),
         concept_names=("hot drinks", "the rest"),
-        target=0,
         log_odds=np.array([2.0, 2.0 - 2.0**-40, 0.0, -1.0]),
         log_p=np.log(p)[None],
         contexts=("I would like some",),
-        weights=np.ones(1),
         views=(View("it looks like a tie", -3.0, 6.0), View("it was none", -2e12, 8e12)),
         named=np.ones(4, dtype=bool),
     )
@@ -300,7 +286,7 @@ def smollm2() -> Case:
     from steering_strength.figures.explorer.files import packaged_case
 
     views = (View("middle", -3.0, 6.0), View("close", -0.4, 0.4), View("wide", -8.0, 8.0))
-    return packaged_case("smollm2_joy.npz", views, 0.0)
+    return packaged_case("smollm2_joy.npz", views)
 
 
 MENU: tuple[Callable[[], Case], ...] = (paper, bumps, twice, tie, near_tie, remark, smollm2)

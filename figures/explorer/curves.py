@@ -84,13 +84,28 @@ def _context(case: Case, context: int) -> Record:
     family, masks, chosen = case.family(context), case.masks(), views(case)
     peaks, heights = family.peaks(), family.peak_log_probability()
     limit = np.exp(np.stack([family.limit(-1), family.limit(+1)]))
-    shown = _shown(case, family, chosen, peaks, heights)
+    shown = _shown(case, family, chosen[0], peaks, heights)
     concept_base = expit(family.concept_log_odds(masks, 0.0))
     at = np.unique(np.concatenate([grid(view.low, view.high) for view in chosen]))
     turns = tuple(turning_points(family, mask, at) for mask in masks)
     radius = family.quadratic_radius(PROMISE)
     found = windows(family, masks[case.target])
-    marks = _landmarks(case, shown, peaks, turns, radius)
+    marks = [
+        Landmark(0.0, "no steering"),
+        *(
+            Landmark(float(peaks[z]), f"‘{case.tokens[z]}’ peaks")
+            for z in shown
+            if np.isfinite(peaks[z])
+        ),
+        *(
+            Landmark(at, f"{{{name}}} turns")
+            for name, points in zip(case.concept_names, turns, strict=True)
+            for at in points
+        ),
+    ]
+    if np.isfinite(radius):
+        sure = "the quadratic is sure to 10 % up to here"
+        marks += [Landmark(-radius, sure), Landmark(radius, sure)]
     # The slider also stops where windows begin and end, so that the price there can be read.
     ends = np.concatenate((found.budget_alpha.ravel(), found.level_alpha))
     stops = [*(mark.alpha for mark in marks), *ends[np.isfinite(ends)]]
@@ -111,47 +126,18 @@ def _context(case: Case, context: int) -> Record:
         turns=turns,
         radius=radius,
         windows=found,
-        landmarks=marks,
+        landmarks=tuple(marks),
         views=tuple(view_curves(case, family, view, nodes(view, stops), shown) for view in chosen),
     )
 
 
-def _landmarks(
-    case: Case,
-    shown: np.ndarray,
-    peaks: FloatArray,
-    turns: tuple[tuple[float, ...], ...],
-    radius: float,
-) -> tuple[Landmark, ...]:
-    ends = (-radius, radius) if np.isfinite(radius) else ()
-    return (
-        Landmark(0.0, "no steering"),
-        *(
-            Landmark(float(peaks[z]), f"‘{case.tokens[z]}’ peaks")
-            for z in shown
-            if np.isfinite(peaks[z])
-        ),
-        *(
-            Landmark(at, f"{{{name}}} turns")
-            for name, points in zip(case.concept_names, turns, strict=True)
-            for at in points
-        ),
-        *(Landmark(at, "the quadratic is sure to 10 % up to here") for at in ends),
-    )
-
-
 def _shown(
-    case: Case,
-    family: TiltedFamily,
-    chosen: tuple[View, ...],
-    peaks: FloatArray,
-    heights: FloatArray,
+    case: Case, family: TiltedFamily, view: View, peaks: FloatArray, heights: FloatArray
 ) -> np.ndarray:
-    """The `SHOWN` named tokens that get largest somewhere in the first window, sorted by M.
+    """The `SHOWN` named tokens that get largest somewhere in the window, sorted by M.
 
     A token is largest at its peak or, if that is outside, at the end of the window next to it.
     """
-    view = chosen[0]
     ends = family.log_probability([view.low, 0.0, view.high])
     inside = (peaks > view.low) & (peaks < view.high)
     best = np.where(inside, np.maximum(heights, ends[1]), ends.max(axis=0))

@@ -51,12 +51,11 @@ def open_case(path: Path) -> Case:
     return _case_of_model(path, arrays, CONTEXTS)
 
 
-def packaged_case(name: str, views: tuple[View, ...], start: float) -> Case:
+def packaged_case(name: str, views: tuple[View, ...]) -> Case:
     """An instance from `figures/explorer/data`, with windows of its own."""
     path = Path(__file__).with_name("data") / name
     arrays = _read(path)[1]
-    case = _case_of_model(path, arrays, len(arrays["contexts"]))
-    return replace(case, views=views, start=start)
+    return replace(_case_of_model(path, arrays, len(arrays["contexts"])), views=views)
 
 
 def case_of_family(family: TiltedFamily, name: str) -> Case:
@@ -96,12 +95,9 @@ def case_of_family(family: TiltedFamily, name: str) -> Case:
         tokens=tuple(map(str, names)),
         concept=_two_concepts(target, name),
         concept_names=(inside, "all other tokens"),
-        target=0,
         log_odds=np.where(support, family.log_odds, 0.0),
         log_p=family.log_p[None],
         contexts=(str(known.get("context", "the context of the file")),),
-        weights=np.ones(1),
-        views=(),
         named=support,
     )
 
@@ -168,12 +164,10 @@ def _case_of_model(path: Path, arrays: dict[str, NDArray[Any]], count: int) -> C
         tokens=tuple(str(t).removeprefix("·") for t in arrays["tokens"]),
         concept=_two_concepts(arrays["target"], path.name),
         concept_names=(concept, "all other tokens"),
-        target=0,
         log_odds=arrays["log_odds"].astype(float),
         log_p=arrays["log_p"][: len(texts)].astype(float),
         contexts=texts,
         weights=np.full(len(texts), 1.0 / len(texts)),
-        views=(),
         named=arrays["named"],
         note=_model_note(meta),
     )

@@ -49,7 +49,7 @@
       entry.append(box, name);
       return entry;
     }));
-    choose_context(0, 0, state.item.start);
+    choose_context(0, 0, 0);
   }
   function choose_context(c, v, alpha) {
     state.context = state.item.contexts[c];

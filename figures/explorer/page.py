@@ -56,17 +56,15 @@ def to_json(record: dict[str, Any]) -> str:
 
 
 def _case(case: Case, contexts: tuple[Record, ...]) -> dict[str, Any]:
-    order = [case.target, *(c for c in range(len(case.concept_names)) if c != case.target)]
-    colours = {c: COLOURS[min(rank, len(COLOURS) - 1)] for rank, c in enumerate(order)}
+    last = len(COLOURS) - 1
     return {
         "key": case.key,
         "title": case.title,
         "story": case.story,
         "note": case.note,
-        "start": case.start,
         "target": case.target,
         "concept_names": list(case.concept_names),
-        "colours": [list(colours[c]) for c in range(len(case.concept_names))],
+        "colours": [list(COLOURS[min(c, last)]) for c in range(len(case.concept_names))],
         "contexts": [
             _value(context)
             | {

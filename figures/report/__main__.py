@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         options = _arguments(argv)
-        say("derive, check and draw, on all cores; two minutes on two of them")
+        say("derive, check and draw, on all cores")
         from steering_strength.figures.report.job import make
 
         return make(options.out, options.examples, options.seed)

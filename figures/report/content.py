@@ -35,7 +35,6 @@ _FAMILIES = {  # modules of theory.laws, in reading order
     "sequences": "Generated text",
     "estimation": "Finitely many texts",
     "allocation": "Choosing the strength",
-    "advice": "Choosing the strength",
 }
 _OTHER = "Further statements"
 FAMILY_TITLES = tuple(dict.fromkeys([*_FAMILIES.values(), _OTHER]))
@@ -45,6 +44,16 @@ STEP_STATUSES = ("proved", "proved with rules", "assumed", "unknown", "refuted")
 """What may be known of a step, the strongest first."""
 
 Record = Mapping[str, Any]
+
+
+def families() -> dict[str, str]:
+    """Which family a law belongs to: the title of the module it is written in."""
+    found: dict[str, str] = {}
+    for stem, title in _FAMILIES.items():
+        for value in vars(import_module(f"steering_strength.theory.laws.{stem}")).values():
+            if isinstance(value, Law):
+                found.setdefault(value.id, title)  # a module may import the laws it builds on
+    return found
 
 
 def tally(statuses: Iterable[str]) -> dict[str, int]:
@@ -58,68 +67,53 @@ def tally(statuses: Iterable[str]) -> dict[str, int]:
     return {name: found[name] for name in STEP_STATUSES if found[name]}
 
 
-@dataclass(frozen=True)
-class RealModel:
-    """What ``make bridge`` found on one language model.
+def read_real_model(folder: Path, stem: str = "final_norm") -> Record | None:
+    """What ``make bridge`` found on a language model, or None: the report runs no model.
 
-    Attributes
-    ----------
+    Returns
+    -------
     model, concept, measured : mapping
         As the bridge wrote them: name, width, vocabulary; texts; numbers.
-    verdicts : tuple of Verdict
+    verdicts : list of Verdict
         Method "real-model".
     picture : bytes or None
         The figure as PNG.
-    """
-
-    model: Record
-    concept: Record
-    measured: Record
-    verdicts: tuple[Verdict, ...]
-    picture: bytes | None
-
-
-def read_real_model(folder: Path, stem: str = "final_norm") -> RealModel | None:
-    """The bridge's result in `folder`, or None if there is none: the report runs no model.
 
     Raises OutputError: there is a file, but not one that the bridge wrote whole.
     """
     path, image = folder / f"{stem}.json", folder / f"{stem}.png"
+    remedy = "run make bridge again, or move the file away"
     if not path.is_file():
         return None
     try:
-        content = read_json(path, "run make bridge again, or move the file away")
-        parts = {name: dict(content[name]) for name in ("model", "concept", "measured")}
-        names = [field.name for field in fields(Verdict)]
-        verdicts = tuple(
+        content = read_json(path, remedy)
+        found: dict[str, Any] = {
+            name: dict(content[name]) for name in ("model", "concept", "measured")
+        }
+        names = {field.name for field in fields(Verdict)}
+        found["verdicts"] = [
             Verdict(
-                **{name: entry[name] for name in names if name != "expected"},
+                **{name: entry[name] for name in names - {"expected"}},
                 expected={"true": True, "false": False}[entry["expected"]],
             )
             for entry in content["results"]
-        )
+        ]
         # What the report says of it, so that a missing number is found here.
-        _ = [parts["model"][key] for key in ("name", "blocks", "width", "vocabulary", "dtype")]
+        _ = [found["model"][key] for key in ("name", "blocks", "width", "vocabulary", "dtype")]
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
-            f"{path} is no result of the bridge ({type(error).__name__}: {error})",
-            remedy="run make bridge again, or move the file away",
+            f"{path} is no result of the bridge ({type(error).__name__}: {error})", remedy=remedy
         ) from error
-    return RealModel(
-        **parts, verdicts=verdicts, picture=image.read_bytes() if image.is_file() else None
-    )
+    return found | {"picture": image.read_bytes() if image.is_file() else None}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A claim close to a statement that is false, and how it was refuted.
+    """A claim close to a statement that is false, ``statement/reading``, and how it was refuted.
 
     Attributes
     ----------
     id : str
-        ``statement/reading``.
-    claim, truth : str
-        What is said, or easily understood, and what is true; no truth where only a search knows.
     law : dict or None
         The derivation whose steps refute it.
     verdicts : tuple of Verdict
@@ -127,10 +121,13 @@ class Reading:
     """
 
     id: str
-    claim: str
-    truth: str
     law: Record | None
     verdicts: tuple[Verdict, ...]
+
+    @property
+    def claim(self) -> str:
+        """What is said, or easily understood."""
+        return str(self.law["paper"]) if self.law else self.verdicts[0].claim
 
     @property
     def disproved(self) -> bool:
@@ -149,28 +146,33 @@ class Statement:
 
     Attributes
     ----------
-    id, title, source, family : str
+    id, family : str
     law : dict or None
-        The derivation as plain data (`theory.laws.page.record`); None if there is only a check.
+        The derivation as plain data (`Law.record`); None if there is only a check.
     verdicts : tuple of Verdict
         Of the statement itself, and of true claims close to it.
     readings : tuple of Verdict
         Of claims close to it that are known to be false.
     claims : tuple of dict
         Such claims again, as laws whose steps prove the refutation.
-    figures : tuple of str
-        Names of the figures that show it.
     """
 
     id: str
-    title: str
-    source: str
     family: str
     law: Record | None
     verdicts: tuple[Verdict, ...]
     readings: tuple[Verdict, ...]
     claims: tuple[Record, ...]
-    figures: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The law's, or what is claimed."""
+        return str(self.law["title"]) if self.law else (*self.verdicts, *self.readings)[0].claim
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of the figures that show it."""
+        return tuple(figure.name for figure in FIGURES.values() if self.id in figure.laws)
 
     @property
     def steps(self) -> dict[str, int]:
@@ -180,11 +182,8 @@ class Statement:
     @property
     def unknown(self) -> bool:
         """Whether a step, a check or a refutation is undecided."""
-        return (
-            "unknown" in self.steps
-            or any(v.status == "unknown" for v in (*self.verdicts, *self.readings))
-            or any(claim["status"] == "unknown" for claim in self.claims)
-        )
+        found = [v.status for v in (*self.verdicts, *self.readings)]
+        return "unknown" in [*self.steps, *found, *(claim["status"] for claim in self.claims)]
 
     @property
     def false_readings(self) -> tuple[Reading, ...]:
@@ -192,13 +191,9 @@ class Statement:
         laws = {claim["id"]: claim for claim in self.claims}
         # The verdict on a derivation says no more than the derivation itself.
         searched = [v for v in self.readings if v.method != "symbolic" or v.id not in laws]
-        names = dict.fromkeys([*laws, *(v.id for v in searched)])
-        found = ((laws.get(n), tuple(v for v in searched if v.id == n), n) for n in names)
         return tuple(
-            Reading(n, law["paper"], law["sharper"], law, verdicts)
-            if law
-            else Reading(n, verdicts[0].claim, "", None, verdicts)
-            for law, verdicts, n in found
+            Reading(name, laws.get(name), tuple(v for v in searched if v.id == name))
+            for name in dict.fromkeys([*laws, *(v.id for v in searched)])
         )
 
 
@@ -210,27 +205,26 @@ class Content:
     ----------
     statements : tuple of Statement
         In reading order.
-    principles : tuple of dict
-        The named theorems that derivations appeal to: name, statement, reference, used_by.
-    assumptions : tuple of dict
-        The paper's assumptions, likewise.
     seed, examples : int
         They repeat the run.
     versions : mapping
     seconds : float
         Wall time of deriving, checking and drawing.
-    real_model : RealModel or None
-        What the bridge found, if it was run.
+    real_model : mapping or None
+        What the bridge found, if it was run (`read_real_model`).
     """
 
     statements: tuple[Statement, ...]
-    principles: tuple[Record, ...]
-    assumptions: tuple[Record, ...]
     seed: int
     examples: int
     versions: Mapping[str, str]
     seconds: float
-    real_model: RealModel | None = None
+    real_model: Record | None = None
+
+    @property
+    def laws(self) -> list[Record]:
+        """The derivations."""
+        return [s.law for s in self.statements if s.law is not None]
 
     @property
     def families(self) -> dict[str, list[Statement]]:
@@ -239,6 +233,22 @@ class Content:
         for statement in self.statements:
             found.setdefault(statement.family, []).append(statement)
         return found
+
+    @property
+    def principles(self) -> list[Record]:
+        """The named theorems that derivations appeal to, each with the laws that use it."""
+        known = {entry["name"]: entry for law in self.laws for entry in law["assumed"]}
+        uses = {law["id"]: [entry["name"] for entry in law["assumed"]] for law in self.laws}
+        return _used(known.values(), uses)
+
+    @property
+    def assumptions(self) -> list[Record]:
+        """The paper's assumptions, likewise."""
+        known = [
+            {"name": a.name, "statement": a.statement, "reference": a.source, "formal": ""}
+            for a in ASSUMPTIONS
+        ]
+        return _used(known, {law["id"]: law["assumptions"] for law in self.laws})
 
     @property
     def false_readings(self) -> tuple[Reading, ...]:
@@ -260,115 +270,42 @@ class Content:
         """Ids of statements with an undecided step or check."""
         return tuple(s.id for s in self.statements if s.unknown)
 
-    @property
-    def homes(self) -> dict[str, str]:
-        """Where a figure is shown: at the first statement it names; elsewhere it is linked."""
-        ids = {s.id for s in self.statements}
-        return {
-            figure.name: next((name for name in figure.laws if name in ids), "")
-            for figure in FIGURES.values()
-            if figure.name != "overview"
-        }
-
 
 def assemble(
     derivations: Mapping[str, Record],
     verdicts: Sequence[Verdict],
     claims: Sequence[Record] = (),
-    *,
-    seed: int,
-    examples: int,
-    versions: Mapping[str, str],
-    seconds: float,
-    real_model: RealModel | None = None,
+    **run: Any,
 ) -> Content:
     """Join derivations, verdicts and figures by id; other ids follow those of the laws.
 
-    `derivations` are laws as plain data (`theory.laws.page.record`), by id in reading order;
-    `claims` are false readings in the same form; a check of a claim close to a statement is named
-    ``id/reading``, like the false reading it may be.
+    `derivations` are laws as plain data (`Law.record`), by id in reading order; `claims` are false
+    readings in the same form; a check of a claim close to a statement is named ``id/reading``, like
+    the false reading it may be. `run` has the other fields of `Content`.
     """
-    family = families()
-    checked = dict.fromkeys(v.id.partition("/")[0] for v in verdicts)
-    statements = [
-        _statement(name, derivations.get(name), verdicts, claims, family.get(name, _OTHER))
-        for name in dict.fromkeys([*derivations, *checked])
-    ]
-    statements.sort(key=lambda s: FAMILY_TITLES.index(s.family))  # stable: order within a family
-    laws = derivations.values()
-    principles = {
-        entry["name"]: (entry["statement"], entry["reference"], entry["formal"])
-        for law in laws
-        for entry in law["assumed"]
-    }
-    return Content(
-        statements=tuple(statements),
-        principles=_used(
-            principles, {law["id"]: [entry["name"] for entry in law["assumed"]] for law in laws}
-        ),
-        assumptions=_used(
-            {a.name: (a.statement, a.source, "") for a in ASSUMPTIONS},
-            {law["id"]: law["assumptions"] for law in laws},
-        ),
-        seed=seed,
-        examples=examples,
-        versions=versions,
-        seconds=seconds,
-        real_model=real_model,
-    )
+    home = families()
 
-
-def _statement(
-    name: str,
-    law: Record | None,
-    verdicts: Sequence[Verdict],
-    claims: Sequence[Record],
-    family: str,
-) -> Statement:
-    close = tuple(v for v in verdicts if v.id.partition("/")[0] == name)
-    own = tuple(v for v in close if v.expected)
-    readings = tuple(v for v in close if not v.expected)
-    return Statement(
-        id=name,
-        title=law["title"] if law else (own or readings)[0].claim,
-        source=law["source"] if law else "",
-        family=family,
-        law=law,
-        verdicts=own,
-        readings=readings,
-        claims=tuple(claim for claim in claims if claim["id"].partition("/")[0] == name),
-        figures=tuple(f.name for f in FIGURES.values() if name in f.laws),
-    )
-
-
-def families() -> dict[str, str]:
-    """Which family a law belongs to: the title of the module it is written in."""
-    found: dict[str, str] = {}
-    for stem, title in _FAMILIES.items():
-        try:
-            module = import_module(f"steering_strength.theory.laws.{stem}")
-        except ModuleNotFoundError:
-            continue
-        for value in vars(module).values():
-            if isinstance(value, Law):
-                found.setdefault(value.id, title)  # a module may import the laws it builds on
-    return found
-
-
-def _used(
-    known: Mapping[str, tuple[str, str, str]], uses: Mapping[str, Sequence[str]]
-) -> tuple[Record, ...]:
-    """What is used at all, by name, with the ids of the laws that use it."""
-    entries = (
-        {
-            "name": name,
-            "statement": statement,
-            "reference": reference,
-            "formal": formal,
-            "used_by": [law for law, names in uses.items() if name in names],
-        }
-        for name, (statement, reference, formal) in sorted(
-            known.items(), key=lambda item: item[0].lower()
+    def statement(name: str) -> Statement:
+        close = [v for v in verdicts if v.id.partition("/")[0] == name]
+        return Statement(
+            id=name,
+            family=home.get(name, _OTHER),
+            law=derivations.get(name),
+            verdicts=tuple(v for v in close if v.expected),
+            readings=tuple(v for v in close if not v.expected),
+            claims=tuple(claim for claim in claims if claim["id"].partition("/")[0] == name),
         )
-    )
-    return tuple(entry for entry in entries if entry["used_by"])
+
+    names = dict.fromkeys([*derivations, *(v.id.partition("/")[0] for v in verdicts)])
+    # A stable sort keeps the order within a family.
+    found = sorted(map(statement, names), key=lambda s: FAMILY_TITLES.index(s.family))
+    return Content(tuple(found), **run)
+
+
+def _used(known: Iterable[Record], uses: Mapping[str, Sequence[str]]) -> list[Record]:
+    """What is used at all, by name, with the ids of the laws that use it."""
+    entries = [
+        {**entry, "used_by": [law for law, names in uses.items() if entry["name"] in names]}
+        for entry in sorted(known, key=lambda entry: str(entry["name"]).lower())
+    ]
+    return [entry for entry in entries if entry["used_by"]]

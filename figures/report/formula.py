@@ -7,14 +7,13 @@ outlines stored once per page, sized in `em` and coloured by `currentColor`, so 
 and print like text. The LaTeX stays in `aria-label`, for screen readers and for copying.
 
 Mathtext knows a subset of LaTeX. `mathtext_lines` rewrites what SymPy's printer and the laws
-use beyond it (environments with alignment, `\dfrac`-like spellings, `\mathbb{1}`) into that
-subset; a formula that still cannot be set is shown as its LaTeX source, never dropped.
+use beyond it into that subset; a formula that still cannot be set is shown as its LaTeX source,
+never dropped.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 
@@ -27,73 +26,81 @@ _EM = 100.0  # units of the outlines per em: the font size that TextToPath works
 _FONT = FontProperties(family="DejaVu Serif", math_fontfamily="cm", size=_EM)
 _COLUMN = 44.0  # em that fit into the report's column
 
+ROWS: dict[str, str] = {}
+"""Every row set in this process, as SVG: most formulas are repetitions, and each costs 10 ms.
+Rows set in another process may be entered, with their glyphs."""
 
-@dataclass
+OUTLINES: dict[str, str] = {}
+"""The glyphs of these rows by id: SVG path data, in 1/100 em, y upwards."""
+
+
 class Typesetter:
-    """Sets formulas that share one store of glyph outlines; one instance per page.
+    """Sets formulas that share glyph outlines; one instance per page.
 
     Attributes
     ----------
     glyphs : dict
-        From a glyph's id to its outline as SVG path data, in 1/100 em, y upwards.
+        Ids of the glyphs used on the page, in the order of their use; no values.
     """
 
-    glyphs: dict[str, str] = field(default_factory=dict)
-    _rows: dict[str, str] = field(default_factory=dict, repr=False)
+    def __init__(self) -> None:
+        self.glyphs: dict[str, None] = {}
 
     def formula(self, latex: str, *, display: bool = False) -> str:
         """Inline SVG of `latex` (without dollar signs); its source as text if it cannot be set."""
         source, before = latex, ""
         try:
             while source != before:
-                drawn = [self._row(line) for line in mathtext_lines(source, display=display)]
+                drawn = [_row(line) for line in mathtext_lines(source, display=display)]
                 before = source
                 if display and max(map(_width, drawn)) > _COLUMN:
                     source = _broken(source)
         except ValueError:  # mathtext's parse error: show the source rather than nothing
             return f'<code class="tex">{escape(latex)}</code>'
+        if display:
+            drawn = [f'<span class="row">{row}</span>' for row in drawn]
+        body = ("" if display else " ").join(drawn)
+        self.glyphs |= dict.fromkeys(re.findall('<use href="#([^"]+)"', body))
         kind = "math display" if display else "math"
         label = escape(" ".join(latex.split()), quote=True)
-        body = "".join(f'<span class="row">{row}</span>' for row in drawn) if display else drawn[0]
-        if not display and len(drawn) > 1:
-            body = " ".join(drawn)
         return f'<span class="{kind}" role="img" aria-label="{label}">{body}</span>'
 
     def definitions(self) -> str:
         """The invisible SVG that holds the outlines; put it anywhere in the page's body."""
-        outlines = "".join(f'<path id="{key}" d="{d}"/>' for key, d in self.glyphs.items())
+        outlines = "".join(f'<path id="{key}" d="{OUTLINES[key]}"/>' for key in self.glyphs)
         return f'<svg class="glyphs" aria-hidden="true"><defs>{outlines}</defs></svg>'
 
-    def _row(self, math: str) -> str:
-        """One row as SVG; a third of a page's formulas are repetitions, and each costs 40 ms."""
-        if math not in self._rows:
-            self._rows[math] = self._draw(f"${math}$")
-        return self._rows[math]
 
-    def _draw(self, setting: str) -> str:
-        # The same parser and the same resolution for the box and for the glyphs: its cache then
-        # spares every second parse, which is most of the time a page takes.
-        width, height, depth, *_ = _setter().mathtext_parser.parse(setting, _setter().DPI, _FONT)
-        placed, outlines, bars = _setter().get_glyphs_mathtext(_FONT, setting)
-        parts = []
-        for key, x, y, scale in placed:
-            name = "g" + re.sub(r"[^0-9a-z]+", "-", str(key).lower())
-            self.glyphs.setdefault(name, _svg_path(*outlines[key]))
-            parts.append(
-                f'<use href="#{name}" transform="translate({x:.4g} {y:.4g}) scale({scale:.4g})"/>'
-            )
-        parts += [f'<path d="{_svg_path(*bar)}"/>' for bar in bars]
-        # A hair of margin: overhanging italics and the rule of a fraction reach the very edge.
-        pad = 4.0
-        box = f"{-pad:g} {-(height - depth) - pad:g} {width + 2 * pad:g} {height + 2 * pad:g}"
-        size = (
-            f"width:{(width + 2 * pad) / _EM:.3f}em;height:{(height + 2 * pad) / _EM:.3f}em;"
-            f"vertical-align:{-(depth + pad) / _EM:.3f}em"
+def _row(math: str) -> str:
+    """One row as SVG."""
+    if math in ROWS:
+        return ROWS[math]
+    setter, setting = _setter(), f"${math}$"
+    # The same parser and the same resolution for the box and for the glyphs: its cache then
+    # spares every second parse, which is most of the time a page takes.
+    width, height, depth, *_ = setter.mathtext_parser.parse(setting, setter.DPI, _FONT)
+    placed, outlines, bars = setter.get_glyphs_mathtext(_FONT, setting)
+    parts = []
+    for key, x, y, scale in placed:
+        name = "g" + re.sub(r"[^0-9a-z]+", "-", str(key).lower())
+        if name not in OUTLINES:
+            OUTLINES[name] = _svg_path(*outlines[key])
+        parts.append(
+            f'<use href="#{name}" transform="translate({x:.4g} {y:.4g}) scale({scale:.4g})"/>'
         )
-        return (
-            f'<svg viewBox="{box}" style="{size}" aria-hidden="true">'
-            f'<g transform="scale(1 -1)">{"".join(parts)}</g></svg>'
-        )
+    parts += [f'<path d="{_svg_path(*bar)}"/>' for bar in bars]
+    # A hair of margin: overhanging italics and the rule of a fraction reach the very edge.
+    pad = 4.0
+    box = f"{-pad:g} {-(height - depth) - pad:g} {width + 2 * pad:g} {height + 2 * pad:g}"
+    size = (
+        f"width:{(width + 2 * pad) / _EM:.3f}em;height:{(height + 2 * pad) / _EM:.3f}em;"
+        f"vertical-align:{-(depth + pad) / _EM:.3f}em"
+    )
+    ROWS[math] = (
+        f'<svg viewBox="{box}" style="{size}" aria-hidden="true">'
+        f'<g transform="scale(1 -1)">{"".join(parts)}</g></svg>'
+    )
+    return ROWS[math]
 
 
 @cache
@@ -115,32 +122,6 @@ def _svg_path(vertices: ArrayLike, codes: ArrayLike) -> str:
         else:
             text.append(words[code] + " ".join(f"{value:.5g}" for value in points))
     return "".join(text)
-
-
-_SPELLINGS = (
-    (r"\\(?:begin|end)\{(?:aligned|align\*?|split|gather(?:ed)?|equation\*?)\}", ""),
-    (r"\\(?:dfrac|tfrac|cfrac)(?![A-Za-z])", r"\\frac"),
-    (r"\\(?:mathbf|mathbb|mathds|boldsymbol)\s*\{1\}", r"\\mathbf{1}"),
-    (r"\\(?:limits|displaystyle|textstyle|nolimits)(?![A-Za-z])", ""),
-    (r"\\(?:big|Big|bigg|Bigg)[lrm]?(?=[\s\\()\[\]|{}])", ""),
-    (r"\\(?:lvert|rvert)(?![A-Za-z])", "|"),
-    (r"\\(?:lVert|rVert|Vert)(?![A-Za-z])", r"\\|"),
-    (r"\\(?:coloneqq|coloneq)(?![A-Za-z])", ":="),
-    (r"\\mid(?![A-Za-z])", r"\\,|\\,"),
-    (r"\\le(?![A-Za-z])", r"\\leq"),
-    (r"\\ge(?![A-Za-z])", r"\\geq"),
-    (r"\\land(?![A-Za-z])", r"\\wedge"),
-    (r"\\lor(?![A-Za-z])", r"\\vee"),
-    (r"\\implies(?![A-Za-z])", r"\\Longrightarrow"),
-    (r"\\iff(?![A-Za-z])", r"\\Longleftrightarrow"),
-    (r"\\operatorname\*", r"\\operatorname"),
-    (r"\\to -\\infty", r"\\to {-\\infty}"),  # a sign, not a subtraction
-    (r"\\text(?:rm|normal)(?![A-Za-z])", r"\\mathrm"),
-    (r"\\textbf(?![A-Za-z])", r"\\mathbf"),
-)
-_TALL = re.compile(r"\\d?frac|\\sum|\\prod|\\int|\\binom|\\lim\b")
-_FUNCTIONS = ("\\log", "\\exp", "\\tanh", "\\sinh", "\\cosh", "\\min", "\\max")
-_BIG = ("\\sum", "\\prod", "\\int", "\\lim")
 
 
 _MARKS = re.compile(r"\\left|\\right|[{}()\[\]]|(?<= )(?:=|\\\w*eq|\\to|[-+<>])(?= )")
@@ -174,6 +155,16 @@ def _middle(row: str, opening: str, closing: str) -> int | None:
     return min(places, key=lambda place: abs(2 * place - len(row)), default=None)
 
 
+_SPELLINGS = {  # what mathtext calls otherwise, or does not know
+    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\le": r"\leq", r"\ge": r"\geq", r"\mid": r"\,|\,",
+    r"\lvert": "|", r"\rvert": "|", r"\lVert": r"\|", r"\rVert": r"\|",
+    r"\implies": r"\Longrightarrow", r"\iff": r"\Longleftrightarrow",
+}  # fmt: skip
+_TALL = re.compile(r"\\d?frac|\\sum|\\prod|\\int|\\binom|\\lim\b")
+_FUNCTIONS = (r"\log", r"\exp", r"\tanh", r"\sinh", r"\cosh", r"\min", r"\max")
+_BIG = (r"\sum", r"\prod", r"\int", r"\lim")
+
+
 def mathtext_lines(latex: str, *, display: bool = False) -> list[str]:
     """The rows of a formula, each in the subset of LaTeX that mathtext can set.
 
@@ -181,100 +172,66 @@ def mathtext_lines(latex: str, *, display: bool = False) -> list[str]:
     something tall: mathtext would shrink them round a single letter.
     """
     text = " ".join(latex.strip().strip("$").split())
-    for pattern, replacement in _SPELLINGS:
-        text = re.sub(pattern, replacement, text)
-    rows = [row.replace("&", " ").strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", text)]
-    return [_rewrite(row, large=display) for row in rows if row]
-
-
-def _rewrite(text: str, *, large: bool) -> str:
-    """Choose the sizes of fractions and delimiters, and set big operators off by a thin space."""
-    out: list[str] = []
-    at = 0
-    while at < len(text):
-        command = _command(text, at)
-        if command == "\\frac":
-            above, at = _argument(text, at + len(command))
-            below, at = _argument(text, at)
-            parts = "".join(f"{{{_rewrite(part, large=False)}}}" for part in (above, below))
-            out.append(("\\dfrac" if large else "\\frac") + parts)
-        elif command == "\\left" and (found := _delimited(text, at)):
-            opening, inner, closing, at = found
-            body = _rewrite(inner, large=large)
-            if _TALL.search(body) or "." in (opening, closing):
-                out.append(f"\\left{opening}{body}\\right{closing}")
-            else:
-                out.append(f"{opening}{body}{closing}")
-        elif command in _BIG:
-            at += len(command)
-            scripts, at = _scripts(text, at)
-            out.append(f"{command}{scripts}\\,")
-        elif command in _FUNCTIONS:
-            joined = "".join(out).rstrip()
-            after = joined[-1:]
-            out.append(f"\\,{command}" if after.isalnum() or after in ("}", ")") else command)
-            at += len(command)
-        elif text[at] in "^_":
-            scripts, at = _scripts(text, at)
-            out.append(scripts)
-        elif text[at] == "{":
-            inner, at = _argument(text, at)
-            out.append(f"{{{_rewrite(inner, large=large)}}}")
+    text = text.replace(r"\to -\infty", r"\to {-\infty}")  # a sign, not a subtraction
+    rows: list[list[str]] = [[]]
+    for part in re.findall(r"\\(?:[A-Za-z]+|.?)|[^\\]", text):
+        if part == r"\\":
+            rows.append([])
         else:
-            piece = command or text[at]
-            out.append(piece)
-            at += len(piece)
-    return "".join(out)
+            rows[-1].append(_SPELLINGS.get(part, part))
+    set_ = (_set(row[::-1], display).strip() for row in rows)
+    return [row for row in set_ if row]
 
 
-def _command(text: str, at: int) -> str:
-    """The control sequence that starts at `at`, or nothing."""
-    found = re.compile(r"\\(?:[A-Za-z]+|.)").match(text, at)
-    return found.group() if found else ""
+def _set(parts: list[str], large: bool, end: str = "") -> str:
+    """The parts up to `end`, read from the last: fractions and delimiters get their sizes.
 
-
-def _argument(text: str, at: int) -> tuple[str, int]:
-    """The next argument without its braces, and where the text goes on."""
-    while at < len(text) and text[at] == " ":
-        at += 1
-    if at == len(text):
-        return "", at
-    if text[at] != "{":
-        piece = _command(text, at) or text[at]
-        return piece, at + len(piece)
-    depth, start = 0, at
-    while at < len(text):
-        if text[at] == "\\":
-            at += 1  # an escaped brace does not count
-        elif text[at] in "{}":
-            depth += 1 if text[at] == "{" else -1
-            if depth == 0:
-                return text[start + 1 : at], at + 1
-        at += 1
-    return text[start + 1 :], at  # unbalanced: mathtext will refuse it, and the source be shown
-
-
-def _scripts(text: str, at: int) -> tuple[str, int]:
-    """Sub- and superscripts from `at` on."""
+    Big operators are set off by a thin space. What is unbalanced stays so: mathtext will refuse it,
+    and the source be shown.
+    """
     out = ""
-    while at < len(text) and text[at] in "^_":
-        sign = text[at]
-        body, at = _argument(text, at + 1)
-        out += f"{sign}{{{_rewrite(body, large=False)}}}"
-    return out, at
+    while parts and (part := parts.pop()) != end:
+        if part == r"\frac":
+            out += (r"\dfrac" if large else r"\frac") + _argument(parts) + _argument(parts)
+        elif part == r"\left" and parts:
+            out += _delimited(parts, large)
+        elif part in _BIG:
+            out += part
+            while parts and parts[-1] in "^_":
+                out += parts.pop() + _argument(parts)
+            out += r"\,"
+        elif part in _FUNCTIONS:
+            after = out.rstrip()[-1:]
+            out += rf"\,{part}" if after.isalnum() or after in ("}", ")") else part
+        elif part in "^_":
+            out += part + _argument(parts)
+        elif part == "{":
+            out += f"{{{_set(parts, large, '}')}}}"
+        else:
+            out += part
+    return out
 
 
-def _delimited(text: str, at: int) -> tuple[str, str, str, int] | None:
-    r"""Opening delimiter, contents and closing delimiter of the ``\left`` at `at`."""
-    opening = _command(text, at + 5) or text[at + 5 : at + 6]
-    start = position = at + 5 + len(opening)
-    depth = 1
-    while position < len(text):
-        command = _command(text, position)
-        depth += {"\\left": 1, "\\right": -1}.get(command, 0)
-        if depth == 0:
-            end = position + 6
-            closing = _command(text, end) or text[end : end + 1]
-            return opening, text[start:position], closing, end + len(closing)
-        position += len(command) or 1
-    return None
+def _argument(parts: list[str]) -> str:
+    """The next argument, in braces."""
+    while parts and parts[-1] == " ":
+        parts.pop()
+    first = parts.pop() if parts else ""
+    return f"{{{_set(parts, False, '}') if first == '{' else first}}}"
+
+
+def _delimited(parts: list[str], large: bool) -> str:
+    r"""What stands between ``\left`` and its ``\right``, with delimiters that fit."""
+    opening = parts.pop()
+    depth, start = 1, len(parts)
+    while start and depth:
+        start -= 1
+        depth += {r"\left": 1, r"\right": -1}.get(parts[start], 0)
+    if depth or not start:
+        return rf"\left{opening}"
+    inside = _set(parts[start + 1 :], large)
+    del parts[start:]
+    closing = parts.pop()
+    if _TALL.search(inside) or "." in (opening, closing):
+        return rf"\left{opening}{inside}\right{closing}"
+    return f"{opening}{inside}{closing}"

@@ -20,7 +20,6 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from steering_strength.figures.report.content import Content
 from steering_strength.figures.report.formula import Typesetter
-from steering_strength.figures.report.markdown import TITLE
 
 _HERE = Path(__file__).parent
 COMPONENTS = (_HERE / "components.css").read_text(encoding="utf-8")
@@ -101,11 +100,12 @@ def html_page(content: Content, markdown: str, pictures: Mapping[str, bytes]) ->
     body = Renderer(typesetter, picture=lambda at: images.get(at, at)).html(markdown)
     css = (_HERE / "page.css").read_text(encoding="utf-8") + COMPONENTS
     script = (_HERE / "page.js").read_text(encoding="utf-8")
+    title = markdown.partition("\n")[0].removeprefix("# ")
     # The definitions come last in time, when all glyphs are known, but first in the page.
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{TITLE}</title><style>{css}</style></head>\n<body>{typesetter.definitions()}"
+        f"<title>{title}</title><style>{css}</style></head>\n<body>{typesetter.definitions()}"
         f'<div class="layout">{_navigation(content, body)}<main>{body}</main></div>'
         f"<script>{script}</script></body></html>\n"
     )

@@ -1,80 +1,109 @@
-"""Derive, check, draw and report: what ``make reproduce`` runs."""
+"""Derive, check, draw and report: what ``make reproduce`` runs, and the site is built on."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.content import Content, assemble, read_real_model
-from steering_strength.figures.report.html import html_page
-from steering_strength.figures.report.markdown import report
+from steering_strength.figures.report.content import Content, Record, assemble, read_real_model
+from steering_strength.figures.report.formula import OUTLINES, ROWS, Typesetter
+from steering_strength.figures.report.html import Renderer, html_page
+from steering_strength.figures.report.markdown import law_body, report
 from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.executors import on_cores
+from steering_strength.proofs_check.formal import coq
 from steering_strength.proofs_check.formal.library import write_files
 from steering_strength.proofs_check.registry import DERIVATIONS
 from steering_strength.proofs_check.runner import Done, Task, execute, run
-from steering_strength.proofs_check.verdict import Verdict, Verdicts, as_json, line, versions
+from steering_strength.proofs_check.verdict import Verdict, as_json, line, versions
 from steering_strength.theory.command_line import say
+from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import staged, write_json, write_text
 from steering_strength.theory.laws import CLAIMS, LAWS
-from steering_strength.theory.laws.page import record
+
+# Each piece of work is a function and its arguments, done in whichever process.
 
 
-def _piece(piece: Task | tuple[str, Path]) -> Any:
-    """One piece of the work, in whichever process: a figure, or a task with its derivation."""
-    if not isinstance(piece, Task):
-        name, folder = piece
-        FIGURES[name].write(folder, FORMATS)
-        return name
-    done = execute(piece)
-    # The law of this process has just been decided: its page costs next to nothing.
-    return done, record(DERIVATIONS[piece.name]) if piece.method == "symbolic" else None
+def _piece(piece: tuple[Any, ...]) -> Any:
+    function, *arguments = piece
+    return function(*arguments)
 
 
-def _work(stage: Path, examples: int, seed: int) -> tuple[dict[str, dict[str, Any]], Verdicts]:
-    """Draw every figure, derive and check every statement, on all cores; each law once."""
-    derivations: dict[str, dict[str, Any]] = {}
+def _prove() -> None:
+    """Let Coq compile its library, so that `run` finds it done; what is wrong is said there."""
+    with suppress(SteeringError):
+        coq.accept()
+
+
+def _draw(name: str, folder: Path) -> str:
+    FIGURES[name].write(folder, FORMATS)
+    return f"draw    {name}"
+
+
+def _execute(task: Task) -> tuple[Done, Record | None, dict[str, str], dict[str, str]]:
+    """A task; if it was a derivation, its law as data, and its formulas set.
+
+    The law of this process has just been decided: its page costs little.
+    """
+    done, known = execute(task), (len(ROWS), len(OUTLINES))
+    law = DERIVATIONS[task.name].record() if task.method == "symbolic" else None
+    if law is not None:
+        Renderer(Typesetter()).html(law_body(law))
+    rows, outlines = (
+        dict([*new.items()][n:]) for new, n in zip((ROWS, OUTLINES), known, strict=True)
+    )
+    return done, law, rows, outlines
+
+
+def gather(folder: Path, examples: int, seed: int, *more: tuple[Any, ...]) -> Content:
+    """Draw every figure, derive and check every statement, on all cores; each law once.
+
+    Into `folder` come the figures, the derivations and verdicts as JSON, and the files of Coq.
+    `more` are tuples of a function and its arguments: further work, done at the same time.
+    """
+    start, found = time.perf_counter(), dict[str, Record]()
 
     def executor(_: object, tasks: Sequence[Task]) -> Iterator[Done]:
-        first = sorted(tasks, key=lambda task: task.method != "symbolic")
-        pieces = [*first, *((name, stage) for name in FIGURES)]
-        for done in on_cores(os.cpu_count() or 1)(_piece, pieces):
-            if isinstance(done, str):
-                say(f"draw    {done}")
-                continue
-            (task, verdict), derivation = done
-            if derivation is not None:
-                derivations[task.name] = derivation
-            yield task, verdict
+        # The longest first, so that no core waits at the end: Coq's library, then checks (those of
+        # the newest laws take longest); a derivation or a figure takes a second or two.
+        laws = [task for task in tasks if task.method == "symbolic"]
+        checks = [task for task in reversed(tasks) if task not in laws]
+        pieces = [(_prove,), *more, *((_execute, task) for task in (*checks, *laws))]
+        pieces += [(_draw, name, folder) for name in FIGURES]
+        for result in on_cores(os.cpu_count() or 1)(_piece, pieces):
+            if isinstance(result, str):
+                say(result)
+            elif isinstance(result, tuple):
+                done, law, rows, outlines = result
+                ROWS.update(rows)
+                OUTLINES.update(outlines)
+                if law is not None:
+                    found[law["id"]] = law
+                yield done
 
     def progress(verdict: Verdict, done: int, total: int) -> None:
         what = "derive" if verdict.method == "symbolic" else "check "
         say(f"{what}  {line(verdict, done, total)}")
 
     verdicts = run(examples=examples, seed=seed, progress=progress, executor=executor)
-    return {name: derivations[name] for name in DERIVATIONS}, verdicts
-
-
-def _write(
-    folder: Path,
-    content: Content,
-    derivations: dict[str, dict[str, Any]],
-    verdicts: Sequence[Verdict],
-) -> None:
-    pictures = {f"{name}.png": (folder / f"{name}.svg").read_bytes() for name in FIGURES}
-    if content.real_model is not None and content.real_model.picture is not None:
-        pictures["bridge/final_norm.png"] = content.real_model.picture
-    checks = as_json(verdicts, seed=content.seed, examples=content.examples)
-    for name, data in (("derivations.json", derivations), ("checks.json", checks)):
-        write_json(folder / name, data)
-    text = report(content)
+    write_json(folder / "derivations.json", {name: found[name] for name in DERIVATIONS})
+    write_json(folder / "checks.json", as_json(verdicts, seed=seed, examples=examples))
     write_files(folder / "formal")
-    write_text(folder / "report.md", text)
-    write_text(folder / "report.html", html_page(content, text, pictures))
+    return assemble(
+        {name: found[name] for name in LAWS},
+        verdicts,
+        [found[name] for name in CLAIMS],
+        seed=seed,
+        examples=examples,
+        versions=versions(),
+        seconds=time.perf_counter() - start,
+    )
 
 
 def make(out: Path, examples: int, seed: int) -> int:
@@ -86,19 +115,13 @@ def make(out: Path, examples: int, seed: int) -> int:
     # Everything is written at the end, together; a stage that fails leaves the folder alone.
     with staged(out) as stage:
         real_model = read_real_model(out / "bridge")
-        derivations, verdicts = _work(stage, examples, seed)
-        content = assemble(
-            {name: derivations[name] for name in LAWS},
-            verdicts,
-            tuple(derivations[name] for name in CLAIMS),
-            seed=seed,
-            examples=examples,
-            versions=versions(),
-            seconds=time.perf_counter() - start,
-            real_model=real_model,
-        )
-        say("write   the report: some hundred formulas are set")
-        _write(stage, content, derivations, verdicts)
+        content = replace(gather(stage, examples, seed), real_model=real_model)
+        text = report(content)
+        write_text(stage / "report.md", text)
+        pictures = {f"{name}.png": (stage / f"{name}.svg").read_bytes() for name in FIGURES}
+        if real_model and real_model["picture"]:
+            pictures["bridge/final_norm.png"] = real_model["picture"]
+        write_text(stage / "report.html", html_page(content, text, pictures))
     say(f"report  {out / 'report.html'}  ({time.perf_counter() - start:.0f} s)")
     for verdict in content.wrong:
         say(f"not as it should be: {verdict.id} ({verdict.method}) is {verdict.status}")

@@ -9,56 +9,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from steering_strength.figures.gallery import FIGURES, Figure
-from steering_strength.figures.report.content import Content, Reading, Statement
+from steering_strength.figures.report.content import Content, Reading, Record, Statement
+from steering_strength.figures.report.words import (
+    code,
+    count,
+    display,
+    filled,
+    fold,
+    plain,
+    sentence,
+    table,
+    words,
+)  # fmt: skip
 from steering_strength.figures.store import FORMATS
 from steering_strength.proofs_check.formal.coq import ALLOWED
 from steering_strength.proofs_check.formal.library import Theorem, hypotheses, theorems
 from steering_strength.proofs_check.formal.steps import status as step_status
 from steering_strength.proofs_check.verdict import Verdict
-
-TITLE = "Steering strength: derived, verified, checked, drawn"
-
-_ABOUT = """\
-To steer a language model is to add $\\alpha$ times a vector to its hidden state. This page holds
-the theory of how the strength $\\alpha$ acts, from
-[arXiv:2602.02712](https://arxiv.org/abs/2602.02712) and in sharper forms: each statement is derived
-step by step with computer algebra, proved in Coq, checked against independent arithmetic and
-against a simulated model, and drawn."""
-
-_PATH = """\
-1. **Assumption**: what is required of data and model, named; many statements need none.
-2. **Model**: a dataset with concepts and an Unconstrained Features Model, matrices $W$ and $H$.
-3. **Law**: the statement in SymPy, derived for any vocabulary size; every step has a status.
-4. **Numbers**: the same law in float64 and in log space, written without looking at SymPy.
-5. **Check**: law, numbers, simulation and exact arithmetic of one random instance must agree; \
-false readings must be refuted.
-6. **Figure**: the law as a line over the simulation as rings, and the arrays of both."""
-
-_SYMBOLS = (
-    (r"$z$, $V$", "a token, and how many there are"),
-    (r"$C$, $T$, $|C|$", "a concept (a set of tokens), the target concept, the number of tokens"),
-    (r"$c_j$, $\pi_j$", "a context and how often it occurs; all sums over contexts are weighted"),
-    (r"$p(z|c_j)$, $p_z$", "probability of the next token without steering"),
-    (r"$a_z$, $b_z$", "its values in contexts of the token's own concept and of other concepts"),
-    (r"$W$, $H$, $h_j$", "unembedding and states of the model: logits $W h_j$"),
-    (r"$P$, $N$, $q$", "contexts inside and outside $T$ that define the vector, $q$ of each"),
-    (r"$v$, $\alpha$", "the steering vector, mean of $h$ over $P$ minus over $N$; its multiple"),
-    (
-        r"$M(z)$, $M_z$",
-        r"log-odds: mean of $\log p(z|c_i)$ over $P$ minus over $N$, in nats per unit of $\alpha$",
-    ),
-    (r"$p_{\alpha}(z)$, $\Delta p(z|\alpha)$", "probability once steered; its increase over $p$"),
-    (r"$K(\alpha)$", r"$\log \sum_z p_z e^{\alpha M_z}$; its slope is the mean log-odds"),
-    (r"$E_{\alpha}[M]$", r"mean of $M$ under $p_{\alpha}$; likewise variance and cumulants"),
-    (r"$F_C(\alpha)$", r"probability of the concept, $\sum_{z \in C} p_{\alpha}(z)$"),
-    (r"$\Delta p(C|\alpha)$", r"$(F_C(\alpha) - F_C(0)) / |C|$: its increase per token (Def. 3.5)"),
-    (r"$\Delta\mathrm{CE}(\alpha)$", "increase of the cross-entropy on the data, nats per token"),
-)
 
 LEGEND = """\
 **proved** every step decided symbolically, for any vocabulary size. **proved with rules** named
@@ -81,80 +51,74 @@ _REAL_CAPTION = (
 
 def report(content: Content) -> str:
     """The whole report; pictures and data are linked as files next to it."""
-    laws = [s.law for s in content.statements if s.law is not None]
-    free = sum(not law["assumptions"] for law in laws)
-    parts = [
-        f"# {TITLE}",
-        _ABOUT,
-        f'<div class="cards">\n\n{_headline(content)}\n\n</div>',
-        figure(content, FIGURES["overview"]),
-        _fold("How to read this page: from assumption to figure", _PATH),
-        _fold("Symbols", table(("symbol", "meaning"), _SYMBOLS)),
-        "## What holds, by which method, on what",
-        LEGEND,
-        statements_table(content),
-        *_summary_of_readings(content),
-        "## What was assumed",
-        f"On data and model: {_count(free, 'statement')} of {len(laws)} need none of the "
-        "assumptions below and hold for any positive probabilities and any log-odds.",
-        assumed_table(content, content.assumptions),
-        "From analysis: theorems that SymPy does not prove. A step that appeals to one is marked "
-        "as assumed.",
-        assumed_table(content, content.principles),
-        "## False readings, refuted",
-        "By derivation, on an instance small enough to check by hand; and by search: the checks "
-        "had to find a counterexample among random instances and to shrink it. One that they did "
-        "not find is marked.",
-        *(
-            _section(content, r.anchor, r.id, r.claim, refuted_by(r), reading_body(content, r))
+    free = sum(not law["assumptions"] for law in content.laws)
+    sections = []
+    for family, group in content.families.items():
+        sections.append(f"## {family}")
+        sections += [
+            _section(s.id, s.id, s.title, badges(s), statement_body(content, s)) for s in group
+        ]
+    options = f"--examples {content.examples} --seed {content.seed}"
+    return filled(
+        "report.md",
+        HEADLINE=_headline(content),
+        OVERVIEW=figure(FIGURES["overview"]),
+        LEGEND=LEGEND,
+        STATEMENTS=statements_table(content),
+        READINGS=readings_table(content),
+        FREE=f"{count(free, 'statement')} of {len(content.laws)}",
+        ASSUMPTIONS=assumed_table(content.assumptions),
+        PRINCIPLES=assumed_table(content.principles),
+        REFUTATIONS="\n\n".join(
+            _section(r.anchor, r.id, r.claim, refuted_by(r), reading_body(r))
             for r in content.false_readings
         ),
-    ]
-    for family, group in content.families.items():
-        parts.append(f"## {family}")
-        for s in group:
-            body = statement_body(content, s)
-            parts.append(_section(content, s.id, s.id, s.title, badges(s), body))
-    loose = [FIGURES[name] for name, home in content.homes.items() if not home]
-    if loose:
-        parts += ["## The model behind the figures", *(figure(content, f) for f in loose)]
-    parts += ["## On a real language model", _real_model(content), _repeat(content)]
-    return "\n\n".join(parts) + "\n"
+        FAMILIES="\n\n".join(sections),
+        LOOSE="\n\n".join(figure(each) for each in FIGURES.values() if not each.laws),
+        MODEL=_real_model(content),
+        COMMAND=code(f"python -m figures.report --out out {options}", "sh"),
+        SECONDS=f"{content.seconds:.0f}",
+        VERSIONS=", ".join(f"{plain(n)} {plain(v)}" for n, v in content.versions.items()),
+    )
 
 
 # ---- the summary --------------------------------------------------------------------------------
 
 
 def _headline(content: Content) -> str:
-    """The numbers on top of the page, each with what it counts."""
-    derived = [s for s in content.statements if s.law is not None]
-    kinds = ("proved", "proved with rules", "assumed")
-    proved, ruled, assumed = (sum(s.steps.get(kind, 0) for s in derived) for kind in kinds)
-    more = [f"{ruled} by rules whose premises are checked"] if ruled else []
-    more += [f"{assumed} assumed by appeal to named theorems"] if assumed else []
+    """The numbers on top of the page, each with what it counts; a count of nothing is left out."""
+    steps = Counter[str]()
+    for s in content.statements:
+        steps.update(s.steps)
+    derived = f"laws derived: {count(steps['proved'], 'step')} proved"
+    if ruled := steps["proved with rules"]:
+        derived += f", {ruled} by rules whose premises are checked"
+    if assumed := steps["assumed"]:
+        derived += f", {assumed} assumed by appeal to named theorems"
     passed = [v for v in content.verdicts if v.status == "passed"]
     readings = content.false_readings
-    disproved = [r for r in readings if r.disproved]
-    found = [r for r in readings if any(v.status == "refuted" for v in r.verdicts)]
+    disproved = {r.id for r in readings if r.disproved}
+    found = {r.id for r in readings if any(v.status == "refuted" for v in r.verdicts)}
     by_status = Counter(str(v.status) for v in content.verdicts)
-    refuted = len({r.id for r in (*disproved, *found)})
-    tried = content.real_model.verdicts if content.real_model else ()
-    held = sum(v.as_it_should_be and v.status != "unknown" for v in tried)
-    model = plain(content.real_model.model["name"]) if content.real_model else ""
+    real = content.real_model or {"verdicts": [], "model": {"name": ""}}
+    held = sum(v.as_it_should_be and v.status != "unknown" for v in real["verdicts"])
     missed = sum(not v.expected for v in content.wrong)
-    counted = (  # a count of nothing is left out, but for what is unknown
-        (str(len(derived)), ", ".join([f"laws derived: {_count(proved, 'step')} proved", *more])),
+    counted = (
+        (len(content.laws), derived),
         (
             f"{sum(v.examples for v in passed):,}",
-            f"random instances looked at in {_count(len(passed), 'check')} that passed",
+            f"random instances looked at in {count(len(passed), 'check')} that passed",
         ),
         (by_status["formal"], "statements checked by a proof assistant"),
         (by_status["certified"], "statements certified with rigorous error bounds"),
         (
-            readings and f"{refuted} of {len(readings)}",
+            readings and f"{len(disproved | found)} of {len(readings)}",
             f"false readings refuted: {len(disproved)} by derivation, {len(found)} by search",
         ),
-        (tried and f"{held} of {len(tried)}", f"statements found to hold on {model}"),
+        (
+            real["verdicts"] and f"{held} of {len(real['verdicts'])}",
+            f"statements found to hold on {plain(real['model']['name'])}",
+        ),
         (str(len(content.unknown)), "statements with anything left unknown"),
         (missed, "searches that did not find a known counterexample: more examples are needed"),
         (len(content.wrong) - missed, "true statements REFUTED: a defect"),
@@ -165,25 +129,28 @@ def _headline(content: Content) -> str:
 def statements_table(content: Content) -> str:
     """One row per statement, one column per method, grouped by family."""
     methods = [("certified", "certified"), ("property", "on random instances")]
-    if any(str(v.method) == "formal" for v in content.verdicts):
+    if any(v.method == "formal" for v in content.verdicts):
         methods.insert(0, ("formal", "formal proof"))
     head = ["statement", "by derivation", *(words_ for _, words_ in methods)]
     real = content.real_model
     if real is not None:
-        head.append(f"on {plain(real.model['name'])}")
-    rows: list[tuple[str, ...]] = []
+        head.append(f"on {plain(real['model']['name'])}")
+    rows: list[Sequence[str]] = []
     for family, group in content.families.items():
-        rows.append((f"**{family}**", *("" for _ in head)))
+        rows.append([f"**{family}**", *("" for _ in head)])
         for s in group:
             steps = "<br>".join(f"**{status}** {n}" for status, n in s.steps.items())
-            derived = "no derivation" if s.law is None else steps
-            cells = [f"{_link(content, s.id)}<br>{words(content, s.title)}", derived]
+            cells = [f"[`{s.id}`](#{s.id})<br>{words(s.title)}", steps or "no derivation"]
             cells += [_cell(v for v in s.verdicts if v.method == method) for method, _ in methods]
             if real is not None:
-                cells.append(_cell(v for v in real.verdicts if v.id == s.id))
-            cells.append(", ".join(f"[{name}](#figure-{name})" for name in s.figures))
-            rows.append(tuple(cells))
+                cells.append(_cell(v for v in real["verdicts"] if v.id == s.id))
+            rows.append([*cells, figure_links(s.figures)])
     return table((*head, "figure"), rows)
+
+
+def figure_links(names: Iterable[str]) -> str:
+    """Where these figures are shown."""
+    return ", ".join(f"[{name}](#figure-{name})" for name in names)
 
 
 def _cell(verdicts: Iterable[Verdict]) -> str:
@@ -199,55 +166,52 @@ def readings_table(content: Content) -> str:
     """One row per false reading: by which derivation, after how many instances."""
     rows = []
     for r in content.false_readings:
-        derived = "–"
-        if r.law is not None:
-            status = "refuted" if r.disproved else "not refuted"
-            derived = f"**{status}** {_count(len(r.law['steps']), 'step')}"
-        claim = words(content, r.claim, link=False)
+        status = "refuted" if r.disproved else "not refuted"
+        derived = f"**{status}** {count(len(r.law['steps']), 'step')}" if r.law else "–"
+        claim = words(r.claim, link=False)
         rows.append((f"[{claim}](#{r.anchor})", derived, _cell(r.verdicts)))
     return table(("false reading", "by derivation", "by search, instances"), rows)
 
 
-def _summary_of_readings(content: Content) -> list[str]:
-    if not content.false_readings:
-        return []
-    about = "Claims close to the theorems that look right and are not, some of them sentences of"
-    return ["### And what does not", f"{about} the paper.", readings_table(content)]
-
-
-def assumed_table(content: Content, entries: Iterable[Mapping[str, Any]]) -> str:
+def assumed_table(entries: Iterable[Record]) -> str:
     """Assumptions or principles: name, what it says, which statements use it."""
     rows = (
         (
             f"**{plain(e['name'])}**",
-            f"{words(content, e['statement'])}<br>{_cited(content, e)}",
-            ", ".join(_link(content, name) for name in e["used_by"]),
+            f"{words(e['statement'])}<br>{_cited(e)}",
+            ", ".join(words(f"`{name}`") for name in e["used_by"]),
         )
         for e in entries
     )
     return table(("name", "what it says", "used by"), rows)
 
 
-def _cited(content: Content, entry: Mapping[str, Any]) -> str:
+def _cited(entry: Record) -> str:
     """Where a rule or an assumption can be read, and where it is proved formally."""
     formal = f"; formally proved as {_theorem_link(entry['formal'])}" if entry["formal"] else ""
-    return f"{words(content, entry['reference'])}{formal}"
+    return f"{words(entry['reference'])}{formal}"
+
+
+def _theorem_link(formal: str) -> str:
+    """A theorem by name, as a link to its file; `formal` is "THEOREM in FILE"."""
+    theorem, _, file = formal.partition(" in ")
+    return f"[`{theorem}`](formal/{file})"
 
 
 # ---- one statement ------------------------------------------------------------------------------
 
 
-def _section(content: Content, place: str, name: str, title: str, below: str, body: str) -> str:
+def _section(place: str, name: str, title: str, below: str, body: str) -> str:
     """A statement or a false reading: its name and what is known of it, folded over its body."""
     return (
         f'<details class="statement" id="{place}"><summary>\n\n'
-        f"### `{name}`: {words(content, title)}\n\n{below}\n\n</summary>\n\n{body}\n\n</details>"
+        f"### `{name}`: {words(title)}\n\n{below}\n\n</summary>\n\n{body}\n\n</details>"
     )
 
 
 def badges(s: Statement) -> str:
     """Everything known about a statement, the strongest first."""
-    found = [f"**{status}** {_count(n, 'step')}" for status, n in s.steps.items()]
+    found = [f"**{status}** {count(n, 'step')}" for status, n in s.steps.items()]
     for verdict in s.verdicts:
         if verdict.method == "symbolic" and s.law is not None:
             continue  # the steps above say the same, one by one
@@ -259,43 +223,41 @@ def badges(s: Statement) -> str:
     return " ".join(found)
 
 
-def statement_body(content: Content, s: Statement, *, files: bool = True) -> str:
-    """Source, claim, facts, derivation, checks, figures and how to repeat it.
-
-    Without `files`, for a page elsewhere, data files are not linked.
-    """
-    paper = r"[arXiv:\1](https://arxiv.org/abs/\1)"
-    source = re.sub(r"arXiv:(\d{4}\.\d{5})", paper, plain(s.source))
-    parts = [f"*{source}*"] if source else []
-    if s.law is not None:
-        shown = s.law.get("claim") or [s.law["statement"]]
-        stated = (line for part in shown for line in (_assertion(content, part), _under(part)))
-        claim = "\n\n".join(filter(None, map(str.strip, stated)))
-        parts += [f'<div class="claim">\n\n{claim}\n\n</div>', _facts(content, s.law)]
-        if s.law["notation"]:
-            summary = f"Notation, {_count(len(s.law['notation']), 'definition')}"
-            rows = "\n\n".join(_display(entry["latex"]) for entry in s.law["notation"])
-            parts.append(_fold(summary, rows))
-        parts.append(_steps(content, s.law, "Derivation"))
+def statement_body(content: Content, s: Statement) -> str:
+    """Source, claim, facts, derivation, checks, figures and how to repeat it."""
+    parts = [law_body(s.law)] if s.law is not None else []
     parts += formal_statements(s.id)
-    parts += _checks(content, s)
-    homes = content.homes
-    parts += [figure(content, FIGURES[name]) for name in s.figures if homes.get(name) == s.id]
-    also = ", ".join(f"[{n}](#figure-{n})" for n in s.figures if homes.get(n) != s.id)
-    if also:
+    parts += _checks(s)
+    shown = [name for name in s.figures if name != "overview" and FIGURES[name].laws[0] == s.id]
+    parts += [figure(FIGURES[name]) for name in shown]
+    if also := figure_links(name for name in s.figures if name not in shown):
         parts.append(f"*Also in {also}.*")
-    checked = bool(s.verdicts or s.readings)
-    lines = [f"python -m theory derive {s.id}"] if s.law is not None else []
-    if checked:
-        lines.append(
-            f"python -m proofs_check {s.id} --examples {content.examples} --seed {content.seed}"
-        )
-    parts.append(_code("\n".join(lines), "sh"))
-    if files:
-        named = ["[derivations.json](derivations.json)"] if s.law is not None else []
-        named += ["[checks.json](checks.json)"] if checked else []
-        parts.append(f"*As data under this id in {' and '.join(named)}.*")
-    return "\n\n".join(parts)
+    commands, named = [], []
+    if s.law is not None:
+        commands.append(f"python -m theory derive {s.id}")
+        named.append("[derivations.json](derivations.json)")
+    if s.verdicts or s.readings:
+        options = f"--examples {content.examples} --seed {content.seed}"
+        commands.append(f"python -m proofs_check {s.id} {options}")
+        named.append("[checks.json](checks.json)")
+    parts.append(code("\n".join(commands), "sh"))
+    return "\n\n".join([*parts, f"*As data under this id in {' and '.join(named)}.*"])
+
+
+def law_body(law: Record) -> str:
+    """What a derivation says: source, claim, facts, notation, steps."""
+    paper = r"[arXiv:\1](https://arxiv.org/abs/\1)"
+    source = re.sub(r"arXiv:(\d{4}\.\d{5})", paper, plain(law["source"]))
+    claim = "\n\n".join(
+        filter(None, (line for part in law["claim"] for line in (_assertion(part), _under(part))))
+    )
+    parts = [f"*{source}*"] if source else []
+    parts += [f'<div class="claim">\n\n{claim}\n\n</div>', _facts(law)]
+    if law["notation"]:
+        summary = f"Notation, {count(len(law['notation']), 'definition')}"
+        rows = "\n\n".join(display(entry["latex"]) for entry in law["notation"])
+        parts.append(fold(summary, rows))
+    return "\n\n".join([*parts, _steps(law, "Derivation")])
 
 
 def formal_statements(name: str) -> list[str]:
@@ -303,10 +265,9 @@ def formal_statements(name: str) -> list[str]:
     own = [theorem for theorem in theorems() if theorem.id == name]
     if not own:
         return []
-    parts = [_theorem(t) for t in own]
     axioms = ", ".join(f"`{name}`" for name in sorted(ALLOWED))
-    parts.append(f"Nothing is assumed but the axioms of Coq's classical real numbers: {axioms}.")
-    return [_fold(f"In Coq, {_count(len(own), 'theorem')}", "\n\n".join(parts))]
+    said = f"Nothing is assumed but the axioms of Coq's classical real numbers: {axioms}."
+    return [fold(f"In Coq, {count(len(own), 'theorem')}", "\n\n".join([*map(_theorem, own), said]))]
 
 
 def _theorem(t: Theorem) -> str:
@@ -315,10 +276,10 @@ def _theorem(t: Theorem) -> str:
     stated = f"Theorem {t.name} {t.statement}."
     shown = f"{around}\n\n{stated}" if around else stated
     where = f"[{t.file}](formal/{t.file}), line {t.line}"
-    return f"{plain(t.words)} {where}.\n\n{_code(shown, 'text')}"
+    return f"{plain(t.words)} {where}.\n\n{code(shown, 'text')}"
 
 
-def _facts(content: Content, law: Mapping[str, Any]) -> str:
+def _facts(law: Record) -> str:
     facts = (
         ("False claim" if law["expected"] == "false" else "Paper", law["paper"]),
         ("Here", law["sharper"]),
@@ -327,111 +288,74 @@ def _facts(content: Content, law: Mapping[str, Any]) -> str:
         ("Care", law["care"]),
         ("In code", f"`{law['numeric_twin']}`"),
     )
-    return "\n".join(f"- **{label}.** {words(content, text)}" for label, text in facts if text)
+    return "\n".join(f"- **{label}.** {words(text)}" for label, text in facts if text)
 
 
-def _steps(content: Content, law: Mapping[str, Any], name: str) -> str:
-    items = [_step(content, step, law["id"]) for step in law["steps"]]
+def _steps(law: Record, name: str) -> str:
+    items = [_step(step, law["id"]) for step in law["steps"]]
     if law["assumed"]:
         theorems = "\n".join(
-            f"- **{plain(e['name'])}**: {words(content, e['statement'])} {_cited(content, e)}"
-            for e in law["assumed"]
+            f"- **{plain(e['name'])}**: {words(e['statement'])} {_cited(e)}" for e in law["assumed"]
         )
         items.append(f"Appeals to:\n\n{theorems}")
-    summary = f"{name}, {_count(len(law['steps']), 'step')}"
-    return _fold(summary, "\n\n".join(items), shown=True)
+    summary = f"{name}, {count(len(law['steps']), 'step')}"
+    return fold(summary, "\n\n".join(items), shown=True)
 
 
 _IN_COQ = {"proved": "proved in Coq as it stands", "type-checked": "stated in Coq"}
 
 
-def _step(content: Content, step: Mapping[str, Any], law: str) -> str:
-    reasons = [words(content, text) for text in (step["rule"], step["reason"]) if text]
+def _step(step: Record, law: str) -> str:
+    reasons = [words(text) for text in (step["rule"], step["reason"]) if text]
     if step["formal"]:
         reasons.insert(1, f"formally proved as {_theorem_link(step['formal'])}")
     line = f"**{step['status']}** {'; '.join(reasons)}"
     if form := step.get("form_latex"):
         line += f"; difference ${form}$"
     if why := step.get("why"):
-        line += f"; {words(content, why)}"
+        line += f"; {words(why)}"
     if printed := _IN_COQ.get(step_status(law, step["number"])):
         line += f"; {printed}"
-    line += _under(step)
+    if under := _under(step):
+        line += f" {under}"
     marker = f"{step['number']}. "
-    text = f"{_assertion(content, step)}\n\n{line}"
+    text = f"{_assertion(step)}\n\n{line}"
     return marker + text.replace("\n", "\n" + " " * len(marker))
 
 
-def _under(part: Mapping[str, Any]) -> str:
+def _under(part: Record) -> str:
     """The hypotheses of a claim or of a step."""
-    given = "; ".join(_sentence(latex) for latex in part.get("given_latex", ()))
-    return f" *given {given}*" if given else ""
+    given = "; ".join(sentence(latex, plain) for latex in part.get("given_latex", ()))
+    return f"*given {given}*" if given else ""
 
 
-def _theorem_link(formal: str) -> str:
-    """A theorem by name, as a link to its file; `formal` is "THEOREM in FILE"."""
-    theorem, _, file = formal.partition(" in ")
-    return f"[`{theorem}`](formal/{file})"
-
-
-def _assertion(content: Content, part: Mapping[str, Any]) -> str:
+def _assertion(part: Record) -> str:
     """A formula on a line of its own, or a sentence with formulas in it."""
     latex = part["latex"] or part.get("words", "")
     if not latex:
-        return words(content, part["text"])
-    return _sentence(latex) if "\\text{" in latex else _display(latex)
+        return words(part["text"])
+    return sentence(latex, plain) if r"\text{" in latex else display(latex)
 
 
-def _sentence(latex: str) -> str:
-    r"""LaTeX whose words are in ``\text{...}``, as words between formulas."""
-    pieces, at = [], 0
-    while (start := latex.find(r"\text{", at)) >= 0:
-        end, depth = start + len(r"\text{"), 1
-        while depth and end < len(latex):
-            depth += {"{": 1, "}": -1}.get(latex[end], 0)
-            end += 1
-        pieces += [latex[at:start], latex[start + len(r"\text{") : end - 1]]
-        at = end
-    pieces.append(latex[at:])
-    if any(p.count(r"\left") != p.count(r"\right") for p in pieces[::2]):
-        # A bracket with words inside cannot grow with what it holds.
-        return _sentence(re.sub(r"\\(left|right)(?![a-z])", "", latex))
-    line = ""
-    for k, piece in enumerate(pieces):
-        inner = re.split(r"(\$[^$]*\$)", piece) if k % 2 else [f"${piece.strip()}$"]
-        for text in filter(str.strip, inner):
-            if text[0] != "$":
-                text = plain(text)
-            elif text == "$$":
-                continue
-            if line and line[-1] not in " (" and text[0] not in " ,;:.)":
-                line += " "
-            line += text
-    return " ".join(line.split())
-
-
-def _checks(content: Content, s: Statement) -> list[str]:
+def _checks(s: Statement) -> list[str]:
     verdicts = (*s.verdicts, *s.readings)
     if not verdicts:
         return []
-    rows = [
-        (f"**{main_status(v)}**", str(v.method), _claim(content, v), _scope(v)) for v in verdicts
-    ]
+    rows = [(f"**{main_status(v)}**", str(v.method), _claim(v), _scope(v)) for v in verdicts]
     body = table(("status", "method", "claim", "on what"), rows)
     # A false reading's counterexample is in its own section; here only what should not be.
     codes = [_counterexample(v) for v in verdicts if v.expected and v.counterexample]
-    summary = f"Checks, {_count(len(verdicts), 'verdict')}"
-    return [_fold(summary, "\n\n".join([body, *codes]), shown=True)]
+    summary = f"Checks, {count(len(verdicts), 'verdict')}"
+    return [fold(summary, "\n\n".join([body, *codes]), shown=True)]
 
 
-def _claim(content: Content, verdict: Verdict) -> str:
-    note = f"<br>*{plain(verdict.note)}*" if verdict.note else ""
-    return words(content, verdict.claim) + note
+def _claim(verdict: Verdict) -> str:
+    return words(verdict.claim) + (f"<br>*{plain(verdict.note)}*" if verdict.note else "")
 
 
 def _counterexample(verdict: Verdict) -> str:
-    code = _code(verdict.counterexample or "", "python")
-    return _fold("Counterexample, as code that runs", code)
+    program = code(verdict.counterexample or "", "python")
+    return fold("Counterexample, as code that runs", program)
 
 
 # ---- false readings, figures, the real model ----------------------------------------------------
@@ -449,27 +373,28 @@ def refuted_by(reading: Reading) -> str:
     return " ".join(f"**{text}**" for text in found)
 
 
-def reading_body(content: Content, reading: Reading) -> str:
+def reading_body(reading: Reading) -> str:
     """What is true instead, the derivation that refutes, and what the search found."""
-    parts = [f"**In truth:** {words(content, reading.truth)}"] if reading.truth else []
+    parts = []
     if reading.law is not None:
-        parts.append(_steps(content, reading.law, "Refutation"))
+        truth = reading.law["sharper"]
+        parts += [f"**In truth:** {words(truth)}"] if truth else []
+        parts.append(_steps(reading.law, "Refutation"))
     for v in reading.verdicts:
-        looked = f"*{_count(v.examples, 'instance')} looked at.*"
-        parts.append(f"{words(content, v.claim)} {looked}")
+        parts.append(f"{words(v.claim)} *{count(v.examples, 'instance')} looked at.*")
         parts += [_counterexample(v)] if v.counterexample else []
-    parts.append(f"*Near {_link(content, reading.id.partition('/')[0])}.*")
-    return "\n\n".join(parts)
+    near = words(f"`{reading.id.partition('/')[0]}`")
+    return "\n\n".join([*parts, f"*Near {near}.*"])
 
 
-def figure(content: Content, shown: Figure) -> str:
+def figure(shown: Figure) -> str:
     """A picture with its caption and files."""
     files = " ".join(f"[{kind}]({shown.name}.{kind})" for kind in (*FORMATS, "npz"))
     wide = ' class="wide"' if shown.panels > 1 else ""
     return (
         f'<figure id="figure-{shown.name}"{wide}>\n\n'
         f"![{plain(shown.caption)}]({shown.name}.png)\n\n"
-        f"**{plain(shown.title)}.** {words(content, shown.caption)} {plain(shown.source)}. "
+        f"**{plain(shown.title)}.** {words(shown.caption)} {plain(shown.source)}. "
         f"Files: {files}\n\n</figure>"
     )
 
@@ -478,40 +403,26 @@ def _real_model(content: Content) -> str:
     found = content.real_model
     if found is None:
         return _NO_REAL_MODEL
-    model, measured = found.model, found.measured
+    model, measured = found["model"], found["measured"]
     about = (
         f"{model['name']} ({model['blocks']} blocks, width {model['width']}, vocabulary "
         f"{model['vocabulary']:,}, {model['dtype']}), steered at the output of its final norm "
-        f"toward {found.concept['name']!r} with |alpha| up to {measured['alpha_max']:g}. Predicted "
-        f"and measured log-probabilities differ by at most {measured['max_error_nats']:.1e} nats, "
-        f"while steering moves {measured['total_variation_at_the_ends']:.0%} of the probability "
-        "or more at the ends of the range."
+        f"toward {found['concept']['name']!r} with |alpha| up to {measured['alpha_max']:g}. "
+        "Predicted and measured log-probabilities differ by at most "
+        f"{measured['max_error_nats']:.1e} nats, while steering moves "
+        f"{measured['total_variation_at_the_ends']:.0%} of the probability or more at the ends "
+        "of the range."
     )
     rows = (
-        (_link(content, v.id), f"**{main_status(v)}**", _claim(content, v), _scope(v))
-        for v in found.verdicts
+        (words(f"`{v.id}`"), f"**{main_status(v)}**", _claim(v), _scope(v))
+        for v in found["verdicts"]
     )
-    parts = [words(content, about), table(("statement", "status", "claim", "on what"), rows)]
-    if found.picture is not None:
+    parts = [words(about), table(("statement", "status", "claim", "on what"), rows)]
+    if found["picture"] is not None:
         files = " ".join(f"[{k}](bridge/final_norm.{k})" for k in ("pdf", "npz", "json"))
         picture = f"![{_REAL_CAPTION}](bridge/final_norm.png)\n\n{_REAL_CAPTION} Files: {files}"
         parts.append(f'<figure class="wide">\n\n{picture}\n\n</figure>')
     return "\n\n".join(parts)
-
-
-def _repeat(content: Content) -> str:
-    command = (
-        f"python -m figures.report --out out --examples {content.examples} --seed {content.seed}"
-    )
-    versions = ", ".join(f"{plain(name)} {plain(n)}" for name, n in content.versions.items())
-    return (
-        f"## Repeat this run\n\n{_code(command, 'sh')}\n\n{content.seconds:.0f} s; {versions}. "
-        "Everything as data, next to this page: [derivations.json](derivations.json), "
-        "[checks.json](checks.json), [report.md](report.md)."
-    )
-
-
-# ---- words and Markdown -------------------------------------------------------------------------
 
 
 def main_status(verdict: Verdict) -> str:
@@ -526,93 +437,3 @@ def _scope(verdict: Verdict) -> str:
     if verdict.max_error is None or not verdict.expected:
         return verdict.counted  # a counterexample is as wrong as it likes
     return f"{verdict.counted}, worst error {verdict.max_error:.2g} of its tolerance"
-
-
-def _count(number: int, noun: str) -> str:
-    """``1 step``, ``2 steps``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def plain(text: object) -> str:
-    """Any text as Markdown that shows exactly this text."""
-    line = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", escape(str(text), quote=False))
-    return re.sub(r"([\\`*_\[\]$~])", r"\\\1", line)
-
-
-def words(content: Content, text: str, *, link: bool = True) -> str:
-    """Prose: ``$...$`` is mathematics, an id in backticks a link; the rest is escaped.
-
-    Lines without ``$`` were written for a terminal, as claims of checks are; see `_spelled`.
-    """
-    ids = {s.id for s in content.statements} if link else set()
-    out = []
-    for piece in re.split(r"(`[^`]*`|\$[^$]+\$)", " ".join(text.split())):
-        if piece[:1] == "$" and len(piece) > 1:
-            out.append(piece)
-        elif piece[:1] == "`" and len(piece) > 1:
-            out.append(f"[{piece}](#{piece[1:-1]})" if piece[1:-1] in ids else piece)
-        else:
-            out.append(plain(piece) if "$" in text else _spelled(piece))
-    return "".join(out)
-
-
-_GREEK = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε",
-    "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "omega": "ω", "pi": "π", "rho": "ρ",
-    "sigma": "σ", "Delta": "Δ", "inf": "∞",
-}  # fmt: skip
-_GREEK_WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(_GREEK)})(?![A-Za-z])")
-_RELATIONS = (("&lt;=", "≤"), ("&gt;=", "≥"), ("-&gt;", "→"), ("!=", "≠"), ("+-", "±"))
-_MINUS = re.compile(r"(?<= )-(?= )|(?<![\w)\]}])-(?=[\dα-ω∞(A-Z|])")
-# Names longer than a letter that take an index.
-_WORDS = "max|min|sup|argmax|argmin|mean|sum|prod|LN|KL|Var"
-_BASE = rf"((?<![A-Za-z])(?:{_WORDS}|[A-Za-zα-ωΑ-Ω∂ℓ])[\u0304']{{0,2}}|</sup>)"
-_INDEX = r"(\{[^{}]*\}|\((?:[^()]|\([^()]*\))*\)|[+\u2212-]?[A-Za-z0-9α-ωΑ-Ω∞*\u0304]+|[+\u2212-])"
-_SUBSCRIPT = re.compile(rf"{_BASE}_{_INDEX}")
-_EXPONENT = re.compile(rf"\^{_INDEX}")
-
-
-def _spelled(text: str) -> str:
-    """A line such as ``K_j'(alpha) <= e^(α M_z)`` with letters, indices and exponents."""
-    html = escape(text, quote=False)
-    for ascii_, sign in _RELATIONS:
-        html = html.replace(ascii_, sign)
-    html = _GREEK_WORD.sub(lambda match: _GREEK[match.group(1)], html)
-    html = _MINUS.sub("\u2212", html)
-    html = _EXPONENT.sub(lambda match: f"<sup>{_bare(match.group(1))}</sup>", html)
-    html = _SUBSCRIPT.sub(lambda m: f"{m.group(1)}<sub>{_bare(m.group(2))}</sub>", html)
-    return re.sub(r"([\\`*_\[\]$~])", r"\\\1", html)
-
-
-def _bare(index: str) -> str:
-    """An index without the braces that hold it together."""
-    return index[1:-1] if index[0] in "{(" else index.replace("-", "\u2212")
-
-
-def _link(content: Content, name: str) -> str:
-    """An id that leads to its statement, if the report has it."""
-    return f"[`{name}`](#{name})" if any(s.id == name for s in content.statements) else f"`{name}`"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; a bar in a cell is escaped, which would end it (``p(z|c)`` is full of them)."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines
-    )
-
-
-def _display(latex: str) -> str:
-    return f"$${' '.join(latex.split())}$$"
-
-
-def _fold(summary: str, body: str, *, shown: bool = False) -> str:
-    opened = " open" if shown else ""
-    return f"<details{opened}><summary>{summary}</summary>\n\n{body}\n\n</details>"
-
-
-def _code(text: str, language: str) -> str:
-    """A fenced block, whatever the text holds."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
 
 from steering_strength import __version__
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.content import FAMILY_TITLES, families
+from steering_strength.figures.report.content import FAMILY_TITLES, Record, families
+from steering_strength.figures.report.words import filled, sentence
 from steering_strength.proofs_check.errata import ERRATA, Erratum, find
 from steering_strength.proofs_check.formal.library import theorems
 from steering_strength.theory.files import write_text
@@ -25,9 +25,6 @@ from steering_strength.theory.laws.assumptions import ASSUMPTIONS
 from steering_strength.theory.laws.page import THROUGHOUT
 from steering_strength.theory.laws.prose import latex
 
-__all__ = ["paper", "write"]
-
-Record = Mapping[str, Any]
 Rules = dict[str, tuple[str, str, str]]
 _SHORT = 90  # characters of LaTeX that may stand in a line of text
 
@@ -39,16 +36,15 @@ def paper(version: str, pictures: Iterable[str], bibliography: str) -> str:
     """
     records = {name: law.record() for name, law in LAWS.items()}
     rules = _rules(records.values())
-    filled = {
-        "VERSION": version,
-        "BIBLIOGRAPHY": bibliography,
-        "ASSUMPTIONS": _assumptions(),
-        "LAWS": _laws(records, rules, sorted({*pictures} - {"overview"})),
-        "READINGS": _readings(),
-        "RULES": _listed(rules),
-    }
-    frame = resources.files("steering_strength.figures.report").joinpath("paper.tex")
-    return re.sub(r"@([A-Z]+)@", lambda name: filled[name[1]], frame.read_text("utf-8"))
+    return filled(
+        "paper.tex",
+        VERSION=version,
+        BIBLIOGRAPHY=bibliography,
+        ASSUMPTIONS=_assumptions(),
+        LAWS=_laws(records, rules, sorted({*pictures} - {"overview"})),
+        READINGS="\n".join(map(_example, ERRATA)),
+        RULES=_listed(rules),
+    )
 
 
 def _laws(records: Mapping[str, Record], rules: Rules, pictures: list[str]) -> str:
@@ -132,10 +128,8 @@ def _law(record: Record, rules: Rules, figures: Sequence[str]) -> str:
     lines += [r"\qedhere", r"\end{enumerate}", r"\end{proof}"]
     coq = [t for t in theorems() if t.id == record["id"]]
     if coq:
-        files = ", ".join(
-            rf"\texttt{{{_typed(name)}}}" for name in dict.fromkeys(t.file for t in coq)
-        )
-        names = ", ".join(rf"\texttt{{{_typed(t.name)}}}" for t in coq)
+        files = ", ".join(map(_typed, dict.fromkeys(t.file for t in coq)))
+        names = ", ".join(_typed(t.name) for t in coq)
         lines.append(rf"\said{{In Coq}} ({files}): {names}.")
     if record["care"]:
         lines.append(rf"\said{{Care.}} {_words(record['care'])}")
@@ -150,31 +144,33 @@ def _notation(latex: str) -> str:
 def _given(words: str, hypotheses: Sequence[str], letters: Mapping[str, str]) -> str:
     if not hypotheses:
         return ""
-    listed = [rf"\textup{{({letters[h]})}}~{_flowing(h)}" for h in hypotheses]
+    listed = [rf"\textup{{({letters[h]})}}~{_flow(h)}" for h in hypotheses]
     return f"{words} " + "; ".join(listed) + "."
 
 
 def _step(step: Record, letters: Mapping[str, str], rules: Rules) -> str:
     words = step["words"]
-    formula = f"{_flowing(words)}." if r"\text" in words else rf"\fit{{{words}}}\par"
+    formula = f"{_flow(words)}." if r"\text" in words else rf"\fit{{{words}}}\par"
     form = f" The difference is ${step['form_latex']}$." if step["form_latex"] else ""
-    given = _ranges([int(letters[h][1:]) for h in step["given_latex"]])
+    given = _under(step, letters)
     label = rules[step["principle"]][0] if step["principle"] else ""
     by = f" [{label}, from {_words(', '.join(step['premises']))}]" if label else ""
     under = f" under {given}" if given else ""
     theorem, _, file = step["formal"].partition(" in ")
-    formal = (
-        rf"formally proved as \texttt{{{_typed(theorem)}}} in {_typed(file)}" if theorem else ""
-    )
+    formal = f"formally proved as {_typed(theorem)} in {_breakable(file)}" if theorem else ""
     why = "; ".join(filter(None, (formal, _words(step["reason"]))))
     why = f": {why}" if why else ""
     return rf"\item {formula}{form} \emph{{{step['status']}}}{by}{under}{why}."
 
 
-def _ranges(numbers: Iterable[int]) -> str:
-    """`[1, 2, 3, 5]` as "(h1)--(h3), (h5)"."""
+def _flow(latex: str) -> str:
+    return sentence(latex, str)
+
+
+def _under(step: Record, letters: Mapping[str, str]) -> str:
+    """The letters of the hypotheses of a step, ``[h1, h2, h3, h5]`` as "(h1)--(h3), (h5)"."""
     runs: list[list[int]] = []
-    for n in sorted(set(numbers)):
+    for n in sorted({int(letters[h][1:]) for h in step["given_latex"]}):
         if runs and n == runs[-1][-1] + 1:
             runs[-1].append(n)
         else:
@@ -186,39 +182,11 @@ def _ranges(numbers: Iterable[int]) -> str:
 
 def _claim(step: Record, several: bool, letters: Mapping[str, str]) -> str:
     """A part of the headline; under which of the hypotheses, if the parts differ in them."""
-    given = _ranges([int(letters[h][1:]) for h in step["given_latex"]])
+    given = _under(step, letters)
     under = rf"Under \textup{{{given}}}, " if several and given else ""
     if r"\text" in step["words"]:
-        return rf"{under}{_flowing(step['words'])}."
+        return rf"{under}{_flow(step['words'])}."
     return rf"{under}\shown{{{step['words']}.}}"
-
-
-def _flowing(latex: str) -> str:
-    r"""A formula with words in it, set so that the words can break: `\text` leaves mathematics."""
-    out, math, at = [], "", 0
-    nested = False
-    while at < len(latex):
-        if latex.startswith(r"\text{", at) and math.count("{") == math.count("}"):
-            end = _closing(latex, at + len(r"\text{"))
-            nested = nested or math.count(r"\left") > math.count(r"\right")
-            out += [f"${math.strip()}$" if math.strip() else "", latex[at + len(r"\text{") : end]]
-            math, at = "", end + 1
-        else:
-            math += latex[at]
-            at += 1
-    out.append(f"${math.strip()}$" if math.strip() else "")
-    joined = "".join(out)
-    # A pair of growing brackets cannot reach across words.
-    return re.sub(r"\\(?:left|right)(?![A-Za-z])", "", joined) if len(out) > 1 or nested else joined
-
-
-def _closing(text: str, at: int) -> int:
-    """Index of the brace that closes the one before `at`."""
-    depth = 1
-    while depth:
-        depth += {"{": 1, "}": -1}.get(text[at], 0)
-        at += 1
-    return at - 1
 
 
 def _picture(name: str) -> str:
@@ -235,15 +203,11 @@ def _picture(name: str) -> str:
     )
 
 
-def _readings() -> str:
-    proved = {theorem.id: theorem for theorem in theorems()}
-    return "\n".join(_example(find(erratum), proved) for erratum in ERRATA)
-
-
-def _example(erratum: Erratum, proved: Mapping[str, Any]) -> str:
+def _example(known: Erratum) -> str:
+    erratum = find(known)
     lines = [part for line in erratum.lines for part in wrap(line, 90, subsequent_indent="    ")]
-    theorem = proved.get(erratum.id)
-    formal = rf" Refuted in Coq as \texttt{{{_typed(theorem.name)}}}." if theorem else ""
+    proved = [_typed(theorem.name) for theorem in theorems() if theorem.id == erratum.id]
+    formal = rf" Refuted in Coq as {proved[-1]}." if proved else ""
     return "\n".join(
         [
             rf"\begin{{example}}[{_words(erratum.where)}]",
@@ -258,6 +222,10 @@ def _example(erratum: Erratum, proved: Mapping[str, Any]) -> str:
 
 
 def _typed(name: str) -> str:
+    return rf"\texttt{{{_breakable(name)}}}"
+
+
+def _breakable(name: str) -> str:
     return name.replace("_", r"\_\allowbreak ")
 
 

@@ -59,8 +59,8 @@ def test_the_default_job_writes_data_and_says_the_same(
     # The report reads the same folder.
     shown = read_real_model(folder)
     assert shown is not None
-    assert shown.picture is not None
-    assert all(verdict.status == "passed" for verdict in shown.verdicts)
+    assert shown["picture"] is not None
+    assert all(verdict.status == "passed" for verdict in shown["verdicts"])
 
 
 def test_a_run_repeats_itself(given: list[str], tmp_path: Path) -> None:
