@@ -210,9 +210,7 @@ def test_prose_gets_its_indices_and_links(text, html):
 
 
 def test_prose_with_dollars_is_set_as_mathematics():
-    html = Renderer(Typesetter()).html(
-        words("the slope $K_j'(\\alpha) < 0$ and p_alpha")
-    )
+    html = Renderer(Typesetter()).html(words("the slope $K_j'(\\alpha) < 0$ and p_alpha"))
     assert r'(\alpha) &lt; 0"' in html
     assert "and p_alpha" in html  # beside mathematics, text is text
 
