@@ -7,12 +7,10 @@ was measured on a language model (`figures.real_model`).
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from steering_strength.figures.gallery import FIGURES, Figure
 from steering_strength.figures.store import FORMATS, parse_formats
@@ -20,31 +18,13 @@ from steering_strength.theory.command_line import Parser, finish, named_path, sa
 from steering_strength.theory.errors import OutputError, SteeringError, UnknownNameError
 from steering_strength.theory.files import staged
 
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(
-        prog="python -m figures",
-        description="Draw the figures of the theory and write the arrays behind them.",
-        epilog="figures: "
-        + "; ".join(f"{name} ({figure.title})" for name, figure in FIGURES.items())
-        + ". An interactive page: python -m figures explore --help. "
-        "Example: python -m figures fig3 fig4 --out out --format pdf",
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
-    parser.add_out("out")
-    parser.add_argument(
-        "--format", default="pdf,png,svg", help="comma-separated: pdf, png, svg (default: all)"
-    )
-    return parser.parse_args(argv)
-
-
 # Figures 6, 7 and A.1 to A.13 of arXiv:2602.02712.
 _REAL = re.compile(r"fig(?:ure)?[ ._]?(?:[67]|A[._]?\d+)", re.IGNORECASE)
 
 
 def _find(name: str) -> Figure:
-    """The figure of that name; a mistake may also have meant the command `explore`."""
-    if name in ("explore", "real", "paper"):
+    """The figure of that name; a mistake may also have meant a command."""
+    if name in _COMMANDS:
         raise SteeringError(
             f"{name} is a command, no figure", remedy=f"write it first: python -m figures {name}"
         )
@@ -56,29 +36,57 @@ def _find(name: str) -> Figure:
     if name == "all":
         raise SteeringError("'all' is no figure", remedy="without a name all of them are drawn")
     if name not in FIGURES:
-        raise UnknownNameError("figure", name, [*FIGURES, "explore", "real", "paper"])
+        raise UnknownNameError("figure", name, [*FIGURES, *_COMMANDS])
     return FIGURES[name]
 
 
-def _refuse_picture(out: Path) -> None:
-    """``--out fig3.png`` asks for a file, and would get a folder of that name."""
-    suffix = out.suffix.lower().removeprefix(".")
-    if suffix in FORMATS and not out.is_dir():
+def _draw(words: Sequence[str]) -> int:
+    """Draw figures of the theory by name."""
+    parser = Parser(
+        prog="python -m figures",
+        description="Draw the figures of the theory and write the arrays behind them.",
+        epilog="figures: "
+        + "; ".join(f"{name} ({figure.title})" for name, figure in FIGURES.items())
+        + ". An interactive page: python -m figures explore --help. "
+        "Example: python -m figures fig3 fig4 --out out --format pdf",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all)")
+    parser.add_out("out")
+    _add_format(parser, "pdf,png,svg", " (default: all)")
+    options = parser.parse_args(words)
+    chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]
+    formats = parse_formats(options.format)
+    suffix = options.out.suffix.lower().removeprefix(".")
+    if suffix in FORMATS and not options.out.is_dir():  # a folder of that name would be made
         raise OutputError(
-            f"{out} is the name of a picture, --out that of a folder",
-            remedy=f"write --out {out.parent} --format {suffix}",
+            f"{options.out} is the name of a picture, --out that of a folder",
+            remedy=f"write --out {options.out.parent} --format {suffix}",
         )
+    for figure in chosen:
+        start = time.perf_counter()
+        with staged(options.out) as stage:
+            record = figure.write(stage, formats)
+        say(
+            f"{figure.name:9} {', '.join((*formats, 'npz')):20} "
+            f"law and {figure.model:13} within {record.deviation:.1e}  "
+            f"{time.perf_counter() - start:5.1f} s"
+        )
+    return 0
 
 
-def _real(argv: Sequence[str]) -> int:
-    """``python -m figures real DIR``: draw what the bridge wrote; 0, or 2 for a mistake."""
+def _add_format(parser: Parser, default: str, more: str = "") -> None:
+    parser.add_argument("--format", default=default, help=f"comma-separated: pdf, png, svg{more}")
+
+
+def _real(words: Sequence[str]) -> int:
+    """Draw what the bridge wrote."""
     parser = Parser(
         prog="python -m figures real",
         description="Draw the records that python -m proofs_check.bridge wrote into a folder.",
     )
     parser.add_argument("folder", metavar="DIR", type=named_path)
-    parser.add_argument("--format", default="png,pdf", help="comma-separated: pdf, png, svg")
-    options = parser.parse_args(list(argv))
+    _add_format(parser, "png,pdf")
+    options = parser.parse_args(words)
     from steering_strength.figures.real_model import draw_folder
 
     paths = draw_folder(options.folder, parse_formats(options.format))
@@ -91,8 +99,8 @@ def _real(argv: Sequence[str]) -> int:
     return 0
 
 
-def _explore(argv: Sequence[str]) -> int:
-    """``python -m figures explore``: the page with the slider; 0, or 2 for a mistake."""
+def _explore(words: Sequence[str]) -> int:
+    """Write the page with the slider."""
     parser = Parser(
         prog="python -m figures explore",
         description="Write one page, to be opened in a browser, with a slider for alpha.",
@@ -107,7 +115,7 @@ def _explore(argv: Sequence[str]) -> int:
         "ConceptDataset.save wrote, or a file of python -m proofs_check.bridge explore-data",
     )
     parser.add_out("out/explorer.html", "the page", "PAGE.html")
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(words)
     from steering_strength.figures.explorer import cases, files, page
 
     start = time.perf_counter()
@@ -117,8 +125,8 @@ def _explore(argv: Sequence[str]) -> int:
     return 0
 
 
-def _paper(argv: Sequence[str]) -> int:
-    """``python -m figures paper``: the companion paper as LaTeX; 0, or 2 for a mistake."""
+def _paper(words: Sequence[str]) -> int:
+    """Write the companion paper as LaTeX."""
     parser = Parser(
         prog="python -m figures paper",
         description="Write every statement with its proof, and the false readings with their "
@@ -127,7 +135,7 @@ def _paper(argv: Sequence[str]) -> int:
         "texlive-latex-recommended, texlive-fonts-recommended, lmodern, latexmk).",
     )
     parser.add_out("out/paper")
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(words)
     from steering_strength.figures.report.paper import write
 
     start = time.perf_counter()
@@ -137,29 +145,15 @@ def _paper(argv: Sequence[str]) -> int:
     return 0
 
 
+_COMMANDS = {"explore": _explore, "real": _real, "paper": _paper}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 2 on a mistake in the arguments or the destination."""
     words = list(sys.argv[1:] if argv is None else argv)
-    commands = {"explore": _explore, "real": _real, "paper": _paper}
-    if words[:1] and words[0] in commands:
-        return finish(lambda: commands[words[0]](words[1:]))
-    return finish(lambda: _draw(_arguments(words)))
-
-
-def _draw(options: argparse.Namespace) -> int:
-    chosen = [_find(name) for name in dict.fromkeys(options.names or FIGURES)]
-    formats = parse_formats(options.format)
-    _refuse_picture(options.out)
-    for figure in chosen:
-        start = time.perf_counter()
-        with staged(options.out) as stage:
-            record = figure.write(stage, formats)
-        say(
-            f"{figure.name:9} {', '.join((*formats, 'npz')):20} "
-            f"law and {figure.model:13} within {record.deviation:.1e}  "
-            f"{time.perf_counter() - start:5.1f} s"
-        )
-    return 0
+    if words[:1] and words[0] in _COMMANDS:
+        return finish(lambda: _COMMANDS[words[0]](words[1:]))
+    return finish(lambda: _draw(words))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context, rcParamsDefault
+from matplotlib import rc_context, rc_params_from_file, rcParamsDefault
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.font_manager import findfont, get_font
@@ -63,49 +64,19 @@ ZERO: dict[str, Any] = {"color": AXIS, "linewidth": 0.8, "zorder": 1}
 _HALO = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
 STRENGTH = r"steering strength $\alpha$  (in steering vectors)"
 
-_STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    "mathtext.fontset": "dejavusans",
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "normal",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 9.0,
-    "axes.labelsize": 9.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": AXIS,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "xtick.color": AXIS,
-    "ytick.color": AXIS,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "text.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "figure.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "savefig.facecolor": "white",
-    "savefig.dpi": 200,
-    # Letters stay text with an embedded TrueType font in PDF, and become outlines in SVG:
-    # either way the picture looks the same where the font is not installed.
-    "pdf.fonttype": 42,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "steering-strength",  # otherwise random ids make every SVG differ
-}
-
 
 @contextmanager
 def style() -> Iterator[None]:
     """Draw inside this context: Matplotlib's defaults with the house style over them."""
     base = {key: value for key, value in rcParamsDefault.items() if not key.startswith("backend")}
-    with rc_context({**base, **_STYLE}):
+    with rc_context({**base, **_house()}):
         yield
+
+
+@cache
+def _house() -> dict[str, Any]:
+    path = Path(__file__).with_name("house.mplstyle")
+    return dict(rc_params_from_file(path, use_default_template=False))
 
 
 def concept_colours(target: int, count: int) -> list[str]:
