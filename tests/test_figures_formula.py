@@ -43,6 +43,7 @@ def test_the_source_is_kept_for_readers_who_cannot_see_the_picture():
         (r"q \log x", [r"q \,\log x"]),
         (r"a = b \\ \le c", ["a = b", r"\leq c"]),
         (r"$a \implies b$", [r"a \Longrightarrow b"]),
+        (r"$\displaystyle a$", ["a"]),
         (r"\tfrac12", [r"\dfrac{1}{2}"]),
         (r"\left(a", [r"\left(a"]),
         (r"\frac{a", [r"\dfrac{a}{}"]),

@@ -158,7 +158,7 @@ def _middle(row: str, opening: str, closing: str) -> int | None:
 _SPELLINGS = {  # what mathtext calls otherwise, or does not know
     r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\le": r"\leq", r"\ge": r"\geq", r"\mid": r"\,|\,",
     r"\lvert": "|", r"\rvert": "|", r"\lVert": r"\|", r"\rVert": r"\|",
-    r"\implies": r"\Longrightarrow", r"\iff": r"\Longleftrightarrow",
+    r"\implies": r"\Longrightarrow", r"\iff": r"\Longleftrightarrow", r"\displaystyle": "",
 }  # fmt: skip
 _TALL = re.compile(r"\\d?frac|\\sum|\\prod|\\int|\\binom|\\lim\b")
 _FUNCTIONS = (r"\log", r"\exp", r"\tanh", r"\sinh", r"\cosh", r"\min", r"\max")
@@ -177,8 +177,8 @@ def mathtext_lines(latex: str, *, display: bool = False) -> list[str]:
     for part in re.findall(r"\\(?:[A-Za-z]+|.?)|[^\\]", text):
         if part == r"\\":
             rows.append([])
-        else:
-            rows[-1].append(_SPELLINGS.get(part, part))
+        elif spelled := _SPELLINGS.get(part, part):
+            rows[-1].append(spelled)
     set_ = (_set(row[::-1], display).strip() for row in rows)
     return [row for row in set_ if row]
 
