@@ -24,14 +24,16 @@ REACH = 300.0
 
 
 def certificate(
-    name: str, certifies: str, cases: SearchStrategy[Any], weight: float = 0.5
+    name: str, cases: SearchStrategy[Any], weight: float = 0.5
 ) -> Callable[[Callable[[Any, Balls], Answers]], Check]:
     """Decorator: the function yields True, False, or None for "not at this precision".
 
-    What is certified is that all are true, with as much precision as it takes.
+    Certified is that all are true, with as much precision as it takes; the docstring says what.
     """
 
     def register(answers: Callable[[Any, Balls], Answers]) -> Check:
+        certifies = " ".join((answers.__doc__ or "").split())
+
         def question(case: Any, balls: Balls) -> bool | None:
             return every(answers(case, balls))
 

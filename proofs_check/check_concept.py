@@ -269,16 +269,12 @@ def falls_rises_falls(case: ConceptCase) -> Iterator[Comparison]:
 # Certificates: ball arithmetic, no tolerance
 
 
-@certain.certificate(
-    "concept-monotone",
-    "F_C has no stationary point on the whole line, and rises, for C = T; likewise falls for "
-    "every other concept with max_C M <= min_notC M, and for those the engine takes for such; and "
-    "the law's F_C' has that sign at the alpha of the instance, reduced to |alpha| (max M - min M) "
-    "<= 300",
-    draw.SHARED_OFF.map(certain.moderate),
-)
+@certain.certificate("concept-monotone", draw.SHARED_OFF.map(certain.moderate))
 def concept_monotone_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
-    """Extrema counted like `concept-shape`; the direction is seen in the odds of C."""
+    """F_C has no stationary point on the whole line, and rises, for C = T; likewise falls for every
+    other concept with max_C M <= min_notC M, and for those the engine takes for such; and the law's
+    F_C' has that sign at the alpha of the instance, reduced to |alpha| (max M - min M) <= 300."""
+    # Extrema counted like `concept-shape`; the direction is seen in the odds of C.
     keys, (p, M) = case.keys, certain.in_balls(case, balls)
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
@@ -306,17 +302,13 @@ def concept_monotone_certificate(case: ConceptCase, balls: Balls) -> certain.Ans
 
 
 @certain.certificate(
-    "concept-shape",
-    "the number of interior extrema of F_C on the whole line, counted exactly, is at most the "
-    "number of turns of rho, has its parity, and is at most 2|C| - 1, for every concept C",
-    st.one_of(draw.family_cases(wild=False), draw.shape_cases()),
-    weight=0.3,
+    "concept-shape", st.one_of(draw.family_cases(wild=False), draw.shape_cases()), weight=0.3
 )
 def concept_shape_certificate(case: FamilyCase | ConceptCase, balls: Balls) -> certain.Answers:
-    """Extrema isolated by interval halving; turns by exact fractions, and by the engine.
-
-    The formula knows M in float64 only: it is asked where M is given as floats.
-    """
+    """The number of interior extrema of F_C on the whole line, counted exactly, is at most the
+    number of turns of rho, has its parity, and is at most 2|C| - 1, for every concept C."""
+    # Extrema isolated by interval halving; turns by exact fractions, and by the engine.
+    # The formula knows M in float64 only: it is asked where M is given as floats.
     bounds: list[int] = []
     if isinstance(case, FamilyCase):
         concepts = [case.tokens]

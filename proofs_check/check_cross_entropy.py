@@ -318,9 +318,6 @@ def ce_asymptote(case: ConceptCase) -> Iterator[Comparison]:
 # Certificates: ball arithmetic, no tolerance
 
 
-AT = "at the alpha of the instance, not 0, reduced to |alpha| (max M - min M) <= 300"
-
-
 def _increase_in_balls(case: FamilyCase, balls: Balls) -> Ball:
     """The cross-entropy of p with p_alpha minus that with p: -sum p log p_alpha/p, as defined."""
     (p, M), alpha = certain.in_balls(case, balls), balls.exact(case.alpha)
@@ -335,30 +332,26 @@ def _single_law(name: str, case: FamilyCase, balls: Balls) -> Ball:
     return certain.law(name, balls, **single({"p": p, "M": M, "alpha": balls.exact(case.alpha)}))
 
 
-@certain.certificate(
-    "ce-exact",
-    "Delta CE > 0, computed from its definition; the law's sum of K - alpha E[M] equals it to 64 "
-    f"bits; the engine's value is positive too; M not constant, {AT}",
-    draw.family_cases().map(certain.varied),
-)
+@certain.certificate("ce-exact", draw.family_cases().map(certain.varied))
 def ce_exact_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """One context; an average over contexts inherits the sign."""
+    """Delta CE > 0, computed from its definition; the law's sum of K - alpha E[M] equals it to 64
+    bits; the engine's value is positive too; M not constant, at the alpha of the instance, not 0,
+    reduced to |alpha| (max M - min M) <= 300."""
+    # One context; an average over contexts inherits the sign.
     increase = _increase_in_balls(case, balls)
     yield balls.positive(increase)
     yield certain.same(_single_law("ce-exact", case, balls), increase, balls)
     yield bool(case.family.cross_entropy_increase(case.alpha) > 0)
 
 
-@certain.certificate(
-    "ce-radius",
-    "2(e^-x - 1 + x)/x^2 < Delta CE/quadratic < 2(e^x - 1 - x)/x^2, x = |alpha| (max M - min M), "
-    "the quadratic being the law's; Delta CE < alpha^2 (max M - min M)^2/8; the same for the "
-    "project's formulas of these bounds, give or take 16 EPS (1 + x) of them; and the law's "
-    f"R K'' - K''' > 0; M not constant, {AT}",
-    draw.family_cases().map(certain.varied),
-)
+@certain.certificate("ce-radius", draw.family_cases().map(certain.varied))
 def ce_radius_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """Multiplied out: 2 Delta CE x^2 against alpha^2 Var times the bracketed exponentials."""
+    """2(e^-x - 1 + x)/x^2 < Delta CE/quadratic < 2(e^x - 1 - x)/x^2, x = |alpha| (max M - min M),
+    the quadratic being the law's; Delta CE < alpha^2 (max M - min M)^2/8; the same for the
+    project's formulas of these bounds, give or take 16 EPS (1 + x) of them; and the law's R K'' -
+    K''' > 0; M not constant, at the alpha of the instance, not 0, reduced to |alpha| (max M - min
+    M) <= 300."""
+    # Multiplied out: 2 Delta CE x^2 against alpha^2 Var times the bracketed exponentials.
     (p, M), alpha, one = certain.in_balls(case, balls), balls.exact(case.alpha), balls.exact(1)
     spread = max(case.keys) - min(case.keys)
     increase = _increase_in_balls(case, balls)
@@ -379,15 +372,13 @@ def ce_radius_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     yield balls.positive(certain.law("ce-radius", balls, p=p, M=M, w=w, R=spread, alpha=alpha))
 
 
-@certain.certificate(
-    "ce-asymptote",
-    "|alpha| sigma + log p(top) < Delta CE < |alpha| sigma for one context, sigma = E|M - M(top)|; "
-    "and the law's alpha sigma + log(P_A + R_A) equals Delta CE, computed from its definition, to "
-    f"64 bits; M not constant, {AT}",
-    draw.family_cases().map(certain.varied),
-)
+@certain.certificate("ce-asymptote", draw.family_cases().map(certain.varied))
 def ce_asymptote_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """The law speaks of alpha > 0; the other end is its mirror image, M -> -M."""
+    """|alpha| sigma + log p(top) < Delta CE < |alpha| sigma for one context, sigma = E|M - M(top)|;
+    and the law's alpha sigma + log(P_A + R_A) equals Delta CE, computed from its definition, to 64
+    bits; M not constant, at the alpha of the instance, not 0, reduced to |alpha| (max M - min M) <=
+    300."""
+    # The law speaks of alpha > 0; the other end is its mirror image, M -> -M.
     keys, side = case.keys, 1 if case.alpha > 0 else -1
     order = sorted(range(len(keys)), key=lambda z: -side * keys[z])
     p, M = ([balls.exact(v) for v in part] for part in (

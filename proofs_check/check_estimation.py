@@ -371,14 +371,11 @@ def _left_out(asked: Asked) -> Iterator[Comparison]:
     yield not_above("1/alpha above its tangent", tangents, inverses, 1e-20 * here)
 
 
-@certain.certificate(
-    "text-bias",
-    "the mean of M and M', M' being M in reverse order, costs less at the harmonic mean of the "
-    "strengths |alpha| and 3 |alpha| / 2 than the dearer of M and M' at theirs; M not constant",
-    family_cases().map(certain.varied),
-)
+@certain.certificate("text-bias", family_cases().map(certain.varied))
 def text_bias_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """Three prices from their definition."""
+    """The mean of M and M', M' being M in reverse order, costs less at the harmonic mean of the
+    strengths |alpha| and 3 |alpha| / 2 than the dearer of M and M' at theirs; M not constant."""
+    # Three prices from their definition.
     p, M = certain.in_balls(case, balls)
     alpha = balls.exact(abs(case.alpha))
     beta = 3 * alpha / 2

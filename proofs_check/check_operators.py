@@ -385,14 +385,11 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
 # Certificates: ball arithmetic, no tolerance
 
 
-@certain.certificate(
-    "greedy",
-    "somewhere inside its interval each token of the engine's path is ahead of every other, by "
-    "more than -2^-40 (1 + |log p| + |alpha M|), and M increases along the path",
-    draw.family_cases(),
-)
+@certain.certificate("greedy", draw.family_cases())
 def greedy_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """Leads with logarithms of the exact p, of which the engine knows the nearest floats."""
+    """Somewhere inside its interval each token of the engine's path is ahead of every other, by
+    more than -2^-40 (1 + |log p| + |alpha M|), and M increases along the path."""
+    # Leads with logarithms of the exact p, of which the engine knows the nearest floats.
     path, keys = case.family.greedy_path(), case.keys
     logs = [balls.log(balls.exact(p)) for p in case.row]
     deepest, largest = max(abs(float(x)) for x in case.family.log_p), max(map(abs, case.log_odds))
@@ -413,14 +410,11 @@ def _inside(low: float, high: float) -> Fraction:
     return Fraction(low) + 1 + abs(Fraction(low)) if isinf(high) else Fraction(low + high) / 2
 
 
-@certain.certificate(
-    "mixed-contexts",
-    "M(z), a mean of logarithms of exact probabilities, has the sign that the weights promise for "
-    "its whole concept, and elsewhere that of the comparison of the two products",
-    draw.mixed_cases(),
-)
+@certain.certificate("mixed-contexts", draw.mixed_cases())
 def mixed_certificate(case: MixedCase, balls: Balls) -> certain.Answers:
-    """Where the products are equal, M = 0, and there is no sign to certify."""
+    """M(z), a mean of logarithms of exact probabilities, has the sign that the weights promise for
+    its whole concept, and elsewhere that of the comparison of the two products."""
+    # Where the products are equal, M = 0, and there is no sign to certify.
     for z, c in enumerate(case.token_concept):
         P, N = (
             balls.total([balls.log(balls.exact(case.rows[i][z])) for i in side]) / len(side)

@@ -386,16 +386,13 @@ def printed_signs(case: ConceptCase) -> Iterator[Comparison]:
 # Certificates: ball arithmetic, no tolerance
 
 
-@certain.certificate(
-    "peak",
-    "each finite peak the engine returns lies in a bracket 1e-9 wide to either side (relatively, "
-    "or over the range of M), p_alpha(z) is lower at both ends than at the peak, and the law's "
-    "E_alpha[M] is below M(z) at one end and above it at the other; the infinite peaks are "
-    "exactly those of the extreme tokens",
-    draw.family_cases(wild=False),
-)
+@certain.certificate("peak", draw.family_cases(wild=False))
 def peak_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """The odds against z at three places, and two signs, per token."""
+    """Each finite peak the engine returns lies in a bracket 1e-9 wide to either side (relatively,
+    or over the range of M), p_alpha(z) is lower at both ends than at the peak, and the law's
+    E_alpha[M] is below M(z) at one end and above it at the other; the infinite peaks are exactly
+    those of the extreme tokens."""
+    # The odds against z at three places, and two signs, per token.
     keys, (p, M) = case.keys, certain.in_balls(case, balls)
     low, high = min(keys), max(keys)
     if low == high:
@@ -417,15 +414,12 @@ def peak_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
             yield balls.positive(side * (mean - M[z]))
 
 
-@certain.certificate(
-    "peak-sign",
-    "for every token, p_alpha(z) certainly moves one way from alpha = -h to 0 to h, the law's "
-    "mean_N KL(p, p_i) - mean_P KL(p, p_i) is on the matching side of M(z); the engine's sign of "
-    "the peak and the peak it returns agree, unless M(z) is within its rounding of E_p[M]",
-    draw.concept_cases("none", wild=False),
-)
+@certain.certificate("peak-sign", draw.concept_cases("none", wild=False))
 def peak_sign_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
-    """The divergences as the law has them; tokens with M(z) = E_p[M] exactly are left out."""
+    """For every token, p_alpha(z) certainly moves one way from alpha = -h to 0 to h, the law's
+    mean_N KL(p, p_i) - mean_P KL(p, p_i) is on the matching side of M(z); the engine's sign of the
+    peak and the peak it returns agree, unless M(z) is within its rounding of E_p[M]."""
+    # The divergences as the law has them; tokens with M(z) = E_p[M] exactly are left out.
     keys, (p, M) = case.keys, certain.in_balls(case, balls)
     if len(set(keys)) == 1:
         return

@@ -475,16 +475,12 @@ def _moving(case: SequenceCase) -> SequenceCase:
     return certain.moderate(replace(case, alpha=case.alpha or 1.0), reach=64.0)
 
 
-@certain.certificate(
-    "sequence-ce",
-    "KL(P_0 || P_alpha) > 0 from the probabilities of all texts, equal to the law's sum over "
-    "prefixes to 64 bits; less than half of KL at alpha at half of it, as convexity has it; and "
-    "D_2 below T times the largest D_2 of a token, give or take 2^-40; M not constant, alpha not 0",
-    sequence_cases().map(_moving),
-    weight=0.25,
-)
+@certain.certificate("sequence-ce", sequence_cases().map(_moving), weight=0.25)
 def sequence_ce_certificate(case: SequenceCase, balls: Balls) -> certain.Answers:
-    """Texts summed one by one."""
+    """KL(P_0 || P_alpha) > 0 from the probabilities of all texts, equal to the law's sum over
+    prefixes to 64 bits; less than half of KL at alpha at half of it, as convexity has it; and D_2
+    below T times the largest D_2 of a token, give or take 2^-40; M not constant, alpha not 0."""
+    # Texts summed one by one.
     J, M = len(case.rows), [balls.log(balls.exact(r)) / case.q for r in case.ratios]
     rows = [[balls.exact(x) for x in row] for row in case.rows]
     before = [balls.exact(x) for x in exact.prefixes(case.rows)]

@@ -212,14 +212,11 @@ def any_rows(case: ConceptCase) -> Comparison:
 # Certificates: ball arithmetic, no tolerance
 
 
-@certain.certificate(
-    "sign-separation",
-    "M(z) > 0 for every token of T and M(z) <= 0 for every other, under Assumption 1 or App. B.1; "
-    "and the engine's M(z) has that sign wherever |M(z)| exceeds its rounding",
-    draw.SHARED_OFF,
-)
+@certain.certificate("sign-separation", draw.SHARED_OFF)
 def sign_separation_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
-    """Logarithms of exact ratios; a ratio of exactly 1 is M = 0."""
+    """M(z) > 0 for every token of T and M(z) <= 0 for every other, under Assumption 1 or App. B.1;
+    and the engine's M(z) has that sign wherever |M(z)| exceeds its rounding."""
+    # Logarithms of exact ratios; a ratio of exactly 1 is M = 0.
     rounding = float(tolerance(case).blur)
     engine = case.data.log_odds(case.positive, case.negative).tolist()
     _, odds = certain.in_balls(case, balls)
@@ -233,20 +230,15 @@ def sign_separation_certificate(case: ConceptCase, balls: Balls) -> certain.Answ
         yield computed * sign > 0 if visible else None if visible is None else True
 
 
-@certain.certificate(
-    "slope",
-    "for every token z, p_alpha(z) certainly moves one way from alpha - h to alpha to alpha + h, "
-    "and the law's p_alpha(z) (M(z) - E_alpha[M]) certainly has the sign of that move, as the "
-    "engine's has where it exceeds its rounding; at the alpha of the instance, reduced to "
-    "|alpha| (max M - min M) <= 300",
-    draw.family_cases().map(certain.moderate),
-)
+@certain.certificate("slope", draw.family_cases().map(certain.moderate))
 def slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """The move is seen in the odds against z; tokens exactly at their peak at alpha = 0 are left.
-
-    At no other alpha can a token be exactly at its peak: sum p (M - M_z) e^{alpha M} = 0 with
-    rational p, M and alpha != 0 contradicts the theorem of Lindemann and Weierstrass.
-    """
+    """For every token z, p_alpha(z) certainly moves one way from alpha - h to alpha to alpha + h,
+    and the law's p_alpha(z) (M(z) - E_alpha[M]) certainly has the sign of that move, as the
+    engine's has where it exceeds its rounding; at the alpha of the instance, reduced to |alpha|
+    (max M - min M) <= 300."""
+    # The move is seen in the odds against z; tokens exactly at their peak at alpha = 0 are left.
+    # At no other alpha can a token be exactly at its peak: sum p (M - M_z) e^{alpha M} = 0 with
+    # rational p, M and alpha != 0 contradicts the theorem of Lindemann and Weierstrass.
     keys = case.keys
     if len(set(keys)) == 1:
         return
@@ -266,16 +258,13 @@ def slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
         yield engine[z] * falls < rounding[z]
 
 
-@certain.certificate(
-    "mean-slope",
-    "K'' > 0 in this sense: the slope of K over [alpha - h, alpha] is below the law's E_alpha[M], "
-    "and that below the slope over [alpha, alpha + h], h = 2^-20/(max M - min M); and min M < "
-    "E_alpha[M] < max M; the engine's E_alpha[M] is within its rounding of the law's, and its "
-    "Var_alpha[M] >= 0; at the alpha of the instance, reduced as for `slope`, M not constant",
-    draw.family_cases().map(certain.varied),
-)
+@certain.certificate("mean-slope", draw.family_cases().map(certain.varied))
 def mean_slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
-    """K from its definition at three places, each term taken relative to e^{alpha M_0}."""
+    """K'' > 0 in this sense: the slope of K over [alpha - h, alpha] is below the law's E_alpha[M],
+    and that below the slope over [alpha, alpha + h], h = 2^-20/(max M - min M); and min M <
+    E_alpha[M] < max M; the engine's E_alpha[M] is within its rounding of the law's, and its
+    Var_alpha[M] >= 0; at the alpha of the instance, reduced as for `slope`, M not constant."""
+    # K from its definition at three places, each term taken relative to e^{alpha M_0}.
     keys, (p, M), at = case.keys, certain.in_balls(case, balls), Fraction(case.alpha)
     h = 1 / ((max(keys) - min(keys)) * 2**20)
 

@@ -345,15 +345,12 @@ def constant_v(case: NormCase) -> Iterator[Comparison]:
 # Certificates: ball arithmetic, no tolerance
 
 
-@certain.certificate(
-    "norm-limit",
-    "LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of the limit the engine "
-    "returns, and within the project's formula of that bound, give or take 8 EPS of the limit's "
-    "size and 8 d EPS of the formula's; eps = 0, at the alpha of the instance",
-    norm_cases(),
-)
+@certain.certificate("norm-limit", norm_cases())
 def norm_limit_certificate(case: NormCase, balls: Balls) -> certain.Answers:
-    """Distances from exact h and v; instances with eps > 0 are taken at eps = 0."""
+    """LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of the limit the engine
+    returns, and within the project's formula of that bound, give or take 8 EPS of the limit's size
+    and 8 d EPS of the formula's; eps = 0, at the alpha of the instance."""
+    # Distances from exact h and v; instances with eps > 0 are taken at eps = 0.
     h, v = (_projected_exactly(case, x) for x in (case.h, case.v))
     steered = [a + Fraction(case.alpha) * b for a, b in zip(h, v, strict=True)]
     # LN(0) is 0/0 at eps = 0, and no strength lies at alpha = 0.
