@@ -24,8 +24,10 @@ Curve = Callable[[Number], Number]
 MILLIONTH = number("1e-6")
 
 
-def _held(root: Root) -> Comparison:
-    return claim(f"{root} holds its alpha", root.lower <= root.alpha <= root.upper)
+def _placed(root: Root, sign: int) -> Iterator[Comparison]:
+    """A root lies in its bracket, and on its side."""
+    yield claim(f"{root} holds its alpha", root.lower <= root.alpha <= root.upper)
+    yield claim(f"{root} has the sign {sign}", root.alpha * sign >= 0.0)
 
 
 def _around(alpha: float) -> tuple[Number, Number]:
@@ -42,8 +44,7 @@ def _crossing(
         return
     near, far = sorted((abs(root.lower), abs(root.upper)))
     below, above = curve(sign * (near - width)), curve(sign * (far + width))
-    yield _held(root)
-    yield claim(f"{name}: {root.alpha} has the sign {sign}", root.alpha * sign >= 0.0)
+    yield from _placed(root, sign)
     yield claim(f"{name}: the bracket of {root.alpha} is narrow", far - near <= 2 * width)
     values = ", ".join(CTX.nstr(x, 8) for x in (below, above))
     what = f"{name} passes {CTX.nstr(level, 8)} at {root.alpha}: {values}"
@@ -164,7 +165,7 @@ def peak_roots(case: FamilyCase) -> Iterator[Comparison]:
             side, middle = 1 if lower + upper > 0 else -1, (lower + upper) / 2
             near = abs(roots[side].alpha - middle) <= 4 * width + 2 * (upper - lower)
             yield claim(f"peak of {z} at {middle}, not {roots[side]}", near)
-            yield _held(roots[side])
+            yield from _placed(roots[side], side)
             yield claim(f"token {z} falls from 0 on", roots[-side].alpha == 0.0)
 
 
@@ -208,8 +209,7 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
         enough = curve(root.alpha) + error(root.alpha) >= goal
         yield claim(f"F_C reaches {level} at {root.alpha}", enough)
         yield claim(f"not before: {early[:1]}", not early)
-        yield _held(root)
-        yield claim(f"{root} is on its side", root.alpha * sign >= 0.0)
+        yield from _placed(root, sign)
         # From the first crossing on F_C stays at the level up to the next, or for ever.
         lost = family.concept_loss_root(tokens, level, root.alpha, sign)
         held = [a for a in whole if abs(a) > abs(root.alpha) * (1 + 1e-6)]
@@ -222,13 +222,12 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
             at_level, below = abs(curve(lost.alpha) - goal) < 1e-6, curve(_around(lost.alpha)[1])
             yield claim(f"F_C is at the level at {lost.alpha}", at_level)
             yield claim(f"F_C has fallen below {level} after {lost.alpha}", below < goal + 1e-9)
-            yield _held(lost)
+            yield from _placed(lost, sign)
     value = curve(best.alpha if isfinite(best.alpha) else whole[-1])
     slack = 1e-6 * max(1, abs(value)) + error(0.0)
     none_above = value >= highest - slack or best.reason != ""
     yield claim(f"no F_C above that at {best.alpha}", none_above)
-    yield _held(best)
-    yield claim(f"{best} is on its side", best.alpha * sign >= 0.0)
+    yield from _placed(best, sign)
     # A little to either side F_C is no higher, where the maximum lies in between.
     if isfinite(best.alpha) and best.alpha != 0.0:
         near = [curve(number(best.alpha) * (1 + k * number("1e-3"))) for k in (-1, 1)]
@@ -400,7 +399,7 @@ def joint(case: FamilyCase) -> Iterator[Comparison]:
         yield claim("M of the first vector is constant", not np.ptp(both.log_odds[0]))
     else:
         kept, spent = (price(x, 0.25) for x in _around(left.alpha))
-        yield _held(left)
+        yield from _placed(left, 1)
         yield claim(f"a nat is kept up to {left.alpha}", kept <= 1)
         yield claim(f"a nat is spent beyond {left.alpha}", spent >= 1 or left.alpha > 1e12)
     determinant = S[0][0] * S[1][1] - S[0][1] ** 2

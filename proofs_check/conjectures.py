@@ -121,8 +121,7 @@ class Judgement:
             "certified": f"certified on each of {self.examples} examples",
             "refuted": f"refuted by example {self.examples}, made as simple as possible",
             "raised": f"raised an exception on example {self.examples}: {self.what}",
-        }[self.status]
-        head += f" (seed {self.seed})"
+        }[self.status] + f" (seed {self.seed})"
         if self.undecided:
             head += f"; ball arithmetic undecided on {self.undecided}"
         return "\n\n".join(part for part in (f"{self.claim}\n{head}", self.code) if part)

@@ -89,10 +89,6 @@ def _power(base: Fraction, exponent: int) -> str:
     return text if exponent == 1 else f"{text}^{exponent}"
 
 
-def _count(number_of: int, one: str, several: str) -> str:
-    return f"{number_of} {one if number_of == 1 else several}"
-
-
 def _over(N: int, row: Iterable[Fraction]) -> str:
     return f"{N} p(.|c) = {_list(int(p * N) for p in row)}"
 
@@ -174,7 +170,7 @@ def _extrema(case: ConceptCase, concept: int) -> str:
     count = decide(partial(count_extrema, case, tokens))
     if count is None:
         raise SteeringError("the extrema cannot be counted", remedy="look at the curve")
-    return f"{_count(count, 'extremum', 'extrema')} (certified, {BALLS.name})"
+    return f"{count} {'extremum' if count == 1 else 'extrema'} (certified, {BALLS.name})"
 
 
 def _shares(case: ConceptCase, concept: int) -> list[Fraction]:
@@ -202,8 +198,7 @@ def shape(parts: int, case: ConceptCase) -> Lines:
         *rows(case),
         *_curve(case, 1, _telling(case, 1, 6, parts), parts),
         f"On the whole line F has exactly {_extrema(case, 1)}; the share rho of C on the levels "
-        f"of M, from low to high, is {_list(shares)}: "
-        f"{_count(exact.turns(shares), 'turn', 'turns')}.",
+        f"of M, from low to high, is {_list(shares)}: {exact.turns(shares)} turns.",
     ]
 
 
@@ -581,26 +576,17 @@ Numbers are exact, but for the decimals after the last equality sign."""
 
 def table(found: Sequence[Erratum]) -> str:
     """The errata as text, ready to be sent: a table of the readings, then each with its numbers."""
-    head = ("", "where", "reading that is false")
     readings = [(f"{k}.", e.where, e.reading) for k, e in enumerate(found, start=1)]
-    widths = [max(len(row[k]) for row in (head, *readings)) for k in range(2)]
-    overview = [
-        f"{number:<{widths[0]}}  {where:<{widths[1]}}  {reading}".rstrip()
-        for number, where, reading in (head, *readings)
-    ]
+    rows = [("", "where", "reading that is false"), *readings]
+    widths = [max(len(row[k]) for row in rows) for k in range(2)]
     blocks = [
         "Readings of arXiv:2602.02712 that are false, each with the smallest counterexample",
-        "\n".join(overview),
+        "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows),
         _SETTING,
     ]
     for k, each in enumerate(found, start=1):
-        lines = [
-            f"{k}. {each.where}",
-            f"   read:    {each.reading}",
-            f"   instead: {each.instead}",
-            *(wrapped for line in each.lines for wrapped in _indented(line)),
-        ]
-        blocks.append("\n".join(lines))
+        head = f"{k}. {each.where}\n   read:    {each.reading}\n   instead: {each.instead}"
+        blocks.append("\n".join([head, *(row for line in each.lines for row in _indented(line))]))
     return "\n\n".join(blocks)
 
 

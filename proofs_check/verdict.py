@@ -176,12 +176,9 @@ def table(verdicts: Sequence[Verdict]) -> str:
     """One row per (id, method); the worst error is in units of its tolerance, 1 being allowed."""
     rows = [_COLUMNS, *(_row(verdict) for verdict in verdicts)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_COLUMNS))]
-    left = {0, 1, 2}
+    sides = (str.ljust,) * 3 + (str.rjust,) * 3
     lines = [
-        "  ".join(
-            cell.ljust(width) if k in left else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+        "  ".join(put(cell, n) for put, cell, n in zip(sides, row, widths, strict=True)).rstrip()
         for row in rows
     ]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
@@ -213,24 +210,17 @@ def _html_row(verdict: Verdict) -> str:
 def summary(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> str:
     """What went wrong, with the code that shows it; and the totals."""
     parts = []
-    for verdict in verdicts:
-        if verdict.as_it_should_be:
-            continue
+    wrong = [verdict for verdict in verdicts if not verdict.as_it_should_be]
+    for verdict in wrong:
+        named = f"{verdict.id} ({verdict.method})"
         if verdict.expected:
-            parts.append(
-                f"REFUTED: {verdict.id} ({verdict.method}): {verdict.claim}\n{verdict.note}"
-            )
+            parts.append(f"REFUTED: {named}: {verdict.claim}\n{verdict.note}")
             parts.append(verdict.counterexample or "")
-        else:
-            remedy = (
-                verdict.note
-                if verdict.method == "symbolic"
-                else f"{verdict.examples} examples were not enough; ask for more with --examples"
-            )
-            parts.append(
-                f"NOT REFUTED: {verdict.id} ({verdict.method}), which is false: {verdict.claim}\n"
-                f"{remedy}"
-            )
+            continue
+        remedy = f"{verdict.examples} examples were not enough; ask for more with --examples"
+        if verdict.method == "symbolic":
+            remedy = verdict.note
+        parts.append(f"NOT REFUTED: {named}, which is false: {verdict.claim}\n{remedy}")
     unknown = [v.id for v in verdicts if v.status == "unknown"]
     if unknown:
         parts.append(f"unknown, which is not passed: {', '.join(unknown)}")
@@ -238,9 +228,9 @@ def summary(verdicts: Sequence[Verdict], *, seed: int, examples: int) -> str:
     parts += [f"unchecked: {count} formal proofs ({why})" for why, count in unchecked.items()]
     held = sum(v.expected and v.status not in ("refuted", "unknown", "unchecked") for v in verdicts)
     false = {v.id for v in verdicts if not v.expected}
-    missed = {v.id for v in verdicts if not v.expected and not v.as_it_should_be}
+    refuted = len(false - {v.id for v in wrong})
     parts.append(
-        f"{held} verdicts hold, {len(false - missed)} of {len(false)} false claims refuted; "
+        f"{held} verdicts hold, {refuted} of {len(false)} false claims refuted; "
         f"seed {seed}, {examples} examples per check"
     )
     return "\n\n".join(part for part in parts if part)
