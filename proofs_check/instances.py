@@ -215,10 +215,14 @@ class ConceptCase:
         return self.dataset.tokens(self.target)
 
     def at(self, context: int) -> ConceptCase:
-        """The same seen from another context."""
-        return replace(self, context=context)
+        """The same seen from another context; what all of them share is computed once."""
+        other = replace(self, context=context)
+        vars(other).update(
+            (name, getattr(self, name)) for name in ("ratios", "digits", "M", "data")
+        )
+        return other
 
-    @property
+    @cached_property
     def seen(self) -> list[ConceptCase]:
         """The same seen from every context in turn."""
         return [self.at(j) for j in range(len(self.dataset.rows))]

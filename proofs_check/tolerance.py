@@ -11,6 +11,7 @@ From there every bound below is first-order error propagation with the exact sen
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from steering_strength.proofs_check.comparison import EPS
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
@@ -41,6 +42,19 @@ class Tolerance:
     p: tuple[Number, ...]
     M: tuple[Number, ...]
 
+    @cached_property
+    def _steered(self) -> dict[float, tuple[list[Number], Number, Number]]:
+        return {}
+
+    def _at(self, alpha: float) -> tuple[list[Number], Number, Number]:
+        """p_alpha, E_alpha[M], and the mean distance to that: how relative errors move it."""
+        if alpha not in self._steered:
+            p = precise.tilted(self.p, self.M, number(alpha))
+            centre = CTX.fsum(w * m for w, m in zip(p, self.M, strict=True))
+            leverage = CTX.fsum(w * abs(m - centre) for w, m in zip(p, self.M, strict=True))
+            self._steered[alpha] = p, centre, leverage
+        return self._steered[alpha]
+
     def log_probability(self, alpha: float) -> Number:
         """Of log p_alpha(z), for every z; also the relative error of a tilted weight."""
         exponent = abs(number(alpha)) * (self.blur + EPS * self.spread)
@@ -52,7 +66,7 @@ class Tolerance:
 
     def increase(self, alpha: float) -> list[Number]:
         """Of Delta p(z | alpha) = p (e^shift - 1)."""
-        after = precise.tilted(self.p, self.M, number(alpha))
+        after, _, _ = self._at(alpha)
         relative = SAFETY * EPS * self.depth
         return [
             max(a, b) * (self.shift(alpha) + NAIVE) + relative * abs(a - b) + UNDERFLOW
@@ -61,8 +75,7 @@ class Tolerance:
 
     def slope(self, alpha: float) -> list[Number]:
         """Of p_alpha(z) (M(z) - E_alpha[M])."""
-        after = precise.tilted(self.p, self.M, number(alpha))
-        centre = precise.mean(self.p, self.M, number(alpha))
+        after, centre, _ = self._at(alpha)
         weight = self.log_probability(alpha)
         return [
             a * (weight * abs(m - centre) + self.mean(alpha)) + UNDERFLOW * self.spread
@@ -73,15 +86,9 @@ class Tolerance:
         """The standard deviation of M under p_alpha."""
         return CTX.sqrt(precise.variance(self.p, self.M, number(alpha)))
 
-    def leverage(self, alpha: float) -> Number:
-        """E_alpha|M - E_alpha[M]|, through which relative errors of the weights move E_alpha[M]."""
-        weights = precise.tilted(self.p, self.M, number(alpha))
-        centre = precise.mean(self.p, self.M, number(alpha))
-        return CTX.fsum(w * abs(m - centre) for w, m in zip(weights, self.M, strict=True))
-
     def mean(self, alpha: float) -> Number:
         """Of E_alpha[M]: blur, the weights times their leverage, and the rounding of the result."""
-        weights = self.log_probability(alpha) * self.leverage(alpha)
+        weights = self.log_probability(alpha) * self._at(alpha)[2]
         largest = max(abs(m) for m in self.M)
         return SAFETY * (self.blur + EPS * self.spread) + 2 * weights + EPS * largest + UNDERFLOW
 
@@ -103,9 +110,7 @@ class Tolerance:
         These are alpha (p_alpha - p) and p_alpha - p - alpha p (M - K'(0)), of first and second
         order in alpha: near 0 the divergence keeps its relative accuracy.
         """
-        at = number(alpha)
-        after = precise.tilted(self.p, self.M, at)
-        centre = precise.mean(self.p, self.M, number(0))
+        at, (after, _, _), (_, centre, _) = number(alpha), self._at(alpha), self._at(0.0)
         columns = list(zip(after, self.p, self.M, strict=True))
         moved = CTX.fsum(abs(a - b) for a, b, _ in columns)
         bent = CTX.fsum(abs(a - b - at * b * (m - centre)) for a, b, m in columns)
@@ -119,19 +124,17 @@ class Tolerance:
         These are alpha^2 p_alpha (M - K') and alpha p_alpha (M - K') - (p_alpha - p). Away from 0
         it is -log p(extreme) plus what is left of the rest, and p itself is normalised to EPS only.
         """
-        at = number(alpha)
-        after = precise.tilted(self.p, self.M, at)
-        centre = precise.mean(self.p, self.M, at)
+        at, (after, centre, leverage) = number(alpha), self._at(alpha)
         columns = list(zip(after, self.p, self.M, strict=True))
         bent = CTX.fsum(abs(at * a * (m - centre) - (a - b)) for a, b, m in columns)
-        exponents = abs(at) * (self.blur + EPS * self.spread) * abs(at) * self.leverage(alpha)
+        exponents = abs(at) * (self.blur + EPS * self.spread) * abs(at) * leverage
         size = abs(precise.kl(after, self.p))
         mass = EPS if abs(at) * self.spread > 0.5 else 0
         return SAFETY * (exponents + EPS * self.depth * (bent + size) + mass) + NAIVE
 
     def peak(self, alpha: float) -> Number:
         """Of the root of K' = M(z): the error of K' - M(z) over its slope K''."""
-        weights = self.log_probability(alpha) * self.leverage(alpha)
+        weights = self.log_probability(alpha) * self._at(alpha)[2]
         slope = precise.variance(self.p, self.M, number(alpha))
         return (weights + SAFETY * self.blur) / slope + 4 * EPS * abs(number(alpha))
 
