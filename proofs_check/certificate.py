@@ -41,7 +41,7 @@ def certificate(
         def measure(case: Any) -> Comparison:
             return decided(certifies, partial(question, case))
 
-        return Check(name, certifies, cases, measure, "none", weight=weight, question=question)
+        return Check(name, certifies, cases, measure, weight=weight, question=question)
 
     return register
 

@@ -1,8 +1,9 @@
 """A check: one statement as a function of a random instance that measures how wrong it is.
 
-    @check("slope", cases=family_cases(), tolerance="...")
+    @check("slope", family_cases(), judges="TiltedFamily: slope")
     def slope(case: FamilyCase) -> Iterator[Comparison]:
-        \"\"\"The statement in one line.\"\"\"
+        \"\"\"The statement in one line.
+        Tolerance: why it is what it is.\"\"\"
         yield compare("p'", oracle, engine=(case.family.slope(case.alpha), allowed))
 
 turns the function into a `Check`, which finds the worst of what is yielded. It calls the shipped
@@ -32,13 +33,12 @@ _PATIENCE = 5000
 
 @dataclass(frozen=True)
 class Check:
-    """One statement, where to look for exceptions, and how exactly it must hold."""
+    """One statement, and where to look for exceptions."""
 
     id: str  # of the statement; a false reading of it is named ``id/reading``
-    claim: str  # the statement in one line: the docstring of the function
+    claim: str  # the statement in one line: the first of the function's docstring
     cases: SearchStrategy[Any]  # where the instances come from
     measure: Measure
-    tolerance: str  # why it is what it is
     expected: bool = True  # whether the claim is true
     weight: float = 1.0  # share of the requested examples: below 1 where a check is slow by nature
     # case -> float, larger for instances closer to a refutation. Where exceptions are rare, the
@@ -68,13 +68,9 @@ class Check:
 
 
 def check(
-    name: str,
-    cases: SearchStrategy[Any],
-    tolerance: str,
-    judges: str | Iterable[str] = (),
-    **options: Any,
+    name: str, cases: SearchStrategy[Any], judges: str | Iterable[str] = (), **options: Any
 ) -> Callable[[Callable[[Any], Comparison | Iterable[Comparison]]], Check]:
-    """Decorator: the function's docstring is the claim; `options` are the fields of a `Check`.
+    """Decorator: the function's first line is the claim; `options` are the fields of a `Check`.
 
     `judges` are names of functions, and classes with some of their methods: "advise",
     "TiltedFamily: peaks mean".
@@ -87,10 +83,10 @@ def check(
                 found = measure(case)
                 return found if isinstance(found, Comparison) else worst(found)
 
-        statement = " ".join((measure.__doc__ or "").split())
+        statement = (measure.__doc__ or "").partition("\n")[0]
         listed = [judges] if isinstance(judges, str) else judges
         names = tuple(name for words in listed for name in _names(words))
-        return Check(name, statement, cases, with_enough_digits, tolerance, judges=names, **options)
+        return Check(name, statement, cases, with_enough_digits, judges=names, **options)
 
     return register
 

@@ -53,13 +53,14 @@ def _crossing(
 
 @check(
     "advise-budget",
-    cases=any_families(),
-    tolerance="the error of KL over its slope gives the bracket in which KL - budget changes sign",
+    any_families(),
     judges="TiltedFamily: cross_entropy_root alpha_for_cross_entropy reverse_kl_root "
     "alpha_for_reverse_kl",
 )
 def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
-    """On either side one alpha has Delta CE = budget; KL(p_alpha||p) stays below -log p(top)."""
+    """On either side one alpha has Delta CE = budget; KL(p_alpha||p) stays below -log p(top).
+    Tolerance: the error of KL over its slope gives the bracket in which KL - budget changes sign.
+    """
     limits, family, sign = tolerance(case), case.family, 1 if case.alpha >= 0 else -1
     budget = 10.0 ** (case.gauge % 7 - 4)
     root, reverse = family.cross_entropy_root(budget, sign), family.reverse_kl_root(budget, sign)
@@ -91,15 +92,10 @@ def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
         yield from _crossing("KL back", reverse, back, goal, width, sign)
 
 
-@check(
-    "limit/root",
-    cases=family_cases(),
-    tolerance="the error of log-odds over their slope gives the bracket",
-    weight=0.5,
-    judges="TiltedFamily: limit_root alpha_for_limit",
-)
+@check("limit/root", family_cases(), judges="TiltedFamily: limit_root alpha_for_limit", weight=0.5)
 def limit_root(case: FamilyCase) -> Iterator[Comparison]:
-    """Beyond one alpha p_alpha stays within the tolerance of its limit, and before it does not."""
+    """Beyond one alpha p_alpha stays within the tolerance of its limit, and before it does not.
+    Tolerance: the error of log-odds over their slope gives the bracket."""
     limits = tolerance(case)
     sign, bound = 1 if case.alpha >= 0 else -1, 10.0 ** -(1 + case.gauge % 9)
     root = case.family.limit_root(bound, sign)
@@ -130,13 +126,13 @@ def limit_root(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "peak/roots",
-    cases=any_families(wild=False),
-    tolerance="the root of K' = M(z) to the error of K' over K''",
-    weight=0.5,
+    any_families(wild=False),
     judges="TiltedFamily: peak_brackets peak_root",
+    weight=0.5,
 )
 def peak_roots(case: FamilyCase) -> Iterator[Comparison]:
-    """The token rises at the lower end of its bracket and falls at the upper one."""
+    """The token rises at the lower end of its bracket and falls at the upper one.
+    Tolerance: the root of K' = M(z) to the error of K' over K''."""
     limits, family, brackets = tolerance(case), case.family, case.family.peak_brackets()
     low, high = min(case.M), max(case.M)
     for z, M in enumerate(case.M):
@@ -171,14 +167,14 @@ def peak_roots(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "advise-target",
-    cases=any_families(wild=False),
-    tolerance="F_C is compared in log-odds, to their error; what lies between is looked at on a "
-    "grid of 80 alphas, and a maximum may be missed by 1e-6",
-    weight=0.5,
+    any_families(wild=False),
     judges="TiltedFamily: concept_root alpha_for_concept concept_loss_root concept_maximum",
+    weight=0.5,
 )
 def advise_target(case: FamilyCase) -> Iterator[Comparison]:
-    """The first alpha at which F_C reaches a level, how long it stays there, and its maximum."""
+    """The first alpha at which F_C reaches a level, how long it stays there, and its maximum.
+    Tolerance: F_C is compared in log-odds, to their error; what lies between is looked at on a grid
+    of 80 alphas, and a maximum may be missed by 1e-6."""
     limits, family, tokens = tolerance(case), case.family, list(case.tokens)
     sign, level = 1 if case.alpha >= 0 else -1, (1 + case.gauge % 19) / 20
     goal = log(level) - log(1 - level)
@@ -242,15 +238,10 @@ def _asked(case: ConceptCase) -> tuple[float, float]:
     return (1 + case.gauge % 9) / 10, 10.0 ** (case.gauge % 4 - 2)
 
 
-@check(
-    "sweet-spot",
-    cases=concept_cases("1", wild=False),
-    tolerance="F_T and Delta CE at the ends of the window, a millionth inside and outside",
-    weight=0.2,
-    judges="advise",
-)
+@check("sweet-spot", concept_cases("1", wild=False), judges="advise", weight=0.2)
 def sweet_spot(case: ConceptCase) -> Iterator[Comparison]:
-    """The window runs from the first alpha with F_T >= level to the last within the budget."""
+    """The window runs from the first alpha with F_T >= level to the last within the budget.
+    Tolerance: F_T and Delta CE at the ends of the window, a millionth inside and outside."""
     (level, budget), tokens, contexts = _asked(case), list(case.tokens), case.seen
     goal = log(level) - log(1 - level)
     alone = advice.advise(case.family, tokens, level=level, cross_entropy=budget)
@@ -273,15 +264,10 @@ def sweet_spot(case: ConceptCase) -> Iterator[Comparison]:
     yield claim("the worst high end", many.worst.high.alpha == min(highs))
 
 
-@check(
-    "sweet-spot/numbers",
-    cases=concept_cases("1", wild=False),
-    tolerance="a millionth of each number, or of 1: they are for a person to read",
-    weight=0.2,
-    judges="advise",
-)
+@check("sweet-spot/numbers", concept_cases("1", wild=False), judges="advise", weight=0.2)
 def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
-    """Guarantees hold, and what advice says of its ends and of averages is what happens there."""
+    """Guarantees hold, and what advice says of its ends and of averages is what happens there.
+    Tolerance: a millionth of each number, or of 1: they are for a person to read."""
     (level, budget), tokens, sign = _asked(case), list(case.tokens), 1 if case.alpha >= 0 else -1
     told = advice.advise(case.family, tokens, cross_entropy=budget, sign=sign)
     variance = precise.variance(case.p, case.M, number(0))
@@ -357,14 +343,14 @@ def _off(x: Number) -> Number:
 
 @check(
     "tilting/joint",
-    cases=family_cases(wild=False, min_size=3),
-    tolerance="Delta CE to its error for the combined M; covariances to that of two means",
-    weight=0.5,
+    family_cases(wild=False, min_size=3),
     judges="JointFamily: vectors along cross_entropy_increase interference ellipse remaining "
     "steepest",
+    weight=0.5,
 )
 def joint(case: FamilyCase) -> Iterator[Comparison]:
-    """Two vectors add their M: prices, interference, ellipse, what is left, the steepest mix."""
+    """Two vectors add their M: prices, interference, ellipse, what is left, the steepest mix.
+    Tolerance: Delta CE to its error for the combined M; covariances to that of two means."""
     low = min(case.log_odds)
     scale = max(case.log_odds) - low or 1.0
     second = [(7 * z * z + case.gauge) % 11 / 8 for z in range(len(case.p))]
@@ -437,16 +423,16 @@ def _ellipse(
 
 @check(
     "ce-radius/bounds",
-    cases=any_families(),
-    tolerance="inequalities in 120 digits, give or take the error of Delta CE and of Var M",
-    weight=0.5,
+    any_families(),
     judges=(
         "TiltedFamily: cross_entropy_bounds quadratic_radius cross_entropy_asymptote",
         "quadratic_radius",
     ),
+    weight=0.5,
 )
 def bounds(case: FamilyCase) -> Iterator[Comparison]:
-    """Delta CE lies between what sd(M) and range(M) allow, and near its quadratic in the radius."""
+    """Delta CE lies between what sd(M) and range(M) allow, and near its quadratic in the radius.
+    Tolerance: inequalities in 120 digits, give or take the error of Delta CE and of Var M."""
     limits, family = tolerance(case), case.family
     if not limits.spread:
         pair = np.concatenate(family.cross_entropy_bounds([case.alpha, 1.0]))

@@ -152,17 +152,17 @@ def _small(case: PromptsCase) -> Iterator[Comparison]:
 
 @check(
     "allocation",
-    cases=prompts_cases(),
-    tolerance="multipliers to 1e-8, the budget to 1e-9 as promised; gains to 64 EPS",
-    weight=0.25,
+    prompts_cases(),
     judges=(
         "allocate",
         "TiltedPopulation: trade",
         "Allocation: average_gain average_common_gain spent ratio predicted_ratio worse",
     ),
+    weight=0.25,
 )
 def allocation_(case: PromptsCase) -> Iterator[Comparison]:
-    """The best alpha_j within a budget: F_j' = lambda KL_j', one lambda; none gains more."""
+    """The best alpha_j within a budget: F_j' = lambda KL_j', one lambda; none gains more.
+    Tolerance: multipliers to 1e-8, the budget to 1e-9 as promised; gains to 64 EPS."""
     traded = comparison.worst(_traded(case))
     yield traded
     if not traded.agrees:  # all that follows rests on it
@@ -247,36 +247,29 @@ def _traded(case: PromptsCase) -> Iterator[Comparison]:
 _VISIBLE = 1e-6
 
 
-@reading(
-    "allocation/every-prompt",
-    cases=prompts_cases(),
-    tolerance="gains in 120 digits, at the engine's strengths; 1e-6 is visible",
-)
+@reading("allocation/every-prompt", prompts_cases())
 def every_prompt(case: PromptsCase) -> Iterator[Comparison]:
-    """On every prompt T is at least as likely as under one alpha of the same price."""
+    """On every prompt T is at least as likely as under one alpha of the same price.
+    Tolerance: gains in 120 digits, at the engine's strengths; 1e-6 is visible."""
     if (found := allocated(case)) is not None:
         own = [_gain(case, j, a) for j, a in enumerate(numbers(found.alpha.tolist()))]
         one = [_gain(case, j, number(found.common)) for j in range(len(own))]
         yield not_above("gain under one alpha", one, own, _VISIBLE)
 
 
-@reading(
-    "allocation/along-v",
-    cases=prompts_cases(),
-    tolerance="a sign, of strengths of 1e-6 of the largest or more",
-)
+@reading("allocation/along-v", prompts_cases())
 def along_v(case: PromptsCase) -> Iterator[Comparison]:
-    """Every prompt is steered in the direction that is best for all of them together."""
+    """Every prompt is steered in the direction that is best for all of them together.
+    Tolerance: a sign, of strengths of 1e-6 of the largest or more."""
     if (found := allocated(case)) is not None:
         against = -np.sign(found.common) * found.alpha
         yield not_above("against v", list(against), 0, _VISIBLE * float(np.abs(against).max()))
 
 
-@reading(
-    "allocation/equal-prompts", cases=prompts_cases(), tolerance="strengths to 1e-6 of the largest"
-)
+@reading("allocation/equal-prompts", prompts_cases())
 def equal_prompts(case: PromptsCase) -> Iterator[Comparison]:
-    """Prompts with the same next-token probabilities get the same strength."""
+    """Prompts with the same next-token probabilities get the same strength.
+    Tolerance: strengths to 1e-6 of the largest."""
     pairs = combinations(range(len(case.rows)), 2)
     twins = [(i, j) for i, j in pairs if case.rows[i] == case.rows[j]]
     if twins and (found := allocated(case)) is not None:

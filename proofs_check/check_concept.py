@@ -37,14 +37,10 @@ def _slope(case: FamilyCase, alpha: Number) -> Number:
     return -slope if above else slope
 
 
-@check(
-    "concept-ode",
-    cases=draw.any_families(),
-    tolerance="F(1-F) to twice the error of the log-odds, each conditional mean to its own error",
-    judges="TiltedFamily: concept_slope",
-)
+@check("concept-ode", draw.any_families(), judges="TiltedFamily: concept_slope")
 def concept_ode(case: FamilyCase) -> Iterator[Comparison]:
-    """F_C' = F_C (1 - F_C)(mu_C - mu_notC), mu the conditional means of M under p_alpha."""
+    """F_C' = F_C (1 - F_C)(mu_C - mu_notC), mu the conditional means of M under p_alpha.
+    Tolerance: F(1-F) to twice the error of the log-odds, each conditional mean to its own error."""
     limits, alpha = tolerance(case), number(case.alpha)
     oracle = _slope(case, alpha)
     log_odds = precise.concept_log_odds(case.p, case.M, case.tokens, alpha)
@@ -62,14 +58,12 @@ def concept_ode(case: FamilyCase) -> Iterator[Comparison]:
 
 
 @check(
-    "concept-tanh",
-    cases=draw.any_families(),
-    tolerance="the log-odds to the error of two log-sum-exps; Delta p(C) to that times F(1-F), and "
-    "relatively to EPS (1 + |log p|) near alpha = 0",
-    judges="TiltedFamily: concept_log_odds concept_increase",
+    "concept-tanh", draw.any_families(), judges="TiltedFamily: concept_log_odds concept_increase"
 )
 def concept_tanh(case: FamilyCase) -> Iterator[Comparison]:
-    """Delta p(C|alpha) = (tanh((nu + r)/2) - tanh(r/2))/(2|C|), nu + r = log S_C - log S_notC."""
+    """Delta p(C|alpha) = (tanh((nu + r)/2) - tanh(r/2))/(2|C|), nu + r = log S_C - log S_notC.
+    Tolerance: the log-odds to the error of two log-sum-exps; Delta p(C) to that times F(1-F), and
+    relatively to EPS (1 + |log p|) near alpha = 0."""
     limits, alpha = tolerance(case), number(case.alpha)
     tokens, size = list(case.tokens), len(case.tokens)
     log_odds = precise.concept_log_odds(case.p, case.M, tokens, alpha)
@@ -93,12 +87,12 @@ def concept_tanh(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "concept-monotone",
-    cases=st.one_of(draw.concept_cases("1", wild=False), draw.concept_cases("B.1", wild=False)),
-    tolerance="F_C at alpha = n q as exact fractions; engine and simulation to their own errors",
+    st.one_of(draw.concept_cases("1", wild=False), draw.concept_cases("B.1", wild=False)),
     judges="TiltedFamily: concept_rises concept_falls",
 )
 def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
-    """F_T increases; F_C decreases where max_C M <= min_notC M (strictly unless M is constant)."""
+    """F_T increases; F_C decreases where max_C M <= min_notC M (strictly unless M is constant).
+    Tolerance: F_C at alpha = n q as exact fractions; engine and simulation to their own errors."""
     limits, steps = tolerance(case), range(-4, 5)
     alphas = np.array([float(n * case.q) for n in steps])
     allowed = np.array([float(limits.concept_log_odds(a)) for a in alphas])
@@ -131,12 +125,12 @@ def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "concept-limit",
-    cases=draw.any_families(),
-    tolerance="the limit is a difference of shares, each to EPS (1 + |log p|)",
+    draw.any_families(),
     judges="TiltedFamily: concept_limit concept_increase_limit",
 )
 def concept_limit(case: FamilyCase) -> Iterator[Comparison]:
-    """If C holds no extremal token, Delta p(C|alpha) -> -(1/|C|) sum_C p at both ends."""
+    """If C holds no extremal token, Delta p(C|alpha) -> -(1/|C|) sum_C p at both ends.
+    Tolerance: the limit is a difference of shares, each to EPS (1 + |log p|)."""
     limits, size = tolerance(case), len(case.tokens)
     before = CTX.fsum(case.p[z] for z in case.tokens)
     inner = all(min(case.M) < case.M[z] < max(case.M) for z in case.tokens)
@@ -165,16 +159,16 @@ def concept_limit(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "concept-shape",
-    cases=st.one_of(
+    st.one_of(
         draw.family_cases(wild=False),
         draw.concept_cases("1", wild=False).map(ConceptCase.as_family),
     ),
-    tolerance="turns of the curve are counted in 120 digits on a grid, turns of rho exactly",
-    weight=0.5,
     judges="TiltedFamily: extrema_bound level_shares",
+    weight=0.5,
 )
 def concept_shape(case: FamilyCase) -> Iterator[Comparison]:
-    """F_C has at most as many extrema as rho has turns, with the same parity; so <= 2|C| - 1."""
+    """F_C has at most as many extrema as rho has turns, with the same parity; so <= 2|C| - 1.
+    Tolerance: turns of the curve are counted in 120 digits on a grid, turns of rho exactly."""
     if len(set(case.M)) == 1:
         return
     seen = precise.curve_turns(case.p, case.M, case.tokens)
@@ -188,13 +182,10 @@ def concept_shape(case: FamilyCase) -> Iterator[Comparison]:
     yield claim(f"{seen} extrema seen, |C| = {size}", seen <= 2 * size - 1)
 
 
-@reading(
-    "concept-limit/returns",
-    cases=draw.concept_cases("1", wild=False),
-    tolerance="a limit in 100 digits against 0",
-)
+@reading("concept-limit/returns", draw.concept_cases("1", wild=False))
 def returns(case: ConceptCase) -> Iterator[Comparison]:
-    """A concept without extremal tokens "converges back to its unsteered value"."""
+    """A concept without extremal tokens "converges back to its unsteered value".
+    Tolerance: a limit in 100 digits against 0."""
     end = precise.limit(case.p, case.M, 1)
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
@@ -212,14 +203,11 @@ def _others(case: ConceptCase) -> Iterator[tuple[int, tuple[int, ...]]]:
             yield concept, case.dataset.tokens(concept)
 
 
-@reading(
-    "concept-monotone/necessary",
-    cases=draw.shape_cases(),
-    tolerance="the condition and the fall of F_C at alpha = n q/2 by exact fractions; the fall "
-    "also in 120 digits on a grid over the whole line",
-)
+@reading("concept-monotone/necessary", draw.shape_cases())
 def necessary(case: ConceptCase) -> Iterator[Comparison]:
-    """A concept C falls only if max_C M <= min of M outside C."""
+    """A concept C falls only if max_C M <= min of M outside C.
+    Tolerance: the condition and the fall of F_C at alpha = n q/2 by exact fractions; the fall also
+    in 120 digits on a grid over the whole line."""
     for concept, tokens in _others(case):
         rest = [z for z in range(len(case.row)) if z not in tokens]
         condition = max(case.ratios[z] for z in tokens) <= min(case.ratios[z] for z in rest)
@@ -246,23 +234,17 @@ def _moves(case: ConceptCase, kind: list[int], what: str) -> Iterator[Comparison
         yield claim(f"F of concept {concept} {what}", _shape(case, tokens)[:4] != kind)
 
 
-@reading(
-    "concept-shape/one-bump",
-    cases=draw.shape_cases(crowded=True),
-    tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
-)
+@reading("concept-shape/one-bump", draw.shape_cases(crowded=True))
 def one_bump(case: ConceptCase) -> Iterator[Comparison]:
-    """Three behaviours: a concept besides T that neither rises nor falls bumps once."""
+    """Three behaviours: a concept besides T that neither rises nor falls bumps once.
+    Tolerance: values of F_C at alpha = n q/2 compared as exact fractions."""
     return _moves(case, [1, -1, 1, -1], "bumps once")
 
 
-@reading(
-    "concept-shape/falls-rises-falls",
-    cases=draw.shape_cases(),
-    tolerance="values of F_C at alpha = n q/2 compared as exact fractions",
-)
+@reading("concept-shape/falls-rises-falls", draw.shape_cases())
 def falls_rises_falls(case: ConceptCase) -> Iterator[Comparison]:
-    """Three behaviours: a concept that falls as alpha comes from -inf falls for ever."""
+    """Three behaviours: a concept that falls as alpha comes from -inf falls for ever.
+    Tolerance: values of F_C at alpha = n q/2 compared as exact fractions."""
     return _moves(case, [-1, 1, -1], "falls for ever")
 
 

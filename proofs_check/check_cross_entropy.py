@@ -59,15 +59,11 @@ def _simulated(
     return total, noise
 
 
-@check(
-    "ce-quadratic",
-    cases=draw.ANY_ROWS,
-    tolerance="each variance to the error of M and of the weights; at x = |alpha| range(M) the "
-    "quadratic law itself is off by x/3 (`ce-radius`)",
-    judges="ConceptDataset: quadratic cross_entropy_increase",
-)
+@check("ce-quadratic", draw.ANY_ROWS, judges="ConceptDataset: quadratic cross_entropy_increase")
 def ce_quadratic(case: ConceptCase) -> Iterator[Comparison]:
-    """Delta CE(alpha) = alpha^2/2 sum_j pi_j Var_j(M) + o(alpha^2)."""
+    """Delta CE(alpha) = alpha^2/2 sum_j pi_j Var_j(M) + o(alpha^2).
+    Tolerance: each variance to the error of M and of the weights; at x = |alpha| range(M) the
+    quadratic law itself is off by x/3 (`ce-radius`)."""
     spread = max(case.M) - min(case.M)
     if not spread:
         return
@@ -91,16 +87,16 @@ def ce_quadratic(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "ce-exact",
-    cases=draw.ANY_ROWS,
-    tolerance="d KL / d M(z) = alpha (p_alpha - p): the error of M acts through the total "
-    "variation; relatively EPS (1 + |log p|)",
+    draw.ANY_ROWS,
     judges=(
         "ConceptDataset: cross_entropy_increase",
         "TiltedFamily: cross_entropy_increase reverse_kl",
     ),
 )
 def ce_exact(case: ConceptCase) -> Iterator[Comparison]:
-    """Delta CE = sum_j pi_j (K_j - alpha K_j'(0)) = sum_j pi_j KL(p_j||p_j,alpha) >= 0, convex."""
+    """Delta CE = sum_j pi_j (K_j - alpha K_j'(0)) = sum_j pi_j KL(p_j||p_j,alpha) >= 0, convex.
+    Tolerance: d KL / d M(z) = alpha (p_alpha - p): the error of M acts through the total variation;
+    relatively EPS (1 + |log p|)."""
     alpha, at, limits = case.alpha, number(case.alpha), tolerance(case)
     oracle = price(case, at)
     by_cgf = average(
@@ -125,15 +121,11 @@ def ce_exact(case: ConceptCase) -> Iterator[Comparison]:
     yield not_above("convexity", 2 * price(case, at / 2), oracle, 1e-100)
 
 
-@check(
-    "ce-cumulants",
-    cases=draw.any_families(),
-    tolerance="in units of range(M)^n the n-th cumulant is at most the variance in size; it errs "
-    "by 2^n times the error of a weight, and M - E[M] by EPS range(M)",
-    judges="TiltedFamily: taylor",
-)
+@check("ce-cumulants", draw.any_families(), judges="TiltedFamily: taylor")
 def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
-    """The coefficient of alpha^n in Delta CE is kappa_n / n!, for every n >= 2."""
+    """The coefficient of alpha^n in Delta CE is kappa_n / n!, for every n >= 2.
+    Tolerance: in units of range(M)^n the n-th cumulant is at most the variance in size; it errs by
+    2^n times the error of a weight, and M - E[M] by EPS range(M)."""
     limits, spread = tolerance(case), tolerance(case).spread
     if not spread:
         return
@@ -166,14 +158,10 @@ def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
     yield law("ce-cumulants", values, kappa[1] * spread**2, allowed=1e-25 * spread**2)
 
 
-@check(
-    "ce-radius",
-    cases=draw.any_families(),
-    tolerance="inequalities in 120 digits; the formulas of the bounds to 16 EPS of themselves",
-    judges="envelope hoeffding",
-)
+@check("ce-radius", draw.any_families(), judges="envelope hoeffding")
 def ce_radius(case: FamilyCase) -> Iterator[Comparison]:
-    """2(e^-x - 1 + x)/x^2 <= Delta CE / quadratic <= 2(e^x - 1 - x)/x^2, x = |alpha| range(M)."""
+    """2(e^-x - 1 + x)/x^2 <= Delta CE / quadratic <= 2(e^x - 1 - x)/x^2, x = |alpha| range(M).
+    Tolerance: inequalities in 120 digits; the formulas of the bounds to 16 EPS of themselves."""
     R, alpha = tolerance(case).spread, number(case.alpha)
     if not R or not alpha:
         return
@@ -221,14 +209,10 @@ def miscalibrated(case: ConceptCase, alpha: Number) -> Number:
     )
 
 
-@check(
-    "ce-linear",
-    cases=draw.concept_cases("none"),
-    tolerance="two means of M, each to its own error",
-    judges="ConceptDataset: linear_coefficient",
-)
+@check("ce-linear", draw.concept_cases("none"), judges="ConceptDataset: linear_coefficient")
 def ce_linear(case: ConceptCase) -> Iterator[Comparison]:
-    """Without Assumption 2, the slope of Delta CE at 0 is sum_j pi_j (E_model[M] - E_data[M])."""
+    """Without Assumption 2, the slope of Delta CE at 0 is sum_j pi_j (E_model[M] - E_data[M]).
+    Tolerance: two means of M, each to its own error."""
     limits, spread = tolerance(case), tolerance(case).spread
     scale = 1 / spread if spread else 1
     oracle = precise.derivative(lambda a: miscalibrated(case, a), number(0), scale)
@@ -260,13 +244,10 @@ def better_strength(case: ConceptCase) -> Number:
     return -4 * slope / spread**2 if spread else number(0)
 
 
-@reading(
-    "ce-linear/always-degrades",
-    cases=draw.concept_cases("none", wild=False),
-    tolerance="two cross-entropies in 120 digits",
-)
+@reading("ce-linear/always-degrades", draw.concept_cases("none", wild=False))
 def always_degrades(case: ConceptCase) -> Comparison:
-    """Steering necessarily degrades the model: Delta CE > 0 on any data, alpha not 0."""
+    """Steering necessarily degrades the model: Delta CE > 0 on any data, alpha not 0.
+    Tolerance: two cross-entropies in 120 digits."""
     alpha = better_strength(case)
     gain = miscalibrated(case, number(0)) - miscalibrated(case, alpha)
     return claim(
@@ -275,14 +256,10 @@ def always_degrades(case: ConceptCase) -> Comparison:
     )
 
 
-@check(
-    "ce-asymptote",
-    cases=draw.ANY_ROWS,
-    tolerance="sigma to the error of M, times |alpha|; log p to EPS (1 + |log p|)",
-    judges="ConceptDataset: cross_entropy_asymptote",
-)
+@check("ce-asymptote", draw.ANY_ROWS, judges="ConceptDataset: cross_entropy_asymptote")
 def ce_asymptote(case: ConceptCase) -> Iterator[Comparison]:
-    """Delta CE is below alpha sigma, and above its asymptote alpha sigma + mean log p(argmax M)."""
+    """Delta CE is below alpha sigma, and above its asymptote alpha sigma + mean log p(argmax M).
+    Tolerance: sigma to the error of M, times |alpha|; log p to EPS (1 + |log p|)."""
     limits, alpha = tolerance(case), number(case.alpha or 1.0)
     size, sign = abs(alpha), 1 if alpha > 0 else -1
     side = [sign * m for m in case.M]

@@ -39,14 +39,14 @@ _BATCH = (0.0, -1.0, 2.5)
 
 @check(
     "tilting/constructors",
-    cases=st.one_of(concept_cases("1"), concept_cases("none")),
-    tolerance="log p to EPS (1 + |log p|), M to its blur, W v to that of a product of length d; "
-    "what is stored comes back bit by bit",
-    weight=0.5,
+    st.one_of(concept_cases("1"), concept_cases("none")),
     judges="TiltedFamily: from_logits from_tables from_unembedding conditional load size",
+    weight=0.5,
 )
 def constructors(case: ConceptCase) -> Iterator[Comparison]:
-    """Logits, tables, an unembedding, a file or a condition give the p and M they stand for."""
+    """Logits, tables, an unembedding, a file or a condition give the p and M they stand for.
+    Tolerance: log p to EPS (1 + |log p|), M to its blur, W v to that of a product of length d; what
+    is stored comes back bit by bit."""
     limits, family = tolerance(case), case.family
     log_p, rows = [CTX.log(x) for x in case.p], case.data.log_probabilities
     row, rounding = rows[case.context], SAFETY * EPS * limits.depth
@@ -107,16 +107,16 @@ def _to_limit(p: Any, M: Any, alpha: Number) -> Number:
 
 @check(
     "tilting/batches",
-    cases=family_cases(support=False),
-    tolerance="as for one alpha, for each of four; the n-th cumulant, in units of range(M)^n, to "
-    "2^n n times the error of a weight",
-    weight=0.5,
+    family_cases(support=False),
     judges="TiltedFamily: log_probability log_probability_blocks probability_increase cgf "
     "mean variance slope cumulants taylor cross_entropy_increase reverse_kl "
     "limit_distance concept_log_odds concept_increase",
+    weight=0.5,
 )
 def batches(case: FamilyCase) -> Iterator[Comparison]:
-    """Several alphas, several concepts, cumulants beyond the second and tokens without support."""
+    """Several alphas, several concepts, cumulants beyond the second and tokens without support.
+    Tolerance: as for one alpha, for each of four; the n-th cumulant, in units of range(M)^n, to 2^n
+    n times the error of a weight."""
     limits, family = tolerance(case), case.family
     alphas = np.array([case.alpha, *_BATCH])
     kept = [z for z, p in enumerate(case.p) if p]
@@ -210,15 +210,15 @@ _TOKENS = 20_000
 
 @check(
     "tilting/large-vocabulary",
-    cases=st.integers(0, 99),
-    tolerance="against sums in extended precision, 2^-63: 1e-11 relatively, and where numbers "
-    "cancel 1e-11 of their size",
-    weight=0.03,
+    st.integers(0, 99),
     judges="TiltedFamily: log_probability cgf mean variance cross_entropy_increase "
     "reverse_kl concept_log_odds peaks peak_brackets peak_log_probability",
+    weight=0.03,
 )
 def large_vocabulary(case: int) -> Iterator[Comparison]:
-    """V = 20,000, beyond any block of the engine, at 200 alphas at once and one by one."""
+    """V = 20,000, beyond any block of the engine, at 200 alphas at once and one by one.
+    Tolerance: against sums in extended precision, 2^-63: 1e-11 relatively, and where numbers cancel
+    1e-11 of their size."""
     rng = np.random.default_rng(case)
     log_p = 4.0 * rng.normal(size=_TOKENS)
     log_p -= np.log(np.exp(log_p).sum())
@@ -316,15 +316,15 @@ def _peaks(
 
 @check(
     "tilting/population",
-    cases=st.one_of(concept_cases("1", wild=False), concept_cases("none")),
-    tolerance="each context to what it is known to alone; an average to the average of these",
-    weight=0.5,
+    st.one_of(concept_cases("1", wild=False), concept_cases("none")),
     judges="TiltedPopulation: shape family cgf mean variance cross_entropy_increase "
     "reverse_kl concept_log_odds quadratic cross_entropy_asymptote "
     "average_cross_entropy_increase average_cross_entropy_root",
+    weight=0.5,
 )
 def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
-    """Many contexts under one vector: each is its own family, and averages are averages."""
+    """Many contexts under one vector: each is its own family, and averages are averages.
+    Tolerance: each context to what it is known to alone; an average to the average of these."""
     data, inside = case.data, list(case.tokens)
     many = TiltedPopulation(data.log_probabilities, case.family.log_odds, data.context_weights)
     alphas = np.array([case.alpha, *_BATCH])

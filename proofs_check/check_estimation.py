@@ -67,16 +67,11 @@ def _positive(case: TextCase) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@check(
-    "influence",
-    cases=text_cases(),
-    tolerance="errors of grad f and of <grad f, M> (`Errors`), first order; a goal that is only "
-    "touched has no derivative and is left",
-    weight=0.3,
-    judges="sensitivity estimate",
-)
+@check("influence", text_cases(), judges="sensitivity estimate", weight=0.3)
 def influence(case: TextCase) -> Iterator[Comparison]:
-    """d alpha = -alpha <grad f, dM> / <grad f, M>, f any of four goals; no refit is needed."""
+    """d alpha = -alpha <grad f, dM> / <grad f, M>, f any of four goals; no refit is needed.
+    Tolerance: errors of grad f and of <grad f, M> (`Errors`), first order; a goal that is only
+    touched has no derivative and is left."""
 
     def judge(asked: Asked, errors: Errors) -> Iterator[Comparison]:
         found, tokens = asked.estimate(), np.array(asked.tokens)
@@ -100,13 +95,10 @@ def influence(case: TextCase) -> Iterator[Comparison]:
     yield law("influence", _positive(case), slope)
 
 
-@reading(
-    "influence/largest-norm",
-    cases=text_cases(contexts=1),
-    tolerance="none: an influence larger by a hundredth",
-)
+@reading("influence/largest-norm", text_cases(contexts=1))
 def largest_norm(case: TextCase) -> Iterator[Comparison]:
-    """The text that differs most from the others of its side moves alpha most (budget)."""
+    """The text that differs most from the others of its side moves alpha most (budget).
+    Tolerance: none: an influence larger by a hundredth."""
     if not _moves_by(case, 1e-6):
         return
     asked = _priced(case)
@@ -121,16 +113,16 @@ def largest_norm(case: TextCase) -> Iterator[Comparison]:
 
 @check(
     "standard-error",
-    cases=text_cases(),
-    tolerance="a root of squares errs by the root of the squared errors, at most their sum",
-    weight=0.3,
+    text_cases(),
     judges=(
         "estimate advise",
         "Estimate: variances standard_error positive_share texts_for largest",
     ),
+    weight=0.3,
 )
 def standard_error(case: TextCase) -> Iterator[Comparison]:
-    """se(alpha)^2 = sum over P and N of n/(n-1) times the squared influences."""
+    """se(alpha)^2 = sum over P and N of n/(n-1) times the squared influences.
+    Tolerance: a root of squares errs by the root of the squared errors, at most their sum."""
     sizes = len(case.positive), len(case.negative)
 
     def judge(asked: Asked, errors: Errors) -> Iterator[Comparison]:
@@ -239,18 +231,18 @@ def _readout(seed: int) -> tuple[Floats, Floats, Floats]:
 
 @check(
     "standard-error/resampled",
-    cases=st.tuples(
+    st.tuples(
         st.integers(0, 99),
         st.tuples(st.integers(10, 40), st.integers(10, 40)),
         st.sampled_from((0.05, 0.02, 0.1)),
     ),
-    tolerance="the spread of 2,000 draws errs by 1/sqrt(4,000) of itself, and that of the few "
-    "texts at hand by 1/sqrt(2 (n - 1)) a side; four times both, and what is of second order",
-    weight=0.1,
     judges="Estimate: standard_error",
+    weight=0.1,
 )
 def resampled(case: tuple[int, tuple[int, int], float]) -> Comparison:
-    """Draw other texts, make another vector, steer: alpha scatters by its standard error."""
+    """Draw other texts, make another vector, steer: alpha scatters by its standard error.
+    Tolerance: the spread of 2,000 draws errs by 1/sqrt(4,000) of itself, and that of the few texts
+    at hand by 1/sqrt(2 (n - 1)) a side; four times both, and what is of second order."""
     seed, sizes, noise = case  # sizes: |P| and |N|; states are Gaussian around two means
     W, h, difference = _readout(seed)
     rng = np.random.default_rng(seed + 2)
@@ -270,13 +262,10 @@ def resampled(case: tuple[int, tuple[int, int], float]) -> Comparison:
     return compare("spread of alpha over draws", observed, predicted=predicted)
 
 
-@reading(
-    "standard-error/more-texts",
-    cases=text_cases(contexts=1),
-    tolerance="none: an error larger by a hundredth",
-)
+@reading("standard-error/more-texts", text_cases(contexts=1))
 def more_texts(case: TextCase) -> Iterator[Comparison]:
-    """With one more text the standard error is smaller (budget)."""
+    """With one more text the standard error is smaller (budget).
+    Tolerance: none: an error larger by a hundredth."""
     fewer, errors = replace(case, positive=case.positive[:-1]), []
     if len(fewer.positive) < 2:
         return
@@ -290,15 +279,10 @@ def more_texts(case: TextCase) -> Iterator[Comparison]:
     yield claim(f"{errors[0]:.4g}, then {errors[1]:.4g}", errors[1] <= 1.01 * errors[0])
 
 
-@check(
-    "text-bias",
-    cases=text_cases(),
-    tolerance="errors of the influences, of f'' and of <grad f, M>, first order",
-    weight=0.1,
-    judges=("estimate", "Estimate: unlimited interval"),
-)
+@check("text-bias", text_cases(), judges=("estimate", "Estimate: unlimited interval"), weight=0.1)
 def text_bias(case: TextCase) -> Iterator[Comparison]:
-    """1/alpha is too large on average, by half its second derivatives; convex for a price."""
+    """1/alpha is too large on average, by half its second derivatives; convex for a price.
+    Tolerance: errors of the influences, of f'' and of <grad f, M>, first order."""
 
     def judge(asked: Asked, errors: Errors) -> Iterator[Comparison]:
         found = asked.estimate()
@@ -314,13 +298,10 @@ def text_bias(case: TextCase) -> Iterator[Comparison]:
         yield from _left_out(asked)
 
 
-@reading(
-    "text-bias/arithmetic",
-    cases=text_cases(contexts=1),
-    tolerance="none: a strength smaller by a hundredth",
-)
+@reading("text-bias/arithmetic", text_cases(contexts=1))
 def arithmetic(case: TextCase) -> Iterator[Comparison]:
-    """The vector of all texts bears at least the mean strength of those that lack one (budget)."""
+    """The vector of all texts bears at least the mean strength of those that lack one (budget).
+    Tolerance: none: a strength smaller by a hundredth."""
     if not _moves_by(case, 1e-3):
         return
     P, N = case.tables

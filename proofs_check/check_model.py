@@ -27,16 +27,16 @@ from steering_strength.theory.model import peak_sign
 
 @check(
     "sign-separation/dataset",
-    cases=ANY_ROWS,
-    tolerance="what is counted or chosen is exact; logarithms to EPS (1 + |log p|)",
-    weight=0.5,
+    ANY_ROWS,
     judges="ConceptDataset: vocabulary_size context_count concept_count concepts contexts_of "
     "violations require_assumption_1 in_concept off_concept steering_sets "
     "random_negatives contrastive_negatives log_odds log_probabilities family entropy "
     "load",
+    weight=0.5,
 )
 def dataset(case: ConceptCase) -> Iterator[Comparison]:
-    """What a dataset says of itself: its parts, Assumption 1, P and N, M, entropy, and its file."""
+    """What a dataset says of itself: its parts, Assumption 1, P and N, M, entropy, and its file.
+    Tolerance: what is counted or chosen is exact; logarithms to EPS (1 + |log p|)."""
     data, exact, limits = case.data, case.dataset, tolerance(case)
     V, m, G = len(exact.token_concept), len(exact.rows), exact.concepts
     yield equal("V", V, data.vocabulary_size)
@@ -115,13 +115,13 @@ def _passes(data: ConceptDataset, *, context_dependent: bool) -> bool:
 
 @check(
     "sign-separation/constructors",
-    cases=weighted_cases(),
-    tolerance="each probability to a few roundings; counts and their frequencies exactly rounded",
-    weight=0.5,
+    weighted_cases(),
     judges="ConceptDataset: smoothed weighted from_gaps from_counts from_count_table",
+    weight=0.5,
 )
 def constructors(case: WeightedCase) -> Iterator[Comparison]:
-    """The smoothed and the weighted family, any gaps, and counts give the tables they name."""
+    """The smoothed and the weighted family, any gaps, and counts give the tables they name.
+    Tolerance: each probability to a few roundings; counts and their frequencies exactly rounded."""
     labels, G = list(case.token_concept), case.concepts
     expected, equally = [case.row(c) for c in range(G)], [Fraction(1, G)] * G
     gamma, omega = ([float(x) for x in w] for w in (case.gamma, case.omega))
@@ -161,15 +161,10 @@ def constructors(case: WeightedCase) -> Iterator[Comparison]:
         yield equal(f"contexts of {name}", list(range(G)), data.context_concept.tolist())
 
 
-@check(
-    "peak-sign/threshold",
-    cases=weighted_cases(),
-    tolerance="the sign of the margin in 120 digits a millionth to either side of eps*",
-    weight=0.5,
-    judges="weighted_threshold",
-)
+@check("peak-sign/threshold", weighted_cases(), judges="weighted_threshold", weight=0.5)
 def threshold(case: WeightedCase) -> Comparison:
-    """Target tokens peak at positive alpha below eps*, and not above it where eps may go on."""
+    """Target tokens peak at positive alpha below eps*, and not above it where eps may go on.
+    Tolerance: the sign of the margin in 120 digits a millionth to either side of eps*."""
     found, bound = peak_sign.weighted_threshold(**case.arguments()), float(case.bound)
 
     def at(epsilon: Fraction, millionths: int) -> precise.Number:
@@ -184,14 +179,14 @@ def threshold(case: WeightedCase) -> Comparison:
 
 @check(
     "tilting/ufm",
-    cases=ANY_ROWS,
-    tolerance="float64 products of length d, as `Simulation.noise` adds them up",
-    weight=0.3,
+    ANY_ROWS,
     judges="UnconstrainedFeatures: interpolating dimension steering_vector log_probability "
     "steered_log_probability shifted_logits context_excess loss load",
+    weight=0.3,
 )
 def ufm(case: ConceptCase) -> Iterator[Comparison]:
-    """An interpolating model gives the data, and steers by W (h + alpha v) as its methods say."""
+    """An interpolating model gives the data, and steers by W (h + alpha v) as its methods say.
+    Tolerance: float64 products of length d, as `Simulation.noise` adds them up."""
     model, steered = simulated_dataset(case)
     alphas, sets, j = [case.alpha, 0.5], (case.positive, case.negative), case.context
     W = [precise.numbers(row) for row in model.W.tolist()]
@@ -230,13 +225,13 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "tilting/trained",
-    cases=st.integers(0, 99),
-    tolerance="the loss lies within 1e-6 nats above the entropy, and the laws within their bound",
-    weight=0.02,
+    st.integers(0, 99),
     judges="UnconstrainedFeatures: trained law_error_bound",
+    weight=0.02,
 )
 def trained(case: int) -> Iterator[Comparison]:
-    """Gradient descent ends within its tolerance, and the trained model obeys the laws that far."""
+    """Gradient descent ends within its tolerance, and the trained model obeys the laws that far.
+    Tolerance: the loss lies within 1e-6 nats above the entropy, and the laws within their bound."""
     data = ConceptDataset.smoothed(2 + case % 2, 2, 0.1 + 0.002 * case)
     model = UnconstrainedFeatures.trained(data, seed=case)
     alphas, log_odds = np.array([-1.0, 0.5, 2.0]), data.log_odds([0], [1])

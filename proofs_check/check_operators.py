@@ -36,12 +36,12 @@ Floats = NDArray[np.float64]
 
 @check(
     "mixed-contexts",
-    cases=draw.mixed_cases(),
-    tolerance="log(1 + t w) to a few EPS whatever t is; rows and signs exactly",
+    draw.mixed_cases(),
     judges=("ConceptDataset: mixed", "mixed_log_odds concept_signs geometric_means"),
 )
 def mixed_contexts(case: MixedCase) -> Iterator[Comparison]:
-    """M(z) > 0 iff P has the larger geometric mean of p(z|.); on all of C if min_P w >= max_N w."""
+    """M(z) > 0 iff P has the larger geometric mean of p(z|.); on all of C if min_P w >= max_N w.
+    Tolerance: log(1 + t w) to a few EPS whatever t is; rows and signs exactly."""
     logs = [[CTX.log(number(x)) for x in row] for row in case.rows]
     table, sets = case.data.probabilities, (case.positive, case.negative)
     yield compare("p(z|c_j)", case.rows, engine=(table, 8 * EPS))
@@ -88,11 +88,10 @@ def _promised(case: MixedCase, c: int) -> int | None:
     return up - down if up or down else None
 
 
-@reading(
-    "mixed-contexts/one-sign", cases=draw.mixed_cases(), tolerance="decided by exact fractions"
-)
+@reading("mixed-contexts/one-sign", draw.mixed_cases())
 def one_sign(case: MixedCase) -> Comparison:
-    """In contexts that mix concepts, M has one sign on each concept."""
+    """In contexts that mix concepts, M has one sign on each concept.
+    Tolerance: decided by exact fractions."""
     signs = {(c, case.sign(z)) for z, c in enumerate(case.token_concept)}
     concepts = len(set(case.token_concept))
     return claim("M(z) has the same sign on a whole concept", len(signs) == concepts)
@@ -153,9 +152,7 @@ def _reading(case: EditCase, h: list[Number]) -> Number:
 
 @check(
     "operator",
-    cases=draw.edit_cases(),
-    tolerance="each logit to d EPS times the sum of its terms, before and after; the price with "
-    "its derivatives in them, which vanish with the edit, and the square of that error",
+    draw.edit_cases(),
     judges=(
         *(
             f"{each}: directions strengths edited population"
@@ -167,7 +164,9 @@ def _reading(case: EditCase, h: list[Number]) -> Number:
     ),
 )
 def operator(case: EditCase) -> Iterator[Comparison]:
-    """softmax(W h' + b) is p_j tilted by sum_k c_k M_k: h' ablated, clamped, set, turned, ..."""
+    """softmax(W h' + b) is p_j tilted by sum_k c_k M_k: h' ablated, clamped, set, turned, ...
+    Tolerance: each logit to d EPS times the sum of its terms, before and after; the price with its
+    derivatives in them, which vanish with the edit, and the square of that error."""
     for name, edit in _edits(case).items():
         yield from _edited(case, name, edit)
         if isinstance(edit[0], ops.Clamp):
@@ -238,13 +237,10 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
         yield law("operator", values, oracle[z], x=z)
 
 
-@reading(
-    "operator/ablation-limit",
-    cases=draw.edit_cases(),
-    tolerance="a total variation of 1e-30 counts as none",
-)
+@reading("operator/ablation-limit", draw.edit_cases())
 def ablation_limit(case: EditCase) -> Comparison:
-    """Ablating a direction u is the limit of subtracting it."""
+    """Ablating a direction u is the limit of subtracting it.
+    Tolerance: a total variation of 1e-30 counts as none."""
     W, u, bias = [numbers(row) for row in case.W], numbers(case.u), numbers(case.bias)
     M = [vectors.dot(row, u) for row in W]
     apart = [
@@ -260,14 +256,10 @@ def ablation_limit(case: EditCase) -> Comparison:
 _TEMPERATURES = (1.0, 0.5, 2.0, 0.125, 0.7, 30.0)
 
 
-@check(
-    "temperature",
-    cases=draw.any_families(),
-    tolerance="the error of the steered logits over tau, and M / tau rounded once",
-    judges="TiltedFamily: at_temperature",
-)
+@check("temperature", draw.any_families(), judges="TiltedFamily: at_temperature")
 def temperature(case: FamilyCase) -> Iterator[Comparison]:
-    """softmax((log p + alpha M) / tau) is p^(1/tau) tilted by alpha/tau; the winner is the same."""
+    """softmax((log p + alpha M) / tau) is p^(1/tau) tilted by alpha/tau; the winner is the same.
+    Tolerance: the error of the steered logits over tau, and M / tau rounded once."""
     tau = _TEMPERATURES[case.gauge % len(_TEMPERATURES)]
     alpha, T, limits = number(case.alpha), number(tau), tolerance(case)
     logits = [(CTX.log(p) + alpha * m) / T for p, m in zip(case.p, case.M, strict=True)]
@@ -287,14 +279,11 @@ def temperature(case: FamilyCase) -> Iterator[Comparison]:
         yield law("temperature", {**of_case(case), "tau": tau}, oracle[z], x=z)
 
 
-@check(
-    "renormalised",
-    cases=draw.norm_cases(),
-    tolerance="s to the rounding of h + alpha v over what is left of it; logits to d EPS of |W||h|",
-    judges="norm_scale norm_preserving",
-)
+@check("renormalised", draw.norm_cases(), judges="norm_scale norm_preserving")
 def renormalised(case: NormCase) -> Iterator[Comparison]:
-    """s (h + alpha v) with |h| kept gives p^s e^(s alpha M); LN_0 of it is LN_0(h + alpha v)."""
+    """s (h + alpha v) with |h| kept gives p^s e^(s alpha M); LN_0 of it is LN_0(h + alpha v).
+    Tolerance: s to the rounding of h + alpha v over what is left of it; logits to d EPS of |W||h|.
+    """
     h, v, gain, bias = (numbers(x) for x in (case.h, case.v, case.gain, case.bias))
     W, alpha, d = [numbers(row) for row in case.W], number(case.alpha), len(case.h)
     moved = vectors.affine(h, v, alpha)
@@ -335,13 +324,13 @@ def renormalised(case: NormCase) -> Iterator[Comparison]:
 
 @check(
     "greedy",
-    cases=draw.family_cases(support=False),
-    tolerance="tokens and their order exactly; a switch to 2 EPS; signs at the ends of its bracket "
-    "exactly",
+    draw.family_cases(support=False),
     judges=("TiltedFamily: greedy_path", "GreedyPath: winner interval"),
 )
 def greedy(case: FamilyCase) -> Iterator[Comparison]:
-    """The likeliest token's M increases with alpha, with at most V - 1 switches: a convex hull."""
+    """The likeliest token's M increases with alpha, with at most V - 1 switches: a convex hull.
+    Tolerance: tokens and their order exactly; a switch to 2 EPS; signs at the ends of its bracket
+    exactly."""
     family, path = case.family, case.family.greedy_path()
     support = np.flatnonzero(family.log_p > -np.inf)
     heights, slopes = (

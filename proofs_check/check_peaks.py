@@ -34,13 +34,13 @@ from steering_strength.theory.engine import peaks as peaks_of_engine
 
 @check(
     "peak",
-    cases=draw.any_families(),
-    tolerance="K' - M(z) is known to the error of the weights times E|M - M(z)|, the root to that "
-    "over K''. The simulated peak lies where the exact curve is within the noise of its top",
+    draw.any_families(),
     judges=("TiltedFamily: peaks peak_log_probability", "two_level_peak"),
 )
 def peak(case: FamilyCase) -> Iterator[Comparison]:
-    """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z)."""
+    """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z).
+    Tolerance: K' - M(z) is known to the error of the weights times E|M - M(z)|, the root to that
+    over K''. The simulated peak lies where the exact curve is within the noise of its top."""
     limits = tolerance(case)
     peaks, heights = case.family.peaks(), case.family.peak_log_probability()
     low, high = min(case.M), max(case.M)
@@ -117,15 +117,11 @@ def _looked_up(case: FamilyCase, limits: Tolerance, z: int, alpha: float) -> Ite
     yield compare(what, ends[1], simulation=(ends[0], 2 * noise))
 
 
-@check(
-    "peak-order",
-    cases=draw.SHARED_OFF,
-    tolerance="the order is strict, and decided by one alpha at which one token falls while the "
-    "other rises; simulated peaks are known to sqrt(2 noise / K'')",
-    judges="TiltedFamily: peaks",
-)
+@check("peak-order", draw.SHARED_OFF, judges="TiltedFamily: peaks")
 def peak_order(case: ConceptCase) -> Iterator[Comparison]:
-    """z in T, z' not in T: the peak of z' comes before the peak of z."""
+    """z in T, z' not in T: the peak of z' comes before the peak of z.
+    Tolerance: the order is strict, and decided by one alpha at which one token falls while the
+    other rises; simulated peaks are known to sqrt(2 noise / K'')."""
     target, limits, peaks = set(case.tokens), tolerance(case), case.family.peaks()
     others = [z for z in range(len(case.M)) if z not in target]
     last, first = max(others, key=case.M.__getitem__), min(target, key=case.M.__getitem__)
@@ -185,15 +181,11 @@ def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
     return None
 
 
-@check(
-    "monotone",
-    cases=draw.any_families(),
-    tolerance="which tokens always rise, or always fall, is seen in 120 digits; the simulated "
-    "curve may move the other way by its noise",
-    judges="TiltedFamily: rising falling",
-)
+@check("monotone", draw.any_families(), judges="TiltedFamily: rising falling")
 def monotone(case: FamilyCase) -> Iterator[Comparison]:
-    """Tokens at max M strictly increase for all alpha, tokens at min M strictly decrease."""
+    """Tokens at max M strictly increase for all alpha, tokens at min M strictly decrease.
+    Tolerance: which tokens always rise, or always fall, is seen in 120 digits; the simulated curve
+    may move the other way by its noise."""
     size = abs(number(case.alpha)) + 1
     ends = [precise.far(case.p, case.M, sign) for sign in (-1, 1)]
     places = [ends[0], -size, number(0), number(case.alpha), ends[1]]
@@ -219,12 +211,12 @@ def monotone(case: FamilyCase) -> Iterator[Comparison]:
 
 @check(
     "peak-sign",
-    cases=st.one_of(draw.concept_cases("1"), draw.concept_cases("none")),
-    tolerance="a sign is compared only where |M(z) - E_p[M]| exceeds the error of E_p[M]",
+    st.one_of(draw.concept_cases("1"), draw.concept_cases("none")),
     judges=("TiltedFamily: peak_signs peaks", "ConceptDataset: closeness"),
 )
 def peak_sign(case: ConceptCase) -> Iterator[Comparison]:
-    """alpha_z > 0 iff M(z) > E_p[M], and E_p[M] = mean_N KL(p||p_i) - mean_P KL(p||p_i)."""
+    """alpha_z > 0 iff M(z) > E_p[M], and E_p[M] = mean_N KL(p||p_i) - mean_P KL(p||p_i).
+    Tolerance: a sign is compared only where |M(z) - E_p[M]| exceeds the error of E_p[M]."""
     limits = tolerance(case)
     centre, allowed = precise.mean(case.p, case.M, number(0)), limits.mean(0.0)
     signs, peaks = case.family.peak_signs(), case.family.peaks()
@@ -264,14 +256,10 @@ def margin(case: WeightedCase) -> Number:
     return min(full.M[z] for z in full.tokens) - precise.mean(full.p, full.M, number(0))
 
 
-@check(
-    "peak-sign/interval",
-    cases=draw.weighted_cases(),
-    tolerance="signs in 120 digits; the closed form to EPS times its largest term",
-    judges="weighted_margin",
-)
+@check("peak-sign/interval", draw.weighted_cases(), judges="weighted_margin")
 def peak_sign_interval(case: WeightedCase) -> Iterator[Comparison]:
-    """In the weighted family, c_j outside T, the eps with positive target peaks form (0, eps*)."""
+    """In the weighted family, c_j outside T, the eps with positive target peaks form (0, eps*).
+    Tolerance: signs in 120 digits; the closed form to EPS times its largest term."""
     steps = [replace(case, epsilon=case.bound * k / 12) for k in range(1, 12)]
     signs = [CTX.sign(margin(step)) for step in steps]
     yield claim("once negative, negative for all larger eps", signs == sorted(signs, reverse=True))
@@ -280,23 +268,20 @@ def peak_sign_interval(case: WeightedCase) -> Iterator[Comparison]:
 
 
 @reading(
-    "peak-sign/every-eps",
-    cases=draw.weighted_cases(away=True),
-    tolerance="a sign in 120 digits",
-    aim=lambda case: -float(margin(case)),
+    "peak-sign/every-eps", draw.weighted_cases(away=True), aim=lambda case: -float(margin(case))
 )
 def every_eps(case: WeightedCase) -> Comparison:
-    """For c_j outside T, target tokens peak at positive alpha for all admissible eps."""
+    """For c_j outside T, target tokens peak at positive alpha for all admissible eps.
+    Tolerance: a sign in 120 digits."""
     return claim(f"min_T M - E_p[M] = {CTX.nstr(margin(case), 6)} > 0", margin(case) > 0)
 
 
 @reading(
-    "peak-sign/any-context",
-    cases=draw.weighted_cases().map(lambda case: replace(case, own=case.target)),
-    tolerance="signs in 120 digits: at the eps of the instance, and of the limit at eps = 0",
+    "peak-sign/any-context", draw.weighted_cases().map(lambda case: replace(case, own=case.target))
 )
 def any_context(case: WeightedCase) -> Comparison:
-    """Target tokens peak at positive alpha for every context c_j, if eps is small."""
+    """Target tokens peak at positive alpha for every context c_j, if eps is small.
+    Tolerance: signs in 120 digits: at the eps of the instance, and of the limit at eps = 0."""
     tokens = [z for z, c in enumerate(case.token_concept) if c == case.target]
     ratios = [CTX.log(number(case.gamma[z]) / number(case.omega[z])) for z in tokens]
     divergence = CTX.fsum(number(case.gamma[z]) * r for z, r in zip(tokens, ratios, strict=True))
@@ -307,15 +292,11 @@ def any_context(case: WeightedCase) -> Comparison:
     )
 
 
-@check(
-    "limit",
-    cases=draw.family_cases(support=False),
-    tolerance="log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the "
-    "error of its exponents",
-    judges="TiltedFamily: limit limit_distance",
-)
+@check("limit", draw.family_cases(support=False), judges="TiltedFamily: limit limit_distance")
 def limit(case: FamilyCase) -> Iterator[Comparison]:
-    """p_alpha -> p restricted to argmax M (argmin at -inf), at total variation R/(P_A + R)."""
+    """p_alpha -> p restricted to argmax M (argmin at -inf), at total variation R/(P_A + R).
+    Tolerance: log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the
+    error of its exponents."""
     limits = tolerance(case)
     support = [z for z, p in enumerate(case.p) if p]
     whole = len(support) == len(case.p)
@@ -351,25 +332,19 @@ def limit(case: FamilyCase) -> Iterator[Comparison]:
     yield compare("shares among ties", own, far_out=(shares, 1e-100))
 
 
-@reading(
-    "limit/uniform-share",
-    cases=draw.family_cases(wild=False),
-    tolerance="limits in 100 digits compared with each other",
-)
+@reading("limit/uniform-share", draw.family_cases(wild=False))
 def uniform_share(case: FamilyCase) -> Comparison:
-    """Tokens tied at max M have the same probability in the limit (false: in proportion to p)."""
+    """Tokens tied at max M have the same probability in the limit (false: in proportion to p).
+    Tolerance: limits in 100 digits compared with each other."""
     end = precise.limit(case.p, case.M, 1)
     shares = [end[z] for z, m in enumerate(case.M) if m == max(case.M)]
     return claim("all shares are equal", max(shares) - min(shares) < 1e-50)
 
 
-@reading(
-    "limit/printed-signs",
-    cases=draw.concept_cases("1", wild=False),
-    tolerance="limits in 100 digits against entries of the table",
-)
+@reading("limit/printed-signs", draw.concept_cases("1", wild=False))
 def printed_signs(case: ConceptCase) -> Iterator[Comparison]:
-    """Off T, Delta p(z|alpha) tends to -a_z where c_j is in T, to -b_z elsewhere."""
+    """Off T, Delta p(z|alpha) tends to -a_z where c_j is in T, to -b_z elsewhere.
+    Tolerance: limits in 100 digits against entries of the table."""
     concepts = case.dataset.context_concept
     inside, end = concepts[case.context] == case.target, precise.limit(case.p, case.M, 1)
     for z, concept in enumerate(case.dataset.token_concept):

@@ -121,9 +121,7 @@ def _chain(found: Any, values: dict[str, Any], oracle: Number) -> dict[str, tupl
 
 @check(
     "sequence-ratio",
-    cases=sequence_cases(),
-    tolerance="each step's log-probability, alpha times the error of its mean, and its cost; the "
-    "simulation to the noise of a matrix product per step",
+    sequence_cases(),
     judges=(
         "SampledTexts: log_weights count",
         "SequenceFeatures: tree steering_vector log_probability text_log_probability all_texts "
@@ -131,7 +129,9 @@ def _chain(found: Any, values: dict[str, Any], oracle: Number) -> dict[str, tupl
     ),
 )
 def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
-    """log P_alpha(x)/P_0(x) = sum_t [alpha M(x_t) - K_t] = alpha S(x) - sum_t cost_t."""
+    """log P_alpha(x)/P_0(x) = sum_t [alpha M(x_t) - K_t] = alpha S(x) - sum_t cost_t.
+    Tolerance: each step's log-probability, alpha times the error of its mean, and its cost; the
+    simulation to the noise of a matrix product per step."""
     alpha, model, path = number(case.alpha), case.model, case.paths[-1]
     before, after = _texts(case, number(0)), _texts(case, alpha)
     oracle = [CTX.log(b / a) for a, b in zip(before, after, strict=True)]
@@ -165,13 +165,13 @@ def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
 
 @check(
     "sequence-ce",
-    cases=sequence_cases(),
-    tolerance="each divergence to its own tolerance, its weight to the rounding of the rows; the "
-    "simulation to a matrix product per step; a root to 1e-6, as it says",
+    sequence_cases(),
     judges="SampledTexts: cross_entropy_increase token_costs per_token per_text root interval",
 )
 def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
-    """KL(P_0 || P_alpha) = E_0 sum_t [K_t - alpha K_t'(0)]: convex, one root on each side."""
+    """KL(P_0 || P_alpha) = E_0 sum_t [K_t - alpha K_t'(0)]: convex, one root on each side.
+    Tolerance: each divergence to its own tolerance, its weight to the rounding of the rows; the
+    simulation to a matrix product per step; a root to 1e-6, as it says."""
     alpha, last, values = number(case.alpha), len(case.rows) - 1, _tree(case)
     share, at = _texts(case, number(0)), values["w"][: last + 1]
     oracle = precise.kl(share, _texts(case, alpha))
@@ -267,15 +267,11 @@ def _roots(case: SequenceCase, at: Sequence[Number]) -> Iterator[Comparison]:
         yield claim("the root is an end of its bracket", root.alpha in (root.lower, root.upper))
 
 
-@check(
-    "sequence-reverse",
-    cases=sequence_cases(),
-    tolerance="each divergence to its own tolerance; the steered share of a text to that of its "
-    "log-weight, which acts through the spread of the costs",
-    judges="SampledTexts: reverse_kl",
-)
+@check("sequence-reverse", sequence_cases(), judges="SampledTexts: reverse_kl")
 def sequence_reverse(case: SequenceCase) -> Iterator[Comparison]:
-    """KL(P_alpha || P_0) = E_alpha sum_t [alpha K_t' - K_t]."""
+    """KL(P_alpha || P_0) = E_alpha sum_t [alpha K_t' - K_t].
+    Tolerance: each divergence to its own tolerance; the steered share of a text to that of its
+    log-weight, which acts through the spread of the costs."""
     alpha, last, values = number(case.alpha), len(case.rows) - 1, _tree(case)
     after, at = _texts(case, alpha), values["u"][: last + 1]
     oracle = precise.kl(after, _texts(case, number(0)))
@@ -295,15 +291,12 @@ def sequence_reverse(case: SequenceCase) -> Iterator[Comparison]:
     yield law("sequence-reverse", values, step, j=last)
 
 
-@check(
-    "sequence-score",
-    cases=sequence_cases(),
-    tolerance="the shares to the error of the log-weights, the scores to that of the means, times "
-    "the judge's spread; the simulation is a difference quotient, third derivative at most (T R)^3",
-    judges="SampledTexts: slope information",
-)
+@check("sequence-score", sequence_cases(), judges="SampledTexts: slope information")
 def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
-    """d/dalpha E_alpha[f] = Cov_alpha(f, S); E_alpha[S] = 0; E_alpha[S^2] = E_alpha sum_t K_t''."""
+    """d/dalpha E_alpha[f] = Cov_alpha(f, S); E_alpha[S] = 0; E_alpha[S^2] = E_alpha sum_t K_t''.
+    Tolerance: the shares to the error of the log-weights, the scores to that of the means, times
+    the judge's spread; the simulation is a difference quotient, third derivative at most (T R)^3.
+    """
     alpha, texts, limits, blur = number(case.alpha), case.sampled(), _limits(case), _blur(case)
     spread, values = max(case.M) - min(case.M), _tree(case)
     scale = 1 / spread if spread else number(1)
@@ -359,13 +352,11 @@ def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
 
 
 @check(
-    "sequence-weights",
-    cases=sequence_cases(),
-    tolerance="the shares of the texts to the error of their log-weights",
-    judges="SampledTexts: expectation effective_sample_size",
+    "sequence-weights", sequence_cases(), judges="SampledTexts: expectation effective_sample_size"
 )
 def sequence_weights(case: SequenceCase) -> Iterator[Comparison]:
-    """E_alpha[f] = E_0[f P_alpha/P_0]; N e^(-D_2) of N texts count, and D_2 <= T max_t D_2,t."""
+    """E_alpha[f] = E_0[f P_alpha/P_0]; N e^(-D_2) of N texts count, and D_2 <= T max_t D_2,t.
+    Tolerance: the shares of the texts to the error of their log-weights."""
     alpha, last, values = number(case.alpha), len(case.rows) - 1, _tree(case)
     before, after, judged = _texts(case, number(0)), _texts(case, alpha), numbers(case.judged)
     texts, drawn = case.sampled(), case.sampled(listed=False)
@@ -429,35 +420,28 @@ def second_at(case: SequenceCase, n: int) -> Fraction:
 _STEPS = range(9)
 
 
-@reading(
-    "sequence-reverse/monotone",
-    cases=sequence_cases(),
-    tolerance="none: 120 digits at alpha = n q, where all probabilities are fractions",
-)
+@reading("sequence-reverse/monotone", sequence_cases())
 def reverse_monotone(case: SequenceCase) -> Iterator[Comparison]:
-    """KL(P_alpha || P_0) of whole texts grows with |alpha|, as that of a token does."""
+    """KL(P_alpha || P_0) of whole texts grows with |alpha|, as that of a token does.
+    Tolerance: none: 120 digits at alpha = n q, where all probabilities are fractions."""
     for side in (1, -1):
         for low, high in pairwise(reverse_at(case, side * n) for n in _STEPS):
             yield not_above("KL(P_alpha || P_0)", low - NAIVE, high)
 
 
-@reading(
-    "sequence-reverse/convex",
-    cases=sequence_cases(),
-    tolerance="none: 120 digits at alpha = n q, where all probabilities are fractions",
-)
+@reading("sequence-reverse/convex", sequence_cases())
 def reverse_convex(case: SequenceCase) -> Iterator[Comparison]:
-    """KL(P_alpha || P_0) of whole texts is convex in alpha, as KL(P_0 || P_alpha) is."""
+    """KL(P_alpha || P_0) of whole texts is convex in alpha, as KL(P_0 || P_alpha) is.
+    Tolerance: none: 120 digits at alpha = n q, where all probabilities are fractions."""
     values = [reverse_at(case, n) for n in (-1, 0, 1, 2)]
     for a, b, c in zip(values, values[1:], values[2:], strict=False):
         yield not_above("twice the middle", 2 * b - NAIVE, a + c)
 
 
-@reading(
-    "sequence-weights/falls", cases=sequence_cases(), tolerance="none: fractions at alpha = n q"
-)
+@reading("sequence-weights/falls", sequence_cases())
 def size_falls(case: SequenceCase) -> Iterator[Comparison]:
-    """The further one steers, the fewer unsteered texts count."""
+    """The further one steers, the fewer unsteered texts count.
+    Tolerance: none: fractions at alpha = n q."""
     for side in (1, -1):
         for low, high in pairwise(second_at(case, side * n) for n in _STEPS):
             yield not_above("sum P_alpha^2/P_0", low, high)

@@ -21,15 +21,11 @@ from steering_strength.proofs_check.tolerance import tolerance
 from steering_strength.theory import TiltedFamily
 
 
-@check(
-    "steering-shift",
-    cases=draw.ANY_ROWS,
-    tolerance="a float64 product of length d errs by d EPS |W_z||x|; `Simulation.noise` adds up "
-    "what W, H, v and the difference of means contribute",
-    judges="UnconstrainedFeatures: shifted_logits",
-)
+@check("steering-shift", draw.ANY_ROWS, judges="UnconstrainedFeatures: shifted_logits")
 def steering_shift(case: ConceptCase) -> Iterator[Comparison]:
-    """Steered logits are l_j + (alpha/q)(sum_P l_i - sum_N l_i), l the unsteered logits."""
+    """Steered logits are l_j + (alpha/q)(sum_P l_i - sum_N l_i), l the unsteered logits.
+    Tolerance: a float64 product of length d errs by d EPS |W_z||x|; `Simulation.noise` adds up what
+    W, H, v and the difference of means contribute."""
     ufm, steered = simulated_dataset(case)
     # The definition, with the very weights of the model and no rounding: W (h_j + alpha v).
     W = [precise.numbers(row) for row in ufm.W]
@@ -55,16 +51,16 @@ def steering_shift(case: ConceptCase) -> Iterator[Comparison]:
 
 @check(
     "tilting",
-    cases=draw.ANY_ROWS,
-    tolerance="log p and M are known to EPS (1 + max|log p|), M times alpha; the simulation to its "
-    "noise; law against oracle to 30 digits; exact fractions to 100",
+    draw.ANY_ROWS,
     judges=(
         "ConceptDataset: log_odds",
         "TiltedFamily: log_probability cgf probability_increase",
     ),
 )
 def tilting(case: ConceptCase) -> Iterator[Comparison]:
-    """p_alpha(z) = p(z|c_j) e^{alpha M(z)} / e^{K_j(alpha)}, and tilts compose."""
+    """p_alpha(z) = p(z|c_j) e^{alpha M(z)} / e^{K_j(alpha)}, and tilts compose.
+    Tolerance: log p and M are known to EPS (1 + max|log p|), M times alpha; the simulation to its
+    noise; law against oracle to 30 digits; exact fractions to 100."""
     limits, alpha, at = tolerance(case), case.alpha, number(case.alpha)
     _, steered = simulated_dataset(case)
     log_odds = case.data.log_odds(case.positive, case.negative)
@@ -106,14 +102,10 @@ def _in_target(case: ConceptCase) -> list[bool]:
     return [c == case.target for c in case.dataset.token_concept]
 
 
-@check(
-    "sign-separation",
-    cases=draw.SHARED_OFF,
-    tolerance="signs are decided by exact fractions; values of M to EPS (1 + max|log p|)",
-    judges="ConceptDataset: log_odds separated_log_odds",
-)
+@check("sign-separation", draw.SHARED_OFF, judges="ConceptDataset: log_odds separated_log_odds")
 def sign_separation(case: ConceptCase) -> Iterator[Comparison]:
-    """Under Assumption 1, or with b common and a_{j,z} > b_z: z in T iff M(z) > 0; M by concept."""
+    """Under Assumption 1, or with b common and a_{j,z} > b_z: z in T iff M(z) > 0; M by concept.
+    Tolerance: signs are decided by exact fractions; values of M to EPS (1 + max|log p|)."""
     yield claim("z in T iff prod_P p > prod_N p", [r > 1 for r in case.ratios] == _in_target(case))
     sets, blur = (case.positive, case.negative), tolerance(case).blur
     yield compare("M", case.M, engine=(case.data.log_odds(*sets), blur))
@@ -121,14 +113,10 @@ def sign_separation(case: ConceptCase) -> Iterator[Comparison]:
         yield compare("M", case.M, formula=(case.data.separated_log_odds(*sets), blur))
 
 
-@check(
-    "slope",
-    cases=draw.family_cases(),
-    tolerance="each weight to EPS (1 + |log p| + |alpha M|), times its leverage M - E[M]",
-    judges="TiltedFamily: slope",
-)
+@check("slope", draw.family_cases(), judges="TiltedFamily: slope")
 def slope(case: FamilyCase) -> Iterator[Comparison]:
-    """d p_alpha(z)/d alpha = p_alpha(z) (M(z) - E_alpha[M])."""
+    """d p_alpha(z)/d alpha = p_alpha(z) (M(z) - E_alpha[M]).
+    Tolerance: each weight to EPS (1 + |log p| + |alpha M|), times its leverage M - E[M]."""
     limits = tolerance(case)
     scale = 1 / limits.spread if limits.spread else 1
 
@@ -155,15 +143,11 @@ def slope(case: FamilyCase) -> Iterator[Comparison]:
     yield law("slope", of_case(case), oracle[z], x=z)
 
 
-@check(
-    "mean-slope",
-    cases=draw.family_cases(),
-    tolerance="weights to EPS (1 + |log p| + |alpha M|) act through the standard deviation of M; "
-    "E[M] itself rounds to EPS max|M|",
-    judges="TiltedFamily: mean variance",
-)
+@check("mean-slope", draw.family_cases(), judges="TiltedFamily: mean variance")
 def mean_slope(case: FamilyCase) -> Iterator[Comparison]:
-    """K' = E_alpha[M], between min M and max M; K'' = Var_alpha[M] >= 0, 0 only for constant M."""
+    """K' = E_alpha[M], between min M and max M; K'' = Var_alpha[M] >= 0, 0 only for constant M.
+    Tolerance: weights to EPS (1 + |log p| + |alpha M|) act through the standard deviation of M;
+    E[M] itself rounds to EPS max|M|."""
     limits, alpha = tolerance(case), number(case.alpha)
     scale = 1 / limits.spread if limits.spread else number(1)
     mean = precise.derivative(lambda t: precise.cgf(case.p, case.M, t), alpha, scale)
@@ -188,24 +172,18 @@ def mean_slope(case: FamilyCase) -> Iterator[Comparison]:
     yield claim("Var > 0 unless M is constant", (variance > 0) == (len(set(case.M)) > 1))
 
 
-@reading(
-    "sign-separation/outside-negative",
-    cases=draw.concept_cases("1", wild=False),
-    tolerance="decided by exact fractions",
-)
+@reading("sign-separation/outside-negative", draw.concept_cases("1", wild=False))
 def outside_negative(case: ConceptCase) -> Comparison:
-    """A token outside T has M(z) < 0."""
+    """A token outside T has M(z) < 0.
+    Tolerance: decided by exact fractions."""
     outside = [r for r, t in zip(case.ratios, _in_target(case), strict=True) if not t]
     return claim("prod_P p < prod_N p outside T", all(r < 1 for r in outside))
 
 
-@reading(
-    "sign-separation/any-rows",
-    cases=draw.concept_cases("none", wild=False),
-    tolerance="decided by exact fractions",
-)
+@reading("sign-separation/any-rows", draw.concept_cases("none", wild=False))
 def any_rows(case: ConceptCase) -> Comparison:
-    """z in T iff M(z) > 0 for any dataset (false as soon as b depends on the context)."""
+    """z in T iff M(z) > 0 for any dataset (false as soon as b depends on the context).
+    Tolerance: decided by exact fractions."""
     return claim("prod_P p > prod_N p iff z in T", [r > 1 for r in case.ratios] == _in_target(case))
 
 

@@ -64,15 +64,11 @@ def _rounding(case: NormCase, alpha: float) -> Number:
     return 4 * d * EPS * (largest * (1 + summands / left) + max(abs(b) for b in bias))
 
 
-@check(
-    "norm-limit",
-    cases=norm_cases(),
-    tolerance="the direction of P v to EPS |v|/|P v|; at finite alpha the rounding of h + alpha v "
-    "over what the norm leaves of it; expansions in 1/alpha are seen at alpha = 1e40",
-    judges="NormedSteering: limit output rate bound",
-)
+@check("norm-limit", norm_cases(), judges="NormedSteering: limit output rate bound")
 def norm_limit(case: NormCase) -> Iterator[Comparison]:
-    """LN(h + alpha v) -> LN_0(+-v), the bias keeping its sign, at rate 1/|alpha| and no faster."""
+    """LN(h + alpha v) -> LN_0(+-v), the bias keeping its sign, at rate 1/|alpha| and no faster.
+    Tolerance: the direction of P v to EPS |v|/|P v|; at finite alpha the rounding of h + alpha v
+    over what the norm leaves of it; expansions in 1/alpha are seen at alpha = 1e40."""
     h, v, gain, bias, eps = _exact(case)
     normed, d = case.normed, len(h)
     Pv, Ph = _projected(case, v), _projected(case, h)
@@ -124,16 +120,16 @@ def norm_limit(case: NormCase) -> Iterator[Comparison]:
 
 @check(
     "last-block",
-    cases=norm_cases(),
-    tolerance="logits to the rounding of the norm's output times |W|; the stationary point to the "
-    "rounding of numerator and denominator over the denominator",
+    norm_cases(),
     judges=(
         "NormedSteering: last_block",
         "LastBlock: size logits log_probability slope stationary limit",
     ),
 )
 def last_block(case: NormCase) -> Iterator[Comparison]:
-    """Logits (a + alpha b)/sqrt(Q(alpha)) + const, each stationary at (aB - bC)/(bB - aA) only."""
+    """Logits (a + alpha b)/sqrt(Q(alpha)) + const, each stationary at (aB - bC)/(bB - aA) only.
+    Tolerance: logits to the rounding of the norm's output times |W|; the stationary point to the
+    rounding of numerator and denominator over the denominator."""
     h, v, gain, _, eps = _exact(case)
     W, alpha, d = [numbers(row) for row in case.W], number(case.alpha), len(h)
     block = case.last_block
@@ -219,14 +215,10 @@ def _lost_squared(case: NormCase, alpha: Number) -> Number:
     return 1 + summands / left
 
 
-@check(
-    "final-norm",
-    cases=readout_cases(),
-    tolerance="logits are float64 products of length d: M and log p err by d EPS |W||h|",
-    judges="readout_family",
-)
+@check("final-norm", readout_cases(), judges="readout_family")
 def final_norm(case: ReadoutCase) -> Iterator[Comparison]:
-    """Steering the input of the unembedding tilts exactly, for any texts, bias, and |P| != |N|."""
+    """Steering the input of the unembedding tilts exactly, for any texts, bias, and |P| != |N|.
+    Tolerance: logits are float64 products of length d: M and log p err by d EPS |W||h|."""
     states = [numbers(state) for state in case.states]
     W, bias = [numbers(row) for row in case.W], numbers(case.bias)
     alpha, P, N = number(case.alpha), case.positive, case.negative
@@ -261,16 +253,11 @@ def _smooth_logits(case: SmoothCase, j: int, alpha: Number) -> list[Number]:
     return vectors.logits([numbers(row) for row in case.W], hidden)
 
 
-@check(
-    "local",
-    cases=smooth_cases(),
-    tolerance="derivatives of the logits are difference quotients good to 30 digits, rounded once; "
-    "then a variance and two means in float64",
-    weight=0.5,
-    judges="local_divergence local_cross_entropy",
-)
+@check("local", smooth_cases(), judges="local_divergence local_cross_entropy", weight=0.5)
 def local(case: SmoothCase) -> Iterator[Comparison]:
-    """At any layer KL(p_0||p_alpha) = alpha^2/2 Var_p(M_loc) + O(alpha^3); likewise CE on text."""
+    """At any layer KL(p_0||p_alpha) = alpha^2/2 Var_p(M_loc) + O(alpha^3); likewise CE on text.
+    Tolerance: derivatives of the logits are difference quotients good to 30 digits, rounded once;
+    then a variance and two means in float64."""
     h = CTX.mpf(10) ** -30
     oracle, formula, size = [number(0)] * 3, np.zeros(3), number(1)
     for j, weight in enumerate(case.context_weights):
@@ -309,14 +296,10 @@ def local(case: SmoothCase) -> Iterator[Comparison]:
     yield law("local", values, (above - 2 * middle + below) / h**2, allowed=1e-20)
 
 
-@check(
-    "norm-limit/invisible",
-    cases=norm_cases(visible=False),
-    tolerance="one division by a root of a mean of d squares",
-    judges="NormedSteering: inert limit",
-)
+@check("norm-limit/invisible", norm_cases(visible=False), judges="NormedSteering: inert limit")
 def invisible(case: NormCase) -> Iterator[Comparison]:
-    """Where v vanishes under the norm (v = 0, constant under LayerNorm) the output stays LN(h)."""
+    """Where v vanishes under the norm (v = 0, constant under LayerNorm) the output stays LN(h).
+    Tolerance: one division by a root of a mean of d squares."""
     stays, allowed, normed = _output(case, numbers(case.h)), _rounding(case, 0.0), case.normed
     yield compare("limit", stays, far_out=(_far(case, 1), 1e-40 * (1 + abs(max(stays)))))
     for sign in (-1, 1):
@@ -325,19 +308,17 @@ def invisible(case: NormCase) -> Iterator[Comparison]:
     yield compare("output", stays, engine=(normed.output(case.alpha), allowed))
 
 
-@reading(
-    "norm-limit/eps-of-v",
-    cases=norm_cases(),
-    tolerance="a millionth: LN_eps(v) and the limit differ by sqrt(1 + eps / mean v^2)",
-)
+@reading("norm-limit/eps-of-v", norm_cases())
 def eps_of_v(case: NormCase) -> Comparison:
-    """LN_eps(h + alpha v) tends to LN_eps(v), with the eps of the model."""
+    """LN_eps(h + alpha v) tends to LN_eps(v), with the eps of the model.
+    Tolerance: a millionth: LN_eps(v) and the limit differ by sqrt(1 + eps / mean v^2)."""
     return compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
 
 
-@reading("norm-limit/constant-v", cases=norm_cases(visible=False), tolerance="a millionth")
+@reading("norm-limit/constant-v", norm_cases(visible=False))
 def constant_v(case: NormCase) -> Iterator[Comparison]:
-    """The output of the norm forgets h, for every v."""
+    """The output of the norm forgets h, for every v.
+    Tolerance: a millionth."""
     if case.kind == "layer" and any(case.v):
         yield compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
 

@@ -204,7 +204,7 @@ def conjecture(
         return -margin if isfinite(margin) else 0.0
 
     cases = concept_cases(assumption, wild=wild)
-    check = Check(name, text, cases, measure, "the claim's own", aim=aim)
+    check = Check(name, text, cases, measure, aim=aim)
     found = search(check, examples=examples, seed=seed)
     if found.case is not None:
         return Judgement(

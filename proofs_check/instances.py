@@ -436,15 +436,11 @@ class SequenceCase:
         sets = (*self.positive, *self.negative)
         return tuple(exact.odds_ratios(sets, range(self.q), range(self.q, 2 * self.q)))
 
-    @property
-    def texts(self) -> range:
-        """The numbers of the texts."""
-        return range(len(self.rows), len(self.rows) * len(self.rows[0]) + 1)
-
     @cached_property
     def paths(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """(prefix, token) step by step, of every text."""
-        return tuple(tuple(exact.path(k, len(self.rows[0]))) for k in self.texts)
+        J, V = len(self.rows), len(self.rows[0])
+        return tuple(tuple(exact.path(k, V)) for k in range(J, V * J + 1))
 
     @cached_property
     def digits(self) -> int:
@@ -498,11 +494,6 @@ class NormCase:
     kind: str  # "rms" or "layer"
     eps: float
     alpha: float = 1.0
-
-    @property
-    def visible(self) -> bool:
-        """Whether v survives the norm: v is not 0, and not constant under LayerNorm."""
-        return any(self.v) and (self.kind == "rms" or len(set(self.v)) > 1)
 
     @property
     def normed(self) -> NormedSteering:

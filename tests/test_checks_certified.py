@@ -167,7 +167,7 @@ def test_what_is_undecided_is_unknown_and_never_certified(monkeypatch: pytest.Mo
     def measure(case: Any) -> Comparison:
         return Comparison(0.0, "undecided", undecided=True)
 
-    ignorant = Check("slope", "nobody knows", family_cases(), measure, "none")
+    ignorant = Check("slope", "nobody knows", family_cases(), measure)
     known = {"certified": {"slope": ignorant}, "property": {}}
     monkeypatch.setattr(runner, "_BY_INSTANCES", known)
     verdict = next(v for v in run(["slope"], examples=3) if v.method == "certified")

@@ -166,7 +166,7 @@ def test_120_digits_are_too_few_for_it(
 def test_digits_are_lent_for_one_instance_only() -> None:
     seen = []
 
-    @check("spy", cases=st.nothing(), tolerance="none")
+    @check("spy", st.nothing())
     def spy(case: FamilyCase) -> Comparison:
         """Looks at the precision and at nothing else."""
         seen.append(precise.CTX.dps)

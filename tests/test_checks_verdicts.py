@@ -83,7 +83,7 @@ def test_orders_and_claims() -> None:
 
 
 def checking(measure: Any, **options: Any) -> Check:
-    return Check("toy", "a toy", st.integers(0, 99), measure, "none", **options)
+    return Check("toy", "a toy", st.integers(0, 99), measure, **options)
 
 
 def test_shards_add_up() -> None:
@@ -153,7 +153,7 @@ def test_a_formula_that_raises_is_no_evidence_against_a_false_claim(
         raise ZeroDivisionError("by nothing")
 
     for expected, status in ((True, "refuted"), (False, "unknown")):
-        broken = Check("toy", "a toy", st.integers(0, 9), measure, "none", expected=expected)
+        broken = Check("toy", "a toy", st.integers(0, 9), measure, expected=expected)
         known = {"certified": {}, "property": {"slope": broken}}
         monkeypatch.setattr(runner, "_BY_INSTANCES", known)
         verdict = next(v for v in run(["slope"], examples=5) if v.method == "property")

@@ -47,7 +47,6 @@ def test_levels_and_turns_by_hand() -> None:
 
 def test_roots_are_exact_or_refused() -> None:
     assert exact.root(F(4, 9), 2) == F(2, 3)
-    assert exact.root(F(3**50, 2**50), 50) == F(3, 2)
     assert exact.root(F(10**40 + 1), 1) == 10**40 + 1
     with pytest.raises(ValueError, match="power 2"):
         exact.root(F(2), 2)

@@ -287,8 +287,8 @@ def test_transformer_cases_span_scales() -> None:
     norms = draws(norm_cases(), 50)
     assert {case.kind for case in norms} == {"rms", "layer"}
     assert {0.0, 1.0} <= {case.eps for case in norms}
-    assert all(case.visible for case in norms)
-    assert not any(case.visible for case in draws(norm_cases(visible=False), 20))
+    assert not any(case.normed.inert for case in norms)
+    assert all(case.normed.inert for case in draws(norm_cases(visible=False), 20))
     texts = draws(readout_cases(), 50)
     assert any(len(case.positive) != len(case.negative) for case in texts)
     assert any(set(case.positive) & set(case.negative) for case in texts)

@@ -61,33 +61,23 @@ def prefixes(rows: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def root(value: Fraction, n: int) -> Fraction:
-    """The n-th root of a fraction that is an n-th power; e^{q M} has one where its a_z/b_z do.
+    """The n-th root, n = 1 or 2, of an n-th power; e^{q M} is one where its a_z/b_z are.
 
     Raises
     ------
     ValueError
         It is not an n-th power.
     """
-    numerator, denominator = _integer_root(value.numerator, n), _integer_root(value.denominator, n)
-    if numerator**n != value.numerator or denominator**n != value.denominator:
+    found = Fraction(isqrt(value.numerator), isqrt(value.denominator)) if n == 2 else value
+    if found**n != value:
         raise ValueError(f"{value} is not the power {n} of a fraction")
-    return Fraction(numerator, denominator)
+    return found
 
 
 def all_squares(values: Iterable[Fraction]) -> bool:
     """Whether every one is the square of a fraction."""
     parts = [n for value in values for n in (value.numerator, value.denominator)]
     return all(isqrt(n) ** 2 == n for n in parts)
-
-
-def _integer_root(value: int, n: int) -> int:
-    """The largest integer whose n-th power is at most `value`, by Newton's iteration from above."""
-    guess = 1 << -(-value.bit_length() // n)
-    while True:
-        better = ((n - 1) * guess + value // guess ** (n - 1)) // n
-        if better >= guess:
-            return guess
-        guess = better
 
 
 def concept_probability(probabilities: Sequence[Fraction], tokens: Collection[int]) -> Fraction:
