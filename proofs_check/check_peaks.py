@@ -30,6 +30,7 @@ from steering_strength.proofs_check.simulation import (
 )
 from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, Tolerance, tolerance
 from steering_strength.theory.engine import peaks as peaks_of_engine
+from steering_strength.theory.model import peak_sign as model
 
 
 @check(
@@ -263,7 +264,8 @@ def peak_sign_interval(case: WeightedCase) -> Iterator[Comparison]:
     steps = [replace(case, epsilon=case.bound * k / 12) for k in range(1, 12)]
     signs = [CTX.sign(margin(step)) for step in steps]
     yield claim("once negative, negative for all larger eps", signs == sorted(signs, reverse=True))
-    formula = (case.margin(), 16 * EPS * _largest_term(case))
+    found = model.weighted_margin(epsilon=float(case.epsilon), **case.arguments())
+    formula = (found, 16 * EPS * _largest_term(case))
     yield compare("min_T M - E_p[M]", margin(case), formula=formula)
 
 

@@ -62,15 +62,10 @@ def _units(value: Number, reference: Number, tolerance: Number) -> float:
 
 
 def compare(quantity: str, reference: Any, /, **sides: tuple[Any, Any]) -> Comparison:
-    """Every side on one quantity against the oracle's number(s).
+    """Every side on one quantity against the oracle's number(s), of any shape and kind.
 
-    Parameters
-    ----------
-    quantity : str
-    reference : array_like
-        Any shape; floats, fractions or numbers of `oracles.precise`.
-    **sides : (value, tolerance)
-        By who says it, as in ``engine=(3.0, 1e-15)``; the tolerance is absolute, one or one each.
+    A side is (value, tolerance) by who says it, as in ``engine=(3.0, 1e-15)``; the tolerance is
+    absolute, one or one each.
     """
     expected = [number(x) for x in _flat(reference)]
     result = AGREED

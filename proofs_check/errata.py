@@ -120,10 +120,8 @@ def rows(case: ConceptCase) -> Lines:
     # only; any a that closes the sum would do.
     pairs: list[str] = []
     gaps: dict[str, list[str]] = {}
-    for name, c, token in zip(
-        _names(case), data.token_concept, zip(*data.rows, strict=True), strict=True
-    ):
-        a, b = int(max(token) * N), int(min(token) * N)
+    for z, (name, c) in enumerate(zip(_names(case), data.token_concept, strict=True)):
+        a, b = (int(end(row[z] for row in data.rows) * N) for end in (max, min))
         pairs.append(f"{a if data.contexts(c) else '-'} and {b}")
         if data.contexts(c):
             gaps.setdefault(name, []).append(str(a - b))
@@ -330,12 +328,10 @@ def forgets(case: NormCase) -> Lines:
     ]
 
 
-def texts(
-    name: str,
-    quantity: Callable[[SequenceCase, int], Any],
-    steps: Sequence[int],
-    case: SequenceCase,
-) -> Lines:
+Quantity = Callable[[SequenceCase, int], Any]
+
+
+def texts(name: str, quantity: Quantity, steps: Sequence[int], case: SequenceCase) -> Lines:
     """The tree, and a quantity of its texts at some strengths."""
     V = len(case.M)
     found = [f"{CTX.nstr(number(quantity(case, n)), 7)} at {n}" for n in steps]

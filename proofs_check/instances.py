@@ -23,7 +23,6 @@ from steering_strength.theory.engine import TiltedPopulation, transformer
 from steering_strength.theory.engine.measure import log_odds_of_tables
 from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.engine.transformer import LastBlock
-from steering_strength.theory.model import peak_sign
 from steering_strength.theory.model.sequences import SequenceFeatures
 
 if TYPE_CHECKING:
@@ -259,10 +258,6 @@ class WeightedCase:
         others = self.concepts - 1
         pairs = zip(self.gamma, self.omega, strict=True)
         return min(others * g / (others * g + w) for g, w in pairs)
-
-    def margin(self) -> float:
-        """min_T M - E_p[M] by the model's formula."""
-        return float(peak_sign.weighted_margin(epsilon=float(self.epsilon), **self.arguments()))
 
     def arguments(self) -> dict[str, Any]:
         """What `weighted_margin` and `weighted_threshold` take besides eps."""

@@ -225,16 +225,9 @@ def _mirrored(case: FamilyCase, sign: int) -> FamilyCase:
 def _ordered(case: FamilyCase, order: Sequence[int]) -> dict[str, Any]:
     """p, M and d = max M - M in another order of the tokens."""
     top = max(case.M)
-    return {
-        "V": len(case.p),
-        "alpha": case.alpha,
-        "m": top,
-        "|A|": case.M.count(top),
-        "|C|": len(case.tokens),
-        "p": [case.p[z] for z in order],
-        "M": [case.M[z] for z in order],
-        "d": [top - case.M[z] for z in order],
-    }
+    p, M = ([part[z] for z in order] for part in (case.p, case.M))
+    sizes = {"V": len(p), "|A|": M.count(top), "|C|": len(case.tokens)}
+    return {**sizes, "alpha": case.alpha, "m": top, "p": p, "M": M, "d": [top - m for m in M]}
 
 
 def at_maximum(case: FamilyCase, sign: int) -> tuple[dict[str, Any], int]:
@@ -273,19 +266,8 @@ def law(
 ) -> Comparison:
     """The sides of the law's statement on the instance, against the oracle's number.
 
-    Parameters
-    ----------
-    name, values : str, mapping
-        The law, and what its symbols stand for.
-    oracle : Number
-    allowed : Number, optional
-        The tolerance; `LAW` times the oracle's size, if that is above 1, by default.
-    slack : Number
-        Added to that.
-    sides : collection of str
-        "left" and "right", or one of them.
-    **token : int
-        The free token index of the law, as in ``x=2``.
+    `values` are what its symbols stand for, and `token` its free index, as in ``x=2``. Allowed is
+    `LAW`, relative to the oracle's number where that is above 1, or what is said; and `slack`.
     """
     expected = number(oracle)
     if allowed is None:

@@ -125,16 +125,9 @@ def exact_datasets(
     max_contexts: int = 3,
     wild: bool = True,
 ) -> ExactDataset:
-    """Datasets in fractions.
+    """Datasets in fractions: G, |C| and the contexts of one concept are bounded.
 
-    Parameters
-    ----------
-    assumption : str
-        "1", "B.1" or "none".
-    max_concepts, max_tokens, max_contexts : int
-        Bounds on G, on |C| and on the number of contexts of one concept.
-    wild : bool
-        Also shares down to 1e-200 and rows that are deterministic to 1e-9.
+    With `wild`, also shares down to 1e-200 and rows that are deterministic to 1e-9.
     """
     # Two concepts must have contexts, for P and for N; any other may have none. A list, so that
     # shrinking can drop a concept in one move.

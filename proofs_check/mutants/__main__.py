@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from steering_strength.proofs_check.mutants.mutant import Trial
 
 
-def _line(result: Trial) -> str:
+def _line(result: Trial, check: str) -> str:
     visible = {True: "shows", False: "hidden", None: "-"}[result.on_paper_example]
     state = f"killed by example {result.examples}" if result.killed else "SURVIVED"
-    return f"{result.name:<60}{result.check:<22}{state:<24}{visible}"
+    return f"{result.name:<60}{check:<22}{state:<24}{visible}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,18 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Namespace) -> int:
     from steering_strength.proofs_check.executors import on_cores
-    from steering_strength.proofs_check.mutants.registry import select_mutants, trial
+    from steering_strength.proofs_check.mutants.registry import MUTANTS, select_mutants, trial
 
     names = select_mutants(options.names or None)
     function = partial(trial, seed=options.seed, shrink=0 if options.no_shrink else 150)
     results: dict[str, Trial] = {}
     for result in on_cores(options.jobs)(function, names):
         results[result.name] = result
-        note(f"[{len(results)}/{len(names)}] {_line(result)}")
+        note(f"[{len(results)}/{len(names)}] {_line(result, MUTANTS[result.name].check)}")
     for name in names:
         result = results[name]
-        say(_line(result))
-        say(f"    {result.error}")
+        say(_line(result, MUTANTS[name].check))
+        say(f"    {MUTANTS[name].error}")
         say(f"    {result.what}")
         if options.code and result.code:
             say("\n" + "\n".join("        " + row for row in result.code.splitlines()) + "\n")

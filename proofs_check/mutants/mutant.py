@@ -44,9 +44,7 @@ class Mutant:
 class Trial:
     """What became of a mutant."""
 
-    name: str  # name, check and error are the mutant's
-    check: str
-    error: str
+    name: str  # of the mutant
     killed: bool  # refuted by an instance; a formula that merely raises is not refuted
     examples: int  # instances needed
     what: str  # the disagreement, with both numbers
@@ -57,17 +55,11 @@ class Trial:
 def wrong(
     check: Check, target: str | tuple[Any, str], errors: Mapping[str, Callable[..., Any]]
 ) -> Iterator[Mutant]:
-    """Mutants of one shipped formula.
+    """Mutants of one shipped formula, `target`: a name of `surface`, or owner and name.
 
-    Parameters
-    ----------
-    check : Check
-        It must refute each.
-    target : str or (owner, name)
-        A name of `surface`, or something that is not public.
-    errors : mapping
-        ``"name: what is wrong"`` -> the wrong formula. It is called with the right one first, and
-        then with what that takes. What it makes of NaN and infinities is its own affair.
+    `check` must refute each. `errors` has ``"name: what is wrong"`` -> the wrong formula, which is
+    called with the right one first, and then with what that takes. What it makes of NaN and
+    infinities is its own affair.
     """
     owner, attribute = _SURFACE[target] if isinstance(target, str) else target
     title = target if isinstance(target, str) else attribute.strip("_")
@@ -147,8 +139,6 @@ def try_mutant(subject: Mutant, *, seed: int, shrink: int = 150) -> Trial:
     refuted, module = found.case is not None, "proofs_check.mutants.registry"
     return Trial(
         name=subject.name,
-        check=subject.check,
-        error=subject.error,
         killed=refuted and not found.crashed,
         examples=found.examples,
         what=found.what or "no instance refutes it",

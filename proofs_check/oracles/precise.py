@@ -44,16 +44,9 @@ def digits(count: int) -> AbstractContextManager[Any]:
 def enough_digits(rarest: Fraction, spread: float) -> int:
     """How many digits an instance needs whose sums mix terms of size 1 with much smaller ones.
 
-    A term of size `rarest` keeps its own 120 behind the digits of the large ones. Where M varies by
-    a small `spread` only, derivatives up to the third are of that power in size, and a difference
-    quotient of order three keeps 2 digits of 5.
-
-    Parameters
-    ----------
-    rarest : Fraction
-        The smallest positive probability.
-    spread : float
-        max M - min M, nats per unit of alpha.
+    A term of the smallest probability, `rarest`, keeps its own 120 behind the digits of the large
+    ones. Where max M - min M is small, derivatives up to the third are of that power in size, and a
+    difference quotient of order three keeps 2 digits of 5.
     """
     bits = max(0, rarest.denominator.bit_length() - rarest.numerator.bit_length())
     narrow = -log10(spread) if 0 < spread < 1 else 0.0
