@@ -124,7 +124,7 @@ Theorem advise_budget_seed :
 Proof.
   intros variance.
   assert (Hv : 0 < variance).
-  { rewrite <- (over_const contexts pi pi_total 0); apply over_lt; auto; intros j _.
+  { apply over_pos; auto; intros j _.
     apply Var_pos; auto. }
   assert (Hr : 0 < 2 / variance) by (apply Rdiv_lt_0_compat; lra).
   set (r := sqrt (2 / variance)); assert (Hr0 : 0 < r) by now apply sqrt_lt_R0.

@@ -143,7 +143,7 @@ Qed.
 Lemma rise_pos : not_constant vocab M -> 0 < rise.
 Proof.
   intros (y & z & Hy & Hz & Hlt); destruct at_top as [_ Hle].
-  rewrite <- (over_const contexts pi pi_total 0); apply over_lt; auto; intros j _.
+  apply over_pos; auto; intros j _.
   enough (mean j 0 < m) by lra; apply mean_lt; auto.
   exists y; split; [easy|]; specialize (Hle z Hz); lra.
 Qed.
@@ -226,7 +226,7 @@ Proof.
   apply (increasing_between _ (fun t => over (fun j => t * Var vocab (p j) M t)));
     [|intros x Hx|lra].
   - intros; apply reverse_derive.
-  - rewrite <- (over_const contexts pi pi_total 0); apply over_lt; auto; intros j _.
+  - apply over_pos; auto; intros j _.
     apply Rmult_lt_0_compat; [lra|]; apply Var_pos; auto.
 Qed.
 

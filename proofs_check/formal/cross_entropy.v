@@ -62,6 +62,14 @@ Proof.
   intros H; apply Sum_le; intros j Hj; apply Rmult_le_compat_l; [now apply Rlt_le, pi_pos|auto].
 Qed.
 
+Lemma over_Rabs f g : (forall j, In j contexts -> Rabs (f j) <= g j) -> Rabs (over f) <= over g.
+Proof.
+  intros H; assert (Hj := fun j Hj => proj1 (Rabs_le_between _ _) (H j Hj)).
+  apply Rabs_le; split; [|apply over_le; intros; now apply Hj].
+  enough (0 <= over (fun j => f j + g j)) by (rewrite over_plus in *; lra).
+  rewrite <- (over_const 0); apply over_le; intros j Hin; specialize (Hj j Hin); lra.
+Qed.
+
 Lemma over_nonneg f : (forall j, In j contexts -> 0 <= f j) -> 0 <= over f.
 Proof. intros H; rewrite <- (over_const 0); now apply over_le. Qed.
 
@@ -73,6 +81,9 @@ Proof.
     destruct contexts as [|j l]; [easy|]; exists j; split; [now left|].
     apply Rmult_lt_compat_l; [apply pi_pos|apply H]; now left.
 Qed.
+
+Lemma over_pos f : (forall j, In j contexts -> 0 < f j) -> 0 < over f.
+Proof. intros H; rewrite <- (over_const 0); now apply over_lt. Qed.
 
 Lemma over_derive (f df : J -> R -> R) alpha :
   (forall j, is_derive (f j) alpha (df j alpha)) ->

@@ -265,8 +265,7 @@ Proof.
   apply (influence_any_goal (fun a s => increase (M s) a) slope root).
   - intros; apply increase_derive; auto.
   - apply slope_continuity.
-  - apply Rgt_not_eq; pose proof (over_const contexts pi pi_total 0) as Hzero.
-    apply Rle_lt_trans with (1 := Req_le _ _ (eq_sym Hzero)); apply over_lt; auto; intros j _.
+  - apply Rgt_not_eq, over_pos; auto; intros j _.
     enough (mean j (M 0) 0 < mean j (M 0) (root 0)) by lra; apply mean_slope_increasing; auto.
   - apply increase_change.
   - apply (root_continuity (fun a s => increase (M s) a) root budget); [| | |exact Hroot].

@@ -142,19 +142,6 @@ Proof.
   - apply exp_lt_inv in H; lra.
 Qed.
 
-(** The geometric mean of a list as it is usually written. *)
-Lemma geometric_root (l : list J) z :
-  In z vocab -> l <> [] ->
-  geometric l z ^ length l = fold_right Rmult 1 (map (fun i => mixture i z) l).
-Proof.
-  intros Hz Hl; unfold geometric; rewrite <- Rpower_pow by apply exp_pos.
-  unfold Rpower, average; rewrite ln_exp; assert (0 < INR (length l)) by now apply length_pos.
-  replace (INR (length l) * (Sum l (fun i => ln (mixture i z)) / INR (length l)))
-    with (Sum l (fun i => ln (mixture i z))) by (field; lra).
-  clear Hl H; induction l as [|i l IH]; simpl; [apply exp_0|].
-  rewrite exp_plus, exp_ln, IH by (now apply mixture_pos); reflexivity.
-Qed.
-
 End Mixed.
 
 (** ** Signs may differ inside a concept

@@ -76,9 +76,40 @@ Proof.
     field_simplify in Hpoly; [lra|easy].
 Qed.
 
+(** [ce-radius] Sharpens Thm 3.8, the form that is used.  The curvature of the increase changes at a
+    relative rate of at most the range of the log-odds. *)
+Theorem ce_radius alpha : Rabs (third alpha) <= (high - low) * Var alpha.
+Proof.
+  assert (H : forall c, -1 <= c <= 1 -> c * third alpha <= (high - low) * Var alpha).
+  { intros c Hc; unfold central, tilting.Var; rewrite <- !E_scal; apply E_le; auto; intros z Hz.
+    destruct (mean_range alpha); specialize (range z Hz); set (x := M z - mean alpha).
+    replace (c * x ^ 3) with (c * x * x ^ 2) by ring; apply Rmult_le_compat_r; [nra|].
+    unfold x; nra. }
+  apply Rabs_le; generalize (H 1) (H (-1)); lra.
+Qed.
+
+Lemma third_bound alpha : third alpha <= Var alpha * sqrt ((high - low) ^ 2 - 4 * Var alpha).
+Proof.
+  pose proof (third_upper alpha) as Hu; simpl in Hu; pose proof (Var_range alpha) as Hv.
+  destruct (mean_range alpha) as [Ha Hb].
+  pose proof (proj1 (Rabs_le_between _ _) (ce_radius alpha)) as Hcap.
+  set (b := high - mean alpha) in *; set (a := mean alpha - low) in *.
+  replace (high - low) with (a + b) in * by (unfold a, b; ring).
+  destruct (mean_slope_nonnegative vocab p M p_pos p_total alpha) as [H0|H0];
+    [|rewrite <- H0 in *; lra].
+  assert (Hb0 : 0 < b) by (unfold b in *; nra).
+  set (w := Var alpha / b).
+  assert (Hw : Var alpha = w * b) by (unfold w; field; lra).
+  rewrite Hw in *; clearbody w; assert (w <= a) by nra; assert (0 <= w) by nra.
+  apply Rle_trans with (w * b * (b - w)); [nra|].
+  apply Rmult_le_compat_l; [nra|]; apply Rle_trans with (sqrt ((b - w) ^ 2)).
+  - rewrite <- Rsqr_pow2, sqrt_Rsqr_abs; apply Rle_abs.
+  - apply sqrt_le_1_alt; nra.
+Qed.
+
 End OneContext.
 
-Section Cap.
+Section Cumulant.
 
 Context {T : Type}.
 Variable vocab : list T.
@@ -105,51 +136,6 @@ Proof.
   apply Sum_ext; intros; ring.
 Qed.
 
-(** The deviation of a token from the mean is at most the range. *)
-Lemma third_cap alpha : third alpha <= (high - low) * Var alpha.
-Proof.
-  unfold tilting.Var; rewrite <- E_scal; apply E_le; auto; intros z Hz.
-  destruct (mean_range vocab p M p_pos p_total low high range alpha) as [Ha Hb].
-  specialize (range z Hz); simpl; rewrite !Rmult_1_r.
-  apply Rmult_le_compat_r; [|lra].
-  apply (Rle_0_sqr (M z - mean vocab p M alpha)).
-Qed.
-
-Lemma third_bound alpha : third alpha <= Var alpha * sqrt ((high - low) ^ 2 - 4 * Var alpha).
-Proof.
-  pose proof (third_upper vocab p M p_pos p_total low high range alpha) as Hu; simpl in Hu.
-  pose proof (Var_range vocab p M p_pos p_total low high range alpha) as Hv.
-  destruct (mean_range vocab p M p_pos p_total low high range alpha) as [Ha Hb].
-  pose proof (third_cap alpha) as Hcap.
-  set (b := high - mean vocab p M alpha) in *; set (a := mean vocab p M alpha - low) in *.
-  replace (high - low) with (a + b) in * by (unfold a, b; ring).
-  destruct (mean_slope_nonnegative vocab p M p_pos p_total alpha) as [H0|H0];
-    [|rewrite <- H0 in *; lra].
-  assert (Hb0 : 0 < b) by (unfold b in *; nra).
-  set (w := Var alpha / b).
-  assert (Hw : Var alpha = w * b) by (unfold w; field; lra).
-  rewrite Hw in *; clearbody w; assert (w <= a) by nra; assert (0 <= w) by nra.
-  apply Rle_trans with (w * b * (b - w)); [nra|].
-  apply Rmult_le_compat_l; [nra|]; apply Rle_trans with (sqrt ((b - w) ^ 2)).
-  - rewrite <- Rsqr_pow2, sqrt_Rsqr_abs; apply Rle_abs.
-  - apply sqrt_le_1_alt; nra.
-Qed.
-
-End Cap.
-
-Section Cumulant.
-
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
-Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
-Hypothesis p_total : Sum vocab p = 1.
-Variables low high : R.
-Hypothesis range : forall z, In z vocab -> low <= M z <= high.
-
-Notation Var := (Var vocab p M).
-Notation third := (central vocab p M 3).
-
 (** [ce-radius] Sharpens Thm 3.8, the inequality.  The third cumulant is at most the variance times
     the root of the squared range less four variances, with either sign. *)
 Theorem ce_radius_third alpha :
@@ -157,18 +143,7 @@ Theorem ce_radius_third alpha :
 Proof.
   apply Rabs_le; split; [|now apply third_bound].
   pose proof (third_bound vocab p (fun z => - M z) p_pos p_total (- high) (- low)
-    (opposite_range vocab M low high range) (- alpha)) as H.
-  rewrite third_opposite, Var_opposite, Ropp_involutive in H.
-  replace (- low - - high) with (high - low) in H by ring; lra.
-Qed.
-
-(** [ce-radius] Sharpens Thm 3.8, the form that is used.  The curvature of the increase changes at a
-    relative rate of at most the range of the log-odds. *)
-Theorem ce_radius alpha : Rabs (third alpha) <= (high - low) * Var alpha.
-Proof.
-  apply Rabs_le; split; [|now apply third_cap].
-  pose proof (third_cap vocab p (fun z => - M z) p_pos p_total (- high) (- low)
-    (opposite_range vocab M low high range) (- alpha)) as H.
+    opposite_range (- alpha)) as H.
   rewrite third_opposite, Var_opposite, Ropp_involutive in H.
   replace (- low - - high) with (high - low) in H by ring; lra.
 Qed.
@@ -247,15 +222,7 @@ Proof.
     unfold central; rewrite (E_ext _ _ _ _ _ (fun z => M z - mean vocab (p j) M t))
       by (intros; ring).
     apply E_deviation; auto.
-  - unfold V; rewrite <- over_scal; apply Rabs_le; split.
-    + enough (0 <= over (fun j => central vocab (p j) M 3 t + width * Var vocab (p j) M t))
-        by (rewrite over_plus in *; lra).
-      apply over_nonneg; auto; intros j _.
-      pose proof (ce_radius vocab (p j) M (p_pos j) (p_total j) low high range t) as H.
-      apply Rabs_le_between in H; fold width in H; lra.
-    + apply over_le; auto; intros j _.
-      pose proof (ce_radius vocab (p j) M (p_pos j) (p_total j) low high range t) as H.
-      apply Rabs_le_between in H; fold width in H; lra.
+  - unfold V; rewrite <- over_scal; apply over_Rabs; auto; intros; apply ce_radius; auto.
 Qed.
 
 (** An envelope and its two derivatives. *)
@@ -366,8 +333,7 @@ Qed.
 
 Lemma variance_pos : 0 < variance.
 Proof.
-  rewrite <- (over_const contexts pi pi_total 0); apply over_lt; auto; intros j _.
-  apply Var_pos; auto.
+  apply over_pos; auto; intros; apply Var_pos; auto.
 Qed.
 
 (** The quadratic of Thm 3.8. *)

@@ -308,8 +308,7 @@ Qed.
 Lemma gained_pos alpha t :
   0 < alpha -> not_constant vocab (moved t) -> 0 < gained alpha t (moved t).
 Proof.
-  intros Ha Hv; rewrite gained_mean, <- (over_const contexts pi pi_total 0) at 1.
-  apply over_lt; auto; intros j _.
+  intros Ha Hv; rewrite gained_mean; apply over_pos; auto; intros j _.
   enough (mean vocab (p j) (moved t) 0 < mean vocab (p j) (moved t) alpha) by lra.
   apply mean_slope_increasing; auto.
 Qed.

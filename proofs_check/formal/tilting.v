@@ -451,8 +451,9 @@ Theorem steering_shift_printed (q : nat) j alpha z :
     + alpha / INR q * (Sum P (fun i => logits (h i) z) - Sum N (fun i => logits (h i) z)).
 Proof. intros HP HN; rewrite steering_shift; unfold average, Rdiv; rewrite HP, HN; ring. Qed.
 
-(** With as many contexts on each side, the log-odds are those of the paper. *)
-Lemma log_odds_printed (q : nat) z :
+(** [tilting] Definition 3.2, as printed.  With q contexts on each side, the log-odds are those of
+    the paper: a logarithm of a ratio of products, over q. *)
+Theorem tilting_log_odds_printed (q : nat) z :
   length P = q -> length N = q ->
   (forall i, 0 < p i z) ->
   log_odds z = / INR q * ln (fold_right Rmult 1 (map (fun i => p i z) P)
