@@ -175,6 +175,31 @@ Proof.
   rewrite ln_mult, ln_Rinv by (try apply Rinv_0_lt_compat; easy); ring.
 Qed.
 
+Lemma mu_range C low high alpha :
+  inhabited C -> (forall z, In z vocab -> low <= M z <= high) -> low <= mu C alpha <= high.
+Proof.
+  intros HC H; assert (HF := F_pos C alpha HC); unfold mu.
+  assert (Ht : forall z, In z (filter C vocab) -> 0 <= tilted alpha z /\ low <= M z <= high).
+  { intros z Hz; apply filter_In in Hz; destruct Hz as [Hz _].
+    split; [apply Rlt_le, tilted_pos; auto|auto]. }
+  split; [apply Rle_div_r|apply Rle_div_l]; try easy; unfold F; rewrite <- Sum_scal;
+    apply Sum_le; intros z Hz; destruct (Ht z Hz); nra.
+Qed.
+
+(** [concept-tanh] Def. 3.5, bound.  Per unit of strength nu gains at most the range of the
+    log-odds. *)
+Theorem concept_tanh_bound C low high alpha :
+  proper C -> (forall z, In z vocab -> low <= M z <= high) ->
+  Rabs (nu C alpha) <= (high - low) * Rabs alpha.
+Proof.
+  intros HC H; unfold nu; rewrite (is_RInt_unique _ _ _ _ (concept_tanh_integral C alpha HC)).
+  destruct (mean_value_between (fun a => ln (weight C a) - ln (weight (outside C) a))
+    (fun a => mu C a - mu (outside C) a) 0 alpha) as [c [_ E]].
+  { intros a; apply is_derive_difference; apply ln_weight_derive, HC. }
+  rewrite E, Rminus_0_r, Rabs_mult; apply Rmult_le_compat_r; [apply Rabs_pos|]; apply Rabs_le.
+  generalize (mu_range C low high c (proj1 HC) H) (mu_range _ low high c (proj2 HC) H); lra.
+Qed.
+
 (** The hyperbolic tangent of half a difference of logarithms is a ratio. *)
 Lemma tanh_half (x y : R) : 0 < x -> 0 < y -> tanh ((ln x - ln y) / 2) = (x - y) / (x + y).
 Proof.

@@ -448,4 +448,29 @@ Proof.
   destruct (C z), (at_level M m z); unfold Rdiv; ring.
 Qed.
 
+(** [concept-shape] Thm 3.6, ends, rates.  The approach is exponential, in the gap between the
+    extreme log-odds and the next level at which [rho] has another value than at the extreme ones,
+    with an exact factor. *)
+Theorem concept_shape_rate lower upper first last :
+  is_min vocab M lower -> is_max vocab M upper -> In first levels -> In last levels ->
+  (forall m, In m levels -> m < first -> rho m = rho lower) ->
+  (forall m, In m levels -> last < m -> rho m = rho upper) ->
+  is_lim (fun alpha => exp (alpha * (upper - last)) * (F alpha - rho upper)) p_infty
+    (q last * (rho last - rho upper) / q upper) /\
+  is_lim (fun alpha => exp (- alpha * (first - lower)) * (F alpha - rho lower)) m_infty
+    (q first * (rho first - rho lower) / q lower).
+Proof.
+  intros [Hlow Hmin] [Hup Hmax] Hfirst Hlast Hbefore Hafter.
+  assert (Hdup := ascending_NoDup _ levels_sorted).
+  assert (Hlevel : forall m, In m levels -> lower <= m <= upper).
+  { intros m Hm; apply In_levels in Hm; destruct Hm as [z [Hz <-]]; auto. }
+  split.
+  - apply (is_lim_ext (fun x => exp (x * (upper - last)) * (ratio levels q rho x - rho upper)));
+      [intros; now rewrite F_levels|].
+    apply ratio_tail; auto using levels_mass; [now apply In_levels|apply Hlevel].
+  - apply (is_lim_ext (fun x => exp (- x * (first - lower)) * (ratio levels q rho x - rho lower)));
+      [intros; now rewrite F_levels|].
+    apply ratio_head; auto using levels_mass; [now apply In_levels|apply Hlevel].
+Qed.
+
 End Shape.

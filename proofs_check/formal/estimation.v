@@ -7,7 +7,7 @@
 From Coq Require Import Reals List Lra.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis asymptotics tilting concept.
-From SteeringStrength Require Import cross_entropy sampling.
+From SteeringStrength Require Import cross_entropy budget sampling.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -247,6 +247,90 @@ Proof.
       (fun z _ => root 0 * (tilted j (M 0) (root 0) z
         * (d z - E vocab (p j) (M 0) (root 0) d)))).
     intros z _; apply (tilted_path vocab (p j) M d); auto.
+Qed.
+
+Lemma mean_change j alpha :
+  is_derive (fun s => mean j (M s) alpha) 0 (E vocab (p j) (M 0) alpha d
+    + alpha * E vocab (p j) (M 0) alpha (fun z => M 0 z * (d z - E vocab (p j) (M 0) alpha d))).
+Proof.
+  eapply is_derive_value.
+  - apply (is_derive_Sum vocab (fun z s => tilted j (M s) alpha z * M s z) (fun z _ =>
+      alpha * (tilted j (M 0) alpha z * (d z - E vocab (p j) (M 0) alpha d)) * M 0 z
+      + tilted j (M 0) alpha z * d z)); intros z _.
+    apply is_derive_product; [apply (tilted_path vocab (p j) M d); auto|apply M_derive].
+  - rewrite Sum_plus, Rplus_comm; f_equal; transitivity (Sum vocab (fun z => alpha *
+      (tilted j (M 0) alpha z * (M 0 z * (d z - E vocab (p j) (M 0) alpha d)))));
+      [apply Sum_ext; intros; ring|apply Sum_scal].
+Qed.
+
+Lemma Var_continuity_2d j x : continuity_2d_pt (fun a s => Var vocab (p j) (M s) a) x 0.
+Proof.
+  assert (Hid : continuity_pt (fun a => a) x) by apply derivable_continuous_pt, derivable_pt_id.
+  apply (continuity_2d_Sum vocab (fun z a s =>
+    tilted j (M s) a z * (M s z - mean j (M s) a) ^ 2)); intros z _.
+  assert (Hz : continuity_2d_pt (fun a s => M s z - mean j (M s) a) x 0).
+  { apply continuity_2d_pt_minus; [apply M_continuity|].
+    now apply (mean_continuity_2d j (fun a => a)). }
+  apply continuity_2d_pt_mult; [now apply (tilted_continuity_2d j z (fun a => a))|].
+  apply continuity_2d_pt_mult; [exact Hz|].
+  apply continuity_2d_pt_mult; [exact Hz|apply continuity_2d_pt_const].
+Qed.
+
+Notation covariance j a :=
+  (E vocab (p j) (M 0) a (fun z => M 0 z * (d z - E vocab (p j) (M 0) a d))).
+
+(** [influence] Beyond the paper, reverse divergence.  The strength that spends a budget of the
+    reverse divergence moves at the rate of a covariance over a variance. *)
+Theorem influence_reverse (root : R -> R) :
+  let reverse a s := reverse vocab contexts pi p (M s) a in
+  let steepness := over (fun j => Var vocab (p j) (M 0) (root 0)) in
+  root 0 <> 0 -> steepness <> 0 -> continuity_pt root 0 ->
+  locally 0 (fun s => reverse (root s) s = reverse (root 0) 0) ->
+  is_derive root 0 (- root 0 * over (fun j => covariance j (root 0)) / steepness).
+Proof.
+  intros rev steepness H0 Hne Hc Hroot.
+  assert (Hslope : forall a s, over (fun j => a * Var vocab (p j) (M s) a)
+    = a * over (fun j => Var vocab (p j) (M s) a)) by (intros; apply over_scal).
+  eapply is_derive_value.
+  - apply (influence_any_goal rev (fun a s => over (fun j => a * Var vocab (p j) (M s) a)) root
+      (root 0 ^ 2 * over (fun j => covariance j (root 0)))); [| | | |exact Hc|exact Hroot].
+    + intros a s; apply reverse_derive; auto.
+    + apply (continuity_2d_Sum contexts (fun j a s => pi j * (a * Var vocab (p j) (M s) a))).
+      intros j _; apply continuity_2d_pt_mult; [apply continuity_2d_pt_const|].
+      apply continuity_2d_pt_mult; [apply continuity_2d_pt_id1|apply Var_continuity_2d].
+    + rewrite Hslope; now apply Rmult_integral_contrapositive_currified.
+    + apply (is_derive_ext (fun s => over (fun j =>
+        root 0 * mean j (M s) (root 0) - K vocab (p j) (M s) (root 0)))).
+      { intros s; apply over_ext; intros; symmetry; apply divergence_tilted; auto. }
+      rewrite <- over_scal; apply (is_derive_Sum contexts (fun j s => pi j
+        * (root 0 * mean j (M s) (root 0) - K vocab (p j) (M s) (root 0)))
+        (fun j _ => pi j * (root 0 ^ 2 * covariance j (root 0)))); intros j _.
+      apply @is_derive_scal; eapply is_derive_value.
+      * apply is_derive_difference; [apply @is_derive_scal, mean_change|].
+        apply (K_path vocab (p j) M d); auto.
+      * ring.
+  - rewrite Hslope; fold steepness; field; easy.
+Qed.
+
+(** [influence] Beyond the paper, peaks.  The peak of a token moves against the change of its mean
+    log-odds relative to its own, over the variance. *)
+Theorem influence_peak j x (root : R -> R) :
+  let variance := Var vocab (p j) (M 0) (root 0) in
+  variance <> 0 -> continuity_pt root 0 ->
+  locally 0 (fun s => mean j (M s) (root s) = M s x) ->
+  is_derive root 0
+    (- (E vocab (p j) (M 0) (root 0) d - d x + root 0 * covariance j (root 0)) / variance).
+Proof.
+  intros variance Hne Hc Hroot.
+  apply (influence_any_goal (fun a s => mean j (M s) a - M s x)
+    (fun a s => Var vocab (p j) (M s) a)); [| |exact Hne| |exact Hc|].
+  - intros a s; eapply is_derive_value;
+      [apply is_derive_difference; [apply mean_slope_second; auto|apply @is_derive_const]|].
+    unfold zero; simpl; ring.
+  - apply Var_continuity_2d.
+  - eapply is_derive_value; [apply is_derive_difference; [apply mean_change|apply M_derive]|ring].
+  - pose proof (locally_singleton 0 _ Hroot) as E0; destruct Hroot as [e He]; exists e; intros s Hs.
+    rewrite (He s Hs), E0; ring.
 Qed.
 
 Hypothesis varied : not_constant vocab (M 0).

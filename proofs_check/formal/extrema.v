@@ -497,8 +497,30 @@ Proof.
       * eapply is_lim_value; [apply is_lim_scal, is_lim_decay; lra|ring].
 Qed.
 
-(** If from [f] on, excluded, the values are all [v], the ratio ends in the direction from [r f]
-    to [v]. *)
+(** If from [f] on, excluded, the values are all [v], the ratio tends to [v] at an exact rate. *)
+Lemma ratio_tail (l : list R) (q r : R -> R) (top f v : R) :
+  NoDup l -> (forall n, In n l -> 0 < q n) ->
+  In top l -> (forall n, In n l -> n <= top) -> In f l ->
+  (forall n, In n l -> f < n -> r n = v) ->
+  is_lim (fun x => exp (x * (top - f)) * (ratio l q r x - v)) p_infty (q f * (r f - v) / q top).
+Proof.
+  intros Hl Hq Htop Hmax Hf Hv.
+  apply (is_lim_ext (fun x => exp (- x * f) * exponential_sum l (fun n => q n * (r n - v)) x
+                              / (exp (- x * top) * exponential_sum l q x))).
+  - intros x; assert (Hz : 0 < exponential_sum l q x)
+      by (apply exponential_sum_pos; [now destruct l|easy]).
+    replace (exponential_sum l (fun n => q n * (r n - v)) x)
+      with (exponential_sum l (fun n => q n * r n) x - v * exponential_sum l q x).
+    + replace (- x * f) with (x * (top - f) + - x * top) by ring; rewrite exp_plus.
+      generalize (exp_pos (- x * top)); intros; unfold ratio; field; lra.
+    + unfold exponential_sum; rewrite <- Sum_scal, <- Sum_minus; apply Sum_ext; intros; ring.
+  - apply is_lim_quotient; [| |specialize (Hq top Htop); lra].
+    + apply (exponential_sum_top l (fun n => q n * (r n - v))); [easy|easy|].
+      intros n Hn Hlt; rewrite (Hv n Hn Hlt); ring.
+    + apply exponential_sum_top; [easy|easy|]; intros n Hn Hlt; specialize (Hmax n Hn); lra.
+Qed.
+
+(** It ends in the direction from [r f] to [v]. *)
 Lemma ratio_end (l : list R) (q r : R -> R) (top f v t B : R) :
   NoDup l -> (forall n, In n l -> 0 < q n) ->
   In top l -> (forall n, In n l -> n <= top) -> In f l -> f < top ->
@@ -506,59 +528,73 @@ Lemma ratio_end (l : list R) (q r : R -> R) (top f v t B : R) :
   moves t (ratio l q r) (fun a => B <= a) -> 0 < t * (v - r f).
 Proof.
   intros Hl Hq Htop Hmax Hf Hft Hv Hne Hm.
-  assert (Hz : forall x, 0 < exponential_sum l q x)
-    by (intros; apply exponential_sum_pos; [now destruct l|easy]).
-  set (w := r f - v); assert (Hw : w <> 0) by (unfold w; lra).
-  assert (Hlim : is_lim (fun x => w * (ratio l q r x - v)) p_infty 0).
-  { replace 0 with (w * (v - v)) by ring; apply is_lim_scal, is_lim_minus'; [|apply is_lim_const].
-    apply (is_lim_ext (fun x => (exp (- x * top) * exponential_sum l (fun n => q n * r n) x)
-                                / (exp (- x * top) * exponential_sum l q x))).
-    - intros x; assert (He := exp_pos (- x * top)); specialize (Hz x); unfold ratio; field; lra.
-    - assert (Hqt := Hq top Htop).
-      eapply is_lim_value; [apply is_lim_quotient|].
-      + apply (exponential_sum_top l (fun n => q n * r n) top); [easy|easy|].
-        intros n Hn Hlt; specialize (Hmax n Hn); lra.
-      + apply (exponential_sum_top l q top); [easy|easy|].
-        intros n Hn Hlt; specialize (Hmax n Hn); lra.
-      + lra.
-      + rewrite (Hv top Htop Hft); simpl; field; lra. }
-  assert (Hsign : exists A, forall x, A < x -> 0 < w * (ratio l q r x - v)).
-  { assert (Htail := exponential_sum_top l (fun n => q n * (r n - v)) f Hl Hf
-      ltac:(intros n Hn Hlt; cbv beta; rewrite (Hv n Hn Hlt); ring)).
-    apply (is_lim_scal _ w) in Htail; apply is_lim_spec in Htail.
-    assert (Hpos : 0 < w * (q f * (r f - v))).
-    { fold w; replace (w * (q f * w)) with (q f * (w * w)) by ring.
-      apply Rmult_lt_0_compat; [auto|now apply Rsqr_pos_lt]. }
-    destruct (Htail (mkposreal _ Hpos)) as [A HA]; exists A; intros x Hx.
-    specialize (HA x Hx); simpl in HA; apply Rabs_def2 in HA; destruct HA as [_ HA].
-    assert (Hx0 : 0 < w * (exp (- x * f) * exponential_sum l (fun n => q n * (r n - v)) x)) by lra.
-    replace (exponential_sum l (fun n => q n * (r n - v)) x)
-      with ((ratio l q r x - v) * exponential_sum l q x) in Hx0.
-    - assert (He := exp_pos (- x * f)); specialize (Hz x).
-      apply (Rmult_lt_reg_r (exp (- x * f) * exponential_sum l q x));
-        [now apply Rmult_lt_0_compat|lra].
-    - specialize (Hz x); unfold ratio.
-      replace (exponential_sum l (fun n => q n * (r n - v)) x)
-        with (exponential_sum l (fun n => q n * r n) x - v * exponential_sum l q x); [field; lra|].
-      unfold exponential_sum; rewrite <- Sum_scal, <- Sum_minus; apply Sum_ext; intros; ring. }
-  destruct Hsign as [A HA]; set (a := Rmax A B + 1).
+  set (w := r f - v); set (h := fun x => ratio l q r x - v).
+  assert (Htail := ratio_tail l q r top f v Hl Hq Htop Hmax Hf Hv); fold w in Htail.
+  assert (Hzero : is_lim h p_infty 0).
+  { apply (is_lim_ext (fun x => exp (- x * (top - f)) * (exp (x * (top - f)) * h x))).
+    - intros x; rewrite <- Rmult_assoc, <- exp_plus.
+      replace (- x * (top - f) + x * (top - f)) with 0 by ring; rewrite exp_0; ring.
+    - eapply is_lim_value; [apply is_lim_product; [apply is_lim_decay; lra|exact Htail]|ring]. }
+  assert (Hpos : 0 < w * (q f * w / q top)).
+  { replace (w * (q f * w / q top)) with (q f / q top * (w * w)) by (unfold Rdiv; ring).
+    apply Rmult_lt_0_compat; [apply Rdiv_lt_0_compat; auto|apply Rsqr_pos_lt; unfold w; lra]. }
+  apply (is_lim_scal _ w) in Htail; destruct (Htail _ (open_gt 0 _ Hpos)) as [A HA].
+  set (a := Rmax A B + 1).
   assert (Ha : A < a /\ B <= a) by (generalize (Rmax_l A B) (Rmax_r A B); unfold a; lra).
-  specialize (HA a (proj1 Ha)); apply is_lim_spec in Hlim.
-  destruct (Hlim (mkposreal _ HA)) as [D HD]; set (b := Rmax D a + 1).
-  assert (Hb : D < b /\ a < b) by (generalize (Rmax_l D a) (Rmax_r D a); unfold b; lra).
-  specialize (HD b (proj1 Hb)); simpl in HD; apply Rabs_def2 in HD.
-  assert (Hab := Hm a b (proj2 Ha) ltac:(lra) (proj2 Hb)).
-  (* the ratio comes closer to [v] between [a] and [b] *)
-  assert (Hback : w * (ratio l q r b - ratio l q r a) < 0) by lra.
-  set (d := ratio l q r b - ratio l q r a) in *.
-  assert (Hd : d <> 0) by (intros E; rewrite E in Hback; lra).
-  assert (Hdd : 0 < d * d) by now apply Rsqr_pos_lt.
-  apply (Rmult_lt_reg_r (d * d)); [easy|]; rewrite Rmult_0_l.
-  replace (t * (v - r f) * (d * d)) with ((t * d) * (- (w * d))) by (unfold w; ring).
-  apply Rmult_lt_0_compat; lra.
+  assert (Hfar : 0 < w * h a).
+  { apply (Rmult_lt_reg_l (exp (a * (top - f)))); [apply exp_pos|].
+    specialize (HA a (proj1 Ha)); unfold h; lra. }
+  assert (Hnear : t * h a < 0).
+  { apply Rlt_le_trans with (t * h (a + 1)); [|apply (is_lim_le_loc (fun _ => t * h (a + 1))
+      (fun x => t * h x) p_infty (t * h (a + 1)) 0)].
+    - assert (H := Hm a (a + 1) ltac:(lra) ltac:(lra) ltac:(lra)); unfold h; lra.
+    - exists (a + 1); intros x Hx; unfold h.
+      assert (H := Hm (a + 1) x ltac:(lra) ltac:(lra) ltac:(lra)); lra.
+    - apply is_lim_const.
+    - eapply is_lim_value; [apply is_lim_scal, Hzero|ring]. }
+  apply Rnot_le_lt; intros Hle; assert (0 <= t * w * (h a * h a)); [|nra].
+  apply Rmult_le_pos; [unfold w; lra|nra].
 Qed.
 
-(** The same at the other end, seen backwards. *)
+(** At the other end everything is seen backwards. *)
+Lemma ratio_flip (l : list R) (q r : R -> R) x :
+  ratio (map Ropp l) (fun n => q (- n)) (fun n => r (- n)) x = ratio l q r (- x).
+Proof.
+  unfold ratio, exponential_sum; rewrite !Sum_map.
+  unfold Rdiv; f_equal; [|apply f_equal]; apply Sum_ext; intros n _;
+    rewrite Ropp_involutive; do 2 f_equal; ring.
+Qed.
+
+Lemma In_opposite l n : In n (map Ropp l) <-> In (- n) l.
+Proof.
+  rewrite in_map_iff; split.
+  - intros [x [<- Hx]]; now rewrite Ropp_involutive.
+  - intros Hn; exists (- n); split; [apply Ropp_involutive|easy].
+Qed.
+
+Lemma NoDup_opposite l : NoDup l -> NoDup (map Ropp l).
+Proof. apply Injective_map_NoDup; intros a b E; lra. Qed.
+
+Lemma ratio_head (l : list R) (q r : R -> R) (bottom f v : R) :
+  NoDup l -> (forall n, In n l -> 0 < q n) ->
+  In bottom l -> (forall n, In n l -> bottom <= n) -> In f l ->
+  (forall n, In n l -> n < f -> r n = v) ->
+  is_lim (fun x => exp (- x * (f - bottom)) * (ratio l q r x - v)) m_infty
+    (q f * (r f - v) / q bottom).
+Proof.
+  intros Hl Hq Hbot Hmin Hf Hv; apply is_lim_reflect.
+  apply (is_lim_ext (fun x => exp (x * (- bottom - - f))
+    * (ratio (map Ropp l) (fun n => q (- n)) (fun n => r (- n)) x - v))).
+  - intros x; rewrite ratio_flip; do 2 f_equal; ring.
+  - eapply is_lim_value; [apply ratio_tail|cbv beta; now rewrite !Ropp_involutive].
+    + now apply NoDup_opposite.
+    + intros n Hn; now apply Hq, In_opposite.
+    + apply In_opposite; now rewrite Ropp_involutive.
+    + intros n Hn; apply In_opposite, Hmin in Hn; lra.
+    + apply In_opposite; now rewrite Ropp_involutive.
+    + intros n Hn Hlt; apply Hv; [now apply In_opposite|lra].
+Qed.
+
 Lemma ratio_start (l : list R) (q r : R -> R) (bottom f v s B : R) :
   NoDup l -> (forall n, In n l -> 0 < q n) ->
   In bottom l -> (forall n, In n l -> bottom <= n) -> In f l -> bottom < f ->
@@ -566,28 +602,16 @@ Lemma ratio_start (l : list R) (q r : R -> R) (bottom f v s B : R) :
   moves s (ratio l q r) (fun a => a <= B) -> 0 < s * (r f - v).
 Proof.
   intros Hl Hq Hbot Hmin Hf Hbf Hv Hne Hm.
-  set (l' := map Ropp l); set (q' := fun n => q (- n)); set (r' := fun n => r (- n)).
-  assert (Hin : forall n, In n l' <-> In (- n) l).
-  { intros n; unfold l'; rewrite in_map_iff; split.
-    - intros [x [<- Hx]]; now rewrite Ropp_involutive.
-    - intros Hn; exists (- n); split; [apply Ropp_involutive|easy]. }
-  assert (Hflip : forall x, ratio l' q' r' x = ratio l q r (- x)).
-  { intros x; unfold ratio, exponential_sum, l', q', r'; rewrite !Sum_map.
-    unfold Rdiv; f_equal; [|apply f_equal]; apply Sum_ext; intros n _;
-      rewrite Ropp_involutive; do 2 f_equal; ring. }
-  assert (H : 0 < - s * (v - r' (- f))).
-  { apply (ratio_end l' q' r' (- bottom) (- f) v (- s) (- B)).
-    - apply Injective_map_NoDup; [|easy]; intros a b E; lra.
-    - intros n Hn; apply Hq, Hin, Hn.
-    - apply Hin; now rewrite Ropp_involutive.
-    - intros n Hn; apply Hin in Hn; specialize (Hmin _ Hn); lra.
-    - apply Hin; now rewrite Ropp_involutive.
-    - lra.
-    - intros n Hn Hlt; apply Hv; [now apply Hin|lra].
-    - unfold r'; now rewrite Ropp_involutive.
-    - intros a b Ha Hb Hab; rewrite !Hflip.
-      assert (H := Hm (- b) (- a) ltac:(lra) ltac:(lra) ltac:(lra)); lra. }
-  unfold r' in H; rewrite Ropp_involutive in H; lra.
+  assert (H : 0 < - s * (v - r (- - f))); [|rewrite Ropp_involutive in H; lra].
+  apply (ratio_end (map Ropp l) (fun n => q (- n)) (fun n => r (- n)) (- bottom) (- f) v (- s)
+    (- B)); try (rewrite ?In_opposite, ?Ropp_involutive; easy).
+  - now apply NoDup_opposite.
+  - intros n Hn; now apply Hq, In_opposite.
+  - intros n Hn; apply In_opposite, Hmin in Hn; lra.
+  - lra.
+  - intros n Hn Hlt; apply Hv; [now apply In_opposite|lra].
+  - intros a b Ha Hb Hab; rewrite !ratio_flip.
+    assert (H := Hm (- b) (- a) ltac:(lra) ltac:(lra) ltac:(lra)); lra.
 Qed.
 
 Lemma list_top (l : list R) : l <> [] -> exists top, In top l /\ forall n, In n l -> n <= top.

@@ -228,6 +228,24 @@ End Influences.
 
 (** ** Readings that are false *)
 
+(** [standard-error] Beyond the paper, which side to add to.  With as many texts in all, the error
+    is least when each list has texts in proportion to the spread of its side. *)
+Theorem standard_error_split (spread_P spread_N few_P few_N : R) :
+  0 < few_P -> 0 < few_N ->
+  let error := spread_P ^ 2 / few_P + spread_N ^ 2 / few_N in
+  (spread_P + spread_N) ^ 2 <= (few_P + few_N) * error /\
+  ((few_P + few_N) * error = (spread_P + spread_N) ^ 2 <-> spread_P * few_N = spread_N * few_P).
+Proof.
+  intros HP HN error; set (x := spread_P * few_N - spread_N * few_P).
+  assert (E : (few_P + few_N) * error = (spread_P + spread_N) ^ 2 + x ^ 2 * / (few_P * few_N))
+    by (unfold error, x; field; lra).
+  assert (Hi : 0 < / (few_P * few_N)) by now apply Rinv_0_lt_compat, Rmult_lt_0_compat.
+  pose proof (pow2_ge_0 x); rewrite E; split; [nra|split; intros H0].
+  - assert (Hx : x ^ 2 * / (few_P * few_N) = 0) by lra; apply Rmult_integral in Hx.
+    destruct Hx as [Hx|]; [|lra]; apply Rminus_diag_uniq; fold x; nra.
+  - replace x with 0 by (unfold x; lra); ring.
+Qed.
+
 (** [standard-error/more-texts] A reading of the law: one text more lowers the standard error.  Two
     texts that agree estimate a variance of 0; a third one that disagrees raises it. *)
 Theorem standard_error_more_texts :

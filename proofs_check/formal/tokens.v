@@ -94,6 +94,12 @@ Proof.
   destruct Hz as [->|Hz]; [lra|]; assert (f z <= Sum l f) by auto; lra.
 Qed.
 
+Lemma Sum_Rabs l f : Rabs (Sum l f) <= Sum l (fun z => Rabs (f z)).
+Proof.
+  induction l; simpl; [rewrite Rabs_R0; lra|].
+  eapply Rle_trans; [apply Rabs_triang|lra].
+Qed.
+
 (** A sum of nonnegative terms vanishes only if every term does. *)
 Lemma Sum_nonneg_zero l f :
   (forall z, In z l -> 0 <= f z) -> Sum l f = 0 -> forall z, In z l -> f z = 0.

@@ -201,6 +201,127 @@ Qed.
 
 End Approach.
 
+(** ** The second order, where the response is only bounded *)
+
+Lemma inverse_root (r s : R) : 0 < r -> r / 2 <= s ->
+  Rabs (/ s - / r) <= 2 * Rabs (s ^ 2 - r ^ 2) / r ^ 3 /\
+  Rabs (/ s - / r + (s ^ 2 - r ^ 2) / (2 * r ^ 3)) <= 2 * (s ^ 2 - r ^ 2) ^ 2 / r ^ 5.
+Proof.
+  intros Hr Hs; set (w := s ^ 2 - r ^ 2).
+  assert (H3 : 0 < r ^ 3) by (apply pow_lt; lra).
+  assert (Hsr : r ^ 3 / 2 <= s * r * (s + r)) by (simpl; nra); split.
+  - replace (/ s - / r) with (- w * / (s * r * (s + r))) by (unfold w; field; lra).
+    rewrite Rabs_mult, Rabs_Ropp, (Rabs_pos_eq (/ _)) by (apply Rlt_le, Rinv_0_lt_compat; lra).
+    replace (2 * Rabs w / r ^ 3) with (Rabs w * / (r ^ 3 / 2)) by (field; lra).
+    apply Rmult_le_compat_l; [apply Rabs_pos|apply Rinv_le_contravar; lra].
+  - assert (H5 : 0 < r ^ 5) by (apply pow_lt; lra).
+    assert (Hd : 0 < 2 * r ^ 3 * s * (s + r) ^ 2)
+      by (repeat apply Rmult_lt_0_compat; try apply pow_lt; lra).
+    replace (/ s - / r + w / (2 * r ^ 3))
+      with (w ^ 2 * ((s + 2 * r) / (2 * r ^ 3 * s * (s + r) ^ 2))) by (unfold w; field; lra).
+    replace (2 * w ^ 2 / r ^ 5) with (w ^ 2 * (2 / r ^ 5)) by (field; lra).
+    assert (Hq : 0 <= (s + 2 * r) / (2 * r ^ 3 * s * (s + r) ^ 2) <= 2 / r ^ 5).
+    { split; [apply Rlt_le, Rdiv_lt_0_compat; lra|].
+      apply Rle_div_l; [easy|]; replace (2 / r ^ 5 * (2 * r ^ 3 * s * (s + r) ^ 2))
+        with (4 * s * (s + r) ^ 2 / r ^ 2) by (field; lra).
+      apply Rle_div_r; [nra|]; nra. }
+    rewrite Rabs_mult, !Rabs_pos_eq by (apply pow2_ge_0 || lra).
+    apply Rmult_le_compat_l; [apply pow2_ge_0|lra].
+Qed.
+
+Section Remainder.
+
+Variables (u : state) (eps bound : R).
+Hypothesis eps_nonneg : 0 <= eps.
+Hypothesis u_pos : 0 < mean_square u.
+
+Lemma coords_nonempty : coords <> [].
+Proof. intros E; unfold mean_square, average in u_pos; rewrite E in u_pos; simpl in u_pos; lra. Qed.
+
+Let size := average coords (fun k => bound * Rabs (u k)).
+
+Lemma product_bound g : (forall k, In k coords -> Rabs (g k) <= bound) ->
+  Rabs (mean_product g u) <= size /\ mean_square g <= bound ^ 2.
+Proof.
+  intros Hg; assert (Hk : forall k, In k coords -> Rabs (g k * u k) <= bound * Rabs (u k)).
+  { intros k Hk; rewrite Rabs_mult; apply Rmult_le_compat_r; [apply Rabs_pos|auto]. }
+  split; [apply Rabs_le; split|].
+  - unfold mean_product, size; rewrite <- (Rmult_1_l (average _ _)), <- Ropp_mult_distr_l_reverse.
+    rewrite <- average_scal; apply average_le; [apply coords_nonempty|]; intros k Hin.
+    specialize (Hk k Hin); apply Rabs_le_between in Hk; lra.
+  - apply average_le; [apply coords_nonempty|]; intros k Hin.
+    specialize (Hk k Hin); apply Rabs_le_between in Hk; lra.
+  - rewrite <- (average_const coords (bound ^ 2)) by apply coords_nonempty.
+    apply average_le; [apply coords_nonempty|]; intros k Hin; rewrite <- pow2_abs.
+    apply pow_incr; split; [apply Rabs_pos|auto].
+Qed.
+
+(** A strength that is large, and what its inverse square is multiplied by at most. *)
+Let far : R := 1 + 4 * size / mean_square u.
+Let width : R := 2 * size + bound ^ 2 + eps.
+Let cap (k : coordinate) : R :=
+  let r := sqrt (mean_square u) in
+  Rabs (u k) * (2 * width ^ 2 / r ^ 5 + (bound ^ 2 + eps) / (2 * r ^ 3))
+  + bound * (2 * width / r ^ 3).
+
+Lemma direction_remainder : exists (c : state) (least : R), forall g t k,
+  (forall i, In i coords -> Rabs (g i) <= bound) -> least <= t -> In k coords ->
+  Rabs ((g k + t * u k) / sqrt (mean_square (fun i => g i + t * u i) + eps)
+        - u k / sqrt (mean_square u)
+        - / t * ((g k - u k * (mean_product g u / mean_square u)) / sqrt (mean_square u)))
+  <= c k / t ^ 2.
+Proof.
+  exists cap, far; intros g t k Hg Ht Hk.
+  destruct (product_bound g Hg) as [HB HC]; specialize (Hg k Hk).
+  pose proof (mean_square_nonneg g) as HC0.
+  set (A := mean_square u) in *; set (B := mean_product g u) in *; set (C := mean_square g) in *.
+  assert (Hsize : 0 <= size) by (eapply Rle_trans; [apply Rabs_pos|exact HB]).
+  assert (Hfar : 4 * size <= (t - 1) * A)
+    by (apply Rle_div_l; [easy|unfold far in Ht; fold A in Ht; lra]).
+  assert (H1 : 1 <= t) by nra; set (y := / t); set (r := sqrt A).
+  assert (Hty : t * y = 1) by (unfold y; field; lra).
+  assert (Hy : 0 < y <= 1) by nra; assert (Hy2 : 0 <= y ^ 2 <= y) by nra.
+  assert (Hr : 0 < r) by now apply sqrt_lt_R0.
+  assert (HA : A = r ^ 2) by (unfold r; rewrite pow2_sqrt; lra).
+  set (w := 2 * B * y + (C + eps) * y ^ 2); apply Rabs_le_between in HB.
+  assert (Hrest : 0 <= (C + eps) * y ^ 2 <= (bound ^ 2 + eps) * y ^ 2) by (split; nra).
+  assert (Hw : Rabs w <= width * y)
+    by (apply Rabs_le; unfold w, width; split; nra).
+  assert (Hlow : A / 2 <= A + w) by (unfold w; nra).
+  assert (Hs : r / 2 <= sqrt (A + w))
+    by (rewrite <- (sqrt_pow2 (r / 2)) by lra; apply sqrt_le_1_alt; nra).
+  assert (Hnorm : sqrt (mean_square (fun i => g i + t * u i) + eps) = t * sqrt (A + w)).
+  { transitivity (sqrt (t ^ 2 * (A + w)));
+      [|rewrite sqrt_mult_alt, sqrt_pow2 by (apply pow2_ge_0 || lra); reflexivity].
+    f_equal; pose proof (mean_square_moved g t u) as H; unfold moved in H; rewrite H.
+    fold A B C; unfold w, y; field; lra. }
+  rewrite Hnorm; destruct (inverse_root r (sqrt (A + w)) Hr Hs) as [H2 H3].
+  rewrite pow2_sqrt, HA in H2, H3 by lra; replace (r ^ 2 + w - r ^ 2) with w in H2, H3 by ring.
+  rewrite <- HA in H2, H3; set (s := sqrt (A + w)) in *; clearbody s.
+  replace (_ - _ - _) with (u k * (/ s - / r + w / (2 * r ^ 3) - (C + eps) * y ^ 2 / (2 * r ^ 3))
+    + g k * (y * (/ s - / r))) by (unfold w, y; rewrite HA; field; lra).
+  assert (H3p : 0 < / (2 * r ^ 3)) by (apply Rinv_0_lt_compat; nra).
+  replace (cap k / t ^ 2) with (Rabs (u k) * (2 * width ^ 2 * y ^ 2 / r ^ 5
+    + (bound ^ 2 + eps) * y ^ 2 / (2 * r ^ 3)) + bound * (y * (2 * (width * y) / r ^ 3)))
+    by (unfold cap, y; fold A r; field; lra).
+  eapply Rle_trans; [apply Rabs_triang|]; rewrite !Rabs_mult, (Rabs_pos_eq y) by lra.
+  assert (Hw2 : w ^ 2 <= (width * y) ^ 2)
+    by (rewrite <- pow2_abs; apply pow_incr; split; [apply Rabs_pos|easy]).
+  assert (H5p : 0 < / r ^ 5) by (apply Rinv_0_lt_compat, pow_lt, Hr).
+  assert (H3q : 0 < / r ^ 3) by (apply Rinv_0_lt_compat, pow_lt, Hr).
+  apply Rplus_le_compat.
+  - apply Rmult_le_compat_l; [apply Rabs_pos|].
+    eapply Rle_trans; [apply Rabs_triang|].
+    rewrite Rabs_Ropp, (Rabs_pos_eq (_ / _)) by (unfold Rdiv; nra).
+    unfold Rdiv in *; apply Rplus_le_compat; [|nra].
+    eapply Rle_trans; [exact H3|]; nra.
+  - apply Rmult_le_compat; [apply Rabs_pos| |exact Hg|].
+    + apply Rmult_le_pos; [lra|apply Rabs_pos].
+    + apply Rmult_le_compat_l; [lra|]; eapply Rle_trans; [exact H2|]; unfold Rdiv; nra.
+Qed.
+
+End Remainder.
+
 (** ** Prop. 4.1 *)
 
 Context {token : Type}.
@@ -331,6 +452,44 @@ Proof.
   intros j Hj; apply is_lim_plus'; [apply is_lim_const|now apply Hr].
 Qed.
 
+Lemma seen_bound x b k : (forall i, In i coords -> Rabs (x i) <= b) -> In k coords ->
+  Rabs (seen n x k) <= 2 * b.
+Proof.
+  intros Hx Hk; pose proof (Hx k Hk) as H; pose proof (Rabs_pos (x k)).
+  destruct n; simpl; [lra|]; assert (Hl : coords <> []) by (intros E; now rewrite E in Hk).
+  assert (Ha : Rabs (average coords x) <= b).
+  { rewrite <- (average_const coords b Hl); unfold average, Rdiv; rewrite Rabs_mult.
+    rewrite (Rabs_pos_eq (/ _)) by apply Rlt_le, Rinv_0_lt_compat, length_pos, Hl.
+    apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, length_pos, Hl|].
+    eapply Rle_trans; [apply Sum_Rabs|now apply Sum_le]. }
+  unfold Rminus; eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_Ropp; lra.
+Qed.
+
+Lemma norm_limit_remainder_forward h response v bound z :
+  0 <= eps -> visible n v -> (forall alpha k, In k coords -> Rabs (response alpha k) <= bound) ->
+  exists c far, forall alpha, far <= alpha ->
+    Rabs (final_logits h response v alpha z - vector_logits v z - / alpha * logits coords W
+            (fun k => gain k * across v (fun i => h i + response alpha i) k) z) <= c / alpha ^ 2.
+Proof.
+  intros Heps Hv Hr; assert (Hu := mean_square_pos n v Hv); set (u := seen n v) in *.
+  destruct (direction_remainder u eps (2 * (Sum coords (fun k => Rabs (h k)) + bound)) Heps Hu)
+    as (c & far & H); exists (Sum coords (fun k => Rabs (W z k * gain k) * c k)), far; intros t Ht.
+  set (g := seen n (fun i => h i + response t i)).
+  assert (Hg : forall i, In i coords ->
+    Rabs (g i) <= 2 * (Sum coords (fun k => Rabs (h k)) + bound)).
+  { intros i Hi; apply seen_bound; [|easy]; intros k Hk; eapply Rle_trans; [apply Rabs_triang|].
+    apply Rplus_le_compat; [|now apply Hr].
+    apply (Sum_term_le coords (fun k => Rabs (h k))); [intros; apply Rabs_pos|easy]. }
+  unfold final_logits, vector_logits, logits; rewrite <- Sum_scal, <- !Sum_minus, <- Sum_div.
+  eapply Rle_trans; [apply Sum_Rabs|]; apply Sum_le; intros k Hk; specialize (H g t k Hg Ht Hk).
+  rewrite normed_moved; unfold normed, across; fold u g; rewrite Rplus_0_r.
+  replace (_ - _ - _) with (W z k * gain k * ((g k + t * u k)
+      / sqrt (mean_square (fun i => g i + t * u i) + eps) - u k / sqrt (mean_square u)
+      - / t * ((g k - u k * (mean_product g u / mean_square u)) / sqrt (mean_square u)))) by ring.
+  rewrite Rabs_mult; apply Rle_trans with (Rabs (W z k * gain k) * (c k / t ^ 2));
+    [apply Rmult_le_compat_l; [apply Rabs_pos|exact H]|right; unfold Rdiv; ring].
+Qed.
+
 Lemma across_opp v x k : across (fun i => - v i) x k = across v x k.
 Proof.
   unfold across; rewrite seen_opp.
@@ -372,6 +531,38 @@ Proof.
     intros k Hk; specialize (Hb k Hk).
     apply (is_lim_comp (fun t => response t k) Ropp p_infty (behind k) m_infty Hb); [|now exists 0].
     apply (is_lim_opp (fun t => t) p_infty p_infty), is_lim_id.
+Qed.
+
+(** [norm-limit] Sharpens Prop. 4.1, remainder.  However the later blocks respond, as long as the
+    response is bounded, the linear map of the state, response included, leaves an error of the
+    order of the inverse square of the strength, at both ends. *)
+Theorem norm_limit_remainder h response v bound z :
+  0 <= eps -> visible n v -> (forall alpha k, In k coords -> Rabs (response alpha k) <= bound) ->
+  let first_order alpha :=
+    logits coords W (fun k => gain k * across v (fun i => h i + response alpha i) k) z in
+  exists c far, forall alpha, far <= alpha ->
+    Rabs (final_logits h response v alpha z - vector_logits v z - / alpha * first_order alpha)
+      <= c / alpha ^ 2 /\
+    Rabs (final_logits h response v (- alpha) z - vector_logits (fun k => - v k) z
+          - / alpha * first_order (- alpha)) <= c / alpha ^ 2.
+Proof.
+  intros Heps Hv Hr first_order.
+  destruct (norm_limit_remainder_forward h response v bound z Heps Hv Hr) as (c & far & H).
+  destruct (norm_limit_remainder_forward h (fun t => response (- t)) (fun k => - v k) bound z Heps
+    (visible_opp n v Hv)) as (c' & far' & H'); [intros; now apply Hr|].
+  exists (Rmax c c'), (Rmax 1 (Rmax far far')); intros alpha Ha.
+  pose proof (Rmax_l 1 (Rmax far far')); pose proof (Rmax_r 1 (Rmax far far')).
+  pose proof (Rmax_l far far'); pose proof (Rmax_r far far').
+  assert (Hi : 0 < / alpha ^ 2) by (apply Rinv_0_lt_compat, pow_lt; lra).
+  split; (eapply Rle_trans; [|apply Rmult_le_compat_r; [lra|]]).
+  - apply H; lra.
+  - apply Rmax_l.
+  - rewrite <- final_logits_opp; unfold first_order.
+    replace (logits coords W _ z) with (logits coords W (fun k =>
+      gain k * across (fun i => - v i) (fun i => h i + response (- alpha) i) k) z)
+      by (apply Sum_ext; intros; now rewrite across_opp).
+    apply (H' alpha); lra.
+  - apply Rmax_r.
 Qed.
 
 (** ** A bound at every strength, for a norm without [eps] *)
