@@ -3,19 +3,12 @@
     A level of the target concept is reached by one strength, a budget of cross-entropy by one on
     each side of 0; between them lies the window that meets both, or none. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting limits concept.
-From SteeringStrength Require Import cross_entropy budget.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis asymptotics tilting limits concept cross_entropy
+  budget.
 
 Section Target.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
-Variable C : T -> bool.
+Context {T : Type} (vocab : list T) (p M : T -> R) (C : T -> bool).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 Hypothesis C_proper : proper vocab C.
@@ -70,12 +63,8 @@ End Target.
 
 Section Window.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
-Variable M : T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R)
+  (M : T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.

@@ -6,20 +6,13 @@
     is flipped in a law is a formula that Coq refuses.  A proof knows nothing of what is printed but
     that it is equal, by algebra, to the library's. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting limits peaks variation
-  concept separation cross_entropy cumulants radius transformer peak_sign printed.
+From SteeringStrength Require Import analysis asymptotics tilting limits peaks variation concept
+  separation cross_entropy cumulants radius transformer peak_sign printed.
 From SteeringStrength Require any_block.
-Import ListNotations.
-Open Scope R_scope.
 
 Section OneContext.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
-Variable C : T -> bool.
+Context {T : Type} (vocab : list T) (p M : T -> R) (C : T -> bool).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 Hypothesis C_not_empty : filter C vocab <> nil.
@@ -142,11 +135,7 @@ End OneContext.
 
 Section Levels.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M d : T -> R.
-Variable m : R.
-Variables A C : T -> bool.
+Context {T : Type} (vocab : list T) (p M d : T -> R) (m : R) (A C : T -> bool).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 Hypothesis d_pos : forall z, 0 < d z.
@@ -261,12 +250,7 @@ End Levels.
 
 Section Datasets.
 
-Context {T J D : Type}.
-Variable vocab : list T.
-Variable coords : list D.
-Variables P N : list J.
-Variable q : J -> T -> R.
-Variable j : J.
+Context {T J D : Type} (vocab : list T) (coords : list D) (P N : list J) (q : J -> T -> R) (j : J).
 Hypothesis q_pos : forall i z, In z vocab -> 0 < q i z.
 Hypothesis q_total : forall i, Sum vocab (q i) = 1.
 Hypothesis P_not_empty : P <> nil.
@@ -339,12 +323,8 @@ End Datasets.
 
 Section Population.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variables p r : J -> T -> R.
-Variable M : T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p r : J -> T -> R)
+  (M : T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -416,10 +396,7 @@ End Population.
 
 Section Logits.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variable r : T -> R.
-Variable ell : T -> R -> R.
+Context {T : Type} (vocab : list T) (r : T -> R) (ell : T -> R -> R).
 Hypothesis inhabited : vocab <> nil.
 Hypothesis r_pos : forall z, In z vocab -> 0 < r z.
 
@@ -460,10 +437,7 @@ End Logits.
 
 Section States.
 
-Context {D : Type}.
-Variable coords : list D.
-Variables h v : D -> R.
-Variable eps : R.
+Context {D : Type} (coords : list D) (h v : D -> R) (eps : R).
 Hypothesis v_seen : 0 < mean_square coords v.
 Notation A := (mean_square coords v).
 Notation B := (mean_product coords h v).

@@ -2,22 +2,13 @@
 
     See [agreement.v]: PRINTED stands for the key formula of the law. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting concept cross_entropy
-  transformer printed.
+From SteeringStrength Require Import analysis tilting concept cross_entropy transformer printed.
 From SteeringStrength Require operators mixed sequences allocation sampling estimation text_bias.
-Import ListNotations.
-Open Scope R_scope.
 
 Section Prices.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
-Variables M D : T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R)
+  (M D : T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -102,11 +93,7 @@ End Prices.
 
 Section Texts.
 
-Context {T S : Type}.
-Variable vocab : list T.
-Variable P N : list S.
-Variable L : S -> T -> R.
-Variable a : T -> R.
+Context {T S : Type} (vocab : list T) (P N : list S) (L : S -> T -> R) (a : T -> R).
 
 Lemma printed_covariance l z y :
   / (- 1 + INR (length l)) * / INR (length l)
@@ -146,17 +133,8 @@ End Texts.
 
 Section Site.
 
-Context {T D J I : Type}.
-Variable vocab : list T.
-Variable coords : list D.
-Variable levels : list I.
-Variable W : T -> D -> R.
-Variable b : T -> R.
-Variable H : D -> J -> R.
-Variables h v : D -> R.
-Variable U : D -> I -> R.
-Variable c : I -> R.
-Variable j : J.
+Context {T D J I : Type} (vocab : list T) (coords : list D) (levels : list I) (W : T -> D -> R)
+  (b : T -> R) (H : D -> J -> R) (h v : D -> R) (U : D -> I -> R) (c : I -> R) (j : J).
 
 Lemma tilted_printed (q N : T -> R) s z :
   (forall y, In y vocab -> 0 < q y) -> Sum vocab q = 1 ->
@@ -274,19 +252,14 @@ End Site.
 
 Section WholeTexts.
 
-Context {T J S I : Type}.
-Variable vocab : list T.
-Variable C : T -> bool.
-Variable M : T -> R.
+Context {T J S I : Type} (vocab : list T) (C : T -> bool) (M : T -> R).
 
 Notation K q := (tilting.K vocab q M).
 Notation mean q := (tilting.mean vocab q M).
 
 Section Prefix.
 
-Variable p : J -> T -> R.
-Variables w u : J -> R.
-Variable j : J.
+Context (p : J -> T -> R) (w u : J -> R) (j : J).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p j z.
 Hypothesis p_total : Sum vocab (p j) = 1.
 Hypothesis w_pos : 0 < w j.

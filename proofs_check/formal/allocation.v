@@ -5,11 +5,7 @@
     much per unit spent in every context; for small budgets its strengths are in proportion to a
     regression slope, and how much they beat one common strength is known in advance. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting concept cross_entropy.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis asymptotics tilting concept cross_entropy.
 
 (** A function with a positive slope at 0 exceeds its value there on the first strengths. *)
 Lemma rises (f : R -> R) (d : R) :
@@ -68,13 +64,8 @@ Qed.
 
 Section Allocation.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
-Variable M : T -> R.
-Variable C : T -> bool.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R)
+  (M : T -> R) (C : T -> bool).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.

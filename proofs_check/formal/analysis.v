@@ -2,11 +2,11 @@
 
     What the laws need from analysis and the library of reals does not state in this form. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Export Reals List Bool Lra.
+From Coquelicot Require Export Coquelicot.
+From SteeringStrength Require Export tokens.
+Export ListNotations.
+Global Open Scope R_scope.
 
 (** Prove a derivative up to the form of its value. *)
 Lemma is_derive_value (f : R -> R) (x d d' : R) : is_derive f x d -> d = d' -> is_derive f x d'.

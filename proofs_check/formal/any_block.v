@@ -4,17 +4,11 @@
     model.  [l j z] is the logit of token [z] in context [j], [M j z] its first derivative, the
     local log-odds, and [bend j z] its second. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting asymptotics.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting asymptotics.
 
 Section Local.
 
-Context {token context : Type}.
-Variable vocab : list token.
-Variables l M bend : context -> token -> R -> R.
+Context {token context : Type} (vocab : list token) (l M bend : context -> token -> R -> R).
 Hypothesis vocab_inhabited : vocab <> [].
 Hypothesis l_derive : forall j z alpha, is_derive (l j z) alpha (M j z alpha).
 Hypothesis M_derive : forall j z alpha, is_derive (M j z) alpha (bend j z alpha).
@@ -74,8 +68,7 @@ Qed.
 
 Section OneContext.
 
-Variable j : context.
-Variable r : token -> R.
+Context (j : context) (r : token -> R).
 Hypothesis r_total : Sum vocab r = 1.
 
 Definition data_mean (f : token -> R) : R := Sum vocab (fun z => r z * f z).
@@ -128,8 +121,7 @@ Qed.
 
 End OneContext.
 
-Variable contexts : list context.
-Variable pi : context -> R.
+Context (contexts : list context) (pi : context -> R).
 
 (** [local] Sharpens Thm 3.8.  On text the slope of the cross-entropy is the model's mean of the
     local log-odds less the data's, at every strength, wherever one steers: it is zero only for a

@@ -2,11 +2,7 @@
 
     Rules that the library of reals has in more general, hence longer, forms. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis.
 
 Lemma lim_mult f g x (a b : R) :
   is_lim f x a -> is_lim g x b -> is_lim (fun t => f t * g t) x (a * b).

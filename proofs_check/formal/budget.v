@@ -4,11 +4,7 @@
     exactly one strength on each side.  The reverse divergence increases as well but stays below a
     ceiling, which is what the most favoured tokens lacked. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits asymptotics cross_entropy.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting limits asymptotics cross_entropy.
 
 (** A continuous function that rises from 0 without bound meets each budget once; so does one that
     rises to a ceiling, below the ceiling. *)
@@ -28,11 +24,7 @@ Qed.
 
 Section Budget.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -66,8 +58,7 @@ Proof. intros (y & z & Hy & Hz & H); exists z, y; repeat split; auto; lra. Qed.
 
 Section Ahead.
 
-Variable M : T -> R.
-Variable m : R.
+Context (M : T -> R) (m : R).
 Hypothesis at_top : is_max vocab M m.
 
 Notation mean j := (mean vocab (p j) M).

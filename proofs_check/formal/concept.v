@@ -4,17 +4,11 @@
     difference of the mean log-odds inside and outside; so it is a hyperbolic tangent of a primitive
     that has a closed form. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting limits.
 
 Section Concept.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 
 (** Probability of a concept, its weight in the partition function, its conditional mean log-odds,
     and the gain in probability of an average token of it. *)

@@ -5,21 +5,15 @@
     levels, and it is never more complicated than [rho] is: it crosses a value at most as often, and
     it turns at most as often, with the same parity. *)
 
-From Coq Require Import Reals List Bool Sorted FunctionalExtensionality Classical.
-From Coq Require Import Lra Lia.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits variation extrema concept.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import Sorted FunctionalExtensionality Classical.
+From Coq Require Import Lia.
+From SteeringStrength Require Import analysis tilting limits variation extrema concept.
 
 (** ** The levels of the log-odds *)
 
 Section Shape.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
-Variable C : T -> bool.
+Context {T : Type} (vocab : list T) (p M : T -> R) (C : T -> bool).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 

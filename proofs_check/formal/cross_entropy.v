@@ -4,20 +4,12 @@
     for all of them.  The increase of the cross-entropy is a mean of Kullback-Leibler divergences:
     never negative, convex, quadratic near 0 and linear far out. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits asymptotics.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting limits asymptotics.
 
 Section Population.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
-Variable M : T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R)
+  (M : T -> R).
 
 (** The model's distribution in context [j] at strength [alpha], and what is read off it. *)
 Notation steered j alpha := (tilted vocab (p j) M alpha).

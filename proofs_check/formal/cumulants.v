@@ -4,11 +4,8 @@
     definition.  This file shows that they exist at every order and strength, computes the first
     ones as central moments, and expands the increase of the cross-entropy with a remainder. *)
 
-From Coq Require Import Reals List Lra Lia.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting asymptotics cross_entropy.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import Lia.
+From SteeringStrength Require Import analysis tilting asymptotics cross_entropy.
 
 (** ** Functions with [n] derivatives *)
 
@@ -93,9 +90,7 @@ Qed.
 
 Section OneContext.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 
@@ -187,12 +182,8 @@ End OneContext.
 
 Section Population.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
-Variable M : T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R)
+  (M : T -> R).
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
 Hypothesis p_total : forall j, Sum vocab (p j) = 1.
 

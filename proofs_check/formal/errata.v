@@ -3,13 +3,9 @@
     Each reading is stated as it is printed or easily understood, and refuted by an instance small
     enough to check by hand.  What is true instead is a theorem of another file. *)
 
-From Coq Require Import Reals List Bool ZArith Lra Lia.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting limits peaks concept.
-From SteeringStrength Require Import variation.
-From SteeringStrength Require Import separation cross_entropy transformer peak_sign.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import ZArith Lia.
+From SteeringStrength Require Import analysis asymptotics tilting limits peaks concept variation
+  separation cross_entropy transformer peak_sign.
 
 Lemma average_one {S : Type} (i : S) f : average [i] f = f i.
 Proof. unfold average; simpl; field. Qed.
@@ -241,10 +237,7 @@ Qed.
 
 Section Counts.
 
-Variable tokens : list nat.
-Variable home : nat -> topic.
-Variables off jump : nat -> R.
-Variable total : R.
+Context (tokens : list nat) (home : nat -> topic) (off jump : nat -> R) (total : R).
 Hypothesis off_pos : forall z, 0 < off z.
 Hypothesis jump_pos : forall z, 0 < jump z.
 Hypothesis total_pos : 0 < total.

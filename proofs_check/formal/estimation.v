@@ -4,12 +4,8 @@
     estimate too.  Its derivative in the log-odds says how far each text moves it; independent texts
     make the variance of the log-odds, and so, to first order, that of the strength. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting concept.
-From SteeringStrength Require Import cross_entropy budget sampling.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis asymptotics tilting concept cross_entropy budget
+  sampling.
 
 (** ** The derivative of a root *)
 
@@ -111,11 +107,7 @@ Qed.
 
 Section Change.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -131,8 +123,7 @@ Definition sensitivity (M : T -> R) (alpha : R) (d : T -> R) : R :=
   - over (fun j => alpha * Sum vocab (fun z => (tilted j M alpha z - p j z) * d z))
   / over (fun j => mean j M alpha - mean j M 0).
 
-Variable M : R -> T -> R.
-Variable d : T -> R.
+Context (M : R -> T -> R) (d : T -> R).
 Hypothesis M_derive : forall z, is_derive (fun s => M s z) 0 (d z).
 
 Let slope (a s : R) : R := over (fun j => mean j (M s) a - mean j (M s) 0).
@@ -365,11 +356,7 @@ End Change.
 
 Section Texts.
 
-Context {T J S : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
+Context {T J S : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -377,8 +364,7 @@ Hypothesis p_total : forall j, Sum vocab (p j) = 1.
 
 (** What text [i] says of token [z], its log-probability say; the log-odds are a difference of means
     over the two lists. *)
-Variable L : S -> T -> R.
-Variables P N : list S.
+Context (L : S -> T -> R) (P N : list S).
 Hypothesis P_nonempty : P <> [].
 Hypothesis N_nonempty : N <> [].
 Definition mean_difference (P N : list S) (z : T) : R :=
@@ -531,11 +517,6 @@ Proof.
   - rewrite (Sum_ext N _ _ (fun i _ => influence_negative_value i)), Sum_opp.
     rewrite deviations by easy; ring.
 Qed.
-
-(** The derivative of the strength in the log-odds of a token. *)
-Definition gradient (z : T) : R :=
-  - over contexts pi (fun j => alpha * (tilted vocab (p j) M alpha z - p j z))
-  / over contexts pi (fun j => mean vocab (p j) M alpha - mean vocab (p j) M 0).
 
 (** [standard-error] Beyond the paper, resampling.  Draw as many texts again, with
     replacement, from each list.  To first order in the change of the log-odds, the mean square of

@@ -3,11 +3,8 @@
     What it means that the interior extrema of a curve are exactly the points of a list, and how
     many there are at most when the slope changes sign a bounded number of times. *)
 
-From Coq Require Import Reals List Bool Sorted FinFun Classical Lra Lia.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis variation.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import Sorted FinFun Classical Lia.
+From SteeringStrength Require Import analysis variation.
 
 (** [f] strictly moves on [I], upwards where [s] is positive and downwards where it is negative. *)
 Definition moves (s : R) (f : R -> R) (I : R -> Prop) : Prop :=

@@ -4,17 +4,11 @@
     in proportion to what they had.  The distance to that limit has an exact formula.  Minus
     infinity is plus infinity along the opposite vector. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting.
 
 Section Levels.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 
 (** The tokens whose log-odds are exactly [m]: there is no tolerance for near-ties. *)
 Definition at_level (m : R) (z : T) : bool := if Req_EM_T (M z) m then true else false.
@@ -254,9 +248,7 @@ End Levels.
 
 Section Bottom.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 

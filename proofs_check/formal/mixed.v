@@ -3,21 +3,12 @@
     A context gives each concept a weight; a token of the concept gets its off-concept probability
     and that share of what it gains inside.  Assumption 1 is the case of a concept with weight 1. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting separation peak_sign.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting separation peak_sign.
 
 Section Mixed.
 
-Context {T J G : Type}.
-Variable same : forall x y : G, {x = y} + {x <> y}.
-Variable vocab : list T.
-Variable concepts : list G.
-Variable home : T -> G.
-Variables a b : T -> R.
-Variable w : J -> G -> R.
+Context {T J G : Type} (same : forall x y : G, {x = y} + {x <> y}) (vocab : list T)
+  (concepts : list G) (home : T -> G) (a b : T -> R) (w : J -> G -> R).
 Hypothesis gain_pos : forall z, In z vocab -> 0 < b z < a z.
 
 (** The next-token probabilities of a context with weights [w j]. *)

@@ -5,11 +5,8 @@
     only: the strength that each context gets.  Sampling at a temperature is tilting too, and the
     most probable token is read off the upper envelope of lines. *)
 
-From Coq Require Import Reals List Bool Lra Lia Sorted FunctionalExtensionality.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits transformer.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import Lia Sorted FunctionalExtensionality.
+From SteeringStrength Require Import analysis tilting limits transformer.
 
 (** ** Temperature *)
 
@@ -19,8 +16,7 @@ Definition tempered {T : Type} (vocab : list T) (p : T -> R) (tau : R) (z : T) :
 
 Section Temperature.
 
-Context {T : Type}.
-Variable vocab : list T.
+Context {T : Type} (vocab : list T).
 Hypothesis vocab_inhabited : vocab <> [].
 
 Lemma powers_pos (p : T -> R) s : 0 < Sum vocab (fun y => Rpower (p y) s).
@@ -85,11 +81,7 @@ End Temperature.
 
 Section Site.
 
-Context {T D : Type}.
-Variable vocab : list T.
-Variable coords : list D.
-Variable W : T -> D -> R.
-Variable offset : T -> R.
+Context {T D : Type} (vocab : list T) (coords : list D) (W : T -> D -> R) (offset : T -> R).
 Notation state := (D -> R).
 Implicit Types (h u v : state).
 Hypothesis vocab_inhabited : vocab <> [].
@@ -328,9 +320,7 @@ Qed.
 
 Section Greedy.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 

@@ -5,20 +5,14 @@
     context is closer to the texts to avoid or to those to imitate.  In the weighted family of
     datasets the admissible eps for which all target peaks are positive form an interval. *)
 
-From Coq Require Import Reals Ranalysis5 List Bool Lra Classical.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits peaks asymptotics separation.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import Ranalysis5 Classical.
+From SteeringStrength Require Import analysis tilting limits peaks asymptotics separation.
 
 (** ** Every dataset *)
 
 Section Divergences.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable p : J -> T -> R.
-Variables P N : list J.
+Context {T J : Type} (vocab : list T) (p : J -> T -> R) (P N : list J).
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
 Hypothesis p_total : forall j, Sum vocab (p j) = 1.
 Hypothesis P_nonempty : P <> [].
@@ -103,8 +97,7 @@ End Divergences.
 
 Section Concepts.
 
-Context {T G : Type}.
-Variable same : forall x y : G, {x = y} + {x <> y}.
+Context {T G : Type} (same : forall x y : G, {x = y} + {x <> y}).
 
 Definition is (C : G) (x : G) : bool := if same x C then true else false.
 
@@ -147,16 +140,9 @@ End Concepts.
 
 Section Weighted.
 
-Context {T J G : Type}.
-Variable same : forall x y : G, {x = y} + {x <> y}.
-Variable vocab : list T.
-Variable concepts : list G.
-Variable home : T -> G.
-Variable theme : J -> G.
-Variables gamma omega : T -> R.
-Variables P N : list J.
-Variable j : J.
-Variable target : G.
+Context {T J G : Type} (same : forall x y : G, {x = y} + {x <> y}) (vocab : list T)
+  (concepts : list G) (home : T -> G) (theme : J -> G) (gamma omega : T -> R) (P N : list J)
+  (j : J) (target : G).
 
 Definition within (C : G) : list T := filter (fun z => is same C (home z)) vocab.
 

@@ -4,11 +4,7 @@
     are sums written out: a steered probability is a weight over the sum of the weights.  The few
     lemmas and tactics here turn them into the library's words, by algebra alone. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting.
 
 Ltac reals := cbv beta; match goal with |- @eq _ ?left ?right => change (@eq R left right) end.
 
@@ -35,15 +31,9 @@ Ltac weigh :=
 (** Equal up to algebra, the normalisers being positive. *)
 Ltac algebra := intros; reals; weigh; field; repeat split; lra.
 
-Lemma is_derive_unique_value (f : R -> R) (x a b : R) :
-  is_derive f x a -> is_derive f x b -> a = b.
-Proof. intros Ha Hb; rewrite <- (is_derive_unique f x a Ha); now apply is_derive_unique. Qed.
-
 Section Means.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 

@@ -4,20 +4,14 @@
     variance.  It caps how fast the curvature of the increase can change, hence the ratio of the
     increase to its quadratic, from both sides and for every strength. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits asymptotics.
-From SteeringStrength Require Import cross_entropy cumulants budget.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting limits asymptotics cross_entropy cumulants
+  budget.
 
 (** ** One context *)
 
 Section OneContext.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 Variables low high : R.
@@ -111,9 +105,7 @@ End OneContext.
 
 Section Cumulant.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 Variables low high : R.
@@ -188,11 +180,7 @@ Qed.
 
 Section Population.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -203,8 +191,7 @@ Notation increase := (increase vocab contexts pi p).
 
 Section Ahead.
 
-Variable M : T -> R.
-Variables low high : R.
+Context (M : T -> R) (low high : R).
 Hypothesis range : forall z, In z vocab -> low <= M z <= high.
 Hypothesis wide : low < high.
 
@@ -280,8 +267,7 @@ Qed.
 
 End Ahead.
 
-Variable M : T -> R.
-Variables low high : R.
+Context (M : T -> R) (low high : R).
 Hypothesis range : forall z, In z vocab -> low <= M z <= high.
 
 Notation variance := (over (fun j => Var vocab (p j) M 0)).

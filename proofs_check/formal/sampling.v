@@ -2,16 +2,11 @@
 
     Samples of independent texts from a finite population, their means and their variances. *)
 
-From Coq Require Import Reals List Lra.
-From SteeringStrength Require Import tokens sequences.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis sequences.
 
 Section Sampling.
 
-Context {S : Type}.
-Variable pool : list S.
-Variable q : S -> R.
+Context {S : Type} (pool : list S) (q : S -> R).
 Hypothesis q_total : Sum pool q = 1.
 
 (** The probability of a sample of independent texts, and expectations over samples of [n]. *)
@@ -128,9 +123,7 @@ End Sampling.
 
 Section TwoSamples.
 
-Context {S : Type}.
-Variables P N : list S.
-Variables q r : S -> R.
+Context {S : Type} (P N : list S) (q r : S -> R).
 Hypothesis q_total : Sum P q = 1.
 Hypothesis r_total : Sum N r = 1.
 
@@ -181,9 +174,7 @@ End TwoSamples.
 
 Section Influences.
 
-Context {T S : Type}.
-Variable vocab : list T.
-Variable L : S -> T -> R.
+Context {T S : Type} (vocab : list T) (L : S -> T -> R).
 
 (** The sample covariance of two tokens over a list of texts, in the finite-sample convention. *)
 Definition sample_covariance (l : list S) (z y : T) : R :=

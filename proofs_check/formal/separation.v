@@ -3,34 +3,24 @@
     Under Assumption 1 a context raises the tokens of its own concept above a level that is common
     to all other contexts.  Then the sign of the log-odds tells the target concept from the rest. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting limits peaks concept.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting limits peaks concept.
 
 Section Separation.
 
 (** Tokens, contexts and concepts; each token and each context belongs to one concept. *)
-Context {T J G : Type}.
-Variable same : forall x y : G, {x = y} + {x <> y}.
-Variable vocab : list T.
-Variable home : T -> G.
-Variable theme : J -> G.
-Variable p : J -> T -> R.
+Context {T J G : Type} (same : forall x y : G, {x = y} + {x <> y}) (vocab : list T) (home : T -> G)
+  (theme : J -> G) (p : J -> T -> R).
 
 (** Assumption 1, with in-concept probabilities that may depend on the context (App. B.1). *)
 Definition assumption1 (a : J -> T -> R) (b : T -> R) : Prop :=
   forall j z, In z vocab ->
     0 < b z < a j z /\ p j z = (if same (theme j) (home z) then a j z else b z).
 
-Variable a : J -> T -> R.
-Variable b : T -> R.
+Context (a : J -> T -> R) (b : T -> R).
 Hypothesis structured : assumption1 a b.
 
 (** The contexts to imitate, all in the target concept, and the contexts to avoid, all outside. *)
-Variable target : G.
-Variables P N : list J.
+Context (target : G) (P N : list J).
 Hypothesis P_nonempty : P <> [].
 Hypothesis N_nonempty : N <> [].
 Hypothesis P_inside : forall i, In i P -> theme i = target.
@@ -180,13 +170,8 @@ End Separation.
 
 Section Values.
 
-Context {T J G : Type}.
-Variable same : forall x y : G, {x = y} + {x <> y}.
-Variable vocab : list T.
-Variable home : T -> G.
-Variable theme : J -> G.
-Variable p : J -> T -> R.
-Variables a b : T -> R.
+Context {T J G : Type} (same : forall x y : G, {x = y} + {x <> y}) (vocab : list T) (home : T -> G)
+  (theme : J -> G) (p : J -> T -> R) (a b : T -> R).
 Hypothesis structured : assumption1 same vocab home theme p (fun _ => a) b.
 
 (** How many contexts of a list share the concept of a token. *)

@@ -6,12 +6,7 @@
     text, with sums over its positions: [along g past x] adds up [g prefix token] over the tokens of
     [x] written after [past]. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis asymptotics tilting cross_entropy.
-From SteeringStrength Require Import budget radius.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis asymptotics tilting cross_entropy budget radius.
 
 Lemma Sum_flat_map {S T : Type} (l : list S) (h : S -> list T) f :
   Sum (flat_map h l) f = Sum l (fun i => Sum (h i) f).
@@ -19,10 +14,7 @@ Proof. induction l as [|i l IH]; simpl; [|rewrite Sum_app, IH]; reflexivity. Qed
 
 Section Sequences.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variable p : list T -> T -> R.
-Variable M : T -> R.
+Context {T : Type} (vocab : list T) (p : list T -> T -> R) (M : T -> R).
 
 Notation steered past := (tilted vocab (p past) M).
 Notation E past := (E vocab (p past) M).

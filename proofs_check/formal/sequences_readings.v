@@ -3,11 +3,7 @@
     One model of two steps over three tokens shows them: a moderate strength makes a costly detour
     likely, over the middle token, that a larger strength avoids. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting sequences.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting sequences.
 
 Inductive letter := low | middle | high.
 Definition letters := [low; middle; high].

@@ -3,19 +3,11 @@
     The cost of a vector is convex in what it adds to the logits, so the reciprocal of the strength
     that spends a budget is convex in the vector, and noise in the vector is paid for. *)
 
-From Coq Require Import Reals List Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting cross_entropy peak_sign estimation.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis tilting cross_entropy peak_sign estimation.
 
 Section Bias.
 
-Context {T J O : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
+Context {T J O : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -55,10 +47,7 @@ Proof.
 Qed.
 
 (** A vector that depends on chance, the sample of texts say: it is [M k] with probability [r k]. *)
-Variable outcomes : list O.
-Variable r : O -> R.
-Variable M : O -> T -> R.
-Variable alpha : O -> R.
+Context (outcomes : list O) (r : O -> R) (M : O -> T -> R) (alpha : O -> R).
 Hypothesis r_pos : forall k, In k outcomes -> 0 < r k.
 Hypothesis r_total : Sum outcomes r = 1.
 Hypothesis alpha_pos : forall k, 0 < alpha k.
@@ -147,12 +136,8 @@ End Bias.
 
 Section Curvature.
 
-Context {T J : Type}.
-Variable vocab : list T.
-Variable contexts : list J.
-Variable pi : J -> R.
-Variable p : J -> T -> R.
-Variables M D : T -> R.
+Context {T J : Type} (vocab : list T) (contexts : list J) (pi : J -> R) (p : J -> T -> R)
+  (M D : T -> R).
 Hypothesis pi_pos : forall j, In j contexts -> 0 < pi j.
 Hypothesis pi_total : Sum contexts pi = 1.
 Hypothesis p_pos : forall j z, In z vocab -> 0 < p j z.
@@ -315,8 +300,7 @@ Qed.
 
 Section LevelCurve.
 
-Variable root : R -> R.
-Variable budget : R.
+Context (root : R -> R) (budget : R).
 Notation spends := (fun t => 0 < root t /\ increase (moved t) (root t) = budget).
 
 (** The law [influence], at every point of the line. *)

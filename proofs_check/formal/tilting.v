@@ -5,11 +5,7 @@
     read off [K], the cumulant generating function of [M].  No other assumption is made: any
     [p > 0] of total one, any real [M], any ties. *)
 
-From Coq Require Import Reals List Bool Lra.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis.
-Import ListNotations.
-Open Scope R_scope.
+From SteeringStrength Require Import analysis.
 
 (** The Kullback-Leibler divergence of [q] from [p], in nats. *)
 Definition divergence {T : Type} (vocab : list T) (q p : T -> R) : R :=
@@ -17,9 +13,7 @@ Definition divergence {T : Type} (vocab : list T) (q p : T -> R) : R :=
 
 Section Tilting.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 
 Definition Z (alpha : R) : R := Sum vocab (fun z => p z * exp (alpha * M z)).
 Definition K (alpha : R) : R := ln (Z alpha).
@@ -278,12 +272,7 @@ End Tilting.
 
 Section Path.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variable p : T -> R.
-Variable M : R -> T -> R.
-Variable d : T -> R.
-Variables s alpha : R.
+Context {T : Type} (vocab : list T) (p : T -> R) (M : R -> T -> R) (d : T -> R) (s alpha : R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 Hypothesis M_derive : forall z, is_derive (fun s => M s z) s (d z).
@@ -318,9 +307,7 @@ End Path.
 
 Section Composition.
 
-Context {T : Type}.
-Variable vocab : list T.
-Variables p M : T -> R.
+Context {T : Type} (vocab : list T) (p M : T -> R).
 Hypothesis p_pos : forall z, In z vocab -> 0 < p z.
 Hypothesis p_total : Sum vocab p = 1.
 
@@ -403,13 +390,8 @@ End Composition.
 
 Section Steering.
 
-Context {T D J : Type}.
-Variable vocab : list T.
-Variable coords : list D.
-Variable W : T -> D -> R.
-Variable h : J -> D -> R.
-Variable p : J -> T -> R.
-Variables P N : list J.
+Context {T D J : Type} (vocab : list T) (coords : list D) (W : T -> D -> R) (h : J -> D -> R)
+  (p : J -> T -> R) (P N : list J).
 
 Definition logits (x : D -> R) (z : T) : R := Sum coords (fun d => W z d * x d).
 Definition softmax (l : T -> R) (z : T) : R := exp (l z) / Sum vocab (fun y => exp (l y)).

@@ -4,16 +4,12 @@
     LayerNorm, the centred state) by its root mean square, with an [eps], a gain and a bias; the
     unembedding is any linear map.  Nothing here assumes that logits are linear in the strength. *)
 
-From Coq Require Import Reals List Lra FunctionalExtensionality.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis tilting asymptotics.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import FunctionalExtensionality.
+From SteeringStrength Require Import analysis tilting asymptotics.
 
 Section FinalNorm.
 
-Context {coordinate : Type}.
-Variable coords : list coordinate.
+Context {coordinate : Type} (coords : list coordinate).
 Notation state := (coordinate -> R).
 Implicit Types (x y u h v gain bias : state) (k : coordinate).
 
@@ -324,9 +320,7 @@ End Remainder.
 
 (** ** Prop. 4.1 *)
 
-Context {token : Type}.
-Variable W : token -> coordinate -> R.
-Variables (n : norm) (eps : R) (gain bias : state).
+Context {token : Type} (W : token -> coordinate -> R) (n : norm) (eps : R) (gain bias : state).
 
 (** The final logits of a prompt with hidden state [h] steered along [v]; [response alpha] is what
     the blocks after the steered one add. *)
@@ -796,13 +790,9 @@ End FinalNorm.
 
 Section Unembedding.
 
-Context {token coordinate text : Type}.
-Variable vocab : list token.
-Variable coords : list coordinate.
-Variable W : token -> coordinate -> R.
-Variable offset : token -> R.
-Variable state : text -> coordinate -> R.
-Variables P N : list text.
+Context {token coordinate text : Type} (vocab : list token) (coords : list coordinate)
+  (W : token -> coordinate -> R) (offset : token -> R) (state : text -> coordinate -> R)
+  (P N : list text).
 
 Definition model (h : coordinate -> R) : token -> R :=
   softmax vocab (fun z => logits coords W h z + offset z).

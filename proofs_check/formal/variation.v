@@ -5,11 +5,8 @@
     function that starts, at minus infinity, from a value [L] changes sign at most as often as [L]
     followed by its derivative. *)
 
-From Coq Require Import Reals List Bool Sorted Lra Lia.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import Sorted Lia.
+From SteeringStrength Require Import analysis.
 
 (** ** Ascending lists *)
 
