@@ -203,15 +203,19 @@ def _mutations(theorem: library.Theorem) -> list[str]:
 
 @pytest.mark.long
 def test_a_wrong_statement_is_not_proved(answers: Mapping[str, coq.Acceptance]) -> None:
-    """One changed sign in the statement of a headline: its proof must not go through."""
+    """One changed sign in the statement of a headline: its proof must not go through.
+
+    Not of a refutation: a false reading with another sign may be false as well.
+    """
     tried, survived = 0, []
+    headlines = [theorem for theorem in library.theorems() if "/" not in theorem.id]
     with coq._library(library.files(), print) as (folder, _):
-        for theorem in library.theorems()[::3]:
+        for theorem in headlines[::3]:
             for wrong in _mutations(theorem)[:1]:
                 tried += 1
                 if not coq._problem(folder, _mutant(theorem, wrong)):
                     survived.append(theorem.name)
-    assert tried >= 25
+    assert tried >= 40
     assert survived == []
 
 
