@@ -29,6 +29,7 @@ from typing import IO, Any
 from steering_strength.theory.errors import OutputError, SteeringError
 
 _REMEDY = "name a file in an existing folder that you may write to"
+_FOLDER = "give a folder that you may write to with --out"
 # Whose temporary file it is: what a process that is gone has left behind can be swept.
 _PREFIX = ".writing-"
 _HOST = re.sub(r"\W", "_", platform.node())[:40]
@@ -113,22 +114,21 @@ def write_whole(path: AnyPath, write: Callable[[Path], object]) -> Path:
     """
     target = _target(path)
     temporary: Path | None = None
-    try:
-        mode = _mode(target)
-        _sweep(target.parent)
-        descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=_prefix(), suffix=target.suffix
-        )
-        os.close(descriptor)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(mode)
-        temporary.replace(target)
-    except OSError as error:
-        raise _refused(target, error.strerror or str(error)) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with _refusing(target):
+        try:
+            mode = _mode(target)
+            _sweep(target.parent)
+            descriptor, name = tempfile.mkstemp(
+                dir=target.parent, prefix=_prefix(), suffix=target.suffix
+            )
+            os.close(descriptor)
+            temporary = Path(name)
+            write(temporary)
+            temporary.chmod(mode)
+            temporary.replace(target)
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
     return target
 
 
@@ -147,17 +147,15 @@ def write_json(path: AnyPath, data: Any) -> Path:
 def require_writable(path: AnyPath) -> None:
     """Try, and leave nothing behind: a file can be written at `path`; raises OutputError."""
     target = _target(path)
-    try:
+    with _refusing(target):
         _mode(target)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_prefix()):
             pass
-    except OSError as error:
-        raise _refused(target, error.strerror or str(error)) from error
 
 
 def output_folder(path: AnyPath) -> Path:
     """Return the folder `path`, created if needed and known to be writable; raises OutputError."""
-    try:
+    with _refusing(f"into {str(path)[:200]!r}", _FOLDER, _NO_PATH):
         folder = Path(path)
         if not str(path):
             raise FileNotFoundError("the name is empty")
@@ -165,11 +163,6 @@ def output_folder(path: AnyPath) -> Path:
         _sweep(folder)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix()):
             pass
-    except (OSError, ValueError, TypeError) as error:
-        raise OutputError(
-            f"cannot write into {str(path)[:200]!r}: {getattr(error, 'strerror', None) or error}",
-            remedy="give a folder that you may write to with --out",
-        ) from error
     return folder
 
 
@@ -181,36 +174,30 @@ def staged(path: AnyPath) -> Iterator[Path]:
     file; then nothing is replaced and nothing is left behind.
     """
     folder = output_folder(path)
-    try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=_prefix()) as name:
-            stage = Path(name)
-            yield stage
-            made = sorted(each for each in stage.rglob("*") if not each.is_dir())
-            places = [folder / each.relative_to(stage) for each in made]
-            targets = [_target(output_folder(place.parent) / place.name) for place in places]
-            modes = [_mode(target) for target in targets]  # all of them, before the first moves
-            for each, target, mode in zip(made, targets, modes, strict=True):
-                each.chmod(mode)
-                os.replace(each, target)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write into {folder}: {error.strerror or error}",
-            remedy="choose another folder with --out, or change its permissions",
-        ) from error
+    with (
+        _refusing(f"into {folder}", _FOLDER),
+        tempfile.TemporaryDirectory(dir=folder, prefix=_prefix()) as name,
+    ):
+        stage = Path(name)
+        yield stage
+        made = sorted(each for each in stage.rglob("*") if not each.is_dir())
+        places = [folder / each.relative_to(stage) for each in made]
+        targets = [_target(output_folder(place.parent) / place.name) for place in places]
+        modes = [_mode(target) for target in targets]  # all of them, before the first moves
+        for each, target, mode in zip(made, targets, modes, strict=True):
+            each.chmod(mode)
+            os.replace(each, target)
 
 
 def _target(path: AnyPath) -> Path:
     """The regular file, there or not yet, that `path` names."""
-    try:
+    with _refusing(str(path)[:200], errors=_NO_PATH):
         if not str(path):
             raise FileNotFoundError("the name is empty")
         target = Path(os.path.realpath(path))
         found = target.lstat().st_mode if os.path.lexists(target) else None
-    except (OSError, ValueError, TypeError) as error:
-        raise _refused(Path(str(path)[:200]), str(error)) from error
-    if found is not None and not stat.S_ISREG(found):
-        kind = "a folder" if stat.S_ISDIR(found) else "not a regular file"
-        raise _refused(target, f"it is {kind}")
+        if found is not None and not stat.S_ISREG(found):
+            raise OSError(f"it is {'a folder' if stat.S_ISDIR(found) else 'not a regular file'}")
     return target
 
 
@@ -252,5 +239,17 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _refused(target: Path, why: str) -> OutputError:
-    return OutputError(f"cannot write {target}: {why}", remedy=_REMEDY)
+# What a name that is no path raises, besides what the system does.
+_NO_PATH = (OSError, ValueError, TypeError)
+
+
+@contextmanager
+def _refusing(
+    what: object, remedy: str = _REMEDY, errors: tuple[type[Exception], ...] = (OSError,)
+) -> Iterator[None]:
+    """Turn what goes wrong in writing `what` into an OutputError."""
+    try:
+        yield
+    except errors as error:
+        why = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {what}: {why}", remedy=remedy) from error

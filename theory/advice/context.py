@@ -31,7 +31,8 @@ from steering_strength.theory.advice.window import (
 from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.cross_entropy import bounds, quadratic_radius
 from steering_strength.theory.engine.estimation import Estimate
-from steering_strength.theory.engine.inverse import Root, outwards
+from steering_strength.theory.engine.inverse import Root
+from steering_strength.theory.engine.numerics import outwards
 
 # M within so many units in its last place is one value.
 _ULPS = 4.0

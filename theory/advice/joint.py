@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import TiltedFamily
-from steering_strength.theory.engine.inverse import Root, never, outwards
+from steering_strength.theory.engine.inverse import STILL, Root, never
+from steering_strength.theory.engine.numerics import outwards
 from steering_strength.theory.engine.validation import (
     SQUARABLE,
     as_array,
@@ -177,7 +178,7 @@ class JointFamily:
         values = self.log_odds[vector][self.log_p > -np.inf]
         spread = float(np.ptp(values))
         if spread <= 4.0 * np.finfo(np.float64).eps * float(np.abs(values).max()):
-            return never(side, "M is constant: steering moves nothing")
+            return never(side, STILL)
         bracket = outwards(reached, 1.0 / max(spread, 1e-290))
         if bracket is None:
             return never(side, "|alpha| would exceed 1e+300")

@@ -34,7 +34,8 @@ from steering_strength.theory.advice.window import (
 )
 from steering_strength.theory.engine import Allocation, TiltedFamily, TiltedPopulation
 from steering_strength.theory.engine.estimation import Estimate
-from steering_strength.theory.engine.inverse import Root, bisect, limit_root, never
+from steering_strength.theory.engine.inverse import STILL, Root, limit_root, never
+from steering_strength.theory.engine.numerics import LARGEST, bisect
 from steering_strength.theory.engine.population import price_root, row_measure
 
 Floats = NDArray[np.float64]
@@ -45,7 +46,6 @@ _RESOLUTION = 1e-9
 _SETTLED = 1e-9
 # Steps of the search; ordinary ones take some hundred.
 _STEPS = 20_000
-_LARGEST = 1e300
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -294,9 +294,9 @@ def average_concept_root(
     rows = [row_measure(population, j)[0] for j in range(population.shape[0])]
     spread = max(row.high - row.low for row in rows)
     if spread == 0.0:
-        return never(sign, "M is constant: steering moves nothing")
+        return never(sign, STILL)
     limits = [abs(limit_root(row, _SETTLED, sign).alpha) for row in rows if not row.constant]
-    settled, at, step, here = min(max(limits), _LARGEST), 0.0, 1.0 / spread, state(0.0)
+    settled, at, step, here = min(max(limits), LARGEST), 0.0, 1.0 / spread, state(0.0)
     for _ in range(_STEPS):
         if at > settled:
             return never(sign, f"the average stays below the level: {value(at):.6g} far out")

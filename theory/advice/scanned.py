@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from steering_strength.theory.advice.curve import Method
-from steering_strength.theory.engine.inverse import Root, bisect, never
-from steering_strength.theory.engine.numerics import log_sum_exp
+from steering_strength.theory.engine.inverse import Root, never
+from steering_strength.theory.engine.numerics import LARGEST, bisect, log_sum_exp
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.engine.validation import (
     SQUARABLE,
@@ -43,7 +43,6 @@ _ROWS = 8
 _POINTS = 240
 # By default the grid goes from this share of 1 / sd(M) to where the limit is met within this.
 _NEAR, _SETTLED = 1e-3, 1e-3
-_LARGEST = 1e300
 # A maximum located by values is known to the square root of their rounding.
 _TURN = 1e-6
 
@@ -196,7 +195,7 @@ class ScannedCurve:
         high = beyond[0] if beyond else 2.0 * low
         while scan.at(high) > allowed:
             low, high = high, 2.0 * high
-            if high > _LARGEST:
+            if high > LARGEST:
                 return scan.unfound("the limit is farther away")
         return scan.halved(lambda distance: distance <= allowed, low, high, inner=False)
 

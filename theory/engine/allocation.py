@@ -29,8 +29,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from steering_strength.theory.engine.concept import increase
-from steering_strength.theory.engine.inverse import bisect
-from steering_strength.theory.engine.numerics import quiet
+from steering_strength.theory.engine.numerics import bisect, quiet
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.validation import as_budget, as_tokens, require_kind
 from steering_strength.theory.errors import BudgetError

@@ -8,7 +8,6 @@ and fall; its first crossing is found by steps that provably cannot jump over it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +25,10 @@ from steering_strength.theory.engine.cross_entropy import (
     reverse_kl,
 )
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import quiet
+from steering_strength.theory.engine.numerics import LARGEST, bisect, outwards, quiet
 from steering_strength.theory.engine.peaks import peak_of_level
 from steering_strength.theory.engine.tilting import log_probability, mean
 
-_LARGEST = 1e300
 # Past a rising crossing F_C is above the level by rounding at first; it is followed outwards until
 # it is above for sure, over this share of alpha at most. What falls back sooner only touches.
 _TOUCH = 1e-6
@@ -39,6 +37,7 @@ _SLACK = 1e-7
 # Far out the values tend to the limit and may round to either side of it.
 _ROUNDING = 1e-12
 _ROUNDS = 20
+STILL = "M is constant: steering moves nothing"
 # Steps of a search that may not jump over a crossing; ordinary ones take some ten, to 1e300 2000.
 _STEPS = 20_000
 
@@ -95,14 +94,12 @@ def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
     range of M and sigma = |extreme M - E[M]| it is below alpha^2 R^2 / 8 and alpha sigma, and above
     alpha sigma + log p(extreme): the first bracket.
     """
-    if budget == 0.0:
-        return Root.of(0.0)
-    if measure.constant:
-        return never(sign, "M is constant: steering moves nothing")
+    if root := _trivial(measure, budget, sign):
+        return root
     sigma = measure.top_gap if sign > 0 else measure.bottom_gap
     upper = (budget - measure.log_share(sign)) / sigma if sigma > 0.0 else math.inf
-    if not upper < _LARGEST:
-        return never(sign, f"|alpha| would exceed {_LARGEST:g}")
+    if not upper < LARGEST:
+        return never(sign, f"|alpha| would exceed {LARGEST:g}")
     lower = max(budget / sigma, math.sqrt(8.0) * math.sqrt(budget) / (measure.high - measure.low))
 
     def reached(strength: float) -> bool:
@@ -117,10 +114,8 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
 
     The divergence rises to -log p(extreme), which it never reaches: a larger budget has no root.
     """
-    if budget == 0.0:
-        return Root.of(0.0)
-    if measure.constant:
-        return never(sign, "M is constant: steering moves nothing")
+    if root := _trivial(measure, budget, sign):
+        return root
     supremum = -measure.log_share(sign)
     if budget >= supremum:
         return never(sign, f"the divergence stays below {supremum:.6g} nats")
@@ -130,8 +125,14 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
 
     bracket = outwards(reached, _step(measure.high - measure.low))
     if bracket is None:
-        return never(sign, f"|alpha| would exceed {_LARGEST:g}, or it rounds to {supremum:.17g}")
+        return never(sign, f"|alpha| would exceed {LARGEST:g}, or it rounds to {supremum:.17g}")
     return Root.between(sign, *bracket, inner=True)
+
+
+def _trivial(measure: Measure, budget: float, sign: int) -> Root | None:
+    if budget == 0.0:
+        return Root.of(0.0)
+    return never(sign, STILL) if measure.constant else None
 
 
 def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
@@ -169,7 +170,7 @@ def concept_loss_root(
     only touches the level. The root's alpha is the end at which F_C still is at the level.
     """
     if measure.constant or mask.all():
-        return never(sign, "M is constant: steering moves nothing" if measure.constant else _WHOLE)
+        return never(sign, STILL if measure.constant else "the concept holds all of the support")
     unit, near = _step(measure.high - measure.low), sign * start
     step, most = 1e-12 * max(near, 1e-6 * unit), _TOUCH * max(near, unit)
     while _log_odds(measure, mask, sign * (near + step)) <= log_odds:
@@ -183,9 +184,6 @@ def concept_loss_root(
         return root
     lower, upper = sign * base + root.lower, sign * base + root.upper
     return Root(lower if sign > 0 else upper, lower, upper)
-
-
-_WHOLE = "the concept holds all of the support"
 
 
 def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Root:
@@ -212,7 +210,7 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
 
     # Strengths from where nothing happens to where everything has: uniform in log alpha.
     step = _step(measure.high - measure.low)
-    far = min(max(abs(limit_root(measure, 1e-9, sign).alpha), 1e3 * step), _LARGEST)
+    far = min(max(abs(limit_root(measure, 1e-9, sign).alpha), 1e3 * step), LARGEST)
     grid = np.concatenate(([0.0], np.geomspace(1e-3 * step, far, 240)))
     i = int(np.argmax(concept_log_odds(measure, mask, sign * grid)))
     value, best = climb(float(grid[max(i - 1, 0)]), float(grid[min(i + 1, grid.size - 1)]))
@@ -234,7 +232,7 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
 def peak_root(measure: Measure, log_odds: float, sign: int) -> Root:
     """Return where a token with that M first turns down on that side; 0 if it falls from 0 on."""
     if measure.constant:
-        return never(sign, "M is constant: steering moves nothing")
+        return never(sign, STILL)
     alpha, lower, upper = peak_of_level(measure, log_odds)
     if sign * alpha <= 0.0:
         return Root.of(0.0)
@@ -279,13 +277,13 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
     if here >= level:
         return Root.of(0.0)
     if max(inside.high, outside.high) == min(inside.low, outside.low):
-        return never(sign, "M is constant: steering moves nothing")
+        return never(sign, STILL)
     spread = max(inside.high, outside.high) - min(inside.low, outside.low)
     step = _step(spread)
     slope_in, slope_out = means(at)
     for _ in range(_STEPS):
-        if at >= _LARGEST:
-            return never(sign, f"|alpha| would exceed {_LARGEST:g}")
+        if at >= LARGEST:
+            return never(sign, f"|alpha| would exceed {LARGEST:g}")
         ahead = at + step
         next_in, next_out = means(ahead)
         value = log_odds(ahead)
@@ -303,43 +301,6 @@ def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) 
         else:
             step *= 0.5
     return Root.unfound(sign, at)
-
-
-def bisect(reached: Callable[[float], bool], lower: float, upper: float) -> tuple[float, float]:
-    """Return neighbouring floats (a, b), given `reached` False at 0 <= lower and True at upper.
-
-    The invariant is kept throughout. Halving is geometric while the ends differ by more than a
-    factor 2, so that about 70 evaluations suffice over the whole range of float64.
-    """
-    while True:
-        if lower > 0.0 and upper > 2.0 * lower:
-            middle = math.sqrt(lower) * math.sqrt(upper)
-        else:
-            middle = lower + 0.5 * (upper - lower)
-        if not lower < middle < upper:
-            return lower, upper
-        if reached(middle):
-            upper = middle
-        else:
-            lower = middle
-
-
-def outwards(
-    reached: Callable[[float], bool], step: float, most: float = _LARGEST
-) -> tuple[float, float] | None:
-    """Return neighbouring floats (a, b) with `reached` False at a and True at b; None if never.
-
-    The bracket is looked for outwards from `step`, by doubling, or inwards.
-    """
-    if reached(step):
-        while step >= 1e-300 and reached(0.5 * step):
-            step *= 0.5
-        return bisect(reached, 0.5 * step if step >= 1e-300 else 0.0, step)
-    while step < most:
-        if reached(2.0 * step):
-            return bisect(reached, step, 2.0 * step)
-        step *= 2.0
-    return None
 
 
 def _step(spread: float) -> float:

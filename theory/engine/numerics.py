@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +13,9 @@ Vector = NDArray[np.float64]
 # In log space an underflow to 0 and an overflow to inf are right answers, not accidents; what is
 # invalid or divides by 0 stays loud.
 quiet = np.errstate(under="ignore", over="ignore")
+
+LARGEST = 1e300
+"""|alpha| up to which a root is looked for."""
 
 # 1/k! for k = 16 .. 2: at |x| <= 1/2 the first term left out is x^17/17! < 2^-64 of x^2/2.
 _FACTORIAL = [1.0 / float(np.prod(np.arange(1.0, k + 1.0))) for k in range(16, 1, -1)]
@@ -64,3 +70,42 @@ def central_moments(p: Vector, u: Vector, order: int) -> Vector:
         moments[k] = power.sum()
         power *= u
     return moments
+
+
+def bisect(
+    reached: Callable[[float], bool], lower: float, upper: float, width: float = 0.0
+) -> tuple[float, float]:
+    """Return neighbouring floats (a, b), given `reached` False at 0 <= lower and True at upper.
+
+    Or the ends of a bracket that is `width` wide, relatively. Halving is geometric while the ends
+    differ by more than a factor 2, so that about 70 evaluations suffice over all of float64.
+    """
+    while True:
+        if lower > 0.0 and upper > 2.0 * lower:
+            middle = math.sqrt(lower) * math.sqrt(upper)
+        else:
+            middle = lower + 0.5 * (upper - lower)
+        if not lower < middle < upper or upper - lower <= width * upper:
+            return lower, upper
+        if reached(middle):
+            upper = middle
+        else:
+            lower = middle
+
+
+def outwards(
+    reached: Callable[[float], bool], step: float, most: float = LARGEST
+) -> tuple[float, float] | None:
+    """Return neighbouring floats (a, b) with `reached` False at a and True at b; None if never.
+
+    The bracket is looked for outwards from `step`, by doubling, or inwards.
+    """
+    if reached(step):
+        while step >= 1e-300 and reached(0.5 * step):
+            step *= 0.5
+        return bisect(reached, 0.5 * step if step >= 1e-300 else 0.0, step)
+    while step < most:
+        if reached(2.0 * step):
+            return bisect(reached, step, 2.0 * step)
+        step *= 2.0
+    return None

@@ -93,13 +93,6 @@ def _number(name: str, value: Any) -> float:
     return as_real(name, value, isfinite, AlphaError)
 
 
-def _same_width(**vectors: Floats) -> None:
-    sizes = {name: vector.size for name, vector in vectors.items()}
-    if len(set(sizes.values())) > 1:
-        found = ", ".join(f"{name} has d = {size}" for name, size in sizes.items())
-        raise ShapeError(found, remedy="use one width d for all")
-
-
 @final
 @dataclass(frozen=True, eq=False)
 class Addition(Operator):
@@ -174,8 +167,8 @@ class Clamp(Operator):
     rectified: bool = False
 
     def __post_init__(self) -> None:
-        u, encoder = as_direction("u", self.u), as_direction("encoder", self.encoder)
-        _same_width(u=u, encoder=encoder)
+        u = as_direction("u", self.u)
+        encoder = as_direction("encoder", self.encoder, u.size)
         value, bias = _number("value", self.value), _number("bias", self.bias)
         as_flag("rectified", self.rectified)
         freeze(self, u=u, encoder=encoder, value=value, bias=bias)
@@ -204,8 +197,7 @@ class Conditional(Operator):
 
     def __post_init__(self) -> None:
         require_kind("operator", self.operator, Operator)
-        probe = as_direction("probe", self.probe)
-        _same_width(probe=probe, operator=self.operator.directions[:, 0])
+        probe = as_direction("probe", self.probe, self.operator.directions.shape[0])
         freeze(self, probe=probe, threshold=_number("threshold", self.threshold))
 
     @property
@@ -235,8 +227,8 @@ class Rotation(Operator):
     theta: float
 
     def __post_init__(self) -> None:
-        u1, u2 = (as_direction(n, getattr(self, n), unit=True) for n in ("u1", "u2"))
-        _same_width(u1=u1, u2=u2)
+        u1 = as_direction("u1", self.u1, unit=True)
+        u2 = as_direction("u2", self.u2, u1.size, unit=True)
         overlap = float(u1 @ u2)
         if abs(overlap) > _ORTHOGONAL:
             raise ShapeError(
@@ -335,8 +327,8 @@ def norm_scale(h: ArrayLike, v: ArrayLike, alpha: ArrayLike) -> Floats:
 
     Raises ShapeError if h or v, shape (d,), is 0 or not finite, AlphaError where h + alpha v is 0.
     """
-    state, direction = as_direction("h", h), as_direction("v", v)
-    _same_width(h=state, v=direction)
+    state = as_direction("h", h)
+    direction = as_direction("v", v, state.size)
     strengths, scalar = as_alpha(alpha)
     # Divided by max(1, |alpha|) and by the largest entry first: nothing overflows.
     size = np.maximum(np.abs(strengths), 1.0)[:, None]

@@ -19,7 +19,12 @@ from steering_strength.theory.engine import concept, cross_entropy, tilting
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import exponential_excess, log1p_excess, quiet
+from steering_strength.theory.engine.numerics import (
+    LARGEST,
+    exponential_excess,
+    log1p_excess,
+    quiet,
+)
 from steering_strength.theory.engine.sums import blocks
 from steering_strength.theory.engine.validation import (
     as_alpha,
@@ -42,7 +47,6 @@ _BLOCK = 1 << 22
 # Strengths tried in one pass over the table when a root is looked for: they cost little more than
 # one. They divide the bracket evenly.
 _TRIED = 32
-_LARGEST = 1e300
 # Beyond this |alpha (M - centre)| the shared exponentials might over- or underflow.
 _MODERATE = 600.0
 # Sums below this may have lost tokens; and results this much smaller than their terms, 10 bits.
@@ -431,10 +435,10 @@ def crossing(
         found = reached(strengths)
         return int(np.argmax(found)) if found.any() else found.size
 
-    while low < _LARGEST and below(np.array([4.0 * low])):
+    while low < LARGEST and below(np.array([4.0 * low])):
         low *= 4.0
-    if not low < _LARGEST:
-        return never(side, f"|alpha| would exceed {_LARGEST:g}")
+    if not low < LARGEST:
+        return never(side, f"|alpha| would exceed {LARGEST:g}")
     grid = np.linspace(low, 4.0 * low, parts + 1)
     while grid.size > 2 and grid[-1] - grid[0] > width * grid[0]:
         first = below(grid[1:-1])

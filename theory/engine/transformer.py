@@ -27,7 +27,6 @@ from steering_strength.theory.engine.validation import (
     as_real,
     as_sign,
     as_unembedding,
-    as_vectors,
     freeze,
     plain_array,
 )
@@ -67,13 +66,15 @@ class NormedSteering:
     def __post_init__(self) -> None:
         as_choice("norm", self.kind, ("rms", "layer"))
         h = as_array("h", self.h, finite=ShapeError)
-        vectors = as_vectors(
-            "use one width d for all",
-            h=h,
-            v=self.v,
-            gain=np.ones_like(h) if self.gain is None else self.gain,
-            bias=np.zeros_like(h) if self.bias is None else self.bias,
-        )
+        given = {
+            "v": self.v,
+            "gain": np.ones_like(h) if self.gain is None else self.gain,
+            "bias": np.zeros_like(h) if self.bias is None else self.bias,
+        }
+        vectors = {"h": h} | {
+            name: as_array(name, values, size=h.size, per="coordinate", finite=ShapeError)
+            for name, values in given.items()
+        }
         eps = _square("eps", self.eps)
         residual, direction = (_projected(self.kind, vectors[name]) for name in "hv")
         freeze(self, **vectors, eps=eps, _residual=residual, _direction=direction)
@@ -230,12 +231,14 @@ class LastBlock:
     offset: Floats | None = None
 
     def __post_init__(self) -> None:
-        a = as_array("a", self.a, finite=ShapeError)
+        a = as_array("a", self.a, finite=ShapeError, most=SQUARABLE)
         offset = np.zeros_like(a) if self.offset is None else self.offset
-        remedy = "give one number per token, shape (V,)"
-        vectors = as_vectors(remedy, most=SQUARABLE, a=a, b=self.b, offset=offset)
+        b, offset = (
+            as_array(name, values, size=a.size, finite=ShapeError, most=SQUARABLE)
+            for name, values in (("b", self.b), ("offset", offset))
+        )
         B = as_real("B", self.B, isfinite, ShapeError)
-        freeze(self, **vectors, A=_square("A", self.A), B=B, C=_square("C", self.C))
+        freeze(self, a=a, b=b, offset=offset, A=_square("A", self.A), B=B, C=_square("C", self.C))
 
     @property
     def size(self) -> int:
@@ -248,25 +251,25 @@ class LastBlock:
 
         Raises AlphaError for a NaN or infinite alpha, or where Q(alpha) = 0 and LN is 0/0.
         """
-        strengths, scalar = as_alpha(alpha)
-        # Dividing by max(1, |alpha|) first: alpha^2 would overflow where alpha does not.
-        size = np.maximum(np.abs(strengths), 1.0)
-        unit = strengths / size
-        root = self._root(unit, size)
+        unit, size, root, scalar = self._scaled(alpha)
         numerator = self.a / size[:, None] + np.multiply.outer(unit, self.b)
         values = _no_overflow("the logits", numerator / root[:, None] + np.asarray(self.offset))
         return values[0] if scalar else values
 
-    def _root(self, unit: Floats, size: Floats) -> Floats:
-        """sqrt(Q(alpha)) / size at alpha = unit * size."""
+    def _scaled(self, alpha: ArrayLike) -> tuple[Floats, Floats, Floats, bool]:
+        """(alpha / size, size = max(1, |alpha|), sqrt(Q(alpha)) / size, whether alpha is one)."""
+        strengths, scalar = as_alpha(alpha)
+        # alpha^2 would overflow where alpha does not.
+        size = np.maximum(np.abs(strengths), 1.0)
+        unit = strengths / size
         square = self.A * unit * unit + 2.0 * self.B * unit / size + self.C / size / size
         if not (square > 0.0).all():
-            alpha = float((unit * size)[int(np.argmin(square))])
+            where = float(strengths[int(np.argmin(square))])
             raise AlphaError(
-                f"Q = {square.min():.3g} at alpha = {alpha:g}: nothing is left under the norm",
+                f"Q = {square.min():.3g} at alpha = {where:g}: nothing is left under the norm",
                 remedy="LN is 0/0 there: give eps > 0 or another alpha",
             )
-        return np.asarray(np.sqrt(square))
+        return unit, size, np.sqrt(square), scalar
 
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """Return log p_alpha(z), shape (A, V)."""
@@ -279,10 +282,7 @@ class LastBlock:
 
         At alpha = 0 it is M_loc of the law `local`.
         """
-        strengths, scalar = as_alpha(alpha)
-        size = np.maximum(np.abs(strengths), 1.0)
-        unit = strengths / size
-        root = self._root(unit, size)
+        unit, size, root, scalar = self._scaled(alpha)
         rise = np.multiply.outer((self.B * unit + self.C / size) / root / root / size, self.b)
         fall = np.multiply.outer((self.A * unit + self.B / size) / root / root / size, self.a)
         values = _no_overflow("the slopes", (rise - fall) / (root * size)[:, None])

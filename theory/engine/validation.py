@@ -357,13 +357,15 @@ def as_positive(
 _UNIT = 1e-5
 
 
-def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
+def as_direction(
+    name: str, values: ArrayLike, size: int | None = None, *, unit: bool = False
+) -> Floats:
     """Return a direction in the space of states, shape (d,); with `unit`, of length 1 exactly.
 
-    Raises ShapeError if it is no vector of finite numbers, 0, or, with `unit`, its length is not 1
-    up to 1e-5.
+    Raises ShapeError if it is no vector of finite numbers, of that size, 0, or, with `unit`, its
+    length is not 1 up to 1e-5.
     """
-    vector = as_array(name, values, finite=ShapeError, most=SQUARABLE)
+    vector = as_array(name, values, size=size, per="coordinate", finite=ShapeError, most=SQUARABLE)
     largest = float(np.abs(vector).max())
     if largest == 0.0:
         raise ShapeError(f"{name} is 0", remedy="give a direction with a length")
@@ -377,34 +379,19 @@ def as_direction(name: str, values: ArrayLike, *, unit: bool = False) -> Floats:
     return vector
 
 
-def as_vectors(remedy: str, *, most: float = math.inf, **values: ArrayLike) -> dict[str, Floats]:
-    """Return finite vectors that must all be as long as the first; raises ShapeError."""
-    vectors = {
-        name: as_array(name, given, finite=ShapeError, most=most) for name, given in values.items()
-    }
-    first, *others = vectors
-    for name in others:
-        if vectors[name].shape != vectors[first].shape:
-            raise ShapeError(
-                f"{name} has shape {vectors[name].shape}, {first} has {vectors[first].shape}",
-                remedy=remedy,
-            )
-    return vectors
-
-
 def as_unembedding(W: ArrayLike, bias: ArrayLike | None, width: int) -> tuple[Floats, Floats]:
     """Return an unembedding of states of that width, (V, d), and its bias, (V,), 0 by default.
 
     Raises ShapeError if the shapes do not fit, or an entry is NaN, infinite or beyond 1e150.
     """
     matrix = as_array("W", W, 2, finite=ShapeError, most=SQUARABLE)
-    offset = as_array("bias", np.zeros(len(matrix)) if bias is None else bias, finite=ShapeError)
-    if matrix.shape[1] != width or offset.shape != matrix.shape[:1]:
+    given = np.zeros(len(matrix)) if bias is None else bias
+    if matrix.shape[1] != width:
         raise ShapeError(
-            f"W has shape {matrix.shape}, bias {offset.shape}, the states have d = {width}",
-            remedy=f"give W of shape (V, {width}), bias of shape (V,)",
+            f"W has shape {matrix.shape}, the states have d = {width}",
+            remedy=f"give W of shape (V, {width})",
         )
-    return matrix, offset
+    return matrix, as_array("bias", given, size=len(matrix), finite=ShapeError)
 
 
 def as_states(values: ArrayLike, width: int) -> Floats:
