@@ -58,27 +58,22 @@ _PRICE_CANCELLED = 1.0 / 32.0
 class Shared:
     """Sums over tokens of p e^y, y = alpha (M - centre), for a block of rows, shape (b, A) each.
 
-    V exponentials per alpha serve all rows: log p is (b, V), M is (V,), alpha (A,). Methods return
+    V exponentials per alpha serve all rows: p is (b, V), M is (V,), alpha (A,). Methods return
     (values, good): where not good, too many digits or tokens were lost. With `paired`, each row has
-    its own alpha, (b,), M may be (b, V), and results are (b, 1).
+    its own alpha, (b,), and its own centre, M may be (b, V), and results are (b, 1).
     """
 
     @quiet
-    def __init__(self, log_p: Floats, log_odds: Floats, alpha: Floats, *, paired: bool) -> None:
-        self.p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-        self.p /= self.p.sum(axis=1, keepdims=True)
-        own = log_odds.ndim == 2
+    def __init__(self, p: Floats, log_odds: Floats, alpha: Floats, *, paired: bool) -> None:
+        self.p, self.paired = p, paired
+        mean = p @ log_odds if log_odds.ndim == 1 else np.einsum("bv,bv->b", p, log_odds)
         # The grand mean: rows whose own mean is far from it, next to their spread, are flagged.
-        mean = np.einsum("bv,bv->b", self.p, log_odds)[:, None] if own else self.p @ log_odds
-        self.centre = mean if own else np.mean(mean)
+        self.centre = mean[:, None] if paired else np.mean(mean)
         self.distance = log_odds - self.centre
-        self.first = np.einsum("bv,bv->b", self.p, self.distance) if own else self.p @ self.distance
-        reach = np.abs(self.distance).max(axis=-1)
-        moderate: NDArray[np.bool_] = np.abs(alpha) * reach <= _MODERATE
-        kept = np.where(moderate, alpha, 0.0)
-        self.exponent = kept[:, None] * self.distance
+        self.first = np.einsum("bv,bv->b", p, self.distance) if paired else p @ self.distance
+        moderate = np.asarray(np.abs(alpha) * np.abs(self.distance).max(axis=-1) <= _MODERATE)
+        self.exponent = np.where(moderate, alpha, 0.0)[:, None] * self.distance
         self.exponential = np.exp(self.exponent)
-        self.paired = paired
         self.alpha = alpha[:, None] if paired else alpha
         self.moderate = moderate[:, None] if paired else moderate
 
@@ -103,7 +98,7 @@ class Shared:
     def cross_entropy_increase(self) -> tuple[Floats, NDArray[np.bool_]]:
         """log(1 + w) - alpha first, with w = alpha first + sum p (e^y - 1 - y)."""
         shift = self.alpha * self.first[:, None]
-        excess = self._sum(exponential_excess(self.exponent))
+        excess = self._sum(self.excess)
         w = np.maximum(shift + excess, -1.0 + 1e-300)
         near = np.abs(w) <= 0.5
         values = np.where(
@@ -121,8 +116,7 @@ class Shared:
         g is y^2 + (y - 1)(e^y - 1 - y), which costs one bit; what follows is of order w^2.
         """
         shift = self.alpha * self.first[:, None]
-        y = self.exponent
-        excess = exponential_excess(y)
+        y, excess = self.exponent, self.excess
         w = np.maximum(shift + self._sum(excess), -1.0 + 1e-300)
         near = np.abs(w) <= 0.5
         close = np.where(near, w, 0.0)
@@ -154,6 +148,11 @@ class Shared:
         if self.paired:
             return np.asarray(np.einsum("bv,bv->b", p, values)[:, None])
         return np.asarray(p @ values.T)
+
+    @cached_property
+    def excess(self) -> Floats:
+        """e^y - 1 - y."""
+        return exponential_excess(self.exponent)
 
     @cached_property
     def total(self) -> Floats:
@@ -318,6 +317,11 @@ class TiltedPopulation:
         slope = np.where(own == 0.0, 0.0, (price + reverse) / np.where(own == 0.0, 1.0, own))
         return odds, inside, outside, price, slope
 
+    @cached_property
+    def _p(self) -> Floats:
+        """The probabilities of a table that fits in one block: kept, many questions need them."""
+        return _probabilities(self.log_p)
+
     def _each(self, alpha: ArrayLike, together: _Together, alone: _Alone) -> Floats:
         strengths, scalar = as_alpha(alpha)
         result = self._all(strengths, [(together, alone)])[0]
@@ -330,15 +334,15 @@ class TiltedPopulation:
         own = log_odds.ndim == 2
         size = max(_BLOCK // self.shape[1], 1)
         for rows in blocks(self.shape[0], size):
-            log_p = np.asarray(self.log_p[rows], np.float64)
+            p = self._p if self.shape[0] <= size else _probabilities(self.log_p[rows])
             passes = [(some, alpha[some]) for some in blocks(alpha.size, 1 if own else size)]
             if paired:
                 passes = [(slice(1), alpha[rows])]
             elif own:
-                passes = [(some, np.repeat(one, len(log_p))) for some, one in passes]
+                passes = [(some, np.repeat(one, len(p))) for some, one in passes]
             for place, strengths in passes:
                 block = log_odds[rows] if own else log_odds
-                shared = Shared(log_p, block, strengths, paired=paired or own)
+                shared = Shared(p, block, strengths, paired=paired or own)
                 for result, (together, alone) in zip(results, functions, strict=True):
                     with np.errstate(invalid="ignore", over="ignore"):
                         values, good = together(shared)
@@ -349,6 +353,13 @@ class TiltedPopulation:
                         asked = strengths[i : i + 1] if shared.paired else strengths[again]
                         result[place, j][again] = alone(*row_measure(self, j), asked)
         return results
+
+
+def _probabilities(log_p: Floats) -> Floats:
+    rows = np.asarray(log_p, np.float64)
+    p = np.exp(rows - rows.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    return np.asarray(p)
 
 
 def row_measure(population: TiltedPopulation, context: int) -> tuple[Measure, NDArray[np.intp]]:
