@@ -21,11 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import (
-    central_moments,
-    exponential_excess,
-    quiet,
-)
+from steering_strength.theory.engine.numerics import central_moments, exponential_excess, quiet
 from steering_strength.theory.engine.sums import centred_sums, extreme_sums, is_moderate
 from steering_strength.theory.engine.walk import sweep
 

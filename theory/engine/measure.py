@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
-from steering_strength.theory.engine.validation import (
-    as_array,
-    as_log_probabilities,
-    plain_array,
-)
+from steering_strength.theory.engine.validation import as_array, as_log_probabilities, plain_array
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 Vector = NDArray[np.float64]

@@ -14,12 +14,7 @@ from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.validation import as_real
 from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
-from steering_strength.theory.model.inputs import (
-    FloatArray,
-    IntArray,
-    concept_labels,
-    finite_array,
-)
+from steering_strength.theory.model.inputs import FloatArray, IntArray, concept_labels, finite_array
 
 Token = Hashable
 TokenConcept = Mapping[Token, Hashable] | ArrayLike

@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.validation import (
-    as_array,
-    as_integer,
-    as_integers,
-    as_real,
-)
+from steering_strength.theory.engine.validation import as_array, as_integer, as_integers, as_real
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 FloatArray = NDArray[np.float64]
