@@ -21,9 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser(
-        "list",
-        help="one line per law: id, status, title",
-        epilog="example: python -m theory list",
+        "list", help="one line per law: id, status, title", epilog="example: python -m theory list"
     )
     listing.add_argument("--json", action="store_true", help="as JSON")
     derive = commands.add_parser(

@@ -285,10 +285,7 @@ class Equivalent(NamedTuple):
 
 
 def equivalents(
-    alpha: float,
-    norm: float,
-    residual_norm: float = math.nan,
-    max_activation: float = math.nan,
+    alpha: float, norm: float, residual_norm: float = math.nan, max_activation: float = math.nan
 ) -> tuple[Equivalent, ...]:
     """Return alpha v in the conventions of other libraries.
 

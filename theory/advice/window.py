@@ -151,12 +151,7 @@ def point_of(
     concept = math.nan if target is None else float(np.exp(log_sum_exp(log_p[target])))
     forward, backward = divergences or (_divergence(base, log_p), _divergence(log_p, base))
     return Point(
-        alpha,
-        concept,
-        forward,
-        backward,
-        0.5 * float(np.abs(q - p).sum()),
-        likeliest(log_p),
+        alpha, concept, forward, backward, 0.5 * float(np.abs(q - p).sum()), likeliest(log_p)
     )
 
 

@@ -363,8 +363,7 @@ def _table(name: str, values: ArrayLike, size: int) -> tuple[str, NDArray[np.flo
     table = plain_array(name, values)
     if table.ndim != 2 or table.shape[1] != size:
         raise ShapeError(
-            f"{name} has shape {table.shape}",
-            remedy=f"give one row per text, shape (n, {size})",
+            f"{name} has shape {table.shape}", remedy=f"give one row per text, shape (n, {size})"
         )
     if len(table) < 2:
         raise SteeringSetError(

@@ -129,11 +129,7 @@ class TiltedFamily:
 
     @classmethod
     def from_unembedding(
-        cls,
-        log_p: ArrayLike,
-        W: ArrayLike,
-        v: ArrayLike,
-        metadata: Mapping[str, Any] | None = None,
+        cls, log_p: ArrayLike, W: ArrayLike, v: ArrayLike, metadata: Mapping[str, Any] | None = None
     ) -> Self:
         """Build from an unembedding W, (V, d), and a steering vector v, (d,): M = W v.
 

@@ -102,9 +102,7 @@ class Shared:
         w = np.maximum(shift + excess, -1.0 + 1e-300)
         near = np.abs(w) <= 0.5
         values = np.where(
-            near,
-            excess + log1p_excess(np.where(near, w, 0.0)),
-            np.log(self._safe_total) - shift,
+            near, excess + log1p_excess(np.where(near, w, 0.0)), np.log(self._safe_total) - shift
         )
         size = np.where(near, excess, np.abs(shift))
         return np.maximum(values, 0.0), self._good & (values >= _PRICE_CANCELLED * size)

@@ -175,20 +175,14 @@ class SampledTexts:
         return self._each(_PRICES[as_choice("direction", direction, _PRICES)], alpha)
 
     def per_token(
-        self,
-        alpha: ArrayLike,
-        percentile: float | None = None,
-        direction: Direction = "forward",
+        self, alpha: ArrayLike, percentile: float | None = None, direction: Direction = "forward"
     ) -> Floats:
         """Return the mean of `token_costs`, or a quantile pooled over all positions, shape (A,)."""
         costs = self.token_costs(alpha, direction)
         return statistic(costs, percentile, self._share[self.text])
 
     def per_text(
-        self,
-        alpha: ArrayLike,
-        percentile: float | None = None,
-        direction: Direction = "forward",
+        self, alpha: ArrayLike, percentile: float | None = None, direction: Direction = "forward"
     ) -> Floats:
         """Return the mean over texts of what their tokens cost together, or a quantile, (A,)."""
         return statistic(self._sum(self.token_costs(alpha, direction)), percentile, self._share)
