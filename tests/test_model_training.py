@@ -92,7 +92,7 @@ def test_training_that_cannot_succeed_says_how_far_it_got() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tolerance": 0.0}, "tolerance = 0.0 is not positive"),
+        ({"tolerance": 0.0}, "tolerance is 0.0"),
         ({"tolerance": float("nan")}, "tolerance is nan"),
         ({"max_steps": 0}, "max_steps = 0 is below 1"),
         ({"seed": -1}, "seed = -1 is below 0"),
@@ -280,7 +280,7 @@ def test_the_error_of_a_context_in_p_drops_out_at_minus_q() -> None:
 
 def test_what_cannot_be_bounded() -> None:
     trained = UnconstrainedFeatures.trained(PAPER)
-    with pytest.raises(ProbabilityError, match=r"excess = -1\.0 is negative"):
+    with pytest.raises(ProbabilityError, match="excess is -1"):
         trained.law_error_bound(0, 1, 1.0, excess=-1)
     with pytest.raises(ProbabilityError, match="excess is nan"):
         trained.law_error_bound(0, 1, 1.0, excess=float("nan"))

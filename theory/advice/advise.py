@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, Unpack, cast, overload
+from typing import Any, TypedDict, Unpack, cast, get_args, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,15 +32,6 @@ from steering_strength.theory.engine.validation import (
 from steering_strength.theory.errors import BudgetError, ShapeError
 
 Texts = tuple[ArrayLike, ArrayLike]
-
-# What the end of a window is a level of.
-_GOALS: dict[str, Goal] = {
-    "cross_entropy": "cross_entropy",
-    "reverse_kl": "reverse_kl",
-    "level": "level",
-    "holds": "level",
-    "peak": "peak",
-}
 
 
 class _Options(TypedDict, total=False):
@@ -242,12 +233,12 @@ def _estimated(
     if window is None or not math.isfinite(window.advised) or window.advised == 0.0:
         return None
     end = window.high if window.advised == window.high.alpha else window.low
-    goal = _GOALS.get(end.demand)
-    if goal is None:
+    goal = "level" if end.demand == "holds" else end.demand
+    if goal not in get_args(Goal):
         return None
     tokens = demand.target if peak is None or goal != "peak" else np.array([peak])
     try:
-        return estimate(source, end.alpha, goal, *texts, tokens=tokens)
+        return estimate(source, end.alpha, cast("Goal", goal), *texts, tokens=tokens)
     except (
         BudgetError
     ):  # F_T only touches the level there: the advice stands, its error has no name

@@ -287,6 +287,11 @@ def _found(root: Root) -> bool:
     return root.reached and math.isfinite(root.alpha)
 
 
+def _never(root: Root) -> bool:
+    """Whether it is proved that there is none."""
+    return math.isinf(root.lower) and math.isinf(root.upper)
+
+
 def _high(root: Root, demand: str, title: str, missing: str, sign: int) -> End:
     """A high end: found, excluded for ever, or looked for in vain up to some strength."""
     if _found(root):
@@ -306,8 +311,7 @@ def _level_ends(curve: SteeredCurve, demand: Demand) -> tuple[list[End], list[En
     level, target, sign = number(demand.level), demand.target, demand.sign
     root = curve.concept_root(target, demand.level, sign)
     if not _found(root):
-        proved = math.isinf(root.lower) and math.isinf(root.upper)
-        words = f"F_T {'never reaches' if proved else 'was not found to reach'} {level}"
+        words = f"F_T {'never reaches' if _never(root) else 'was not found to reach'} {level}"
         best = curve.concept_maximum(target, sign)
         end = End.of(Root(sign * math.inf, root.lower, root.upper, root.reason or "beyond 1e+300"),
                      "level", words)  # fmt: skip
@@ -325,8 +329,8 @@ def _budget_ends(curve: SteeredCurve, demand: Demand) -> list[End]:
     ends, sign = [], demand.sign
     for name, title, budget in demand.budgets:
         root: Root = getattr(curve, f"{name}_root")(budget, sign)
-        proved = math.isinf(root.lower) and math.isinf(root.upper)
-        missing = f"{title} {'never reaches' if proved else 'was not seen to reach'} {nats(budget)}"
+        verb = "never reaches" if _never(root) else "was not seen to reach"
+        missing = f"{title} {verb} {nats(budget)}"
         ends.append(_high(root, name, f"{title} = {nats(budget)}", missing, sign))
     return ends
 
@@ -389,7 +393,7 @@ def _peak_ends(
     for z in asked:
         root = curve.peak_root(z, sign)
         missing = f"the target {name(z)} was not seen to turn down"
-        if math.isinf(root.lower) and math.isinf(root.upper):
+        if _never(root):
             missing = "every target token that is asked for rises for ever"
         found.append(_high(root, "peak", f"the target {name(z)} peaks", missing, sign))
     return first, last, tuple(falling), [min(found, key=lambda end: abs(end.alpha))]

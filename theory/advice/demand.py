@@ -26,23 +26,8 @@ BEFORE_PEAK: tuple[BeforePeak, ...] = ("no", "rising", "any")
 class Demand:
     """The demands on alpha, checked: at least one of the four, all of them on one side of 0.
 
-    Attributes
-    ----------
-    target : (V,) bool or None
-        T, the tokens whose total probability F_T is the wanted effect.
-    level : float or None
-        F_T must be at least this: the lower end.
-    cross_entropy : float or None
-        Delta CE = KL(p || p_alpha) may be at most this many nats: an upper end.
-    reverse_kl : float or None
-        KL(p_alpha || p) may be at most this many nats: an upper end.
-    before_peak : {"no", "rising", "any"}
-        No target token may be past its peak: none at all, or none of those that rise at alpha = 0.
-    sign : {+1, -1}
-        Steer along v or against it.
-    plateau : float or None
-        Total variation to the limit from which on more strength counts as changing nothing; None
-        not to ask.
+    `target`, (V,) bool or None, is T, whose total probability F_T is the wanted effect; the others
+    are the parameters of `advise` of that name.
     """
 
     target: NDArray[np.bool_] | None

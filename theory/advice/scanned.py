@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from steering_strength.theory.advice.curve import Method
+from steering_strength.theory.advice.window import divergence
 from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.numerics import LARGEST, bisect, log_sum_exp
 from steering_strength.theory.engine.transformer import LastBlock
@@ -248,12 +249,7 @@ class ScannedCurve:
         return np.asarray(np.maximum(change @ self._p[kept], 0.0))
 
     def _backward(self, rows: Floats) -> Floats:
-        result = np.empty(rows.shape[0])
-        for i, row in enumerate(rows):
-            q = np.exp(row)
-            kept = q > 0.0
-            result[i] = max(float(q[kept] @ (row[kept] - self.log_p[kept])), 0.0)
-        return result
+        return np.array([divergence(row, self.log_p) for row in rows])
 
     def _each(self, value: Evaluate, alpha: ArrayLike) -> Floats:
         strengths, scalar = as_alpha(alpha)

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from steering_strength.theory.advice.window import Point, Window, nats, number
-from steering_strength.theory.engine.validation import as_number
-from steering_strength.theory.errors import BudgetError, shown
+from steering_strength.theory.engine.validation import as_number, as_positive
+from steering_strength.theory.errors import BudgetError
 
 if TYPE_CHECKING:
     from steering_strength.theory.advice.context import ContextAdvice
@@ -302,13 +302,12 @@ def equivalents(
     max_activation : float
         The largest activation of the concept along v / |v| on a reference corpus, if known.
     """
-    if not 0.0 < as_number(norm) < math.inf:
-        raise BudgetError(f"the length of v is {shown(norm)}", remedy="give a positive finite |v|")
+    length = as_positive(norm, "the length of v", BudgetError, "give a positive finite |v|")
     # A length of 0 is as good as none.
     residual_norm = as_number(residual_norm) or math.nan
     max_activation = as_number(max_activation) or math.nan
     alpha = as_number(alpha)
-    push = alpha * as_number(norm)
+    push = alpha * length
     largest = "not given" if math.isnan(max_activation) else f"{max_activation:.4g}"
     median = "not known" if math.isnan(residual_norm) else f"{residual_norm:.4g}"
     rows = (

@@ -149,13 +149,14 @@ def point_of(
     """
     p, q = np.exp(base), np.exp(log_p)
     concept = math.nan if target is None else float(np.exp(log_sum_exp(log_p[target])))
-    forward, backward = divergences or (_divergence(base, log_p), _divergence(log_p, base))
+    forward, backward = divergences or (divergence(base, log_p), divergence(log_p, base))
     return Point(
         alpha, concept, forward, backward, 0.5 * float(np.abs(q - p).sum()), likeliest(log_p)
     )
 
 
-def _divergence(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float:
+def divergence(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float:
+    """Return KL(p || q) of two distributions, (V,), by its definition."""
     p = np.exp(log_p)
     kept = p > 0.0
     return max(float(p[kept] @ (log_p[kept] - log_q[kept])), 0.0)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steering_strength.theory.engine.validation import as_integer, require_memory
-from steering_strength.theory.errors import ConvergenceError, SteeringError, shown
-from steering_strength.theory.model.inputs import FloatArray, number, read_only
+from steering_strength.theory.engine.validation import as_integer, as_positive, require_memory
+from steering_strength.theory.errors import ConvergenceError, SteeringError
+from steering_strength.theory.model.inputs import FloatArray, read_only
 from steering_strength.theory.model.table import kl_rows, log_softmax
 
 
@@ -71,10 +71,7 @@ def train(
     Raises ConvergenceError: `max_steps` were not enough; the message has the last loss and its
     excess; SteeringError: `tolerance` is not positive.
     """
-    if not number("tolerance", tolerance) > 0:
-        raise SteeringError(
-            f"tolerance = {shown(tolerance)} is not positive", remedy="give nats, for instance 1e-6"
-        )
+    as_positive(tolerance, "tolerance", SteeringError, "give nats, for instance 1e-6")
     limit = as_integer("max_steps", max_steps, 1)
     dimension = as_integer("dimension", dimension, 1)
     rng = np.random.default_rng(as_integer("seed", seed, 0))

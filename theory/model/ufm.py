@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
+from math import inf
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine import tilting
 from steering_strength.theory.engine.storage import read_npz, write_npz
-from steering_strength.theory.engine.validation import as_alpha, freeze, require_kind
+from steering_strength.theory.engine.validation import as_alpha, as_real, freeze, require_kind
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 from steering_strength.theory.model import guarantee
 from steering_strength.theory.model.dataset import ConceptDataset
@@ -24,7 +25,6 @@ from steering_strength.theory.model.inputs import (
     FloatArray,
     finite_array,
     generator,
-    number,
     read_only,
 )
 from steering_strength.theory.model.interpolation import factorise
@@ -234,14 +234,10 @@ class UnconstrainedFeatures:
         The proof is in `theory.model.guarantee`.
         """
         sets = self.data.steering_sets(positive, negative)
-        if excess is None:
-            kl = self.context_excess()
-        elif (delta := number("excess", excess)) < 0:
-            raise ProbabilityError(
-                f"excess = {delta!r} is negative, but no loss is below the entropy",
-                remedy="give loss - entropy, 0 or more",
-            )
-        else:
+        kl = self.context_excess() if excess is None else np.zeros(0)
+        if excess is not None:
+            remedy = "give loss - entropy, 0 or more: no loss is below the entropy"
+            delta = as_real("excess", excess, lambda x: 0.0 <= x < inf, ProbabilityError, remedy)
             with np.errstate(over="ignore"):
                 kl = np.asarray(delta / self.data.context_weights)
         log_p = self.data.log_probabilities
