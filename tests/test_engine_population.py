@@ -133,7 +133,7 @@ BAD = {
     "M": (lambda: TiltedPopulation(TABLE, [0, np.inf]), ProbabilityError, "token 1.*p > 0"),
     "weights": (lambda: TiltedPopulation(TABLE, [0, 1], [0.5, 0.6]), ProbabilityError, "1.1"),
     "no weights": (lambda: TiltedPopulation(TABLE, [0, 1], [1.0]), ShapeError, "weights"),
-    "context": (lambda: TiltedPopulation(TABLE, [0, 1]).family(2), ShapeError, "0..1"),
+    "context": (lambda: TiltedPopulation(TABLE, [0, 1]).family(2), ShapeError, "from 0 to 1"),
     "alpha": (lambda: TiltedPopulation(TABLE, [0, 1]).cgf(np.nan), AlphaError, "nan"),
     "tokens": (
         lambda: TiltedPopulation(TABLE, [0, 1]).concept_log_odds([2], 0),

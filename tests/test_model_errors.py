@@ -88,9 +88,9 @@ CASES: list[tuple[Callable[..., ConceptDataset], dict[str, Any], type[SteeringEr
     (given, {"token_concept": [False, True]}, ShapeError, "give integers"),
     (given, {"token_concept": [[0, 1]]}, ShapeError, "token_concept has shape (1, 2)"),
     (given, {"token_concept": []}, ShapeError, "token_concept has shape (0,)"),
-    (given, {"token_concept": [0, 1, 1]}, ShapeError, "token_concept has 3 entries"),
+    (given, {"token_concept": [0, 1, 1]}, ShapeError, "token_concept has shape (3,)"),
     (given, {"context_concept": [0, 2]}, ShapeError, "context_concept[1] = 2"),
-    (given, {"context_concept": [0]}, ShapeError, "context_concept has 1 entries"),
+    (given, {"context_concept": [0]}, ShapeError, "context_concept has shape (1,)"),
     # weights
     (given, {"context_weights": [0.5, 0.6]}, ProbabilityError, "context_weights sum to 1.1"),
     (given, {"context_weights": [1.0, 0.0]}, ProbabilityError, "their smallest is 0;"),
@@ -213,11 +213,11 @@ def test_questions_about_what_does_not_exist() -> None:
     data = given()
     M = data.log_odds(0, 1)
     for context in (2, -1, 0.0, True, "0"):
-        with pytest.raises(ShapeError, match=r"contexts are numbered 0\.\.1"):
+        with pytest.raises(ShapeError, match="from 0 to 1"):
             data.family(context, M)  # type: ignore[arg-type]
     assert data.family(1, M).size == 2
     for concept in (2, -1):
-        with pytest.raises(ShapeError, match=r"concepts are numbered 0\.\.1"):
+        with pytest.raises(ShapeError, match="from 0 to 1"):
             data.contexts_of(concept)
     for wrong in ([1.0], [[1.0, 2.0]], "ab", [NAN, 0.0], [1j, 2j]):
         with pytest.raises(SteeringError, match="log_odds"):

@@ -26,7 +26,7 @@ from steering_strength.theory.engine.validation import (
     SQUARABLE,
     as_array,
     as_budget,
-    as_index,
+    as_integer,
     as_sign,
     as_tokens,
     freeze,
@@ -162,7 +162,7 @@ class JointFamily:
         """
         a, nats = self._strengths(strengths, "strengths", zero=True), as_budget(budget)
         side = as_sign(sign)
-        as_index("vector", vector, self.vectors)
+        as_integer("vector", vector, 0, self.vectors - 1)
         spent = self.cross_entropy_increase(a)
         if spent > nats:
             raise BudgetError(

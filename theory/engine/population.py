@@ -30,7 +30,7 @@ from steering_strength.theory.engine.validation import (
     as_alpha,
     as_budget,
     as_flag,
-    as_index,
+    as_integer,
     as_log_odds,
     as_sign,
     as_tokens,
@@ -222,7 +222,7 @@ class TiltedPopulation:
 
     def family(self, context: int) -> TiltedFamily:
         """Return one context alone; raises ShapeError for an index outside 0..m-1."""
-        j = as_index("context", context, self.shape[0])
+        j = as_integer("context", context, 0, self.shape[0] - 1)
         return TiltedFamily(self.log_p[j], self._odds(j))
 
     def _odds(self, context: int) -> Floats:

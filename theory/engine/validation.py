@@ -193,15 +193,6 @@ def as_integer(name: str, value: Any, least: int, most: int | None = None) -> in
     return int(value)
 
 
-def as_index(name: str, value: Any, count: int) -> int:
-    """Return an index 0..count-1; negative ones are refused, they hide mistakes (ShapeError)."""
-    if not _whole(value) or not 0 <= value < count:
-        raise ShapeError(
-            f"{name} {shown(value)} does not exist", remedy=f"{name}s are numbered 0..{count - 1}"
-        )
-    return int(value)
-
-
 def require_memory(what: str, *shape: int) -> None:
     """Refuse a table of float64 that is larger than the memory of this machine (ShapeError)."""
     need, have = 8 * math.prod(map(int, shape)), 1 << 40

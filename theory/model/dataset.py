@@ -26,7 +26,6 @@ from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.engine.validation import (
     as_array,
-    as_index,
     as_integer,
     as_log_odds,
     as_weights,
@@ -101,19 +100,11 @@ class ConceptDataset:
         concept_names: Sequence[str] = (),
     ) -> None:
         p = distribution("probabilities", probabilities, 2)
-        tokens = concept_labels("token_concept", token_concept)
+        m, V = p.shape
+        tokens = concept_labels("token_concept", token_concept, size=V)
         concepts = int(tokens.max()) + 1
-        contexts = concept_labels("context_concept", context_concept, concepts)
-        weights = as_weights(context_weights, len(p), "context_weights")
-        for name, entries, size in (
-            ("token_concept", len(tokens), p.shape[1]),
-            ("context_concept", len(contexts), p.shape[0]),
-        ):
-            if entries != size:
-                raise ShapeError(
-                    f"{name} has {entries} entries for probabilities of shape {p.shape}",
-                    remedy="give one row per context and one column per token",
-                )
+        contexts = concept_labels("context_concept", context_concept, concepts, m)
+        weights = as_weights(context_weights, m, "context_weights")
         freeze(
             self,
             probabilities=p,
@@ -321,7 +312,7 @@ class ConceptDataset:
 
     def contexts_of(self, concept: int) -> IntArray:
         """Indices of the contexts of one concept; for instance a P that takes all of them."""
-        number = as_index("concept", concept, self.concept_count)
+        number = as_integer("concept", concept, 0, self.concept_count - 1)
         return read_only(np.flatnonzero(self.context_concept == number))
 
     def violations(self) -> tuple[Violation, ...]:
@@ -363,7 +354,7 @@ class ConceptDataset:
 
         Raises SteeringSetError: there are not that many.
         """
-        t = as_index("concept", target, self.concept_count)
+        t = as_integer("concept", target, 0, self.concept_count - 1)
         return self._drawn(self.context_concept != t, size, generator(rng), f"outside concept {t}")
 
     def contrastive_negatives(
@@ -374,13 +365,13 @@ class ConceptDataset:
         Raises SteeringSetError: `concept` is the target, or no other concept has that many
         contexts.
         """
-        t, draw = as_index("concept", target, self.concept_count), generator(rng)
+        t, draw = as_integer("concept", target, 0, self.concept_count - 1), generator(rng)
         if concept is None:
             sizes = np.bincount(self.context_concept, minlength=self.concept_count)
             sizes[t] = 0
             enough = np.flatnonzero(sizes >= as_integer("size", size, 1))
             concept = int(draw.choice(enough)) if len(enough) else int(sizes.argmax())
-        c = as_index("concept", concept, self.concept_count)
+        c = as_integer("concept", concept, 0, self.concept_count - 1)
         if c == t:
             raise SteeringSetError(
                 f"concept {c} is the target", remedy="contrast with another concept"
@@ -431,7 +422,7 @@ class ConceptDataset:
         Tokens with M above it peak at positive alpha: the sign of a peak says whether the context
         is closer to N or to P.
         """
-        row = self.log_probabilities[as_index("context", context, self.context_count)]
+        row = self.log_probabilities[as_integer("context", context, 0, self.context_count - 1)]
         sets = self.steering_sets(positive, negative)
         distances = [
             float(kl_rows(row, self.log_probabilities[contexts]).mean())
@@ -449,7 +440,7 @@ class ConceptDataset:
 
         Any finite M of shape (V,) will do, a difference of means or not (Lemma B.3).
         """
-        row = self.probabilities[as_index("context", context, self.context_count)]
+        row = self.probabilities[as_integer("context", context, 0, self.context_count - 1)]
         return TiltedFamily(log_table(row), plain_array("log_odds", log_odds))
 
     def cross_entropy_increase(self, log_odds: ArrayLike, alpha: ArrayLike) -> FloatArray:

@@ -50,7 +50,9 @@ def number(name: str, value: float | Fraction) -> float:
     return as_real(name, value, math.isfinite, ProbabilityError)
 
 
-def concept_labels(name: str, value: ArrayLike, concepts: int | None = None) -> IntArray:
+def concept_labels(
+    name: str, value: ArrayLike, concepts: int | None = None, size: int | None = None
+) -> IntArray:
     """Labels 0..G-1 as read-only int64, shape (V,) or (m,).
 
     Without `concepts`, G is one more than the largest label, each of 0..G-1 must occur and G
@@ -58,8 +60,9 @@ def concept_labels(name: str, value: ArrayLike, concepts: int | None = None) -> 
     it (the labels of the contexts). Raises `ShapeError`.
     """
     labels = as_integers(name, value, 0, concepts)
-    if labels.ndim != 1:
-        raise ShapeError(f"{name} has shape {labels.shape}", remedy="give one list of labels")
+    if labels.ndim != 1 or size not in (None, labels.size):
+        wanted = "one list of labels" if size is None else f"one label each, ({size},)"
+        raise ShapeError(f"{name} has shape {labels.shape}", remedy=f"give {wanted}")
     if concepts is None:
         present = np.unique(labels)
         hole = np.flatnonzero(present != np.arange(present.size))

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from steering_strength.theory.engine.validation import as_array, as_index
+from steering_strength.theory.engine.validation import as_array, as_integer
 from steering_strength.theory.errors import AssumptionError
 from steering_strength.theory.model.inputs import concept_labels, distribution, number
 from steering_strength.theory.model.instances import largest_epsilon, positive_weights, violated
@@ -55,8 +55,8 @@ def weighted_margin(
     inside = positive_weights("gamma", gamma, concept)
     outside = positive_weights("omega", omega, concept)
     share, G = distribution("negative_share", negative_share, 1), int(concept.max()) + 1
-    as_index("target", target, G)
-    as_index("own", own, G)
+    as_integer("target", target, 0, G - 1)
+    as_integer("own", own, 0, G - 1)
     as_array("negative_share", share, size=G, per="concept")
     if target == own:
         raise AssumptionError(
