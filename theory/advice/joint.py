@@ -20,17 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import TiltedFamily
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.inverse import STILL, Root, never
 from steering_strength.theory.engine.numerics import outwards
-from steering_strength.theory.engine.validation import (
-    SQUARABLE,
-    as_array,
-    as_budget,
-    as_integer,
-    as_sign,
-    as_tokens,
-    freeze,
-)
 from steering_strength.theory.errors import AlphaError, BudgetError
 
 Floats = NDArray[np.float64]
@@ -83,7 +75,7 @@ class JointFamily:
     _shape: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        table = as_array("log_odds", self.log_odds, 2)
+        table = check.as_array("log_odds", self.log_odds, 2)
         families = [TiltedFamily(self.log_p, row) for row in table]
         p = np.exp(families[0].log_p)
         kept = p > 0.0
@@ -92,8 +84,10 @@ class JointFamily:
         # Of M / scale, which neither overflows nor underflows as a whole.
         scale = float(np.abs(centred).max()) or 1.0
         shape = (centred / scale * weight) @ (centred / scale).T
-        freeze(self, log_p=families[0].log_p, log_odds=table, covariance=scale * scale * shape)
-        freeze(self, _scale=scale, _shape=shape)
+        check.freeze(
+            self, log_p=families[0].log_p, log_odds=table, covariance=scale * scale * shape
+        )
+        check.freeze(self, _scale=scale, _shape=shape)
 
     @property
     def vectors(self) -> int:
@@ -132,7 +126,7 @@ class JointFamily:
 
         Raises BudgetError for a negative or NaN budget.
         """
-        nats = as_budget(budget)
+        nats = check.as_budget(budget)
         values, rows = np.linalg.eigh(self._shape)
         # eigh leaves rounding of the size of the largest eigenvalue where a combination is inert.
         floor = values[-1] * values.size * np.finfo(np.float64).eps
@@ -160,9 +154,9 @@ class JointFamily:
         Raises BudgetError: the strengths spend more than the budget already; ShapeError: there is
         no such vector.
         """
-        a, nats = self._strengths(strengths, "strengths", zero=True), as_budget(budget)
-        side = as_sign(sign)
-        as_integer("vector", vector, 0, self.vectors - 1)
+        a, nats = self._strengths(strengths, "strengths", zero=True), check.as_budget(budget)
+        side = check.as_sign(sign)
+        check.as_integer("vector", vector, 0, self.vectors - 1)
         spent = self.cross_entropy_increase(a)
         if spent > nats:
             raise BudgetError(
@@ -192,7 +186,7 @@ class JointFamily:
 
         Raises BudgetError: no vector moves F_T at the origin.
         """
-        target = as_tokens(tokens, self.log_p.size, single=True)
+        target = check.as_tokens(tokens, self.log_p.size, single=True)
         families = [TiltedFamily(self.log_p, row) for row in self.log_odds]
         gradient = np.array([float(f.concept_slope(target, 0.0)) for f in families])
         # Only the direction counts: both are brought to the size of 1, and nothing overflows.
@@ -214,8 +208,8 @@ class JointFamily:
             return TiltedFamily(self.log_p, strengths @ self.log_odds)
 
     def _strengths(self, values: ArrayLike, name: str, *, zero: bool = False) -> Floats:
-        a = as_array(
-            name, values, size=self.vectors, per="vector", finite=AlphaError, most=SQUARABLE
+        a = check.as_array(
+            name, values, size=self.vectors, per="vector", finite=AlphaError, most=check.SQUARABLE
         )
         if not zero and not a.any():
             raise AlphaError(f"{name} vanishes", remedy="give a direction with a nonzero entry")

@@ -19,21 +19,10 @@ from scipy.special import expit
 
 from steering_strength.theory.advice.curve import Method
 from steering_strength.theory.advice.window import divergence
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.numerics import LARGEST, bisect, log_sum_exp
 from steering_strength.theory.engine.transformer import LastBlock
-from steering_strength.theory.engine.validation import (
-    SQUARABLE,
-    as_alpha,
-    as_array,
-    as_budget,
-    as_level,
-    as_log_odds_level,
-    as_log_probabilities,
-    as_sign,
-    as_tokens,
-    require_kind,
-)
 from steering_strength.theory.errors import AlphaError, ShapeError
 
 Floats = NDArray[np.float64]
@@ -74,15 +63,15 @@ class ScannedCurve:
         strengths: ArrayLike | None = None,
     ) -> None:
         self._evaluate = log_probability
-        self.log_p: Floats = as_log_probabilities(
-            as_array("log_probability([0])", log_probability(np.zeros(1)), 2)[0]
+        self.log_p: Floats = check.as_log_probabilities(
+            check.as_array("log_probability([0])", log_probability(np.zeros(1)), 2)[0]
         )
-        self.log_odds: Floats = as_array(
-            "log_odds", log_odds, size=self.size, finite=ShapeError, most=SQUARABLE
+        self.log_odds: Floats = check.as_array(
+            "log_odds", log_odds, size=self.size, finite=ShapeError, most=check.SQUARABLE
         )
-        require_kind("limits", limits, Mapping)
+        check.require_kind("limits", limits, Mapping)
         self._limits = {
-            side: as_log_probabilities(limits.get(side, ()), f"limits[{side:+d}]", self.size)
+            side: check.as_log_probabilities(limits.get(side, ()), f"limits[{side:+d}]", self.size)
             for side in (1, -1)
         }
         for array in (self.log_p, self.log_odds, *self._limits.values()):
@@ -108,7 +97,7 @@ class ScannedCurve:
 
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """log p_alpha(z), shape (A, V); raises AlphaError for a NaN or infinite alpha."""
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         rows = np.asarray(self._evaluate(strengths), dtype=np.float64)
         return np.asarray(rows[0] if scalar else rows)
 
@@ -122,12 +111,12 @@ class ScannedCurve:
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Logit of F_C(alpha), shape (A,)."""
-        mask = as_tokens(tokens, self.size, single=True)
+        mask = check.as_tokens(tokens, self.size, single=True)
         return self._each(lambda rows: _log_odds(rows, mask), alpha)
 
     def limit(self, sign: int) -> Floats:
         """Log-probabilities as alpha -> sign * inf, shape (V,)."""
-        return self._limits[as_sign(sign)]
+        return self._limits[check.as_sign(sign)]
 
     def cross_entropy_root(self, budget: float, sign: int) -> Root:
         """Where KL(p || p_alpha) first exceeds `budget` nats; alpha keeps it."""
@@ -139,7 +128,7 @@ class ScannedCurve:
 
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Root:
         """Where F_C first reaches the probability `level`; 0 if it is there already."""
-        goal, scan = as_log_odds_level(level), self._concept(tokens, sign)
+        goal, scan = check.as_log_odds_level(level), self._concept(tokens, sign)
         if scan.values[0] >= goal:
             return Root.of(0.0)
         if found := scan.reached(lambda odds: odds >= goal, inner=False):
@@ -150,7 +139,7 @@ class ScannedCurve:
         self, tokens: ArrayLike, level: float, start: float, sign: int = 1
     ) -> Root:
         """Where beyond `start` F_C falls below `level` again; alpha still is at the level."""
-        goal, scan = as_log_odds_level(level), self._concept(tokens, sign)
+        goal, scan = check.as_log_odds_level(level), self._concept(tokens, sign)
         found = scan.first(lambda odds: odds < goal, scan.side * float(start), inner=True)
         return found or scan.unfound(f"F_C is still at {level:.4g} or above there")
 
@@ -166,8 +155,8 @@ class ScannedCurve:
 
     def peak_root(self, token: int, sign: int = 1) -> Root:
         """Where the token's probability first turns down; 0 if it falls from the start."""
-        as_tokens([token], self.size)
-        side = as_sign(sign)
+        check.as_tokens([token], self.size)
+        side = check.as_sign(sign)
         if side * float(self.log_odds[token] - self._p @ self.log_odds) <= 0.0:
             return Root.of(0.0)
         scan = self._scan(("token", token), lambda rows: np.asarray(rows[:, token]), side)
@@ -182,7 +171,7 @@ class ScannedCurve:
 
     def limit_root(self, tolerance: float, sign: int) -> Root:
         """Beyond which alpha p_alpha stays within `tolerance` of `limit` on the grid."""
-        side, allowed = as_sign(sign), as_level(tolerance, "tolerance")
+        side, allowed = check.as_sign(sign), check.as_level(tolerance, "tolerance")
         goal = np.exp(self._limits[side])
 
         def distance(rows: Floats) -> Floats:
@@ -201,8 +190,8 @@ class ScannedCurve:
         return scan.halved(lambda distance: distance <= allowed, low, high, inner=False)
 
     def _budget_root(self, price: Evaluate, budget: float, sign: int) -> Root:
-        goal = as_budget(budget)
-        scan = self._scan((price.__name__,), price, as_sign(sign))
+        goal = check.as_budget(budget)
+        scan = self._scan((price.__name__,), price, check.as_sign(sign))
         if goal == 0.0:
             return Root.of(0.0)
         if found := scan.reached(lambda nats: nats > goal, inner=True):
@@ -212,9 +201,9 @@ class ScannedCurve:
 
     def _concept(self, tokens: ArrayLike, sign: int) -> _Scan:
         """Logit F_C on one side."""
-        mask = as_tokens(tokens, self.size, single=True)
+        mask = check.as_tokens(tokens, self.size, single=True)
         key = ("concept", *np.flatnonzero(mask))
-        return self._scan(key, lambda rows: _log_odds(rows, mask), as_sign(sign))
+        return self._scan(key, lambda rows: _log_odds(rows, mask), check.as_sign(sign))
 
     def _scan(self, key: tuple[object, ...], value: Evaluate, side: int) -> _Scan:
         """Values on the grid, remembered; no array of shape (A, V) is kept."""
@@ -252,7 +241,7 @@ class ScannedCurve:
         return np.array([divergence(row, self.log_p) for row in rows])
 
     def _each(self, value: Evaluate, alpha: ArrayLike) -> Floats:
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         parts = [value(self._evaluate(strengths[i : i + _ROWS]))
                  for i in range(0, strengths.size, _ROWS)]  # fmt: skip
         values = np.concatenate([np.zeros(0), *parts])
@@ -316,7 +305,7 @@ class _Scan:
 
 
 def _checked(strengths: ArrayLike) -> Floats:
-    grid = as_array("strengths", strengths)
+    grid = check.as_array("strengths", strengths)
     if grid.size < 3 or grid[0] != 0.0 or not np.isfinite(grid[-1]) or (np.diff(grid) <= 0.0).any():
         raise AlphaError(
             f"the grid has {grid.size} strengths from {grid[:1]}",
@@ -330,5 +319,5 @@ def _log_odds(rows: Floats, mask: NDArray[np.bool_]) -> Floats:
 
 
 def _logit(level: float) -> float:
-    value = as_level(level)
+    value = check.as_level(level)
     return math.log(value) - math.log1p(-value)

@@ -27,20 +27,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtri
 
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.sums import blocks
-from steering_strength.theory.engine.validation import (
-    SQUARABLE,
-    as_alpha,
-    as_choice,
-    as_integer,
-    as_level,
-    as_tokens,
-    plain_array,
-    require_kind,
-)
 from steering_strength.theory.errors import (
     AlphaError,
     BudgetError,
@@ -128,7 +119,7 @@ class Estimate:
 
         Raises BudgetError unless 0 < confidence < 1.
         """
-        reach = float(ndtri(0.5 + 0.5 * as_level(confidence, "confidence")))
+        reach = float(ndtri(0.5 + 0.5 * check.as_level(confidence, "confidence")))
         centre = abs(1.0 / self.alpha) - math.copysign(1.0, self.alpha) * self.inverse_bias
         half = reach * (self.standard_error / abs(self.alpha)) / abs(self.alpha)
         ends = (self._turned(math.copysign(centre + s * half, self.alpha)) if centre + s * half > 0
@@ -143,7 +134,7 @@ class Estimate:
 
         Raises BudgetError unless 1e-9 <= factor < 1.
         """
-        share, total = as_level(factor, "factor"), self.standard_error
+        share, total = check.as_level(factor, "factor"), self.standard_error
         if share < _FINEST:
             raise BudgetError(f"factor is {share:g}", remedy=f"give a number from {_FINEST:g} to 1")
         have = np.array([self.positive.size, self.negative.size], dtype=np.float64)
@@ -169,7 +160,7 @@ class Estimate:
         moves = [
             Move(side, int(i), float(row[i]))
             for side, row in (("P", self.positive), ("N", self.negative))
-            for i in np.argsort(-np.abs(row), kind="stable")[: as_integer("count", count, 1)]
+            for i in np.argsort(-np.abs(row), kind="stable")[: check.as_integer("count", count, 1)]
         ]
         return tuple(sorted(moves, key=lambda move: -abs(move.influence))[:count])
 
@@ -270,13 +261,13 @@ class _Goal:
         goal: Goal,
         tokens: ArrayLike | None,
     ) -> None:
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         if not scalar or strengths[0] == 0.0:
             raise AlphaError(
                 f"alpha is {shown(alpha)}, and nothing is estimated at 0",
                 remedy="give the one alpha that was found, not 0",
             )
-        require_kind("the source", source, TiltedFamily, TiltedPopulation)
+        check.require_kind("the source", source, TiltedFamily, TiltedPopulation)
         families, pi = [], np.ones(1)
         if isinstance(source, TiltedPopulation):
             families += [source.family(j) for j in range(source.shape[0])]
@@ -293,7 +284,7 @@ class _Goal:
         gradient = (pi @ gradients)[support]
         centre = float(pi @ [float(family.mean(at)) for family in families])
         self.log_odds = odds = source.log_odds[support] - centre
-        if not abs(at) * float(np.max(np.abs(odds), initial=0.0)) <= SQUARABLE:
+        if not abs(at) * float(np.max(np.abs(odds), initial=0.0)) <= check.SQUARABLE:
             raise AlphaError(
                 f"alpha M is beyond 1e150 at alpha = {at:.6g}", remedy="give a smaller alpha"
             )
@@ -345,12 +336,12 @@ def _derivatives(
 
 def _mask(size: int, goal: Goal, tokens: ArrayLike | None, contexts: int) -> NDArray[np.bool_]:
     """What the goal is about; no token where it is about all of them."""
-    as_choice("goal", goal, get_args(Goal))
+    check.as_choice("goal", goal, get_args(Goal))
     if goal in ("cross_entropy", "reverse_kl"):
         return np.zeros(size, dtype=np.bool_)
     if tokens is None:
         raise ShapeError(f"no tokens for the goal {goal!r}", remedy="say which tokens it is about")
-    mask = as_tokens(tokens, size, single=True)
+    mask = check.as_tokens(tokens, size, single=True)
     if goal == "peak" and (contexts != 1 or mask.sum() != 1):
         raise ShapeError(
             f"the peak of {int(mask.sum())} tokens in {contexts} contexts",
@@ -360,7 +351,7 @@ def _mask(size: int, goal: Goal, tokens: ArrayLike | None, contexts: int) -> NDA
 
 
 def _table(name: str, values: ArrayLike, size: int) -> tuple[str, NDArray[np.float64]]:
-    table = plain_array(name, values)
+    table = check.plain_array(name, values)
     if table.ndim != 2 or table.shape[1] != size:
         raise ShapeError(
             f"{name} has shape {table.shape}", remedy=f"give one row per text, shape (n, {size})"
@@ -384,7 +375,7 @@ def _rows(table: Floats, support: NDArray[np.intp]) -> Iterator[tuple[slice, Flo
 def _mean(name: str, table: Floats, support: NDArray[np.intp]) -> Floats:
     total = np.zeros(support.size)
     for rows, block in _rows(table, support):
-        finite = np.abs(block) <= SQUARABLE
+        finite = np.abs(block) <= check.SQUARABLE
         if not finite.all():
             i, z = (int(k) for k in np.argwhere(~finite)[0])
             raise ProbabilityError(

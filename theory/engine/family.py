@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import concept, cross_entropy, inverse, peaks, tilting
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.greedy import GreedyPath, greedy_path
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.measure import (
@@ -22,22 +23,6 @@ from steering_strength.theory.engine.measure import (
 )
 from steering_strength.theory.engine.numerics import quiet
 from steering_strength.theory.engine.storage import read_npz, write_npz
-from steering_strength.theory.engine.validation import (
-    as_alpha,
-    as_budget,
-    as_integer,
-    as_level,
-    as_log_odds,
-    as_log_odds_level,
-    as_log_probabilities,
-    as_metadata,
-    as_positive,
-    as_real,
-    as_sign,
-    as_tokens,
-    freeze,
-    plain_array,
-)
 from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError, shown
 from steering_strength.theory.files import parse_json
 
@@ -92,12 +77,14 @@ class TiltedFamily:
     _measure: Measure = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        log_p = as_log_probabilities(self.log_p)
-        log_odds = as_log_odds(self.log_odds, log_p > -np.inf)
+        log_p = check.as_log_probabilities(self.log_p)
+        log_odds = check.as_log_odds(self.log_odds, log_p > -np.inf)
         support = np.flatnonzero(log_p > -np.inf)
         measure = Measure(log_p[support], log_odds[support])
-        freeze(self, log_p=log_p, log_odds=log_odds, metadata=as_metadata(self.metadata))
-        freeze(self, _support=support, _measure=measure)
+        check.freeze(
+            self, log_p=log_p, log_odds=log_odds, metadata=check.as_metadata(self.metadata)
+        )
+        check.freeze(self, _support=support, _measure=measure)
 
     @classmethod
     def from_logits(
@@ -107,7 +94,7 @@ class TiltedFamily:
 
         Raises ProbabilityError for a NaN or +inf logit, or if all are -inf.
         """
-        return cls(normalised(logits), plain_array("log_odds", log_odds), metadata or {})
+        return cls(normalised(logits), check.plain_array("log_odds", log_odds), metadata or {})
 
     @classmethod
     def from_tables(
@@ -125,7 +112,7 @@ class TiltedFamily:
         Raises ProbabilityError if a row is not normalised, ShapeError if the vocabularies differ.
         """
         log_odds = log_odds_of_tables(log_p_positive, log_p_negative)
-        return cls(plain_array("log_p", log_p), log_odds, metadata or {})
+        return cls(check.plain_array("log_p", log_p), log_odds, metadata or {})
 
     @classmethod
     def from_unembedding(
@@ -138,7 +125,7 @@ class TiltedFamily:
 
         Raises ShapeError if the shapes do not fit.
         """
-        return cls(plain_array("log_p", log_p), log_odds_of_vector(W, v), metadata or {})
+        return cls(check.plain_array("log_p", log_p), log_odds_of_vector(W, v), metadata or {})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -197,7 +184,7 @@ class TiltedFamily:
 
         Raises ShapeError for the tokens, ProbabilityError if none of them has support.
         """
-        mask = as_tokens(tokens, self.size, single=True)
+        mask = check.as_tokens(tokens, self.size, single=True)
         inside = np.where(mask, self.log_p, -np.inf)
         return TiltedFamily(normalised(inside), self.log_odds, self.metadata)
 
@@ -228,8 +215,8 @@ class TiltedFamily:
             Which alphas, and their log-probabilities. The array is reused by the next block: copy
             what should last.
         """
-        as_integer("rows", rows, 1)
-        strengths, scalar = as_alpha(alpha)
+        check.as_integer("rows", rows, 1)
+        strengths, scalar = check.as_alpha(alpha)
         if scalar:
             raise AlphaError(
                 f"alpha is the single number {shown(alpha)}", remedy="use log_probability"
@@ -270,7 +257,7 @@ class TiltedFamily:
 
         Raises ShapeError if `order` is not an integer of at least 1.
         """
-        as_integer("order", order, 1, _ORDER)
+        check.as_integer("order", order, 1, _ORDER)
         return self._at(tilting.cumulants, alpha, int(order))
 
     def taylor(self, order: int) -> Floats:
@@ -280,7 +267,7 @@ class TiltedFamily:
 
         Raises ShapeError if `order` is not an integer of at least 2.
         """
-        as_integer("order", order, 2, _ORDER)
+        check.as_integer("order", order, 2, _ORDER)
         factorials = np.cumprod(np.arange(1.0, order + 1.0))
         return np.asarray(self.cumulants(order)[1:] / factorials[1:])
 
@@ -293,7 +280,7 @@ class TiltedFamily:
 
         Raises AlphaError unless tau is a positive number, large enough for log p / tau to be one.
         """
-        divisor = as_positive(tau, "temperature")
+        divisor = check.as_positive(tau, "temperature")
         cold = (self.log_p - float(self._measure.log_p.max())) / divisor
         if not np.isfinite(cold[self._support]).all():
             raise AlphaError(
@@ -352,14 +339,14 @@ class TiltedFamily:
 
         Raises ShapeError for an unknown token or one without support, AlphaError for a wrong sign.
         """
-        as_tokens([token], self.size)
+        check.as_tokens([token], self.size)
         if self.log_p[token] == -np.inf:
             raise ShapeError(f"token {token} has no support", remedy="ask for one with p > 0")
-        return inverse.peak_root(self._measure, float(self.log_odds[token]), as_sign(sign))
+        return inverse.peak_root(self._measure, float(self.log_odds[token]), check.as_sign(sign))
 
     def limit(self, sign: int) -> Floats:
         """Return the log-probabilities at alpha -> sign * inf, shape (V,): Prop. B.1."""
-        return self._spread(concept.limit(self._measure, as_sign(sign)), -np.inf)
+        return self._spread(concept.limit(self._measure, check.as_sign(sign)), -np.inf)
 
     def limit_distance(self, alpha: ArrayLike) -> Floats:
         """Return the total variation to the limit on the side of alpha, shape (A,): Prop. B.1.
@@ -375,7 +362,7 @@ class TiltedFamily:
         and give (A, C). +inf for a set that holds the whole support, -inf for one that holds none
         of it.
         """
-        mask = as_tokens(tokens, self.size)[..., self._support]
+        mask = check.as_tokens(tokens, self.size)[..., self._support]
         return self._at(concept.concept_log_odds, alpha, mask)
 
     def concept_increase(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
@@ -383,7 +370,7 @@ class TiltedFamily:
 
         For C sets as masks, shape (C, V), it is (A, C). |C| counts tokens without support too.
         """
-        full = as_tokens(tokens, self.size)
+        full = check.as_tokens(tokens, self.size)
         rise = self._at(concept.concept_increase, alpha, full[..., self._support])
         return np.asarray(rise / full.sum(axis=-1))[()]
 
@@ -396,13 +383,13 @@ class TiltedFamily:
 
     def concept_limit(self, tokens: ArrayLike, sign: int) -> float:
         """Return logit F_C as alpha -> sign * inf; +-inf where all or none of the limit is in C."""
-        return concept.concept_limit(self._measure, self._mask(tokens), as_sign(sign))
+        return concept.concept_limit(self._measure, self._mask(tokens), check.as_sign(sign))
 
     def concept_increase_limit(self, tokens: ArrayLike, sign: int) -> float:
         """Return Delta p(C | alpha) as alpha -> sign * inf (Thm 3.6): -F_C(0) / |C| if C goes."""
-        full = as_tokens(tokens, self.size, single=True)
+        full = check.as_tokens(tokens, self.size, single=True)
         mask = full[self._support]
-        after = concept.concept_limit(self._measure, mask, as_sign(sign))
+        after = concept.concept_limit(self._measure, mask, check.as_sign(sign))
         return concept.increase_between(self._measure, mask, after) / int(full.sum())
 
     def level_shares(self, tokens: ArrayLike) -> Floats:
@@ -440,7 +427,7 @@ class TiltedFamily:
 
         The envelope of `ce-radius` around the quadratic law, and alpha^2 (max M - min M)^2 / 8.
         """
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         variance, spread = float(self.variance(0.0)), self._measure.high - self._measure.low
         lower, upper = cross_entropy.bounds(variance, spread, strengths)
         return (lower[0], upper[0]) if scalar else (lower, upper)
@@ -452,7 +439,7 @@ class TiltedFamily:
 
         Raises BudgetError unless the tolerance is a positive number.
         """
-        bound = as_positive(tolerance, "tolerance", BudgetError, "give 0.1 for 10 %")
+        bound = check.as_positive(tolerance, "tolerance", BudgetError, "give 0.1 for 10 %")
         spread = self._measure.high - self._measure.low
         return cross_entropy.quadratic_radius(bound) / spread if spread else math.inf
 
@@ -461,28 +448,30 @@ class TiltedFamily:
 
         The first is its asymptote on that side; offset = log p(extreme of M) (`ce-asymptote`).
         """
-        return cross_entropy.asymptote(self._measure, as_sign(sign))
+        return cross_entropy.asymptote(self._measure, check.as_sign(sign))
 
     def cross_entropy_root(self, budget: float, sign: int) -> Root:
         """Return where cross_entropy_increase = budget (nats) on the side of `sign`, bracketed.
 
         The root's alpha stays within the budget. Only a constant M never reaches it.
         """
-        return inverse.cross_entropy_root(self._measure, as_budget(budget), as_sign(sign))
+        return inverse.cross_entropy_root(
+            self._measure, check.as_budget(budget), check.as_sign(sign)
+        )
 
     def reverse_kl_root(self, budget: float, sign: int) -> Root:
         """Return where reverse_kl = budget (nats) on the side of `sign`, bracketed.
 
         The divergence stays below -log p(argmax M): the record says so where that is not enough.
         """
-        return inverse.reverse_kl_root(self._measure, as_budget(budget), as_sign(sign))
+        return inverse.reverse_kl_root(self._measure, check.as_budget(budget), check.as_sign(sign))
 
     def concept_root(self, tokens: ArrayLike, level: float, sign: int = 1) -> Root:
         """Return the alpha nearest 0 of that sign at which F_C first reaches `level`, bracketed.
 
         0 if F_C(0) >= level. F_C need not be monotone; no earlier crossing is missed.
         """
-        goal, side = as_log_odds_level(level), as_sign(sign)
+        goal, side = check.as_log_odds_level(level), check.as_sign(sign)
         return inverse.concept_root(self._measure, self._mask(tokens), goal, side)
 
     def concept_loss_root(
@@ -496,10 +485,12 @@ class TiltedFamily:
         Raises BudgetError unless 0 < level < 1, AlphaError for a wrong sign or start, ShapeError
         for the tokens.
         """
-        side = as_sign(sign)
+        side = check.as_sign(sign)
         remedy = f"start on the side of sign = {side}"
-        begin = as_real("start", start, lambda x: 0.0 <= side * x < math.inf, AlphaError, remedy)
-        goal = as_log_odds_level(level)
+        begin = check.as_real(
+            "start", start, lambda x: 0.0 <= side * x < math.inf, AlphaError, remedy
+        )
+        goal = check.as_log_odds_level(level)
         return inverse.concept_loss_root(self._measure, self._mask(tokens), goal, begin, side)
 
     def concept_maximum(self, tokens: ArrayLike, sign: int = 1) -> Root:
@@ -507,15 +498,15 @@ class TiltedFamily:
 
         Certified: no alpha exceeds it by more than 1e-7 in logits, or the reason says otherwise.
         """
-        return inverse.concept_maximum(self._measure, self._mask(tokens), as_sign(sign))
+        return inverse.concept_maximum(self._measure, self._mask(tokens), check.as_sign(sign))
 
     def limit_root(self, tolerance: float, sign: int) -> Root:
         """Return the alpha beyond which p_alpha is within `tolerance` of `limit(sign)`, bracketed.
 
         The distance is total variation, 0 < tolerance < 1; exact (Prop. B.1), no guess of scale.
         """
-        bound = as_level(tolerance, "tolerance")
-        return inverse.limit_root(self._measure, bound, as_sign(sign))
+        bound = check.as_level(tolerance, "tolerance")
+        return inverse.limit_root(self._measure, bound, check.as_sign(sign))
 
     def alpha_for_cross_entropy(self, budget: float, sign: int) -> float:
         """Return the alpha of `cross_entropy_root`: 0 for budget 0, sign * inf if there is none."""
@@ -535,7 +526,7 @@ class TiltedFamily:
 
     def _mask(self, tokens: ArrayLike) -> NDArray[np.bool_]:
         """Which of the supported tokens belong to one set of tokens, (n,)."""
-        return as_tokens(tokens, self.size, single=True)[self._support]
+        return check.as_tokens(tokens, self.size, single=True)[self._support]
 
     def _spread(self, values: NDArray[Any], missing: float) -> NDArray[Any]:
         """Put values per supported token, (..., n), among all V tokens."""
@@ -549,7 +540,7 @@ class TiltedFamily:
         self, function: Callable[..., Floats], alpha: ArrayLike, *given: Any, missing: Any = None
     ) -> Floats:
         """A function of (measure, .., alphas); `missing` is what tokens without support have."""
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         values = function(self._measure, *given, strengths)
         if missing is not None:
             values = self._spread(values, missing)

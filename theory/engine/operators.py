@@ -18,24 +18,11 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.measure import normalised
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.population import TiltedPopulation
-from steering_strength.theory.engine.validation import (
-    as_alpha,
-    as_array,
-    as_direction,
-    as_flag,
-    as_log_odds,
-    as_positive,
-    as_real,
-    as_states,
-    as_unembedding,
-    as_weights,
-    freeze,
-    require_kind,
-)
 from steering_strength.theory.errors import AlphaError, ShapeError
 
 Floats = NDArray[np.float64]
@@ -60,7 +47,7 @@ class Operator(ABC):
 
     def edited(self, H: ArrayLike) -> Floats:
         """Return the edited states h + sum_k c_k u_k, shape (d, m)."""
-        states = as_states(H, self.directions.shape[0])
+        states = check.as_states(H, self.directions.shape[0])
         return np.asarray(states + self.directions @ self.strengths(states).T)
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused below
@@ -82,15 +69,15 @@ class Operator(ABC):
             Probabilities of the contexts; uniform by default.
         """
         width = self.directions.shape[0]
-        matrix, offset = as_unembedding(W, bias, width)
-        logits = as_states(H, width).T @ matrix.T + offset
+        matrix, offset = check.as_unembedding(W, bias, width)
+        logits = check.as_states(H, width).T @ matrix.T + offset
         log_p = logits - log_sum_exp(logits)[:, None]
-        chances = as_weights(weights, log_p.shape[0])
+        chances = check.as_weights(weights, log_p.shape[0])
         return EditedPopulation(log_p, (matrix @ self.directions).T, self.strengths(H), chances)
 
 
 def _number(name: str, value: Any) -> float:
-    return as_real(name, value, isfinite, AlphaError)
+    return check.as_real(name, value, isfinite, AlphaError)
 
 
 @final
@@ -105,10 +92,10 @@ class Addition(Operator):
     alpha: float
 
     def __post_init__(self) -> None:
-        freeze(self, u=as_direction("u", self.u), alpha=_number("alpha", self.alpha))
+        check.freeze(self, u=check.as_direction("u", self.u), alpha=_number("alpha", self.alpha))
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
-        return np.full((as_states(H, self.u.size).shape[1], 1), self.alpha)
+        return np.full((check.as_states(H, self.u.size).shape[1], 1), self.alpha)
 
 
 @final
@@ -123,10 +110,10 @@ class Ablation(Operator):
     u: Floats
 
     def __post_init__(self) -> None:
-        freeze(self, u=as_direction("u", self.u, unit=True))
+        check.freeze(self, u=check.as_direction("u", self.u, unit=True))
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
-        return np.asarray(-(self.u @ as_states(H, self.u.size))[:, None])
+        return np.asarray(-(self.u @ check.as_states(H, self.u.size))[:, None])
 
 
 @final
@@ -141,10 +128,12 @@ class Affine(Operator):
     alpha: float
 
     def __post_init__(self) -> None:
-        freeze(self, u=as_direction("u", self.u, unit=True), alpha=_number("alpha", self.alpha))
+        check.freeze(
+            self, u=check.as_direction("u", self.u, unit=True), alpha=_number("alpha", self.alpha)
+        )
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
-        return np.asarray((self.alpha - self.u @ as_states(H, self.u.size))[:, None])
+        return np.asarray((self.alpha - self.u @ check.as_states(H, self.u.size))[:, None])
 
 
 @final
@@ -167,15 +156,15 @@ class Clamp(Operator):
     rectified: bool = False
 
     def __post_init__(self) -> None:
-        u = as_direction("u", self.u)
-        encoder = as_direction("encoder", self.encoder, u.size)
+        u = check.as_direction("u", self.u)
+        encoder = check.as_direction("encoder", self.encoder, u.size)
         value, bias = _number("value", self.value), _number("bias", self.bias)
-        as_flag("rectified", self.rectified)
-        freeze(self, u=u, encoder=encoder, value=value, bias=bias)
+        check.as_flag("rectified", self.rectified)
+        check.freeze(self, u=u, encoder=encoder, value=value, bias=bias)
 
     def reading(self, H: ArrayLike) -> Floats:
         """Return a(h) of each context, shape (m,)."""
-        read = self.encoder @ as_states(H, self.u.size) + self.bias
+        read = self.encoder @ check.as_states(H, self.u.size) + self.bias
         return np.maximum(read, 0.0) if self.rectified else np.asarray(read)
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
@@ -196,16 +185,16 @@ class Conditional(Operator):
     threshold: float
 
     def __post_init__(self) -> None:
-        require_kind("operator", self.operator, Operator)
-        probe = as_direction("probe", self.probe, self.operator.directions.shape[0])
-        freeze(self, probe=probe, threshold=_number("threshold", self.threshold))
+        check.require_kind("operator", self.operator, Operator)
+        probe = check.as_direction("probe", self.probe, self.operator.directions.shape[0])
+        check.freeze(self, probe=probe, threshold=_number("threshold", self.threshold))
 
     @property
     def directions(self) -> Floats:  # noqa: D102 - see Operator
         return self.operator.directions
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
-        holds = self.probe @ as_states(H, self.probe.size) >= self.threshold
+        holds = self.probe @ check.as_states(H, self.probe.size) >= self.threshold
         return np.where(holds[:, None], self.operator.strengths(H), 0.0)
 
 
@@ -227,8 +216,8 @@ class Rotation(Operator):
     theta: float
 
     def __post_init__(self) -> None:
-        u1 = as_direction("u1", self.u1, unit=True)
-        u2 = as_direction("u2", self.u2, u1.size, unit=True)
+        u1 = check.as_direction("u1", self.u1, unit=True)
+        u2 = check.as_direction("u2", self.u2, u1.size, unit=True)
         overlap = float(u1 @ u2)
         if abs(overlap) > _ORTHOGONAL:
             raise ShapeError(
@@ -236,15 +225,15 @@ class Rotation(Operator):
                 remedy="subtract <u1, u2> u1 from u2 and normalise it",
             )
         u2 = u2 - overlap * u1
-        freeze(self, u1=u1, u2=as_direction("u2", u2 / np.linalg.norm(u2), unit=True))
-        freeze(self, theta=_number("theta", self.theta))
+        check.freeze(self, u1=u1, u2=check.as_direction("u2", u2 / np.linalg.norm(u2), unit=True))
+        check.freeze(self, theta=_number("theta", self.theta))
 
     @property
     def directions(self) -> Floats:  # noqa: D102 - see Operator
         return np.stack([self.u1, self.u2], axis=1)
 
     def strengths(self, H: ArrayLike) -> Floats:  # noqa: D102
-        x1, x2 = self.directions.T @ as_states(H, self.u1.size)
+        x1, x2 = self.directions.T @ check.as_states(H, self.u1.size)
         # cos - 1 as -2 sin^2(theta/2): small angles keep their digits.
         less, sine = -2.0 * sin(self.theta / 2.0) ** 2, sin(self.theta)
         return np.stack([less * x1 - sine * x2, sine * x1 + less * x2], axis=1)
@@ -278,7 +267,8 @@ class EditedPopulation:
 
     def __post_init__(self) -> None:
         log_p, effects, strengths = (
-            as_array(name, getattr(self, name), 2) for name in ("log_p", "effects", "strengths")
+            check.as_array(name, getattr(self, name), 2)
+            for name in ("log_p", "effects", "strengths")
         )
         (m, V), (k, tokens) = log_p.shape, effects.shape
         if strengths.shape != (m, k) or tokens != V:
@@ -290,11 +280,13 @@ class EditedPopulation:
             j = int(np.argmin(np.isfinite(strengths).all(axis=1)))
             raise AlphaError(f"a strength of context {j} is not finite", remedy="give numbers")
         for effect in effects:
-            as_log_odds(effect, log_p.max(axis=0) > -inf, "effects")
+            check.as_log_odds(effect, log_p.max(axis=0) > -inf, "effects")
         with np.errstate(over="ignore", invalid="ignore"):
             tilted = TiltedPopulation(log_p, strengths @ effects, self.weights)
-        freeze(self, log_p=log_p, effects=effects, strengths=strengths, weights=tilted.weights)
-        freeze(self, _tilted=tilted)
+        check.freeze(
+            self, log_p=log_p, effects=effects, strengths=strengths, weights=tilted.weights
+        )
+        check.freeze(self, _tilted=tilted)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -327,9 +319,9 @@ def norm_scale(h: ArrayLike, v: ArrayLike, alpha: ArrayLike) -> Floats:
 
     Raises ShapeError if h or v, shape (d,), is 0 or not finite, AlphaError where h + alpha v is 0.
     """
-    state = as_direction("h", h)
-    direction = as_direction("v", v, state.size)
-    strengths, scalar = as_alpha(alpha)
+    state = check.as_direction("h", h)
+    direction = check.as_direction("v", v, state.size)
+    strengths, scalar = check.as_alpha(alpha)
     # Divided by max(1, |alpha|) and by the largest entry first: nothing overflows.
     size = np.maximum(np.abs(strengths), 1.0)[:, None]
     unit = max(float(np.abs(state).max()), float(np.abs(direction).max()))
@@ -356,13 +348,13 @@ def norm_preserving(
     `renormalised`). `family` is the context's along v; a bias of the unembedding, (V,), adds
     (1 - s) bias to the logits.
     """
-    require_kind("family", family, TiltedFamily)
-    strengths, scalar = as_alpha(alpha)
+    check.require_kind("family", family, TiltedFamily)
+    strengths, scalar = check.as_alpha(alpha)
     given = np.zeros(family.size) if bias is None else bias
-    offset = as_array("bias", given, size=family.size, finite=ShapeError)
+    offset = check.as_array("bias", given, size=family.size, finite=ShapeError)
     rows = []
     for strength, s in zip(strengths, norm_scale(h, v, strengths), strict=True):
-        cooled = family.at_temperature(1.0 / as_positive(s, "|h| / |h + alpha v|"))
+        cooled = family.at_temperature(1.0 / check.as_positive(s, "|h| / |h + alpha v|"))
         log_p = normalised(cooled.log_p + (1.0 - s) * offset)
         rows.append(TiltedFamily(log_p, cooled.log_odds).log_probability(strength))
     return rows[0] if scalar else np.reshape(rows, (strengths.size, family.size))

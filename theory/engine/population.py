@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import concept, cross_entropy, tilting
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.inverse import Root, never
 from steering_strength.theory.engine.measure import Measure
@@ -26,19 +27,6 @@ from steering_strength.theory.engine.numerics import (
     quiet,
 )
 from steering_strength.theory.engine.sums import blocks
-from steering_strength.theory.engine.validation import (
-    as_alpha,
-    as_budget,
-    as_flag,
-    as_integer,
-    as_log_odds,
-    as_sign,
-    as_tokens,
-    as_weights,
-    freeze,
-    plain_array,
-    require_normalised,
-)
 from steering_strength.theory.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -196,24 +184,24 @@ class TiltedPopulation:
     weights: Floats | None = None
 
     def __post_init__(self) -> None:
-        table = plain_array("log_p", self.log_p)
+        table = check.plain_array("log_p", self.log_p)
         if table.ndim != 2 or 0 in table.shape:
             raise ShapeError(
                 f"log_p has shape {table.shape}", remedy="give one row per context, shape (m, V)"
             )
-        odds = plain_array("log_odds", self.log_odds)
+        odds = check.plain_array("log_odds", self.log_odds)
         support = np.zeros(table.shape if odds.ndim == 2 else table.shape[1], dtype=np.bool_)
         for rows in blocks(table.shape[0], _BLOCK // table.shape[1]):
             with np.errstate(over="ignore"):
                 block = np.asarray(table[rows], dtype=np.float64)
-            require_normalised(block, table.dtype, "log_p", rows.start)
+            check.require_normalised(block, table.dtype, "log_p", rows.start)
             if odds.ndim == 2:
                 support[rows] = block > -np.inf
             else:
                 support |= (block > -np.inf).any(axis=0)
         object.__setattr__(self, "log_p", table)  # the caller's own, perhaps: it stays writable
-        weights = as_weights(self.weights, table.shape[0])
-        freeze(self, log_odds=as_log_odds(odds, support), weights=weights)
+        weights = check.as_weights(self.weights, table.shape[0])
+        check.freeze(self, log_odds=check.as_log_odds(odds, support), weights=weights)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -222,7 +210,7 @@ class TiltedPopulation:
 
     def family(self, context: int) -> TiltedFamily:
         """Return one context alone; raises ShapeError for an index outside 0..m-1."""
-        j = as_integer("context", context, 0, self.shape[0] - 1)
+        j = check.as_integer("context", context, 0, self.shape[0] - 1)
         return TiltedFamily(self.log_p[j], self._odds(j))
 
     def _odds(self, context: int) -> Floats:
@@ -257,7 +245,7 @@ class TiltedPopulation:
 
         Delta CE lies between it and |alpha| slope, for every alpha of that sign (`ce-asymptote`).
         """
-        side = as_sign(sign)
+        side = check.as_sign(sign)
         rows = (row_measure(self, j)[0] for j in range(self.shape[0]))
         lines = [cross_entropy.asymptote(row, side) for row in rows]
         slope, offset = np.asarray(self.weights) @ np.array(lines)
@@ -282,8 +270,8 @@ class TiltedPopulation:
 
     def concept_log_odds(self, tokens: ArrayLike, alpha: ArrayLike) -> Floats:
         """Return logit F_(j,C)(alpha), shape (A, m): Thm 3.6; +-inf as in `TiltedFamily`."""
-        mask = as_tokens(tokens, self.shape[1], single=True)
-        strengths, scalar = as_alpha(alpha)
+        mask = check.as_tokens(tokens, self.shape[1], single=True)
+        strengths, scalar = check.as_alpha(alpha)
         result = self._all(strengths, [_odds(mask)])[0]
         return result[0] if scalar else result
 
@@ -297,9 +285,9 @@ class TiltedPopulation:
         the answer. F_j' = F_j (1 - F_j)(mean on T - mean off T): Eq. 12. A mean over tokens
         without support is nan.
         """
-        mask = as_tokens(tokens, self.shape[1], single=True)
-        strengths, scalar = as_alpha(alpha)
-        if as_flag("paired", paired) and strengths.size != self.shape[0]:
+        mask = check.as_tokens(tokens, self.shape[1], single=True)
+        strengths, scalar = check.as_alpha(alpha)
+        if check.as_flag("paired", paired) and strengths.size != self.shape[0]:
             raise ShapeError(
                 f"alpha has {strengths.size} entries for {self.shape[0]} contexts",
                 remedy="give one strength per context",
@@ -321,7 +309,7 @@ class TiltedPopulation:
         return _probabilities(self.log_p)
 
     def _each(self, alpha: ArrayLike, together: _Together, alone: _Alone) -> Floats:
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         result = self._all(strengths, [(together, alone)])[0]
         return result[0] if scalar else result
 
@@ -381,7 +369,7 @@ def price_root(
     (..., m) -> (...). Each grows with |alpha|, below alpha^2 R^2 / 8 (`ce-radius`), the second up
     to -log p(extreme of M). The bracket is `width` wide, relatively.
     """
-    goal, side = as_budget(budget), as_sign(sign)
+    goal, side = check.as_budget(budget), check.as_sign(sign)
     if goal == 0.0:
         return Root.of(0.0)
     reach = np.empty((2, population.shape[0]))  # max M - min M, and -log p(extreme of M)

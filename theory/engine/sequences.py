@@ -21,20 +21,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.inverse import Root
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
 from steering_strength.theory.engine.population import TiltedPopulation, price_root
-from steering_strength.theory.engine.validation import (
-    SQUARABLE,
-    as_alpha,
-    as_array,
-    as_choice,
-    as_integer,
-    as_integers,
-    as_level,
-    as_weights,
-    freeze,
-)
 from steering_strength.theory.errors import AlphaError, ShapeError
 
 Floats = NDArray[np.float64]
@@ -61,7 +51,7 @@ def statistic(costs: Floats, percentile: float | None, weights: Floats | None = 
     share = np.broadcast_to(share, shape)
     if percentile is None:
         return np.asarray((costs * share).sum(axis=-1) / share.sum(axis=-1))
-    level = as_level(percentile, "percentile")
+    level = check.as_level(percentile, "percentile")
     order = np.argsort(costs, axis=-1)
     counted = np.take_along_axis(share, np.broadcast_to(order, shape), axis=-1)
     below = np.cumsum(counted, axis=-1)
@@ -124,8 +114,8 @@ class SampledTexts:
         rows = TiltedPopulation(self.log_p, self.log_odds)
         table, (n, V) = rows.log_p, rows.shape
         tokens, text = (
-            as_integers("tokens", self.tokens, 0, V),
-            as_integers("text", self.text, 0, n),
+            check.as_integers("tokens", self.tokens, 0, V),
+            check.as_integers("text", self.text, 0, n),
         )
         if tokens.shape != (n,) or text.shape != (n,):
             raise ShapeError(
@@ -145,9 +135,9 @@ class SampledTexts:
             )
         for name, value in (("log_p", table), ("log_odds", rows.log_odds), ("_rows", rows)):
             object.__setattr__(self, name, value)
-        freeze(self, tokens=tokens, text=text)
+        check.freeze(self, tokens=tokens, text=text)
         if self.weights is not None:
-            freeze(self, weights=as_weights(self.weights, self.count))
+            check.freeze(self, weights=check.as_weights(self.weights, self.count))
 
     @property
     def count(self) -> int:
@@ -156,7 +146,7 @@ class SampledTexts:
 
     @cached_property
     def _share(self) -> Floats:
-        return as_weights(self.weights, self.count)
+        return check.as_weights(self.weights, self.count)
 
     @cached_property
     def _largest(self) -> float:
@@ -172,7 +162,7 @@ class SampledTexts:
 
     def token_costs(self, alpha: ArrayLike, direction: Direction = "forward") -> Floats:
         """Return KL(p_t || p_(t,alpha)) at every position, shape (A, n); "reverse", the other."""
-        return self._each(_PRICES[as_choice("direction", direction, _PRICES)], alpha)
+        return self._each(_PRICES[check.as_choice("direction", direction, _PRICES)], alpha)
 
     def per_token(
         self, alpha: ArrayLike, percentile: float | None = None, direction: Direction = "forward"
@@ -195,14 +185,14 @@ class SampledTexts:
         seed: int = 0,
     ) -> tuple[float, float]:
         """Return the bootstrap interval, 90 %, of `per_token`; its value twice for listed texts."""
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         if not scalar:
             raise ShapeError(f"{strengths.size} strengths at once", remedy="give one number")
         if self.weights is not None:
             value = float(self.per_token(alpha, percentile, direction))
             return value, value
         costs = self.token_costs(alpha, direction)
-        return interval(costs, self.text, percentile, as_integer("seed", seed, 0))
+        return interval(costs, self.text, percentile, check.as_integer("seed", seed, 0))
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> tuple[Floats, Floats]:
         """Return KL(P_0 || P_alpha) per text and its error, (A,) each: `sequence-ce`."""
@@ -224,9 +214,9 @@ class SampledTexts:
 
         Raises BudgetError for the budget or percentile, AlphaError for the sign.
         """
-        as_choice("direction", direction, _PRICES)
+        check.as_choice("direction", direction, _PRICES)
         if percentile is not None:
-            as_level(percentile, "percentile")
+            check.as_level(percentile, "percentile")
         counted = self._share[self.text]
         return price_root(
             self._rows,
@@ -241,7 +231,7 @@ class SampledTexts:
 
     def log_weights(self, alpha: ArrayLike) -> Floats:
         """Return log P_alpha(x) / P_0(x) of each text, shape (A, N): `sequence-ratio`."""
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         costs = self._sum(self.token_costs(strengths))  # first: it refuses what overflows
         result: Floats = np.multiply.outer(strengths, self._sum(self._surplus)) - costs
         return result[0] if scalar else result
@@ -295,8 +285,8 @@ class SampledTexts:
 
     def _each(self, quantity: str, alpha: ArrayLike) -> Floats:
         """A method of the family of every position, shape (A, n); AlphaError where it overflows."""
-        largest = float(np.max(np.abs(as_alpha(alpha)[0]), initial=0.0))
-        if largest * self._largest > SQUARABLE:
+        largest = float(np.max(np.abs(check.as_alpha(alpha)[0]), initial=0.0))
+        if largest * self._largest > check.SQUARABLE:
             raise AlphaError(
                 f"|alpha M| is up to {largest * self._largest:.3g}; at most 1e150, so that its "
                 "square is finite",
@@ -315,8 +305,8 @@ class SampledTexts:
         return np.asarray(np.exp(weights - log_sum_exp(weights)[..., None]))
 
     def _judged(self, judged: ArrayLike) -> Floats:
-        return as_array(
-            "judged", judged, size=self.count, per="text", finite=ShapeError, most=SQUARABLE
+        return check.as_array(
+            "judged", judged, size=self.count, per="text", finite=ShapeError, most=check.SQUARABLE
         )
 
     def _weighted(self, values: Floats, share: Floats) -> tuple[Floats, Floats]:

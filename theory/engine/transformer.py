@@ -14,22 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.measure import normalised, table_rows
 from steering_strength.theory.engine.numerics import log_sum_exp, quiet
-from steering_strength.theory.engine.validation import (
-    SQUARABLE,
-    as_alpha,
-    as_array,
-    as_choice,
-    as_log_odds,
-    as_log_probabilities,
-    as_real,
-    as_sign,
-    as_unembedding,
-    freeze,
-    plain_array,
-)
 from steering_strength.theory.errors import AlphaError, ProbabilityError, ShapeError
 
 Floats = NDArray[np.float64]
@@ -64,20 +52,20 @@ class NormedSteering:
     _direction: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        as_choice("norm", self.kind, ("rms", "layer"))
-        h = as_array("h", self.h, finite=ShapeError)
+        check.as_choice("norm", self.kind, ("rms", "layer"))
+        h = check.as_array("h", self.h, finite=ShapeError)
         given = {
             "v": self.v,
             "gain": np.ones_like(h) if self.gain is None else self.gain,
             "bias": np.zeros_like(h) if self.bias is None else self.bias,
         }
         vectors = {"h": h} | {
-            name: as_array(name, values, size=h.size, per="coordinate", finite=ShapeError)
+            name: check.as_array(name, values, size=h.size, per="coordinate", finite=ShapeError)
             for name, values in given.items()
         }
         eps = _square("eps", self.eps)
         residual, direction = (_projected(self.kind, vectors[name]) for name in "hv")
-        freeze(self, **vectors, eps=eps, _residual=residual, _direction=direction)
+        check.freeze(self, **vectors, eps=eps, _residual=residual, _direction=direction)
 
     @property
     def inert(self) -> bool:
@@ -94,7 +82,7 @@ class NormedSteering:
         Raises AlphaError if alpha is NaN or infinite, or if eps = 0 and h + alpha v vanishes under
         the norm, where LN is 0/0.
         """
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         result = np.empty((strengths.size, self.h.size))
         for row, strength in zip(result, strengths, strict=True):
             row[:] = self._normalised(float(strength))
@@ -107,7 +95,7 @@ class NormedSteering:
         It is the norm of sign * v at eps = 0; the bias keeps its sign. Where v vanishes under the
         norm it is the constant LN(h).
         """
-        direction = as_sign(sign) * self._direction
+        direction = check.as_sign(sign) * self._direction
         if self.inert:
             return self._normalised(0.0)
         unit = direction / np.max(np.abs(direction))
@@ -137,7 +125,7 @@ class NormedSteering:
         2 sqrt(d) |P h| max|gain| / (|alpha| |P v|): inf at alpha = 0, and 0 where v vanishes under
         the norm.
         """
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         if self.inert:
             values = np.zeros_like(strengths)
         else:
@@ -155,7 +143,7 @@ class NormedSteering:
 
         Raises ShapeError if the shapes do not fit.
         """
-        matrix, offset = as_unembedding(W, bias, self.h.size)
+        matrix, offset = check.as_unembedding(W, bias, self.h.size)
         offset += matrix @ np.asarray(self.bias)
         return LastBlock(
             a=matrix @ (np.asarray(self.gain) * self._residual),
@@ -231,14 +219,16 @@ class LastBlock:
     offset: Floats | None = None
 
     def __post_init__(self) -> None:
-        a = as_array("a", self.a, finite=ShapeError, most=SQUARABLE)
+        a = check.as_array("a", self.a, finite=ShapeError, most=check.SQUARABLE)
         offset = np.zeros_like(a) if self.offset is None else self.offset
         b, offset = (
-            as_array(name, values, size=a.size, finite=ShapeError, most=SQUARABLE)
+            check.as_array(name, values, size=a.size, finite=ShapeError, most=check.SQUARABLE)
             for name, values in (("b", self.b), ("offset", offset))
         )
-        B = as_real("B", self.B, isfinite, ShapeError)
-        freeze(self, a=a, b=b, offset=offset, A=_square("A", self.A), B=B, C=_square("C", self.C))
+        B = check.as_real("B", self.B, isfinite, ShapeError)
+        check.freeze(
+            self, a=a, b=b, offset=offset, A=_square("A", self.A), B=B, C=_square("C", self.C)
+        )
 
     @property
     def size(self) -> int:
@@ -258,7 +248,7 @@ class LastBlock:
 
     def _scaled(self, alpha: ArrayLike) -> tuple[Floats, Floats, Floats, bool]:
         """(alpha / size, size = max(1, |alpha|), sqrt(Q(alpha)) / size, whether alpha is one)."""
-        strengths, scalar = as_alpha(alpha)
+        strengths, scalar = check.as_alpha(alpha)
         # alpha^2 would overflow where alpha does not.
         size = np.maximum(np.abs(strengths), 1.0)
         unit = strengths / size
@@ -302,7 +292,7 @@ class LastBlock:
 
     def limit(self, sign: int) -> Floats:
         """Return log p_alpha as alpha -> sign * inf, shape (V,): the plateau of Prop. 4.1."""
-        side = as_sign(sign)
+        side = check.as_sign(sign)
         if self.A > 0.0:
             with np.errstate(over="ignore"):
                 logits = side * self.b / np.sqrt(self.A) + np.asarray(self.offset)
@@ -315,7 +305,7 @@ class LastBlock:
 def _square(name: str, value: Any) -> float:
     """Return a mean square, or what is added to one: finite, at least 0 (ShapeError)."""
     remedy = "give a finite number, at least 0"
-    return as_real(name, value, lambda x: 0.0 <= x < inf, ShapeError, remedy)
+    return check.as_real(name, value, lambda x: 0.0 <= x < inf, ShapeError, remedy)
 
 
 def _no_overflow(what: str, values: Floats) -> Floats:
@@ -356,10 +346,10 @@ def local_divergence(log_p: ArrayLike, slope: ArrayLike) -> Any:
     log_p, slope : array_like, (..., V)
         Log-probabilities, and M_loc, d logits / d alpha at 0 of any layer.
     """
-    table = plain_array("log_p", log_p)
-    odds = as_log_odds(slope, np.ones(table.shape, dtype=np.bool_), "slope")
+    table = check.plain_array("log_p", log_p)
+    odds = check.as_log_odds(slope, np.ones(table.shape, dtype=np.bool_), "slope")
     rows = np.atleast_2d(table).reshape(-1, table.shape[-1] if table.ndim else 1)
-    p = np.exp(np.stack([as_log_probabilities(row) for row in rows]))
+    p = np.exp(np.stack([check.as_log_probabilities(row) for row in rows]))
     spread = odds.reshape(p.shape)
     centred = spread - np.sum(p * spread, axis=-1, keepdims=True)
     half = 0.5 * np.sum(p * centred**2, axis=-1)
@@ -383,9 +373,9 @@ def local_cross_entropy(
         First and second derivative of the logits in alpha.
     """
     variance = 2.0 * local_divergence(log_p, slope)
-    p = np.exp(as_array("log_p", log_p, None))
+    p = np.exp(check.as_array("log_p", log_p, None))
     truth, first, second = (
-        as_log_odds(values, np.ones(p.shape, dtype=np.bool_), name)
+        check.as_log_odds(values, np.ones(p.shape, dtype=np.bool_), name)
         for name, values in (("labels", labels), ("slope", slope), ("bend", bend))
     )
     if not ((truth >= 0.0) & (truth <= 1.0)).all():

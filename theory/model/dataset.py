@@ -21,17 +21,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.storage import read_npz, write_npz
-from steering_strength.theory.engine.validation import (
-    as_array,
-    as_integer,
-    as_log_odds,
-    as_weights,
-    freeze,
-    plain_array,
-)
 from steering_strength.theory.errors import ShapeError, SteeringSetError, shown
 from steering_strength.theory.model import instances
 from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
@@ -104,8 +97,8 @@ class ConceptDataset:
         tokens = concept_labels("token_concept", token_concept, size=V)
         concepts = int(tokens.max()) + 1
         contexts = concept_labels("context_concept", context_concept, concepts, m)
-        weights = as_weights(context_weights, m, "context_weights")
-        freeze(
+        weights = check.as_weights(context_weights, m, "context_weights")
+        check.freeze(
             self,
             probabilities=p,
             token_concept=tokens,
@@ -234,7 +227,7 @@ class ConceptDataset:
         `from_gaps`.
         """
         labels = concept_labels("token_concept", token_concept)
-        a, b = instances.gap_rates(off_concept, as_array("gap_weights", gap_weights), labels)
+        a, b = instances.gap_rates(off_concept, check.as_array("gap_weights", gap_weights), labels)
         shares = mixture_weights(weights, int(labels.max()) + 1)
         text = f"mixed(V={len(labels)}, m={len(shares)})"
         rows = mixed_rows(a, b, labels, shares)
@@ -312,7 +305,7 @@ class ConceptDataset:
 
     def contexts_of(self, concept: int) -> IntArray:
         """Indices of the contexts of one concept; for instance a P that takes all of them."""
-        number = as_integer("concept", concept, 0, self.concept_count - 1)
+        number = check.as_integer("concept", concept, 0, self.concept_count - 1)
         return read_only(np.flatnonzero(self.context_concept == number))
 
     def violations(self) -> tuple[Violation, ...]:
@@ -354,7 +347,7 @@ class ConceptDataset:
 
         Raises SteeringSetError: there are not that many.
         """
-        t = as_integer("concept", target, 0, self.concept_count - 1)
+        t = check.as_integer("concept", target, 0, self.concept_count - 1)
         return self._drawn(self.context_concept != t, size, generator(rng), f"outside concept {t}")
 
     def contrastive_negatives(
@@ -365,13 +358,13 @@ class ConceptDataset:
         Raises SteeringSetError: `concept` is the target, or no other concept has that many
         contexts.
         """
-        t, draw = as_integer("concept", target, 0, self.concept_count - 1), generator(rng)
+        t, draw = check.as_integer("concept", target, 0, self.concept_count - 1), generator(rng)
         if concept is None:
             sizes = np.bincount(self.context_concept, minlength=self.concept_count)
             sizes[t] = 0
-            enough = np.flatnonzero(sizes >= as_integer("size", size, 1))
+            enough = np.flatnonzero(sizes >= check.as_integer("size", size, 1))
             concept = int(draw.choice(enough)) if len(enough) else int(sizes.argmax())
-        c = as_integer("concept", concept, 0, self.concept_count - 1)
+        c = check.as_integer("concept", concept, 0, self.concept_count - 1)
         if c == t:
             raise SteeringSetError(
                 f"concept {c} is the target", remedy="contrast with another concept"
@@ -380,7 +373,7 @@ class ConceptDataset:
 
     def _drawn(self, among: BoolArray, size: int, rng: np.random.Generator, place: str) -> IntArray:
         """`size` distinct contexts of a mask, sorted."""
-        pool, number = np.flatnonzero(among), as_integer("size", size, 1)
+        pool, number = np.flatnonzero(among), check.as_integer("size", size, 1)
         if number > len(pool):
             raise SteeringSetError(
                 f"{shown(number)} negative contexts were asked for, but {len(pool)} lie {place}",
@@ -422,7 +415,9 @@ class ConceptDataset:
         Tokens with M above it peak at positive alpha: the sign of a peak says whether the context
         is closer to N or to P.
         """
-        row = self.log_probabilities[as_integer("context", context, 0, self.context_count - 1)]
+        row = self.log_probabilities[
+            check.as_integer("context", context, 0, self.context_count - 1)
+        ]
         sets = self.steering_sets(positive, negative)
         distances = [
             float(kl_rows(row, self.log_probabilities[contexts]).mean())
@@ -440,8 +435,8 @@ class ConceptDataset:
 
         Any finite M of shape (V,) will do, a difference of means or not (Lemma B.3).
         """
-        row = self.probabilities[as_integer("context", context, 0, self.context_count - 1)]
-        return TiltedFamily(log_table(row), plain_array("log_odds", log_odds))
+        row = self.probabilities[check.as_integer("context", context, 0, self.context_count - 1)]
+        return TiltedFamily(log_table(row), check.plain_array("log_odds", log_odds))
 
     def cross_entropy_increase(self, log_odds: ArrayLike, alpha: ArrayLike) -> FloatArray:
         """Delta CE(alpha) = sum_j pi_j KL(p_j || p_{j,alpha}), shape of alpha, in nats (Thm 3.8).
@@ -479,14 +474,14 @@ class ConceptDataset:
                 f"model has shape {predicted.shape}, the data {self.probabilities.shape}",
                 remedy="give one row per context and one column per token",
             )
-        odds = as_log_odds(log_odds, np.ones(self.vocabulary_size, dtype=np.bool_))
+        odds = check.as_log_odds(log_odds, np.ones(self.vocabulary_size, dtype=np.bool_))
         return float(self.context_weights @ ((predicted - self.probabilities) @ odds))
 
     def _population(self, log_odds: ArrayLike) -> TiltedPopulation:
         """The contexts, equal rows taken together."""
         first, group = distinct_rows(self.probabilities)
         weights = np.bincount(group, weights=self.context_weights).astype(np.float64)
-        odds = plain_array("log_odds", log_odds)
+        odds = check.plain_array("log_odds", log_odds)
         return TiltedPopulation(log_table(self.probabilities[first]), odds, weights)
 
     def entropy(self) -> float:
