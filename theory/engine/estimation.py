@@ -237,20 +237,9 @@ def estimate(
 class _Goal:
     """f at u = alpha M: its gradient and second derivative, context by context, on the support.
 
-    Attributes
-    ----------
-    alpha : float
-    support : (n,)
-        The tokens with p > 0 somewhere.
-    log_odds : (n,)
-        M there, centred.
-    sensitivity : (V,)
-    along : float
-        <grad f, M>.
-    weights : (m, n)
-        p_alpha of each context.
-    curvature : (m, n)
-        f'' along w is sum_j sum_z curvature (w - mean of w under p_j,alpha)^2.
+    `support` are the n tokens with p > 0 somewhere, `log_odds` M there, centred, (n,), `along` is
+    <grad f, M>, `weights` p_alpha of each context, (m, n), and f'' along w is
+    sum_j sum_z curvature (w - mean of w under p_j,alpha)^2. `sensitivity` is d alpha / d M, (V,).
     """
 
     @quiet

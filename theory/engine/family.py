@@ -198,22 +198,13 @@ class TiltedFamily:
     def log_probability_blocks(
         self, alpha: ArrayLike, rows: int = 16
     ) -> Iterator[tuple[slice, Floats]]:
-        """Yield (slice of the alphas, log p_alpha of them): a sweep in memory O(V rows).
+        """Yield (slice of the alphas, log p_alpha of them, (rows, V)): a sweep in memory O(V rows).
+
+        `alpha` is (A,), and `rows` how many of them at a time, at least 1. The array is reused by
+        the next block: copy what should last.
 
         Raises AlphaError for a NaN or infinite alpha, or a single number; ShapeError if `rows` is
         not an integer of at least 1.
-
-        Parameters
-        ----------
-        alpha : array_like, (A,)
-        rows : int, optional
-            How many alphas at a time, at least 1.
-
-        Yields
-        ------
-        slice, (rows, V) array
-            Which alphas, and their log-probabilities. The array is reused by the next block: copy
-            what should last.
         """
         check.as_integer("rows", rows, 1)
         strengths, scalar = check.as_alpha(alpha)

@@ -266,21 +266,16 @@ class EditedPopulation:
     _tilted: TiltedPopulation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        log_p, effects, strengths = (
-            check.as_array(name, getattr(self, name), 2)
-            for name in ("log_p", "effects", "strengths")
-        )
+        log_p, effects = (check.as_array(n, getattr(self, n), 2) for n in ("log_p", "effects"))
+        strengths = check.as_array("strengths", self.strengths, 2, finite=AlphaError)
         (m, V), (k, tokens) = log_p.shape, effects.shape
         if strengths.shape != (m, k) or tokens != V:
             raise ShapeError(
                 f"log_p is {log_p.shape}, effects {effects.shape}, strengths {strengths.shape}",
                 remedy="give (m, V), (k, V) and (m, k)",
             )
-        if not np.isfinite(strengths).all():
-            j = int(np.argmin(np.isfinite(strengths).all(axis=1)))
-            raise AlphaError(f"a strength of context {j} is not finite", remedy="give numbers")
-        for effect in effects:
-            check.as_log_odds(effect, log_p.max(axis=0) > -inf, "effects")
+        support = np.broadcast_to(log_p.max(axis=0) > -inf, effects.shape)
+        check.as_log_odds(effects, support, "effects")
         with np.errstate(over="ignore", invalid="ignore"):
             tilted = TiltedPopulation(log_p, strengths @ effects, self.weights)
         check.freeze(
