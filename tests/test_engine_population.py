@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steering_strength.theory.engine import TiltedPopulation
+from steering_strength.theory.engine import TiltedPopulation, allocate
+from steering_strength.theory.engine.estimation import sensitivity
 from steering_strength.theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
 
 NAMES = ["cgf", "mean", "variance", "cross_entropy_increase", "reverse_kl"]
 ALPHA = np.array([0.0, 1e-10, -1e-4, 0.5, -3.0, 20.0, -1e3, 1e8])
 
 
-@pytest.fixture(scope="module")
-def population():
+@pytest.fixture(scope="module", params=[(200,), (60, 200)], ids=["one M", "an M each"])
+def population(request):
     rng = np.random.default_rng(0)
     # Flat, ordinary, peaked rows, rows without support somewhere, and one nearly one-hot.
     logits = rng.normal(size=(60, 200)) * rng.choice([0.1, 3.0, 30.0], size=(60, 1))
     logits[5:10, 3:90] = -np.inf
     logits[11] = np.where(np.arange(200) == 7, 0.0, -400.0 + logits[11])
     log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return TiltedPopulation(log_p, rng.normal(size=200))
+    return TiltedPopulation(log_p, rng.normal(size=request.param))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,6 +98,18 @@ def test_budgets_without_a_finite_root():
     assert moving.average_cross_entropy_root(0.0, 1).alpha == 0.0
     with pytest.raises(BudgetError, match="at least 0"):
         moving.average_cross_entropy_root(-1.0, 1)
+
+
+def test_the_same_m_for_each_is_one_m_for_all():
+    rng = np.random.default_rng(3)
+    logits, log_odds = rng.normal(size=(6, 30)) * 3.0, rng.normal(size=30)
+    log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    one, each = (TiltedPopulation(log_p, m) for m in (log_odds, np.tile(log_odds, (6, 1))))
+    found, expected = (allocate(population, [1, 2], 0.2) for population in (each, one))
+    np.testing.assert_allclose(found.alpha, expected.alpha, rtol=1e-6)
+    assert found.status == expected.status
+    with pytest.raises(ShapeError, match="M of its own"):
+        sensitivity(each, 1.0, "cross_entropy")
 
 
 def test_scalar_alpha(population):

@@ -275,7 +275,15 @@ class _Problem:
     @property
     def spread(self) -> float:
         """max M - min M."""
-        return float(np.ptp(self.population.log_odds[np.isfinite(self.population.log_odds)]))
+        low, high = self.extremes(self.population.log_odds)
+        return float(np.max(high - low))
+
+    @staticmethod
+    def extremes(odds: Floats) -> tuple[Floats, Floats]:
+        """min and max of the finite entries, over the last axis."""
+        finite = np.isfinite(odds)
+        low = np.min(odds, axis=-1, where=finite, initial=np.inf)
+        return low, np.max(odds, axis=-1, where=finite, initial=-np.inf)
 
     def point(self, alpha: Floats, multiplier: float = 0.0, *, stationary: bool = False) -> _Point:
         """The allocation `alpha`, (m,), evaluated."""
@@ -390,9 +398,8 @@ class _Table:
         ).clip(0.0, width)
         left = width - places
         # Beyond the last node on either side logit F_j may rise for ever, or not any more.
-        levels = problem.population.log_odds[problem.mask]
-        levels = levels[np.isfinite(levels)]
-        rises = np.stack([levels.max() > outside[-1], levels.min() < outside[0]])
+        low, high = problem.extremes(problem.population.log_odds[..., problem.mask])
+        rises = np.stack([high > outside[-1], low < outside[0]])
         self.gain, self.rise, self.price, self.slope = gain, rise, price, slope
         self.corner_gain = np.minimum(gain[:-1] + up * places, gain[1:] - down * left)
         self.corner_price = np.maximum(

@@ -257,6 +257,10 @@ class _Goal:
                 remedy="give the one alpha that was found, not 0",
             )
         check.require_kind("the source", source, TiltedFamily, TiltedPopulation)
+        if source.log_odds.ndim == 2:
+            raise ShapeError(
+                "each context has an M of its own", remedy="give contexts steered by one vector"
+            )
         families, pi = [], np.ones(1)
         if isinstance(source, TiltedPopulation):
             families += [source.family(j) for j in range(source.shape[0])]
