@@ -249,7 +249,7 @@ def test_the_steepest_mix_beats_every_other_at_the_origin():
         (lambda j: j.along([1.0]), ShapeError, r"\(2,\)"),
         (lambda j: j.cross_entropy_increase([np.nan, 0.0]), AlphaError, "nan"),
         (lambda j: j.remaining([9.0, 0.0], 1, 0.1, 1), BudgetError, "already spend"),
-        (lambda j: j.remaining([0.0, 0.0], 2, 0.1, 1), ShapeError, "vector 2"),
+        (lambda j: j.remaining([0.0, 0.0], 2, 0.1, 1), ShapeError, "vector = 2"),
         (lambda j: j.ellipse(-1.0), BudgetError, "budget is -1.0"),
         (lambda j: JointFamily(j.log_p, j.log_odds[0]), ShapeError, "2 non-empty axes"),
         (
