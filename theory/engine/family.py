@@ -132,7 +132,7 @@ class TiltedFamily:
         """Read what `save` wrote, bit by bit; raises SteeringError if the file is none of ours."""
         stored = read_npz(path, cls.__name__, ("log_p", "log_odds", "metadata"))
         remedy = "write it again with save"
-        metadata = parse_json(stored["metadata"], f"the metadata of {path}", remedy)
+        metadata = parse_json(str(stored["metadata"]), f"the metadata of {path}", remedy)
         return cls(stored["log_p"], stored["log_odds"], metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:
