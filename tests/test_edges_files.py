@@ -118,6 +118,26 @@ def test_links_are_followed_and_permissions_kept(writer: str, tmp_path: Path) ->
     assert (tmp_path / "new").is_file()
 
 
+@pytest.mark.parametrize("writer", ["family", "dataset", "model", "archive"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    writer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.npz"
+    WRITERS[writer](path)
+    before = path.read_bytes()
+
+    def full(stream: Any, **_: Any) -> None:
+        stream.write(b"half a file")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OutputError, match="No space left on device") as caught:
+        WRITERS[writer](path)
+    assert "name a file in an existing folder" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+
+
 READERS: dict[str, Callable[[Any], object]] = {
     "family": TiltedFamily.load,
     "dataset": ConceptDataset.load,

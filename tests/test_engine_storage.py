@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.errors import OutputError, ProbabilityError, SteeringError
+from steering_strength.theory.errors import ProbabilityError, SteeringError
 
 METADATA = {
     "model": "a",
@@ -47,26 +47,6 @@ def test_metadata_is_copied_and_read_only(family):
 def test_metadata_must_be_json(family, metadata):
     with pytest.raises(SteeringError, match="JSON"):
         TiltedFamily(family.log_p, family.log_odds, metadata)
-
-
-def test_a_folder_that_does_not_exist(family, tmp_path):
-    with pytest.raises(OutputError, match="cannot write"):
-        family.save(tmp_path / "missing" / "family.npz")
-
-
-def test_an_older_file_survives_a_failure(family, tmp_path, monkeypatch):
-    path = tmp_path / "family.npz"
-    family.save(path)
-    before = path.read_bytes()
-
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(OutputError, match="No space"):
-        family.save(path)
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["family.npz"]
 
 
 def test_what_is_no_family_is_not_loaded(family, tmp_path):

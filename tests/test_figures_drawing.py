@@ -21,10 +21,9 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
 from steering_strength.figures import concept, cross_entropy, dataset, peaks, store, training
-from steering_strength.figures.__main__ import _find
 from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.instances import paper_example
-from steering_strength.figures.store import Record, arrays, parse_formats, save_arrays
+from steering_strength.figures.store import Record, arrays, save_arrays
 from steering_strength.figures.style import (
     BLUE,
     BROWN,
@@ -37,7 +36,6 @@ from steering_strength.figures.style import (
     spread,
     style,
 )
-from steering_strength.theory.errors import UnknownNameError
 
 
 def drawn(name: str, record: Any) -> tuple[Canvas, dict[str, list[Any]]]:
@@ -294,17 +292,6 @@ def test_no_two_concepts_differ_by_hue_alone():
 def test_signed_writes_a_minus_sign():
     assert signed(-5.744) == "\u22125.74"
     assert signed(1.5) == "1.50"
-
-
-def test_find_and_parse_formats_name_what_exists():
-    assert _find("fig3").name == "fig3"
-    with pytest.raises(UnknownNameError, match=r"unknown figure 'fig33'; did you mean fig3"):
-        _find("fig33")
-    assert parse_formats("png, SVG,png") == ("png", "svg")
-    with pytest.raises(UnknownNameError, match="unknown picture format 'gif'; known: pdf"):
-        parse_formats("png,gif")
-    with pytest.raises(UnknownNameError, match="unknown picture format ''"):
-        parse_formats(" , ")
 
 
 def test_every_figure_names_its_laws_and_its_source():
