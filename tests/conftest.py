@@ -21,7 +21,7 @@ settings.register_profile("long", deadline=None, max_examples=200, print_blob=Tr
 settings.load_profile("suite")
 
 TOGETHER = {
-    "laws": ("test_laws.py", "test_figures_report.py"),  # each derives every law
+    "laws": ("test_laws.py", "test_figures_report.py", "test_paper.py"),  # each derives all laws
     "explorer": ("test_explorer.py", "test_explorer_browser.py"),  # every curve of the page
     "figures": ("test_figures_records.py", "test_figures_drawing.py"),  # every record
 }

@@ -136,10 +136,18 @@ def tilting(seed, size=20):
     return TiltedFamily.from_logits(rng.normal(size=size), rng.normal(size=size))
 
 
-def scanned(seed, size=20):
-    family = tilting(seed, size)
+def scan(family, *strengths):
     limits = {side: family.limit(side) for side in (1, -1)}
-    return ScannedCurve(family.log_probability, family.log_odds, limits)
+    return ScannedCurve(family.log_probability, family.log_odds, limits, *strengths)
+
+
+def scanned(seed, size=20):
+    return scan(tilting(seed, size))
+
+
+def like(make, family):
+    """A family as that kind of curve knows it."""
+    return {tilting: family, scanned: scan(family)}.get(make, Counted(family))
 
 
 def last_block(seed=0, size=30, width=8):
@@ -227,12 +235,7 @@ def test_all_stop_before_a_target_token_turns_down(kind, sign, before_peak):
 def test_never_is_said_only_where_it_is_proved(kind):
     # Token 1 lies between the others in M: its probability rises to 0.38 and dies out.
     family = TiltedFamily(np.log([0.6, 0.3, 0.1]), [0.0, 1.0, 2.0])
-    limits = {side: family.limit(side) for side in (1, -1)}
-    curves = {
-        tilting: family,
-        scanned: ScannedCurve(family.log_probability, family.log_odds, limits),
-    }
-    curve = curves.get(kind[0], Counted(family))
+    curve = like(kind[0], family)
     advice = advise(curve, [1], level=0.5)
     assert advice.window.status == ("never" if kind[0] is tilting else "unsettled")
     assert not advice.window.usable
@@ -247,12 +250,7 @@ def test_never_is_said_only_where_it_is_proved(kind):
 
 def test_for_all_larger_alpha_is_said_only_where_it_is_proved(kind):
     family = TiltedFamily(np.log([0.6, 0.4]), [0.0, 1.0])
-    limits = {side: family.limit(side) for side in (1, -1)}
-    curves = {
-        tilting: family,
-        scanned: ScannedCurve(family.log_probability, family.log_odds, limits),
-    }
-    curve = curves.get(kind[0], Counted(family))
+    curve = like(kind[0], family)
     window = advise(curve, [1], level=0.5).window
     assert window.usable
     if kind[0] is tilting:
@@ -294,13 +292,8 @@ def test_a_bracket_that_stayed_wide_is_no_end():
 
 def test_a_level_that_is_lost_again_ends_the_window(kind):
     family = TiltedFamily(np.log([0.6, 0.3, 0.1]), [0.0, 1.0, 2.0])
-    limits = {side: family.limit(side) for side in (1, -1)}
-    curves = {
-        tilting: family,
-        scanned: ScannedCurve(family.log_probability, family.log_odds, limits),
-    }
     make, tolerance = kind
-    window = advise(curves.get(make, Counted(family)), [1], level=0.35).window
+    window = advise(like(make, family), [1], level=0.35).window
     b = 0.3 / 0.35 - 0.3
     first, last = sorted(np.log(np.roots([0.1, -b, 0.6])))
     assert window.low.alpha == pytest.approx(first, rel=tolerance)
@@ -353,11 +346,8 @@ def test_a_saturating_curve(sign):
 
 def test_a_maximum_between_grid_points_is_found():
     family = TiltedFamily(np.log([0.6, 0.3, 0.1]), [0.0, 1.0, 2.0])
-    limits = {side: family.limit(side) for side in (1, -1)}
     best = 0.3 / (2.0 * math.sqrt(0.06) + 0.3)
-    coarse = ScannedCurve(
-        family.log_probability, family.log_odds, limits, [0.0, 0.3, 0.6, 1.3, 3.0, 9.0]
-    )
+    coarse = scan(family, [0.0, 0.3, 0.6, 1.3, 3.0, 9.0])
     assert expit(family.concept_log_odds([1], 0.6)) < best - 1e-3
     advice = advise(coarse, [1], level=best - 1e-6)
     assert advice.window.usable
@@ -366,12 +356,11 @@ def test_a_maximum_between_grid_points_is_found():
 
 def test_a_scan_is_checked():
     family = tilting(0)
-    limits = {side: family.limit(side) for side in (1, -1)}
     for bad in ([0.1, 1.0, 2.0], [0.0, 2.0, 1.0], [0.0, 1.0], [0.0, 1.0, math.inf]):
         with pytest.raises(AlphaError, match="increase from 0"):
-            ScannedCurve(family.log_probability, family.log_odds, limits, bad)
+            scan(family, bad)
     with pytest.raises(ShapeError, match="one number per token"):
-        ScannedCurve(family.log_probability, family.log_odds[:-1], limits)
+        ScannedCurve(family.log_probability, family.log_odds[:-1], {1: family.limit(1)})
     with pytest.raises(ShapeError, match="weights for one context"):
         advise(family, cross_entropy=1.0, weights=[1.0])
 

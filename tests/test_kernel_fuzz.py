@@ -225,7 +225,7 @@ def test_what_is_decided_holds_everywhere(fuzz):
 @pytest.mark.parametrize("fuzz", FUZZ)
 @pytest.mark.parametrize(
     "seed",
-    [pytest.param(seed, marks=pytest.mark.long if seed < 105 else pytest.mark.soak)
+    [pytest.param(seed, marks=pytest.mark.long if seed < 102 else pytest.mark.soak)
      for seed in range(100, 120)],
 )  # fmt: skip
 def test_what_is_decided_holds_everywhere_at_length(fuzz, seed):
