@@ -19,7 +19,7 @@ PEERS = repeng==0.4.0 steering-vectors==0.12.2 scikit-learn threadpoolctl peft==
 help:
 	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
 	@echo "make paper        all statements and proofs as a PDF (pdflatex must be installed)"
-	@echo "make test         run the tests, seven to eight minutes on two cores"
+	@echo "make test         run the tests, two minutes on two cores"
 	@echo "make test-all     the long ones too: all wrong laws, Coq's own checker, a cluster"
 	@echo "make formal       let Coq check the theorems (it must be installed)"
 	@echo "make bridge       validate the theory on a real language model (installs torch)"
@@ -62,14 +62,15 @@ paper: $(VENV)/.ready
 test: $(VENV)/.ready
 	$(PY) -m pytest -n 2 -m "not bridge and not long and not soak"
 
+# Those of `test` too, with more random examples: what both need is computed once.
 test-long: $(VENV)/.ready
-	$(PY) -m pytest -n 2 -m "(long or hypothesis) and not bridge" --hypothesis-profile long
+	$(PY) -m pytest -n 2 -m "not bridge and not soak" --hypothesis-profile long
 
 # Ten million tokens, thousands of random inputs: minutes, and gigabytes.
 test-soak: $(VENV)/.ready
 	$(PY) -m pytest -m soak
 
-test-all: test test-long test-soak
+test-all: test-long test-soak
 
 formal: $(VENV)/.ready
 	@$(PY) -m proofs_check.formal --steps
