@@ -42,7 +42,9 @@ def most(population, budget):
     return total[-1]
 
 
-@pytest.mark.parametrize("seed", range(0, 120, 8))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(k, marks=[pytest.mark.long] * bool(k % 40)) for k in range(0, 120, 8)]
+)
 @pytest.mark.parametrize("twins", [False, True])
 def test_the_best_is_found_where_f_is_not_concave(seed, twins):
     population, budget = edge(seed, twins)

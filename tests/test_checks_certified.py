@@ -260,6 +260,7 @@ def test_a_direction_is_seen_on_either_side_of_a_turn() -> None:
     assert seen.seen_moving(parabola, Fraction(0), steps, balls) is None
 
 
+@pytest.mark.long
 def test_without_flint_the_same_verdicts_come_from_mpmath() -> None:
     code = (
         "import sys; sys.modules['flint'] = None\n"

@@ -43,6 +43,7 @@ def test_another_seed_gives_other_instances() -> None:
     assert first[0].max_error != other[0].max_error
 
 
+@pytest.mark.long
 def test_processes_give_the_same_verdicts(reference: list[Verdict]) -> None:
     seen: list[tuple[int, int]] = []
     found = run(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import steering_strength.proofs_check.__main__ as checks
+from steering_strength.figures.explorer import cases
 from steering_strength.figures.report.__main__ import _arguments as report_arguments
 from steering_strength.proofs_check import executors, runner
 from steering_strength.proofs_check.verdict import write_json
@@ -108,8 +109,9 @@ def example(help_text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["theory", "theory derive", "theory graph", "proofs_check", "figures", "figures explore"],
-)
+    ["theory", "theory derive", "theory graph", "figures", "figures explore",
+     pytest.param("proofs_check", marks=pytest.mark.long)],
+)  # fmt: skip
 def test_the_example_of_each_help_text_works_as_printed(
     command: str,
     tmp_path: Path,
@@ -118,6 +120,7 @@ def test_the_example_of_each_help_text_works_as_printed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(executors, "on_cores", lambda jobs: map)  # what is printed is the same
+    monkeypatch.setattr(cases, "menu", lambda: (cases.tie(),))
     module, *rest = command.split()
     assert status_of(module, *rest, "--help") == 0
     printed = example(capsys.readouterr().out)

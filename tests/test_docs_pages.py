@@ -75,9 +75,16 @@ def test_the_checker_of_outputs_forgives_rounding_only(want, got, same):
 
 
 WITH_EXAMPLES = [path for path in PAGES if any(">>>" in b for b in blocks(path, "python"))]
+SECONDS = {"verify.md", "prompts.md", "theory/texts.md"}  # whose examples take some
 
 
-@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=name_of)
+def slow(path: Path) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.long] if name_of(path) in SECONDS else []
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, id=name_of(path), marks=slow(path)) for path in WITH_EXAMPLES]
+)
 def test_python_examples_of_a_page_print_what_it_shows(path):
     text = "\n".join(blocks(path, "python"))
     examples = doctest.DocTestParser().get_doctest(text, {}, name_of(path), str(path), 0)
@@ -92,8 +99,10 @@ CONSOLE = [(path, *body.split("\n", 1)) for path in PAGES for body in blocks(pat
 
 
 @pytest.mark.parametrize(
-    ("path", "line", "shown"), CONSOLE, ids=[f"{name_of(p)}: {line}" for p, line, _ in CONSOLE]
-)
+    ("path", "line", "shown"),
+    [pytest.param(*each, id=f"{name_of(each[0])}: {each[1]}", marks=slow(each[0]))
+     for each in CONSOLE],
+)  # fmt: skip
 def test_a_console_example_of_a_page_prints_what_it_shows(
     path, line, shown, tmp_path, monkeypatch, capsys
 ):
