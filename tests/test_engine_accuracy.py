@@ -17,7 +17,7 @@ from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine.walk import sweep
 
 EPS = 2.0**-52
-SEEDS = range(3)
+SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * bool(seed)) for seed in range(3)]
 
 
 def log_softmax(x):
@@ -47,7 +47,7 @@ def instance(kind, seed):
 
 KINDS = ["plain", "deep", "p = 1e-200", "one-hot", "ties", "tiny M", "huge M", "offset M"]
 CASES = [
-    pytest.param((kind, seed), id=f"{kind}-{seed}", marks=[pytest.mark.long] * bool(seed))
+    pytest.param((kind, seed.values[0]), id=f"{kind}-{seed.values[0]}", marks=seed.marks)
     for kind in KINDS
     for seed in SEEDS
 ]
