@@ -94,7 +94,11 @@ class TiltedFamily:
 
         Raises ProbabilityError for a NaN or +inf logit, or if all are -inf.
         """
-        return cls(normalised(logits), check.plain_array("log_odds", log_odds), metadata or {})
+        return cls(
+            normalised(logits),
+            check.plain_array("log_odds", log_odds),
+            {} if metadata is None else metadata,
+        )
 
     @classmethod
     def from_tables(
@@ -112,7 +116,9 @@ class TiltedFamily:
         Raises ProbabilityError if a row is not normalised, ShapeError if the vocabularies differ.
         """
         log_odds = log_odds_of_tables(log_p_positive, log_p_negative)
-        return cls(check.plain_array("log_p", log_p), log_odds, metadata or {})
+        return cls(
+            check.plain_array("log_p", log_p), log_odds, {} if metadata is None else metadata
+        )
 
     @classmethod
     def from_unembedding(
@@ -125,7 +131,11 @@ class TiltedFamily:
 
         Raises ShapeError if the shapes do not fit.
         """
-        return cls(check.plain_array("log_p", log_p), log_odds_of_vector(W, v), metadata or {})
+        return cls(
+            check.plain_array("log_p", log_p),
+            log_odds_of_vector(W, v),
+            {} if metadata is None else metadata,
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
