@@ -266,7 +266,7 @@ def along_v(case: PromptsCase) -> Iterator[Comparison]:
         yield not_above("against v", list(against), 0, _VISIBLE * float(np.abs(against).max()))
 
 
-@reading("allocation/equal-prompts", prompts_cases())
+@reading("allocation/equal-prompts", prompts_cases(twins=True))
 def equal_prompts(case: PromptsCase) -> Iterator[Comparison]:
     """Prompts with the same next-token probabilities get the same strength.
     Tolerance: strengths to 1e-6 of the largest."""

@@ -248,9 +248,6 @@ def falls_rises_falls(case: ConceptCase) -> Iterator[Comparison]:
     return _moves(case, [-1, 1, -1], "falls for ever")
 
 
-# Certificates: ball arithmetic, no tolerance
-
-
 @certain.certificate("concept-monotone", draw.SHARED_OFF.map(certain.moderate))
 def concept_monotone_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     """F_C has no stationary point on the whole line, and rises, for C = T; likewise falls for every

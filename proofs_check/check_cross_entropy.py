@@ -292,9 +292,6 @@ def ce_asymptote(case: ConceptCase) -> Iterator[Comparison]:
     yield law("ce-asymptote", {**at_maximum(family, 1)[0], "alpha": alpha}, gain)
 
 
-# Certificates: ball arithmetic, no tolerance
-
-
 def _increase_in_balls(case: FamilyCase, balls: Balls) -> Ball:
     """The cross-entropy of p with p_alpha minus that with p: -sum p log p_alpha/p, as defined."""
     (p, M), alpha = certain.in_balls(case, balls), balls.exact(case.alpha)

@@ -371,9 +371,6 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
     yield law("greedy", {**of_case(case), "t": step}, gain, allowed=slack, x=x, z=z)
 
 
-# Certificates: ball arithmetic, no tolerance
-
-
 @certain.certificate("greedy", draw.family_cases())
 def greedy_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """Somewhere inside its interval each token of the engine's path is ahead of every other, by

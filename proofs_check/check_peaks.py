@@ -360,9 +360,6 @@ def printed_signs(case: ConceptCase) -> Iterator[Comparison]:
             yield claim(what, False)
 
 
-# Certificates: ball arithmetic, no tolerance
-
-
 @certain.certificate("peak", draw.family_cases(wild=False))
 def peak_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     """Each finite peak the engine returns lies in a bracket 1e-9 wide to either side (relatively,

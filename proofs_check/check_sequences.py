@@ -26,8 +26,6 @@ from steering_strength.proofs_check.strategies import sequence_cases
 from steering_strength.proofs_check.tolerance import NAIVE, Tolerance
 from steering_strength.theory.laws.sequences import CHAIN, CHAIN_BACK, INFORMATION, SECOND
 
-# The oracle, and what float64 may make of it
-
 
 def _rows(case: SequenceCase, alpha: Number) -> list[list[Number]]:
     return [precise.tilted(row, case.M, alpha) for row in case.p]
@@ -114,9 +112,6 @@ def _chain(found: Any, values: dict[str, Any], oracle: Number) -> dict[str, tupl
     scale = comparison.LAW * max(1, abs(oracle))
     sides = {"induction_over_texts": found.lhs, "induction_over_prefixes": found.rhs}
     return {name: (value(side, values), scale) for name, side in sides.items()}
-
-
-# The laws
 
 
 @check(
@@ -394,9 +389,6 @@ def sequence_weights(case: SequenceCase) -> Iterator[Comparison]:
     yield compare("E_alpha[f] of texts as if drawn", oracle, engine=found)
 
 
-# Readings that are false
-
-
 def _rational(case: SequenceCase, n: int) -> tuple[list[Fraction], list[Fraction]]:
     """P_0 and P_alpha of the texts at alpha = n q, exactly."""
     before, after = (
@@ -445,9 +437,6 @@ def size_falls(case: SequenceCase) -> Iterator[Comparison]:
     for side in (1, -1):
         for low, high in pairwise(second_at(case, side * n) for n in _STEPS):
             yield not_above("sum P_alpha^2/P_0", low, high)
-
-
-# Certificates: ball arithmetic, no tolerance
 
 
 def _moving(case: SequenceCase) -> SequenceCase:

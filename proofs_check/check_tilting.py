@@ -187,9 +187,6 @@ def any_rows(case: ConceptCase) -> Comparison:
     return claim("prod_P p > prod_N p iff z in T", [r > 1 for r in case.ratios] == _in_target(case))
 
 
-# Certificates: ball arithmetic, no tolerance
-
-
 @certain.certificate("sign-separation", draw.SHARED_OFF)
 def sign_separation_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     """M(z) > 0 for every token of T and M(z) <= 0 for every other, under Assumption 1 or App. B.1;

@@ -323,9 +323,6 @@ def constant_v(case: NormCase) -> Iterator[Comparison]:
         yield compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
 
 
-# Certificates: ball arithmetic, no tolerance
-
-
 @certain.certificate("norm-limit", norm_cases())
 def norm_limit_certificate(case: NormCase, balls: Balls) -> certain.Answers:
     """LN(h + alpha v) is within 2 sqrt(d) |P h| max gain/(|alpha| |P v|) of the limit the engine

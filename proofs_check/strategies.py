@@ -366,12 +366,12 @@ def shape_cases(draw: DrawFn, *, crowded: bool = False) -> ConceptCase:
 
 
 @st.composite
-def prompts_cases(draw: DrawFn) -> exact.PromptsCase:
-    """Up to three prompts, often the same one twice, and any M with ties: no Assumption 1."""
-    size, count = integers(draw, 2, 4), integers(draw, 1, 3)
-    scales = MILD if draw(st.booleans()) else (Fraction(1),)
+def prompts_cases(draw: DrawFn, *, twins: bool = False) -> exact.PromptsCase:
+    """Up to three prompts, often (`twins`: always) the same one twice; any M with ties."""
+    size, count = integers(draw, 2, 4), integers(draw, 1 + twins, 3)
+    scales = MILD if twins or draw(st.booleans()) else (Fraction(1),)
     rows = simplices(draw, count, size, scales)
-    if count > 1 and draw(st.booleans()):
+    if twins or (count > 1 and draw(st.booleans())):
         rows = (rows[0], rows[0], *rows[2:])
     return exact.PromptsCase(
         rows=rows,
