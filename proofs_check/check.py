@@ -9,7 +9,7 @@
 turns the function into a `Check`, which finds the worst of what is yielded. It calls the shipped
 methods, and `judges` names them: with any of them made wrong (`proofs_check.mutants`) the check
 must be refuted. A check of a claim that is known to be false, a `reading`, must be refuted as it
-is.
+is; its docstring ends with "Instead (where): what is true." if it is among the `errata`.
 """
 
 from __future__ import annotations

@@ -250,7 +250,8 @@ _VISIBLE = 1e-6
 @reading("allocation/every-prompt", prompts_cases())
 def every_prompt(case: PromptsCase) -> Iterator[Comparison]:
     """On every prompt T is at least as likely as under one alpha of the same price.
-    Tolerance: gains in 120 digits, at the engine's strengths; 1e-6 is visible."""
+    Tolerance: gains in 120 digits, at the engine's strengths; 1e-6 is visible.
+    Instead (Sec. 6): on average: prompts with a small slope beta pay for the others."""
     if (found := allocated(case)) is not None:
         own = [_gain(case, j, a) for j, a in enumerate(numbers(found.alpha.tolist()))]
         one = [_gain(case, j, number(found.common)) for j in range(len(own))]
@@ -260,7 +261,8 @@ def every_prompt(case: PromptsCase) -> Iterator[Comparison]:
 @reading("allocation/along-v", prompts_cases())
 def along_v(case: PromptsCase) -> Iterator[Comparison]:
     """Every prompt is steered in the direction that is best for all of them together.
-    Tolerance: a sign, of strengths of 1e-6 of the largest or more."""
+    Tolerance: a sign, of strengths of 1e-6 of the largest or more.
+    Instead (Sec. 6): alpha_j has the sign of beta_j for small budgets, and that may be either."""
     if (found := allocated(case)) is not None:
         against = -np.sign(found.common) * found.alpha
         yield not_above("against v", list(against), 0, _VISIBLE * float(np.abs(against).max()))
@@ -269,7 +271,9 @@ def along_v(case: PromptsCase) -> Iterator[Comparison]:
 @reading("allocation/equal-prompts", prompts_cases(twins=True))
 def equal_prompts(case: PromptsCase) -> Iterator[Comparison]:
     """Prompts with the same next-token probabilities get the same strength.
-    Tolerance: strengths to 1e-6 of the largest."""
+    Tolerance: strengths to 1e-6 of the largest.
+    Instead (Sec. 6): F is not concave in its price: it may be best to push one of two twins only.
+    """
     pairs = combinations(range(len(case.rows)), 2)
     twins = [(i, j) for i, j in pairs if case.rows[i] == case.rows[j]]
     if twins and (found := allocated(case)) is not None:

@@ -185,7 +185,9 @@ def concept_shape(case: FamilyCase) -> Iterator[Comparison]:
 @reading("concept-limit/returns", draw.concept_cases("1", wild=False))
 def returns(case: ConceptCase) -> Iterator[Comparison]:
     """A concept without extremal tokens "converges back to its unsteered value".
-    Tolerance: a limit in 100 digits against 0."""
+    Tolerance: a limit in 100 digits against 0.
+    Instead (after Thm 3.6): its probability goes to 0 at both ends, as the formula of Thm 3.6 says.
+    """
     end = precise.limit(case.p, case.M, 1)
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
@@ -207,7 +209,9 @@ def _others(case: ConceptCase) -> Iterator[tuple[int, tuple[int, ...]]]:
 def necessary(case: ConceptCase) -> Iterator[Comparison]:
     """A concept C falls only if max_C M <= min of M outside C.
     Tolerance: the condition and the fall of F_C at alpha = n q/2 by exact fractions; the fall also
-    in 120 digits on a grid over the whole line."""
+    in 120 digits on a grid over the whole line.
+    Instead (Thm 3.6): the condition is sufficient, and so is less: that rho falls from level to
+    level."""
     for concept, tokens in _others(case):
         rest = [z for z in range(len(case.row)) if z not in tokens]
         condition = max(case.ratios[z] for z in tokens) <= min(case.ratios[z] for z in rest)
@@ -237,14 +241,17 @@ def _moves(case: ConceptCase, kind: list[int], what: str) -> Iterator[Comparison
 @reading("concept-shape/one-bump", draw.shape_cases(crowded=True))
 def one_bump(case: ConceptCase) -> Iterator[Comparison]:
     """Three behaviours: a concept besides T that neither rises nor falls bumps once.
-    Tolerance: values of F_C at alpha = n q/2 compared as exact fractions."""
+    Tolerance: values of F_C at alpha = n q/2 compared as exact fractions.
+    Instead (after Thm 3.6): it may bump twice; up to 2|C| - 1 extrema occur."""
     return _moves(case, [1, -1, 1, -1], "bumps once")
 
 
 @reading("concept-shape/falls-rises-falls", draw.shape_cases())
 def falls_rises_falls(case: ConceptCase) -> Iterator[Comparison]:
     """Three behaviours: a concept that falls as alpha comes from -inf falls for ever.
-    Tolerance: values of F_C at alpha = n q/2 compared as exact fractions."""
+    Tolerance: values of F_C at alpha = n q/2 compared as exact fractions.
+    Instead (after Thm 3.6): as many extrema as the share rho of C has turns, or fewer by an even
+    number."""
     return _moves(case, [-1, 1, -1], "falls for ever")
 
 

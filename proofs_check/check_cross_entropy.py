@@ -247,7 +247,9 @@ def better_strength(case: ConceptCase) -> Number:
 @reading("ce-linear/always-degrades", draw.concept_cases("none", wild=False))
 def always_degrades(case: ConceptCase) -> Comparison:
     """Steering necessarily degrades the model: Delta CE > 0 on any data, alpha not 0.
-    Tolerance: two cross-entropies in 120 digits."""
+    Tolerance: two cross-entropies in 120 digits.
+    Instead (after Thm 3.8): for a model that is calibrated along v; else small steps one way
+    improve it."""
     alpha = better_strength(case)
     gain = miscalibrated(case, number(0)) - miscalibrated(case, alpha)
     return claim(

@@ -91,7 +91,9 @@ def _promised(case: MixedCase, c: int) -> int | None:
 @reading("mixed-contexts/one-sign", draw.mixed_cases())
 def one_sign(case: MixedCase) -> Comparison:
     """In contexts that mix concepts, M has one sign on each concept.
-    Tolerance: decided by exact fractions."""
+    Tolerance: decided by exact fractions.
+    Instead (Sec. 6): only if all weights of P are at least those of N, or at most; else by token.
+    """
     signs = {(c, case.sign(z)) for z, c in enumerate(case.token_concept)}
     concepts = len(set(case.token_concept))
     return claim("M(z) has the same sign on a whole concept", len(signs) == concepts)
@@ -240,7 +242,9 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
 @reading("operator/ablation-limit", draw.edit_cases())
 def ablation_limit(case: EditCase) -> Comparison:
     """Ablating a direction u is the limit of subtracting it.
-    Tolerance: a total variation of 1e-30 counts as none."""
+    Tolerance: a total variation of 1e-30 counts as none.
+    Instead (Sec. 6): it is steering at the strength -<u, h_j>, finite and different in each
+    context."""
     W, u, bias = [numbers(row) for row in case.W], numbers(case.u), numbers(case.bias)
     M = [vectors.dot(row, u) for row in W]
     apart = [

@@ -274,7 +274,9 @@ def peak_sign_interval(case: WeightedCase) -> Iterator[Comparison]:
 )
 def every_eps(case: WeightedCase) -> Comparison:
     """For c_j outside T, target tokens peak at positive alpha for all admissible eps.
-    Tolerance: a sign in 120 digits."""
+    Tolerance: a sign in 120 digits.
+    Instead (Remark 3.4): for eps below a root eps*, which may lie inside the admissible interval.
+    """
     return claim(f"min_T M - E_p[M] = {CTX.nstr(margin(case), 6)} > 0", margin(case) > 0)
 
 
@@ -283,7 +285,9 @@ def every_eps(case: WeightedCase) -> Comparison:
 )
 def any_context(case: WeightedCase) -> Comparison:
     """Target tokens peak at positive alpha for every context c_j, if eps is small.
-    Tolerance: signs in 120 digits: at the eps of the instance, and of the limit at eps = 0."""
+    Tolerance: signs in 120 digits: at the eps of the instance, and of the limit at eps = 0.
+    Instead (Remark 3.4): c_j must lie outside T: in T the mean M is near that of the likeliest
+    tokens of T."""
     tokens = [z for z, c in enumerate(case.token_concept) if c == case.target]
     ratios = [CTX.log(number(case.gamma[z]) / number(case.omega[z])) for z in tokens]
     divergence = CTX.fsum(number(case.gamma[z]) * r for z, r in zip(tokens, ratios, strict=True))
@@ -346,7 +350,9 @@ def uniform_share(case: FamilyCase) -> Comparison:
 @reading("limit/printed-signs", draw.concept_cases("1", wild=False))
 def printed_signs(case: ConceptCase) -> Iterator[Comparison]:
     """Off T, Delta p(z|alpha) tends to -a_z where c_j is in T, to -b_z elsewhere.
-    Tolerance: limits in 100 digits against entries of the table."""
+    Tolerance: limits in 100 digits against entries of the table.
+    Instead (App. B.1): it tends to -p(z|c_j): -b_z for c_j in T, -a_z for c_j in the concept of z.
+    """
     concepts = case.dataset.context_concept
     inside, end = concepts[case.context] == case.target, precise.limit(case.p, case.M, 1)
     for z, concept in enumerate(case.dataset.token_concept):

@@ -415,7 +415,9 @@ _STEPS = range(9)
 @reading("sequence-reverse/monotone", sequence_cases())
 def reverse_monotone(case: SequenceCase) -> Iterator[Comparison]:
     """KL(P_alpha || P_0) of whole texts grows with |alpha|, as that of a token does.
-    Tolerance: none: 120 digits at alpha = n q, where all probabilities are fractions."""
+    Tolerance: none: 120 digits at alpha = n q, where all probabilities are fractions.
+    Instead (Sec. 6, texts): it may fall, as texts move to where steering costs less; KL(P_0 ||
+    P_alpha) grows."""
     for side in (1, -1):
         for low, high in pairwise(reverse_at(case, side * n) for n in _STEPS):
             yield not_above("KL(P_alpha || P_0)", low - NAIVE, high)
@@ -424,7 +426,8 @@ def reverse_monotone(case: SequenceCase) -> Iterator[Comparison]:
 @reading("sequence-reverse/convex", sequence_cases())
 def reverse_convex(case: SequenceCase) -> Iterator[Comparison]:
     """KL(P_alpha || P_0) of whole texts is convex in alpha, as KL(P_0 || P_alpha) is.
-    Tolerance: none: 120 digits at alpha = n q, where all probabilities are fractions."""
+    Tolerance: none: 120 digits at alpha = n q, where all probabilities are fractions.
+    Instead (Sec. 6, texts): it is bounded, so it cannot be."""
     values = [reverse_at(case, n) for n in (-1, 0, 1, 2)]
     for a, b, c in zip(values, values[1:], values[2:], strict=False):
         yield not_above("twice the middle", 2 * b - NAIVE, a + c)
@@ -433,7 +436,9 @@ def reverse_convex(case: SequenceCase) -> Iterator[Comparison]:
 @reading("sequence-weights/falls", sequence_cases())
 def size_falls(case: SequenceCase) -> Iterator[Comparison]:
     """The further one steers, the fewer unsteered texts count.
-    Tolerance: none: fractions at alpha = n q."""
+    Tolerance: none: fractions at alpha = n q.
+    Instead (Sec. 6, texts): N / sum P_alpha^2/P_0 is the effective sample size, and the sum may
+    fall again."""
     for side in (1, -1):
         for low, high in pairwise(second_at(case, side * n) for n in _STEPS):
             yield not_above("sum P_alpha^2/P_0", low, high)

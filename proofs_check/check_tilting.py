@@ -175,7 +175,8 @@ def mean_slope(case: FamilyCase) -> Iterator[Comparison]:
 @reading("sign-separation/outside-negative", draw.concept_cases("1", wild=False))
 def outside_negative(case: ConceptCase) -> Comparison:
     """A token outside T has M(z) < 0.
-    Tolerance: decided by exact fractions."""
+    Tolerance: decided by exact fractions.
+    Instead (Lemma B.4): M(z) <= 0, and M(z) = 0 exactly for the concepts that N misses."""
     outside = [r for r, t in zip(case.ratios, _in_target(case), strict=True) if not t]
     return claim("prod_P p < prod_N p outside T", all(r < 1 for r in outside))
 

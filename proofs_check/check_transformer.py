@@ -311,14 +311,16 @@ def invisible(case: NormCase) -> Iterator[Comparison]:
 @reading("norm-limit/eps-of-v", norm_cases())
 def eps_of_v(case: NormCase) -> Comparison:
     """LN_eps(h + alpha v) tends to LN_eps(v), with the eps of the model.
-    Tolerance: a millionth: LN_eps(v) and the limit differ by sqrt(1 + eps / mean v^2)."""
+    Tolerance: a millionth: LN_eps(v) and the limit differ by sqrt(1 + eps / mean v^2).
+    Instead (Prop. 4.1): it tends to LN_0(v): alpha drowns eps."""
     return compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
 
 
 @reading("norm-limit/constant-v", norm_cases(visible=False))
 def constant_v(case: NormCase) -> Iterator[Comparison]:
     """The output of the norm forgets h, for every v.
-    Tolerance: a millionth."""
+    Tolerance: a millionth.
+    Instead (Prop. 4.1): not where v vanishes under the norm: LayerNorm and constant v, or v = 0."""
     if case.kind == "layer" and any(case.v):
         yield compare("limit", _far(case, 1), of_v=(_output(case, numbers(case.v)), 1e-6))
 

@@ -55,9 +55,7 @@ _VISIBLE = Fraction(1, 100)
 class Erratum:
     """A reading that is refuted; the fields from `case` on are filled by `find`."""
 
-    check: Check  # states the reading, and is expected to fail
-    where: str  # the place in arXiv:2602.02712
-    instead: str  # what is true
+    check: Check  # states the reading, and what is true instead; it is expected to fail
     candidates: Callable[[], Iterable[Any]]  # instances by increasing size
     arithmetic: Callable[[Any], Lines]  # instance -> lines a person can follow
     case: Any = None  # the counterexample
@@ -73,6 +71,23 @@ class Erratum:
     def reading(self) -> str:
         """What is said, or easily understood."""
         return self.check.claim.rstrip(".")
+
+    @property
+    def where(self) -> str:
+        """The place in arXiv:2602.02712."""
+        return self._instead[0]
+
+    @property
+    def instead(self) -> str:
+        """What is true."""
+        return self._instead[1]
+
+    @property
+    def _instead(self) -> tuple[str, str]:
+        """The last words of the check's docstring: ``Instead (where): what is true.``."""
+        words = " ".join((self.check.measure.__doc__ or "").split())
+        where, _, instead = words.rpartition("Instead (")[2].partition("): ")
+        return where, instead.rstrip(".")
 
 
 def _list(values: Iterable[Any]) -> str:
@@ -407,136 +422,50 @@ _BACK, _SECOND = "KL(P_alpha || P_0)", "sum over texts of P_alpha^2/P_0"
 _THREE_CONCEPTS = partial(tables.small_tables, (1, 1, 1), (1,))
 
 ERRATA: tuple[Erratum, ...] = (
-    Erratum(
-        check_tilting.outside_negative,
-        "Lemma B.4",
-        "M(z) <= 0, and M(z) = 0 exactly for the concepts that N misses",
-        _THREE_CONCEPTS,
-        outside_negative,
-    ),
+    Erratum(check_tilting.outside_negative, _THREE_CONCEPTS, outside_negative),
     Erratum(
         check_concept.falls_rises_falls,
-        "after Thm 3.6",
-        "as many extrema as the share rho of C has turns, or fewer by an even number",
         partial(tables.small_tables, (1, 2, 1), (1, 2)),
         partial(shape, 1),
     ),
-    Erratum(
-        check_concept.one_bump,
-        "after Thm 3.6",
-        "it may bump twice; up to 2|C| - 1 extrema occur",
-        tables.interleaved_tables,
-        partial(shape, 2),
-    ),
-    Erratum(
-        check_concept.necessary,
-        "Thm 3.6",
-        "the condition is sufficient, and so is less: that rho falls from level to level",
-        _with_falling_share,
-        necessary,
-    ),
-    Erratum(
-        check_concept.returns,
-        "after Thm 3.6",
-        "its probability goes to 0 at both ends, as the formula of Thm 3.6 says",
-        _THREE_CONCEPTS,
-        returns,
-    ),
-    Erratum(
-        check_peaks.every_eps,
-        "Remark 3.4",
-        "for eps below a root eps*, which may lie inside the admissible interval",
-        tables.weighted_tables,
-        below_mean,
-    ),
-    Erratum(
-        check_peaks.any_context,
-        "Remark 3.4",
-        "c_j must lie outside T: in T the mean M is near that of the likeliest tokens of T",
-        tables.own_tables,
-        below_mean,
-    ),
-    Erratum(
-        check_peaks.printed_signs,
-        "App. B.1",
-        "it tends to -p(z|c_j): -b_z for c_j in T, -a_z for c_j in the concept of z",
-        _THREE_CONCEPTS,
-        printed_signs,
-    ),
-    Erratum(
-        check_cross_entropy.always_degrades,
-        "after Thm 3.8",
-        "for a model that is calibrated along v; else small steps one way improve it",
-        tables.calibration_tables,
-        degrades,
-    ),
-    Erratum(
-        check_transformer.eps_of_v,
-        "Prop. 4.1",
-        "it tends to LN_0(v): alpha drowns eps",
-        partial(tables.norm_tables, "rms"),
-        washed_out,
-    ),
-    Erratum(
-        check_transformer.constant_v,
-        "Prop. 4.1",
-        "not where v vanishes under the norm: LayerNorm and constant v, or v = 0",
-        partial(tables.norm_tables, "layer"),
-        forgets,
-    ),
-    Erratum(
-        check_operators.one_sign,
-        "Sec. 6",
-        "only if all weights of P are at least those of N, or at most; else by token",
-        tables.mixed_tables,
-        one_sign,
-    ),
-    Erratum(
-        check_operators.ablation_limit,
-        "Sec. 6",
-        "it is steering at the strength -<u, h_j>, finite and different in each context",
-        tables.edit_tables,
-        ablated,
-    ),
+    Erratum(check_concept.one_bump, tables.interleaved_tables, partial(shape, 2)),
+    Erratum(check_concept.necessary, _with_falling_share, necessary),
+    Erratum(check_concept.returns, _THREE_CONCEPTS, returns),
+    Erratum(check_peaks.every_eps, tables.weighted_tables, below_mean),
+    Erratum(check_peaks.any_context, tables.own_tables, below_mean),
+    Erratum(check_peaks.printed_signs, _THREE_CONCEPTS, printed_signs),
+    Erratum(check_cross_entropy.always_degrades, tables.calibration_tables, degrades),
+    Erratum(check_transformer.eps_of_v, partial(tables.norm_tables, "rms"), washed_out),
+    Erratum(check_transformer.constant_v, partial(tables.norm_tables, "layer"), forgets),
+    Erratum(check_operators.one_sign, tables.mixed_tables, one_sign),
+    Erratum(check_operators.ablation_limit, tables.edit_tables, ablated),
     Erratum(
         check_sequences.reverse_monotone,
-        "Sec. 6, texts",
-        "it may fall, as texts move to where steering costs less; KL(P_0 || P_alpha) grows",
         partial(tables.falling_texts, weights=False),
         partial(texts, _BACK, check_sequences.reverse_at, range(1, 9)),
     ),
     Erratum(
         check_sequences.reverse_convex,
-        "Sec. 6, texts",
-        "it is bounded, so it cannot be",
         tables.small_texts,
         partial(texts, _BACK, check_sequences.reverse_at, range(-1, 3)),
     ),
     Erratum(
         check_sequences.size_falls,
-        "Sec. 6, texts",
-        "N / sum P_alpha^2/P_0 is the effective sample size, and the sum may fall again",
         partial(tables.falling_texts, weights=True),
         partial(texts, _SECOND, check_sequences.second_at, range(1, 9)),
     ),
     Erratum(
         check_allocation.every_prompt,
-        "Sec. 6",
-        "on average: prompts with a small slope beta pay for the others",
         partial(tables.prompts_tables, (1.0, 0.0, -1.0), 0.1, twins=False),
         shared_out,
     ),
     Erratum(
         check_allocation.along_v,
-        "Sec. 6",
-        "alpha_j has the sign of beta_j for small budgets, and that may be either",
         partial(tables.prompts_tables, (1.0, 2.0, 0.0), 0.1, twins=False),
         shared_out,
     ),
     Erratum(
         check_allocation.equal_prompts,
-        "Sec. 6",
-        "F is not concave in its price: it may be best to push one of two twins only",
         partial(tables.prompts_tables, (2.0, 1.0, -1.0), 0.5, twins=True),
         shared_out,
     ),
