@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from steering_strength.proofs_check.balls import Ball, Balls
 from steering_strength.proofs_check.oracles import exact, precise, refit
 from steering_strength.theory import ConceptDataset, NormedSteering, TiltedFamily
 from steering_strength.theory.engine import TiltedPopulation, transformer
@@ -24,26 +26,6 @@ from steering_strength.theory.engine.measure import log_odds_of_tables
 from steering_strength.theory.engine.sequences import SampledTexts
 from steering_strength.theory.engine.transformer import LastBlock
 from steering_strength.theory.model.sequences import SequenceFeatures
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from steering_strength.proofs_check.balls import Ball, Balls
-
-__all__ = [  # for the programs that print a counterexample
-    "ConceptCase",
-    "EditCase",
-    "ExactDataset",
-    "FamilyCase",
-    "MixedCase",
-    "NormCase",
-    "PromptsCase",
-    "ReadoutCase",
-    "SequenceCase",
-    "SmoothCase",
-    "TextCase",
-    "WeightedCase",
-]
 
 Indices = tuple[int, ...]
 Row = tuple[Fraction, ...]

@@ -55,10 +55,7 @@ _DIGITS = Digits()
 def value(expression: Any, values: Values, arithmetic: Balls | Digits = _DIGITS) -> Number:
     """Evaluate a SymPy expression, with the oracle's digits by default.
 
-    Raises
-    ------
-    NoValueError
-        A symbol has no value, or a node has no rule.
+    NoValueError if a symbol has no value, or a node has no rule.
     """
     return _Evaluator(values, arithmetic).of(expression)
 

@@ -221,10 +221,6 @@ def _merge(parts: Sequence[Done]) -> Verdict:
     )
 
 
-def _one_by_one(function: Callable[[Task], Done], tasks: Sequence[Task]) -> Iterable[Done]:
-    return map(function, tasks)
-
-
 def run(
     ids: Iterable[str] | None = None,
     *,
@@ -232,7 +228,7 @@ def run(
     seed: int = 0,
     progress: Progress | None = None,
     tick: Tick | None = None,
-    executor: Executor = _one_by_one,
+    executor: Executor = map,
 ) -> Verdicts:
     """Verdicts on statements, in the order of the theory.
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from steering_strength.theory import files
-
-if TYPE_CHECKING:
-    import os
 
 Method = Literal["symbolic", "formal", "certified", "property", "real-model"]
 Status = Literal[
