@@ -20,7 +20,9 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+import nbformat
 from mathematics import SETTERS
+from nbclient import NotebookClient
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
@@ -303,7 +305,19 @@ def _has_explorer() -> bool:
 _LINE = re.compile(r"^% generated: (\w+) *(.*)$", re.M)
 
 
+def _run(notebook: Path, into: Path) -> None:
+    """Execute a notebook where it stands, and write it with its outputs."""
+    content = nbformat.read(notebook, as_version=4)
+    at = {"metadata": {"path": str(notebook.parent)}}
+    NotebookClient(content, timeout=300, resources=at).execute()
+    into.write_text(nbformat.writes(content), encoding="utf-8")
+
+
 def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
+    executed = Path(app.doctreedir) / f"{Path(docname).name}.ipynb"
+    if docname.startswith("notebooks/"):
+        source[0] = executed.read_text(encoding="utf-8")
+
     def part_of(line: re.Match[str]) -> str:
         made = Page(docname, source[0][: line.start()], Path(app.outdir) / "figures")
         part: Callable[..., str] = getattr(made, line.group(1))
@@ -318,7 +332,13 @@ def _files(app: Sphinx) -> None:
     (out / "figures").mkdir(parents=True, exist_ok=True)
     # Sphinx lets every library speak, and this one narrates each notebook.
     logging.logging.getLogger("traitlets").setLevel("WARNING")
-    more = [(page.write, out / "explorer.html", menu())] if _has_explorer() else []
+    Path(app.doctreedir).mkdir(parents=True, exist_ok=True)
+    more: list[tuple[Any, ...]] = [
+        (_run, path, Path(app.doctreedir) / path.name)
+        for path in sorted(Path(app.srcdir).glob("notebooks/*.ipynb"))
+    ]
+    if _has_explorer():
+        more.append((page.write, out / "explorer.html", menu()))
     found = gather(out / "figures", EXAMPLES, SEED, *more)
     MADE.append(found)
     for verdict in found.wrong:

@@ -74,7 +74,8 @@ def gather(folder: Path, examples: int, seed: int, *more: tuple[Any, ...]) -> Co
         # the newest laws take longest); a derivation or a figure takes a second or two.
         laws = [task for task in tasks if task.method == "symbolic"]
         checks = [task for task in reversed(tasks) if task not in laws]
-        pieces = [(_prove,), *more, *((_execute, task) for task in (*checks, *laws))]
+        pieces = [(_prove,), *((_execute, task) for task in checks), *more]
+        pieces += [(_execute, task) for task in laws]
         pieces += [(_draw, name, folder) for name in FIGURES]
         for result in on_cores(os.cpu_count() or 1)(_piece, pieces):
             if isinstance(result, str):
