@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long  # the whole paper: everything is derived and ever
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return paper("0", FIGURES, "")
+    return paper()
 
 
 def test_every_law_and_every_false_reading_is_there(text):

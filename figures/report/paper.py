@@ -8,7 +8,7 @@ theorem, and a step names those it needs. The frame is `paper.tex`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from textwrap import wrap
@@ -25,29 +25,34 @@ from steering_strength.theory.laws.assumptions import ASSUMPTIONS
 from steering_strength.theory.laws.page import THROUGHOUT
 from steering_strength.theory.laws.prose import latex
 
-Rules = dict[str, tuple[str, str, str]]
 _SHORT = 90  # characters of LaTeX that may stand in a line of text
 
 
-def paper(version: str, pictures: Iterable[str], bibliography: str) -> str:
-    """The whole file; `pictures` are names of the gallery whose PDF lies next to it.
-
-    `bibliography` is BibTeX, embedded so that one file is enough.
-    """
+def paper() -> str:
+    """The whole file; the pictures of the gallery lie next to it as PDF."""
     records = {name: law.record() for name, law in LAWS.items()}
-    rules = _rules(records.values())
+    used = {p["name"]: p for record in records.values() for p in record["assumed"]}
+    labels = {name: f"R{k}" for k, name in enumerate(used, start=1)}
+    bibliography = resources.files("steering_strength.theory").joinpath("references.bib")
     return filled(
         "paper.tex",
-        VERSION=version,
-        BIBLIOGRAPHY=bibliography,
-        ASSUMPTIONS=_assumptions(),
-        LAWS=_laws(records, rules, sorted({*pictures} - {"overview"})),
+        VERSION=__version__,
+        BIBLIOGRAPHY=bibliography.read_text("utf-8"),
+        ALWAYS=_words(THROUGHOUT),
+        ASSUMPTIONS="\n".join(
+            rf"\item[{a.name}.] {_words(a.statement)} ({_words(a.source)})." for a in ASSUMPTIONS
+        ),
+        LAWS=_laws(records, labels, sorted({*FIGURES} - {"overview"})),
         READINGS="\n".join(map(_example, ERRATA)),
-        RULES=_listed(rules),
+        RULES="\n".join(
+            rf"\item[{labels[name]}] \textbf{{{_words(name)}.}} {_words(p['statement'])} "
+            f"({_words(p['reference'])}.)"
+            for name, p in used.items()
+        ),
     )
 
 
-def _laws(records: Mapping[str, Record], rules: Rules, pictures: list[str]) -> str:
+def _laws(records: Mapping[str, Record], labels: Mapping[str, str], pictures: list[str]) -> str:
     """Sections by family; a picture at the first law it shows, those of no law at the end."""
     homes, parts = families(), []
     for family in FAMILY_TITLES:
@@ -57,7 +62,7 @@ def _laws(records: Mapping[str, Record], rules: Rules, pictures: list[str]) -> s
         for record in inside:
             own = [name for name in pictures if record["id"] in FIGURES[name].laws]
             pictures = [name for name in pictures if name not in own]
-            parts.append(_law(record, rules, own))
+            parts.append(_law(record, labels, own))
     return "\n".join([*parts, *map(_picture, pictures)])
 
 
@@ -70,41 +75,14 @@ def _words(text: str) -> str:
     return re.sub(r"\\texttt\{([a-z-]+)\}", linked, latex(text))
 
 
-def _assumptions() -> str:
-    items = [rf"\item[{a.name}.] {_words(a.statement)} ({_words(a.source)})." for a in ASSUMPTIONS]
-    return "\n".join(
-        [
-            rf"Throughout, {_words(THROUGHOUT)}. Where a statement says so, it also assumes",
-            r"\begin{description}", *items, r"\end{description}", "",
-        ]
-    )  # fmt: skip
-
-
-def _rules(records: Iterable[Record]) -> Rules:
-    """name -> (label, statement, reference) of every rule of analysis, in order of use."""
-    found: Rules = {}
-    for record in records:
-        for p in record["assumed"]:
-            found.setdefault(p["name"], (f"R{len(found) + 1}", p["statement"], p["reference"]))
-    return found
-
-
-def _listed(rules: Rules) -> str:
-    items = [
-        rf"\item[{label}] \textbf{{{_words(name)}.}} {_words(statement)} ({_words(reference)}.)"
-        for name, (label, statement, reference) in rules.items()
-    ]
-    return "\n".join([r"\begin{description}", *items, r"\end{description}"])
-
-
-def _law(record: Record, rules: Rules, figures: Sequence[str]) -> str:
+def _law(record: Record, labels: Mapping[str, str], figures: Sequence[str]) -> str:
     headline = {part["step"] for part in record["claim"]}
     steps = record["steps"]
     first = [h for step in steps if step["number"] in headline for h in step["given_latex"]]
     hypotheses = list(dict.fromkeys(first))
     later = [h for h in dict.fromkeys(h for s in steps for h in s["given_latex"])
              if h not in hypotheses]  # fmt: skip
-    letters = {h: f"h{k}" for k, h in enumerate([*hypotheses, *later], start=1)}
+    letters = {h: k for k, h in enumerate([*hypotheses, *later], start=1)}
     needs = ", ".join(record["assumptions"])
     lines = [
         rf"\begin{{theorem}}[{_words(record['title'])}]\label{{law:{record['id']}}}",
@@ -124,7 +102,7 @@ def _law(record: Record, rules: Rules, figures: Sequence[str]) -> str:
         *most, last = (n["latex"] for n in record["notation"])
         lines += ["Write", *(_notation(f"{n};") for n in most), _notation(f"{last}.")]
     lines += [_given("In the steps, let", later, letters), r"\begin{enumerate}"]
-    lines += [_step(step, letters, rules) for step in steps]
+    lines += [_step(step, letters, labels) for step in steps]
     lines += [r"\qedhere", r"\end{enumerate}", r"\end{proof}"]
     coq = [t for t in theorems() if t.id == record["id"]]
     if coq:
@@ -141,20 +119,20 @@ def _notation(latex: str) -> str:
     return f"${latex[:-1]}${latex[-1]}" if len(latex) <= _SHORT else rf"\shown{{{latex}}}"
 
 
-def _given(words: str, hypotheses: Sequence[str], letters: Mapping[str, str]) -> str:
+def _given(words: str, hypotheses: Sequence[str], letters: Mapping[str, int]) -> str:
     if not hypotheses:
         return ""
-    listed = [rf"\textup{{({letters[h]})}}~{_flow(h)}" for h in hypotheses]
+    listed = [rf"\textup{{(h{letters[h]})}}~{_flow(h)}" for h in hypotheses]
     return f"{words} " + "; ".join(listed) + "."
 
 
-def _step(step: Record, letters: Mapping[str, str], rules: Rules) -> str:
+def _step(step: Record, letters: Mapping[str, int], labels: Mapping[str, str]) -> str:
     words = step["words"]
     formula = f"{_flow(words)}." if r"\text" in words else rf"\fit{{{words}}}\par"
     form = f" The difference is ${step['form_latex']}$." if step["form_latex"] else ""
     given = _under(step, letters)
-    label = rules[step["principle"]][0] if step["principle"] else ""
-    by = f" [{label}, from {_words(', '.join(step['premises']))}]" if label else ""
+    label, premises = labels.get(step["principle"]), _words(", ".join(step["premises"]))
+    by = f" [{label}, from {premises}]" if label else ""
     under = f" under {given}" if given else ""
     theorem, _, file = step["formal"].partition(" in ")
     formal = f"formally proved as {_typed(theorem)} in {_breakable(file)}" if theorem else ""
@@ -167,10 +145,10 @@ def _flow(latex: str) -> str:
     return sentence(latex, str)
 
 
-def _under(step: Record, letters: Mapping[str, str]) -> str:
-    """The letters of the hypotheses of a step, ``[h1, h2, h3, h5]`` as "(h1)--(h3), (h5)"."""
+def _under(step: Record, letters: Mapping[str, int]) -> str:
+    """The letters of the hypotheses of a step, 1, 2, 3 and 5 as "(h1)--(h3), (h5)"."""
     runs: list[list[int]] = []
-    for n in sorted({int(letters[h][1:]) for h in step["given_latex"]}):
+    for n in sorted({letters[h] for h in step["given_latex"]}):
         if runs and n == runs[-1][-1] + 1:
             runs[-1].append(n)
         else:
@@ -180,7 +158,7 @@ def _under(step: Record, letters: Mapping[str, str]) -> str:
     )
 
 
-def _claim(step: Record, several: bool, letters: Mapping[str, str]) -> str:
+def _claim(step: Record, several: bool, letters: Mapping[str, int]) -> str:
     """A part of the headline; under which of the hypotheses, if the parts differ in them."""
     given = _under(step, letters)
     under = rf"Under \textup{{{given}}}, " if several and given else ""
@@ -233,10 +211,4 @@ def write(folder: Path) -> Path:
     """Write ``steering-strength.tex``, and the figures it shows, into a folder; its path."""
     for figure in FIGURES.values():
         figure.write(folder, ("pdf",))
-    text = paper(__version__, FIGURES, _bibliography())
-    write_text(folder / "steering-strength.tex", text)
-    return folder / "steering-strength.tex"
-
-
-def _bibliography() -> str:
-    return resources.files("steering_strength.theory").joinpath("references.bib").read_text("utf-8")
+    return write_text(folder / "steering-strength.tex", paper())
