@@ -41,7 +41,6 @@ from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, Read, SteeringVector
 from steering_strength.theory.engine.transformer import local_cross_entropy, local_divergence
-from steering_strength.theory.errors import ShapeError
 
 Floats = NDArray[np.float64]
 
@@ -110,12 +109,7 @@ def block_laws(
             report.paragraphs.append(f"Final norm: {model.structure.not_affine}.")
     if vector is not None and vector.site == FINAL_NORM:
         return report
-    batch, depth = model.encode(concept.contexts), len(model.blocks)
-    if not depth:
-        raise ShapeError(
-            f"{model.name} has no chain of blocks that map states to states",
-            remedy="only the final norm can be examined: use the job final-norm",
-        )
+    batch, depth = model.encode(concept.contexts), model.depth
     if vector is not None:
         chosen = [model.fitting(vector, contexts=concept.contexts)]
     else:
@@ -128,7 +122,7 @@ def block_laws(
             four = {depth // 4, depth // 2, 3 * depth // 4, depth - 1}
             chosen = [chosen[i] for i in sorted(four)]
         report.vectors += chosen
-    length = min(64, (model.longest or 65) - 1)
+    length = model.window
     texts = (
         text_windows(model.tokenizer, windows, length, seed=seed),
         model.sample(windows, length, seed=seed)[1],

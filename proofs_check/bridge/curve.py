@@ -560,43 +560,6 @@ class _Side:
         return goal / ratio if ratio > 0.0 else math.nan
 
 
-def rank_layers(
-    model: SteeredModel,
-    vectors: Sequence[SteeringVector],
-    contexts: Any,
-    tokens: ArrayLike,
-    budget: float,
-    *,
-    sign: int = 1,
-    measure: bool = False,
-) -> list[tuple[str, *tuple[float, ...]]]:
-    """Effect bought per nat of Delta CE at the origin, from derivatives alone; best layer first.
-
-    Near 0, F_T gains g alpha and Delta CE costs alpha^2 Var / 2, g = Cov(1_T, M_loc). So a small
-    budget b buys g sqrt(2 b / Var): layers are ranked by g / sd(M_loc), a number without the unit
-    of v. It is a statement about the origin; what a finite budget buys is measured on request.
-
-    `vectors` is one per layer, `tokens` T, `budget` in nats of Delta CE. Of each layer, averaged
-    over the contexts: (site, g / sd, g, sd, g sqrt(2 b / Var), F_T bought or nan).
-    """
-    batch, found, target = model.encode(contexts), [], as_tokens(tokens, model.vocabulary)
-    for vector in vectors:
-        steered, rows = measured(model.hold(batch, vector.site, vector.apply), vector), []
-        if measure:
-            MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in steered])
-        for curve in steered:
-            slope = sign * float(curve.local.concept_slope(target, 0.0))
-            sd = math.sqrt(float(curve.local.variance(0.0)))
-            at = curve.cross_entropy_root(budget, sign).alpha if measure else math.nan
-            gain = math.nan
-            if math.isfinite(at):
-                before, after = expit(curve.concept_log_odds(target, np.array([0.0, at])))
-                gain = float(after - before)
-            rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), gain))
-        found.append((vector.site.name, *np.mean(rows, axis=0).tolist()))
-    return sorted(found, key=lambda rank: -rank[1])
-
-
 def _narrow(low: float, high: float, factor: float = 1.0) -> bool:
     return high - low <= factor * _WIDTH * high
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from steering_strength.proofs_check.bridge.__main__ import demands_of, numbers
 from steering_strength.proofs_check.bridge.blocks import block_laws
-from steering_strength.proofs_check.bridge.curve import rank_layers
+from steering_strength.proofs_check.bridge.curve import MeasuredCurve, measured
 from steering_strength.proofs_check.bridge.data import (
     columns,
     explore_record,
@@ -43,6 +44,7 @@ from steering_strength.proofs_check.bridge.vectors import (
     save_vector,
 )
 from steering_strength.theory.command_line import say
+from steering_strength.theory.engine.validation import as_tokens
 from steering_strength.theory.errors import ShapeError, SteeringError, shown
 from steering_strength.theory.files import parse_json, read_text, write_json, write_text
 
@@ -232,6 +234,43 @@ def _rank(options: Namespace, model: SteeredModel, concept: ConceptTexts) -> Any
     rows = [(rank[0], *(f"{x:+.4g}" for x in rank[1:])) for rank in ranks]
     say("Layers by what a nat buys at the origin, best first:\n" + columns([head, *rows]))
     return [], True
+
+
+def rank_layers(
+    model: SteeredModel,
+    vectors: Sequence[SteeringVector],
+    contexts: Any,
+    tokens: ArrayLike,
+    budget: float,
+    *,
+    sign: int = 1,
+    measure: bool = False,
+) -> list[tuple[str, *tuple[float, ...]]]:
+    """Effect bought per nat of Delta CE at the origin, from derivatives alone; best layer first.
+
+    Near 0, F_T gains g alpha and Delta CE costs alpha^2 Var / 2, g = Cov(1_T, M_loc). So a small
+    budget b buys g sqrt(2 b / Var): layers are ranked by g / sd(M_loc), a number without the unit
+    of v. It is a statement about the origin; what a finite budget buys is measured on request.
+
+    `vectors` is one per layer, `tokens` T, `budget` in nats of Delta CE. Of each layer, averaged
+    over the contexts: (site, g / sd, g, sd, g sqrt(2 b / Var), F_T bought or nan).
+    """
+    batch, found, target = model.encode(contexts), [], as_tokens(tokens, model.vocabulary)
+    for vector in vectors:
+        steered, rows = measured(model.hold(batch, vector.site, vector.apply), vector), []
+        if measure:
+            MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in steered])
+        for curve in steered:
+            slope = sign * float(curve.local.concept_slope(target, 0.0))
+            sd = math.sqrt(float(curve.local.variance(0.0)))
+            at = curve.cross_entropy_root(budget, sign).alpha if measure else math.nan
+            gain = math.nan
+            if math.isfinite(at):
+                before, after = expit(curve.concept_log_odds(target, np.array([0.0, at])))
+                gain = float(after - before)
+            rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), gain))
+        found.append((vector.site.name, *np.mean(rows, axis=0).tolist()))
+    return sorted(found, key=lambda rank: -rank[1])
 
 
 def _sampled(

@@ -58,6 +58,7 @@ from steering_strength.proofs_check.bridge.vectors import (
 )
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import advise
+from steering_strength.theory.errors import ShapeError
 
 Floats = NDArray[np.float64]
 Positions = Literal["all", "last", "after-prompt"]
@@ -155,6 +156,21 @@ class SteeredModel:
     def longest(self) -> int | None:
         """How many tokens the model reads at most; None if its configuration does not say."""
         return getattr(config_of(self.hf_model), "max_position_embeddings", None)
+
+    @property
+    def depth(self) -> int:
+        """The number of blocks; ShapeError if no chain of them was found."""
+        if not self.blocks:
+            raise ShapeError(
+                f"{self.name} has no chain of blocks that map states to states",
+                remedy="only the final norm can be examined: use the job final-norm",
+            )
+        return len(self.blocks)
+
+    @property
+    def window(self) -> int:
+        """Tokens of a window of text behind BOS: 64, or what the model reads."""
+        return min(64, (self.longest or 65) - 1)
 
     @cached_property
     def floor(self) -> float:

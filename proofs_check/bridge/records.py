@@ -34,7 +34,6 @@ from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
 from steering_strength.proofs_check.bridge.vectors import SteeringVector
 from steering_strength.theory.engine.sequences import SampledTexts
-from steering_strength.theory.errors import ShapeError
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, Any]
@@ -109,17 +108,12 @@ class _Paper:
     def __init__(
         self, model: SteeredModel, concept: ConceptTexts, context: int, windows: int, seed: int
     ) -> None:  # fmt: skip
-        depth = len(model.blocks)
-        if not depth:
-            raise ShapeError(
-                f"{model.name} has no chain of blocks that map states to states",
-                remedy="only the final norm can be examined: use the job final-norm",
-            )
+        depth = model.depth
         self.model, self.texts, self.seed = model, concept, seed
         self.sites = [model.site(layer) for layer in (depth // 4, depth // 2, depth - 1)]
         self.vectors = model.vectors(concept.positive, concept.neutral, self.sites)
         self.shown = model.encode([concept.contexts[context]])
-        self.windows, self.window = windows, min(64, (model.longest or 65) - 1)
+        self.windows = windows
 
     def block(self, vector: SteeringVector) -> Block:
         """The shown context held where the vector belongs."""
@@ -183,7 +177,7 @@ class _Paper:
         return _numbered(panels)
 
     def cross_entropy(self) -> Arrays:
-        batch = text_windows(self.model.tokenizer, self.windows, self.window, seed=self.seed)
+        batch = text_windows(self.model.tokenizer, self.windows, self.model.window, seed=self.seed)
         return _numbered([_entropy(self.model, vector, batch) for vector in self.vectors])
 
     def concept(self) -> Arrays:

@@ -364,7 +364,14 @@ def import_vectors(
     try:
         content, said = source, dict[str, str]()
         if isinstance(source, str | Path):
-            content, said = _read(Path(source))
+            path = Path(source)
+            if path.suffix not in _READERS:
+                raise SteeringError(
+                    f"the ending {path.suffix!r} is not a known vector format",
+                    remedy=f"known: {', '.join(_READERS)}",
+                )
+            with opened(path):  # torch and gguf would wait for a pipe
+                content, said = _READERS[path.suffix](path)
         if model:
             said["model"] = model
         if isinstance(content, Mapping) and set(content) == {"vector"} and "site" in said:
@@ -378,21 +385,8 @@ def import_vectors(
         raise VectorError(error.problem, remedy=error.remedy) from None
     except Exception as error:
         # zip, torch, gguf and what a number is made of each raise their own; all mean one thing.
-        raise VectorError(
-            f"cannot read {_named(source)}: {said_by(error)}",
-            remedy=_REMEDY,
-        ) from error
-
-
-def _read(path: Path) -> tuple[Any, dict[str, str]]:
-    """The content of a file, and what it says about it."""
-    if path.suffix not in _READERS:
-        raise VectorError(
-            f"the ending {path.suffix!r} is not a known vector format",
-            remedy=f"known: {', '.join(_READERS)}",
-        )
-    with opened(path):  # torch and gguf would wait for a pipe
-        return _READERS[path.suffix](path)
+        problem = f"cannot read {_named(source)}: {said_by(error)}"
+        raise VectorError(problem, remedy=_REMEDY) from error
 
 
 def _described(values: Any, site: Site, said: Mapping[str, str]) -> SteeringVector:
@@ -591,9 +585,7 @@ _READERS = {
     ".npz": _read_npz,
     ".gguf": _read_gguf,
     ".npy": _read_npy,
-    ".pt": _read_pt,
-    ".pth": _read_pt,
-    ".bin": _read_pt,
+    **dict.fromkeys((".pt", ".pth", ".bin"), _read_pt),
     ".svec": _read_svec,
 }
 _WRITERS = {

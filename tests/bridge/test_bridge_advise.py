@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 
 from scipy.special import logsumexp
 
-from steering_strength.proofs_check.bridge.curve import rank_layers
 from steering_strength.proofs_check.bridge.generated import samples
+from steering_strength.proofs_check.bridge.jobs import rank_layers
 from steering_strength.proofs_check.bridge.loading import VectorError
 from steering_strength.proofs_check.bridge.vectors import Site, SteeringVector
 from steering_strength.theory.errors import BudgetError, ShapeError
