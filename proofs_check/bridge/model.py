@@ -65,8 +65,7 @@ Positions = Literal["all", "last", "after-prompt"]
 Contexts = str | Sequence[Text] | TokenBatch
 Where = Site | int | str
 
-_HASHED = 4096
-_ATTEMPTS = 4
+_HASHED, _ATTEMPTS = 4096, 4
 _DRAWS, _PROBED = 8, 16  # roundings, of a text of so many tokens
 
 
@@ -385,9 +384,7 @@ class SteeredModel:
 
         Raises VectorError or ShapeError: it belongs to another model or site, or has another width.
         """
-        if isinstance(vector, list | tuple) and isinstance(
-            next(iter(vector), None), SteeringVector
-        ):
+        if isinstance(vector, list | tuple) and all(isinstance(v, SteeringVector) for v in vector):
             fitted = Several(self.fitting(one, contexts=contexts) for one in vector)
             return fitted if len(fitted) > 1 else fitted[0]
         if not isinstance(vector, SteeringVector):

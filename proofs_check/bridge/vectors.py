@@ -216,11 +216,9 @@ class Several(tuple[SteeringVector, ...]):
         ordered = sorted(vectors, key=lambda v: math.inf if v.site.layer is None else v.site.layer)
         sites, rules = [v.site.name for v in ordered], {v.apply for v in ordered}
         if len(rules) != 1 or len(set(sites)) < len(sites):
-            said = f"{', '.join(sites) or 'no site'}, steering {' and '.join(rules) or 'none'}"
-            raise VectorError(
-                f"vectors of {said}",
-                remedy="give one vector a site, all with the same rule of positions",
-            )
+            said = f"vectors of {', '.join(sites) or 'no site'}, steering {' and '.join(rules)}"
+            remedy = "give one vector a site, all with the same rule of positions"
+            raise VectorError(said, remedy=remedy)
         return super().__new__(cls, ordered)
 
     @property
