@@ -139,4 +139,4 @@ def test_notebooks_show_what_they_printed():
         text = (SITE / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
         assert "cell_output" in text
         assert "Traceback" not in text
-        assert "SURVIVED" not in text
+        assert "SURVIVED (" not in text  # as printed; the code has the word as well
