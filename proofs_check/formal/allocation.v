@@ -45,18 +45,12 @@ Proof.
     replace gc with (gc / cc * cc) by (field; lra); nra.
   - assert (Hrr : rr = 0).
     { destruct (Req_dec rr 0) as [|Hne]; [easy|exfalso].
-      assert (0 < rr) by (destruct (Sum_nonneg l (fun j => r j ^ 2)); [intros; apply pow2_ge_0| |];
-        unfold rr in *; lra).
-      set (e := rr / (2 * (Rabs gc + 1))).
-      assert (0 < e) by (apply Rdiv_lt_0_compat; [easy|]; generalize (Rabs_pos gc); lra).
-      apply (Hno (fun j => r j - e * c j)).
-      rewrite (Sum_ext l _ (fun j => g j * r j - e * (g j * c j))) by (intros; ring).
-      rewrite (Sum_ext l (fun j => c j * (r j - e * c j)) (fun j => c j * r j - e * c j ^ 2))
+      set (k := (gc + 1) / rr); apply (Hno (fun j => k * r j - c j)).
+      rewrite (Sum_ext l _ (fun j => k * (g j * r j) - g j * c j)) by (intros; ring).
+      rewrite (Sum_ext l (fun j => c j * (k * r j - c j)) (fun j => k * (c j * r j) - c j ^ 2))
         by (intros; ring).
-      rewrite !Sum_minus, !Sum_scal, Hcr, Hgr; fold cc gc; split; [|nra].
-      assert (e * (2 * (Rabs gc + 1)) = rr)
-        by (unfold e; field; generalize (Rabs_pos gc); lra).
-      generalize (Rle_abs gc) (Rabs_pos gc); nra. }
+      rewrite !Sum_minus, !Sum_scal, Hcr, Hgr; fold cc gc; split; [|lra].
+      replace (k * rr) with (gc + 1) by (unfold k; field; easy); lra. }
     intros j Hj; assert (Hr : r j ^ 2 = 0)
       by (apply (Sum_nonneg_zero l (fun j => r j ^ 2)); auto; intros; apply pow2_ge_0).
     apply Rmult_integral in Hr; unfold r in Hr; rewrite Rmult_1_r in Hr; lra.

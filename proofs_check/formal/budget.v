@@ -146,8 +146,7 @@ Proof.
   exists (Rmax 0 ((bound - c) / rise)); intros t Ht.
   assert (0 < t) by (eapply Rle_lt_trans; [apply Rmax_l|apply Ht]).
   assert (Hlt : (bound - c) / rise < t) by (eapply Rle_lt_trans; [apply Rmax_r|apply Ht]).
-  apply (Rmult_lt_compat_r rise) in Hlt; [|easy].
-  replace ((bound - c) / rise * rise) with (bound - c) in Hlt by (field; lra).
+  apply Rlt_div_l in Hlt; [|easy].
   destruct (between_lines t) as [Hl _]; [lra|]; fold c in Hl; lra.
 Qed.
 

@@ -217,9 +217,7 @@ Qed.
 Lemma below_1 eps : 0 < eps < (n - 1) / n -> eps * n < n - 1 /\ eps < 1.
 Proof.
   intros He; pose proof n_ge_2 as Hn.
-  assert (H : eps * n < n - 1).
-  { replace (n - 1) with ((n - 1) / n * n) by (field; lra); apply Rmult_lt_compat_r; lra. }
-  split; [easy|nra].
+  assert (H : eps * n < n - 1) by (apply Rlt_div_r; lra); split; [easy|nra].
 Qed.
 
 Lemma ln_values eps z : 0 < eps < (n - 1) / n -> In z vocab ->
@@ -338,7 +336,7 @@ Qed.
 Lemma level_pos eps : 0 < eps < (n - 1) / n -> 0 < level eps.
 Proof.
   intros He; destruct (below_1 eps He) as [Hn He1]; rewrite <- ln_1; apply ln_increasing; [lra|].
-  apply Rmult_lt_reg_r with eps; [lra|]; unfold Rdiv; rewrite Rmult_assoc, Rinv_l by lra; lra.
+  apply Rlt_div_r; lra.
 Qed.
 
 Lemma admissible_less x y : 0 < x < y -> admissible y -> admissible x.
@@ -365,14 +363,20 @@ Proof.
     intros z Hz; apply in_within in Hz; destruct Hz; auto.
 Qed.
 
+Lemma kappa_nonneg : 0 <= kappa target.
+Proof.
+  apply divergence_nonneg; auto using omega_total, gamma_total, target_listed;
+    intros z Hz; apply in_within in Hz; destruct Hz; auto.
+Qed.
+
 (** Assumption 1 for the least favoured target token. *)
 Lemma margin_pos eps : admissible eps -> 0 < level eps + lambda.
 Proof.
   intros He; destruct lambda_reached as [z [Hz [_ <-]]].
   rewrite <- ln_values by (apply He || easy); destruct (structured eps He j z Hz) as [[Hb Ha] _].
-  rewrite <- ln_1; apply ln_increasing; [lra|].
-  apply Rmult_lt_reg_r with (outside_value eps z); [easy|]; field_simplify; lra.
+  rewrite <- ln_1; apply ln_increasing; [lra|]; apply Rlt_div_r; lra.
 Qed.
+
 (** Divided by eps the threshold strictly decreases: no crossing argument is needed. *)
 Lemma scaled_derive x : 0 < x < (n - 1) / n ->
   is_derive (fun t => threshold t / t) x
@@ -416,8 +420,7 @@ Proof.
       assert (0 < level t + lambda)
         by (apply margin_pos, (admissible_less t y); [lra|easy]).
       assert (0 <= Q D * delta) by (apply Rmult_le_pos; [apply Q_range|apply delta_nonneg]).
-      apply (Rmult_lt_reg_r (t ^ 2)); [apply pow_lt; lra|].
-      unfold Rdiv at 1; rewrite Rmult_assoc, Rinv_l by (apply pow_nonzero; lra); lra. }
+      apply Rlt_div_l; [apply pow_lt|]; lra. }
   assert (0 <= threshold y / y)
     by (apply Rmult_le_pos; [easy|apply Rlt_le, Rinv_0_lt_compat; lra]).
   apply Rmult_lt_reg_r with (/ x); [apply Rinv_0_lt_compat; lra|]; unfold Rdiv in H; lra.
@@ -431,15 +434,10 @@ Proof.
   pose proof n_ge_2 as Hn; pose proof (exp_pos bound) as Hb.
   set (B := exp bound + 1).
   exists ((n - 1) / (n - 1 + B)); split; [apply Rdiv_lt_0_compat; unfold B; lra|].
-  intros eps He; assert (Hlt : eps * (n - 1 + B) < n - 1).
-  { replace (n - 1) with ((n - 1) / (n - 1 + B) * (n - 1 + B)) at 2 by (field; unfold B; lra).
-    apply Rmult_lt_compat_r; [unfold B; lra|easy]. }
-  split.
-  - split; [easy|]; apply Rmult_lt_reg_r with n; [lra|].
-    unfold Rdiv; rewrite Rmult_assoc, Rinv_l by lra; unfold B in Hlt; nra.
-  - rewrite <- (ln_exp bound); apply ln_increasing; [easy|].
-    apply Rmult_lt_reg_r with eps; [easy|].
-    unfold Rdiv; rewrite Rmult_assoc, Rinv_l by lra; unfold B in Hlt; nra.
+  intros eps He; assert (Hlt : eps * (n - 1 + B) < n - 1)
+    by (apply Rlt_div_r; [unfold B; lra|easy]); unfold B in Hlt; split.
+  - split; [easy|]; apply Rlt_div_r; nra.
+  - rewrite <- (ln_exp bound); apply ln_increasing; [easy|]; apply Rlt_div_r; nra.
 Qed.
 
 (** [peak-sign] Remark 3.4, weighted family, small eps.  For every weights gamma and omega there is
@@ -464,8 +462,7 @@ Proof.
     apply Rnot_le_lt; intros Hle.
     assert (Hln : ln (inside_value eps z / outside_value eps z) <= 0).
     { rewrite <- ln_1; apply ln_le; [now apply Rdiv_lt_0_compat|].
-      apply Rmult_le_reg_r with (outside_value eps z); [easy|].
-      unfold Rdiv; rewrite Rmult_assoc, Rinv_l by lra; lra. }
+      apply Rle_div_l; lra. }
     rewrite ln_values in Hln by easy; lra. }
   split; [easy|]; unfold threshold; pose proof Q_range.
   pose proof (bracket_pos eps Hr) as Hbr.
@@ -617,12 +614,8 @@ Proof.
   intros He Hcase; pose proof (proj1 He) as Hr; pose proof n_ge_2 as Hn.
   destruct (below_1 eps Hr) as [Hen He1]; pose proof (level_pos eps Hr) as HL.
   pose proof (margin_pos eps He) as Hmargin.
-  assert (Hkappa : 0 <= kappa target).
-  { apply divergence_nonneg; auto using omega_total, gamma_total, target_listed;
-      intros z Hz; apply in_within in Hz; destruct Hz; auto. }
-  assert (Hfrac : 0 < 1 - eps * n / (n - 1)).
-  { replace (1 - eps * n / (n - 1)) with ((n - 1 - eps * n) / (n - 1)) by (field; lra).
-    apply Rdiv_lt_0_compat; lra. }
+  pose proof kappa_nonneg as Hkappa.
+  assert (Hfrac : eps * n / (n - 1) < 1) by (apply Rlt_div_l; lra).
   assert (Hone : Q D = 1 -> 0 < threshold eps).
   { intros HQ; assert (HQsum : Sum elsewhere Q = 0).
     { pose proof Q_total as Ht; rewrite Sum_concepts, Q_target in Ht; lra. }
@@ -635,7 +628,7 @@ Proof.
       apply Rlt_le, Rinv_0_lt_compat; lra. }
     assert (0 <= 1 * (1 - eps) * delta)
       by (apply Rmult_le_pos; [apply Rmult_le_pos; lra|apply delta_nonneg]).
-    assert (0 < level eps * (1 - eps * n / (n - 1))) by now apply Rmult_lt_0_compat.
+    assert (0 < level eps * (1 - eps * n / (n - 1))) by (apply Rmult_lt_0_compat; lra).
     replace (level eps * (1 + 1 - 1 * eps * n / (n - 1)))
       with (level eps + level eps * (1 - eps * n / (n - 1))) by (field; lra).
     lra. }
@@ -674,7 +667,7 @@ Proof.
   destruct Hz as [Hz _]; apply Rmult_le_pos; [now apply Rlt_le, omega_pos|].
   rewrite <- ln_values by (apply He || easy).
   destruct (structured eps He j z Hz) as [[Hb Ha] _]; rewrite <- ln_1; apply ln_le; [lra|].
-  apply Rmult_le_reg_r with (outside_value eps z); [easy|]; field_simplify; lra.
+  apply Rle_div_r; lra.
 Qed.
 
 (** The bound of App. B.3, which forgets how the contexts to avoid are spread. *)
@@ -688,9 +681,7 @@ Proof.
     - apply Sum_le; intros C HC; apply in_elsewhere in HC; destruct HC as [HC _].
       apply Rmult_le_compat_l; [apply Q_nonneg|now apply kappa_le_level].
     - rewrite Sum_scal_r; pose proof Q_total as Ht; rewrite Sum_concepts, Q_target in Ht; nra. }
-  assert (Hkappa : 0 <= kappa target).
-  { apply divergence_nonneg; auto using omega_total, gamma_total, target_listed;
-      intros z Hz; apply in_within in Hz; destruct Hz; auto. }
+  pose proof kappa_nonneg as Hkappa.
   assert (H1 : 0 <= Q D * level eps * ((n - 1 - eps * n) / (n - 1))).
   { apply Rmult_le_pos; [apply Rmult_le_pos; lra|].
     apply Rlt_le, Rdiv_lt_0_compat; lra. }
@@ -723,13 +714,9 @@ Proof.
     pose proof (exp_pos c); rewrite exp_plus; apply Rmult_eq_reg_r with w; [|lra].
     replace (exp w * exp c * w) with (w * exp w * exp c) by ring; rewrite HW; field; lra. }
   assert (Hq : c / w * w = c) by (field; lra); set (q := c / w) in *; clearbody q.
-  assert (Hsmall : eps * (n - 1 + q) < n - 1).
-  { replace (n - 1) with ((n - 1) / (n - 1 + q) * (n - 1 + q)) at 2 by (field; lra).
-    apply Rmult_lt_compat_r; [lra|easy]. }
+  assert (Hsmall : eps * (n - 1 + q) < n - 1) by (apply Rlt_div_r; [lra|easy]).
   assert (HL : w + c < level eps).
-  { rewrite <- (ln_exp (w + c)), Hexp; apply ln_increasing; [easy|].
-    apply Rmult_lt_reg_r with eps; [lra|].
-    unfold Rdiv; rewrite Rmult_assoc, Rinv_l by lra; lra. }
+  { rewrite <- (ln_exp (w + c)), Hexp; apply ln_increasing; [easy|]; apply Rlt_div_r; lra. }
   assert (Hshare : eps / (n - 1) < w / (w + c)).
   { apply Rmult_lt_reg_r with ((n - 1) * (w + c)); [apply Rmult_lt_0_compat; lra|].
     replace (eps / (n - 1) * ((n - 1) * (w + c))) with (eps * (w + c)) by (field; lra).

@@ -401,13 +401,10 @@ Proof.
   pose proof (Hpow 2%nat); pose proof (Hpow 3%nat); pose proof (Hpow 4%nat).
   pose proof (Hpow 5%nat); pose proof (Hcpow 2%nat); pose proof (Hcpow 3%nat).
   pose proof (Hcpow 4%nat); pose proof (Hcpow 5%nat).
-  split; apply Rmult_le_reg_r with (x ^ 2); auto.
-  - replace (2 * (exp (- x) - 1 + x) / x ^ 2 * x ^ 2) with (2 * (exp (- x) - 1 + x))
-      by (field; lra).
-    apply Rle_trans with (x ^ 2 * (1 - x / 3)); [rewrite Rmult_comm; apply Rmult_le_compat_l; lra|].
+  split; [apply Rle_div_r|apply Rle_div_l]; auto.
+  - apply Rle_trans with (x ^ 2 * (1 - x / 3)); [rewrite Rmult_comm; apply Rmult_le_compat_l; lra|].
     pose proof (exp_lower x (proj1 Hx)); lra.
-  - replace (2 * (exp x - 1 - x) / x ^ 2 * x ^ 2) with (2 * (exp x - 1 - x)) by (field; lra).
-    apply Rle_trans with
+  - apply Rle_trans with
       (x ^ 2 * (1 + x / 3 + x ^ 2 / 12 + x ^ 3 / 60 + x ^ 4 / 360 + x ^ 5 / 840)).
     + assert (Hx1 : 0 < x <= 1) by lra; pose proof (exp_upper x Hx1); lra.
     + rewrite (Rmult_comm (1 + e)); apply Rmult_le_compat_l; lra.

@@ -225,6 +225,41 @@ Proof.
     apply Rmult_le_compat_l; [apply pow2_ge_0|lra].
 Qed.
 
+Lemma root_expansion (A B C b c t : R) :
+  0 < A -> Rabs B <= b -> 0 <= C <= c -> 1 + 4 * b / A <= t ->
+  let r := sqrt A in let s := sqrt (A + (2 * B * / t + C * / t ^ 2)) in
+  1 <= t /\ 0 < s /\ Rabs (/ s - / r) <= 2 * (2 * b + c) / r ^ 3 * / t /\
+  Rabs (/ s - / r + B / r ^ 3 * / t)
+    <= (2 * (2 * b + c) ^ 2 / r ^ 5 + c / (2 * r ^ 3)) * / t ^ 2.
+Proof.
+  intros HA HB HC Ht r s; assert (Hb : 0 <= b) by (eapply Rle_trans; [apply Rabs_pos|exact HB]).
+  assert (Hfar : 4 * b <= (t - 1) * A) by (apply Rle_div_l; lra).
+  assert (H1 : 1 <= t) by nra; assert (Hty : t * / t = 1) by (field; lra).
+  set (y := / t) in *; assert (Hyy : / t ^ 2 = y ^ 2) by (unfold y; field; lra).
+  unfold s; clear s; rewrite Hyy; set (w := 2 * B * y + C * y ^ 2); set (s := sqrt (A + w)).
+  assert (Hy : 0 < y <= 1) by nra; assert (Hy2 : 0 <= y ^ 2 <= y) by nra.
+  assert (Hr : 0 < r) by now apply sqrt_lt_R0.
+  assert (Hr2 : r ^ 2 = A) by (apply pow2_sqrt; lra); apply Rabs_le_between in HB.
+  assert (Hrest : 0 <= C * y ^ 2 <= c * y ^ 2) by (split; nra).
+  assert (Hw : Rabs w <= (2 * b + c) * y) by (apply Rabs_le; unfold w; split; nra).
+  assert (Hlow : A / 2 <= A + w) by (unfold w; nra).
+  assert (Hs : r / 2 <= s)
+    by (unfold s; rewrite <- (sqrt_pow2 (r / 2)) by lra; apply sqrt_le_1_alt; nra).
+  assert (Hs2 : s ^ 2 - r ^ 2 = w) by (unfold s; rewrite pow2_sqrt by lra; lra).
+  destruct (inverse_root r s Hr Hs) as [H2 H3]; rewrite Hs2 in H2, H3; clearbody s.
+  assert (H3p : 0 < / r ^ 3) by (apply Rinv_0_lt_compat, pow_lt, Hr).
+  assert (H5p : 0 < / r ^ 5) by (apply Rinv_0_lt_compat, pow_lt, Hr).
+  repeat split; [easy|lra|unfold Rdiv in *; nra|].
+  replace (/ s - / r + B / r ^ 3 * y)
+    with (/ s - / r + w / (2 * r ^ 3) + - (C * y ^ 2 * (/ 2 * / r ^ 3))) by (unfold w; field; lra).
+  eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_Ropp, (Rabs_pos_eq (_ * (_ * _))) by nra.
+  assert (Hw2 : w ^ 2 <= ((2 * b + c) * y) ^ 2)
+    by (rewrite <- pow2_abs; apply pow_incr; split; [apply Rabs_pos|easy]).
+  replace ((2 * (2 * b + c) ^ 2 / r ^ 5 + c / (2 * r ^ 3)) * y ^ 2)
+    with (2 * ((2 * b + c) * y) ^ 2 / r ^ 5 + c * y ^ 2 * (/ 2 * / r ^ 3)) by (field; lra).
+  unfold Rdiv in *; apply Rplus_le_compat; nra.
+Qed.
+
 Section Remainder.
 
 Variables (u : state) (eps bound : R).
@@ -252,68 +287,39 @@ Proof.
     apply pow_incr; split; [apply Rabs_pos|auto].
 Qed.
 
-(** A strength that is large, and what its inverse square is multiplied by at most. *)
-Let far : R := 1 + 4 * size / mean_square u.
-Let width : R := 2 * size + bound ^ 2 + eps.
-Let cap (k : coordinate) : R :=
-  let r := sqrt (mean_square u) in
-  Rabs (u k) * (2 * width ^ 2 / r ^ 5 + (bound ^ 2 + eps) / (2 * r ^ 3))
-  + bound * (2 * width / r ^ 3).
-
-Lemma direction_remainder : exists (c : state) (least : R), forall g t k,
-  (forall i, In i coords -> Rabs (g i) <= bound) -> least <= t -> In k coords ->
+Lemma direction_remainder : exists (c : state) (far : R), forall g t k,
+  (forall i, In i coords -> Rabs (g i) <= bound) -> far <= t -> In k coords ->
   Rabs ((g k + t * u k) / sqrt (mean_square (fun i => g i + t * u i) + eps)
         - u k / sqrt (mean_square u)
         - / t * ((g k - u k * (mean_product g u / mean_square u)) / sqrt (mean_square u)))
   <= c k / t ^ 2.
 Proof.
-  exists cap, far; intros g t k Hg Ht Hk.
-  destruct (product_bound g Hg) as [HB HC]; specialize (Hg k Hk).
-  pose proof (mean_square_nonneg g) as HC0.
-  set (A := mean_square u) in *; set (B := mean_product g u) in *; set (C := mean_square g) in *.
-  assert (Hsize : 0 <= size) by (eapply Rle_trans; [apply Rabs_pos|exact HB]).
-  assert (Hfar : 4 * size <= (t - 1) * A)
-    by (apply Rle_div_l; [easy|unfold far in Ht; fold A in Ht; lra]).
-  assert (H1 : 1 <= t) by nra; set (y := / t); set (r := sqrt A).
-  assert (Hty : t * y = 1) by (unfold y; field; lra).
-  assert (Hy : 0 < y <= 1) by nra; assert (Hy2 : 0 <= y ^ 2 <= y) by nra.
-  assert (Hr : 0 < r) by now apply sqrt_lt_R0.
+  set (A := mean_square u) in *; set (r := sqrt A); set (w := 2 * size + (bound ^ 2 + eps)).
+  exists (fun k => Rabs (u k) * (2 * w ^ 2 / r ^ 5 + (bound ^ 2 + eps) / (2 * r ^ 3))
+    + bound * (2 * w / r ^ 3)), (1 + 4 * size / A); intros g t k Hg Ht Hk.
+  destruct (product_bound g Hg) as [HB HC]; pose proof (mean_square_nonneg g) as HC0.
+  set (B := mean_product g u) in *; set (C := mean_square g) in *.
+  destruct (root_expansion A B (C + eps) size (bound ^ 2 + eps) t) as (H1 & Hs & H2 & H3);
+    try easy; try lra; fold r w in H2, H3.
+  replace (sqrt (mean_square (fun i => g i + t * u i) + eps))
+    with (t * sqrt (A + (2 * B * / t + (C + eps) * / t ^ 2))).
+  2: { transitivity (sqrt (t ^ 2 * (A + (2 * B * / t + (C + eps) * / t ^ 2))));
+         [rewrite sqrt_mult_alt, sqrt_pow2 by (apply pow2_ge_0 || lra); reflexivity|].
+       f_equal; pose proof (mean_square_moved g t u) as H; unfold moved in H; rewrite H.
+       fold A B C; field; lra. }
+  set (s := sqrt (A + _)) in *; clearbody s; assert (Hr : 0 < r) by now apply sqrt_lt_R0.
   assert (HA : A = r ^ 2) by (unfold r; rewrite pow2_sqrt; lra).
-  set (w := 2 * B * y + (C + eps) * y ^ 2); apply Rabs_le_between in HB.
-  assert (Hrest : 0 <= (C + eps) * y ^ 2 <= (bound ^ 2 + eps) * y ^ 2) by (split; nra).
-  assert (Hw : Rabs w <= width * y)
-    by (apply Rabs_le; unfold w, width; split; nra).
-  assert (Hlow : A / 2 <= A + w) by (unfold w; nra).
-  assert (Hs : r / 2 <= sqrt (A + w))
-    by (rewrite <- (sqrt_pow2 (r / 2)) by lra; apply sqrt_le_1_alt; nra).
-  assert (Hnorm : sqrt (mean_square (fun i => g i + t * u i) + eps) = t * sqrt (A + w)).
-  { transitivity (sqrt (t ^ 2 * (A + w)));
-      [|rewrite sqrt_mult_alt, sqrt_pow2 by (apply pow2_ge_0 || lra); reflexivity].
-    f_equal; pose proof (mean_square_moved g t u) as H; unfold moved in H; rewrite H.
-    fold A B C; unfold w, y; field; lra. }
-  rewrite Hnorm; destruct (inverse_root r (sqrt (A + w)) Hr Hs) as [H2 H3].
-  rewrite pow2_sqrt, HA in H2, H3 by lra; replace (r ^ 2 + w - r ^ 2) with w in H2, H3 by ring.
-  rewrite <- HA in H2, H3; set (s := sqrt (A + w)) in *; clearbody s.
-  replace (_ - _ - _) with (u k * (/ s - / r + w / (2 * r ^ 3) - (C + eps) * y ^ 2 / (2 * r ^ 3))
-    + g k * (y * (/ s - / r))) by (unfold w, y; rewrite HA; field; lra).
-  assert (H3p : 0 < / (2 * r ^ 3)) by (apply Rinv_0_lt_compat; nra).
-  replace (cap k / t ^ 2) with (Rabs (u k) * (2 * width ^ 2 * y ^ 2 / r ^ 5
-    + (bound ^ 2 + eps) * y ^ 2 / (2 * r ^ 3)) + bound * (y * (2 * (width * y) / r ^ 3)))
-    by (unfold cap, y; fold A r; field; lra).
-  eapply Rle_trans; [apply Rabs_triang|]; rewrite !Rabs_mult, (Rabs_pos_eq y) by lra.
-  assert (Hw2 : w ^ 2 <= (width * y) ^ 2)
-    by (rewrite <- pow2_abs; apply pow_incr; split; [apply Rabs_pos|easy]).
-  assert (H5p : 0 < / r ^ 5) by (apply Rinv_0_lt_compat, pow_lt, Hr).
-  assert (H3q : 0 < / r ^ 3) by (apply Rinv_0_lt_compat, pow_lt, Hr).
-  apply Rplus_le_compat.
-  - apply Rmult_le_compat_l; [apply Rabs_pos|].
-    eapply Rle_trans; [apply Rabs_triang|].
-    rewrite Rabs_Ropp, (Rabs_pos_eq (_ / _)) by (unfold Rdiv; nra).
-    unfold Rdiv in *; apply Rplus_le_compat; [|nra].
-    eapply Rle_trans; [exact H3|]; nra.
-  - apply Rmult_le_compat; [apply Rabs_pos| |exact Hg|].
-    + apply Rmult_le_pos; [lra|apply Rabs_pos].
-    + apply Rmult_le_compat_l; [lra|]; eapply Rle_trans; [exact H2|]; unfold Rdiv; nra.
+  replace (_ - _ - _) with (u k * (/ s - / r + B / r ^ 3 * / t) + g k * (/ t * (/ s - / r)))
+    by (rewrite HA; field; lra).
+  apply Rle_trans with (Rabs (u k) * ((2 * w ^ 2 / r ^ 5 + (bound ^ 2 + eps) / (2 * r ^ 3))
+    * / t ^ 2) + bound * (2 * w / r ^ 3 * / t ^ 2)); [|right; unfold Rdiv; ring].
+  eapply Rle_trans; [apply Rabs_triang|]; rewrite !Rabs_mult.
+  assert (Hi : 0 < / t) by (apply Rinv_0_lt_compat; lra); rewrite (Rabs_pos_eq (/ t)) by lra.
+  apply Rplus_le_compat; [apply Rmult_le_compat_l; [apply Rabs_pos|exact H3]|].
+  apply Rmult_le_compat; [apply Rabs_pos| |auto|].
+  - apply Rmult_le_pos; [lra|apply Rabs_pos].
+  - replace (2 * w / r ^ 3 * / t ^ 2) with (/ t * (2 * w / r ^ 3 * / t)) by (field; lra).
+    apply Rmult_le_compat_l; lra.
 Qed.
 
 End Remainder.
