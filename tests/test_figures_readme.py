@@ -42,7 +42,7 @@ def test_paths_ids_and_targets_of_the_readme_exist():
     for name in re.findall(r"\| `([a-z-]+)` \|", README):
         assert name in LAWS, name
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
-    for target in re.findall(r"make ([a-z-]+)", README):
+    for target in re.findall(r"(?m)(?:^|`|; )make ([a-z-]+)", README):
         assert target in targets, target
     headings = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in _headings()}
     for anchor in re.findall(r"\]\(#([^)]+)\)", README):
