@@ -50,39 +50,27 @@ def _sum(term: Expr, index: Symbol = j) -> Sum:
     return Sum(term, (index, 0, m_contexts - 1))
 
 
-F_j = define(
-    "F_j", (j, alpha), _in_concept(tilt(j, y, alpha)), text="F_{0}({1})", latex="F_{{{0}}}({1})"
-)
+F_j = define("F_j", (j, alpha), _in_concept(tilt(j, y, alpha)), latex="F_{{{0}}}({1})")
 price = define(
-    "KL_j",
-    (j, alpha),
-    Kj(j, alpha) - alpha * mean_0(j),
-    text="KL_{0}({1})",
-    latex=r"\mathrm{{KL}}_{{{0}}}({1})",
+    "KL_j", (j, alpha), Kj(j, alpha) - alpha * mean_0(j), latex=r"\mathrm{{KL}}_{{{0}}}({1})"
 )
 dear = define(
-    "KL_j'",
-    (j, alpha),
-    mean_j(j, alpha) - mean_0(j),
-    text="KL'_{0}({1})",
-    latex=r"\mathrm{{KL}}'_{{{0}}}({1})",
+    "KL_j'", (j, alpha), mean_j(j, alpha) - mean_0(j), latex=r"\mathrm{{KL}}'_{{{0}}}({1})"
 )
 rise = define(
     "F_j'",
     (j, alpha),
     _in_concept(tilt(j, y, alpha) * (M[y] - mean_j(j, alpha))),
-    text="F'_{0}({1})",
     latex="F'_{{{0}}}({1})",
 )
 covariance = define(
     "Cov_j",
     (j,),
     _in_concept(pc[j, y] * (M[y] - mean_0(j))),
-    text="Cov_{0}(1_C, M)",
     latex=r"\mathrm{{Cov}}_{{{0}}}(1_C, M)",
 )
-slope = define("beta_j", (j,), covariance(j) / variance_0(j), text="β_{0}", latex=r"\beta_{{{0}}}")
-weight = define("w_j", (j,), pi[j] * variance_0(j), text="w_{0}", latex="w_{{{0}}}")
+slope = define("beta_j", (j,), covariance(j) / variance_0(j), latex=r"\beta_{{{0}}}")
+weight = define("w_j", (j,), pi[j] * variance_0(j), latex="w_{{{0}}}")
 
 # -- stationary ------------------------------------------------------------------------------
 
@@ -100,11 +88,7 @@ _traded = Identity(
     given=CONCEPT,
 )
 lagrangian = define(
-    "L",
-    (),
-    lam * B + contexts(F_j(j, a[j]) - lam * price(j, a[j])),
-    text="Λ(a)",
-    latex=r"\Lambda(a)",
+    "L", (), lam * B + contexts(F_j(j, a[j]) - lam * price(j, a[j])), latex=r"\Lambda(a)"
 )
 _gradient = Identity(
     Derivative(lagrangian(), a[i]),
@@ -120,20 +104,8 @@ STATIONARY = zero_where(
 
 # budget moved from context k, at strength β, to context i, at strength α: free to first order
 _up, _down = alpha + pi[k] * dear(k, beta) * t, beta - pi[i] * dear(i, alpha) * t
-gains = define(
-    "G",
-    (t,),
-    pi[i] * F_j(i, _up) + pi[k] * F_j(k, _down),
-    text="G({0})",
-    latex="G({0})",
-)
-costs = define(
-    "C",
-    (t,),
-    pi[i] * price(i, _up) + pi[k] * price(k, _down),
-    text="C({0})",
-    latex="C({0})",
-)
+gains = define("G", (t,), pi[i] * F_j(i, _up) + pi[k] * F_j(k, _down))
+costs = define("C", (t,), pi[i] * price(i, _up) + pi[k] * price(k, _down))
 
 
 def _moved(f: Expr, by: type[Named], given: tuple[Given, ...]) -> tuple[Identity, Identity]:
@@ -172,14 +144,8 @@ BOUND = Inequality(
 
 # -- small budgets ---------------------------------------------------------------------------
 
-gain = define("g", (t,), contexts(F_j(j, t * a[j])), text="F({0} a)", latex="F({0} a)")
-cost = define(
-    "c",
-    (t,),
-    contexts(price(j, t * a[j])),
-    text="KL({0} a)",
-    latex=r"\mathrm{{KL}}({0} a)",
-)
+gain = define("g", (t,), contexts(F_j(j, t * a[j])), latex="F({0} a)")
+cost = define("c", (t,), contexts(price(j, t * a[j])), latex=r"\mathrm{{KL}}({0} a)")
 _first = (
     Identity(
         Derivative(gain(t), t),

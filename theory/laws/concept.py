@@ -51,27 +51,14 @@ def outside(term: Expr, index: Symbol = y) -> Sum:
     return Sum(term, (index, size, V - 1))
 
 
-S_in = define("S_C", (alpha,), inside(p[y] * exp(alpha * M[y])), text="S_C({0})", latex="S_C({0})")
-S_out = define(
-    "S_rest",
-    (alpha,),
-    outside(p[y] * exp(alpha * M[y])),
-    text="S_C̄({0})",
-    latex=r"S_{{\bar C}}({0})",
-)
-F = define("F", (alpha,), inside(tilted(y, alpha)), text="F_C({0})", latex="F_C({0})")
-mu_in = define(
-    "mu_C",
-    (alpha,),
-    inside(tilted(y, alpha) * M[y]) / F(alpha),
-    text="μ_C({0})",
-    latex=r"\mu_C({0})",
-)
+S_in = define("S_C", (alpha,), inside(p[y] * exp(alpha * M[y])))
+S_out = define("S_rest", (alpha,), outside(p[y] * exp(alpha * M[y])), latex=r"S_{{\bar C}}({0})")
+F = define("F", (alpha,), inside(tilted(y, alpha)), latex="F_C({0})")
+mu_in = define("mu_C", (alpha,), inside(tilted(y, alpha) * M[y]) / F(alpha), latex=r"\mu_C({0})")
 mu_out = define(
     "mu_rest",
     (alpha,),
     outside(tilted(y, alpha) * M[y]) / (1 - F(alpha)),
-    text="μ_C̄({0})",
     latex=r"\mu_{{\bar C}}({0})",
 )
 log_odds = define(
@@ -85,16 +72,14 @@ nu = define(
     "nu",
     (alpha,),
     log(S_in(alpha)) - log(S_out(alpha)) - log(S_in(Integer(0))) + log(S_out(Integer(0))),
-    text="ν({0})",
     latex=r"\nu({0})",
 )
-r = define("r", (), log_odds(Integer(0)), text="r", latex="r")
-r_prime = define("r'", (), tanh(r() / 2), text="r'", latex="r'")
+r = define("r", (), log_odds(Integer(0)))
+r_prime = define("r'", (), tanh(r() / 2))
 increase = define(
     "increase",
     (alpha,),
     inside(tilted(y, alpha) - tilted(y, Integer(0))) / size,
-    text="Δp(C|{0})",
     latex=r"\Delta p(C\,|\,{0})",
 )
 
@@ -370,7 +355,6 @@ F_away = define(
     "F_away",
     (alpha,),
     _in_concept(p[y] * exp(-alpha * gap[y])) / (mass() + rest(alpha)),
-    text="F_C({0})",
     latex="F_C({0})",
 )
 _ORDER = (Split(Integer(0), A_of, V - 1), NOT_ALL, Sign(V - A_of - C_of))
@@ -391,7 +375,6 @@ gain = define(
     "gain",
     (alpha,),
     (_in_concept(p[y] * exp(alpha * M[y])) / Z(alpha) - _in_concept(p[y])) / C_of,
-    text="Δp(C|{0})",
     latex=r"\Delta p(C\,|\,{0})",
 )
 _vanishes = Limit(

@@ -51,22 +51,17 @@ def mass_of(term: Expr, first: Expr = _0) -> Expr:
 
 _gap = level[l] - level[0]
 mass = define("Z", (alpha,), mass_of(_1))
-F = define("F", (alpha,), mass_of(rho[l]) / mass_of(_1), text="F_C({0})", latex="F_C({0})")
+F = define("F", (alpha,), mass_of(rho[l]) / mass_of(_1), latex="F_C({0})")
 F_above = define(
-    "F_above",
-    (alpha,),
-    mass_of(rho[l] * _gap, _1) / mass_of(_gap, _1),
-    text="F_1({0})",
-    latex="F_1({0})",
+    "F_above", (alpha,), mass_of(rho[l] * _gap, _1) / mass_of(_gap, _1), latex="F_1({0})"
 )
 pull = define(
     "pull",
     (alpha,),
     exp(-alpha * level[0]) * (F_above(alpha) * mass(alpha) - mass_of(rho[l])),
-    text="G({0})",
     latex="G({0})",
 )
-held = define("held", (), levels(C_in[l]), text="|C|", latex="|C|")
+held = define("held", (), levels(C_in[l]), latex="|C|")
 RISING = Sign(level[l + 1] - level[l], strict=True, for_all=(l,))
 
 # -- by level ------------------------------------------------------------------------------------

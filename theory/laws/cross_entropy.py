@@ -38,47 +38,28 @@ def contexts(term: Expr) -> Sum:
     return Sum(pi[j] * term, (j, 0, m_contexts - 1))
 
 
-Zj = define(
-    "Z_j",
-    (j, alpha),
-    over_tokens(pc[j, z] * exp(alpha * M[z])),
-    text="Z_{0}({1})",
-    latex="Z_{{{0}}}({1})",
-)
-Kj = define("K_j", (j, alpha), log(Zj(j, alpha)), text="K_{0}({1})", latex="K_{{{0}}}({1})")
+Zj = define("Z_j", (j, alpha), over_tokens(pc[j, z] * exp(alpha * M[z])), latex="Z_{{{0}}}({1})")
+Kj = define("K_j", (j, alpha), log(Zj(j, alpha)), latex="K_{{{0}}}({1})")
 tilt = define(
-    "tilt",
-    (j, z, alpha),
-    pc[j, z] * exp(alpha * M[z]) / Zj(j, alpha),
-    text="p_({0},{2})({1})",
-    latex="p_{{{0},{2}}}({1})",
+    "tilt", (j, z, alpha), pc[j, z] * exp(alpha * M[z]) / Zj(j, alpha), latex="p_{{{0},{2}}}({1})"
 )
 mean_j = define(
     "mean_j",
     (j, alpha),
     over_tokens(tilt(j, y, alpha) * M[y], y),
-    text="E_({0},{1})[M]",
     latex=r"\mathbb{{E}}_{{{0},{1}}}[M]",
 )
 variance_j = define(
     "variance_j",
     (j, alpha),
     over_tokens(tilt(j, y, alpha) * (M[y] - mean_j(j, alpha)) ** 2, y),
-    text="Var_({0},{1})[M]",
     latex=r"\mathrm{{Var}}_{{{0},{1}}}[M]",
 )
-mean_0 = define(
-    "mean_0",
-    (j,),
-    over_tokens(pc[j, y] * M[y], y),
-    text="E_{0}[M]",
-    latex=r"\mathbb{{E}}_{{{0}}}[M]",
-)
+mean_0 = define("mean_0", (j,), over_tokens(pc[j, y] * M[y], y), latex=r"\mathbb{{E}}_{{{0}}}[M]")
 variance_0 = define(
     "variance_0",
     (j,),
     over_tokens(pc[j, y] * (M[y] - mean_0(j)) ** 2, y),
-    text="Var_{0}[M]",
     latex=r"\mathrm{{Var}}_{{{0}}}[M]",
 )
 increase = define(
@@ -86,21 +67,18 @@ increase = define(
     (alpha,),
     -contexts(over_tokens(pc[j, z] * log(tilt(j, z, alpha))))
     + contexts(over_tokens(pc[j, z] * log(pc[j, z]))),
-    text="ΔCE({0})",
     latex=r"\Delta\mathrm{{CE}}({0})",
 )
 forward_kl = define(
     "forward_kl",
     (j, alpha),
     over_tokens(pc[j, z] * log(pc[j, z] / tilt(j, z, alpha))),
-    text="KL(p_{0}‖p_({0},{1}))",
     latex=r"\mathrm{{KL}}(p_{{{0}}}\,\|\,p_{{{0},{1}}})",
 )
 reverse_kl = define(
     "reverse_kl",
     (j, alpha),
     over_tokens(tilt(j, z, alpha) * log(tilt(j, z, alpha) / pc[j, z])),
-    text="KL(p_({0},{1})‖p_{0})",
     latex=r"\mathrm{{KL}}(p_{{{0},{1}}}\,\|\,p_{{{0}}})",
 )
 
@@ -371,7 +349,6 @@ data_entropy = define(
     "CE",
     (alpha,),
     -contexts(over_tokens(data[j, z] * log(tilt(j, z, alpha)))),
-    text="CE({0})",
     latex=r"\mathrm{{CE}}({0})",
 )
 mean_data = define(
@@ -421,13 +398,7 @@ CE_LINEAR = Law(
 
 # -- ce-asymptote --------------------------------------------------------------------------
 
-sigma = define(
-    "sigma",
-    (),
-    Sum(p[y] * gap[y], (y, s, V - 1)),
-    text="σ",
-    latex=r"\sigma",
-)
+sigma = define("sigma", (), Sum(p[y] * gap[y], (y, s, V - 1)), latex=r"\sigma")
 forward = Symbol("alpha", nonnegative=True)
 OFF_A = Fact(Sum(p[y], (y, s, V - 1)), 1 - Sum(p[y], (y, 0, s - 1)))
 _linear_growth = Identity(
@@ -442,7 +413,6 @@ _single = define(
     "single",
     (alpha,),
     log(over_tokens(p[y] * exp(alpha * M[y]), y)) - alpha * over_tokens(p[y] * M[y], y),
-    text="δ({0})",
     latex=r"\delta({0})",
 )
 _over = (*AT_MAXIMUM, OFF_A)

@@ -57,26 +57,23 @@ third = define(
     "third",
     (alpha,),
     over_tokens(tilted(y, alpha) * (M[y] - mean(alpha)) ** 3, y),
-    text="K'''({0})",
     latex="K'''({0})",
 )
 
 # the increase of one context, and its envelopes: curvature Var(M) e^(-R a) and Var(M) e^(R a)
 forward = Symbol("alpha", nonnegative=True)
 positive = Symbol("alpha", positive=True)
-average = define("E", (), over_tokens(p[y] * M[y], y), text="E[M]", latex=r"\mathbb{{E}}[M]")
-single = define(
-    "single", (alpha,), K(alpha) - alpha * average(), text="δ({0})", latex=r"\delta({0})"
-)
+average = define("E", (), over_tokens(p[y] * M[y], y), latex=r"\mathbb{{E}}[M]")
+single = define("single", (alpha,), K(alpha) - alpha * average(), latex=r"\delta({0})")
 _AT_0 = variance(Integer(0))
 quadratic = define("Q", (alpha,), _AT_0 * alpha**2 / 2)
 upper = define("U", (alpha,), _AT_0 * (exp(R * alpha) - 1 - R * alpha) / R**2)
 lower = define("L", (alpha,), _AT_0 * (exp(-R * alpha) - 1 + R * alpha) / R**2)
 ahead = define(  # distance of the mean to max M
-    "ahead", (alpha,), over_tokens(tilted(y, alpha) * (R - w[y]), y), text="b({0})", latex="b({0})"
+    "ahead", (alpha,), over_tokens(tilted(y, alpha) * (R - w[y]), y), latex="b({0})"
 )
 behind = define(  # distance of the mean to min M
-    "behind", (alpha,), over_tokens(tilted(y, alpha) * w[y], y), text="a({0})", latex="a({0})"
+    "behind", (alpha,), over_tokens(tilted(y, alpha) * w[y], y), latex="a({0})"
 )
 _Chain = tuple[tuple[Claim, ...], Claim]
 
@@ -146,13 +143,7 @@ def _chain(side: int) -> _Chain:
 
 # -- a parabola over it all ----------------------------------------------------------------------
 
-_room = define(
-    "room",
-    (alpha,),
-    R**2 * alpha**2 / 8 - single(alpha),
-    text="H({0})",
-    latex="H({0})",
-)
+_room = define("room", (alpha,), R**2 * alpha**2 / 8 - single(alpha), latex="H({0})")
 _room_bends = Inequality(
     Derivative(_room(alpha), (alpha, 2)),
     0,
@@ -282,14 +273,12 @@ _two = define(
     "two",
     (theta,),
     log(1 - theta + theta * exp(other * R)) - other * theta * R,
-    text="δ_{0}(α)",
     latex=r"\delta_{{{0}}}(\alpha)",
 )
 _two_quadratic = define(
     "two_quadratic",
     (theta,),
     theta * (1 - theta) * (other * R) ** 2 / 2,
-    text="Q_{0}(α)",
     latex=r"Q_{{{0}}}(\alpha)",
 )
 _two_slope = (exp(other * R) - 1) / (1 - theta + theta * exp(other * R)) - other * R

@@ -193,13 +193,7 @@ ANY_CONTEXT = false_reading(
 # -- concepts ------------------------------------------------------------------------------
 
 t = Symbol("t", positive=True)  # 2^(-alpha/2)
-_share = define(
-    "share",
-    (t,),
-    (2 * t**2 + t) / (3 * t**2 + 5 * t + 8 / t**6),
-    text="F_C",
-    latex="F_C",
-)
+_share = define("share", (t,), (2 * t**2 + t) / (3 * t**2 + 5 * t + 8 / t**6), latex="F_C")
 _decreasing = Inequality(
     (7 * t**14 + 128 * t**7 + 56 * t**6) / (3 * t**8 + 5 * t**7 + 8) ** 2,
     Integer(0),

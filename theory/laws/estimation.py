@@ -31,14 +31,12 @@ total = define(
     "total",
     (j, alpha, t),
     over_tokens(pc[j, y] * exp(alpha * (M[y] + t * D[y])), y),
-    text="Z_{0}({1},{2})",
     latex="Z_{{{0}}}({1},{2})",
 )
 tilt = define(
     "tilt",
     (j, z, alpha, t),
     pc[j, z] * exp(alpha * (M[z] + t * D[z])) / total(j, alpha, t),
-    text="p_({0},{1})({2},{3})",
     latex="p_{{{0},{1}}}({2},{3})",
 )
 
@@ -97,13 +95,7 @@ level = _named(
     r"F({0},{1})",
 )
 _AT = (j, x, alpha, t)
-turn = define(
-    "turn",
-    _AT,
-    _mean(_odds) - _odds(x),
-    text="G_({0},{1})({2},{3})",
-    latex=r"G_{{{0},{1}}}({2},{3})",
-)(*_AT)
+turn = define("turn", _AT, _mean(_odds) - _odds(x), latex=r"G_{{{0},{1}}}({2},{3})")(*_AT)
 
 price_D, price_M = _slopes(
     "price", "c", "c",
@@ -132,11 +124,7 @@ _price = _moves(
 _back = _moves(back, alpha**2 * back_D, alpha * back_M, r"the reverse divergence")
 _level = _moves(level, alpha * level_D, level_M, "the mean probability of a concept")
 turn_D = define(
-    "turn_D",
-    _AT,
-    _mean(_direction) + alpha * _covariance(_odds, _direction) - D[x],
-    text="g_D",
-    latex="g_D",
+    "turn_D", _AT, _mean(_direction) + alpha * _covariance(_odds, _direction) - D[x], latex="g_D"
 )(*_AT)
 turn_M = define(
     "turn_M", _AT, _covariance(_odds, _odds), text="Var_{0}[M+tD]",
@@ -217,24 +205,18 @@ s = Symbol("s", integer=True)
 rho = IndexedBase("rho", positive=True)
 lam = IndexedBase("lambda", real=True)  # lam[s, z]: log p(z | text s of all)
 expected = define(
-    "expected",
-    (z,),
-    Sum(rho[s] * lam[s, z], (s, 0, S - 1)),
-    text="E L_{0}",
-    latex=r"\mathbb{{E}} L_{{{0}}}",
+    "expected", (z,), Sum(rho[s] * lam[s, z], (s, 0, S - 1)), latex=r"\mathbb{{E}} L_{{{0}}}"
 )
 spread = define(
     "spread",
     (z,),
     Sum(rho[s] * (lam[s, z] - expected(z)) ** 2, (s, 0, S - 1)),
-    text="Var_{0}",
     latex=r"\mathrm{{Var}}_{{{0}}}",
 )
 covariance = define(
     "covariance",
     (i, k, z),
     spread(z) * KroneckerDelta(i, k),
-    text="Cov(L_({0},{2}), L_({1},{2}))",
     latex=r"\mathrm{{Cov}}(L_{{{0},{2}}}, L_{{{1},{2}}})",
 )
 of_text = IndexedBase("mu", real=True)  # of_text[i, z]: the expectation of L[i, z]
@@ -400,17 +382,12 @@ def _between(weight: Expr, token: Expr) -> Expr:
 
 
 segment = define(
-    "segment",
-    (share,),
-    _price_of(lambda token: _between(share, token)),
-    text="φ({0})",
-    latex=r"\phi({0})",
+    "segment", (share,), _price_of(lambda token: _between(share, token)), latex=r"\phi({0})"
 )
 _weights = define(
     "weights",
     (j, z, share),
     pc[j, z] * exp(_between(share, z)) / over_tokens(pc[j, y] * exp(_between(share, y)), y),
-    text="p_({0},{1})({2})",
     latex="p_{{{0},{1}}}({2})",
 )
 
@@ -456,7 +433,6 @@ harmonic = define(
     "harmonic",
     (),
     _price_of(lambda token: 2 / (1 / alpha + 1 / beta) * (M[token] + other[token]) / 2),
-    text="ΔCE[h (M + M')/2]",
     latex=r"\Delta\mathrm{{CE}}[h \, (M + M')/2]",
 )()
 _there = Identity(

@@ -132,14 +132,10 @@ _equal = Identity(
 
 # -- token by token ------------------------------------------------------------------------
 
-mean_P = define(
-    "mean_P", (z,), Sum(log(pP[i, z]), _P) / q_P, text="λ^P_{0}", latex=r"\lambda^P_{{{0}}}"
-)
-mean_N = define(
-    "mean_N", (z,), Sum(log(pN[i, z]), _N) / q_N, text="λ^N_{0}", latex=r"\lambda^N_{{{0}}}"
-)
-geometric_P = define("geometric_P", (z,), exp(mean_P(z)), text="G^P_{0}", latex="G^P_{{{0}}}")
-geometric_N = define("geometric_N", (z,), exp(mean_N(z)), text="G^N_{0}", latex="G^N_{{{0}}}")
+mean_P = define("mean_P", (z,), Sum(log(pP[i, z]), _P) / q_P, latex=r"\lambda^P_{{{0}}}")
+mean_N = define("mean_N", (z,), Sum(log(pN[i, z]), _N) / q_N, latex=r"\lambda^N_{{{0}}}")
+geometric_P = define("geometric_P", (z,), exp(mean_P(z)), latex="G^P_{{{0}}}")
+geometric_N = define("geometric_N", (z,), exp(mean_N(z)), latex="G^N_{{{0}}}")
 _size = Symbol("x", positive=True)
 _rises = derivative_sign(
     Inequality(

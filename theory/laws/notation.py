@@ -16,6 +16,7 @@ from sympy import Derivative, Expr, Function, Symbol
 from steering_strength.theory.laws.kernel.binding import bound_indices, rename_bound
 from steering_strength.theory.laws.kernel.signs import real
 from steering_strength.theory.laws.printing import tex, text
+from steering_strength.theory.laws.prose import plain
 
 
 class Named(Function):
@@ -83,20 +84,30 @@ def define(
     latex: str = "",
     precedence: int = 3,
 ) -> type[Named]:
-    """A named quantity; `text` and `latex` are format strings over the printed arguments.
+    """A named quantity; `latex` and `text` are format strings over the printed arguments.
 
+    Without `latex` it is printed by its name, without `text` as its LaTeX in Unicode.
     `precedence` (0 sum, 1 product, 2 power, 3 atom) says when the printed form needs parentheses.
     """
     arguments = ", ".join(f"{{{k}}}" for k in range(len(parameters)))
-    default = f"{name}({arguments})"
+    latex = latex or (f"{name}({arguments})" if parameters else name)
     members = {
         "parameters": parameters,
         "body": body,
-        "text_form": text or default,
-        "latex_form": latex or default,
+        "text_form": text or _unicode(latex, len(parameters)),
+        "latex_form": latex,
         "precedence": precedence,
     }
     return type(name, (Named,), members)
+
+
+def _unicode(latex: str, arguments: int) -> str:
+    """The format string in Unicode that says what one in LaTeX says."""
+    letters = [chr(0xA500 + k) for k in range(arguments)]  # of a script that no formula uses
+    shown = plain(f"${latex.format(*letters)}$")
+    for k, letter in enumerate(letters):
+        shown = shown.replace(letter, f"{{{k}}}")
+    return shown
 
 
 @lru_cache(maxsize=8192)

@@ -77,20 +77,8 @@ def _softmax(state: Expr) -> Expr:
     )
 
 
-probability = define(
-    "probability",
-    (x, j),
-    _softmax(H[k, j]),
-    text="p_({1},{0})",
-    latex="p_{{{1},{0}}}",
-)
-effect = define(
-    "effect",
-    (z, r),
-    _dot(W[z, k], U[k, r]),
-    text="M_({1},{0})",
-    latex="M_{{{1},{0}}}",
-)
+probability = define("probability", (x, j), _softmax(H[k, j]), latex="p_{{{1},{0}}}")
+effect = define("effect", (z, r), _dot(W[z, k], U[k, r]), latex="M_{{{1},{0}}}")
 
 
 @cache
@@ -266,14 +254,12 @@ cooled = define(
     "cooled",
     (z, tau),
     p[z] ** (1 / tau) / over_tokens(p[y] ** (1 / tau), y),
-    text="p^({1})_{0}",
     latex="p^{{({1})}}_{{{0}}}",
 )
 lead = define(
     "lead",
     (x, z, alpha),
     log(p[x]) + alpha * M[x] - log(p[z]) - alpha * M[z],
-    text="L_({0},{1})({2})",
     latex="L_{{{0},{1}}}({2})",
 )
 
@@ -353,19 +339,12 @@ def _norm(state: Expr, extra: Expr = S.Zero) -> Expr:
 
 
 _moved = h[k] + alpha * v[k]
-scale = define(
-    "scale",
-    (alpha,),
-    sqrt(_square(h[k])) / sqrt(_square(_moved)),
-    text="s({0})",
-    latex="s({0})",
-)
+scale = define("scale", (alpha,), sqrt(_square(h[k])) / sqrt(_square(_moved)), latex="s({0})")
 _SEEN = (Sign(_square(h[k]), strict=True), Sign(_square(_moved), strict=True))
 _of_state = define(
     "state_probability",
     (z,),
     exp(_dot(W[z, k], h[k])) / over_tokens(exp(_dot(W[y, k], h[k])), y),
-    text="p_{0}",
     latex="p_{{{0}}}",
 )
 _rescaled = Identity(

@@ -87,7 +87,6 @@ _reciprocal = define(
     "reciprocal",
     (z, alpha),
     _in_blocks(p[y], p[y] * exp(alpha * u[y]), p[y] * exp(-alpha * w[y])) / p[z],
-    text="g_{0}({1})",
     latex="g_{{{0}}}({1})",
 )
 star = Symbol("alpha_z", real=True)  # the peak of token z
@@ -103,7 +102,6 @@ divergence = define(
     "divergence",
     (alpha,),
     over_tokens(tilted(y, alpha) * log(tilted(y, alpha) / p[y]), y),
-    text="KL(p_{0}‖p)",
     latex=r"\mathrm{{KL}}(p_{{{0}}}\,\|\,p)",
 )
 
@@ -111,11 +109,7 @@ divergence = define(
 up, down = (Symbol(n, positive=True) for n in ("s", "t"))
 mass_up, mass_down = (Symbol(n, positive=True) for n in ("P_+", "P_-"))
 explicit = define(
-    "explicit",
-    (),
-    log(mass_down * down / (mass_up * up)) / (up + down),
-    text="α_*",
-    latex=r"\alpha_*",
+    "explicit", (), log(mass_down * down / (mass_up * up)) / (up + down), latex=r"\alpha_*"
 )
 
 _stationary = Identity(
@@ -168,11 +162,7 @@ _valley = valley(_convex, _right, _left)
 _one = reciprocal(_form, _valley, _positive)
 _at = at_peak(_one, _slope, _positive)
 delta_p = define(
-    "delta_p",
-    (z, alpha),
-    tilted(z, alpha) - tilted(z, Integer(0)),
-    text="Δp({0}|{1})",
-    latex=r"\Delta p({0}\,|\,{1})",
+    "delta_p", (z, alpha), tilted(z, alpha) - tilted(z, Integer(0)), latex=r"\Delta p({0}\,|\,{1})"
 )
 _shift = Identity(
     delta_p(z, alpha),
@@ -211,11 +201,7 @@ _TWO_LEVELS = (
     Fact(Sum(p[y], (y, level + above, V - 1)), mass_down),
 )
 _balance = define(
-    "balance",
-    (alpha,),
-    mass_up * up * exp(alpha * (up + down)) - mass_down * down,
-    text="n({0})",
-    latex="n({0})",
+    "balance", (alpha,), mass_up * up * exp(alpha * (up + down)) - mass_down * down, latex="n({0})"
 )
 _divisor = exp(alpha * down) * (
     Sum(p[y], (y, 0, level - 1)) + mass_up * exp(alpha * up) + mass_down * exp(-alpha * down)
@@ -295,7 +281,6 @@ _at_top = define(
     "at_top",
     (z, alpha),
     (Sum(p[y], (y, 0, s - 1)) + Sum(p[y] * exp(-alpha * gap[y]), (y, s, V - 1))) / p[z],
-    text="g_{0}({1})",
     latex="g_{{{0}}}({1})",
 )
 _falls = Inequality(
@@ -318,7 +303,6 @@ _at_bottom = define(
     "at_bottom",
     (z, alpha),
     (Sum(p[y], (y, 0, s - 1)) + Sum(p[y] * exp(alpha * gap[y]), (y, s, V - 1))) / p[z],
-    text="h_{0}({1})",
     latex="h_{{{0}}}({1})",
 )
 _bottom_form = Identity(

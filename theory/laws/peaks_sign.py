@@ -101,17 +101,12 @@ expected_odds = define(
     _over(_b * w_T[z] * (ell + log(g_T[z] / w_T[z])), s_T)
     - _over_others(Q[C] * _over(_b * w_C[C, z] * (ell + log(g_C[C, z] / w_C[C, z])), size[C]))
     - Q_D * _over((1 - eps) * g_D[z] * (ell + log(g_D[z] / w_D[z])), s_D),
-    text="E_D[M]",
     latex=r"\mathbb{{E}}_D[M]",
 )
 _bracket = 1 + Q_D - Q_D * eps * G / (G - 1)
 _rest = (kappa_T - _over_others(Q[C] * kappa[C])) / (G - 1)
 threshold = define(
-    "threshold",
-    (),
-    ell * _bracket + lam + eps * _rest + Q_D * (1 - eps) * delta_D,
-    text="g",
-    latex="g",
+    "threshold", (), ell * _bracket + lam + eps * _rest + Q_D * (1 - eps) * delta_D, latex="g"
 )
 _margin = Identity(
     ell + lam - expected_odds(),
@@ -126,11 +121,7 @@ x = Symbol("epsilon", positive=True)
 rest = Symbol("k", real=True)  # (kappa_T - sum Q_C kappa_C)/(G - 1)
 _level = log((1 - x) * (G - 1) / x)
 margin = define(
-    "g",
-    (x,),
-    _level * (1 + Q_D - Q_D * x * G / (G - 1)) + lam + x * rest + Q_D * (1 - x) * delta_D,
-    text="g({0})",
-    latex="g({0})",
+    "g", (x,), _level * (1 + Q_D - Q_D * x * G / (G - 1)) + lam + x * rest + Q_D * (1 - x) * delta_D
 )
 _DOMAIN = (
     Sign(G - 1, strict=True),

@@ -12,13 +12,14 @@ from steering_strength.theory.laws.printing import GREEK
 
 _SIGNS = {
     **GREEK,
-    "varepsilon": "ε", "varphi": "φ", "Sigma": "Σ", "sum": "Σ", "prod": "Π", "int": "∫",
-    "infty": "∞", "to": "→", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠",
-    "in": "∈", "notin": "∉", "pm": "±", "mp": "∓", "cdot": "·", "times": "×", "dots": "...",
-    "ldots": "...", "sim": "~", "approx": "≈", "propto": "∝", "top": "ᵀ", "mid": "|", "|": "‖",
-    "cup": "∪", "cap": "∩", "setminus": "∖", "emptyset": "∅", "mathbb R": "ℝ", "partial": "∂",
-    "iff": "⇔", "implies": "⇒", "langle": "⟨", "rangle": "⟩", "lVert": "‖", "rVert": "‖",
-    "perp": "⊥", "left": "", "right": "", "big": "", "Big": "", "quad": "  ", ",": " ", ";": " ",
+    "varepsilon": "ε", "varphi": "φ", "Lambda": "Λ", "Sigma": "Σ", "sum": "Σ", "prod": "Π",
+    "int": "∫", "infty": "∞", "to": "→", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥",
+    "ne": "≠", "neq": "≠", "in": "∈", "notin": "∉", "pm": "±", "mp": "∓", "cdot": "·", "times": "×",
+    "dots": "...", "ldots": "...", "sim": "~", "approx": "≈", "propto": "∝", "top": "ᵀ", "mid": "|",
+    "|": "‖", "cup": "∪", "cap": "∩", "setminus": "∖", "emptyset": "∅", "mathbb R": "ℝ",
+    "partial": "∂", "iff": "⇔", "implies": "⇒", "langle": "⟨", "rangle": "⟩", "lVert": "‖",
+    "rVert": "‖",
+    "perp": "⊥", "left": "", "right": "", "big": "", "Big": "", "quad": "  ", ",": "", ";": " ",
     ":": " ", "!": "", " ": " ", "{": "{", "}": "}", "%": "%", "_": "_", "prime": "'",
 }  # fmt: skip
 _RAISED = {"2": "²", "3": "³", "4": "⁴", "ᵀ": "ᵀ", "'": "'", "*": "*"}

@@ -50,28 +50,12 @@ def tokens_of(term: Expr) -> Sum:
     return Sum(term, (t, 0, T - 1))
 
 
-drawn = define("drawn", (), Product(pc[t, X[t]], (t, 0, T - 1)), text="P_0(x)", latex="P_0(x)")
+drawn = define("drawn", (), Product(pc[t, X[t]], (t, 0, T - 1)), latex="P_0(x)")
 steered = define(
-    "steered",
-    (alpha,),
-    Product(tilt(t, X[t], alpha), (t, 0, T - 1)),
-    text="P_{0}(x)",
-    latex="P_{{{0}}}(x)",
+    "steered", (alpha,), Product(tilt(t, X[t], alpha), (t, 0, T - 1)), latex="P_{{{0}}}(x)"
 )
-log_ratio = define(
-    "log_ratio",
-    (alpha,),
-    tokens_of(alpha * M[X[t]] - Kj(t, alpha)),
-    text="r({0})",
-    latex="r({0})",
-)
-cost = define(
-    "cost",
-    (j, alpha),
-    Kj(j, alpha) - alpha * mean_0(j),
-    text="δ_{0}({1})",
-    latex=r"\delta_{{{0}}}({1})",
-)
+log_ratio = define("log_ratio", (alpha,), tokens_of(alpha * M[X[t]] - Kj(t, alpha)), latex="r({0})")
+cost = define("cost", (j, alpha), Kj(j, alpha) - alpha * mean_0(j), latex=r"\delta_{{{0}}}({1})")
 _ratio = Identity(
     log(steered(alpha)) - log(drawn()),
     log_ratio(alpha),
@@ -147,9 +131,7 @@ def _gain(f: Expr, gain: Expr, *tree: Let, given: tuple[Fact, ...] = (), reason:
 
 _forward = w[k] * log(w[k] / u[k])
 _FORWARD = (*UNSTEERED, *STEERED)
-price = define(
-    "price", (alpha,), prefixes(w[j] * cost(j, alpha)), text="Δ({0})", latex=r"\Delta({0})"
-)
+price = define("price", (alpha,), prefixes(w[j] * cost(j, alpha)), latex=r"\Delta({0})")
 _next = _gain(
     _forward,
     w[j] * cost(j, alpha),
@@ -211,11 +193,7 @@ SEQUENCE_CE = Law(
 
 _backward = u[k] * log(u[k] / w[k])
 reverse_cost = define(
-    "reverse_cost",
-    (j, alpha),
-    alpha * mean_j(j, alpha) - Kj(j, alpha),
-    text="ρ_{0}({1})",
-    latex=r"\rho_{{{0}}}({1})",
+    "reverse_cost", (j, alpha), alpha * mean_j(j, alpha) - Kj(j, alpha), latex=r"\rho_{{{0}}}({1})"
 )
 _next_back = _gain(
     _backward,
@@ -258,7 +236,6 @@ K_text = define(
     "K_text",
     (k, t, alpha),
     log(over_tokens(row[k, t, z] * exp(alpha * M[z]))),
-    text="K_({0},{1})({2})",
     latex="K_{{{0},{1}}}({2})",
 )
 mean_text = define(
@@ -266,22 +243,16 @@ mean_text = define(
     (k, t, alpha),
     over_tokens(row[k, t, y] * exp(alpha * M[y]) * M[y], y)
     / over_tokens(row[k, t, y] * exp(alpha * M[y]), y),
-    text="E_({0},{1},{2})[M]",
     latex=r"\mathbb{{E}}_{{{0},{1},{2}}}[M]",
 )
 text_ratio = define(
     "text_ratio",
     (k, alpha),
     tokens_of(alpha * M[word[k, t]] - K_text(k, t, alpha)),
-    text="r_{0}({1})",
     latex="r_{{{0}}}({1})",
 )
 score = define(
-    "score",
-    (k, alpha),
-    tokens_of(M[word[k, t]] - mean_text(k, t, alpha)),
-    text="S_{0}({1})",
-    latex="S_{{{0}}}({1})",
+    "score", (k, alpha), tokens_of(M[word[k, t]] - mean_text(k, t, alpha)), latex="S_{{{0}}}({1})"
 )
 
 
@@ -294,7 +265,6 @@ judged = define(
     "judged",
     (alpha,),
     texts(f[k] * w[k] * exp(text_ratio(k, alpha))),
-    text="E_{0}[f]",
     latex=r"\mathbb{{E}}_{{{0}}}[f]",
 )
 _score_is_slope = Identity(
@@ -367,14 +337,8 @@ SEQUENCE_SCORE = Law(
 # -- sequence-weights -----------------------------------------------------------------------------
 
 _twice = u[k] ** 2 / w[k]
-growth = define(
-    "growth",
-    (j, alpha),
-    Zj(j, 2 * alpha) / Zj(j, alpha) ** 2,
-    text="G_{0}({1})",
-    latex="G_{{{0}}}({1})",
-)
-second = define("second", (), log(texts(_twice)), text="D_2", latex="D_2")
+growth = define("growth", (j, alpha), Zj(j, 2 * alpha) / Zj(j, alpha) ** 2, latex="G_{{{0}}}({1})")
+second = define("second", (), log(texts(_twice)), latex="D_2")
 c = Symbol("c", positive=True)  # no next token diverges by more, in the order 2
 depth = IndexedBase("t", nonnegative=True)  # depth[k]: tokens of prefix k
 DEEP = _grows(depth, Integer(0), depth[_i] + 1)

@@ -46,29 +46,18 @@ NORMALISED = Fact(over_tokens(p[z]), Integer(1))
 
 Z = define("Z", (alpha,), over_tokens(p[z] * exp(alpha * M[z])))
 K = define("K", (alpha,), log(Z(alpha)))
-tilted = define(
-    "tilted",
-    (z, alpha),
-    p[z] * exp(alpha * M[z]) / Z(alpha),
-    text="p_{1}({0})",
-    latex="p_{{{1}}}({0})",
-)
+tilted = define("tilted", (z, alpha), p[z] * exp(alpha * M[z]) / Z(alpha), latex="p_{{{1}}}({0})")
 mean = define(
-    "mean",
-    (alpha,),
-    over_tokens(tilted(y, alpha) * M[y], y),
-    text="E_{0}[M]",
-    latex=r"\mathbb{{E}}_{{{0}}}[M]",
+    "mean", (alpha,), over_tokens(tilted(y, alpha) * M[y], y), latex=r"\mathbb{{E}}_{{{0}}}[M]"
 )
 variance = define(
     "variance",
     (alpha,),
     over_tokens(tilted(y, alpha) * (M[y] - mean(alpha)) ** 2, y),
-    text="Var_{0}[M]",
     latex=r"\mathrm{{Var}}_{{{0}}}[M]",
 )
 
 _k = Symbol("k", integer=True)
 before = define("before", (_k,), floor((_k - 1) / V), text=r"{0}⁻", latex=r"{0}^{{-}}")
 """Prefixes of a text, numbered by length: `V j + 1 + z` is prefix `j` followed by token `z`."""
-last = define("last", (_k,), Mod(_k - 1, V), text="x({0})", latex="x({0})")
+last = define("last", (_k,), Mod(_k - 1, V), latex="x({0})")

@@ -59,18 +59,11 @@ H = IndexedBase("H", real=True)
 P = IndexedBase("P", integer=True)  # P[i]: the i-th positive context, i = 0 .. q_P - 1
 N = IndexedBase("N", integer=True)
 
-logit = define(
-    "logit",
-    (z, j),
-    Sum(W[z, k] * H[k, j], (k, 0, d - 1)),
-    text="ℓ_({0},{1})",
-    latex=r"\ell_{{{0},{1}}}",
-)
+logit = define("logit", (z, j), Sum(W[z, k] * H[k, j], (k, 0, d - 1)), latex=r"\ell_{{{0},{1}}}")
 direction = define(
     "direction",
     (k,),
     Sum(H[k, P[i]], (i, 0, q_P - 1)) / q_P - Sum(H[k, N[i]], (i, 0, q_N - 1)) / q_N,
-    text="v_{0}",
     latex="v_{{{0}}}",
 )
 
@@ -110,21 +103,14 @@ bP = IndexedBase("b^P", real=True)  # shift of the logits of the i-th context of
 bN = IndexedBase("b^N", real=True)
 b = Symbol("b", real=True)  # shift of the logits of c_j
 
-shift = define("b", (), log(over_tokens(exp(ell[y]), y)), text="b", latex="b")
+shift = define("b", (), log(over_tokens(exp(ell[y]), y)))
 odds = define(
     "M",
     (z,),
     Sum(log(pP[i, z]), (i, 0, q_P - 1)) / q_P - Sum(log(pN[i, z]), (i, 0, q_N - 1)) / q_N,
-    text="M_{0}",
     latex="M_{{{0}}}",
 )
-mean_shift = define(
-    "c",
-    (),
-    Sum(bP[i], (i, 0, q_P - 1)) / q_P - Sum(bN[i], (i, 0, q_N - 1)) / q_N,
-    text="c",
-    latex="c",
-)
+mean_shift = define("c", (), Sum(bP[i], (i, 0, q_P - 1)) / q_P - Sum(bN[i], (i, 0, q_N - 1)) / q_N)
 steered_logit = define(
     "steered_logit",
     (z,),
@@ -135,12 +121,9 @@ steered_logit = define(
         Sum(log(pP[i, z]) + bP[i], (i, 0, q_P - 1)) / q_P
         - Sum(log(pN[i, z]) + bN[i], (i, 0, q_N - 1)) / q_N
     ),
-    text="ℓ_({0},α)",
     latex=r"\ell_{{{0},\alpha}}",
 )
-base = define(
-    "softmax", (z,), exp(ell[z]) / over_tokens(exp(ell[y]), y), text="p_{0}", latex="p_{{{0}}}"
-)
+base = define("softmax", (z,), exp(ell[z]) / over_tokens(exp(ell[y]), y), latex="p_{{{0}}}")
 
 _tilted = Identity(
     exp(steered_logit(x)) / over_tokens(exp(steered_logit(y)), y),
@@ -248,14 +231,8 @@ AT_MINIMUM = (
     Let(M[y], bottom + gap[y], y, s, V - 1),
     NOT_ALL,
 )
-mass = define("P_A", (), Sum(p[y], (y, 0, s - 1)), text="P_A", latex="P_A")
-rest = define(
-    "R_A",
-    (alpha,),
-    Sum(p[y] * exp(-alpha * gap[y]), (y, s, V - 1)),
-    text="R_A({0})",
-    latex="R_A({0})",
-)
+mass = define("P_A", (), Sum(p[y], (y, 0, s - 1)))
+rest = define("R_A", (alpha,), Sum(p[y] * exp(-alpha * gap[y]), (y, s, V - 1)))
 
 
 def _off(term: Expr, index: Symbol = y) -> Sum:
@@ -267,7 +244,6 @@ _deficit = define(
     "deficit",
     (alpha,),
     _off(p[y] * gap[y] * exp(-alpha * gap[y])) / (mass() + rest(alpha)),
-    text="D({0})",
     latex="D({0})",
 )
 _mean_is_slope = Identity(

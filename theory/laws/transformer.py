@@ -107,9 +107,9 @@ def _mean(term: Expr) -> Expr:
     return Sum(term, (k, 0, d - 1)) / d
 
 
-_MEAN_SQUARE = define("v2", (), _mean(v[k] ** 2), text="A", latex="A")
-_MEAN_PRODUCT = define("hv", (), _mean(h[k] * v[k]), text="B", latex="B")
-_MEAN_H = define("h2", (), _mean(h[k] ** 2) + eps, text="C", latex="C")
+_MEAN_SQUARE = define("v2", (), _mean(v[k] ** 2), latex="A")
+_MEAN_PRODUCT = define("hv", (), _mean(h[k] * v[k]), latex="B")
+_MEAN_H = define("h2", (), _mean(h[k] ** 2) + eps, latex="C")
 _square = Identity(
     _mean((h[k] + alpha * v[k]) ** 2) + eps,
     _MEAN_SQUARE() * alpha**2 + 2 * _MEAN_PRODUCT() * alpha + _MEAN_H(),
@@ -386,28 +386,21 @@ model = define(
     "model",
     (z, alpha),
     exp(ell(z, alpha)) / over_tokens(exp(ell(y, alpha)), y),
-    text="p_{1}({0})",
     latex="p_{{{1}}}({0})",
 )
 local_odds = define(
-    "local_odds",
-    (z, alpha),
-    Derivative(ell(z, alpha), alpha),
-    text="M_{1}({0})",
-    latex="M_{{{1}}}({0})",
+    "local_odds", (z, alpha), Derivative(ell(z, alpha), alpha), latex="M_{{{1}}}({0})"
 )
 local_mean = define(
     "local_mean",
     (alpha,),
     over_tokens(model(y, alpha) * local_odds(y, alpha), y),
-    text="E_{0}[M_{0}]",
     latex=r"\mathbb{{E}}_{{{0}}}[M_{{{0}}}]",
 )
 local_variance = define(
     "local_variance",
     (alpha,),
     over_tokens(model(y, alpha) * (local_odds(y, alpha) - local_mean(alpha)) ** 2, y),
-    text="Var_{0}[M_{0}]",
     latex=r"\mathrm{{Var}}_{{{0}}}[M_{{{0}}}]",
 )
 fixed = IndexedBase("r", positive=True)  # any fixed distribution over tokens
@@ -416,7 +409,6 @@ from_fixed = define(
     "from_fixed",
     (alpha,),
     over_tokens(fixed[z] * log(fixed[z] / model(z, alpha))),
-    text="KL(r‖p_{0})",
     latex=r"\mathrm{{KL}}(r\,\|\,p_{{{0}}})",
 )
 _second = Derivative(ell(y, alpha), (alpha, 2))
@@ -438,7 +430,6 @@ from_origin = define(
     "from_origin",
     (origin, alpha),
     over_tokens(model(z, origin) * log(model(z, origin) / model(z, alpha))),
-    text="KL(p_{0}‖p_{1})",
     latex=r"\mathrm{{KL}}(p_{{{0}}}\,\|\,p_{{{1}}})",
 )
 _first_order = Identity(
