@@ -232,11 +232,6 @@ class Claim(ABC):
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
 
-    def deduced(self, rule: Principle, premises: tuple[Claim, ...], reason: str) -> Any:
-        """The claim as the conclusion of a rule, under the hypotheses of its premises."""
-        given = tuple(dict.fromkeys(g for p in premises for g in p.given))
-        return replace(self, by=rule, premises=premises, given=given, reason=reason)
-
 
 _INDICES = frozenset(Symbol(name, integer=True) for name in "ijklt")
 _COORDINATES = {"h", "v", "R"}  # arrays and functions of a state, by their names in laws

@@ -8,8 +8,9 @@ of analysis, cited once in `theory.laws.assumptions`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from sympy import (
@@ -59,222 +60,246 @@ from steering_strength.theory.laws.shapes import (
 from steering_strength.theory.laws.symbols import V, before, last
 
 
-def deduce(name: str, conclusion: Any, premises: tuple[Claim, ...], reason: str) -> Any:
-    """The conclusion of the rule of this name, under the hypotheses of its premises."""
-    return conclusion.deduced(PRINCIPLES[name], premises, reason)
+class Refused(Exception):
+    """A rule does not apply to its premises; the message says why."""
 
 
-def refuse(rule: str, why: str) -> LawError:
-    """The error of a rule that refuses its premises."""
-    return LawError(f"{rule}: {why}", remedy="give premises of the form that the rule states")
+def rule(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function from premises to what follows from them by the principle of this name.
+
+    It is called with the premises, in order, and a `reason`; what it returns gets the principle,
+    the premises and their hypotheses, unless it returns others beside its conclusion.
+    """
+
+    def applied(infer: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(infer)
+        def conclude(*arguments: Any, reason: str = "", **options: Any) -> Any:
+            try:
+                found = infer(*arguments, **options)
+            except Refused as why:
+                raise LawError(
+                    f"{name}: {why}", remedy="give premises of the form that the rule states"
+                ) from None
+            premises = tuple(dict.fromkeys(_premises(arguments)))
+            every = [g for p in premises for g in p.given]
+            new, given = found if isinstance(found, tuple) else (found, every)
+            given = tuple(dict.fromkeys(given))
+            by = PRINCIPLES[name]
+            return replace(new, by=by, premises=premises, given=given, reason=reason)
+
+        return conclude
+
+    return applied
 
 
-def still(rule: str, variable: Symbol, *premises: Any) -> None:
+def _premises(arguments: Any) -> Iterator[Claim]:
+    """The claims among some arguments; a `Case` is a name for hypotheses."""
+    for a in arguments:
+        if isinstance(a, tuple):
+            yield from _premises(a)
+        elif isinstance(a, Claim) and not isinstance(a, Case):
+            yield a
+
+
+def still(variable: Symbol, *premises: Any) -> None:
     """What is fixed stays fixed while the variable moves: only a domain may depend on it."""
     for p in premises:
         for g in p.given:
             if not isinstance(g, Sign | Bounded) and g.mentions(variable):
-                raise refuse(rule, f"a hypothesis of {p.text()} moves with {variable}")
+                raise Refused(f"a hypothesis of {p.text()} moves with {variable}")
 
 
-def slope_of(rule: str, e: Expr, order: int) -> tuple[Expr, Symbol]:
+def slope_of(e: Expr, order: int) -> tuple[Expr, Symbol]:
     """The function and the variable of a derivative of this order; refuses anything else."""
     if not isinstance(e, Derivative) or len(e.variable_count) != 1:
-        raise refuse(rule, f"{e} is no derivative by one variable")
+        raise Refused(f"{e} is no derivative by one variable")
     ((variable, n),) = e.variable_count
     if n != order or not variable.is_Symbol or not variable.is_real or variable.is_integer:
-        raise refuse(rule, f"{e} is no derivative of order {order} by a real symbol")
+        raise Refused(f"{e} is no derivative of order {order} by a real symbol")
     return e.expr, variable
 
 
-def require(rule: str, holds: bool, why: str) -> None:
+def require(holds: bool, why: str) -> None:
     """Refuse premises, with the reason, unless they have what the rule needs."""
     if not holds:
-        raise refuse(rule, why)
+        raise Refused(why)
 
 
-def says(rule: str, claim: Any, lhs: Expr, relation: str, rhs: Any) -> None:
+def says(claim: Any, lhs: Expr, relation: str, rhs: Any) -> None:
     """Refuse a premise unless it is this relation."""
     found = isinstance(claim, Identity | Inequality)
     found = found and (claim.lhs, claim.relation, claim.rhs) == (lhs, relation, rhs)
-    require(rule, found, f"{claim.text()} is not {lhs} {relation} {rhs}")
+    require(found, f"{claim.text()} is not {lhs} {relation} {rhs}")
 
 
-def derivative_sign(slope: Any, *, reason: str = "") -> Monotone:
+@rule("sign of the derivative")
+def derivative_sign(slope: Any) -> Monotone:
     """f' > 0 on the domain of the variable: f strictly increases there (<, >=, <= likewise)."""
-    rule = "sign of the derivative"
-    require(rule, isinstance(slope, Inequality) and slope.rhs == 0, "the premise is no sign")
-    f, variable = slope_of(rule, slope.lhs, 1)
-    require(rule, slope.relation != "!=", "the premise has no direction")
-    still(rule, variable, slope)
+    require(isinstance(slope, Inequality) and slope.rhs == 0, "the premise is no sign")
+    f, variable = slope_of(slope.lhs, 1)
+    require(slope.relation != "!=", "the premise has no direction")
+    still(variable, slope)
     up, strict = slope.relation.startswith(">"), "=" not in slope.relation
-    return deduce(rule, Monotone(f, variable, increasing=up, strict=strict), (slope,), reason)
+    return Monotone(f, variable, increasing=up, strict=strict)
 
 
-def convexity(curvature: Any, *, reason: str = "") -> Convex:
+@rule("convexity")
+def convexity(curvature: Any) -> Convex:
     """f'' >= 0 on the domain of the variable: f is convex (strictly for >)."""
-    rule = "convexity"
-    require(rule, isinstance(curvature, Inequality) and curvature.rhs == 0, "no sign")
-    f, variable = slope_of(rule, curvature.lhs, 2)
-    require(rule, curvature.relation in {">", ">="}, "the second derivative is not >= 0")
-    still(rule, variable, curvature)
-    return deduce(rule, Convex(f, variable, strict=curvature.relation == ">"), (curvature,), reason)
+    require(isinstance(curvature, Inequality) and curvature.rhs == 0, "no sign")
+    f, variable = slope_of(curvature.lhs, 2)
+    require(curvature.relation in {">", ">="}, "the second derivative is not >= 0")
+    still(variable, curvature)
+    return Convex(f, variable, strict=curvature.relation == ">")
 
 
-def valley(convex: Any, right: Any, left: Any, *, reason: str = "") -> OnePeak:
+@rule("strict convexity")
+def valley(convex: Any, right: Any, left: Any) -> OnePeak:
     """Strictly convex on the line and infinite at both ends: exactly one valley."""
-    rule = "strict convexity"
-    require(rule, isinstance(convex, Convex) and convex.strict, "no strict convexity")
+    require(isinstance(convex, Convex) and convex.strict, "no strict convexity")
     f, variable = convex.f, convex.variable
-    require(rule, variable.is_nonnegative is None, f"{variable} does not run over the line")
+    require(variable.is_nonnegative is None, f"{variable} does not run over the line")
     for limit, end in ((right, oo), (left, -oo)):
         require(
-            rule,
             isinstance(limit, Limit)
             and (limit.lhs, limit.rhs, limit.variable, limit.end) == (f, oo, variable, end),
             f"no limit +oo of {f} at {end}",
         )
-    return deduce(rule, OnePeak(f, variable, valley=True), (convex, right, left), reason)
+    return OnePeak(f, variable, valley=True)
 
 
-def reciprocal(form: Any, shape: Any, positive: Any, *, reason: str = "") -> Any:
+@rule("reciprocal")
+def reciprocal(form: Any, shape: Any, positive: Any) -> Any:
     """1/f = g, g with a shape, f > 0: f has the opposite shape."""
-    rule = "reciprocal"
-    require(rule, isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
+    require(isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
     f = positive.lhs
-    require(rule, positive.relation == ">" and positive.rhs == 0, "no claim that f > 0")
-    require(rule, form.lhs == 1 / f, f"{form.text()} does not say what 1/{f} is")
-    require(rule, isinstance(shape, Monotone | OnePeak), "no shape")
-    require(rule, shape.f == form.rhs, f"{shape.text()} is about another function")
-    still(rule, shape.variable, form, positive)
+    require(positive.relation == ">" and positive.rhs == 0, "no claim that f > 0")
+    require(form.lhs == 1 / f, f"{form.text()} does not say what 1/{f} is")
+    require(isinstance(shape, Monotone | OnePeak), "no shape")
+    require(shape.f == form.rhs, f"{shape.text()} is about another function")
+    still(shape.variable, form, positive)
     opposite: Claim = (
         Monotone(f, shape.variable, increasing=not shape.increasing, strict=shape.strict)
         if isinstance(shape, Monotone)
         else OnePeak(f, shape.variable, valley=not shape.valley)
     )
-    return deduce(rule, opposite, (form, shape, positive), reason)
+    return opposite
 
 
-def affine(form: Any, shape: Any, *, reason: str = "") -> Any:
+@rule("affine image")
+def affine(form: Any, shape: Any) -> Any:
     """h = a f + c with a > 0 and c fixed: h has the shape of f."""
-    rule = "affine image"
-    require(rule, isinstance(form, Identity), "no identity")
-    require(rule, isinstance(shape, Monotone | OnePeak | Convex), "no shape")
+    require(isinstance(form, Identity), "no identity")
+    require(isinstance(shape, Monotone | OnePeak | Convex), "no shape")
     f, variable, d = shape.f, shape.variable, Dummy("f", real=True)
     rest = form.rhs.xreplace({f: d})
     a = rest.diff(d)
     c = rest.xreplace({d: Integer(0)})
     fixed = not ({d, variable} & (a.free_symbols | c.free_symbols))
-    require(rule, bool(a.is_positive) and fixed, f"{form.rhs} is not a {f} + c with a > 0, c fixed")
-    still(rule, variable, form)
-    new = changed(replace(shape, given=(), by=None, premises=()), lambda e: e)
-    return deduce(rule, replace(new, f=form.lhs), (form, shape), reason)
+    require(bool(a.is_positive) and fixed, f"{form.rhs} is not a {f} + c with a > 0, c fixed")
+    still(variable, form)
+    new = changed(shape, lambda e: e)
+    return replace(new, f=form.lhs)
 
 
-def at_peak(shape: Any, slope: Any, positive: Any, *, reason: str = "") -> OnePeak:
+@rule("stationary point")
+def at_peak(shape: Any, slope: Any, positive: Any) -> OnePeak:
     """One peak of f, and f' = f (a - b) with f > 0: the peak is where a = b."""
-    rule = "stationary point"
-    require(rule, isinstance(shape, OnePeak) and isinstance(slope, Identity), "premises")
-    f, variable = slope_of(rule, slope.lhs, 1)
-    require(rule, shape.f == f and shape.variable == variable, "the slope of another function")
-    says(rule, positive, f, ">", 0)
+    require(isinstance(shape, OnePeak) and isinstance(slope, Identity), "premises")
+    f, variable = slope_of(slope.lhs, 1)
+    require(shape.f == f and shape.variable == variable, "the slope of another function")
+    says(positive, f, ">", 0)
     rest = slope.rhs / f
-    require(rule, isinstance(rest, Add), f"{slope.rhs} is not f (a - b)")
+    require(isinstance(rest, Add), f"{slope.rhs} is not f (a - b)")
     up = Add(*(t for t in rest.args if not t.could_extract_minus_sign()))
-    new = OnePeak(f, variable, valley=shape.valley, solves=(up - rest, up))
-    return deduce(rule, new, (shape, slope, positive), reason)
+    return OnePeak(f, variable, valley=shape.valley, solves=(up - rest, up))
 
 
-def largest(shape: Any, form: Any, here: Any, place: Symbol, *, reason: str = "") -> Inequality:
+@rule("order of the logarithm")
+def largest(shape: Any, form: Any, here: Any, place: Symbol) -> Inequality:
     """log(f/c) = g, one peak of f, where a = b, and a = b at `place`: g is largest there."""
-    rule = "order of the logarithm"
-    require(rule, isinstance(shape, OnePeak) and not shape.valley and bool(shape.solves), "no peak")
-    require(rule, isinstance(form, Identity) and form.lhs.func.__name__ == "log", "no logarithm")
+    require(isinstance(shape, OnePeak) and not shape.valley and bool(shape.solves), "no peak")
+    require(isinstance(form, Identity) and form.lhs.func.__name__ == "log", "no logarithm")
     ratio = form.lhs.args[0] / shape.f
-    require(rule, shape.variable not in ratio.free_symbols, f"{form.lhs} is not log({shape.f}/c)")
+    require(shape.variable not in ratio.free_symbols, f"{form.lhs} is not log({shape.f}/c)")
     a, b = shape.solves or (Integer(0), Integer(0))
     a, b = (s.xreplace({shape.variable: place}) for s in (a, b))
     require(
-        rule,
         isinstance(here, Identity) and {here.lhs, here.rhs} == {a, b},
         f"{here.text()} does not say that the peak is at {place}",
     )
     g = form.rhs
-    bound = Inequality(g, g.xreplace({shape.variable: place}), relation="<=")
-    return deduce(rule, bound, (shape, form, here), reason)
+    return Inequality(g, g.xreplace({shape.variable: place}), relation="<=")
 
 
-def reflected(rise: Any, first: Any, second: Any, *, reason: str = "") -> Iff:
+@rule("order of an increasing function")
+def reflected(rise: Any, first: Any, second: Any) -> Iff:
     """f strictly increases, f(a) = u and f(b) = w: a < b if and only if u < w."""
-    rule = "order of an increasing function"
-    require(rule, isinstance(rise, Monotone) and rise.strict and rise.increasing, "no rise")
+    require(isinstance(rise, Monotone) and rise.strict and rise.increasing, "no rise")
     places = []
     for at in (first, second):
-        require(rule, isinstance(at, Identity), f"{at.text()} is no value")
-        places.append(_place(rule, rise.f, rise.variable, at.lhs))
+        require(isinstance(at, Identity), f"{at.text()} is no value")
+        places.append(_place(rise.f, rise.variable, at.lhs))
     left = Inequality(places[0], places[1], relation="<")
     right = Inequality(first.rhs, second.rhs, relation="<")
-    still(rule, rise.variable, first, second)
-    return deduce(rule, Iff(left, right), (rise, first, second), reason)
+    still(rise.variable, first, second)
+    return Iff(left, right)
 
 
-def _place(rule: str, f: Expr, variable: Symbol, value: Expr) -> Expr:
+def _place(f: Expr, variable: Symbol, value: Expr) -> Expr:
     """The place at which `value` is the value of `f`."""
     found = value.match(f.xreplace({variable: Wild("t")})) if f.has(variable) else None
     for place in [*(found or {}).values(), *value.atoms(Symbol), Integer(0)]:
         if f.xreplace({variable: place}) == value:
             return place
-    raise refuse(rule, f"{value} is no value of {f}")
+    raise Refused(f"{value} is no value of {f}")
 
 
-def by_cases(case: Case, positive: Any, negative: Any, *, reason: str = "") -> Iff:
+@rule("two cases")
+def by_cases(case: Case, positive: Any, negative: Any) -> Any:
     """f > c in the one case, f <= c in the other: the case holds if and only if f > c."""
-    rule = "two cases"
     both = set(positive.given) & set(negative.given)  # what is given in either case
     for claim, relation, given in ((positive, ">", case.when), (negative, "<=", case.otherwise)):
-        require(rule, isinstance(claim, Inequality) and claim.relation == relation, "no sign")
-        require(
-            rule, set(claim.given) - both == set(given), f"{claim.text()} is about another case"
-        )
+        require(isinstance(claim, Inequality) and claim.relation == relation, "no sign")
+        require(set(claim.given) - both == set(given), f"{claim.text()} is about another case")
     same = (positive.lhs, positive.rhs) == (negative.lhs, negative.rhs)
-    require(rule, same, "two quantities")
+    require(same, "two quantities")
     sign = Inequality(positive.lhs, positive.rhs, relation=">")
-    found = deduce(rule, Iff(case, sign), (positive, negative), reason)
     # the cases are spelled out in the claim
-    return replace(found, given=tuple(g for g in positive.given if g in both))
+    return Iff(case, sign), tuple(g for g in positive.given if g in both)
 
 
-def detached(both: Any, one: Any, *, reason: str = "") -> Any:
+@rule("detachment")
+def detached(both: Any, one: Any) -> Any:
     """A if and only if B; and one of them: so the other."""
-    rule = "detachment"
-    require(rule, isinstance(both, Iff), "no equivalence")
+    require(isinstance(both, Iff), "no equivalence")
     for this, other in ((both.left, both.right), (both.right, both.left)):
         if (one.expressions(), getattr(one, "relation", None)) == (
             this.expressions(),
             getattr(this, "relation", None),
         ) and type(one) is type(this):
-            return deduce(rule, replace(other, given=()), (both, one), reason)
-    raise refuse(rule, f"{one.text()} is neither side of {both.text()}")
+            return replace(other, given=())
+    raise Refused(f"{one.text()} is neither side of {both.text()}")
 
 
-def substituted(form: Any, claim: Any, *, reason: str = "") -> Any:
+@rule("equals for equals")
+def substituted(form: Any, claim: Any) -> Any:
     """f = g and a claim about g: the same claim about f."""
-    rule = "equals for equals"
-    require(rule, isinstance(form, Identity), "no identity")
+    require(isinstance(form, Identity), "no identity")
     d = Dummy("f", real=True)
     if isinstance(claim, Monotone | OnePeak | Convex):
-        require(rule, claim.f == form.rhs, f"{claim.text()} is not about {form.rhs}")
-        still(rule, claim.variable, form)
+        require(claim.f == form.rhs, f"{claim.text()} is not about {form.rhs}")
+        still(claim.variable, form)
         new: Claim = replace(claim, f=form.lhs)
     else:
-        require(rule, isinstance(claim, Limit | Inequality), "no claim about a quantity")
-        require(rule, claim.lhs.xreplace({form.rhs: d}).has(d), f"no {form.rhs} in {claim.text()}")
+        require(isinstance(claim, Limit | Inequality), "no claim about a quantity")
+        require(claim.lhs.xreplace({form.rhs: d}).has(d), f"no {form.rhs} in {claim.text()}")
         if isinstance(claim, Limit):
-            still(rule, claim.variable, form)
+            still(claim.variable, form)
         new = replace(claim, lhs=claim.lhs.xreplace({form.rhs: form.lhs}))
     if isinstance(new, Inequality):
         new = replace(new, form=None)
-    return deduce(rule, replace(new, given=(), by=None, premises=()), (form, claim), reason)
+    return new
 
 
 def instance(claim: Any, variable: Symbol, value: Expr, *, reason: str = "") -> Any:
@@ -282,22 +307,22 @@ def instance(claim: Any, variable: Symbol, value: Expr, *, reason: str = "") -> 
     return specialised(claim, {variable: value}, reason=reason)
 
 
-def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") -> Any:
+@rule("instance")
+def specialised(claim: Any, values: Mapping[Symbol, Expr]) -> Any:
     """A claim for all values of some real variables, hypotheses included, at these values."""
-    rule = "instance"
     sides = (claim.left, claim.right) if isinstance(claim, Iff) else (claim,)
     plain = all(isinstance(side, Inequality | Identity | Between) for side in sides)
-    require(rule, plain, "no claim about all values")
+    require(plain, "no claim about all values")
     for variable, value in values.items():
         allowed = (
             value.is_positive if variable.is_positive else
             value.is_nonnegative if variable.is_nonnegative else value.is_real
         )  # fmt: skip
-        require(rule, bool(variable.is_real and allowed), f"{value} is no value of {variable}")
+        require(bool(variable.is_real and allowed), f"{value} is no value of {variable}")
         moved = any(g.mentions(variable) for g in claim.given if not isinstance(g, Sign))
         slopes = [d for e in claim.expressions() for d in e.atoms(Derivative)]
         derived = any(variable in d.variables for d in slopes)
-        require(rule, not moved and not derived, f"{claim.text()} fixes {variable}")
+        require(not moved and not derived, f"{claim.text()} fixes {variable}")
 
     def at(e: Expr) -> Expr:
         return e.xreplace(values)
@@ -309,27 +334,25 @@ def specialised(claim: Any, values: Mapping[Symbol, Expr], *, reason: str = "") 
         return replace(new, relation=c.relation) if isinstance(c, Inequality) else new
 
     given = tuple(g.map(at) for g in claim.given)
-    return replace(deduce(rule, moved_to(claim), (claim,), reason), given=given)
+    return moved_to(claim), given
 
 
-def entrywise(claim: Any, values: dict[Indexed, Expr], *positive: Any, reason: str = "") -> Any:
+@rule("instance")
+def entrywise(claim: Any, values: dict[Indexed, Expr], *positive: Any) -> Any:
     """A claim for every array, at the array whose entries are u[j] = `values[u[j]]`.
 
     For an array that must be positive, one of `positive` says that its entries are.
     """
-    rule = "instance"
-    require(rule, isinstance(claim, Inequality | Identity), "no claim about all values")
+    require(isinstance(claim, Inequality | Identity), "no claim about all values")
     signs = tuple(g.map(unfold) for c in positive for g in c.given if isinstance(g, Sign))
     for entry, value in values.items():
-        require(rule, len(entry.indices) == 1 and not value.has(Sum), f"{value} is no plain entry")
+        require(len(entry.indices) == 1 and not value.has(Sum), f"{value} is no plain entry")
         shown = [c.lhs for c in positive if (c.relation, c.rhs) == (">", 0)]
         allowed = value in shown if entry.base.label.is_positive else real(unfold(value), signs)
-        require(
-            rule, allowed and not entry.base.label.is_integer, f"{value} is no value of {entry}"
-        )
+        require(allowed and not entry.base.label.is_integer, f"{value} is no value of {entry}")
         bound = set().union(*(bound_indices(e) for e in claim.expressions()))
         caught = bound & (value.free_symbols - {*entry.indices})
-        require(rule, not caught, f"a name of {value} is taken")
+        require(not caught, f"a name of {value} is taken")
 
     def at(e: Expr) -> Expr:
         """Every entry of the arrays replaced; a bound index stays bound, as values have no sum."""
@@ -341,31 +364,28 @@ def entrywise(claim: Any, values: dict[Indexed, Expr], *positive: Any, reason: s
         }
         return e.xreplace(found)
 
-    new = replace(claim, lhs=at(claim.lhs), rhs=at(claim.rhs), given=(), by=None, premises=())
+    new = replace(claim, lhs=at(claim.lhs), rhs=at(claim.rhs))
     given = tuple(g.map(at) for g in claim.given)
     everything = (*new.expressions(), *(e for g in given for e in g.expressions()))
     left = {x.base for e in everything for x in unfold(e).atoms(Indexed)}
-    require(
-        rule, not left & {entry.base for entry in values}, "a name or a hypothesis speaks of it"
-    )
+    require(not left & {entry.base for entry in values}, "a name or a hypothesis speaks of it")
     if isinstance(new, Inequality):
         new = replace(new, form=None)
     given += tuple(g for c in positive for g in c.given)
-    found = deduce(rule, new, (claim, *positive), reason)
-    return replace(found, given=tuple(dict.fromkeys(given)))
+    return new, given
 
 
-def antiderivative(slope: Any, zero: Any, *, reason: str = "") -> Identity:
+@rule("fundamental theorem of calculus")
+def antiderivative(slope: Any, zero: Any) -> Identity:
     """g' = h and g(0) = 0: g is the integral of h from 0."""
-    rule = "fundamental theorem of calculus"
-    require(rule, isinstance(slope, Identity), "no slope")
-    g, variable = slope_of(rule, slope.lhs, 1)
-    says(rule, zero, g.xreplace({variable: Integer(0)}), "=", 0)
-    still(rule, variable, slope, zero)
+    require(isinstance(slope, Identity), "no slope")
+    g, variable = slope_of(slope.lhs, 1)
+    says(zero, g.xreplace({variable: Integer(0)}), "=", 0)
+    still(variable, slope, zero)
     t = Symbol("t", real=True)
-    require(rule, t not in slope.rhs.free_symbols, "the name t is taken")
+    require(t not in slope.rhs.free_symbols, "the name t is taken")
     integral = Integral(slope.rhs.xreplace({variable: t}), (t, 0, variable))
-    return deduce(rule, Identity(g, integral), (slope, zero), reason)
+    return Identity(g, integral)
 
 
 def _at(e: Expr, variable: Symbol, place: Expr = S.Zero) -> Expr:
@@ -374,86 +394,81 @@ def _at(e: Expr, variable: Symbol, place: Expr = S.Zero) -> Expr:
     return there.replace(lambda s: isinstance(s, Sum) and s.function == 0, lambda s: S.Zero)
 
 
-def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero, reason: str = "") -> Expansion:
+@rule("Taylor's theorem")
+def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero) -> Expansion:
     """f = c_0 at a point, f^(k) = g_k and g_k = c_k there: f = sum c_k (x - at)^k/k! + o(...).
 
     Without an identity that says what f or g_k is there, c_k is that as it stands.
     """
-    rule = "Taylor's theorem"
-    premises: list[Claim] = [start] if start is not None else []
-    f = variable = None
+    f: Any = None
+    variable: Any = None
     coefficients = []
     for k, claims in enumerate(orders, start=1):
-        require(rule, all(isinstance(c, Identity) for c in claims), "no identities")
+        require(all(isinstance(c, Identity) for c in claims), "no identities")
         slope = claims[0]
         again = k > 1 and slope.lhs == Derivative(orders[k - 2][0].rhs, variable)
         if not again:  # else the derivative of the derivative before
-            f_k, v_k = slope_of(rule, slope.lhs, k)
-            require(rule, f in (None, f_k), "derivatives of different functions")
+            f_k, v_k = slope_of(slope.lhs, k)
+            require(f in (None, f_k), "derivatives of different functions")
             f, variable = f_k, v_k
         there = _at(slope.rhs, variable, at)
         for value in claims[1:]:
-            require(rule, value.lhs == there, f"{value.text()} is not derivative {k} at {at}")
+            require(value.lhs == there, f"{value.text()} is not derivative {k} at {at}")
             there = value.rhs
         coefficients.append(there / factorial(k))
-        premises += claims
-    if f is None or variable is None:
-        raise refuse(rule, "no derivative is given")
+    require(bool(orders), "no derivative is given")
     first = f.xreplace({variable: at})
     if start is not None:
         known = isinstance(start, Identity) and start.lhs == first
-        require(rule, known, f"{start.text()} is not the value at {at}")
+        require(known, f"{start.text()} is not the value at {at}")
         first = start.rhs
-    still(rule, variable, *premises)
-    new = Expansion(f, variable, (first, *coefficients), at=at)
-    return deduce(rule, new, tuple(premises), reason)
+    still(variable, *_premises((start, *orders)))
+    return Expansion(f, variable, (first, *coefficients), at=at)
 
 
-def zero_where(form: Any, positive: Any, *, reason: str = "") -> Iff:
+@rule("zero of a quotient")
+def zero_where(form: Any, positive: Any) -> Iff:
     """f = n/g with g > 0: f = 0 if and only if n = 0."""
-    rule = "zero of a quotient"
-    require(rule, isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
-    require(rule, (positive.relation, positive.rhs) == (">", 0), "no positive divisor")
+    require(isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
+    require((positive.relation, positive.rhs) == (">", 0), "no positive divisor")
     above = form.rhs * positive.lhs
-    require(rule, form.rhs == above / positive.lhs and not above.has(positive.lhs), "no quotient")
-    both = Iff(Identity(form.lhs, 0), Identity(above, 0))
-    return deduce(rule, both, (form, positive), reason)
+    require(form.rhs == above / positive.lhs and not above.has(positive.lhs), "no quotient")
+    return Iff(Identity(form.lhs, 0), Identity(above, 0))
 
 
-def between(lower: Any, upper: Any, *, reason: str = "") -> Between:
+@rule("both bounds")
+def between(lower: Any, upper: Any) -> Between:
     """a <= f and f <= b: f lies between a and b."""
-    rule = "both bounds"
-    require(rule, isinstance(lower, Inequality) and lower.relation == ">=", "no lower bound")
-    require(rule, isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
-    require(rule, lower.lhs == upper.lhs, "bounds of two quantities")
-    return deduce(rule, Between(lower.rhs, lower.lhs, upper.rhs), (lower, upper), reason)
+    require(isinstance(lower, Inequality) and lower.relation == ">=", "no lower bound")
+    require(isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
+    require(lower.lhs == upper.lhs, "bounds of two quantities")
+    return Between(lower.rhs, lower.lhs, upper.rhs)
 
 
-def half(both: Any, side: str, *, reason: str = "") -> Inequality:
+@rule("both bounds")
+def half(both: Any, side: str) -> Inequality:
     """a <= f <= b: one of the two, f >= a or f <= b."""
-    rule = "both bounds"
-    require(rule, isinstance(both, Between) and side in {">=", "<="}, "no two bounds")
-    new = Inequality(both.f, both.lower if side == ">=" else both.upper, relation=side)
-    return deduce(rule, new, (both,), reason)
+    require(isinstance(both, Between) and side in {">=", "<="}, "no two bounds")
+    return Inequality(both.f, both.lower if side == ">=" else both.upper, relation=side)
 
 
-def chained(first: Any, second: Any, *, reason: str = "") -> Inequality:
+@rule("transitivity")
+def chained(first: Any, second: Any) -> Inequality:
     """a <= b and b <= c: a <= c (and the same for >=, and strictly if one of them is)."""
-    rule = "transitivity"
     relations = {first.relation, second.relation}
     ordered = relations <= {"<", "<="} or relations <= {">", ">="}
-    require(rule, isinstance(first, Inequality) and isinstance(second, Inequality), "no order")
-    require(rule, ordered and first.rhs == second.lhs, f"{first.text()}, {second.text()}")
+    require(isinstance(first, Inequality) and isinstance(second, Inequality), "no order")
+    require(ordered and first.rhs == second.lhs, f"{first.text()}, {second.text()}")
     strict = min(relations, key=len)
-    return deduce(rule, Inequality(first.lhs, second.rhs, relation=strict), (first, second), reason)
+    return Inequality(first.lhs, second.rhs, relation=strict)
 
 
-def discharged(claim: Any, *facts: Any, reason: str = "") -> Any:
+@rule("proved hypothesis")
+def discharged(claim: Any, *facts: Any) -> Any:
     """A claim given that some things have a sign, and that they have: the claim without these."""
-    rule = "proved hypothesis"
     rest = list(claim.given)
     for fact in facts:
-        require(rule, isinstance(fact, Inequality) and fact.relation != "!=", "no sign")
+        require(isinstance(fact, Inequality) and fact.relation != "!=", "no sign")
         up = fact.relation in {">", ">="}
         difference = fact.lhs - fact.rhs if up else fact.rhs - fact.lhs
         strict = "=" not in fact.relation
@@ -462,210 +477,197 @@ def discharged(claim: Any, *facts: Any, reason: str = "") -> Any:
             for g in rest
             if isinstance(g, Sign) and g.expr == difference and (strict or not g.strict)
         ]
-        require(rule, len(found) == 1, f"{difference} > 0 or >= 0 is not assumed")
+        require(len(found) == 1, f"{difference} > 0 or >= 0 is not assumed")
         fixed = [i for i in found[0].for_all if any(g.mentions(i) for g in fact.given)]
-        require(rule, not fixed, f"{fact.text()} is not shown for all {fixed}")
+        require(not fixed, f"{fact.text()} is not shown for all {fixed}")
         rest.remove(found[0])
     new = replace(claim, form=None) if isinstance(claim, Inequality) else claim
     given = tuple(dict.fromkeys([*rest, *(g for f in facts for g in f.given)]))
-    return replace(deduce(rule, new, (claim, *facts), reason), given=given)
+    return new, given
 
 
-def up_to(rise: Any, end: Any, place: Expr, *, reason: str = "") -> Inequality:
+@rule("value of an increasing function")
+def up_to(rise: Any, end: Any, place: Expr) -> Any:
     """f increases and f(b) <= c: f(x) <= c for every x <= b."""
-    rule = "value of an increasing function"
-    require(rule, isinstance(rise, Monotone) and rise.increasing, "no rise")
-    require(rule, isinstance(end, Inequality) and end.relation in {"<", "<="}, "no upper bound")
+    require(isinstance(rise, Monotone) and rise.increasing, "no rise")
+    require(isinstance(end, Inequality) and end.relation in {"<", "<="}, "no upper bound")
     v = rise.variable
-    require(rule, bool(place.is_positive or not v.is_positive), f"{place} may be outside {v}")
-    require(rule, rise.f.xreplace({v: place}) == end.lhs, f"{end.lhs} is no value of {rise.f}")
-    still(rule, v, end)
-    require(rule, v not in end.rhs.free_symbols, f"{end.rhs} moves")
-    found = deduce(rule, Inequality(rise.f, end.rhs, relation=end.relation), (rise, end), reason)
-    return replace(found, given=(*found.given, Sign(place - v)))
+    require(bool(place.is_positive or not v.is_positive), f"{place} may be outside {v}")
+    require(rise.f.xreplace({v: place}) == end.lhs, f"{end.lhs} is no value of {rise.f}")
+    still(v, end)
+    require(v not in end.rhs.free_symbols, f"{end.rhs} moves")
+    return Inequality(rise.f, end.rhs, relation=end.relation), (
+        *rise.given,
+        *end.given,
+        Sign(place - v),
+    )
 
 
-def root(square: Any, *, reason: str = "") -> Inequality:
+@rule("square root")
+def root(square: Any) -> Inequality:
     """u**2 <= v, u real: u <= sqrt(v)."""
-    rule = "square root"
-    require(rule, isinstance(square, Inequality) and square.relation == "<=", "no bound")
+    require(isinstance(square, Inequality) and square.relation == "<=", "no bound")
     base, n = square.lhs.as_base_exp()
     signs = tuple(g for g in square.given if isinstance(g, Sign))
-    require(rule, n == 2 and real(base, signs), f"{square.lhs} is no square of a real number")
-    return deduce(rule, Inequality(base, sqrt(square.rhs), relation="<="), (square,), reason)
+    require(n == 2 and real(base, signs), f"{square.lhs} is no square of a real number")
+    return Inequality(base, sqrt(square.rhs), relation="<=")
 
 
-def quotient(above: Any, below: Any, *, reason: str = "") -> Expansion:
+@rule("quotient of leading terms")
+def quotient(above: Any, below: Any) -> Expansion:
     """f = a x + o(x) and g = b x + o(x), b > 0: f/g = a/b + o(1) as x -> 0."""
-    rule = "quotient of leading terms"
     for e in (above, below):
-        require(rule, isinstance(e, Expansion) and len(e.coefficients) == 2, "no leading term")
-        require(rule, e.coefficients[0] == 0, f"{e.text()} has a constant term")
+        require(isinstance(e, Expansion) and len(e.coefficients) == 2, "no leading term")
+        require(e.coefficients[0] == 0, f"{e.text()} has a constant term")
     same = (above.variable, above.at) == (below.variable, below.at)
-    require(rule, same, "expansions at two places")
+    require(same, "expansions at two places")
     b = below.coefficients[1]
-    require(rule, bool(b.is_positive), f"{b} may not be positive")
-    new = Expansion(above.f / below.f, above.variable, (above.coefficients[1] / b,), at=above.at)
-    return deduce(rule, new, (above, below), reason)
+    require(bool(b.is_positive), f"{b} may not be positive")
+    return Expansion(above.f / below.f, above.variable, (above.coefficients[1] / b,), at=above.at)
 
 
-def _flat_at_zero(rule: str, value: Any, slope: Any, *at_zero: Any) -> tuple[Expr, Symbol]:
+def _flat_at_zero(value: Any, slope: Any, *at_zero: Any) -> tuple[Expr, Symbol]:
     """f and its variable of f(0) = 0, f' = g and g(0) = 0, the last unless it is plain."""
-    require(rule, isinstance(slope, Identity), f"{slope.text()} is no identity")
-    f, variable = slope_of(rule, slope.lhs, 1)
-    says(rule, value, f.xreplace({variable: Integer(0)}), "=", 0)
+    require(isinstance(slope, Identity), f"{slope.text()} is no identity")
+    f, variable = slope_of(slope.lhs, 1)
+    says(value, f.xreplace({variable: Integer(0)}), "=", 0)
     there = _at(slope.rhs, variable)
-    require(rule, len(at_zero) == (there != 0), f"no {there} = 0, the slope of {f} at 0")
+    require(len(at_zero) == (there != 0), f"no {there} = 0, the slope of {f} at 0")
     for claim in at_zero:
-        says(rule, claim, there, "=", 0)
-    still(rule, variable, value, slope, *at_zero)
+        says(claim, there, "=", 0)
+    still(variable, value, slope, *at_zero)
     return f, variable
 
 
-def tangent(
-    convex: Any, value: Any, slope: Any, *at_zero: Any, side: int = 0, reason: str = ""
-) -> Inequality:
+@rule("a convex function lies above its tangents")
+def tangent(convex: Any, value: Any, slope: Any, *at_zero: Any, side: int = 0) -> Inequality:
     """f convex, f(0) = 0, f' = g and g(0) = 0: f >= 0; strictly convex: f > 0 on a side of 0."""
-    rule = "a convex function lies above its tangents"
-    require(rule, isinstance(convex, Convex), "no convex function")
-    f, variable = _flat_at_zero(rule, value, slope, *at_zero)
-    require(rule, (convex.f, convex.variable) == (f, variable), f"no claim that {f} is convex")
-    still(rule, variable, convex)
+    require(isinstance(convex, Convex), "no convex function")
+    f, variable = _flat_at_zero(value, slope, *at_zero)
+    require((convex.f, convex.variable) == (f, variable), f"no claim that {f} is convex")
+    still(variable, convex)
     new = Inequality(f, 0, relation=">=")
     if side:
-        require(rule, convex.strict and not variable.is_nonnegative, "no strict convexity")
+        require(convex.strict and not variable.is_nonnegative, "no strict convexity")
         away = Symbol(variable.name, positive=True)
         new = Inequality(f.xreplace({variable: side * away}), 0)
-    return deduce(rule, new, (convex, value, slope, *at_zero), reason)
+    return new
 
 
-def one_root(convex: Any, value: Any, slope: Any, *at_zero: Any, reason: str = "") -> OneRoot:
+@rule("one root on each side")
+def one_root(convex: Any, value: Any, slope: Any, *at_zero: Any) -> OneRoot:
     """f strictly convex on the line, f(0) = 0, f' = g and g(0) = 0: one root on each side."""
-    rule = "one root on each side"
-    above = tangent(convex, value, slope, *at_zero)  # looks at the same premises
+    tangent(convex, value, slope, *at_zero)  # looks at the same premises
     variable = convex.variable
-    require(rule, convex.strict, "no strict convexity")
-    require(rule, variable.is_nonnegative is None, f"{variable} does not run over the line")
-    return deduce(rule, OneRoot(convex.f, variable), above.premises, reason)
+    require(convex.strict, "no strict convexity")
+    require(variable.is_nonnegative is None, f"{variable} does not run over the line")
+    return OneRoot(convex.f, variable)
 
 
-def over_prefixes(step: Any, f: Expr, j: Symbol, tree: tuple[Let, ...], *, reason: str = "") -> Any:
+@rule("induction over prefixes")
+def over_prefixes(step: Any, f: Expr, j: Symbol, tree: tuple[Let, ...]) -> Any:
     """Sum of F over the V continuations of j = F(j) + g(j), or <= F(j): the sum over all texts.
 
     `f` is F of a prefix k. `tree` says what it is made of, in pairs: an entry at k = 0, and the
     entry at k >= 1 by the prefix before, `before(k)`, and the last token, `last(k)`.
     """
-    rule = "induction over prefixes"
-    require(rule, isinstance(step, Identity | Inequality), "the step is no relation")
-    require(rule, isinstance(step.lhs, Sum) and len(step.lhs.limits) == 1, "no sum over tokens")
+    require(isinstance(step, Identity | Inequality), "the step is no relation")
+    require(isinstance(step.lhs, Sum) and len(step.lhs.limits) == 1, "no sum over tokens")
     ((z, zero, end),) = step.lhs.limits
-    require(rule, (zero, end) == (0, V - 1) and j.is_integer, "the sum is not over all tokens")
+    require((zero, end) == (0, V - 1) and j.is_integer, "the sum is not over all tokens")
     k, size = tree[0].index, tree[1].upper / V
     begun, grown = {}, {}
     for root, growth in zip(tree[::2], tree[1::2], strict=True):
+        require(root.entry == growth.entry == root.entry.base[k], f"no entry of {k} in {root}")
+        require((root.index, root.lower, root.upper) == (k, 0, 0), f"{root} is not at 0")
         require(
-            rule, root.entry == growth.entry == root.entry.base[k], f"no entry of {k} in {root}"
-        )
-        require(rule, (root.index, root.lower, root.upper) == (k, 0, 0), f"{root} is not at 0")
-        require(
-            rule,
-            (growth.index, growth.lower, growth.upper) == (k, 1, V * size),
-            f"range of {growth}",
+            (growth.index, growth.lower, growth.upper) == (k, 1, V * size), f"range of {growth}"
         )
         begun[root.entry] = root.value
         grown[root.entry] = growth.value.xreplace({before(k): j, last(k): z})
     child, start = f.xreplace(grown), f.xreplace(begun)
     own = {k} & (child.free_symbols | start.free_symbols | size.free_symbols)
-    require(rule, size.is_integer and not own, f"{f} depends on {k} in another way than {tree}")
-    require(
-        rule, not {j, z} & f.free_symbols and not {j, z, k} & bound_indices(f), "a name is taken"
-    )
-    require(rule, step.lhs.function == child, f"{step.text()} does not continue {f}")
+    require(size.is_integer and not own, f"{f} depends on {k} in another way than {tree}")
+    require(not {j, z} & f.free_symbols and not {j, z, k} & bound_indices(f), "a name is taken")
+    require(step.lhs.function == child, f"{step.text()} does not continue {f}")
     for g in step.given:
         everywhere = j in getattr(g, "for_all", ()) or not g.mentions(j)
-        require(rule, everywhere, f"a hypothesis of the step is about {j}")
+        require(everywhere, f"a hypothesis of the step is about {j}")
     texts, here = Sum(f, (k, size, V * size)), f.xreplace({k: j})
     if isinstance(step, Inequality):
-        require(rule, (step.relation, step.rhs) == ("<=", here), "the step is no <= F(j)")
+        require((step.relation, step.rhs) == ("<=", here), "the step is no <= F(j)")
         new: Any = Inequality(texts, start, relation="<=")
     else:
         gain = step.rhs - here
         new = Identity(texts, start + (Sum(gain, (j, 0, size - 1)) if gain != 0 else 0))
-    done = deduce(rule, new, (step,), reason)
-    return replace(done, given=(*tree, *done.given))
+    return new, (*tree, *step.given)
 
 
-def bounded_growth(zero: Any, upper: Any, lower: Any, *, reason: str = "") -> Inequality:
+@rule("mean value inequality")
+def bounded_growth(zero: Any, upper: Any, lower: Any) -> Inequality:
     """f(0) = 0 and -R <= f' <= R on the line: |f(x)| <= R |x|."""
-    rule = "mean value inequality"
-    require(rule, isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
-    f, variable = slope_of(rule, upper.lhs, 1)
+    require(isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
+    f, variable = slope_of(upper.lhs, 1)
     rate = upper.rhs
-    says(rule, lower, upper.lhs, ">=", -rate)
-    require(rule, variable not in rate.free_symbols, f"{rate} moves")
-    says(rule, zero, f.xreplace({variable: Integer(0)}), "=", 0)
-    still(rule, variable, zero, upper, lower)
-    new = Inequality(Abs(f), rate * Abs(variable), relation="<=")
-    return deduce(rule, new, (zero, upper, lower), reason)
+    says(lower, upper.lhs, ">=", -rate)
+    require(variable not in rate.free_symbols, f"{rate} moves")
+    says(zero, f.xreplace({variable: Integer(0)}), "=", 0)
+    still(variable, zero, upper, lower)
+    return Inequality(Abs(f), rate * Abs(variable), relation="<=")
 
 
-def gronwall(
-    slope: Any, upper: Any, lower: Any, positive: Any, rate: Symbol, *, reason: str = ""
-) -> Between:
+@rule("Grönwall's inequality")
+def gronwall(slope: Any, upper: Any, lower: Any, positive: Any, rate: Symbol) -> Between:
     """f' = g, f >= 0, R f - g >= 0, R f + g >= 0: f(0) e^(-R x) <= f(x) <= f(0) e^(R x), x >= 0."""
-    rule = "Grönwall's inequality"
-    require(rule, isinstance(slope, Identity), "no slope")
-    f, variable = slope_of(rule, slope.lhs, 1)
+    require(isinstance(slope, Identity), "no slope")
+    f, variable = slope_of(slope.lhs, 1)
     g = slope.rhs
     for claim, left in ((upper, rate * f - g), (lower, rate * f + g), (positive, f)):
-        says(rule, claim, left, ">=", 0)
-    require(rule, bool(rate.is_nonnegative), f"{rate} may be negative")
-    require(rule, bool(variable.is_real), f"{variable} may not be real")
-    still(rule, variable, slope, upper, lower, positive)
+        says(claim, left, ">=", 0)
+    require(bool(rate.is_nonnegative), f"{rate} may be negative")
+    require(bool(variable.is_real), f"{variable} may not be real")
+    still(variable, slope, upper, lower, positive)
     away = variable if variable.is_nonnegative else Symbol(variable.name, nonnegative=True)
     here, start = (f.xreplace({variable: v}) for v in (away, Integer(0)))
-    new = Between(start * exp(-rate * away), here, start * exp(rate * away))
-    return deduce(rule, new, (slope, upper, lower, positive), reason)
+    return Between(start * exp(-rate * away), here, start * exp(rate * away))
 
 
-def integrated_twice(second: Any, *functions: tuple[Any, ...], reason: str = "") -> Between:
+@rule("integration of inequalities")
+def integrated_twice(second: Any, *functions: tuple[Any, ...]) -> Between:
     """l'' <= f'' <= u'' for x >= 0, all three and their slopes zero at 0: l <= f <= u for x >= 0.
 
     For each of l, f, u: (F'' = its second derivative, F(0) = 0, F' = G, G(0) = 0 unless plain).
     """
-    rule = "integration of inequalities"
-    require(rule, isinstance(second, Between) and len(functions) == 3, "no bounds on a curvature")
-    found, premises = [], [second]
+    require(isinstance(second, Between) and len(functions) == 3, "no bounds on a curvature")
+    found = []
     for bound, (curve, *start) in zip(second.expressions(), functions, strict=True):
-        require(rule, isinstance(curve, Identity), f"{curve.text()} is no identity")
-        f, variable = _flat_at_zero(rule, *start)
-        require(rule, slope_of(rule, curve.lhs, 2) == (f, variable), f"no second slope of {f}")
-        require(rule, bool(variable.is_nonnegative), f"{variable} may be negative")
-        require(rule, curve.rhs == bound, f"{curve.text()} is not the bound {bound}")
-        still(rule, variable, second, curve)
+        require(isinstance(curve, Identity), f"{curve.text()} is no identity")
+        f, variable = _flat_at_zero(*start)
+        require(slope_of(curve.lhs, 2) == (f, variable), f"no second slope of {f}")
+        require(bool(variable.is_nonnegative), f"{variable} may be negative")
+        require(curve.rhs == bound, f"{curve.text()} is not the bound {bound}")
+        still(variable, second, curve)
         found.append(f)
-        premises += [curve, *start]
-    return deduce(rule, Between(*found), tuple(dict.fromkeys(premises)), reason)
+    return Between(*found)
 
 
-def crossing(form: Any, negative: Any, *, reason: str = "") -> Crosses:
+@rule("single crossing")
+def crossing(form: Any, negative: Any) -> Crosses:
     """x g' - g = s with x > 0 and s < 0: at a zero g' < 0, so g crosses zero once, downwards."""
-    rule = "single crossing"
-    require(rule, isinstance(form, Identity), "no identity")
+    require(isinstance(form, Identity), "no identity")
     (d,) = form.lhs.atoms(Derivative) or (None,)
-    require(rule, d is not None, "no derivative")
-    g, variable = slope_of(rule, d, 1)
-    require(rule, bool(variable.is_positive), f"{variable} may not be positive")
-    require(rule, form.lhs == variable * d - g, f"{form.lhs} is not x g' - g")
-    says(rule, negative, form.rhs, "<", 0)
-    still(rule, variable, form, negative)
-    return deduce(rule, Crosses(g, variable), (form, negative), reason)
+    require(d is not None, "no derivative")
+    g, variable = slope_of(d, 1)
+    require(bool(variable.is_positive), f"{variable} may not be positive")
+    require(form.lhs == variable * d - g, f"{form.lhs} is not x g' - g")
+    says(negative, form.rhs, "<", 0)
+    still(variable, form, negative)
+    return Crosses(g, variable)
 
 
-def logarithm(claim: Any, positive: Any, *, reason: str = "") -> Inequality:
+@rule("order of the logarithm")
+def logarithm(claim: Any, positive: Any) -> Inequality:
     """0 < a and a <= b, b a positive number: log a <= log b."""
-    rule = "order of the logarithm"
-    require(rule, isinstance(claim, Inequality) and claim.relation in {"<=", "<"}, "no a <= b")
-    says(rule, positive, claim.lhs, ">", 0)
-    new = Inequality(log(claim.lhs), log(claim.rhs), relation=claim.relation)
-    return deduce(rule, new, (claim, positive), reason)
+    require(isinstance(claim, Inequality) and claim.relation in {"<=", "<"}, "no a <= b")
+    says(positive, claim.lhs, ">", 0)
+    return Inequality(log(claim.lhs), log(claim.rhs), relation=claim.relation)

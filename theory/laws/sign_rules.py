@@ -15,43 +15,40 @@ from sympy import Add, Expr, Indexed, Integer, Mul, Sum, Symbol, exp, expand, oo
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Split
 from steering_strength.theory.laws.notation import unfold
-from steering_strength.theory.laws.rules import deduce, require, slope_of, still
+from steering_strength.theory.laws.rules import require, rule, slope_of, still
 from steering_strength.theory.laws.shapes import AtMost, Extrema, FewExtrema, Follows
 
 
-def rolle(slope: Any, positive: Any, limit: Any, *, reason: str = "") -> Follows:
+@rule("Rolle's theorem")
+def rolle(slope: Any, positive: Any, limit: Any) -> Follows:
     """g' = b h, b > 0, g -> L at -oo: g changes sign at most as often as L followed by h."""
-    rule = "Rolle's theorem"
-    require(rule, isinstance(slope, Identity), "no slope")
-    g, variable = slope_of(rule, slope.lhs, 1)
-    b = _factor(rule, positive)
+    require(isinstance(slope, Identity), "no slope")
+    g, variable = slope_of(slope.lhs, 1)
+    b = _factor(positive)
     h = slope.rhs / b
-    require(rule, slope.rhs == b * h and not h.has(b), f"{slope.rhs} is no multiple of {b}")
+    require(slope.rhs == b * h and not h.has(b), f"{slope.rhs} is no multiple of {b}")
     require(
-        rule,
         isinstance(limit, Limit)
         and (limit.lhs, limit.variable, limit.end) == (g, variable, -oo)
         and limit.rhs.is_finite is not False,
         f"{limit.text()} is no finite limit of {g} at -oo",
     )
-    still(rule, variable, slope, positive, limit)
-    return deduce(rule, Follows(g, variable, limit.rhs, h), (slope, positive, limit), reason)
+    still(variable, slope, positive, limit)
+    return Follows(g, variable, limit.rhs, h)
 
 
-def same_signs(form: Any, positive: Any, claim: Any, *, reason: str = "") -> Follows:
+@rule("positive factor")
+def same_signs(form: Any, positive: Any, claim: Any) -> Follows:
     """f = a g with a > 0, and g changes sign at most so often: so does f."""
-    rule = "positive factor"
-    require(rule, isinstance(form, Identity) and isinstance(claim, Follows), "premises")
-    a = _factor(rule, positive)
-    require(rule, form.rhs == a * claim.f, f"{form.rhs} is not {a} times {claim.f}")
-    still(rule, claim.variable, form, positive)
-    new = Follows(form.lhs, claim.variable, claim.first, claim.then)
-    return deduce(rule, new, (form, positive, claim), reason)
+    require(isinstance(form, Identity) and isinstance(claim, Follows), "premises")
+    a = _factor(positive)
+    require(form.rhs == a * claim.f, f"{form.rhs} is not {a} times {claim.f}")
+    still(claim.variable, form, positive)
+    return Follows(form.lhs, claim.variable, claim.first, claim.then)
 
 
-def _factor(rule: str, positive: Any) -> Expr:
+def _factor(positive: Any) -> Expr:
     require(
-        rule,
         isinstance(positive, Inequality) and (positive.relation, positive.rhs) == (">", 0),
         f"{positive.text()} does not say that a factor is positive",
     )
@@ -59,81 +56,78 @@ def _factor(rule: str, positive: Any) -> Expr:
     return factor
 
 
-def level_by_level(claim: Any, *, reason: str = "") -> AtMost:
+@rule("one level at a time")
+def level_by_level(claim: Any) -> Any:
     """F' changes sign at most as often as r_1 - r_0 followed by the slope of F from level 1 on.
 
     F is a mean of shares over levels 0, 1, ..., and "F from level 1 on" the mean of the same shares
     under weights g_l (m_l - m_0). The premise may assume no more than that levels rise, so it holds
     for any weights and from every level on: F' changes sign at most as often as the shares step.
     """
-    rule = "one level at a time"
-    require(rule, isinstance(claim, Follows), "no premise on changes of sign")
-    f, variable = slope_of(rule, claim.f, 1)
-    upper, same = slope_of(rule, claim.then, 1)
-    require(rule, variable == same, "slopes by two variables")
-    levels, above = _Levels.of(rule, unfold(f), variable), _Levels.of(rule, unfold(upper), variable)
+    require(isinstance(claim, Follows), "no premise on changes of sign")
+    f, variable = slope_of(claim.f, 1)
+    upper, same = slope_of(claim.then, 1)
+    require(variable == same, "slopes by two variables")
+    levels, above = _Levels.of(unfold(f), variable), _Levels.of(unfold(upper), variable)
     weights = replace(levels, weight=levels.weight * levels.gap(0), low=Integer(1))
-    require(rule, above == weights, f"{upper} is not {f} from level 1 on, with weights m_l - m_0")
+    require(above == weights, f"{upper} is not {f} from level 1 on, with weights m_l - m_0")
     scale = claim.first / (levels.share_at(1) - levels.share_at(0))
-    require(rule, bool(scale.is_positive), f"{claim.first} has not the sign of the first step")
-    levels.only_rise(rule, claim.given, (levels.high - 1,))
+    require(bool(scale.is_positive), f"{claim.first} has not the sign of the first step")
+    levels.only_rise(claim.given, (levels.high - 1,))
     new = AtMost(claim.f, variable, levels.step(), levels.index, levels.high - 1)
-    return replace(deduce(rule, new, (claim,), reason), given=(levels.rising(),))
+    return new, (levels.rising(),)
 
 
-def extrema(few: Any, top: Any, bottom: Any, *, reason: str = "") -> Extrema:
+@rule("parity of sign changes")
+def extrema(few: Any, top: Any, bottom: Any) -> Any:
     """F' changes sign at most as often as the shares step; F tends to its ends from known sides.
 
     At the top, e^(d x) (F - r_top) tends to a positive multiple of r_k - r_top, with d > 0 and r_k
     the last share that differs from r_top; at the bottom likewise. So F' and the steps begin and
     end with the same signs, and the extrema of F, where F' changes sign, have their parity.
     """
-    rule = "parity of sign changes"
-    require(rule, isinstance(few, AtMost), "no bound on changes of sign")
-    f, variable = slope_of(rule, few.f, 1)
-    levels = _Levels.of(rule, unfold(f), variable)
-    require(rule, (few.term, few.upper) == (levels.step(), levels.high - 1), "another sequence")
+    require(isinstance(few, AtMost), "no bound on changes of sign")
+    f, variable = slope_of(few.f, 1)
+    levels = _Levels.of(unfold(f), variable)
+    require((few.term, few.upper) == (levels.step(), levels.high - 1), "another sequence")
     for limit, end, last in ((top, oo, levels.high), (bottom, -oo, Integer(0))):
         require(
-            rule,
             isinstance(limit, Limit) and (limit.variable, limit.end) == (variable, end),
             f"no limit of {f} at {end}",
         )
         growth = limit.lhs / (f - levels.share_at(last))
         rate = growth.args[0] / variable if isinstance(growth, exp) else Integer(0)
         apart = rate.is_positive if end == oo else rate.is_negative
-        require(rule, bool(apart), f"{limit.lhs} is not e^(d x) (F - {levels.share_at(last)})")
+        require(bool(apart), f"{limit.lhs} is not e^(d x) (F - {levels.share_at(last)})")
         equal = [g for g in limit.given if isinstance(g, Let) and g.value == levels.share_at(last)]
-        require(rule, len(equal) == 1, f"which shares equal {levels.share_at(last)} is not given")
+        require(len(equal) == 1, f"which shares equal {levels.share_at(last)} is not given")
         (block,) = equal
         k = block.lower - 1 if end == oo else block.upper + 1
         next_to_last = block.upper + 1 if end == oo else block.lower - 1
         require(
-            rule,
             block.entry == levels.share_at(block.index) and next_to_last == last and k.is_Symbol,
             f"{block} does not say which shares equal the last",
         )
         scale = limit.rhs / (levels.share_at(k) - levels.share_at(last))
-        require(rule, bool(scale.is_positive), f"{limit.rhs} has not the sign of the last step")
+        require(bool(scale.is_positive), f"{limit.rhs} has not the sign of the last step")
         room = (k, levels.high - 1 - k) if end == oo else (k - 1, levels.high - k)
         others = tuple(g for g in limit.given if g != block)
-        levels.only_rise(rule, others, (*room, levels.high - 1))
+        levels.only_rise(others, (*room, levels.high - 1))
     new = Extrema(f, variable, levels.share, levels.index, levels.high)
-    found = deduce(rule, new, (few, top, bottom), reason)
-    return replace(found, given=(levels.rising(),))
+    return new, (levels.rising(),)
 
 
-def few_extrema(shape: Any, form: Any, size: Expr, *, reason: str = "") -> FewExtrema:
+@rule("turns around zero")
+def few_extrema(shape: Any, form: Any, size: Expr) -> Any:
     """As many extrema as r has turns, and r_l g_l = sum of c_l numbers: at most 2 sum c_l - 1.
 
     `form` carries, as given, that the numerators of the shares are sums of c_l terms each; `size`
     is sum_l c_l. A sequence of numbers >= 0 of which at most N are not 0 turns at most 2 N - 1
     times.
     """
-    rule = "turns around zero"
-    require(rule, isinstance(shape, Extrema) and isinstance(form, Identity), "premises")
-    require(rule, bool(shape.term.is_nonnegative), f"{shape.term} may be negative")
-    require(rule, form.rhs == shape.f, f"{form.text()} is about another function")
+    require(isinstance(shape, Extrema) and isinstance(form, Identity), "premises")
+    require(bool(shape.term.is_nonnegative), f"{shape.term} may be negative")
+    require(form.rhs == shape.f, f"{form.text()} is about another function")
     counts = [
         g.lhs.limits[0][2] + 1
         for g in form.given
@@ -144,12 +138,11 @@ def few_extrema(shape: Any, form: Any, size: Expr, *, reason: str = "") -> FewEx
         and g.rhs.has(shape.term)
         and bool((g.rhs / shape.term).is_positive)
     ]
-    require(rule, len(counts) == 1, "what the shares are made of is not given")
+    require(len(counts) == 1, "what the shares are made of is not given")
     total = Sum(counts[0], (shape.index, 0, shape.upper))
-    require(rule, bool(unfold(size).dummy_eq(total)), f"{size} is not {total}")
+    require(bool(unfold(size).dummy_eq(total)), f"{size} is not {total}")
     new = FewExtrema(shape.f, shape.variable, 2 * size - 1)
-    found: FewExtrema = deduce(rule, new, (shape, form), reason)
-    return replace(found, given=(*found.given, Sign(size - 1)))
+    return new, (*shape.given, *form.given, Sign(size - 1))
 
 
 @dataclass(frozen=True)
@@ -168,19 +161,19 @@ class _Levels:
     high: Expr
 
     @classmethod
-    def of(cls, rule: str, f: Expr, variable: Symbol) -> _Levels:
+    def of(cls, f: Expr, variable: Symbol) -> _Levels:
         above, mass = f.as_numer_denom()
-        require(rule, isinstance(above, Sum) and isinstance(mass, Sum), f"{f} is no mean")
+        require(isinstance(above, Sum) and isinstance(mass, Sum), f"{f} is no mean")
         ((name, low, high),) = mass.limits
-        require(rule, above.limits[0][1:] == (low, high), f"two ranges in {f}")
+        require(above.limits[0][1:] == (low, high), f"two ranges in {f}")
         index = Symbol("l", integer=True)
         over = above.function.xreplace({above.limits[0][0]: index})
         under = mass.function.xreplace({name: index})
         growths = [a for a in Mul.make_args(under) if isinstance(a, exp)]
-        require(rule, len(growths) == 1, f"{mass} is no sum of weighted exponentials")
+        require(len(growths) == 1, f"{mass} is no sum of weighted exponentials")
         weight, level = under / growths[0], growths[0].args[0] / variable
         found = cls(over / under, weight, level, index, low, high)
-        require(rule, found._free(variable), f"{f} is no mean of free shares over free levels")
+        require(found._free(variable), f"{f} is no mean of free shares over free levels")
         return found
 
     def _free(self, variable: Symbol) -> bool:
@@ -204,7 +197,7 @@ class _Levels:
         up = self.level.xreplace({self.index: self.index + 1}) - self.level
         return Sign(up, strict=True, for_all=(self.index,))
 
-    def only_rise(self, rule: str, given: tuple[Given, ...], room: tuple[Expr, ...]) -> None:
+    def only_rise(self, given: tuple[Given, ...], room: tuple[Expr, ...]) -> None:
         """Refuse hypotheses that say more than that the levels rise, in a notation for their gaps.
 
         `room` are the numbers that are known to be >= 0: how many levels lie where.
@@ -217,7 +210,7 @@ class _Levels:
                 fine = not g.for_all and _known(g.expr - (1 if g.strict else 0), room)
             else:
                 fine = isinstance(g, Let) and self._gap_of(g, at, room)
-            require(rule, fine, f"{g} is assumed, which is more than that levels rise")
+            require(fine, f"{g} is assumed, which is more than that levels rise")
 
     def _gap_of(self, g: Let, at: dict[Expr, Let], room: tuple[Expr, ...]) -> bool:
         """`level_0 + e_l`, or `level_0 + d + e_l` beyond the level at `level_0 + d`; top alike."""
