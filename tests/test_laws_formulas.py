@@ -1,21 +1,19 @@
-"""Formulas are usable: at an instance, as series, as code in three languages, on the families."""
+"""Formulas are usable: at an instance, as series, as code in three languages."""
 
 from __future__ import annotations
 
 import ctypes
 import shutil
 import subprocess
-from math import inf
 
 import mpmath
 import numpy as np
 import pytest
-from sympy import Derivative, Integer, Rational, Sum, Symbol, log, symbols
+from sympy import Derivative, Integer, Rational, Sum, Symbol, log
 
-from steering_strength.theory import ConceptDataset, TiltedFamily
-from steering_strength.theory.errors import ShapeError, UnknownNameError
+from steering_strength.theory import TiltedFamily
+from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.laws import LAWS
-from steering_strength.theory.laws.families import Smoothed, epsilon_threshold, two_level_peak
 from steering_strength.theory.laws.formulas import at_instance, c_function, function, taylor
 from steering_strength.theory.laws.kernel import decide_equal
 from steering_strength.theory.laws.symbols import (
@@ -126,79 +124,6 @@ class TestCode:
         block = c_function(Sum(p[z], (z, 0, size - 1)), "f", [p, size])
         assert "int size_A" in block
         assert "|" not in block
-
-
-class TestFamilies:
-    data = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
-
-    def test_smoothed_log_odds(self):
-        family = Smoothed(Rational(1, 20), Integer(3), Integer(3))
-        odds = self.data.log_odds([0], [1])
-        level = float(family.level)
-        expected = [level] * 3 + [float(family.log_odds(Integer(1)))] * 3 + [0.0] * 3
-        assert odds == pytest.approx(expected, abs=LAST_DIGITS)
-
-    @pytest.mark.parametrize(("context", "number"), [("T", 0), ("N", 1), ("other", 2)])
-    def test_neutral_peaks(self, context, number):
-        """Law, closed form and engine agree on the peak of the tokens with M = 0."""
-        assert Smoothed().prove_neutral_peak(context)
-        claimed = Smoothed().neutral_peak(context)
-        peaks = self.data.family(number, self.data.log_odds([0], [1])).peaks()
-        assert peaks[6:] == pytest.approx(float(claimed), abs=1e-10)  # brackets of width 2e-11
-
-    def test_unknown_context(self):
-        with pytest.raises(UnknownNameError, match="unknown context"):
-            Smoothed().neutral_peak("positive")
-
-    def test_two_level_peak_meets_the_engine(self):
-        a, b, q, r = symbols("a b q r", positive=True)
-        values = {a: Rational(3, 2), b: Rational(1, 2), q: Rational(1, 5), r: Rational(3, 10)}
-        exact = float(two_level_peak(a, b, q, r).xreplace(values))
-        family = TiltedFamily(np.log([0.5, 0.2, 0.3]), [0.25, 1.75, -0.25])
-        assert family.peaks()[0] == pytest.approx(exact, rel=1e-10)
-
-
-class TestEpsilonThreshold:
-    """The threshold of Remark 3.4 is where the engine's peak changes sign."""
-
-    gamma = np.array([0.5, 0.5, 0.05, 0.95, 0.4, 0.6])
-    omega = np.array([0.3, 0.7, 0.9, 0.1, 0.4, 0.6])
-    labels = np.repeat([0, 1, 2], 2)
-
-    def _kl(self, q, r, concept):
-        inside = self.labels == concept
-        return float(np.sum(q[inside] * np.log(q[inside] / r[inside])))
-
-    def _bracket(self):
-        return epsilon_threshold(
-            concepts=3,
-            share=0,
-            ratio=np.log(self.gamma / self.omega)[:2].min(),
-            kappa_target=self._kl(self.omega, self.gamma, 0),
-            kappa_negative=self._kl(self.omega, self.gamma, 1),
-            delta=self._kl(self.gamma, self.omega, 2),
-        )
-
-    def test_is_a_sign_change_of_the_margin(self):
-        """M(z) - E[M] in the context of the third concept, by arrays, no dataset class."""
-        lower, upper = map(float, self._bracket())
-        assert upper - lower <= 1e-15
-
-        def margin(epsilon):
-            a, b = (1 - epsilon) * self.gamma, epsilon / 2 * self.omega
-            odds = np.where(self.labels == 0, 1, np.where(self.labels == 1, -1, 0)) * np.log(a / b)
-            context = np.where(self.labels == 2, a, b)
-            return odds[:2].min() - context @ odds
-
-        step = 1e-9  # far above rounding, far below the scale on which the margin changes
-        assert margin(lower - step) > 0 > margin(upper + step)
-
-    def test_every_epsilon_works_if_the_families_agree(self):
-        bound, infinite = epsilon_threshold(
-            concepts=3, share=0, ratio=0.0, kappa_target=0, kappa_negative=0, delta=0
-        )
-        assert infinite == inf
-        assert float(bound) == pytest.approx(2 / 3)
 
 
 def test_sums_stay_symbolic():

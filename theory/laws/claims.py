@@ -71,6 +71,7 @@ _ACCEPTED = {  # sign of lhs - rhs that proves the relation
     "!=": {"+", "-", "!0"},
 }
 _SIGNS = {">=": ("≥", r"\geq"), "<=": ("≤", r"\leq"), "!=": ("≠", r"\neq"), "->": ("→", r"\to")}
+Show = Callable[[Expr], str]  # a printer: `text`, or `tex` for LaTeX
 
 
 @dataclass(frozen=True)
@@ -217,17 +218,15 @@ class Claim(ABC):
 
     def text(self) -> str:
         """The assertion as one line of Unicode."""
-        return self._text()
+        return self._shown(text)
 
     def latex(self) -> str:
         """The assertion in LaTeX mathematics, without delimiters."""
-        return self._latex()
+        return self._shown(tex)
 
     @abstractmethod
-    def _text(self) -> str: ...
-
-    @abstractmethod
-    def _latex(self) -> str: ...
+    def _shown(self, show: Show) -> str:
+        """The assertion in the alphabet of `show`, which is `text` or `tex`."""
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
@@ -295,15 +294,9 @@ class _Relation(Claim):
     def _expressions(self) -> tuple[Expr, ...]:
         return (self.lhs, self.rhs)
 
-    def _side(self, show: Callable[[Expr], str], k: int) -> str:
-        sign = _SIGNS.get(self.relation, (self.relation, self.relation))[k]
+    def _shown(self, show: Show) -> str:
+        sign = _SIGNS.get(self.relation, (self.relation, self.relation))[show is tex]
         return f"{show(self.lhs)} {sign} {show(self.rhs)}"
-
-    def _text(self) -> str:
-        return self._side(text, 0)
-
-    def _latex(self) -> str:
-        return self._side(tex, 1)
 
 
 @final
@@ -452,11 +445,10 @@ class Limit(_Relation):
             )
         return "the limit that is found is not shown to equal the one claimed"
 
-    def _text(self) -> str:
-        return f"{super()._text()} as {text(self.variable)} → {text(self.end)}"
-
-    def _latex(self) -> str:
-        return rf"{super()._latex()} \quad ({tex(self.variable)} \to {tex(self.end)})"
+    def _shown(self, show: Show) -> str:
+        limit, variable, end = super()._shown(show), show(self.variable), show(self.end)
+        as_it_moves = rf"\quad ({variable} \to {end})" if show is tex else f"as {variable} → {end}"
+        return f"{limit} {as_it_moves}"
 
 
 @final
@@ -475,11 +467,8 @@ class Between(Claim):
         a, b, c = map(instance.value, self.expressions())
         return compare(a, b) <= 0 and compare(b, c) <= 0
 
-    def _text(self) -> str:
-        return " ≤ ".join(map(text, self.expressions()))
-
-    def _latex(self) -> str:
-        return r" \leq ".join(map(tex, self.expressions()))
+    def _shown(self, show: Show) -> str:
+        return (r" \leq " if show is tex else " ≤ ").join(map(show, self.expressions()))
 
 
 @final
@@ -499,16 +488,13 @@ class Case(Claim):
             return True
         return False if satisfied(instance, self.otherwise) is True else None
 
-    def _words(self, latex: bool) -> list[str]:
-        return [", ".join(hypothesis(g, (), latex=latex)) for g in (self.when, self.otherwise)]
-
-    def _text(self) -> str:
-        when, otherwise = self._words(latex=False)
+    def _shown(self, show: Show) -> str:
+        when, otherwise = (
+            ", ".join(hypothesis(g, (), latex=show is tex)) for g in (self.when, self.otherwise)
+        )
+        if show is tex:
+            return rf"{worded(self.name)}\ \left[{when}; \text{{ else }} {otherwise}\right]"
         return f"{plain(self.name)} ({when}; else {otherwise})"
-
-    def _latex(self) -> str:
-        when, otherwise = self._words(latex=True)
-        return rf"{worded(self.name)}\ \left[{when}; \text{{ else }} {otherwise}\right]"
 
 
 @final
@@ -526,11 +512,9 @@ class Iff(Claim):
         a, b = self.left._test(instance), self.right._test(instance)
         return None if a is None or b is None else a == b
 
-    def _text(self) -> str:
-        return f"{self.left.text()} if and only if {self.right.text()}"
-
-    def _latex(self) -> str:
-        return rf"{self.left.latex()} \iff {self.right.latex()}"
+    def _shown(self, show: Show) -> str:
+        iff = r" \iff " if show is tex else " if and only if "
+        return iff.join(side._shown(show) for side in (self.left, self.right))
 
 
 @final
@@ -558,11 +542,8 @@ class All(Claim):
     def _expressions(self) -> tuple[Expr, ...]:
         return tuple(e for p in self.parts for e in p.expressions())
 
-    def _text(self) -> str:
-        return "; ".join(p.text() for p in self.parts)
-
-    def _latex(self) -> str:
-        return r";\quad ".join(p.latex() for p in self.parts)
+    def _shown(self, show: Show) -> str:
+        return (r";\quad " if show is tex else "; ").join(p._shown(show) for p in self.parts)
 
 
 def changed(claim: Claim, f: Callable[[Expr], Expr]) -> Any:

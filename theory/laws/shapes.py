@@ -7,7 +7,7 @@ grid of its variable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -16,9 +16,9 @@ from typing import Any, final
 from mpmath import mp, mpf
 from sympy import Expr, S, Symbol, sympify
 
-from steering_strength.theory.laws.claims import Claim
+from steering_strength.theory.laws.claims import Claim, Show
 from steering_strength.theory.laws.instances import NoValueError, compare, mp_of, near, satisfied
-from steering_strength.theory.laws.printing import domain, tex, text, worded
+from steering_strength.theory.laws.printing import domain, tex, worded
 
 _GRID = [Fraction(k, 4) for k in range(-40, 41)] + [
     Fraction(s * 2**k) for k in range(4, 9) for s in (1, -1)
@@ -45,12 +45,12 @@ def _moves(values: list[tuple[Fraction, Any]]) -> Iterator[int]:
             yield 1 if b > a else -1
 
 
-def _math(show: Callable[[Expr], str], e: Expr) -> str:
+def _math(show: Show, e: Expr) -> str:
     """An expression inside of a sentence: in dollars, if it is LaTeX."""
     return f"${tex(e)}$" if show is tex else show(e)
 
 
-def _equal(show: Callable[[Expr], str], left: Expr, right: Expr) -> str:
+def _equal(show: Show, left: Expr, right: Expr) -> str:
     return f"${tex(left)} = {tex(right)}$" if show is tex else f"{show(left)} = {show(right)}"
 
 
@@ -67,16 +67,14 @@ class _OfFunction(Claim):
     def _expressions(self) -> tuple[Expr, ...]:
         return (self.f,)
 
-    def _text(self) -> str:
-        return self._words(text)
+    def _shown(self, show: Show) -> str:
+        words = self._words(show)
+        return worded(words) if show is tex else words
 
-    def _latex(self) -> str:
-        return worded(self._words(tex))
-
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         raise NotImplementedError
 
-    def _on(self, show: Callable[[Expr], str]) -> str:
+    def _on(self, show: Show) -> str:
         on = domain(self.variable, latex=show is tex)
         return f"${on}$" if show is tex else on
 
@@ -94,7 +92,7 @@ class Monotone(_OfFunction):
         wrong = -1 if self.increasing else 1
         return False if wrong in moves else True if moves else (None if self.strict else True)
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         verb = f"{'strictly ' * self.strict}{'in' if self.increasing else 'de'}creases"
         return f"{_math(show, self.f)} {verb} in {self._on(show)}"
 
@@ -115,7 +113,7 @@ class Convex(_OfFunction):
         ]
         return all(v > 0 for v in bends) if bends else (None if self.strict else True)
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         kind = "strictly convex" if self.strict else "convex"
         return f"{_math(show, self.f)} is {kind} in {self._on(show)}"
 
@@ -142,7 +140,7 @@ class OnePeak(_OfFunction):
     def _expressions(self) -> tuple[Expr, ...]:
         return (self.f, *(self.solves or ()))
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         rises, peak, falls = ("falls", "valley", "rises") if self.valley else (
             "rises", "peak", "falls"
         )  # fmt: skip
@@ -169,7 +167,7 @@ class OneRoot(_OfFunction):
             return False
         return True if all(b > a for a, b in steps) else None
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         f, v = _math(show, self.f), _math(show, self.variable)
         return (
             f"{f} strictly falls to 0 at {_equal(show, self.variable, S.Zero)} and strictly rises "
@@ -193,7 +191,7 @@ class Crosses(_OfFunction):
                 signs += [compare(v, Fraction(0)) > 0] if not near(v, Fraction(0)) else []
         return signs == sorted(signs, reverse=True) if signs else None
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         return (
             f"{_math(show, self.f)} has at most one zero, is positive before it and negative after "
             f"it, on every interval of {_math(show, self.variable)} where the hypotheses hold"
@@ -222,7 +220,8 @@ class Expansion(_OfFunction):
             errors.append(abs(rest) / t**n)
         return bool(errors[1] <= errors[0] / 5 + mpf(10) ** -20)
 
-    def _sum(self, show: Callable[[Expr], str], raised: str) -> str:
+    def _shown(self, show: Show) -> str:
+        raised = "^{{{}}}" if show is tex else "^{}"
         v = self.variable if self.at == 0 else self.variable - self.at
         base = show(v) if v.is_Symbol else f"({show(v)})"
 
@@ -236,12 +235,6 @@ class Expansion(_OfFunction):
             shown = show(c) if not c.is_Add else f"({show(c)})"
             terms.append(shown if k == 0 else power(k) if c == 1 else f"{shown} {power(k)}")
         return f"{show(self.f)} = {' + '.join([*terms, f'o({power(len(self.coefficients) - 1)})'])}"
-
-    def _text(self) -> str:
-        return self._sum(text, "^{}")
-
-    def _latex(self) -> str:
-        return self._sum(tex, "^{{{}}}")
 
 
 def _changes(values: Sequence[Any]) -> int:
@@ -273,7 +266,7 @@ class Follows(_OfFunction):
         few = _changes([instance.value(self.first), *slopes])
         return True if _changes(values) <= few else None  # the grid may miss a change of `then`
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         f, v, first, then = (_math(show, e) for e in (self.f, self.variable, self.first, self.then))
         return f"{f} changes sign in {v} at most as often as {first} followed by {then}"
 
@@ -292,7 +285,7 @@ class AtMost(_OfFunction):
         steps = _sequence(instance, self.term, self.index, self.upper)
         return _changes(values) <= _changes(steps)
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         f, v, term, high = (_math(show, e) for e in (self.f, self.variable, self.term, self.upper))
         first = _equal(show, self.index, S.Zero)
         return f"{f} changes sign in {v} at most as often as {term} in {first}, ..., {high}"
@@ -321,7 +314,7 @@ class Extrema(_OfFunction):
         )  # else an extremum lies beyond the grid
         return (turns - found) % 2 == 0 if ends else None
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         f, v, term, high = (_math(show, e) for e in (self.f, self.variable, self.term, self.upper))
         first = _equal(show, self.index, S.Zero)
         return (
@@ -344,7 +337,7 @@ class FewExtrema(_OfFunction):
         moves = list(_moves(_values(instance, self.f, self.variable)))
         return sum(a != b for a, b in pairwise(moves)) <= int(instance.value(self.most))
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         f, v, most = (_math(show, e) for e in (self.f, self.variable, self.most))
         return f"{f} has at most {most} interior extrema in {v}"
 
@@ -375,7 +368,7 @@ class Envelope(_OfFunction):
         moves = [(a, b) for a, b in pairwise(first) if a != b]
         return len(moves) < len(ranks) and all(compare(ranks[b], ranks[a]) > 0 for a, b in moves)
 
-    def _words(self, show: Callable[[Expr], str]) -> str:
+    def _words(self, show: Show) -> str:
         f, v, z, rank, most = (
             _math(show, e) for e in (self.f, self.variable, self.index, self.rank, self.upper)
         )
@@ -419,14 +412,11 @@ class Along(_OfFunction):
         quotient, slope = (found[0] - found[1]) / (2 * step), mp_of(instance.value(self.slope))
         return bool(abs(quotient - slope) <= mpf(10) ** -12 * (1 + abs(slope)))
 
-    def _rate(self, show: Callable[[Expr], str], over: str) -> str:
-        shown = show(self.quantity)
-        moved = shown if self.quantity.is_Symbol else f"({shown})"
-        return f"{over.format(moved, show(self.parameter))} = {show(self.slope)}"
-
-    def _text(self) -> str:
-        return f"{self._rate(text, 'd{0}/d{1}')} where {text(self.f)} keeps its value"
-
-    def _latex(self) -> str:
-        rate = self._rate(tex, r"\frac{{d}}{{d{1}}} {0}")
-        return rf"{rate} \text{{ where }} {tex(self.f)} \text{{ keeps its value}}"
+    def _shown(self, show: Show) -> str:
+        moved = show(self.quantity)
+        moved = moved if self.quantity.is_Symbol else f"({moved})"
+        below, slope, kept = map(show, (self.parameter, self.slope, self.f))
+        if show is tex:
+            rate = rf"\frac{{d}}{{d{below}}} {moved} = {slope}"
+            return rf"{rate} \text{{ where }} {kept} \text{{ keeps its value}}"
+        return f"d{moved}/d{below} = {slope} where {kept} keeps its value"

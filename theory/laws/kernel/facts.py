@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from sympy import Expr, Indexed, Sum, Symbol
 
@@ -29,49 +30,47 @@ class Undecided(Exception):
 
 
 @dataclass(frozen=True)
-class Fact:
+class _Hypothesis:
+    """A hypothesis: fields of `_stated` are its expressions, those of `_rewritten` hold names."""
+
+    _stated: ClassVar[tuple[str, ...]]
+    _rewritten: ClassVar[tuple[str, ...]]
+
+    def map(self, f: Rewrite) -> Self:
+        """The same hypothesis with `f` applied to the expressions that may hold names."""
+        return replace(self, **{name: f(getattr(self, name)) for name in self._rewritten})
+
+    def expressions(self) -> tuple[Expr, ...]:
+        """Every expression in it."""
+        return tuple(getattr(self, name) for name in self._stated)
+
+    def mentions(self, symbol: Symbol) -> bool:
+        """Whether what it says depends on `symbol`."""
+        return any(symbol in e.free_symbols for e in self.expressions())
+
+
+@dataclass(frozen=True)
+class Fact(_Hypothesis):
     """`lhs = rhs` for a sum `lhs`, for every integer value of the indices `for_all`."""
 
     lhs: Sum
     rhs: Expr
     for_all: tuple[Symbol, ...] = ()
-
-    def map(self, f: Rewrite) -> Fact:
-        """The same fact with `f` applied to its expressions."""
-        return replace(self, lhs=f(self.lhs), rhs=f(self.rhs))
-
-    def expressions(self) -> tuple[Expr, ...]:
-        """Every expression in it."""
-        return (self.lhs, self.rhs)
-
-    def mentions(self, symbol: Symbol) -> bool:
-        """Whether the fact is about `symbol`."""
-        return symbol in self.lhs.free_symbols | self.rhs.free_symbols
+    _stated = _rewritten = ("lhs", "rhs")
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(_Hypothesis):
     """Sums over `lower .. upper` are cut before `at`: `lower .. at - 1` and `at .. upper`."""
 
     lower: Expr
     at: Expr
     upper: Expr
-
-    def map(self, f: Rewrite) -> Split:
-        """The same split: a range holds no named quantity."""
-        return self
-
-    def expressions(self) -> tuple[Expr, ...]:
-        """Every expression in it."""
-        return (self.lower, self.at, self.upper)
-
-    def mentions(self, symbol: Symbol) -> bool:
-        """Whether the cut depends on `symbol`."""
-        return symbol in self.lower.free_symbols | self.at.free_symbols | self.upper.free_symbols
+    _stated, _rewritten = ("lower", "at", "upper"), ()
 
 
 @dataclass(frozen=True)
-class Let:
+class Let(_Hypothesis):
     """`entry = value` for every `index` of the block; `entry` is `base[..., index, ...]`."""
 
     entry: Indexed
@@ -79,44 +78,21 @@ class Let:
     index: Symbol
     lower: Expr
     upper: Expr
-
-    def map(self, f: Rewrite) -> Let:
-        """The same parametrisation with `f` applied to its value."""
-        return replace(self, value=f(self.value))
-
-    def expressions(self) -> tuple[Expr, ...]:
-        """Every expression in it."""
-        return (self.entry, self.value, self.lower, self.upper)
-
-    def mentions(self, symbol: Symbol) -> bool:
-        """Whether the parametrisation depends on `symbol`."""
-        parts = (self.entry, self.value, self.lower, self.upper)
-        return any(symbol in part.free_symbols for part in parts)
+    _stated, _rewritten = ("entry", "value", "lower", "upper"), ("value",)
 
 
 @dataclass(frozen=True)
-class Sign:
+class Sign(_Hypothesis):
     """`expr > 0` (`strict`) or `expr >= 0`, for every integer value of the indices `for_all`."""
 
     expr: Expr
     strict: bool = False
     for_all: tuple[Symbol, ...] = ()
-
-    def map(self, f: Rewrite) -> Sign:
-        """The same sign with `f` applied to its expression."""
-        return replace(self, expr=f(self.expr))
-
-    def expressions(self) -> tuple[Expr, ...]:
-        """Every expression in it."""
-        return (self.expr,)
-
-    def mentions(self, symbol: Symbol) -> bool:
-        """Whether the sign is that of something with `symbol` in it."""
-        return symbol in self.expr.free_symbols
+    _stated = _rewritten = ("expr",)
 
 
 @dataclass(frozen=True)
-class Bounded:
+class Bounded(_Hypothesis):
     """`|expr| <= bound` for every value of `variable`, on which `bound` does not depend.
 
     `expr` is an undefined function of the variable: all that is known of it is this.
@@ -126,14 +102,7 @@ class Bounded:
     bound: Expr
     variable: Symbol
     for_all: tuple[Symbol, ...] = ()
-
-    def map(self, f: Rewrite) -> Bounded:
-        """The same bound with `f` applied to its expressions."""
-        return replace(self, expr=f(self.expr), bound=f(self.bound))
-
-    def expressions(self) -> tuple[Expr, ...]:
-        """Every expression in it."""
-        return (self.expr, self.bound)
+    _stated = _rewritten = ("expr", "bound")
 
     def mentions(self, symbol: Symbol) -> bool:
         """Whether the bound depends on `symbol`; it holds for all values of the variable."""
