@@ -197,10 +197,8 @@ CONCEPT_TANH = Law(
             given=CONCEPT,
         ),
         _nu_slope,
-        _nu_zero,
         NU,
         _up,
-        _down,
         NU_BOUND,
         Identity(
             nu(alpha) + r(), log_odds(alpha), reason=r"by (2) at $\alpha$ and at 0", given=CONCEPT
@@ -319,20 +317,7 @@ CONCEPT_MONOTONE = Law(
     assumptions=(ASSUMPTION_1,),
     statement=_covariance,
     headline=(TARGET_RISES, LOW_FALLS, *STRICTLY),
-    steps=(
-        _covariance,
-        _shift,
-        _target,
-        _F_rises,
-        TARGET_RISES,
-        _low,
-        _F_falls,
-        LOW_FALLS,
-        _strictly,
-        STRICTLY[0],
-        _strictly_2,
-        STRICTLY[1],
-    ),
+    steps=(_covariance, _shift, TARGET_RISES, LOW_FALLS, STRICTLY[0], STRICTLY[1]),
     builds_on=("concept-ode",),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_rises",
     care=r"The condition $\max_C M \le \min_{\bar C} M$ is sufficient, not necessary "
@@ -419,10 +404,8 @@ CONCEPT_LIMIT = Law(
     headline=DIES,
     steps=(
         _gain_right,
-        _vanishes,
         DIES[0],
         _gain_left,
-        _vanishes_left,
         DIES[1],
         Inequality(
             -_in_concept(p[y]) / C_of,

@@ -40,7 +40,8 @@ class Law:
     statement : Claim
         The key formula, `lhs relation rhs`; one of `steps`.
     steps : tuple of Claim
-        The derivation.
+        The derivation. Premises need not be given: each goes before the first step that rests on
+        it, unless a law in `cites` states it.
     headline : tuple of Claim
         The steps that together say what the title says; the statement, if empty.
     builds_on : tuple of str
@@ -74,19 +75,24 @@ class Law:
     formal: tuple[tuple[Any, str], ...] = ()
 
     def __post_init__(self) -> None:
+        derivation: list[Claim] = []
+
+        def add(step: Claim) -> None:
+            for premise in step.premises:
+                if self._cited(premise) is None:
+                    add(premise)
+            if step not in derivation:
+                derivation.append(step)
+
+        for step in self.steps:
+            add(step)
+        object.__setattr__(self, "steps", tuple(derivation))
         for claim in (self.statement, *self.headline, *(claim for claim, _ in self.formal)):
             if claim not in self.steps:
                 raise LawError(
                     f"law {self.id!r}: {claim.text()} is none of its steps",
                     remedy="make it a step, so that it is decided",
                 )
-        for number, step in enumerate(self.steps):
-            for premise in step.premises:
-                if premise not in self.steps[:number] and self._cited(premise) is None:
-                    raise LawError(
-                        f"law {self.id!r}: step {number + 1} rests on {premise.text()}",
-                        remedy="premises are earlier steps, or steps of a law in `cites`",
-                    )
         unknown = [law.id for law in self.cites if law.id not in self.builds_on]
         if unknown:
             raise LawError(

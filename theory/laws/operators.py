@@ -478,13 +478,9 @@ GREEDY = Law(
         ),
         _gain,
         _before,
-        _after,
         _both,
-        _difference,
         WINNER_RISES,
-        _end,
         _between,
-        _mixture,
         INTERVAL,
         SWITCHES,
         Identity(

@@ -197,13 +197,11 @@ PEAK_SIGN = Law(
     headline=(CRITERION, _sign_criterion, THRESHOLD),
     cites=(MEAN_SLOPE, PEAK),
     steps=(
-        _zero,
         CRITERION,
         _divergences,
         _sign_criterion,
         _margin,
         _turn,
-        _downwards,
         THRESHOLD,
         Identity(
             margin(_eps_of_level),

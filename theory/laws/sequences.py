@@ -182,7 +182,7 @@ SEQUENCE_CE = Law(
     assumptions=(LINEAR_LOGITS,),
     statement=_next,
     headline=(CHAIN, CONVEX, NOT_NEGATIVE, ONE_ROOT),
-    steps=(_next, CHAIN, _curved, CONVEX, _start, _slope, _flat, NOT_NEGATIVE, ONE_ROOT),
+    steps=(CHAIN, CONVEX, _start, _slope, NOT_NEGATIVE, ONE_ROOT),
     builds_on=("sequence-ratio", "ce-exact", "mean-slope"),
     twin="steering_strength.theory.engine.sequences.SampledTexts.cross_entropy_increase",
     care=r"$P_0 \| P_\alpha$, in this order: the other divergence is an average over steered texts "
@@ -219,7 +219,7 @@ SEQUENCE_REVERSE = Law(
     assumptions=(LINEAR_LOGITS,),
     statement=_next_back,
     headline=(CHAIN_BACK,),
-    steps=(_next_back, CHAIN_BACK),
+    steps=(CHAIN_BACK,),
     builds_on=("sequence-ratio", "ce-exact"),
     twin="steering_strength.theory.engine.sequences.SampledTexts.reverse_kl",
     care=r"Unlike for one token it is not monotone in $|\alpha|$, nor convex: a budget may have "
@@ -319,17 +319,7 @@ SEQUENCE_SCORE = Law(
     assumptions=(LINEAR_LOGITS,),
     statement=_judged_slope,
     headline=(_judged_slope, MEAN_ZERO, INFORMATION),
-    steps=(
-        _score_is_slope,
-        _judged_slope,
-        _judged_slope_0,
-        _conserved,
-        TOTAL,
-        _fair,
-        MEAN_ZERO,
-        _grown,
-        INFORMATION,
-    ),
+    steps=(_score_is_slope, _judged_slope, _judged_slope_0, TOTAL, MEAN_ZERO, INFORMATION),
     builds_on=("sequence-ratio", "mean-slope"),
     twin="steering_strength.theory.engine.sequences.SampledTexts.slope",
 )
@@ -388,7 +378,7 @@ SEQUENCE_WEIGHTS = Law(
     assumptions=(LINEAR_LOGITS,),
     statement=_next_twice,
     headline=(_reweighted, _size, SECOND, DECAYS),
-    steps=(_reweighted, _size, _next_twice, SECOND, _bounded, DECAYS),
+    steps=(_reweighted, _size, SECOND, DECAYS),
     builds_on=("sequence-ratio", "sequence-score"),
     twin="steering_strength.theory.engine.sequences.SampledTexts.effective_sample_size",
     care="The effective size of a sample is an estimate too, and too large where the texts that "
