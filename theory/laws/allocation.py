@@ -154,18 +154,18 @@ _first = (
         given=CONCEPT,
     ),
     Identity(
-        contexts(a[j] * rise(j, Integer(0))),
+        contexts(a[j] * rise(j, 0)),
         contexts(a[j] * covariance(j)),
         reason="at $t = 0$ nothing is tilted",
         given=(*CONCEPT, OFF_C),
     ),
 )
-_start = Identity(gain(Integer(0)), contexts(F_j(j, Integer(0))), reason="no strength")
+_start = Identity(gain(0), contexts(F_j(j, 0)), reason="no strength")
 SMALL_GAIN = taylor(_start, _first, reason="what small strengths gain")
-_free = Identity(cost(Integer(0)), 0, reason="no strength", given=(ROWS,))
+_free = Identity(cost(0), 0, reason="no strength", given=(ROWS,))
 _flat = (
     Identity(Derivative(cost(t), t), contexts(a[j] * dear(j, t * a[j])), reason="the chain rule"),
-    Identity(contexts(a[j] * dear(j, Integer(0))), 0, reason="the price is flat", given=(ROWS,)),
+    Identity(contexts(a[j] * dear(j, 0)), 0, reason="the price is flat", given=(ROWS,)),
 )
 _curved = (
     Identity(
@@ -174,7 +174,7 @@ _curved = (
         reason="once more",
     ),
     Identity(
-        contexts(a[j] ** 2 * variance_j(j, Integer(0))),
+        contexts(a[j] ** 2 * variance_j(j, 0)),
         contexts(a[j] ** 2 * variance_0(j)),
         reason="the variance under $p_j$",
         given=(ROWS,),
@@ -200,9 +200,7 @@ _first_order = Identity(
     given=VARIES,
 )
 LARGEST = substituted(
-    _first_order,
-    _cauchy,
-    reason="so at a given second-order price the first-order gain is capped",
+    _first_order, _cauchy, reason="so at a given second-order price the first-order gain is capped"
 )
 ATTAINED = entrywise(
     Identity(

@@ -7,18 +7,7 @@ any p > 0 and any M.
 
 from __future__ import annotations
 
-from sympy import (
-    Derivative,
-    Expr,
-    Function,
-    IndexedBase,
-    Integer,
-    Symbol,
-    exp,
-    log,
-    oo,
-    tanh,
-)
+from sympy import Derivative, Expr, Function, IndexedBase, Integer, Symbol, exp, log, oo, tanh
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
@@ -71,15 +60,15 @@ log_odds = define(
 nu = define(
     "nu",
     (alpha,),
-    log(S_in(alpha)) - log(S_out(alpha)) - log(S_in(Integer(0))) + log(S_out(Integer(0))),
+    log(S_in(alpha)) - log(S_out(alpha)) - log(S_in(0)) + log(S_out(0)),
     latex=r"\nu({0})",
 )
-r = define("r", (), log_odds(Integer(0)))
+r = define("r", (), log_odds(0))
 r_prime = define("r'", (), tanh(r() / 2))
 increase = define(
     "increase",
     (alpha,),
-    inside(tilted(y, alpha) - tilted(y, Integer(0))) / size,
+    inside(tilted(y, alpha) - tilted(y, 0)) / size,
     latex=r"\Delta p(C\,|\,{0})",
 )
 
@@ -132,7 +121,7 @@ _nu_slope = Identity(
     reason=r"so this $\nu$ is an antiderivative of $\mu_C - \mu_{\bar C}$ ...",
     given=CONCEPT,
 )
-_nu_zero = Identity(nu(Integer(0)), Integer(0), reason="... that vanishes at 0", given=CONCEPT)
+_nu_zero = Identity(nu(0), 0, reason="... that vanishes at 0", given=CONCEPT)
 NU = antiderivative(_nu_slope, _nu_zero, reason=r"$\nu$ is the integral of the paper")
 R = Symbol("R", positive=True)  # max M - min M
 low = Symbol("n", real=True)  # min M
@@ -232,7 +221,7 @@ _covariance = Identity(
 )
 _shift = Identity(
     increase(alpha),
-    F(alpha) / size - F(Integer(0)) / size,
+    F(alpha) / size - F(0) / size,
     reason=r"$\Delta p(C|\alpha)$ is the gain of $F_C$ per token of $C$",
     given=CONCEPT,
 )
@@ -245,7 +234,7 @@ def _pair_sum(difference: Expr) -> Sum:
 
 _target = Inequality(
     Derivative(F(alpha), alpha),
-    Integer(0),
+    0,
     form=_pair_sum(t[x] + w[y]),
     reason=r"$C = T$: $M_x = t_x > 0$ in $T$ and $M_y = -w_y \le 0$ outside (`sign-separation`)",
     given=(*CONCEPT, Let(M[y], t[y], y, *_C), Let(M[y], -w[y], y, *_OUT)),
@@ -255,7 +244,7 @@ TARGET_RISES = affine(_shift, _F_rises, reason="the target concept gains at ever
 _LOW = (*CONCEPT, Let(M[y], c - u[y], y, *_C), Let(M[y], c + w[y], y, *_OUT))
 _low = Inequality(
     Derivative(F(alpha), alpha),
-    Integer(0),
+    0,
     relation="<=",
     form=_pair_sum(-u[x] - w[y]),
     reason=r"$\max_C M \le c \le \min_{\bar C} M$: $M_x = c - u_x$ in $C$ and $M_y = c + w_y$ "
@@ -267,7 +256,7 @@ LOW_FALLS = affine(_shift, _F_falls, reason="a concept at the bottom of $M$ lose
 _below = Symbol("|B|", integer=True, positive=True)  # B: the tokens of C with M < c, first
 _strictly = Inequality(
     Derivative(F(alpha), alpha),
-    Integer(0),
+    0,
     relation="<",
     form=-Sum(outside(tilted(x, alpha) * tilted(y, alpha) * (t[x] + w[y]), y), (x, 0, _below - 1))
     - Sum(outside(tilted(x, alpha) * tilted(y, alpha) * (u[x] + w[y]), y), (x, _below, size - 1)),
@@ -284,7 +273,7 @@ _strictly = Inequality(
 )
 _strictly_2 = Inequality(
     Derivative(F(alpha), alpha),
-    Integer(0),
+    0,
     relation="<",
     form=-inside(
         Sum(tilted(x, alpha) * tilted(y, alpha) * (u[x] + t[y]), (y, size, size + _below - 1)), x
@@ -409,7 +398,7 @@ CONCEPT_LIMIT = Law(
         DIES[1],
         Inequality(
             -_in_concept(p[y]) / C_of,
-            Integer(0),
+            0,
             relation="<",
             reason="the limit is not the unsteered value: the concept loses all it had",
             given=_ORDER,

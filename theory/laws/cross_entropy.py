@@ -97,16 +97,14 @@ _divergences = Identity(
 )
 _curved = Inequality(
     Derivative(increase(alpha), (alpha, 2)),
-    Integer(0),
+    0,
     relation=">=",
     form=contexts(variance_j(j, alpha)),
     reason="the second derivative is a mean of variances",
     given=(ROWS,),
 )
 CONVEX = convexity(_curved)
-_start = Identity(
-    increase(Integer(0)), Integer(0), reason=r"$\Delta \mathrm{CE}(0) = 0$", given=(ROWS,)
-)
+_start = Identity(increase(0), Integer(0), reason=r"$\Delta \mathrm{CE}(0) = 0$", given=(ROWS,))
 _slope = Identity(
     Derivative(increase(alpha), alpha),
     contexts(mean_j(j, alpha) - mean_0(j)),
@@ -114,8 +112,8 @@ _slope = Identity(
     given=(ROWS,),
 )
 _flat = Identity(
-    contexts(mean_j(j, Integer(0)) - mean_0(j)),
-    Integer(0),
+    contexts(mean_j(j, 0) - mean_0(j)),
+    0,
     reason=r"$\Delta \mathrm{CE}'(0) = 0$: no linear term",
     given=(ROWS,),
 )
@@ -199,7 +197,7 @@ CE_EXACT = Law(
         ),
         _divergences,
         Identity(
-            mean_j(j, Integer(0)),
+            mean_j(j, 0),
             mean_0(j),
             reason=r"$K_j'(0)$ is the mean of $M$ under $p_j$ (`mean-slope` at $\alpha = 0$)",
             given=(ROWS,),
@@ -230,7 +228,7 @@ CE_EXACT = Law(
 # -- ce-quadratic and ce-cumulants ---------------------------------------------------------
 
 _second = Identity(
-    contexts(variance_j(j, Integer(0))),
+    contexts(variance_j(j, 0)),
     contexts(variance_0(j)),
     reason=r"$\Delta \mathrm{CE}''(0)$: the tilted variance at $\alpha = 0$ is the variance under "
     r"$p_j$",
@@ -360,7 +358,7 @@ _linear = Identity(
     given=(DATA_ROWS,),
 )
 _linear_0 = Identity(
-    contexts(mean_j(j, Integer(0)) - mean_data(j)),
+    contexts(mean_j(j, 0) - mean_data(j)),
     contexts(mean_0(j) - mean_data(j)),
     reason=r"at $\alpha = 0$ the tilted mean is the model's: this is the slope at 0",
     given=(ROWS,),
@@ -445,11 +443,7 @@ _gap_positive = Inequality(
 )
 ABOVE = substituted(_gap, _gap_positive, reason="the increase stays above the lower line")
 _gap_closes = Limit(
-    log(1 + rest(alpha) / mass()),
-    Integer(0),
-    variable=alpha,
-    reason="$R_A$ vanishes",
-    given=(NOT_ALL,),
+    log(1 + rest(alpha) / mass()), 0, variable=alpha, reason="$R_A$ vanishes", given=(NOT_ALL,)
 )
 ASYMPTOTE = substituted(_gap, _gap_closes, reason="the lower line is the asymptote")
 CE_ASYMPTOTE = Law(

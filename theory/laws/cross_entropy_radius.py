@@ -65,7 +65,7 @@ forward = Symbol("alpha", nonnegative=True)
 positive = Symbol("alpha", positive=True)
 average = define("E", (), over_tokens(p[y] * M[y], y), latex=r"\mathbb{{E}}[M]")
 single = define("single", (alpha,), K(alpha) - alpha * average(), latex=r"\delta({0})")
-_AT_0 = variance(Integer(0))
+_AT_0 = variance(0)
 quadratic = define("Q", (alpha,), _AT_0 * alpha**2 / 2)
 upper = define("U", (alpha,), _AT_0 * (exp(R * alpha) - 1 - R * alpha) / R**2)
 lower = define("L", (alpha,), _AT_0 * (exp(-R * alpha) - 1 + R * alpha) / R**2)
@@ -84,7 +84,7 @@ def _vanishing(f: Expr, curve: Expr, slope: Expr, *given: Fact) -> tuple[Identit
     flat = Identity(slope.xreplace(zero), 0, reason="flat at 0", given=given)
     return (
         Identity(Derivative(f, (forward, 2)), curve, reason="differentiate twice"),
-        Identity(f.xreplace(zero), Integer(0), reason="zero at 0", given=given),
+        Identity(f.xreplace(zero), 0, reason="zero at 0", given=given),
         Identity(Derivative(f, forward), slope, reason="differentiate"),
         *([flat] if flat.lhs != 0 else []),
     )
@@ -103,7 +103,7 @@ _third_is_slope = Identity(
 )
 _capped_above = Inequality(
     R * variance(alpha) - third(alpha),
-    Integer(0),
+    0,
     relation=">=",
     form=over_tokens(tilted(y, alpha) * _spread * ((R - w[y]) + behind(alpha)), y),
     reason=r"$0 \le w_y \le R$",
@@ -111,13 +111,13 @@ _capped_above = Inequality(
 )
 _capped_below = Inequality(
     R * variance(alpha) + third(alpha),
-    Integer(0),
+    0,
     relation=">=",
     form=over_tokens(tilted(y, alpha) * _spread * (w[y] + ahead(alpha)), y),
     reason="the other side: the slope of $K''$ is at most $R K''$ in size",
     given=_RANGE,
 )
-_positive = Inequality(variance(alpha), Integer(0), relation=">=", reason="a mean of squares")
+_positive = Inequality(variance(alpha), 0, relation=">=", reason="a mean of squares")
 _BASE = (_third_is_slope, _capped_above, _capped_below, _positive)
 
 
@@ -154,13 +154,13 @@ _room_bends = Inequality(
 )
 _room_convex = convexity(_room_bends)
 _room_start = (
-    Identity(_room(Integer(0)), 0, reason="zero at 0", given=(NORMALISED,)),
+    Identity(_room(0), 0, reason="zero at 0", given=(NORMALISED,)),
     Identity(
         Derivative(_room(alpha), alpha),
         R**2 * alpha / 4 - mean(alpha) + average(),
         reason="differentiate",
     ),
-    Identity(average() - mean(Integer(0)), 0, reason="flat at 0", given=(NORMALISED,)),
+    Identity(average() - mean(0), 0, reason="flat at 0", given=(NORMALISED,)),
 )
 PARABOLA = tangent(_room_convex, *_room_start, reason=r"$\delta(\alpha) \le R^2 \alpha^2/8$")
 
@@ -337,12 +337,7 @@ _scaled = Inequality(
     relation="<=",
     form=-_S * (sqrt(R**2 - 4 * _S) - (_b - _S / _b)),
     reason="multiply by $S$",
-    given=(
-        _APART,
-        Sign(_S),
-        Sign(R**2 - 4 * _S),
-        Sign(sqrt(R**2 - 4 * _S) - (_b - _S / _b)),
-    ),
+    given=(_APART, Sign(_S), Sign(R**2 - 4 * _S), Sign(sqrt(R**2 - 4 * _S) - (_b - _S / _b))),
 )
 _scaled_shown = discharged(_scaled, _radicand, _line_root)
 _LEMMA_STEPS = (_below_line, _line, _line_root, _radicand, _scaled, _scaled_shown)

@@ -31,13 +31,10 @@ def _number(text: str, latex: str, value: Expr) -> Expr:
 
 _strict = Identity(
     odds(z),
-    Integer(0),
+    0,
     reason="a token whose concept does not occur in $N$: $q_z = 0$, and $P$ and $N$ both give "
     "$b_z$",
-    given=(
-        Let(pP[i, z], b_z, i, Integer(0), q_P - 1),
-        Let(pN[i, z], b_z, i, Integer(0), q_N - 1),
-    ),
+    given=(Let(pP[i, z], b_z, i, Integer(0), q_P - 1), Let(pN[i, z], b_z, i, Integer(0), q_N - 1)),
 )
 STRICT = false_reading(
     id="sign-separation/outside-negative",
@@ -51,7 +48,7 @@ STRICT = false_reading(
 )
 _context_b = Inequality(
     log(Rational(1, 10) / Rational(2, 10)),
-    Integer(0),
+    0,
     relation="<",
     reason="one context each in $P$ and $N$, $z$ in $T$: $p(z|P) = 1/10$ is its in-concept value "
     "there, $p(z|N) = 2/10$ its off-concept value elsewhere; $1/10$ may exceed the off-concept "
@@ -81,10 +78,7 @@ UNIFORM_SHARE = false_reading(
     source="a reading of arXiv:2602.02712, Prop. B.1",
     paper=r"If several tokens attain $\max M$, each has the same probability in the limit.",
     sharper="They share in proportion to $p$.",
-    steps=(
-        _shared,
-        Inequality(Rational(2, 3), Rational(1, 2), reason="equal shares would be 1/2"),
-    ),
+    steps=(_shared, Inequality(Rational(2, 3), Rational(1, 2), reason="equal shares would be 1/2")),
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
 )
 
@@ -108,10 +102,7 @@ PRINTED_SIGNS = false_reading(
     sharper=r"It is $-p(z|c_j)$: $-b_z$ where $c_j$ lies in $T$, $-a_z$ where $c_j$ shares the "
     r"concept of $z$. The split by $c_j \in T$ is right for $z$ in $T$ only.",
     assumptions=(ASSUMPTION_1,),
-    steps=(
-        _off_target,
-        Inequality(-_b, -_a, reason="-1/120, not -19/60 as printed"),
-    ),
+    steps=(_off_target, Inequality(-_b, -_a, reason="-1/120, not -19/60 as printed")),
     builds_on=("limit",),
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
 )
@@ -196,7 +187,7 @@ t = Symbol("t", positive=True)  # 2^(-alpha/2)
 _share = define("share", (t,), (2 * t**2 + t) / (3 * t**2 + 5 * t + 8 / t**6), latex="F_C")
 _decreasing = Inequality(
     (7 * t**14 + 128 * t**7 + 56 * t**6) / (3 * t**8 + 5 * t**7 + 8) ** 2,
-    Integer(0),
+    0,
     reason=r"positive: $F_C$ rises with $t$, so it strictly falls with $\alpha$",
 )
 NECESSARY = false_reading(
@@ -301,7 +292,7 @@ THREE_BEHAVIOURS = false_reading(
 )
 _dies = Limit(
     exp(-alpha) / (1 + exp(-alpha) + exp(-2 * alpha)),
-    Integer(0),
+    0,
     variable=alpha,
     reason=r"$p = (1/3, 1/3, 1/3)$, $M = (1, 0, -1)$, $C$ the middle token, divided by "
     r"$e^{\alpha}$",
@@ -418,7 +409,7 @@ def _product(left: Sequence[Expr], right: Sequence[Expr]) -> Expr:
 
 _idle = Identity(
     _number("⟨p_α - p, D_P⟩", r"\langle p_\alpha - p, D_P \rangle", _product(_push, _P_1)),
-    Integer(0),
+    0,
     reason=r"P = $(1/2, 1/3, 1/6)$ and $(1/2, 1/6, 1/3)$, N = $(1/4, 3/8, 3/8)$ and "
     r"$(1/5, 2/5, 2/5)$, $p$ uniform, $\alpha = 2$: $e^{2 M} = (5, 10/27, 10/27)$ and $p_\alpha = "
     r"(27, 2, 2)/31$. Each text of P differs from the other on two tokens that steering moves "
@@ -440,7 +431,7 @@ LARGEST_NORM = false_reading(
         ),
         Inequality(
             _number("⟨p_α - p, D_N⟩", r"\langle p_\alpha - p, D_N \rangle", _product(_push, _N_1)),
-            Integer(0),
+            0,
             reason="which moves it",
         ),
     ),
@@ -452,13 +443,13 @@ _alike, _unlike = log(Rational(9, 2)), log(Rational(4, 9))
 
 
 def _squares(*scores: Expr) -> Expr:
-    mean = sum(scores, Integer(0)) / len(scores)
+    mean = sum(scores, 0) / len(scores)
     return sum(((score - mean) ** 2 for score in scores), Integer(0))
 
 
 _none = Identity(
     _number("Σ_2 s²", r"\sum_2 s^2", _squares(_alike, _alike)),
-    Integer(0),
+    0,
     reason=r"P = $(1/2, 1/3, 1/6)$ and $(1/2, 1/6, 1/3)$, N twice $(1/4, 3/8, 3/8)$, $p$ uniform: "
     r"$p_\alpha - p$ is a multiple of $(2, -1, -1)$, on which both texts of P have the score "
     r"$\log(9/2)$: no error at any $\alpha$",
@@ -474,7 +465,7 @@ MORE_TEXTS = false_reading(
         _none,
         Inequality(
             _number("Σ_3 s²", r"\sum_3 s^2", _squares(_alike, _alike, _unlike)),
-            Integer(0),
+            0,
             reason=r"with a third text $(1/4, 3/8, 3/8)$, of score $\log(4/9)$, there is one",
         ),
     ),
@@ -514,14 +505,14 @@ ARITHMETIC = false_reading(
 
 _opposite = Inequality(
     log(Rational(6 * 3, 4 * 4)) / 2,
-    Integer(0),
+    0,
     reason=r"over 24: two tokens of $T$ and one of $C$; $P$ has a pure context of each, (6, 15, 3) "
     r"and (3, 3, 18), and $N$ twice the mixture (4, 7, 13) with the weight 1/3 on $T$. The first "
     r"token of $T$: $6 \cdot 3 > 4 \cdot 4$",
 )
 _other_sign = Inequality(
     log(Rational(15 * 3, 7 * 7)) / 2,
-    Integer(0),
+    0,
     relation="<",
     reason=r"the second: $15 \cdot 3 < 7 \cdot 7$",
 )
@@ -537,7 +528,7 @@ ONE_SIGN = false_reading(
 )
 _subtracted = Limit(
     exp(1 - alpha) / (exp(1 - alpha) + 1),
-    Integer(0),
+    0,
     variable=alpha,
     reason=r"two tokens, $W = 1$, $h = (1, 0)$, $u = (1, 0)$: subtracting $\alpha u$ leaves the "
     r"logits $(1 - \alpha, 0)$",
@@ -553,7 +544,7 @@ ABLATION_LIMIT = false_reading(
         _subtracted,
         Inequality(
             Rational(1, 2),
-            Integer(0),
+            0,
             reason=r"ablation leaves the logits $(0, 0)$, and the first token keeps 1/2",
         ),
     ),

@@ -89,10 +89,7 @@ back = _named(
 )
 size = Symbol("|C|", integer=True, positive=True)  # C: the tokens numbered first
 level = _named(
-    "level",
-    contexts(Sum(tilt(j, z, alpha, t), (z, 0, size - 1))),
-    "F({0},{1})",
-    r"F({0},{1})",
+    "level", contexts(Sum(tilt(j, z, alpha, t), (z, 0, size - 1))), "F({0},{1})", r"F({0},{1})"
 )
 _AT = (j, x, alpha, t)
 turn = define("turn", _AT, _mean(_odds) - _odds(x), latex=r"G_{{{0},{1}}}({2},{3})")(*_AT)
@@ -114,7 +111,7 @@ def _moves(f: Expr, by_t: Expr, by_alpha: Expr, words: str) -> tuple[Any, ...]:
     first = Identity(Derivative(f, t), by_t, reason=f"{words}: its slope in $t$", given=facts)
     second = Identity(Derivative(f, alpha), by_alpha, reason=r"its slope in $\alpha$", given=facts)
     crosses = Sign(by_alpha, strict=True)
-    rises = Inequality(by_alpha, Integer(0), reason="where it is crossed", given=(crosses,))
+    rises = Inequality(by_alpha, 0, reason="where it is crossed", given=(crosses,))
     return (first, second, rises, along_level(first, second, rises))
 
 
@@ -142,7 +139,7 @@ _entry = Identity(
 )
 _blind = Identity(
     contexts(over_tokens(tilt(j, z, alpha, t) - pc[j, z])),
-    Integer(0),
+    0,
     reason="it sums to 0: a constant added to the logits of a text has no influence",
     given=(ROWS,),
 )
@@ -291,7 +288,7 @@ _error = Identity(
 )
 _zero = Identity(
     Sum(moved_P(i), (i, 0, n - 1)),
-    Integer(0),
+    0,
     reason="the influences of a side sum to 0: each text is measured against the others",
 )
 v_P, v_N = (Symbol(name, positive=True) for name in ("sigma_P", "sigma_N"))
@@ -359,7 +356,7 @@ _second = Identity(
 CURVED = chained(_first, _second, reason=r"the second derivative of $1/\alpha$")
 _convex = Inequality(
     bend / (alpha**2 * price_M),
-    Integer(0),
+    0,
     relation=">=",
     reason=r"a variance: along every line $1/\alpha$ is convex in $M$",
     given=_CROSSED,
@@ -398,7 +395,7 @@ def _apart(token: Expr) -> Expr:
 
 _segment_curved = Inequality(
     Derivative(segment(share), (share, 2)),
-    Integer(0),
+    0,
     relation=">=",
     form=contexts(
         over_tokens(

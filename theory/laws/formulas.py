@@ -31,9 +31,7 @@ from steering_strength.theory.laws.notation import unfold
 
 
 def at_instance(
-    expr: Expr,
-    arrays: Mapping[IndexedBase, Sequence[Any]],
-    values: Mapping[Symbol, Any],
+    expr: Expr, arrays: Mapping[IndexedBase, Sequence[Any]], values: Mapping[Symbol, Any]
 ) -> Expr:
     """`expr` at concrete arrays and sizes, exactly: sums are written out, entries put in.
 

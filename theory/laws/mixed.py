@@ -105,7 +105,7 @@ def _ordered(sign: int, above: bool) -> Inequality:
     q_facing = q_low if above else q_high
     return Inequality(
         odds(z),
-        Integer(0),
+        0,
         relation=">" if sign > 0 else "<",
         form=sign * (same / size + facing_sum / q_facing),
         reason=f"no weight of ${bottom}$ for $C$ exceeds one of ${top}$, and the first context of "
@@ -125,7 +125,7 @@ ORDERED = tuple(_ordered(sign, above) for sign in (1, -1) for above in (True, Fa
 _level = Symbol("w", nonnegative=True)
 _equal = Identity(
     odds(z),
-    Integer(0),
+    0,
     reason="all weights equal: $M = 0$ on all of $C$",
     given=(Let(pP[i, z], _entry(_level), *_P), Let(pN[i, z], _entry(_level), *_N)),
 )

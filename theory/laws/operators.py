@@ -9,47 +9,17 @@ from __future__ import annotations
 
 from functools import cache
 
-from sympy import (
-    Derivative,
-    Expr,
-    IndexedBase,
-    Integer,
-    S,
-    Symbol,
-    cos,
-    exp,
-    log,
-    sin,
-    sqrt,
-)
+from sympy import Derivative, Expr, IndexedBase, Integer, S, Symbol, cos, exp, log, sin, sqrt
 
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
-from steering_strength.theory.laws.cross_entropy import (
-    ROWS,
-    Kj,
-    contexts,
-    mean_0,
-    pc,
-    tilt,
-)
+from steering_strength.theory.laws.cross_entropy import ROWS, Kj, contexts, mean_0, pc, tilt
 from steering_strength.theory.laws.kernel import Fact, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.order_rules import combination, winners
 from steering_strength.theory.laws.rules import substituted
-from steering_strength.theory.laws.symbols import (
-    M,
-    V,
-    alpha,
-    beta,
-    over_tokens,
-    p,
-    tilted,
-    x,
-    y,
-    z,
-)
+from steering_strength.theory.laws.symbols import M, V, alpha, beta, over_tokens, p, tilted, x, y, z
 from steering_strength.theory.laws.tilting import H, W, d, j, k
 
 _BEYOND = "beyond arXiv:2602.02712, Sec. 6 (other steering methods)"
@@ -229,17 +199,7 @@ OPERATOR = Law(
     assumptions=(LINEAR_LOGITS,),
     statement=_any,
     headline=(_any, ADDITION, ABLATION, CLAMP, AFFINE, CONDITIONAL, ROTATION, _price),
-    steps=(
-        _any,
-        ADDITION,
-        ABLATION,
-        CLAMP,
-        AFFINE,
-        CONDITIONAL,
-        ROTATION,
-        _price,
-        *_effects,
-    ),
+    steps=(_any, ADDITION, ABLATION, CLAMP, AFFINE, CONDITIONAL, ROTATION, _price, *_effects),
     builds_on=("steering-shift", "tilting", "ce-exact"),
     twin="steering_strength.theory.engine.operators.EditedPopulation.log_probability",
     care=r"Ablation is no limit of subtraction: its strength is finite, and differs from context "
@@ -312,7 +272,7 @@ TEMPERATURE = Law(
         _order,
         Limit(
             exp(-_cold * _distance),
-            Integer(0),
+            0,
             variable=_cold,
             reason=r"with $\beta = 1 / \tau$, a token that is behind by $d$ has $e^{-\beta d}$ of "
             r"the probability of the likeliest: as $\tau$ falls to 0, sampling becomes greedy",
@@ -381,10 +341,7 @@ RENORMALISED = Law(
     headline=(_rescaled, _same),
     steps=(
         Identity(
-            _square(scale(alpha) * _moved),
-            _square(h[k]),
-            reason="the norm is kept",
-            given=_SEEN,
+            _square(scale(alpha) * _moved), _square(h[k]), reason="the norm is kept", given=_SEEN
         ),
         _rescaled,
         Identity(
@@ -485,7 +442,7 @@ GREEDY = Law(
         SWITCHES,
         Identity(
             lead(x, z, (log(p[x]) - log(p[z])) / (M[z] - M[x])),
-            Integer(0),
+            0,
             reason="where $z$ overtakes $x$",
             given=(Sign(M[z] - M[x], strict=True),),
         ),

@@ -132,7 +132,7 @@ _form = Identity(
 )
 _curved = Inequality(
     Derivative(_reciprocal(z, alpha), (alpha, 2)),
-    Integer(0),
+    0,
     form=(
         Sum(p[y] * u[y] ** 2 * exp(alpha * u[y]), (y, level, level + above - 1))
         + Sum(p[y] * w[y] ** 2 * exp(-alpha * w[y]), (y, level + above, V - 1))
@@ -156,17 +156,17 @@ _left = Limit(
     reason="the terms of $L$ grow without bound, the others are bounded",
     given=_SIZES,
 )
-_positive = Inequality(tilted(z, alpha), Integer(0), reason="a quotient of positive terms")
+_positive = Inequality(tilted(z, alpha), 0, reason="a quotient of positive terms")
 _convex = convexity(_curved)
 _valley = valley(_convex, _right, _left)
 _one = reciprocal(_form, _valley, _positive)
 _at = at_peak(_one, _slope, _positive)
 delta_p = define(
-    "delta_p", (z, alpha), tilted(z, alpha) - tilted(z, Integer(0)), latex=r"\Delta p({0}\,|\,{1})"
+    "delta_p", (z, alpha), tilted(z, alpha) - tilted(z, 0), latex=r"\Delta p({0}\,|\,{1})"
 )
 _shift = Identity(
     delta_p(z, alpha),
-    tilted(z, alpha) - tilted(z, Integer(0)),
+    tilted(z, alpha) - tilted(z, 0),
     reason=r"$\Delta p$ is $p_{\alpha}(z)$ minus its value at $\alpha = 0$",
 )
 BUMP = affine(_shift, _at, reason=r"$\Delta p$ has the shape of $p_{\alpha}(z)$")
@@ -263,10 +263,7 @@ PEAK = Law(
     cites=(MEAN_SLOPE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care="$V = 2$ has no token between the extremes, and constant $M$ has no peak at all.",
-    formal=(
-        (BUMP, "peak in peaks.v"),
-        (ORDER, "peak_increasing in peaks.v"),
-    ),
+    formal=((BUMP, "peak in peaks.v"), (ORDER, "peak_increasing in peaks.v")),
 )
 
 # -- monotone ------------------------------------------------------------------------------
@@ -279,7 +276,7 @@ _at_top = define(
 )
 _falls = Inequality(
     Derivative(_at_top(z, alpha), alpha),
-    Integer(0),
+    0,
     relation="<",
     reason="positive terms with a minus sign; $M$ is not constant, so there is at least one",
     given=AT_MAXIMUM,
@@ -291,7 +288,7 @@ _top_form = Identity(
     given=AT_MAXIMUM,
 )
 _top_falls = derivative_sign(_falls)
-_top_positive = Inequality(tilted_at(z, top), Integer(0), reason="a quotient of positive terms")
+_top_positive = Inequality(tilted_at(z, top), 0, reason="a quotient of positive terms")
 RISES = reciprocal(_top_form, _top_falls, _top_positive)
 _at_bottom = define(
     "at_bottom",
@@ -308,7 +305,7 @@ _bottom_form = Identity(
 )
 _climbs = Inequality(
     Derivative(_at_bottom(z, alpha), alpha),
-    Integer(0),
+    0,
     reason="positive terms, at least one",
     given=AT_MINIMUM,
 )
@@ -331,10 +328,7 @@ MONOTONE = Law(
     steps=(_top_form, _top_falls, RISES, _bottom_form, _bottom_rises, FALLS),
     builds_on=("tilting",),
     twin="steering_strength.theory.engine.family.TiltedFamily.rising",
-    formal=(
-        (RISES, "monotone in peaks.v"),
-        (FALLS, "monotone_decreasing in peaks.v"),
-    ),
+    formal=((RISES, "monotone in peaks.v"), (FALLS, "monotone_decreasing in peaks.v")),
 )
 
 # -- peak-order ----------------------------------------------------------------------------

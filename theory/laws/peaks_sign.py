@@ -139,7 +139,7 @@ _turn = Identity(
 )
 _downwards = Inequality(
     _at_a_zero,
-    Integer(0),
+    0,
     relation="<",
     form=-(1 + Q_D * (1 - x * G / (G - 1))) / (1 - x)
     - _level * Q_D
@@ -166,10 +166,7 @@ _LAMBERT = (Sign(G - 1, strict=True), Sign(G - 2))
 _same_concept = ell * (1 - G * eps / (G - 1)) + tau + eps * kappa_T / (G - 1) + (1 - eps) * delta_D
 
 _zero = Identity(
-    mean(Integer(0)),
-    _mean_odds,
-    reason=r"at $\alpha = 0$ the mean is $E[M]$ under $p$",
-    given=(NORMALISED,),
+    mean(0), _mean_odds, reason=r"at $\alpha = 0$ the mean is $E[M]$ under $p$", given=(NORMALISED,)
 )
 CRITERION = reflected(
     MEAN_RISES,
@@ -209,12 +206,7 @@ PEAK_SIGN = Law(
             reason=r"$g$ in terms of $L$: $\varepsilon = (G - 1)/(G - 1 + e^L)$",
             given=(Sign(G - 1, strict=True),),
         ),
-        Limit(
-            _by_level,
-            oo,
-            variable=ell,
-            reason=r"$\varepsilon \to 0$ is $L \to \infty$",
-        ),
+        Limit(_by_level, oo, variable=ell, reason=r"$\varepsilon \to 0$ is $L \to \infty$"),
         Identity(
             ell * (2 - eps * G / (G - 1))
             + (tau - ell)
@@ -226,7 +218,7 @@ PEAK_SIGN = Law(
         ),
         Inequality(
             _same_concept,
-            Integer(0),
+            0,
             reason=r"positive: every admissible $\varepsilon$ works then; $G = 2$ is a case of it",
             given=(
                 Sign(G - 1, strict=True),
@@ -236,7 +228,7 @@ PEAK_SIGN = Law(
         ),
         Inequality(
             ell * (1 + Q_D * (1 - G * eps / (G - 1))),
-            Integer(0),
+            0,
             reason=r"$\gamma = \omega$: $\lambda$, $\kappa$ and $\delta$ vanish, and $g$ is this; "
             r"every admissible $\varepsilon$ works",
             given=(Sign(G - 1, strict=True), Sign(1 - G * eps / (G - 1))),
@@ -265,7 +257,7 @@ PEAK_SIGN = Law(
         ),
         Inequality(
             (G - 2 + exp(ell)) / (G - 1 + exp(ell)) + ell * exp(ell) / (G - 1 + exp(ell)) ** 2,
-            Integer(0),
+            0,
             reason=r"$G \ge 2$",
             given=_LAMBERT,
         ),

@@ -70,7 +70,7 @@ _by_score = Identity(
 )
 _concave = Inequality(
     Derivative(log_ratio(alpha), (alpha, 2)),
-    Integer(0),
+    0,
     relation="<=",
     form=-tokens_of(variance_j(t, alpha)),
     reason="minus a sum of variances: the likelihood of a strength, given a text, is log-concave",
@@ -149,24 +149,21 @@ CHAIN = over_prefixes(
 )
 _curved = Inequality(
     Derivative(price(alpha), (alpha, 2)),
-    Integer(0),
+    0,
     form=prefixes(w[j] * spread(lambda token: pc[j, token])),
     reason=r"a sum of variances over pairs of tokens, with positive weights; $A = \arg\max M$, "
     "numbered first, is not all: $M$ is not constant",
     given=AT_MAXIMUM,
 )
 CONVEX = convexity(_curved, reason="the price of a text is convex, as every term is")
-_start = Identity(price(Integer(0)), Integer(0), reason=r"$\Delta(0) = 0$", given=(ROWS,))
+_start = Identity(price(0), 0, reason=r"$\Delta(0) = 0$", given=(ROWS,))
 _slope = Identity(
     Derivative(price(alpha), alpha),
     prefixes(w[j] * (mean_j(j, alpha) - mean_0(j))),
     reason="differentiate (`mean-slope`); the weights of the prefixes do not move",
 )
 _flat = Identity(
-    prefixes(w[j] * (mean_j(j, Integer(0)) - mean_0(j))),
-    Integer(0),
-    reason=r"$\Delta'(0) = 0$",
-    given=(ROWS,),
+    prefixes(w[j] * (mean_j(j, 0) - mean_0(j))), 0, reason=r"$\Delta'(0) = 0$", given=(ROWS,)
 )
 NOT_NEGATIVE = tangent(CONVEX, _start, _slope, _flat)
 ONE_ROOT = one_root(CONVEX, _start, _slope, _flat, reason="a budget has one strength on each side")
@@ -279,7 +276,7 @@ _judged_slope = Identity(
 )
 _judged_slope_0 = Identity(
     texts(f[k] * w[k] * exp(text_ratio(k, alpha)) * score(k, alpha)).xreplace({alpha: Integer(0)}),
-    texts(f[k] * w[k] * score(k, Integer(0))),
+    texts(f[k] * w[k] * score(k, 0)),
     reason=r"at $\alpha = 0$ an average over unsteered texts",
     given=(Fact(over_tokens(row[k, t, z]), Integer(1), (k, t)),),
 )
@@ -289,7 +286,7 @@ _conserved = _gain(_TOTAL, Integer(0), *STEERED, reason="steered probabilities s
 TOTAL = over_prefixes(_conserved, _TOTAL, j, STEERED)
 _fair = _gain(
     _MARTINGALE,
-    Integer(0),
+    0,
     *_WITH_SCORE,
     reason=r"given the prefix, $M(x_t) - K_t'(\alpha)$ has mean 0: a martingale",
 )
@@ -361,11 +358,7 @@ _bounded = Inequality(
     given=(Sign(exp(c) - growth(j, alpha), for_all=(j,)),),
 )
 DECAYS = over_prefixes(
-    _bounded,
-    _decays,
-    j,
-    _DECAYS,
-    reason=r"for texts of $T$ tokens, $D_2 \leq c T$",
+    _bounded, _decays, j, _DECAYS, reason=r"for texts of $T$ tokens, $D_2 \leq c T$"
 )
 SEQUENCE_WEIGHTS = Law(
     id="sequence-weights",

@@ -11,18 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from sympy import (
-    Derivative,
-    Expr,
-    IndexedBase,
-    Integer,
-    Product,
-    Rational,
-    Symbol,
-    exp,
-    log,
-    oo,
-)
+from sympy import Derivative, Expr, IndexedBase, Integer, Product, Rational, Symbol, exp, log, oo
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1, ASSUMPTION_2, LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Case, Identity, Inequality, Limit
@@ -206,7 +195,7 @@ SLOPE = Law(
         ),
         Identity(
             over_tokens(Derivative(tilted(x, alpha), alpha), x),
-            Integer(0),
+            0,
             reason="probability is conserved",
         ),
     ),
@@ -269,7 +258,7 @@ def spread(weight: Callable[[Expr], Expr]) -> Expr:
 
 _steeper = Inequality(
     Derivative(mean(alpha), alpha),
-    Integer(0),
+    0,
     form=spread(lambda token: p[token]),
     reason=r"$M$ is not constant: $A = \operatorname{argmax} M$, numbered first, is not all; the "
     r"slope is $\mathrm{Var}_{\alpha}[M]$, written out over pairs",
@@ -279,18 +268,13 @@ MEAN_RISES = derivative_sign(_steeper, reason="so $K'$ strictly increases unless
 _level = Symbol("m", real=True)
 _to_top = Limit(
     _deficit(alpha),
-    Integer(0),
+    0,
     variable=alpha,
     reason="every term of the numerator vanishes, the denominator stays above $P_A$",
     given=(NOT_ALL,),
 )
 _from_bottom = Limit(
-    _deficit(-alpha),
-    Integer(0),
-    variable=alpha,
-    end=-oo,
-    reason="likewise",
-    given=(NOT_ALL,),
+    _deficit(-alpha), 0, variable=alpha, end=-oo, reason="likewise", given=(NOT_ALL,)
 )
 _below_top = Identity(
     top - mean(alpha),
@@ -326,7 +310,7 @@ MEAN_SLOPE = Law(
     steps=(
         _mean_is_slope,
         _curvature,
-        Inequality(variance(alpha), Integer(0), relation=">=", reason="a mean of squares"),
+        Inequality(variance(alpha), 0, relation=">=", reason="a mean of squares"),
         Identity(
             variance(alpha),
             over_tokens(over_tokens(tilted(x, alpha) * tilted(y, alpha) * (M[x] - M[y]) ** 2, y), x)
@@ -335,7 +319,7 @@ MEAN_SLOPE = Law(
         ),
         Identity(
             variance(alpha),
-            Integer(0),
+            0,
             reason="zero for constant $M = m$",
             given=(Let(M[y], _level, y, Integer(0), V - 1),),
         ),
@@ -394,7 +378,7 @@ _outside_T = (
 )
 POSITIVE_IN_TARGET = Inequality(
     odds(z),
-    Integer(0),
+    0,
     form=log(1 + tau),
     reason="$z$ in $T$: $a_z > b_z$, that is $a_z = b_z (1 + t)$ with $t > 0$; $P$ has $a_z$, $N$ "
     "has $b_z$",
@@ -402,7 +386,7 @@ POSITIVE_IN_TARGET = Inequality(
 )
 NOT_POSITIVE_OUTSIDE = Inequality(
     odds(z),
-    Integer(0),
+    0,
     relation="<=",
     form=-q_z / q_N * log(1 + tau),
     reason="$z$ outside $T$: $P$ has $b_z$ throughout; the $q_z$ contexts of $N$ that share the "
@@ -438,14 +422,14 @@ SIGN_SEPARATION = Law(
         SEPARATES,
         Inequality(
             odds(z),
-            Integer(0),
+            0,
             form=Sum(log(1 + excess[i]), (i, 0, q_P - 1)) / q_P,
             reason="App. B.1: $a_{i,z} = b_z (1 + t_i)$ may depend on the context; $z$ in $T$",
             given=_TARGET_B1,
         ),
         Inequality(
             odds(z),
-            Integer(0),
+            0,
             relation="<=",
             form=-Sum(log(1 + excess[i]), (i, 0, q_z - 1)) / q_N,
             reason="the same outside $T$",
@@ -512,7 +496,7 @@ _off_A = Identity(
 )
 _vanishes = Limit(
     p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)),
-    Integer(0),
+    0,
     variable=alpha,
     reason="the numerator vanishes, the denominator tends to $P_A > 0$",
     given=(NOT_ALL,),
@@ -540,7 +524,7 @@ _off_A_back = Identity(
 )
 _vanishes_back = Limit(
     p[x] * exp(alpha * gap[x]) / (mass() + rest(-alpha)),
-    Integer(0),
+    0,
     variable=alpha,
     end=-oo,
     reason="as before",

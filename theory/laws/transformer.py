@@ -27,13 +27,7 @@ from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Li
 from steering_strength.theory.laws.kernel import Bounded, Fact, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import (
-    chained,
-    entrywise,
-    substituted,
-    taylor,
-    zero_where,
-)
+from steering_strength.theory.laws.rules import chained, entrywise, substituted, taylor, zero_where
 from steering_strength.theory.laws.symbols import alpha, over_tokens, p, x, y, z
 from steering_strength.theory.laws.tilting import (
     base,
@@ -284,7 +278,7 @@ NORM_LIMIT = Law(
         *(step for step in _RATE_BACK if step not in _RATE),
         Identity(
             _mean((h[k] - v[k] * B / A) * v[k]),
-            Integer(0),
+            0,
             reason=r"it is orthogonal to $v$: $(I - u u^{\top}) h$ with $u = v/|v|$",
             given=(
                 Fact(Sum(v[k] ** 2, (k, 0, d - 1)), d * A),
