@@ -299,8 +299,13 @@ class TestMistakes:
         rise = derivative_sign(slope)
         assert _law(self.good, (self.good, slope, rise)).status() == Status.WITH_RULES
         for steps in ((self.good, rise, slope), (self.good, rise)):
-            with pytest.raises(LawError, match="earlier steps"):
-                _law(self.good, steps)
+            assert _law(self.good, steps).steps == (self.good, slope, rise)
+
+    def test_a_premise_that_is_not_given_is_decided(self):
+        false = Inequality(Derivative(-mean(alpha), alpha), 0, relation=">=")
+        law = _law(self.good, (self.good, derivative_sign(false)))
+        assert law.steps[1] == false
+        assert law.prove() == (Status.PROVED, Status.REFUTED, Status.UNKNOWN)
 
     def test_a_headline_is_a_step(self):
         other = Identity(K(alpha), K(alpha))
