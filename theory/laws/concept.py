@@ -351,35 +351,37 @@ gain = define(
     (_in_concept(p[y] * exp(alpha * M[y])) / Z(alpha) - _in_concept(p[y])) / C_of,
     latex=r"\Delta p(C\,|\,{0})",
 )
-_vanishes = Limit(
-    (F_away(alpha) - _in_concept(p[y])) / C_of,
-    -_in_concept(p[y]) / C_of,
-    variable=alpha,
-    reason="every $d_y > 0$ in $C$, and the denominator tends to $P_A > 0$",
-    given=_ORDER,
+
+
+def _dies(side: int, numbered: str, vanishes: str) -> Limit:
+    """The gain of C at the end of this sign, where A holds all the probability."""
+    end, lost = (top if side > 0 else bottom), _in_concept(p[y])
+    form = Identity(
+        gain(alpha),
+        (F_away(side * alpha) - lost) / C_of,
+        reason=numbered,
+        given=_blocks(end, side),
+    )
+    limit = Limit(
+        form.rhs, -lost / C_of, variable=alpha, end=side * oo, reason=vanishes, given=_ORDER
+    )
+    dies: Limit = substituted(form, limit)
+    return dies
+
+
+DIES = (
+    _dies(
+        1,
+        r"number $A = \operatorname{argmax} M$ first and $C$ next, write $M_y = m - d_y$ off "
+        r"$A$, divide by $e^{\alpha m}$",
+        "every $d_y > 0$ in $C$, and the denominator tends to $P_A > 0$",
+    ),
+    _dies(
+        -1,
+        r"the other end: $A = \operatorname{argmin} M$, $M_y = n + d_y$ off $A$",
+        "as before",
+    ),
 )
-_gain_right = Identity(
-    gain(alpha),
-    (F_away(alpha) - _in_concept(p[y])) / C_of,
-    reason=r"number $A = \operatorname{argmax} M$ first and $C$ next, write $M_y = m - d_y$ off "
-    r"$A$, divide by $e^{\alpha m}$",
-    given=_blocks(top, 1),
-)
-_gain_left = Identity(
-    gain(alpha),
-    (F_away(-alpha) - _in_concept(p[y])) / C_of,
-    reason=r"the other end: $A = \operatorname{argmin} M$, $M_y = n + d_y$ off $A$",
-    given=_blocks(bottom, -1),
-)
-_vanishes_left = Limit(
-    (F_away(-alpha) - _in_concept(p[y])) / C_of,
-    -_in_concept(p[y]) / C_of,
-    variable=alpha,
-    end=-oo,
-    reason="as before",
-    given=_ORDER,
-)
-DIES = (substituted(_gain_right, _vanishes), substituted(_gain_left, _vanishes_left))
 CONCEPT_LIMIT = Law(
     id="concept-limit",
     title="A concept without extremal tokens dies out at both ends",
@@ -389,13 +391,10 @@ CONCEPT_LIMIT = Law(
     sharper=r"$F_C(\alpha) \to 0$ exponentially, for any $p$ and $M$. The formula of the paper is "
     r"right.",
     assumptions=(),
-    statement=_vanishes,
+    statement=DIES[0].premises[1],
     headline=DIES,
     steps=(
-        _gain_right,
-        DIES[0],
-        _gain_left,
-        DIES[1],
+        *DIES,
         Inequality(
             -_in_concept(p[y]) / C_of,
             0,

@@ -27,6 +27,7 @@ from steering_strength.theory.laws.rules import (
     valley,
     zero_where,
 )
+from steering_strength.theory.laws.shapes import Monotone
 from steering_strength.theory.laws.symbols import (
     K,
     M,
@@ -268,52 +269,38 @@ PEAK = Law(
 
 # -- monotone ------------------------------------------------------------------------------
 
-_at_top = define(
-    "at_top",
-    (z, alpha),
-    (Sum(p[y], (y, 0, s - 1)) + Sum(p[y] * exp(-alpha * gap[y]), (y, s, V - 1))) / p[z],
-    latex="g_{{{0}}}({1})",
+
+def _extreme(side: int, letter: str, of_token: str, signs: str) -> Monotone:
+    """A token at the end of this sign moves one way: 1/p is a sum of exponentials."""
+    end, given = (top, AT_MAXIMUM) if side > 0 else (bottom, AT_MINIMUM)
+    others = Sum(p[y] * exp(-side * alpha * gap[y]), (y, s, V - 1))
+    inverse = define(
+        "at_top" if side > 0 else "at_bottom",
+        (z, alpha),
+        (Sum(p[y], (y, 0, s - 1)) + others) / p[z],
+        latex=f"{letter}_{{{{{{0}}}}}}({{1}})",
+    )(z, alpha)
+    relation = "<" if side > 0 else ">"
+    slope = Inequality(Derivative(inverse, alpha), 0, relation=relation, reason=signs, given=given)
+    form = Identity(1 / tilted_at(z, end), inverse, reason=of_token, given=given)
+    positive = Inequality(tilted_at(z, end), 0, reason="a quotient of positive terms")
+    moves: Monotone = reciprocal(form, derivative_sign(slope), positive)
+    return moves
+
+
+RISES = _extreme(
+    1,
+    "g",
+    r"for a token with $M_z = m = \max M$, divide by $p_z e^{\alpha m}$",
+    "positive terms with a minus sign; $M$ is not constant, so there is at least one",
 )
-_falls = Inequality(
-    Derivative(_at_top(z, alpha), alpha),
-    0,
-    relation="<",
-    reason="positive terms with a minus sign; $M$ is not constant, so there is at least one",
-    given=AT_MAXIMUM,
-)
-_top_form = Identity(
-    1 / tilted_at(z, top),
-    _at_top(z, alpha),
-    reason=r"for a token with $M_z = m = \max M$, divide by $p_z e^{\alpha m}$",
-    given=AT_MAXIMUM,
-)
-_top_falls = derivative_sign(_falls)
-_top_positive = Inequality(tilted_at(z, top), 0, reason="a quotient of positive terms")
-RISES = reciprocal(_top_form, _top_falls, _top_positive)
-_at_bottom = define(
-    "at_bottom",
-    (z, alpha),
-    (Sum(p[y], (y, 0, s - 1)) + Sum(p[y] * exp(alpha * gap[y]), (y, s, V - 1))) / p[z],
-    latex="h_{{{0}}}({1})",
-)
-_bottom_form = Identity(
-    1 / tilted_at(z, bottom),
-    _at_bottom(z, alpha),
-    reason=r"for a token with $M_z = n = \min M$: $A = \operatorname{argmin} M$, $M_y = n + d_y$ "
+FALLS = _extreme(
+    -1,
+    "h",
+    r"for a token with $M_z = n = \min M$: $A = \operatorname{argmin} M$, $M_y = n + d_y$ "
     r"off $A$",
-    given=AT_MINIMUM,
+    "positive terms, at least one",
 )
-_climbs = Inequality(
-    Derivative(_at_bottom(z, alpha), alpha),
-    0,
-    reason="positive terms, at least one",
-    given=AT_MINIMUM,
-)
-_bottom_rises = derivative_sign(_climbs)
-_bottom_positive = Inequality(
-    tilted_at(z, bottom), Integer(0), reason="a quotient of positive terms"
-)
-FALLS = reciprocal(_bottom_form, _bottom_rises, _bottom_positive)
 MONOTONE = Law(
     id="monotone",
     title="Tokens at the extremes of $M$ move one way only",
@@ -323,9 +310,9 @@ MONOTONE = Law(
     sharper=r"For any $p$ and any non-constant $M$: tokens at $\max M$ strictly increase on the "
     r"whole line (peak $+\infty$), tokens at $\min M$ strictly decrease (peak $-\infty$).",
     assumptions=(),
-    statement=_falls,
+    statement=RISES.premises[1].premises[0],
     headline=(RISES, FALLS),
-    steps=(_top_form, _top_falls, RISES, _bottom_form, _bottom_rises, FALLS),
+    steps=(RISES, FALLS),
     builds_on=("tilting",),
     twin="steering_strength.theory.engine.family.TiltedFamily.rising",
     formal=((RISES, "monotone in peaks.v"), (FALLS, "monotone_decreasing in peaks.v")),

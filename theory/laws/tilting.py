@@ -15,7 +15,7 @@ from sympy import Derivative, Expr, IndexedBase, Integer, Product, Rational, Sym
 
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1, ASSUMPTION_2, LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Case, Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Let, Sign, Split, Sum
+from steering_strength.theory.laws.kernel import Given, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.printing import tex, text
@@ -207,19 +207,20 @@ s = Symbol("|A|", integer=True, positive=True)  # A = argmax M, its tokens numbe
 top = Symbol("m", real=True)  # max M
 gap = IndexedBase("d", positive=True)  # max M - M(y) > 0 off the maximum
 NOT_ALL = Sign(V - s, strict=True)  # some token lies outside A: M is not constant
-AT_MAXIMUM = (
-    Split(Integer(0), s, V - 1),
-    Let(M[y], top, y, Integer(0), s - 1),
-    Let(M[y], top - gap[y], y, s, V - 1),
-    NOT_ALL,
-)
-bottom = Symbol("n", real=True)  # min M; here A = argmin M, and d_y = M(y) - min M
-AT_MINIMUM = (
-    Split(Integer(0), s, V - 1),
-    Let(M[y], bottom, y, Integer(0), s - 1),
-    Let(M[y], bottom + gap[y], y, s, V - 1),
-    NOT_ALL,
-)
+bottom = Symbol("n", real=True)  # min M; there A = argmin M, and d_y = M(y) - min M
+
+
+def _at_end(end: Expr, side: int) -> tuple[Given, ...]:
+    """M is `end` on A, and at the distance d_y from it elsewhere."""
+    return (
+        Split(Integer(0), s, V - 1),
+        Let(M[y], end, y, Integer(0), s - 1),
+        Let(M[y], end - side * gap[y], y, s, V - 1),
+        NOT_ALL,
+    )
+
+
+AT_MAXIMUM, AT_MINIMUM = _at_end(top, 1), _at_end(bottom, -1)
 mass = define("P_A", (), Sum(p[y], (y, 0, s - 1)))
 rest = define("R_A", (alpha,), Sum(p[y] * exp(-alpha * gap[y]), (y, s, V - 1)))
 
@@ -474,70 +475,41 @@ _next = Let(gap[y], delta + excess[y], y, s, V - 1)
 _slack = Sum(p[y] * exp(-forward * delta) * (1 - exp(-forward * excess[y])), (y, s, V - 1))
 _cap = Sum(p[y], (y, s, V - 1)) * exp(-forward * delta)
 
-_limit = Limit(
-    p[z] / (mass() + rest(alpha)),
-    p[z] / mass(),
-    variable=alpha,
-    reason="$R_A$ vanishes term by term, as every $d_y > 0$, and $P_A > 0$",
-    given=(NOT_ALL,),
-)
-_on_A = Identity(
-    tilted_at(z, top),
-    p[z] / (mass() + rest(alpha)),
-    reason=r"the tilting law for a token of $A$, divided by $e^{\alpha m}$; $m = \max M$, and $M_y "
+
+def _end(side: int, of_A: str, stays: str, vanishes: str) -> tuple[Limit, Limit]:
+    """What a token of A, and one outside, tend to at the end of this sign, each from its form."""
+    end, given = (top, AT_MAXIMUM) if side > 0 else (bottom, AT_MINIMUM)
+    total = mass() + rest(side * alpha)
+    found = []
+    for odds, form, limit, reasons in (
+        (tilted_at(z, end), p[z] / total, p[z] / mass(), (of_A, stays)),
+        (
+            tilted_at(x, end - side * gap[x]),
+            p[x] * exp(-side * alpha * gap[x]) / total,
+            Integer(0),
+            ("the same for a token outside A", vanishes),
+        ),
+    ):
+        exact = Identity(odds, form, reason=reasons[0], given=given)
+        tends = Limit(
+            form, limit, variable=alpha, end=side * oo, reason=reasons[1], given=(NOT_ALL,)
+        )
+        found.append(substituted(exact, tends))
+    return found[0], found[1]
+
+
+_ENDS = _end(
+    1,
+    r"the tilting law for a token of $A$, divided by $e^{\alpha m}$; $m = \max M$, and $M_y "
     r"= m - d_y$ off $A$",
-    given=AT_MAXIMUM,
-)
-_off_A = Identity(
-    tilted_at(x, top - gap[x]),
-    p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)),
-    reason="the same for a token outside A",
-    given=AT_MAXIMUM,
-)
-_vanishes = Limit(
-    p[x] * exp(-alpha * gap[x]) / (mass() + rest(alpha)),
-    0,
-    variable=alpha,
-    reason="the numerator vanishes, the denominator tends to $P_A > 0$",
-    given=(NOT_ALL,),
-)
-_on_A_back = Identity(
-    tilted_at(z, bottom),
-    p[z] / (mass() + rest(-alpha)),
-    reason=r"the other end: now $A = \operatorname{argmin} M$, $n = \min M$, and $M_y = n + d_y$ "
+    "$R_A$ vanishes term by term, as every $d_y > 0$, and $P_A > 0$",
+    "the numerator vanishes, the denominator tends to $P_A > 0$",
+) + _end(
+    -1,
+    r"the other end: now $A = \operatorname{argmin} M$, $n = \min M$, and $M_y = n + d_y$ "
     r"off $A$",
-    given=AT_MINIMUM,
-)
-_limit_back = Limit(
-    p[z] / (mass() + rest(-alpha)),
-    p[z] / mass(),
-    variable=alpha,
-    end=-oo,
-    reason="as before",
-    given=(NOT_ALL,),
-)
-_off_A_back = Identity(
-    tilted_at(x, bottom + gap[x]),
-    p[x] * exp(alpha * gap[x]) / (mass() + rest(-alpha)),
-    reason="the same for a token outside A",
-    given=AT_MINIMUM,
-)
-_vanishes_back = Limit(
-    p[x] * exp(alpha * gap[x]) / (mass() + rest(-alpha)),
-    0,
-    variable=alpha,
-    end=-oo,
-    reason="as before",
-    given=(NOT_ALL,),
-)
-_ENDS = tuple(
-    substituted(form, limit)
-    for form, limit in (
-        (_on_A, _limit),
-        (_off_A, _vanishes),
-        (_on_A_back, _limit_back),
-        (_off_A_back, _vanishes_back),
-    )
+    "as before",
+    "as before",
 )
 LIMIT = Law(
     id="limit",
@@ -551,17 +523,10 @@ LIMIT = Law(
     r"its limit is $(p_z/P_A) R_A/(P_A + R_A)$, the total variation is $R_A/(P_A + R_A)$, at most "
     r"$(1 - P_A) e^{-\alpha \delta}/P_A$ with $\delta$ the gap to the next level.",
     assumptions=(),
-    statement=_limit,
+    statement=_ENDS[0].premises[1],
     headline=_ENDS,
     steps=(
-        _on_A,
-        _ENDS[0],
-        _off_A,
-        _ENDS[1],
-        _on_A_back,
-        _ENDS[2],
-        _off_A_back,
-        _ENDS[3],
+        *_ENDS,
         Identity(
             p[z] / mass() - p[z] / (mass() + rest(alpha)),
             p[z] / mass() * rest(alpha) / (mass() + rest(alpha)),
