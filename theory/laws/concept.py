@@ -9,18 +9,12 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, Function, IndexedBase, Integer, Symbol, exp, log, oo, tanh
 
+from steering_strength.theory.laws import rules
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import (
-    affine,
-    antiderivative,
-    bounded_growth,
-    derivative_sign,
-    substituted,
-)
 from steering_strength.theory.laws.symbols import M, V, Z, alpha, p, tilted, x, y
 from steering_strength.theory.laws.tilting import NOT_ALL, bottom, gap, mass, rest, s, top
 
@@ -122,7 +116,7 @@ _nu_slope = Identity(
     given=CONCEPT,
 )
 _nu_zero = Identity(nu(0), 0, reason="... that vanishes at 0", given=CONCEPT)
-NU = antiderivative(_nu_slope, _nu_zero, reason=r"$\nu$ is the integral of the paper")
+NU = rules.antiderivative(_nu_slope, _nu_zero, reason=r"$\nu$ is the integral of the paper")
 R = Symbol("R", positive=True)  # max M - min M
 low = Symbol("n", real=True)  # min M
 height = IndexedBase("h", nonnegative=True)  # M_y = min M + h_y, h_y <= R
@@ -158,7 +152,7 @@ _down = Inequality(
     reason="the other side",
     given=_RANGE,
 )
-NU_BOUND = bounded_growth(_nu_zero, _up, _down, reason="App. B.4")
+NU_BOUND = rules.bounded_growth(_nu_zero, _up, _down, reason="App. B.4")
 CONCEPT_TANH = Law(
     id="concept-tanh",
     title="The probability of a concept follows a tanh law",
@@ -239,8 +233,8 @@ _target = Inequality(
     reason=r"$C = T$: $M_x = t_x > 0$ in $T$ and $M_y = -w_y \le 0$ outside (`sign-separation`)",
     given=(*CONCEPT, Let(M[y], t[y], y, *_C), Let(M[y], -w[y], y, *_OUT)),
 )
-_F_rises = derivative_sign(_target)
-TARGET_RISES = affine(_shift, _F_rises, reason="the target concept gains at every strength")
+_F_rises = rules.derivative_sign(_target)
+TARGET_RISES = rules.affine(_shift, _F_rises, reason="the target concept gains at every strength")
 _LOW = (*CONCEPT, Let(M[y], c - u[y], y, *_C), Let(M[y], c + w[y], y, *_OUT))
 _low = Inequality(
     Derivative(F(alpha), alpha),
@@ -251,8 +245,8 @@ _low = Inequality(
     r"outside",
     given=_LOW,
 )
-_F_falls = derivative_sign(_low)
-LOW_FALLS = affine(_shift, _F_falls, reason="a concept at the bottom of $M$ loses")
+_F_falls = rules.derivative_sign(_low)
+LOW_FALLS = rules.affine(_shift, _F_falls, reason="a concept at the bottom of $M$ loses")
 _below = Symbol("|B|", integer=True, positive=True)  # B: the tokens of C with M < c, first
 _strictly = Inequality(
     Derivative(F(alpha), alpha),
@@ -293,7 +287,7 @@ _strictly_2 = Inequality(
         Let(M[y], c + w[y], y, size + _below, V - 1),
     ),
 )
-STRICTLY = tuple(map(derivative_sign, (_strictly, _strictly_2)))
+STRICTLY = tuple(map(rules.derivative_sign, (_strictly, _strictly_2)))
 CONCEPT_MONOTONE = Law(
     id="concept-monotone",
     title="The target concept gains; a concept at the bottom of $M$ loses",
@@ -365,7 +359,7 @@ def _dies(side: int, numbered: str, vanishes: str) -> Limit:
     limit = Limit(
         form.rhs, -lost / C_of, variable=alpha, end=side * oo, reason=vanishes, given=_ORDER
     )
-    dies: Limit = substituted(form, limit)
+    dies: Limit = rules.substituted(form, limit)
     return dies
 
 

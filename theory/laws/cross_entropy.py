@@ -9,20 +9,12 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log
 
+from steering_strength.theory.laws import rules
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Case, Claim, Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import (
-    by_cases,
-    convexity,
-    discharged,
-    logarithm,
-    substituted,
-    tangent,
-    taylor,
-)
 from steering_strength.theory.laws.symbols import M, V, alpha, over_tokens, p, y, z
 from steering_strength.theory.laws.tilting import AT_MAXIMUM, NOT_ALL, gap, mass, rest, s, spread
 
@@ -103,7 +95,7 @@ _curved = Inequality(
     reason="the second derivative is a mean of variances",
     given=(ROWS,),
 )
-CONVEX = convexity(_curved)
+CONVEX = rules.convexity(_curved)
 _start = Identity(increase(0), Integer(0), reason=r"$\Delta \mathrm{CE}(0) = 0$", given=(ROWS,))
 _slope = Identity(
     Derivative(increase(alpha), alpha),
@@ -117,7 +109,7 @@ _flat = Identity(
     reason=r"$\Delta \mathrm{CE}'(0) = 0$: no linear term",
     given=(ROWS,),
 )
-NOT_NEGATIVE = tangent(
+NOT_NEGATIVE = rules.tangent(
     CONVEX, _start, _slope, _flat, reason=r"so $\Delta \mathrm{CE}$ is never negative"
 )
 _level = Symbol("a", real=True)
@@ -145,8 +137,8 @@ _bent = Inequality(
     reason="a mean of positive variances",
     given=(ROWS, Sign(variance_j(j, alpha), strict=True, for_all=(j,))),
 )
-_bends = discharged(_bent, _spread)
-_STRICT = convexity(
+_bends = rules.discharged(_bent, _spread)
+_STRICT = rules.convexity(
     _bends,
     reason=r"$\Delta \mathrm{CE}$ is strictly convex unless $M$ is "
     r"constant",
@@ -156,7 +148,7 @@ _STRICT = convexity(
 def _only_if_constant(side: int) -> tuple[Claim, ...]:
     """For strengths of one sign: positive where M is not constant, zero where it is; and so iff."""
     steered = increase(side * Symbol("alpha", positive=True))
-    positive = tangent(_STRICT, _start, _slope, _flat, side=side)
+    positive = rules.tangent(_STRICT, _start, _slope, _flat, side=side)
     zero = Inequality(
         steered,
         0,
@@ -164,7 +156,7 @@ def _only_if_constant(side: int) -> tuple[Claim, ...]:
         reason="$M$ is constant: steering changes nothing",
         given=(ROWS, *_CONSTANT),
     )
-    both = by_cases(
+    both = rules.by_cases(
         Case("$M$ is not constant", _VARIES, _CONSTANT),
         positive,
         zero,
@@ -240,7 +232,7 @@ _curvature = Identity(
     reason="differentiate again (`mean-slope`)",
     given=(ROWS,),
 )
-QUADRATIC = taylor(_start, (_slope, _flat), (_curvature, _second))
+QUADRATIC = rules.taylor(_start, (_slope, _flat), (_curvature, _second))
 CE_QUADRATIC = Law(
     id="ce-quadratic",
     title="The cross-entropy grows quadratically near 0",
@@ -301,7 +293,7 @@ _fourth_0 = Identity(
     reason=r"at $\alpha = 0$",
     given=(ROWS,),
 )
-CUMULANTS = taylor(
+CUMULANTS = rules.taylor(
     _start, (_slope, _flat), (_curvature, _second), (_third, _third_0), (_fourth, _fourth_0)
 )
 CE_CUMULANTS = Law(
@@ -426,8 +418,8 @@ _at_most_one = Inequality(
 _mass_positive = Inequality(
     mass() + rest(forward), Integer(0), reason="positive terms", given=(NOT_ALL,)
 )
-_log_bound = logarithm(_at_most_one, _mass_positive)
-BELOW = substituted(
+_log_bound = rules.logarithm(_at_most_one, _mass_positive)
+BELOW = rules.substituted(
     _forward_excess,
     _log_bound,
     reason=r"the increase is at most $\alpha \sigma$ for $\alpha \ge 0$",
@@ -441,11 +433,11 @@ _gap = Identity(
 _gap_positive = Inequality(
     log(1 + rest(alpha) / mass()), Integer(0), reason="$R_A > 0$", given=(NOT_ALL,)
 )
-ABOVE = substituted(_gap, _gap_positive, reason="the increase stays above the lower line")
+ABOVE = rules.substituted(_gap, _gap_positive, reason="the increase stays above the lower line")
 _gap_closes = Limit(
     log(1 + rest(alpha) / mass()), 0, variable=alpha, reason="$R_A$ vanishes", given=(NOT_ALL,)
 )
-ASYMPTOTE = substituted(_gap, _gap_closes, reason="the lower line is the asymptote")
+ASYMPTOTE = rules.substituted(_gap, _gap_closes, reason="the lower line is the asymptote")
 CE_ASYMPTOTE = Law(
     id="ce-asymptote",
     title="The cross-entropy grows linearly far out",

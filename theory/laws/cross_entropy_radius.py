@@ -10,28 +10,12 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Symbol, exp, log, sqrt
 
+from steering_strength.theory.laws import rules
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import (
-    between,
-    chained,
-    convexity,
-    derivative_sign,
-    discharged,
-    gronwall,
-    half,
-    instance,
-    integrated_twice,
-    quotient,
-    root,
-    specialised,
-    tangent,
-    taylor,
-    up_to,
-)
 from steering_strength.theory.laws.symbols import (
     NORMALISED,
     K,
@@ -131,11 +115,11 @@ def _chain(side: int) -> _Chain:
             Derivative(variance(-alpha), alpha), -third(-alpha), reason="the mirror image"
         )
         below, above, positive = (
-            instance(c, alpha, -alpha) for c in (_capped_above, _capped_below, _positive)
+            rules.instance(c, alpha, -alpha) for c in (_capped_above, _capped_below, _positive)
         )
         new = (slope, above, below, positive)
-    bounds = gronwall(slope, above, below, positive, R)
-    envelope = integrated_twice(bounds, _LOWER, _increase(side), _UPPER)
+    bounds = rules.gronwall(slope, above, below, positive, R)
+    envelope = rules.integrated_twice(bounds, _LOWER, _increase(side), _UPPER)
     return (*new, bounds, *_LOWER, *_increase(side), *_UPPER), envelope
 
 
@@ -152,7 +136,7 @@ _room_bends = Inequality(
     reason=r"the variance of a variable on $[0, R]$ is at most $R^2/4$",
     given=_RANGE,
 )
-_room_convex = convexity(_room_bends)
+_room_convex = rules.convexity(_room_bends)
 _room_start = (
     Identity(_room(0), 0, reason="zero at 0", given=(NORMALISED,)),
     Identity(
@@ -162,7 +146,7 @@ _room_start = (
     ),
     Identity(average() - mean(0), 0, reason="flat at 0", given=(NORMALISED,)),
 )
-PARABOLA = tangent(_room_convex, *_room_start, reason=r"$\delta(\alpha) \le R^2 \alpha^2/8$")
+PARABOLA = rules.tangent(_room_convex, *_room_start, reason=r"$\delta(\alpha) \le R^2 \alpha^2/8$")
 
 # -- the ratio to the quadratic ------------------------------------------------------------------
 
@@ -182,13 +166,13 @@ def _not_negative(f: Expr, curve: Expr, slope: Expr) -> tuple[Claim, ...]:
     bends = Inequality(
         Derivative(f, (r0, 2)), 0, relation=">=", form=curve, reason="differentiate twice"
     )
-    convex = convexity(bends)
+    convex = rules.convexity(bends)
     start = (
         Identity(f.xreplace(zero), 0, reason="zero at 0"),
         Identity(Derivative(f, r0), slope, reason="differentiate"),
     )
-    found = tangent(convex, *start)
-    return bends, convex, *start, found, instance(found, r0, r)
+    found = rules.tangent(convex, *start)
+    return bends, convex, *start, found, rules.instance(found, r0, r)
 
 
 _RISES = _not_negative(_rise(r0), r0 * exp(r0), r0 * exp(r0) - exp(r0) + 1)
@@ -201,8 +185,8 @@ _steeper = Inequality(
     reason="the slope of the upper ratio",
     given=(Sign(_rise(r)),),
 )
-_steeper_shown = discharged(_steeper, _RISES[-1])
-GROWS = derivative_sign(_steeper_shown, reason="the upper ratio increases")
+_steeper_shown = rules.discharged(_steeper, _RISES[-1])
+GROWS = rules.derivative_sign(_steeper_shown, reason="the upper ratio increases")
 _mirrored = Inequality(
     below(r),
     2 - above(r),
@@ -211,14 +195,14 @@ _mirrored = Inequality(
     reason="the lower ratio is closer to 1 than the upper",
     given=(Sign(_excess(r)),),
 )
-CLOSER = discharged(_mirrored, _EXCEEDS[-1])
+CLOSER = rules.discharged(_mirrored, _EXCEEDS[-1])
 _within_at = Inequality(
     above(reach), 1 + eps, relation="<=", given=(Sign(1 + eps - above(reach)),),
     reason=r"let the upper ratio at $b$ be within $\varepsilon$ of 1",
 )  # fmt: skip
-_within = up_to(GROWS, _within_at, reach, reason="then so it is before $b$")
+_within = rules.up_to(GROWS, _within_at, reach, reason="then so it is before $b$")
 _x = R * positive
-_within_x, _closer_x = instance(_within, r, _x), instance(CLOSER, r, _x)
+_within_x, _closer_x = rules.instance(_within, r, _x), rules.instance(CLOSER, r, _x)
 _high = Inequality(
     upper(positive),
     (1 + eps) * quadratic(positive),
@@ -236,15 +220,18 @@ _low = Inequality(
     reason=r"$L(\alpha) = Q(\alpha) l(R \alpha)$",
     given=(Sign(below(_x) - (2 - above(_x))), Sign(1 + eps - above(_x))),
 )
-_high_shown, _low_shown = discharged(_high, _within_x), discharged(_low, _closer_x, _within_x)
+_high_shown, _low_shown = (
+    rules.discharged(_high, _within_x),
+    rules.discharged(_low, _closer_x, _within_x),
+)
 
 
 def _ratio(envelope: Claim) -> tuple[Claim, ...]:
     """From the envelope for strengths of one sign: within a share epsilon of the quadratic."""
-    here = instance(envelope, forward, positive)
-    high, low_side = half(here, "<="), half(here, ">=")
-    top, bottom = chained(high, _high_shown), chained(low_side, _low_shown)
-    within = between(
+    here = rules.instance(envelope, forward, positive)
+    high, low_side = rules.half(here, "<="), rules.half(here, ">=")
+    top, bottom = rules.chained(high, _high_shown), rules.chained(low_side, _low_shown)
+    within = rules.between(
         bottom, top, reason=r"the quadratic is within a share $\varepsilon$ up to $|\alpha| R = b$"
     )
     return here, high, low_side, top, bottom, within
@@ -289,12 +276,12 @@ def _first_order(f: Expr, slope: Expr, *given: Sign) -> tuple[Claim, ...]:
     at = {theta: Integer(0)}
     start = Identity(f.xreplace(at), 0, reason="zero for a constant $M$")
     rise = Identity(Derivative(f, theta), slope, reason="differentiate", given=given)
-    return start, rise, taylor(start, (rise,), reason=r"at $\theta = 0$")
+    return start, rise, rules.taylor(start, (rise,), reason=r"at $\theta = 0$")
 
 
 _TWO = _first_order(_two(theta), _two_slope, *_INSIDE)
 _TWO_QUADRATIC = _first_order(_two_quadratic(theta), (1 - 2 * theta) * (other * R) ** 2 / 2)
-SHARP = quotient(
+SHARP = rules.quotient(
     _TWO[-1],
     _TWO_QUADRATIC[-1],
     reason=r"$M = R$ with probability $\theta$ and 0 otherwise: as $\theta \to 0$ the ratio tends "
@@ -322,7 +309,7 @@ _line = Inequality(
     reason=r"the difference vanishes where $S = B (R - B)$",
     given=_LINE,
 )
-_line_root = root(_line)
+_line_root = rules.root(_line)
 _radicand = Inequality(
     R**2 - 4 * _S,
     0,
@@ -339,9 +326,11 @@ _scaled = Inequality(
     reason="multiply by $S$",
     given=(_APART, Sign(_S), Sign(R**2 - 4 * _S), Sign(sqrt(R**2 - 4 * _S) - (_b - _S / _b))),
 )
-_scaled_shown = discharged(_scaled, _radicand, _line_root)
+_scaled_shown = rules.discharged(_scaled, _radicand, _line_root)
 _LEMMA_STEPS = (_below_line, _line, _line_root, _radicand, _scaled, _scaled_shown)
-ROOT = chained(_below_line, _scaled_shown, reason="so a third moment is bounded by the second")
+ROOT = rules.chained(
+    _below_line, _scaled_shown, reason="so a third moment is bounded by the second"
+)
 
 
 def _root_bound(side: int) -> tuple[Claim, ...]:
@@ -397,8 +386,8 @@ def _root_bound(side: int) -> tuple[Claim, ...]:
             given=_RANGE,
         ),
     )  # fmt: skip
-    at = specialised(ROOT, {_b: b, _S: variance(alpha), _T: side * third(alpha)})
-    return *facts, at, discharged(at, *facts)
+    at = rules.specialised(ROOT, {_b: b, _S: variance(alpha), _T: side * third(alpha)})
+    return *facts, at, rules.discharged(at, *facts)
 
 
 _ROOT, _ROOT_BACK = _root_bound(1), _root_bound(-1)

@@ -9,24 +9,12 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log, oo
 
+from steering_strength.theory.laws import rules
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import (
-    affine,
-    at_peak,
-    convexity,
-    derivative_sign,
-    detached,
-    largest,
-    reciprocal,
-    reflected,
-    specialised,
-    valley,
-    zero_where,
-)
 from steering_strength.theory.laws.shapes import Monotone
 from steering_strength.theory.laws.symbols import (
     K,
@@ -158,10 +146,10 @@ _left = Limit(
     given=_SIZES,
 )
 _positive = Inequality(tilted(z, alpha), 0, reason="a quotient of positive terms")
-_convex = convexity(_curved)
-_valley = valley(_convex, _right, _left)
-_one = reciprocal(_form, _valley, _positive)
-_at = at_peak(_one, _slope, _positive)
+_convex = rules.convexity(_curved)
+_valley = rules.valley(_convex, _right, _left)
+_one = rules.reciprocal(_form, _valley, _positive)
+_at = rules.at_peak(_one, _slope, _positive)
 delta_p = define(
     "delta_p", (z, alpha), tilted(z, alpha) - tilted(z, 0), latex=r"\Delta p({0}\,|\,{1})"
 )
@@ -170,14 +158,14 @@ _shift = Identity(
     tilted(z, alpha) - tilted(z, 0),
     reason=r"$\Delta p$ is $p_{\alpha}(z)$ minus its value at $\alpha = 0$",
 )
-BUMP = affine(_shift, _at, reason=r"$\Delta p$ has the shape of $p_{\alpha}(z)$")
+BUMP = rules.affine(_shift, _at, reason=r"$\Delta p$ has the shape of $p_{\alpha}(z)$")
 _height = Identity(
     log(tilted(z, alpha) / p[z]), alpha * M[z] - K(alpha), reason="from the tilting law"
 )
 here = Identity(
     mean(star), M[z], reason=r"let $\alpha_z$ be where the mean is $M_z$", given=(AT_PEAK,)
 )
-_transform = largest(
+_transform = rules.largest(
     _at,
     _height,
     here,
@@ -188,7 +176,7 @@ _transform = largest(
 _there = Identity(
     mean(star_x), M[x], reason=r"another token $x$, with its peak $\alpha_x$", given=(AT_X,)
 )
-ORDER = reflected(
+ORDER = rules.reflected(
     MEAN_RISES,
     _there,
     here,
@@ -214,16 +202,16 @@ _excess = Identity(
     given=_TWO_LEVELS,
 )
 _divided = Inequality(_divisor, 0, reason="positive terms", given=_SIZES)
-_where = zero_where(_excess, _divided)
+_where = rules.zero_where(_excess, _divided)
 _balanced = Identity(_balance(explicit()), 0, reason=r"$e^{\alpha_* (s + t)} = P_{-} t/(P_{+} s)$")
-_at_star = specialised(_where, {alpha: explicit()})
+_at_star = rules.specialised(_where, {alpha: explicit()})
 _EXPLICIT = (
     _excess,
     _divided,
     _where,
     _balanced,
     _at_star,
-    detached(_at_star, _balanced, reason="so $\\alpha_*$ is the peak (13)"),
+    rules.detached(_at_star, _balanced, reason="so $\\alpha_*$ is the peak (13)"),
 )
 PEAK = Law(
     id="peak",
@@ -284,7 +272,7 @@ def _extreme(side: int, letter: str, of_token: str, signs: str) -> Monotone:
     slope = Inequality(Derivative(inverse, alpha), 0, relation=relation, reason=signs, given=given)
     form = Identity(1 / tilted_at(z, end), inverse, reason=of_token, given=given)
     positive = Inequality(tilted_at(z, end), 0, reason="a quotient of positive terms")
-    moves: Monotone = reciprocal(form, derivative_sign(slope), positive)
+    moves: Monotone = rules.reciprocal(form, rules.derivative_sign(slope), positive)
     return moves
 
 
@@ -334,7 +322,7 @@ _lower = Inequality(
     reason=r"$M_z > 0$ for $z$ in $T$ and $M_x \le 0$ for $x$ outside (`sign-separation`)",
     given=(Sign(M[z], strict=True), Sign(-M[x])),
 )
-EARLIER = detached(ORDER, _lower, reason="the off-target token peaks first")
+EARLIER = rules.detached(ORDER, _lower, reason="the off-target token peaks first")
 PEAK_ORDER = Law(
     id="peak-order",
     title="Off-target tokens peak before target tokens",
