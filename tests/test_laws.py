@@ -31,7 +31,7 @@ from steering_strength.theory.laws.instances import Instance, draw, satisfied
 from steering_strength.theory.laws.kernel import Let
 from steering_strength.theory.laws.kernel.binding import rename_bound
 from steering_strength.theory.laws.notation import Named, define, unfold
-from steering_strength.theory.laws.page import latex_document, latex_page, text_page
+from steering_strength.theory.laws.page import THROUGHOUT, latex_document, latex_page, text_page
 from steering_strength.theory.laws.printing import tex, text
 from steering_strength.theory.laws.prose import latex, plain
 from steering_strength.theory.laws.rules import derivative_sign, instance, reflected, valley
@@ -552,3 +552,22 @@ class TestCommandLine:
     def test_graph(self, capsys):
         assert main(["graph", "--dot"]) == 0
         assert capsys.readouterr().out.startswith("digraph")
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_every_symbol_is_introduced(name):
+    """By the words of the law, its notation or a hypothesis; sizes and indices by what is always.
+
+    That a symbol has a sign is printed by itself, and says nothing of what it is.
+    """
+    record = LAWS[name].record()
+    given = [g for step in record["steps"] for g in step["given_latex"]]
+    words = [record[key] for key in ("title", "paper", "sharper", "care")]
+    words += [n["latex"] for n in record["notation"]] + [s["reason"] for s in record["steps"]]
+    words += [g for g in given if not re.fullmatch(r"\S+ (>|\\geq|\\neq) 0", g)]
+    said = re.sub("[{}]", "", " ".join([THROUGHOUT, *words]))
+    symbols = {s for step in LAWS[name].steps for s in step.free() if isinstance(s, Symbol)}
+    sizes = {s for s in symbols if s.is_integer and s.is_positive}
+    for s in symbols - sizes - {s for s in symbols if s.name in {*"xyzijklt"}}:
+        shown = re.escape(re.sub("[{}]", "", tex(Symbol(s.name))))
+        assert re.search(rf"(?<![A-Za-z\\]){shown}(?![A-Za-z])", said), s

@@ -164,9 +164,9 @@ _INSIDE = (Sign(i), Sign(n - 1 - i))
 _weight = Identity(
     Sum(((1 - t) / n + t * KroneckerDelta(i, k)) * L[k, z], (k, 0, n - 1)),
     _average(L, n, z) + t * _deviation(L, n, i, z),
-    reason=r"more weight, by $t$, on text $i$ of P moves $M$ along $D = L_i - \mathrm{mean}_P L$; "
-    r"of N, along minus that. The influence is the motion of $\alpha$ for $t = 1/|P|$, to first "
-    "order",
+    reason=r"more weight, by $t$, on text $i$ of P moves $M$ along $D = L_i - \mathrm{mean}_P L$, "
+    r"$L^P_i$ its log-probabilities; of N, along minus that. The influence is the motion of "
+    r"$\alpha$ for $t = 1/|P|$, to first order",
     given=_INSIDE,
 )
 _left_out = Identity(

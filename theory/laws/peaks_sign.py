@@ -213,7 +213,8 @@ PEAK_SIGN = Law(
             + eps * kappa_T / (G - 1)
             + (1 - eps) * delta_D,
             _same_concept,
-            reason="$N$ in the concept of $c_j$: $Q_D = 1$, no other concept, $g$ is the left side",
+            reason=r"$N$ in the concept of $c_j$: $Q_D = 1$, no other concept, $g$ is the left "
+            r"side, with $\tau = L + \lambda > 0$",
             given=(Sign(G - 1, strict=True),),
         ),
         Inequality(

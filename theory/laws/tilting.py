@@ -163,7 +163,8 @@ TILTING = Law(
             p[x]
             * exp(alpha * M[x] + beta * N1[x])
             / over_tokens(p[y] * exp(alpha * M[y] + beta * N1[y]), y),
-            reason="two steering vectors at once: their log-odds add, each with its strength",
+            reason="two steering vectors at once: their log-odds $M$ and $M'$ add, each with its "
+            "strength",
         ),
     ),
     builds_on=("steering-shift",),

@@ -358,8 +358,8 @@ LAST_BLOCK = Law(
                 + alpha * Sum(unembedding[z, k] * gain[k] * v[k], (k, 0, d - 1))
             )
             / sqrt(_norm),
-            reason=r"the unembedding is linear: $a_z = W(\mathrm{gain}\, h)$, $b_z = "
-            r"W(\mathrm{gain}\, v)$; the bias of the norm adds a constant",
+            reason=r"the unembedding is linear: $a_z = W (g h)$ and $b_z = W (g v)$, with $g$ the "
+            "gain of the norm; its bias adds a constant",
         ),
         _one_turn,
         STATIONARY,
