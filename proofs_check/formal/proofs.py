@@ -8,10 +8,11 @@ checks them rule by rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sympy import (
+    Abs,
     Add,
     Derivative,
     Dummy,
@@ -19,6 +20,7 @@ from sympy import (
     Indexed,
     KroneckerDelta,
     Mul,
+    Pow,
     S,
     Sum,
     Symbol,
@@ -26,53 +28,83 @@ from sympy import (
     expand,
     fraction,
     log,
+    sqrt,
+    tanh,
     together,
 )
 
 from steering_strength.proofs_check.formal.propositions import Proposition, carried, symbols_of
 from steering_strength.proofs_check.formal.terms import coq_name
-from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Limit
-from steering_strength.theory.laws.kernel import Fact, Given, Let, NormalForm, Sign, Undecided
+from steering_strength.theory.laws.claims import Claim, Identity
+from steering_strength.theory.laws.kernel import Fact, Given, NormalForm, Sign, Undecided
 from steering_strength.theory.laws.kernel.normal_form import _canonical_sum
 from steering_strength.theory.laws.kernel.signs import sign_of
 from steering_strength.theory.laws.notation import unfold
 
-__all__ = ["proof"]
+__all__ = ["Script", "direct", "limit"]
 
 
 class Trace(NormalForm):
-    """A normal form that remembers, of each sum it meets, the combination that it makes of it."""
+    """A normal form that remembers what it made of each sum, exponential and logarithm it met.
 
-    def __init__(self, given: tuple[Given, ...]) -> None:
+    `nodes` are these, the inner ones first, each with a tactic that proves what it is.
+    """
+
+    def __init__(self, given: tuple[Given, ...], flat: bool) -> None:
         super().__init__(given)
+        self.flat = flat
         self.ranges: dict[Symbol, tuple[Expr, Expr]] = {}
-        self.sums: dict[Sum, list[tuple[Expr, Expr]] | None] = {}
+        self.nodes: dict[Expr, tuple[Expr, Any]] = {}
+
+    def _rewrite(self, e: Expr) -> Expr:
+        power = isinstance(e, Pow) and not e.exp.is_Integer and not isinstance(e, exp)
+        if power and not _is_root(e):
+            self.ratio(log(e.base))
+        found = super()._rewrite(e)
+        if power and _is_root(e):
+            self.nodes.setdefault(sqrt(e.base), (self.restore(self._pow(e.base, S.Half)), "sqrt"))
+        elif power or isinstance(e, exp | log | Abs | tanh):
+            self.nodes.setdefault(e, (self.restore(found), type(e).__name__))
+        return found
 
     def _sum(self, e: Sum) -> Expr:
         *inner, (index, lower, upper) = e.limits
-        summand = Sum(e.function, *inner) if inner else e.function
+        summand = e.func(e.function, *inner) if inner else e.function
         if (lower, upper) in self._splits:
             found = super()._sum(e)
-            self.sums[e] = None
+            self.nodes[e] = self.restore(found), self._splits[lower, upper]
             return found
         if lower == upper or e.has(KroneckerDelta):
             raise Undecided("a sum of one term")
         j = Dummy("j", integer=True)
         self.ranges[j] = lower, upper
         body = summand.xreplace({index: j})
+        lets = []
         for let in self._lets:
             if (let.lower, let.upper) == (lower, upper):
                 body = self._parametrised(body, let, j)
+                lets.append(let)
         numerator, denominator = fraction(together(self.ratio(body)))
         parts: dict[Expr, Expr] = {}
+        total = S.Zero
         for term in Add.make_args(expand(numerator)):
             factors = Mul.make_args(term / denominator)
             inside = Mul(*(f for f in factors if self._depends(f, j)))
             outside = Mul(*(f for f in factors if not self._depends(f, j)))
             atom = _canonical_sum(self.restore(inside), ((j, lower, upper),))
             parts[atom] = parts.get(atom, S.Zero) + outside
-        self.sums[e] = [(self.restore(c), atom) for atom, c in parts.items()]
-        return Add(*(c * self._new(atom) for atom, c in parts.items()))
+            picked = self._sum_atom(inside, j, lower, upper)
+            total += outside * picked
+            if self.restore(picked) != atom:
+                self.nodes[atom] = self.restore(picked), "atom"
+        combination = [(self.restore(c), atom) for atom, c in parts.items()]
+        self.nodes[e] = self.restore(total), (body, lets, combination)
+        return total
+
+    def _sum_atom(self, monomial: Expr, j: Symbol, lower: Expr, upper: Expr) -> Expr:
+        if self.flat or not self._depends(monomial, j):
+            return super()._sum_atom(monomial, j, lower, upper)
+        return self._lookup(_canonical_sum(self.restore(monomial), ((j, lower, upper),)))
 
 
 class Script:
@@ -87,64 +119,108 @@ class Script:
         self.end = ""
 
     def names(self, trace: Trace, e: Expr) -> dict[Symbol, str]:
+        """The indices of the sums around an expression, by their names."""
         return {j: f"j{k}" for k, j in enumerate(s for s in trace.ranges if s in e.free_symbols)}
 
-    def rewrite(self, *expressions: Expr) -> str:
+    def rewrite(self, left: Expr, right: Expr) -> str:
         """Bring expressions into normal form: equations, and the tactic that rewrites with them."""
-        p = self.p.printer
-        trace = Trace(self.p.given)
+        try:
+            trace = Trace(self.p.given, flat=False)
+            if not trace.is_zero(left - right):
+                raise Undecided("sums to be exchanged")
+        except Undecided:
+            trace = Trace(self.p.given, flat=True)
+            trace.ratio(left - right)
+        names: dict[Expr, str] = {}
+        for e, (value, how) in trace.nodes.items():
+            if e not in names and (line := self._node(trace, names, e, value, how)):
+                names[e] = f"S{self.count}"
+                self.count += 1
+                self.lines.append(f"assert ({names[e]} : {line}).")
+        return self._with(names, left, right)
+
+    def _with(self, names: dict[Expr, str], *expressions: Expr) -> str:
+        """The tactic that rewrites with the equations of what stands in some expressions."""
+        found: list[str] = []
+        sizes: dict[str, int] = {}
+
+        def walk(e: Expr) -> None:
+            key = sqrt(e.base) if _is_root(e) else e
+            if key in names:
+                found.append(names[key])
+                sizes[names[key]] = e.count_ops()
+            if key not in names or (_is_root(e) and abs(e.exp) != S.Half):
+                for a in e.args:
+                    walk(a)
+
         for e in expressions:
-            trace.ratio(e)
-        used: list[str] = []
-        lets = [f"?(H_let{k} index)" for k, g in enumerate(self.p.given) if isinstance(g, Let)]
-        facts = [f"?H_fact{k}" for k, g in enumerate(self.p.given) if isinstance(g, Fact)]
-        by_let = f"rewrite {', '.join(lets)} by lia; " if lets else ""
+            walk(e)
+        found.sort(key=lambda name: -sizes[name])  # one may stand inside of another
+        return "".join(f"use {name}; " for name in dict.fromkeys(found))
 
-        def with_them() -> str:
-            every = [*("?" + u for u in reversed(used)), *facts]
-            return f"rewrite {', '.join(every)} by lia; " if every else ""
-
-        for e in list(trace._known):
-            if isinstance(e, Sum) and e in trace.sums:
-                parts = trace.sums[e]
-            elif isinstance(e, log):
-                inside = trace.canonical(e.args[0])
-                if inside == e.args[0] or not e.has(Sum):
-                    continue
+    def _node(
+        self, trace: Trace, names: dict[Expr, str], e: Expr, value: Expr, how: Any
+    ) -> str | None:
+        """What a node is, as an equation with its proof; None where it is what it was."""
+        p = self.p.printer
+        bound = self.names(trace, e)
+        ranges = ""
+        for j, name in bound.items():
+            lower, upper = trace.ranges[j]
+            within = f"{p.nat(lower, bound)} <= {name} < {p.nat(upper + 1, bound)}"
+            ranges += f"forall {name} : nat, ({within})%nat -> "
+        here, there = self.print(e, bound), self.print(value, bound)
+        if here == there:
+            return None
+        if isinstance(how, str):
+            inside = (log(e.base), e.exp) if how == "Pow" else e.args
+            inner = self._with(names, *inside) if how != "atom" else ""
+            if how == "log":
+                inside = self.print(_exponential(value), bound)
+                proof = f"transitivity (ln {inside}); [f_equal; {inner}algebra|logs; algebra]"
+            elif how == "atom":
+                facts = [f"H_fact{k}" for k, g in enumerate(self.p.given) if isinstance(g, Fact)]
+                proof = " || ".join(["regroup", *(f"by_fact {f}" for f in facts)])
+                proof = f"({proof})"
             else:
-                continue
-            bound = self.names(trace, e)
-            ranges = ""
-            for j, name in bound.items():
-                lower, upper = trace.ranges[j]
-                within = f"{p.nat(lower, bound)} <= {name} < {p.nat(upper + 1, bound)}"
-                ranges += f"forall {name} : nat, ({within})%nat -> "
-            if isinstance(e, log):
-                value = f"(ln {self.print(inside, bound)})"
-                how = f"f_equal; {with_them()}algebra"
+                unfolded = "rewrite power_exp; " if how == "Pow" else ""
+                proof = f"{unfolded}{inner}{how.lower()}_form"
+        elif isinstance(how, tuple):
+            body, lets, combination = how
+            j, low, high = e.limits[-1]
+            raw = (
+                " + ".join(
+                    f"{self.print(c, bound)} * {self.print(atom, bound)}"
+                    if c != 1
+                    else self.print(atom, bound)
+                    for c, atom in combination
+                )
+                or f"0 * Sum {p.range(low, high, bound)} (fun _ => 1)"
+            )
+            if here == raw and combination[0][1] not in names:
+                return None
+            (j,) = body.free_symbols & trace.ranges.keys() - bound.keys() or (None,)
+            mine = f"j{len(bound)}"
+            text = self.print(body, bound | {j: mine})
+            by_let = "".join(f"use (H_let{self.p.given.index(g)} {mine}); " for g in lets)
+            proof = (
+                f"linear {mine}; transitivity {text}; "
+                f"[{self._with(names, body)}algebra|{by_let}alike]"
+            )
+            if any(atom in names for _, atom in combination):
+                again = self._with(names, *(atom for _, atom in combination))
+                proof = f"transitivity ({raw}); [{proof}|{again}algebra]"
             else:
-                _, low, high = e.limits[-1]
-                if parts is None:
-                    cut = p.nat(trace._splits[low, high], bound)
-                    value = self.print(trace.restore(trace.ratio(e)), bound)
-                    how = f"rewrite (Sum_cut _ {cut}) by lia; {with_them()}algebra"
-                elif parts == [(1, _canonical_sum(e.function, e.limits))]:
-                    continue
-                else:
-                    value = (
-                        " + ".join(
-                            f"{self.print(c, bound)} * {self.print(atom, bound)}"
-                            for c, atom in parts
-                        )
-                        or f"0 * Sum {p.range(low, high, bound)} (fun _ => 1)"
-                    )
-                    how = f"linear; {by_let}{with_them()}algebra"
-            name = f"S{self.count}"
-            self.count += 1
-            claim = f"{ranges}{self.print(e, bound)} = {value}"
-            self.lines.append(f"assert ({name} : {claim}) by (intros; {how}).")
-            used.append(name)
-        return with_them()
+                there = raw
+        else:
+            cut = p.nat(how, bound)
+            *_, (_, low, high) = e.limits
+            halves = [
+                e.func(e.function, *e.limits[:-1], (e.limits[-1][0], a, b))
+                for a, b in ((low, how - 1), (how, high))
+            ]
+            proof = f"rewrite (Sum_cut _ {cut}) by lia; {self._with(names, *halves)}algebra"
+        return f"{ranges}{here} = {there}) by (intros; {proof}"
 
     def derive(self, f: Expr, v: Symbol) -> Expr:
         """The derivatives of the sums in a function, each with its proof; the function's own."""
@@ -189,34 +265,85 @@ class Script:
         )
         return twice
 
-    def applied(self, premise: Claim, name: Callable[[Claim], str], local: str = "") -> str:
-        """The theorem of a premise at the symbols of the same name that are here."""
+    def applied(
+        self, premise: Claim, name: Callable[[Claim], str], but: Collection[str] = (),
+        values: Mapping[str, Expr] | None = None,
+    ) -> str:  # fmt: skip
+        """The theorem of a premise at some values, and at the symbols of the same name here."""
         own = Proposition(premise)
-        here = {*self.p.names(), local}
-        binders = " ".join(b if b in here else "_" for b in own.names())
-        return f"({name(premise)} {binders})"
+        at = {b: b for b in {*self.p.names()} - {*but}}
+        at |= {b: self.print(unfold(e)) for b, e in (values or {}).items()}
+        return f"({name(premise)} {' '.join(at.get(b, '_') for b in own.names())})"
 
-    def premise(self, label: str, premise: Claim, name: Callable[[Claim], str]) -> None:
+    def premise(
+        self, label: str, premise: Claim, name: Callable[[Claim], str], v: Symbol | None = None
+    ) -> None:
         """State a premise, for every value of the variable, from its theorem."""
         own = Proposition(premise)
-        v = self.p.variable
-        opening = local = ""
-        if v is not None and v != own.moving and v in own.symbols:
-            local = coq_name(v)
-            opening = f"forall {local} : R, {''.join(c + ' -> ' for c in carried(v))}"
+        v = v or self.p.variable
+        here = self.p.names()
+        fixed = {own.moving, *(() if v in own.symbols else (v,))}
+        every = [
+            s
+            for s in sorted(own.free, key=str)
+            if isinstance(s, Symbol) and s not in fixed and (s == v or coq_name(s) not in here)
+        ]
+        opening = "".join(
+            f"forall {coq_name(s)} : {'nat' if s.is_integer else 'R'}, "
+            f"{''.join(c + ' -> ' for c in carried(s))}"
+            for s in every
+        )
         self.lines.append(
-            f"assert ({label} : {opening}{own.conclusion}) by "
-            f"(intros; eapply {self.applied(premise, name, local)}; step_premise)."
+            f"assert ({label} : {opening}{own.conclusion}) by (intros; eapply "
+            f"{self.applied(premise, name, [*map(coq_name, every)])}; step_premise)."
         )
 
 
-def _negative(e: Expr) -> bool:
-    """Whether a negative number stands outside of exponents."""
-    if isinstance(e, exp):
-        return False
-    return (e.is_Number and e.is_negative) or any(
-        _negative(a) for a in (e.args[:1] if e.is_Pow or isinstance(e, Sum) else e.args)
-    )
+def manifest(e: Expr, signs: tuple[Sign, ...]) -> Expr:
+    """A positive expression with its negative factors turned, two by two."""
+    if any(e == g.expr for g in signs):
+        return e
+    try:
+        if isinstance(e, Add):
+            for g in signs:
+                if isinstance(g.expr, Add) and set(g.expr.args) < set(e.args):
+                    return Add(g.expr, manifest(e - g.expr, signs), evaluate=False)
+            if not any(isinstance(a, exp) or isinstance(-a, exp) for a in e.args):
+                return Add(*(manifest(a, signs) for a in e.args), evaluate=False)
+        if isinstance(e, Mul):
+            turned = [sign_of(f, signs) in ("-", "0-") for f in e.args]
+            if any(turned):
+                parts = [_minus(f) if turn else f for f, turn in zip(e.args, turned, strict=True)]
+                return Mul(*(manifest(f, signs) for f in parts if f != 1), evaluate=False)
+            return Mul(*(manifest(f, signs) for f in e.args), evaluate=False)
+        if isinstance(e, Sum):
+            return e.func(manifest(e.function, signs), *e.limits)
+    except Undecided:
+        pass
+    return e
+
+
+def _minus(e: Expr) -> Expr:
+    """What is positive where a sum or a number is not."""
+    if isinstance(e, Sum):
+        return e.func(-e.function, *e.limits)
+    if not isinstance(e, Add) and not e.is_Number:
+        raise Undecided(f"{e} is no sum")
+    return -e
+
+
+def _is_root(e: Any) -> bool:
+    return isinstance(e, Pow) and e.exp.is_Rational and e.exp.q == 2
+
+
+def _exponential(value: Expr) -> Expr:
+    """The exponential of a combination of logarithms, as a product."""
+    factors = []
+    for term in Add.make_args(value):
+        c, rest = term.as_coeff_Mul()
+        power = isinstance(rest, log) and (c.is_Integer or c.q == 2)
+        factors.append(rest.args[0] ** c if power else exp(term))
+    return Mul(*factors)
 
 
 def _sums_of(e: Expr, v: Symbol) -> list[Sum]:
@@ -228,102 +355,41 @@ def _sums_of(e: Expr, v: Symbol) -> list[Sum]:
     return found
 
 
-def proof(proposition: Proposition, name: Callable[[Claim], str]) -> str:
-    """A script that may or may not go through; `name` is the theorem of a premise.
-
-    Raises
-    ------
-    Undecided
-        There is no script for a claim of this kind.
-    """
-    claim: Any = proposition.claim
-    script = Script(proposition)
-    if claim.by is not None:
-        _by_rule(script, name)
-    elif isinstance(claim, Limit):
-        _limit(script)
-    elif isinstance(claim, Identity | Inequality):
-        _direct(script)
-    else:
-        raise Undecided("the kernel does not decide this")
-    return "\n".join(script.lines)
-
-
-_SLOPES = {
-    (True, True): "rises",
-    (True, False): "rises_weakly",
-    (False, True): "falls",
-    (False, False): "falls_weakly",
-}
-
-
-def _by_rule(script: Script, name: Callable[[Claim], str]) -> None:
-    p, claim = script.p, script.p.claim
-    rule = claim.by.name
-    if rule in ("instance", "proved hypothesis"):
-        others = claim.premises[1:]
-        for k, premise in enumerate(others):
-            script.premise(f"P{k}", premise, name)
-        first = script.applied(claim.premises[0], name)
-        script.lines.append(f"first [ eapply {first}; step_premise | exact_by_order {first} ].")
-        return
-    for k, premise in enumerate(claim.premises):
-        script.premise(f"P{k}", premise, name)
-    if rule in ("both bounds", "transitivity", "combination of inequalities"):
-        script.lines.append("first [ lra | split; lra ].")
-    elif rule == "equals for equals" and isinstance(claim, Limit):
-        if p.variable.is_positive:
-            script.lines.append(
-                "eapply lim_eventually; [intros; symmetry; apply P0; assumption|exact P1]."
-            )
-        else:
-            script.lines.append("eapply is_lim_ext; [intros; symmetry; apply P0|exact P1].")
-    elif rule == "equals for equals":
-        script.lines.append("rewrite P0; exact P1.")
-    elif rule == "sign of the derivative":
-        lemma = _SLOPES[claim.increasing, claim.strict]
-        script.lines.append(f"apply {lemma}; [is_interval|intros ? ?; apply P0; assumption].")
-    elif rule == "convexity":
-        lemma = f"convex_{'strictly_' if claim.strict else ''}by_curvature"
-        script.lines.append(f"apply {lemma}; [is_interval|intros ? ?; apply P0; assumption].")
-    elif rule == "Taylor's theorem" and len(claim.premises) == 3:
-        script.lines.append("rewrite <- P2; apply taylor_1; [exact P0|apply P1; lra].")
-    elif rule == "Taylor's theorem" and len(claim.premises) == 2:
-        script.lines.append("apply taylor_1; [exact P0|apply P1; lra].")
-    elif rule == "order of the logarithm":
-        script.lines.append("rewrite <- ln_1; apply ln_nondecreasing; lra.")
-    else:
-        raise Undecided(f"no script for the rule {rule}")
-
-
-def _limit(script: Script) -> None:
+def limit(script: Script) -> None:
+    """A limit that the kernel takes: exponentials first, then by structure."""
     p, claim = script.p, script.p.claim
     v = claim.variable
     lhs, rhs = p.sides["lhs"], p.sides["rhs"]
-    if rhs.is_infinite:
-        raise Undecided("an infinite limit")
+    if rhs.is_infinite and rhs.is_negative:
+        raise Undecided("a limit of minus infinity")
     vn = coq_name(v)
     left = str(claim.end) == "-oo"
+    signs = tuple(g for g in p.given if isinstance(g, Sign))
     for k, e in enumerate(sorted(lhs.atoms(exp), key=str)):
         if v not in e.free_symbols:
             continue
         rate = (e.args[0] / v).expand()
         if v in rate.free_symbols:
             raise Undecided("an exponential of another form")
-        rate = rate if left else -rate
+        grows = sign_of(rate, signs) == ("-" if left else "+")
         free = sorted(symbols_of([e]) - p.free - {v}, key=str)
         bound = {i: f"{coq_name(i)}_" for i in free}
         opening = f"forall {' '.join(bound.values())} : nat, " if bound else ""
-        which = "exp_vanishes_left" if left else "exp_vanishes"
+        which = ("exp_grows" if grows else "exp_vanishes") + ("_left" if left else "")
         script.lines.append(
             f"assert (L{k} : {opening}is_lim (fun {vn} => {script.print(e, bound)}) "
-            f"{'m_infty' if left else 'p_infty'} 0) by (intros; apply ({which} "
-            f"{script.print(rate, bound)}); [sgn|intros; ring])."
+            f"{'m_infty' if left else 'p_infty'} {'p_infty' if grows else '0'}) by (intros; apply "
+            f"({which} {script.print(rate if grows == (not left) else -rate, bound)}); "
+            "[sgn|intros; ring])."
         )
+    if rhs.is_infinite:
+        script.lines.append("infinite.")
+        return
     script.lines.append("eapply is_lim_value; [limit|value; algebra].")
 
 
-def _direct(script: Script) -> None:
+def direct(script: Script) -> None:
+    """An identity or an inequality that the kernel decides."""
     proposition, claim = script.p, script.p.claim
     values: dict[Expr, Expr] = {}
     for d in proposition.derivatives:
@@ -350,18 +416,21 @@ def _direct(script: Script) -> None:
     else:
         less = claim.relation in ("<", "<=")
         whole = rhs - lhs if less else lhs - rhs
+        signs = tuple(g for g in proposition.given if isinstance(g, Sign))
+        fine = ("+", "0") if claim.relation in (">", "<") else ("+", "0", "0+")
         form = unfold(claim.form).xreplace(values) if claim.form is not None else None
         if form is None:
-            form = whole
             try:
-                weak = sign_of(whole, tuple(g for g in proposition.given if isinstance(g, Sign)))
+                weak = sign_of(whole, signs)
             except Undecided:
                 weak = ""
-            fine = ("+", "0") if claim.relation in (">", "<") else ("+", "0", "0+")
-            if (weak not in fine or _negative(whole)) and whole.has(Sum):
-                form = Trace(proposition.given).canonical(whole)
+            form = whole
+            if weak not in fine and whole.has(Sum):
+                form = Trace(proposition.given, flat=False).canonical(whole)
         elif less:
             form = -form
+        if claim.form is None or form.could_extract_minus_sign():
+            form = manifest(form, signs)
         sign = "<" if claim.relation in ("<", ">") else "<="
         if claim.relation == "!=":
             raise Undecided("no script")

@@ -398,7 +398,7 @@ class Proposition:
         cases = [side for side in (claim.left, claim.right) if isinstance(side, Case)]
         sides = [self._said(s) for s in (claim.left, claim.right) if not isinstance(s, Case)]
         if not cases:
-            return " <-> ".join(sides)
+            return f"({' <-> '.join(sides)})"
         when, otherwise = (
             "".join(f"{self.printer.given(g.map(unfold))} -> " for g in given)
             for given in (cases[0].when, cases[0].otherwise)

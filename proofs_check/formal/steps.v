@@ -1,383 +1,14 @@
-(** * What the steps of the laws are made of
+(** * The rules of analysis that the steps of the laws apply
 
-    Printed from their SymPy objects, the steps number tokens, contexts and coordinates by natural
-    numbers, as the laws do.  Here are the words in which they are printed, the rules of analysis
-    that they apply, and the few tactics that prove them. *)
+    Each is the theorem that a rule of [theory.laws] cites, on any function; the words are those of
+    [steps_words]. *)
 
-From Coq Require Import Reals List Bool Lra Lia.
+From Coq Require Import Reals List Bool Lra Lia Setoid Morphisms.
 From Coquelicot Require Import Coquelicot.
 From SteeringStrength Require Import tokens analysis.
+From SteeringStrength Require Export steps_words.
 Import ListNotations.
 Open Scope R_scope.
-
-(** The indices from [first] up to the one before [next]. *)
-Definition range (first next : nat) : list nat := seq first (next - first).
-
-Definition Prod {T : Type} (l : list T) (f : T -> R) : R :=
-  fold_right (fun z rest => f z * rest) 1 l.
-
-Definition delta (i k : nat) : R := if Nat.eqb i k then 1 else 0.
-
-(** Derivatives of order two and three that exist, as [Derive] does not say. *)
-Definition is_derive_2 (f : R -> R) (x d : R) : Prop :=
-  exists f1, locally x (fun t => is_derive f t (f1 t)) /\ is_derive f1 x d.
-Definition is_derive_3 (f : R -> R) (x d : R) : Prop :=
-  exists f1, locally x (fun t => is_derive f t (f1 t)) /\ is_derive_2 f1 x d.
-
-Definition any (x : R) : Prop := True.
-Definition positive (x : R) : Prop := 0 < x.
-Definition nonnegative (x : R) : Prop := 0 <= x.
-
-Definition increasing_on (D : R -> Prop) (f : R -> R) : Prop :=
-  forall a b, D a -> D b -> a < b -> f a < f b.
-Definition decreasing_on (D : R -> Prop) (f : R -> R) : Prop :=
-  forall a b, D a -> D b -> a < b -> f b < f a.
-Definition increasing_weakly_on (D : R -> Prop) (f : R -> R) : Prop :=
-  forall a b, D a -> D b -> a < b -> f a <= f b.
-Definition decreasing_weakly_on (D : R -> Prop) (f : R -> R) : Prop :=
-  forall a b, D a -> D b -> a < b -> f b <= f a.
-Definition convex_on (D : R -> Prop) (f : R -> R) : Prop :=
-  forall a b t, D a -> D b -> 0 <= t <= 1 ->
-    f ((1 - t) * a + t * b) <= (1 - t) * f a + t * f b.
-Definition convex_strictly_on (D : R -> Prop) (f : R -> R) : Prop :=
-  forall a b t, D a -> D b -> a < b -> 0 < t < 1 ->
-    f ((1 - t) * a + t * b) < (1 - t) * f a + t * f b.
-Definition crosses_on (D : R -> Prop) (f : R -> R) : Prop :=
-  forall a b, D a -> D b -> a < b -> f a <= 0 -> f b < 0.
-Definition one_peak_on (D : R -> Prop) (f : R -> R) : Prop :=
-  exists! c, D c /\ increasing_on (fun a => D a /\ a <= c) f /\
-                    decreasing_on (fun a => D a /\ c <= a) f.
-Definition one_peak_where (D : R -> Prop) (f u w : R -> R) : Prop :=
-  exists! c, D c /\ increasing_on (fun a => D a /\ a <= c) f /\
-                    decreasing_on (fun a => D a /\ c <= a) f /\ u c = w c.
-Definition one_valley_on (D : R -> Prop) (f : R -> R) : Prop :=
-  one_peak_on D (fun a => - f a).
-Definition one_root_on_each_side (f : R -> R) : Prop :=
-  f 0 = 0 /\ decreasing_on (fun a => a <= 0) f /\ increasing_on nonnegative f /\
-  forall y, 0 < y -> (exists! a, 0 < a /\ f a = y) /\ (exists! a, a < 0 /\ f a = y).
-
-(** ** Sums over ranges *)
-
-Lemma in_range i a b : In i (range a b) -> (a <= i < b)%nat.
-Proof. unfold range; rewrite in_seq; lia. Qed.
-
-Lemma Sum_cut a k b f : (a <= k <= b)%nat -> Sum (range a b) f = Sum (range a k) f + Sum (range k b) f.
-Proof.
-  intros H; rewrite <- Sum_app; f_equal; unfold range.
-  replace (b - a)%nat with ((k - a) + (b - k))%nat by lia; rewrite seq_app; do 2 f_equal; lia.
-Qed.
-
-Lemma Sum_count a b : (a <= b)%nat -> Sum (range a b) (fun _ => 1) = INR b - INR a.
-Proof.
-  intros H; rewrite Sum_const; unfold range; rewrite seq_length, minus_INR by lia; ring.
-Qed.
-
-Lemma Sum_range_ext a b f g :
-  (forall i, (a <= i < b)%nat -> f i = g i) -> Sum (range a b) f = Sum (range a b) g.
-Proof. intros H; apply Sum_ext; intros i Hi; apply H, in_range, Hi. Qed.
-
-Lemma Sum_range_pos a b f :
-  (a < b)%nat -> (forall i, (a <= i < b)%nat -> 0 < f i) -> 0 < Sum (range a b) f.
-Proof.
-  intros H Hf; apply Sum_pos; [|intros i Hi; apply Hf, in_range, Hi].
-  unfold range; destruct (b - a)%nat eqn:E; [lia|easy].
-Qed.
-
-Lemma Sum_range_nonneg a b f :
-  (forall i, (a <= i < b)%nat -> 0 <= f i) -> 0 <= Sum (range a b) f.
-Proof. intros Hf; apply Sum_nonneg; intros i Hi; apply Hf, in_range, Hi. Qed.
-
-Lemma is_derive_range a b (f : nat -> R -> R) (df : nat -> R) x :
-  (forall i, (a <= i < b)%nat -> is_derive (f i) x (df i)) ->
-  is_derive (fun t => Sum (range a b) (fun i => f i t)) x (Sum (range a b) df).
-Proof.
-  intros H; apply (is_derive_Sum (range a b) f (fun i _ => df i)); intros i Hi.
-  apply H, in_range, Hi.
-Qed.
-
-Lemma is_lim_range a b (f : nat -> R -> R) (l : nat -> R) x :
-  (forall i, (a <= i < b)%nat -> is_lim (f i) x (Finite (l i))) ->
-  is_lim (fun t => Sum (range a b) (fun i => f i t)) x (Finite (Sum (range a b) l)).
-Proof. intros H; apply is_lim_Sum; intros i Hi; apply H, in_range, Hi. Qed.
-
-(** ** Signs *)
-
-Lemma ln_1_plus x : 0 < x -> 0 < ln (1 + x).
-Proof. intros H; rewrite <- ln_1; apply ln_increasing; lra. Qed.
-
-Lemma ln_1_plus_nonneg x : 0 <= x -> 0 <= ln (1 + x).
-Proof. intros [H| <-]; [now apply Rlt_le, ln_1_plus|rewrite Rplus_0_r, ln_1; lra]. Qed.
-
-Lemma pos_nonzero x : 0 < x -> x <> 0.
-Proof. lra. Qed.
-
-(** A factor that no minus sign precedes. *)
-Ltac not_negative a :=
-  lazymatch a with
-  | ?b * _ => not_negative b
-  | IZR (Zneg _) => fail
-  | - _ => fail
-  | _ => idtac
-  end.
-
-Ltac sgn :=
-  lazymatch goal with
-  | |- 0 < _ =>
-      first
-        [ assumption
-        | lazymatch goal with
-          | |- 0 < exp _ => apply exp_pos
-          | |- 0 < ln (1 + _) => apply ln_1_plus; sgn
-          | |- 0 < Rpower _ _ => apply exp_pos
-          | |- 0 < _ ^ _ => apply pow_lt; sgn
-          | |- 0 < / _ => apply Rinv_0_lt_compat; sgn
-          | |- 0 < _ / _ => apply Rdiv_lt_0_compat; sgn
-          | |- 0 < sqrt _ => apply sqrt_lt_R0; sgn
-          | |- 0 < INR _ => apply lt_0_INR; lia
-          | |- 0 < Sum (range _ _) _ => apply Sum_range_pos; [lia|intros; sgn]
-          | |- 0 < _ * _ => apply Rmult_lt_0_compat; sgn
-          | |- 0 < ?a + ?b =>
-              not_negative a; not_negative b;
-              first [ apply Rplus_lt_0_compat; sgn | apply Rplus_lt_le_0_compat; sgn
-                    | apply Rplus_le_lt_0_compat; sgn ]
-          end
-        | auto; fail
-        | match goal with H : context [_ < _] |- _ => apply H; fail end
-        | match goal with H : context [_ < _] |- _ => apply H; lia end
-        | lra ]
-  | |- 0 <= _ =>
-      first
-        [ assumption
-        | apply Rlt_le; sgn
-        | lazymatch goal with
-          | |- 0 <= _ ^ 2 => apply pow2_ge_0
-          | |- 0 <= _ ^ _ => apply pow_le; sgn
-          | |- 0 <= sqrt _ => apply sqrt_pos
-          | |- 0 <= ln (1 + _) => apply ln_1_plus_nonneg; sgn
-          | |- 0 <= INR _ => apply pos_INR
-          | |- 0 <= / _ => apply Rlt_le, Rinv_0_lt_compat; sgn
-          | |- 0 <= Sum (range _ _) _ => apply Sum_range_nonneg; intros; sgn
-          | |- 0 <= _ * _ => apply Rmult_le_pos; sgn
-          | |- 0 <= ?a + ?b => not_negative a; not_negative b; apply Rplus_le_le_0_compat; sgn
-          end
-        | match goal with H : context [_ <= _] |- _ => apply H; fail end
-        | match goal with H : context [_ <= _] |- _ => apply H; lia end
-        | lra ]
-  | |- _ <> 0 =>
-      first [ assumption | apply pos_nonzero; sgn | apply pos_nonzero; ring_simplify; sgn | auto; fail ]
-  | |- ?a < ?b => apply Rminus_lt; apply Ropp_lt_cancel; rewrite Ropp_0; sgn
-  | |- _ /\ _ => split; sgn
-  | |- True => exact I
-  end.
-
-(** What is known of natural numbers, as real ones. *)
-Ltac numbers :=
-  repeat match goal with
-  | H : (?a < ?b)%nat |- _ =>
-      lazymatch goal with K : INR a < INR b |- _ => fail | _ => pose proof (lt_INR a b H) end
-  | H : (?a <= ?b)%nat |- _ =>
-      lazymatch goal with K : INR a <= INR b |- _ => fail | _ => pose proof (le_INR a b H) end
-  end;
-  rewrite ?plus_INR in *; change (INR 0) with 0 in *; change (INR 1) with 1 in *;
-  change (INR 2) with 2 in *.
-
-(** ** Exponentials and logarithms *)
-
-Ltac logs :=
-  repeat match goal with
-  | |- context [ln (exp ?a)] => rewrite (ln_exp a)
-  | |- context [ln (?a * ?b)] => rewrite (ln_mult a b) by sgn
-  | |- context [ln (/ ?a)] => rewrite (ln_Rinv a) by sgn
-  | |- context [ln (?a ^ ?n)] => rewrite (ln_pow a) by sgn
-  | |- context [ln 1] => rewrite ln_1
-  | |- context [Rpower ?a ?b] => unfold Rpower
-  | |- context [exp (ln ?a)] => rewrite (exp_ln a) by sgn
-  end.
-
-Ltac expand_exp :=
-  repeat match goal with
-  | |- context [exp 0] => rewrite exp_0
-  | |- context [exp (?a + ?b)] => rewrite (exp_plus a b)
-  | |- context [exp (?a - ?b)] => unfold Rminus at 1
-  | |- context [exp (- ?a)] => rewrite (exp_Ropp a)
-  | |- context [exp (ln ?a)] => rewrite (exp_ln a) by sgn
-  end.
-
-Ltac tidy_exp :=
-  repeat match goal with
-  | |- context [exp ?a] =>
-      match a with context [_ + _] => idtac | context [_ - _] => idtac end;
-      progress ring_simplify a; expand_exp
-  end; expand_exp.
-
-Ltac join_exp :=
-  repeat match goal with
-  | |- context [exp ?a] =>
-      match goal with
-      | |- context [exp ?b] =>
-          lazymatch a with b => fail | _ => idtac end;
-          first
-            [ replace (exp b) with (exp a) by (f_equal; ring)
-            | replace (exp b) with (/ exp a) by (rewrite <- exp_Ropp; f_equal; ring)
-            | replace (exp b) with (exp a * exp a) by (rewrite <- exp_plus; f_equal; ring)
-            | replace (exp b) with (/ (exp a * exp a))
-                by (rewrite <- exp_plus, <- exp_Ropp; f_equal; ring) ]
-      end
-  end.
-
-Ltac nonzero := repeat split; sgn.
-
-Ltac reals :=
-  cbv beta; match goal with |- @eq _ ?left ?right => change (@eq R left right) end.
-
-Ltac close := first [ ring | field; nonzero ].
-
-Ltac count :=
-  rewrite ?Sum_count by lia; change (INR 0) with 0; change (INR 1) with 1; change (INR 2) with 2.
-
-Ltac algebra :=
-  reals; count; first [ close | logs; tidy_exp; join_exp; close ].
-
-(** ** A combination of sums over a range, as one sum *)
-
-Ltac gather :=
-  lazymatch goal with
-  | |- Sum (range ?a ?b) _ = _ => reflexivity
-  | |- _ + _ = _ => eapply eq_trans; [eapply f_equal2; gather|symmetry; apply Sum_plus]
-  | |- - _ = _ => eapply eq_trans; [eapply f_equal; gather|symmetry; apply Sum_opp]
-  | |- _ * _ = _ =>
-      first [ eapply eq_trans; [eapply (f_equal (Rmult _)); gather|symmetry; apply Sum_scal]
-            | eapply eq_trans; [eapply (f_equal (fun u => u * _)); gather
-                               |symmetry; apply Sum_scal_r] ]
-  end.
-
-Ltac linear :=
-  symmetry; eapply eq_trans; [gather|]; apply Sum_range_ext; intros index ?; cbv beta.
-
-(** ** Derivatives, rule by rule *)
-
-Lemma derive_const c x : is_derive (fun _ : R => c) x 0.
-Proof. apply @is_derive_const. Qed.
-
-Lemma derive_id x : is_derive (fun t : R => t) x 1.
-Proof. apply @is_derive_id. Qed.
-
-Lemma derive_2_value (f : R -> R) x d d' : is_derive_2 f x d -> d = d' -> is_derive_2 f x d'.
-Proof. now intros H <-. Qed.
-
-Lemma derive_plus (f g : R -> R) x df dg :
-  is_derive f x df -> is_derive g x dg -> is_derive (fun t => f t + g t) x (df + dg).
-Proof. intros Hf Hg; exact (is_derive_plus f g x df dg Hf Hg). Qed.
-
-Lemma derive_chain (F f : R -> R) x dF df :
-  is_derive F (f x) dF -> is_derive f x df -> is_derive (fun t => F (f t)) x (df * dF).
-Proof. intros HF Hf; exact (is_derive_comp F f x dF df HF Hf). Qed.
-
-Lemma derive_exp x : is_derive exp x (exp x).
-Proof. apply is_derive_exp. Qed.
-
-Lemma derive_ln x : 0 < x -> is_derive ln x (/ x).
-Proof. apply is_derive_ln. Qed.
-
-Lemma derive_inv x : x <> 0 -> is_derive Rinv x (- / x ^ 2).
-Proof.
-  intros H; eapply is_derive_value; [apply (is_derive_inv (fun t => t)); [apply @is_derive_id|easy]|].
-  unfold one; simpl; field; easy.
-Qed.
-
-Lemma derive_pow n x : is_derive (fun t => t ^ n) x (INR n * x ^ pred n).
-Proof.
-  eapply is_derive_value; [apply (is_derive_pow (fun t => t) n x 1), @is_derive_id|].
-  ring.
-Qed.
-
-Lemma derive_sqrt x : 0 < x -> is_derive sqrt x (/ (2 * sqrt x)).
-Proof. intros H; auto_derive; [easy|ring]. Qed.
-
-Lemma derive_twice (D : R -> Prop) (f f1 : R -> R) x v :
-  locally x D -> (forall t, D t -> is_derive f t (f1 t)) -> is_derive f1 x v -> is_derive_2 f x v.
-Proof. intros HD Hf Hf1; exists f1; split; [now apply (filter_imp D)|easy]. Qed.
-
-Lemma locally_any x : locally x any.
-Proof. now apply filter_forall. Qed.
-
-Lemma locally_positive x : 0 < x -> locally x positive.
-Proof. intros H; now apply open_gt. Qed.
-
-Ltac derive :=
-  cbv beta;
-  first [ simple apply derive_const | simple apply derive_id | derive_rule ]
-with derive_rule :=
-  lazymatch goal with
-  | |- is_derive (fun t => Sum _ _) _ _ =>
-      match goal with H : _ |- _ => eapply H; solve [assumption | lia] | H : _ |- _ => eapply H end
-  | |- is_derive (fun t => @?f t + @?g t) _ _ => eapply (derive_plus f g); derive
-  | |- is_derive (fun t => @?f t * @?g t) _ _ => eapply (is_derive_product f g); derive
-  | |- is_derive (fun t => @?f t ^ ?n) _ _ =>
-      eapply (derive_chain (fun u => u ^ n) f); [apply derive_pow|derive]
-  | |- is_derive (fun t => / @?f t) _ _ =>
-      eapply (derive_chain Rinv f); [apply derive_inv; cbv beta; sgn|derive]
-  | |- is_derive (fun t => exp (@?f t)) _ _ =>
-      eapply (derive_chain exp f); [apply derive_exp|derive]
-  | |- is_derive (fun t => ln (@?f t)) _ _ =>
-      eapply (derive_chain ln f); [apply derive_ln; cbv beta; sgn|derive]
-  | |- is_derive (fun t => sqrt (@?f t)) _ _ =>
-      eapply (derive_chain sqrt f); [apply derive_sqrt; cbv beta; sgn|derive]
-  | |- is_derive _ _ _ => match goal with H : _ |- _ => eapply H end
-  end.
-
-Ltac calculus := simpl INR; simpl pred; algebra.
-
-(** ** Limits, rule by rule *)
-
-Lemma lim_inv (f : R -> R) x l : is_lim f x (Finite l) -> l <> 0 ->
-  is_lim (fun t => / f t) x (Finite (/ l)).
-Proof. intros Hf Hl; apply (is_lim_inv f x l Hf); intros E; injection E; easy. Qed.
-
-Lemma lim_through (F f : R -> R) x l dF :
-  is_derive F l dF -> is_lim f x (Finite l) -> is_lim (fun t => F (f t)) x (Finite (F l)).
-Proof.
-  intros HF Hf; apply is_lim_comp_continuous; [easy|].
-  apply (ex_derive_continuous F); now exists dF.
-Qed.
-
-Lemma exp_vanishes k (g : R -> R) :
-  0 < k -> (forall t, g t = - t * k) -> is_lim (fun t => exp (g t)) p_infty 0.
-Proof.
-  intros Hk Hg; apply (is_lim_ext (fun t => exp (- t * k))); [intros; now rewrite Hg|].
-  now apply is_lim_decay.
-Qed.
-
-Lemma exp_vanishes_left k (g : R -> R) :
-  0 < k -> (forall t, g t = t * k) -> is_lim (fun t => exp (g t)) m_infty 0.
-Proof.
-  intros Hk Hg; apply is_lim_reflect, (is_lim_ext (fun t => exp (- t * k))).
-  - intros; rewrite Hg; f_equal; ring.
-  - now apply is_lim_decay.
-Qed.
-
-Ltac limit :=
-  cbv beta; first [ simple apply is_lim_const | limit_rule ]
-with limit_rule :=
-  lazymatch goal with
-  | |- is_lim (fun t => Sum _ _) _ _ => apply is_lim_range; intros; limit
-  | |- is_lim (fun t => @?f t + @?g t) _ _ => eapply (is_lim_plus' f g); limit
-  | |- is_lim (fun t => @?f t * @?g t) _ _ => eapply (is_lim_product f g); limit
-  | |- is_lim (fun t => @?f t ^ ?n) _ _ =>
-      eapply (lim_through (fun u => u ^ n) f); [apply derive_pow|limit]
-  | |- is_lim (fun t => / @?f t) _ _ => eapply (lim_inv f); [limit|value; sgn]
-  | |- is_lim (fun t => ln (@?f t)) _ _ =>
-      eapply (lim_through ln f); [apply derive_ln; shelve|limit]
-  | |- is_lim (fun t => sqrt (@?f t)) _ _ =>
-      eapply (lim_through sqrt f); [apply derive_sqrt; shelve|limit]
-  | |- is_lim _ _ _ => match goal with H : _ |- _ => eapply H; solve [assumption | lia] | H : _ |- _ => apply H end
-  end
-with value :=
-  cbv beta;
-  repeat match goal with
-  | |- context [Sum (range ?a ?b) ?f] =>
-      rewrite (Sum_zero (range a b) f) by (intros; cbv beta; ring)
-  end; rewrite ?Rmult_0_r, ?Rmult_0_l, ?Rplus_0_r, ?Rplus_0_l.
 
 (** ** Rules of analysis *)
 
@@ -557,7 +188,532 @@ Lemma ln_nondecreasing x y : 0 < x -> x <= y -> ln x <= ln y.
 Proof. intros Hx [H| ->]; [apply Rlt_le; now apply ln_increasing|apply Rle_refl]. Qed.
 
 (** A hypothesis of the theorem of an earlier step, from those of this one. *)
-Ltac step_premise := first [ assumption | lia | lra | intros; first [ assumption | lra | sgn ] ].
+Ltac step_premise := first [ assumption | solve [auto] | lia | lra | intros; first [ assumption | lra | sgn ] ].
+
+Ltac same := first [ alike | algebra ].
+
+(** The theorem at some values, printed in another order. *)
+Ltac same_by_order H :=
+  epose proof H as P; repeat match type of P with ?A -> _ => specialize (P ltac:(step_premise)) end;
+  lazymatch type of P with
+  | ?l <= ?r => apply Rle_trans with l; [apply Req_le; same|];
+      apply Rle_trans with r; [exact P|apply Req_le; same]
+  | ?l < ?r => apply Rle_lt_trans with l; [apply Req_le; same|];
+      apply Rlt_le_trans with r; [exact P|apply Req_le; same]
+  | ?l >= ?r => apply Rge_trans with l; [apply Req_ge; same|];
+      apply Rge_trans with r; [exact P|apply Req_ge; same]
+  | ?l > ?r => apply Rge_gt_trans with l; [apply Req_ge; same|];
+      apply Rgt_ge_trans with r; [exact P|apply Req_ge; same]
+  | ?l = ?r => transitivity l; [same|transitivity r; [exact P|same]]
+  | ?l <= ?m <= ?r => split; [apply Rle_trans with l; [apply Req_le; same|];
+      apply Rle_trans with m; [apply P|apply Req_le; same]
+      |apply Rle_trans with m; [apply Req_le; same|];
+      apply Rle_trans with r; [apply P|apply Req_le; same]]
+  end.
 
 Ltac exact_by_order H := pose proof H as P; (* the conclusion, written in another order *)
   repeat match type of P with ?A -> _ => specialize (P ltac:(step_premise)) end; lra.
+
+(** ** Order, shapes and roots *)
+
+Lemma zero_quotient f n g : f = n * / g -> 0 < g -> f = 0 <-> n = 0.
+Proof.
+  intros E Hg; rewrite E; split; [|intros ->; ring].
+  intros H; destruct (Rmult_integral _ _ H) as [|Hi]; [easy|].
+  exfalso; assert (0 < / g) by (now apply Rinv_0_lt_compat); lra.
+Qed.
+
+Lemma increasing_iff (f : R -> R) a b u w :
+  increasing_on any f -> f a = u -> f b = w -> a < b <-> u < w.
+Proof.
+  intros Hf <- <-; split; [now apply Hf|]; intros H.
+  destruct (Rtotal_order a b) as [|[->|Hba]]; [easy|lra|].
+  assert (f b < f a) by (now apply Hf); lra.
+Qed.
+
+Lemma value_before (D : R -> Prop) (f : R -> R) x b c :
+  increasing_on D f \/ increasing_weakly_on D f -> D x -> D b -> 0 <= b - x -> f b <= c -> f x <= c.
+Proof.
+  intros H Hx Hb Hle Hc; destruct (Req_dec x b) as [->|Hne]; [easy|].
+  destruct H as [H|H]; assert (M := H x b Hx Hb ltac:(lra)); lra.
+Qed.
+
+Lemma square_root u v : u ^ 2 <= v -> u <= sqrt v.
+Proof.
+  intros H; destruct (Rle_or_lt u 0); [apply Rle_trans with 0; [easy|apply sqrt_pos]|].
+  rewrite <- (sqrt_pow2 u) by lra; now apply sqrt_le_1_alt.
+Qed.
+
+Lemma peak_unique (D : R -> Prop) (f : R -> R) c c' : D c -> D c' ->
+  decreasing_on (fun a => D a /\ c <= a) f -> increasing_on (fun a => D a /\ a <= c') f -> c' <= c.
+Proof.
+  intros Hc Hc' Hd Hi; destruct (Rle_or_lt c' c) as [|H]; [easy|exfalso].
+  assert (f c < f c') by (apply Hi; [split; [easy|lra]|split; [easy|lra]|easy]).
+  assert (f c' < f c) by (apply Hd; [split; [easy|lra]|split; [easy|lra]|easy]); lra.
+Qed.
+
+Lemma one_peak (D : R -> Prop) (f : R -> R) c : D c ->
+  increasing_on (fun a => D a /\ a <= c) f -> decreasing_on (fun a => D a /\ c <= a) f ->
+  one_peak_on D f.
+Proof.
+  intros Hc Hi Hd; exists c; split; [easy|]; intros c' [Hc' [Hi' Hd']].
+  apply Rle_antisym; [now apply (peak_unique D f c' c)|now apply (peak_unique D f c c')].
+Qed.
+
+Section Reciprocal.
+
+Variables (D : R -> Prop) (f g : R -> R).
+Hypothesis form : forall a, D a -> / f a = g a.
+Hypothesis f_pos : forall a, D a -> f a > 0.
+
+Lemma reciprocal_order a b : D a -> D b -> g a < g b -> f b < f a.
+Proof.
+  intros Ha Hb; rewrite <- (form a Ha), <- (form b Hb); intros H.
+  destruct (Rlt_or_le (f b) (f a)) as [|Hle]; [easy|exfalso].
+  assert (/ f b <= / f a) by (apply Rinv_le_contravar; [apply f_pos|]; easy); lra.
+Qed.
+
+Lemma reciprocal_falls : decreasing_on D g -> increasing_on D f.
+Proof. intros H a b Ha Hb Hab; apply reciprocal_order; [easy|easy|now apply H]. Qed.
+
+Lemma reciprocal_rises : increasing_on D g -> decreasing_on D f.
+Proof. intros H a b Ha Hb Hab; apply reciprocal_order; [easy|easy|now apply H]. Qed.
+
+Lemma reciprocal_valley : one_valley_on D g -> one_peak_on D f.
+Proof.
+  intros [c [[Hc [Hi Hd]] _]]; apply (one_peak D f c); [easy| |].
+  - intros a b [Ha Hac] [Hb Hbc] Hab; apply reciprocal_order; [easy|easy|].
+    assert (- g a < - g b) by (apply Hi; easy); lra.
+  - intros a b [Ha Hac] [Hb Hbc] Hab; apply reciprocal_order; [easy|easy|].
+    assert (- g b < - g a) by (apply Hd; easy); lra.
+Qed.
+
+End Reciprocal.
+
+Section Affine.
+
+Variables (D : R -> Prop) (f h : R -> R) (k c : R).
+Hypothesis form : forall a, D a -> h a = k * f a + c.
+Hypothesis k_pos : 0 < k.
+
+Lemma affine_order a b : D a -> D b -> f a < f b -> h a < h b.
+Proof.
+  intros Ha Hb H; rewrite (form a Ha), (form b Hb).
+  assert (k * f a < k * f b) by (now apply Rmult_lt_compat_l); lra.
+Qed.
+
+Lemma affine_rises : increasing_on D f -> increasing_on D h.
+Proof. intros H a b Ha Hb Hab; apply affine_order; [easy|easy|now apply H]. Qed.
+
+Lemma affine_falls : decreasing_on D f -> decreasing_on D h.
+Proof. intros H a b Ha Hb Hab; apply affine_order; [easy|easy|now apply H]. Qed.
+
+Lemma affine_order_weakly a b : D a -> D b -> f a <= f b -> h a <= h b.
+Proof.
+  intros Ha Hb H; rewrite (form a Ha), (form b Hb).
+  assert (k * f a <= k * f b) by (apply Rmult_le_compat_l; lra); lra.
+Qed.
+
+Lemma affine_rises_weakly : increasing_weakly_on D f -> increasing_weakly_on D h.
+Proof. intros H a b Ha Hb Hab; apply affine_order_weakly; [easy|easy|now apply H]. Qed.
+
+Lemma affine_falls_weakly : decreasing_weakly_on D f -> decreasing_weakly_on D h.
+Proof. intros H a b Ha Hb Hab; apply affine_order_weakly; [easy|easy|now apply H]. Qed.
+
+Lemma affine_peak_where u w : one_peak_where D f u w -> one_peak_where D h u w.
+Proof.
+  intros [c' [[Hc [Hi [Hd E]]] _]]; exists c'; split.
+  - split; [easy|]; split; [|split; [|easy]].
+    + intros a b Ha Hb Hab; apply affine_order; [apply Ha|apply Hb|now apply Hi].
+    + intros a b Ha Hb Hab; apply affine_order; [apply Hb|apply Ha|now apply Hd].
+  - intros e [He [Hi' [Hd' _]]]; apply Rle_antisym.
+    + apply (peak_unique D f e c'); [easy|easy| |easy]; intros a b Ha Hb Hab.
+      assert (H := Hd' a b Ha Hb Hab); rewrite (form a (proj1 Ha)), (form b (proj1 Hb)) in H; nra.
+    + apply (peak_unique D f c' e); [easy|easy|easy|]; intros a b Ha Hb Hab.
+      assert (H := Hi' a b Ha Hb Hab); rewrite (form a (proj1 Ha)), (form b (proj1 Hb)) in H; nra.
+Qed.
+
+End Affine.
+
+(** The place of the peak, if the slope is [f (w - u)] with [f > 0]. *)
+Lemma stationary (f u w : R -> R) :
+  one_peak_on any f -> (forall a, is_derive f a (f a * (w a - u a))) -> (forall a, f a > 0) ->
+  one_peak_where any f u w.
+Proof.
+  intros [c [[Hc [Hi Hd]] Hu]] Hs Hp; exists c; split.
+  - split; [easy|]; split; [easy|]; split; [easy|].
+    destruct (Rtotal_order (w c - u c) 0) as [H|[H|H]]; [exfalso|lra|exfalso].
+    + assert (Hl : locally c (fun a => True)) by now apply filter_forall.
+      assert (D := Hs c); apply is_derive_Reals in D.
+      assert (Hq : f c * (w c - u c) < 0) by (specialize (Hp c); nra).
+      destruct (D (- (f c * (w c - u c))) ltac:(lra)) as [delta Hh].
+      assert (B := cond_pos delta).
+      specialize (Hh (- (delta / 2)) ltac:(lra)); rewrite Rabs_left in Hh by lra.
+      specialize (Hh ltac:(lra)).
+      assert (f (c + - (delta / 2)) < f c) by (apply Hi; [split; [easy|lra]|split; [easy|lra]|lra]).
+      assert (0 < (f (c + - (delta / 2)) - f c) / - (delta / 2)).
+      { replace ((f (c + - (delta / 2)) - f c) / - (delta / 2))
+          with ((f c - f (c + - (delta / 2))) / (delta / 2)) by (field; lra).
+        apply Rdiv_lt_0_compat; lra. }
+      apply Rabs_def2 in Hh; lra.
+    + assert (D := Hs c); apply is_derive_Reals in D.
+      assert (Hq : 0 < f c * (w c - u c)) by (specialize (Hp c); nra).
+      destruct (D (f c * (w c - u c)) Hq) as [delta Hh].
+      assert (B := cond_pos delta).
+      specialize (Hh (delta / 2) ltac:(lra)); rewrite Rabs_right in Hh by lra.
+      specialize (Hh ltac:(lra)).
+      assert (f (c + delta / 2) < f c) by (apply Hd; [split; [easy|lra]|split; [easy|lra]|lra]).
+      assert ((f (c + delta / 2) - f c) / (delta / 2) < 0).
+      { replace ((f (c + delta / 2) - f c) / (delta / 2))
+          with (- ((f c - f (c + delta / 2)) / (delta / 2))) by (field; lra).
+        apply Ropp_lt_gt_0_contravar, Rdiv_lt_0_compat; lra. }
+      apply Rabs_def2 in Hh; lra.
+  - intros c' [Hc' [Hi' [Hd' _]]]; apply Hu; easy.
+Qed.
+
+Lemma single_crossing (g s : R -> R) :
+  (forall x, 0 < x -> exists d : R, is_derive g x d /\ x * d - g x < 0) -> crosses_on positive g.
+Proof.
+  intros H a b Ha Hb Hab Hg; unfold positive in *.
+  assert (F : decreasing_on positive (fun x => g x * / x)).
+  { apply (falls positive interval_positive); intros x Hx; destruct (H x Hx) as [d [Hd Hs]].
+    exists ((x * d - g x) * / x ^ 2); split.
+    - eapply is_derive_value; [apply is_derive_product; [exact Hd|]|].
+      + apply derive_inv; apply Rgt_not_eq, Hx.
+      + field; apply Rgt_not_eq, Hx.
+    - assert (0 < / x ^ 2) by (apply Rinv_0_lt_compat, pow_lt, Hx); nra. }
+  assert (E := F a b Ha Hb Hab); cbv beta in E.
+  assert (0 < / a) by now apply Rinv_0_lt_compat.
+  assert (0 < / b) by now apply Rinv_0_lt_compat.
+  assert (g a * / a <= 0) by nra.
+  destruct (Rlt_or_le (g b) 0) as [|Hl]; [easy|exfalso]; assert (0 <= g b * / b) by nra; lra.
+Qed.
+
+Section Tangents.
+
+Variable D : R -> Prop.
+Hypothesis HD : interval D.
+Variable f : R -> R.
+Hypothesis D_0 : D 0.
+Hypothesis f_0 : f 0 = 0.
+Hypothesis slope_0 : is_derive f 0 0.
+
+Lemma from_zero x : D x -> x <> 0 -> (forall t, D t -> exists d : R, is_derive f t d) ->
+  exists c, D c /\ (0 < c < x \/ x < c < 0) /\ f x = Derive f c * x.
+Proof.
+  intros Hx Hne H.
+  assert (Hd : forall t, D t -> is_derive f t (Derive f t))
+    by (intros t Ht; apply Derive_correct, (H t Ht)).
+  destruct (Rtotal_order x 0) as [Hl|[->|Hr]]; [|easy|].
+  - destruct (mean_value f (Derive f) x 0 Hl) as [c [Hc E]];
+      [intros t Ht; apply Hd; inside HD x 0|].
+    exists c; split; [inside HD x 0|]; split; [lra|]; rewrite f_0 in E; lra.
+  - destruct (mean_value f (Derive f) 0 x Hr) as [c [Hc E]];
+      [intros t Ht; apply Hd; inside HD 0 x|].
+    exists c; split; [inside HD 0 x|]; split; [lra|]; rewrite f_0 in E; lra.
+Qed.
+
+Lemma above_tangent x :
+  (forall t, D t -> exists d : R, is_derive_2 f t d /\ d >= 0) -> D x -> 0 <= f x.
+Proof.
+  intros H Hx; destruct (Req_dec x 0) as [->|Hne]; [lra|].
+  assert (H1 : forall t, D t -> is_derive f t (Derive f t)).
+  { apply first_derivative; intros t Ht; destruct (H t Ht) as [d [Hd _]]; now exists d. }
+  assert (Hw : increasing_weakly_on D (Derive f)).
+  { apply rises_weakly; [easy|]; intros t Ht; destruct (H t Ht) as [d [H2 Hp]].
+    exists d; split; [now apply second_derivative|easy]. }
+  assert (E0 : Derive f 0 = 0) by now apply is_derive_unique.
+  destruct (from_zero x Hx Hne) as [c [Hc [Hs E]]]; [intros t Ht; exists (Derive f t); now apply H1|].
+  rewrite E; destruct Hs as [Hs|Hs].
+  - assert (M := Hw 0 c D_0 Hc ltac:(lra)); apply Rmult_le_pos; lra.
+  - assert (M := Hw c 0 Hc D_0 ltac:(lra)).
+    replace (Derive f c * x) with (- Derive f c * - x) by ring; apply Rmult_le_pos; lra.
+Qed.
+
+Lemma above_tangent_strictly x :
+  (forall t, D t -> exists d : R, is_derive_2 f t d /\ d > 0) -> D x -> x <> 0 -> 0 < f x.
+Proof.
+  intros H Hx Hne.
+  assert (H1 : forall t, D t -> is_derive f t (Derive f t)).
+  { apply first_derivative; intros t Ht; destruct (H t Ht) as [d [Hd _]]; now exists d. }
+  assert (Hw : increasing_on D (Derive f)).
+  { apply rises; [easy|]; intros t Ht; destruct (H t Ht) as [d [H2 Hp]].
+    exists d; split; [now apply second_derivative|easy]. }
+  assert (E0 : Derive f 0 = 0) by now apply is_derive_unique.
+  destruct (from_zero x Hx Hne) as [c [Hc [Hs E]]]; [intros t Ht; exists (Derive f t); now apply H1|].
+  rewrite E; destruct Hs as [Hs|Hs].
+  - assert (M := Hw 0 c D_0 Hc ltac:(lra)); apply Rmult_lt_0_compat; lra.
+  - assert (M := Hw c 0 Hc D_0 ltac:(lra)).
+    replace (Derive f c * x) with (- Derive f c * - x) by ring; apply Rmult_lt_0_compat; lra.
+Qed.
+
+End Tangents.
+
+Section StrictlyConvex.
+
+Variable f : R -> R.
+Hypothesis curved : forall t, any t -> exists d : R, is_derive_2 f t d /\ d > 0.
+
+Lemma slope_exists t : is_derive f t (Derive f t).
+Proof.
+  apply (first_derivative any f); [|easy].
+  intros x Hx; destruct (curved x Hx) as [d [H _]]; now exists d.
+Qed.
+
+Lemma slope_rises : forall a b, a < b -> Derive f a < Derive f b.
+Proof.
+  assert (H : increasing_on any (Derive f)); [|intros a b; now apply H].
+  apply (rises any interval_any); intros t Ht; destruct (curved t Ht) as [d [H2 Hp]].
+  exists d; split; [now apply second_derivative|easy].
+Qed.
+
+Lemma falls_before c : Derive f c = 0 -> decreasing_on (fun a => a <= c) f.
+Proof.
+  intros E a b _ Hb Hab; apply (decreasing_between f (Derive f)); [|intros x Hx|easy].
+  - intros; apply slope_exists.
+  - rewrite <- E; apply slope_rises; lra.
+Qed.
+
+Lemma rises_after c : Derive f c = 0 -> increasing_on (fun a => c <= a) f.
+Proof.
+  intros E a b Ha _ Hab; apply (increasing_between f (Derive f)); [|intros x Hx|easy].
+  - intros; apply slope_exists.
+  - rewrite <- E; apply slope_rises; lra.
+Qed.
+
+Lemma slope_continuous x : continuity_pt (Derive f) x.
+Proof.
+  destruct (curved x I) as [d [H _]]; apply (derive_continuity _ x d).
+  now apply second_derivative.
+Qed.
+
+Lemma valley : is_lim f p_infty p_infty -> is_lim f m_infty p_infty -> one_valley_on any f.
+Proof.
+  intros Hr Hl; apply is_lim_spec in Hr; apply is_lim_spec in Hl.
+  destruct (Hr (f 0)) as [B HB], (Hl (f 0)) as [A HA].
+  set (b := Rmax B 0 + 1); set (a := Rmin A 0 - 1).
+  assert (B <= Rmax B 0 /\ 0 <= Rmax B 0) by (split; [apply Rmax_l|apply Rmax_r]).
+  assert (Rmin A 0 <= A /\ Rmin A 0 <= 0) by (split; [apply Rmin_l|apply Rmin_r]).
+  assert (Hb : f 0 < f b) by (apply HB; unfold b; lra).
+  assert (Ha : f 0 < f a) by (apply HA; unfold a; lra).
+  destruct (mean_value f (Derive f) 0 b) as [u [Hu Eu]];
+    [unfold b; lra|intros; apply slope_exists|].
+  destruct (mean_value f (Derive f) a 0) as [v [Hv Ev]];
+    [unfold a; lra|intros; apply slope_exists|].
+  assert (0 < Derive f u) by (unfold b in *; nra).
+  assert (Derive f v < 0) by (unfold a in *; nra).
+  destruct (intermediate_value (Derive f) v u 0) as [c [_ Hc]];
+    [exact slope_continuous|unfold a, b in *; lra|lra|].
+  apply (one_peak any _ c); [easy| |].
+  - intros x y [_ Hx] [_ Hy] Hxy; assert (M := falls_before c Hc x y Hx Hy Hxy); lra.
+  - intros x y [_ Hx] [_ Hy] Hxy; assert (M := rises_after c Hc x y Hx Hy Hxy); lra.
+Qed.
+
+End StrictlyConvex.
+
+Lemma root_after (f : R -> R) y : (forall x, continuity_pt f x) -> increasing_on nonnegative f ->
+  f 0 = 0 -> (exists b, 0 < b /\ y <= f b) -> 0 < y -> exists! a, 0 < a /\ f a = y.
+Proof.
+  intros Hc Hi H0 [b [Hb Hy]] Hp.
+  destruct (intermediate_value f 0 b y) as [a [Ha E]]; [easy|lra|lra|].
+  exists a; split.
+  - split; [|easy]; destruct (Req_dec a 0) as [->|]; lra.
+  - intros a' [Ha' E']; destruct (Rtotal_order a a') as [H|[H|H]]; [exfalso|easy|exfalso].
+    + assert (f a < f a') by (apply Hi; unfold nonnegative; lra); lra.
+    + assert (f a' < f a) by (apply Hi; unfold nonnegative; lra); lra.
+Qed.
+
+Lemma root_on_each_side (f : R -> R) :
+  (forall t, any t -> exists d : R, is_derive_2 f t d /\ d > 0) -> f 0 = 0 -> is_derive f 0 0 ->
+  one_root_on_each_side f.
+Proof.
+  intros H H0 Hs; assert (E : Derive f 0 = 0) by now apply is_derive_unique.
+  assert (Hc : forall x, continuity_pt f x)
+    by (intros x; apply (derive_continuity f x (Derive f x)), slope_exists, H).
+  assert (Hf := falls_before f H 0 E); assert (Hr := rises_after f H 0 E).
+  assert (grow : forall s y, s = 1 \/ s = -1 -> exists b, 0 < b /\ y <= f (s * b)).
+  { intros s y Hs1; set (q := f s).
+    assert (Hq : 0 < q) by (apply (above_tangent_strictly any interval_any); try easy; lra).
+    exists (1 + Rabs y / q); assert (0 <= Rabs y / q)
+      by (apply Rmult_le_pos; [apply Rabs_pos|apply Rlt_le; now apply Rinv_0_lt_compat]).
+    set (b := 1 + Rabs y / q) in *; split; [unfold b; lra|].
+    assert (Hcv := convex_by_curvature any interval_any f).
+    assert (M : f ((1 - / b) * 0 + / b * (s * b)) <= (1 - / b) * f 0 + / b * f (s * b)).
+    { apply Hcv; [|easy|easy|].
+      - intros t Ht; destruct (H t Ht) as [d [Hd Hp]]; exists d; split; [easy|lra].
+      - assert (0 < / b) by (apply Rinv_0_lt_compat; unfold b; lra).
+        assert (/ b <= 1) by (rewrite <- Rinv_1; apply Rinv_le_contravar; unfold b; lra); lra. }
+    replace ((1 - / b) * 0 + / b * (s * b)) with s in M by (field; unfold b; lra).
+    rewrite H0 in M; fold q in M.
+    assert (q * b <= f (s * b)).
+    { replace (f (s * b)) with (((1 - / b) * 0 + / b * f (s * b)) * b) by (field; unfold b; lra).
+      apply Rmult_le_compat_r; [unfold b|]; lra. }
+    assert (q * b = q + Rabs y) by (unfold b; field; lra); assert (Hy := Rle_abs y); lra. }
+  split; [easy|]; split; [exact Hf|]; split; [exact Hr|]; intros y Hy; split.
+  - apply root_after; try easy; destruct (grow 1 y ltac:(lra)) as [b Hb]; exists b.
+    now rewrite Rmult_1_l in Hb.
+  - destruct (root_after (fun a => f (- a)) y) as [a [[Ha Ea] Hu]]; try easy.
+    + intros x; apply (continuity_pt_comp Ropp f); [|apply Hc].
+      apply derivable_continuous_pt, derivable_pt_opp, derivable_pt_id.
+    + intros u w Hu Hw Huw; apply Hf; unfold nonnegative in *; lra.
+    + cbv beta; now rewrite Ropp_0.
+    + destruct (grow (-1) y ltac:(lra)) as [b Hb]; exists b.
+      now replace (- b) with (-1 * b) by ring.
+    + exists (- a); split; [split; [lra|easy]|]; intros a' [Ha' Ea'].
+      rewrite (Hu (- a')) by (split; [lra|now rewrite Ropp_involutive]); ring.
+Qed.
+
+(** ** Growth *)
+
+Lemma bounded_growth (f : R -> R) r x : f 0 = 0 ->
+  (forall t, exists d : R, is_derive f t d /\ d <= r) ->
+  (forall t, exists d : R, is_derive f t d /\ d >= - r) -> Rabs (f x) <= r * Rabs x.
+Proof.
+  intros H0 Hu Hl.
+  assert (Hd : forall t, is_derive f t (Derive f t))
+    by (intros t; destruct (Hu t) as [d [H _]]; apply Derive_correct; now exists d).
+  destruct (mean_value_between f (Derive f) 0 x Hd) as [c [_ E]].
+  rewrite H0, !Rminus_0_r in E; rewrite E, Rabs_mult.
+  apply Rmult_le_compat_r; [apply Rabs_pos|]; apply Rabs_le.
+  destruct (Hu c) as [d [H1 H2]], (Hl c) as [e [H3 H4]].
+  apply is_derive_unique in H1; apply is_derive_unique in H3; rewrite H1 in *; lra.
+Qed.
+
+Lemma gronwall (f g : R -> R) r x : 0 <= x -> (forall t, is_derive f t (g t)) ->
+  (forall t, r * f t - g t >= 0) -> (forall t, r * f t + g t >= 0) ->
+  f 0 * exp (- r * x) <= f x <= f 0 * exp (r * x).
+Proof.
+  intros Hx Hd Hu Hl.
+  assert (K : forall s, is_derive (fun t => f t * exp (s * t)) x (g x * exp (s * x) + f x * (s * exp (s * x))) /\
+    forall t, is_derive (fun t => f t * exp (s * t)) t ((g t + s * f t) * exp (s * t))).
+  { assert (M : forall s t, is_derive (fun t => f t * exp (s * t)) t ((g t + s * f t) * exp (s * t))).
+    { intros s t; eapply is_derive_value; [apply is_derive_product; [apply Hd|]|].
+      - apply (is_derive_comp exp (fun t => s * t)); [apply is_derive_exp|].
+        apply (is_derive_scal (fun t => t) t s 1), @is_derive_id.
+      - unfold scal; simpl; unfold mult; simpl; ring. }
+    intros s; split; [eapply is_derive_value; [apply M|ring]|apply M]. }
+  assert (P : forall t, 0 < exp t) by apply exp_pos.
+  assert (A : f x * exp (- r * x) <= f 0).
+  { assert (N := nonincreasing _ _ (proj2 (K (- r)))); cbv beta in N.
+    specialize (N (fun t => ltac:(specialize (Hu t); specialize (P (- r * t)); nra)) 0 x Hx).
+    rewrite Rmult_0_r, exp_0 in N; lra. }
+  assert (B : f 0 <= f x * exp (r * x)).
+  { assert (N := nondecreasing _ _ (proj2 (K r))); cbv beta in N.
+    specialize (N (fun t => ltac:(specialize (Hl t); specialize (P (r * t)); nra)) 0 x Hx).
+    rewrite Rmult_0_r, exp_0 in N; lra. }
+  assert (E : exp (- r * x) * exp (r * x) = 1)
+    by (rewrite <- exp_plus, <- exp_0; f_equal; ring).
+  split.
+  - apply Rmult_le_compat_r with (r := exp (- r * x)) in B; [|apply Rlt_le, P].
+    replace (f x * exp (r * x) * exp (- r * x)) with (f x * (exp (- r * x) * exp (r * x))) in B by ring.
+    rewrite E in B; lra.
+  - apply Rmult_le_compat_r with (r := exp (r * x)) in A; [|apply Rlt_le, P].
+    replace (f x * exp (- r * x) * exp (r * x)) with (f x * (exp (- r * x) * exp (r * x))) in A by ring.
+    rewrite E in A; lra.
+Qed.
+
+(** ** Sums over all texts *)
+
+Lemma Sum_texts (V n : nat) f : (0 < V)%nat ->
+  Sum (range 1 (1 + V * n)) f = Sum (range 0 n) (fun j => Sum (range 0 V) (fun z => f (1 + V * j + z)%nat)).
+Proof.
+  intros HV; induction n as [|n IH].
+  - rewrite Nat.mul_0_r; reflexivity.
+  - rewrite (Sum_cut 1 (1 + V * n)%nat) by nia; rewrite IH, (Sum_cut 0 n (S n)) by lia; f_equal.
+    unfold range; replace (S n - n)%nat with 1%nat by lia.
+    replace (1 + V * S n - (1 + V * n))%nat with V by nia; rewrite Nat.sub_0_r; simpl seq.
+    unfold Sum at 2; simpl fold_right; rewrite Rplus_0_r.
+    assert (shift : forall k m, Sum (seq m k) f = Sum (seq 0 k) (fun z => f (m + z)%nat)).
+    { induction k as [|k IHk]; intros m; [reflexivity|].
+      cbn [seq]; rewrite !Sum_cons, IHk, Nat.add_0_r, <- seq_shift, Sum_map; f_equal.
+      apply Sum_ext; intros z _; f_equal; lia. }
+    apply shift.
+Qed.
+
+Lemma derive_2_minus (f g : R -> R) x a b :
+  is_derive_2 f x a -> is_derive_2 g x b -> is_derive_2 (fun t => f t - g t) x (a - b).
+Proof.
+  intros [f1 [Hf Hf1]] [g1 [Hg Hg1]]; exists (fun t => f1 t - g1 t); split;
+    [|now apply is_derive_difference].
+  eapply filter_imp; [|apply filter_and; [exact Hf|exact Hg]].
+  intros t [H1 H2]; now apply is_derive_difference.
+Qed.
+
+Lemma ordered_by_curvature (f g f2 g2 : R -> R) x :
+  (forall t, nonnegative t -> is_derive_2 f t (f2 t)) ->
+  (forall t, nonnegative t -> is_derive_2 g t (g2 t)) ->
+  (forall t, nonnegative t -> f2 t <= g2 t) -> f 0 = 0 -> g 0 = 0 ->
+  is_derive f 0 0 -> is_derive g 0 0 -> nonnegative x -> f x <= g x.
+Proof.
+  intros Hf Hg Hle F0 G0 DF DG Hx; enough (0 <= g x - f x) by lra.
+  apply (above_tangent nonnegative interval_nonnegative (fun t => g t - f t)).
+  - apply Rle_refl.
+  - rewrite F0, G0; ring.
+  - eapply is_derive_value; [apply is_derive_difference; [exact DG|exact DF]|ring].
+  - intros t Ht; exists (g2 t - f2 t); split; [apply derive_2_minus; auto|].
+    specialize (Hle t Ht); lra.
+  - exact Hx.
+Qed.
+
+(** What a function is at a place, against how it is printed there. *)
+Ltac zeros :=
+  rewrite ?(pow_i 2), ?(pow_i 3), ?(pow_i 4) by lia;
+  repeat progress
+    rewrite ?Rmult_0_r, ?Rmult_0_l, ?exp_0, ?ln_1, ?Rplus_0_l, ?Rplus_0_r, ?Rmult_1_l, ?Rmult_1_r.
+
+#[global] Instance Sum_proper T :
+  Proper (eq ==> pointwise_relation T eq ==> eq) (@Sum T).
+Proof. intros l l' <- f g H; apply Sum_ext; intros z _; apply H. Qed.
+
+Ltac zeros_inside :=
+  zeros; repeat setoid_rewrite Rmult_0_l; repeat setoid_rewrite exp_0;
+  repeat setoid_rewrite Rmult_1_r.
+
+Ltac alike_at :=
+  cbv beta; zeros;
+  first
+    [ reflexivity
+    | ring
+    | lazymatch goal with
+      | |- Sum _ _ = Sum _ _ => apply Sum_range_ext; intros ? ?; alike_at
+      | |- Sum _ _ = 0 => apply Sum_zero; intros ? _; alike_at
+      | |- _ + _ = _ + _ => apply f_equal2; alike_at
+      | |- _ * _ = _ * _ => apply f_equal2; alike_at
+      | |- _ => progress f_equal; alike_at
+      end
+    | zeros_inside; first [ reflexivity | ring ] ].
+
+Ltac at_place H := first [ exact H | eapply eq_trans; [|exact H]; alike_at ].
+
+Ltac in_domain := unfold any, positive, nonnegative; first [ exact I | assumption | lra | sgn ].
+
+Lemma over_texts (V n : nat) (F : nat -> R) (child : nat -> nat -> R) :
+  (0 < V)%nat -> (forall j z, (j < n)%nat -> (z < V)%nat -> F (1 + V * j + z)%nat = child j z) ->
+  Sum (range n (1 + V * n)) F
+  = F 0%nat + Sum (range 0 n) (fun j => Sum (range 0 V) (child j) - F j).
+Proof.
+  intros HV Hc; assert (E : Sum (range 0 n) F + Sum (range n (1 + V * n)) F
+    = F 0%nat + Sum (range 1 (1 + V * n)) F).
+  { rewrite <- Sum_cut by nia; rewrite (Sum_cut 0 1 (1 + V * n)) by lia; f_equal.
+    unfold range; simpl; ring. }
+  rewrite Sum_texts in E by easy; rewrite Sum_minus.
+  replace (Sum (range 0 n) (fun j => Sum (range 0 V) (child j)))
+    with (Sum (range 0 n) (fun j => Sum (range 0 V) (fun z => F (1 + V * j + z)%nat))); [lra|].
+  apply Sum_range_ext; intros j Hj; apply Sum_range_ext; intros z Hz; apply Hc; lia.
+Qed.
+
+(** The prefix before a text and its last token. *)
+Lemma prefix_before V j z : (z < V)%nat -> ((1 + V * j + z - 1) / V = j)%nat.
+Proof.
+  intros H; replace (1 + V * j + z - 1)%nat with (j * V + z)%nat by lia.
+  rewrite Nat.div_add_l, Nat.div_small by lia; lia.
+Qed.
+
+Lemma last_token V j z : (z < V)%nat -> ((1 + V * j + z + V - 1) mod V = z)%nat.
+Proof.
+  intros H; replace (1 + V * j + z + V - 1)%nat with (z + (j + 1) * V)%nat by lia.
+  rewrite Nat.mod_add, Nat.mod_small by lia; lia.
+Qed.
+
+(** Sums are compared term by term, not unfolded. *)
+Global Opaque Sum range is_derive is_lim exp ln sqrt Rpower Rabs.
