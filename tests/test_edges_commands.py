@@ -90,7 +90,7 @@ def verdict(status: str, expected: bool) -> Any:
 
 def trial_of(name: str) -> Any:
     kind = import_module("steering_strength.proofs_check.mutants.mutant").Trial
-    return kind(name, "limit", "wrong", True, 1, "1 against 2", "print(1)", None)
+    return kind(name, True, 1, "1 against 2", "print(1)", None)
 
 
 @pytest.fixture

@@ -135,9 +135,9 @@ def test_draws_that_cannot_be_made() -> None:
     with pytest.raises(SteeringSetError, match="concept 0 is the target"):
         DATA.contrastive_negatives(0, 1, 0, concept=0)
     for target in (3, -1):
-        with pytest.raises(ShapeError, match=r"concept.*0\.\.2"):
+        with pytest.raises(ShapeError, match=r"concept = (3|-1) is .*; give an integer"):
             DATA.random_negatives(target, 1, 0)
-    with pytest.raises(ShapeError, match=r"concept 3.*0\.\.2"):
+    with pytest.raises(ShapeError, match="concept = 3 is above 2; give an integer, from 0 to 2"):
         DATA.contrastive_negatives(0, 1, 0, concept=3)
     with pytest.raises(ShapeError, match="size = 0 is below 1"):
         DATA.random_negatives(0, 0, 0)
