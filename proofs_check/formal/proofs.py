@@ -429,7 +429,7 @@ def direct(script: Script) -> None:
                 form = Trace(proposition.given, flat=False).canonical(whole)
         elif less:
             form = -form
-        if claim.form is None or form.could_extract_minus_sign():
+        if claim.form is None or not form.has(Sum) or form.could_extract_minus_sign():
             form = manifest(form, signs)
         sign = "<" if claim.relation in ("<", ">") else "<="
         if claim.relation == "!=":
