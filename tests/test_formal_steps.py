@@ -13,7 +13,15 @@ from steering_strength.proofs_check.formal.propositions import NotPrintableError
 from steering_strength.proofs_check.formal.steps import NOT_PRINTED, PROVED, step_file
 from steering_strength.theory.errors import MissingExtraError
 from steering_strength.theory.laws import LAWS
-from steering_strength.theory.laws.claims import Claim, Identity, Inequality
+from steering_strength.theory.laws.claims import Claim, Identity, Iff, Inequality
+from steering_strength.theory.laws.shapes import (
+    Convex,
+    Crosses,
+    Expansion,
+    Monotone,
+    OnePeak,
+    OneRoot,
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +65,16 @@ def test_coq_proves_every_step_of_the_table() -> None:
 
 
 def flipped(step: Claim) -> Any:
-    """The step with one sign changed: of its right side or, where that is 0, of its order."""
+    """The step with one sign changed: of its right side or, where that is 0, of its order.
+
+    A function that is said to have a shape is turned upside down.
+    """
+    if isinstance(step, Convex | Crosses | Monotone | OnePeak | OneRoot):
+        return replace(step, f=-step.f)
+    if isinstance(step, Expansion):
+        return replace(step, coefficients=tuple(-c for c in step.coefficients))
+    if isinstance(step, Iff):
+        return replace(step, right=replace(step.right, rhs=step.right.rhs + 1))
     if step.by is not None or not hasattr(step, "rhs"):
         return None
     if step.rhs != 0:
@@ -68,8 +85,12 @@ def flipped(step: Claim) -> Any:
 
 
 def _refused(folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(steps, "PROVED", {name: (number,)})
+    """The step is accepted, with those before it, and refused with its sign changed."""
+    rule = LAWS[name].steps[number - 1].by is not None
+    needed = tuple(n for n in PROVED[name] if n < number and rule)
+    monkeypatch.setattr(steps, "PROVED", {**PROVED, name: (*needed, number)})
     law = LAWS[name].steps
+    assert not coq._problem(folder, step_file(name))
     wrong = tuple(flipped(s) if k == number else s for k, s in enumerate(law, start=1))
     try:
         code = step_file(name, wrong)
@@ -84,6 +105,20 @@ def test_a_sign_flipped_in_a_step_is_refused(
     folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert number in PROVED[name]
+    assert _refused(folder, name, number, monkeypatch)
+
+
+SHAPES = [
+    *(("monotone", 3), ("peak", 8), ("peak", 9), ("peak-sign", 8)),
+    *(("norm-limit", 11), ("last-block", 5), ("sequence-ce", 9)),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "number"), SHAPES)
+def test_a_shape_turned_upside_down_is_refused(
+    folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert _refused(folder, name, number, monkeypatch)
 
 

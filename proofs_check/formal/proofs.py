@@ -288,11 +288,11 @@ class Script:
             for s in sorted(own.free, key=str)
             if isinstance(s, Symbol) and s not in fixed and (s == v or coq_name(s) not in here)
         ]
-        opening = "".join(
-            f"forall {coq_name(s)} : {'nat' if s.is_integer else 'R'}, "
-            f"{''.join(c + ' -> ' for c in carried(s))}"
-            for s in every
-        )
+        opening = ""
+        for s in every:
+            holds = self.p.delimited() if s == self.p.moving else carried(s)
+            opening += f"forall {coq_name(s)} : {'nat' if s.is_integer else 'R'}, "
+            opening += "".join(f"{line} -> " for line in holds)
         self.lines.append(
             f"assert ({label} : {opening}{own.conclusion}) by (intros; eapply "
             f"{self.applied(premise, name, [*map(coq_name, every)])}; step_premise)."

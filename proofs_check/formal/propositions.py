@@ -54,6 +54,7 @@ from steering_strength.theory.laws.symbols import TOKENS, V
 __all__ = ["Proposition", "carried", "symbols_of"]
 
 _RELATIONS = {"!=": "<>"}
+_ENDS = {"oo": "p_infty", "-oo": "m_infty"}
 
 
 class _Printer(Terms):
@@ -277,17 +278,31 @@ class Proposition:
         if V in self.symbols:
             lines |= {f"({t.name} < V)%nat": None for t in TOKENS if t in self.symbols}
         for g in self.given:
-            lines.setdefault(self._about(g), g)
+            if not self._delimits(g):
+                lines.setdefault(self.printer.given(g), g)
+            elif isinstance(self.claim, Limit | Expansion):
+                lines.setdefault(self._near(g), g)
         return lines
 
-    def _about(self, g: Given) -> str:
-        """A hypothesis; one about the variable holds for all its values."""
-        text, v = self.printer.given(g), self.moving
+    def _delimits(self, g: Given) -> bool:
+        v = self.moving
         own = isinstance(g, Bounded) and g.variable == v
-        if v is None or own or all(v not in e.free_symbols for e in g.expressions()):
-            return text
-        allowed = "".join(f"{line} -> " for line in carried(v))
-        return f"(forall {coq_name(v)} : {_type(v)}, {allowed}{text})"
+        return v is not None and not own and any(v in e.free_symbols for e in g.expressions())
+
+    def delimited(self) -> list[str]:
+        """What a value of the moving variable must be: what it carries, and what is given of it."""
+        given = [self.printer.given(g) for g in self.given if self._delimits(g)]
+        return [*carried(self.moving), *given] if self.moving is not None else []
+
+    def _near(self, g: Given) -> str:
+        """A hypothesis about the moving variable: it holds near the place that it moves to."""
+        at = (
+            f"Rbar_locally {_ENDS[str(self.claim.end)]}"
+            if isinstance(self.claim, Limit)
+            else f"locally {self._t(self.claim.at)}"
+        )
+        allowed = "".join(f"{line} -> " for line in carried(self.moving))
+        return f"({at} (fun {coq_name(self.moving)} : R => {allowed}{self.printer.given(g)}))"
 
     def text(self) -> str:
         """The proposition."""
@@ -334,7 +349,12 @@ class Proposition:
             function, (t, low, high) = self.sides["rhs"].args
             ends = f"{p.term(low)} {p.term(high)} {p.term(self.sides['lhs'])}"
             return f"{opening}is_RInt (fun {coq_name(t)} => {p.term(function)}) {ends}"
-        return opening + self._said(claim)
+        said = self._said(claim)
+        if " Domain " in said:  # on every interval where the hypotheses hold
+            v, holds = coq_name(self.moving), " /\\ ".join(self.delimited())
+            there = f"forall {v} : R, Domain {v} -> {holds}"
+            opening += f"forall Domain : R -> Prop, interval Domain -> ({there}) ->\n  "
+        return opening + said
 
     def _t(self, e: Expr) -> str:
         return self.printer.term(unfold(e))
@@ -347,9 +367,8 @@ class Proposition:
         if isinstance(claim, Between):
             return f"{self._t(claim.lower)} <= {self._t(claim.f)} <= {self._t(claim.upper)}"
         if isinstance(claim, Limit):
-            end = {"oo": "p_infty", "-oo": "m_infty"}
-            value = end.get(str(claim.rhs)) or f"(Finite {self._t(claim.rhs)})"
-            return f"is_lim (fun {v} => {self._t(claim.lhs)}) {end[str(claim.end)]} {value}"
+            value = _ENDS.get(str(claim.rhs)) or f"(Finite {self._t(claim.rhs)})"
+            return f"is_lim (fun {v} => {self._t(claim.lhs)}) {_ENDS[str(claim.end)]} {value}"
         if isinstance(claim, Iff):
             return self._iff(claim)
         if isinstance(claim, Along):
@@ -365,6 +384,8 @@ class Proposition:
         domain = "positive" if self.variable.is_positive else "any"
         if self.variable.is_nonnegative and not self.variable.is_positive:
             domain = "nonnegative"
+        if not isinstance(claim, Expansion) and any(map(self._delimits, self.given)):
+            domain = "Domain"
         function = f"(fun {v} => {self._t(claim.f)})"
         if isinstance(claim, Monotone):
             word = ("increasing" if claim.increasing else "decreasing") + (

@@ -145,6 +145,12 @@ def _by_rule(script: Script, name: Name) -> None:
             f"apply (taylor_1 {f} {c}); [{value}|eapply is_derive_value; "
             f"[apply P{slope}; in_domain|{value}]]."
         )
+    elif rule == "single crossing":
+        add(
+            "intros Domain HD holds; apply single_crossing; [exact HD|apply holds|].\n"
+            "intros t Ht; destruct (holds t Ht); edestruct (P0 t) as [d [Hd E]]; try tauto.\n"
+            "exists d; split; [exact Hd|]; assert (N := P1 t); lra."
+        )
     elif rule == "zero of a quotient":
         g = script.print(unfold(claim.premises[1].lhs))
         exists = "eexists; split; [exact P0|]; " if p.derivatives else ""

@@ -371,12 +371,13 @@ Proof.
   - intros c' [Hc' [Hi' [Hd' _]]]; apply Hu; easy.
 Qed.
 
-Lemma single_crossing (g s : R -> R) :
-  (forall x, 0 < x -> exists d : R, is_derive g x d /\ x * d - g x < 0) -> crosses_on positive g.
+Lemma single_crossing (D : R -> Prop) (g : R -> R) :
+  interval D -> (forall x, D x -> 0 < x) ->
+  (forall x, D x -> exists d : R, is_derive g x d /\ x * d - g x < 0) -> crosses_on D g.
 Proof.
-  intros H a b Ha Hb Hab Hg; unfold positive in *.
-  assert (F : decreasing_on positive (fun x => g x * / x)).
-  { apply (falls positive interval_positive); intros x Hx; destruct (H x Hx) as [d [Hd Hs]].
+  intros HD Hpos H a b Ha Hb Hab Hg; pose proof (Hpos a Ha); pose proof (Hpos b Hb).
+  assert (F : decreasing_on D (fun x => g x * / x)).
+  { apply (falls D HD); intros x Dx; destruct (H x Dx) as [d [Hd Hs]]; pose proof (Hpos x Dx) as Hx.
     exists ((x * d - g x) * / x ^ 2); split.
     - eapply is_derive_value; [apply is_derive_product; [exact Hd|]|].
       + apply derive_inv; apply Rgt_not_eq, Hx.
