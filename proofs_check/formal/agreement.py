@@ -15,6 +15,7 @@ from sympy import Derivative
 
 from steering_strength.proofs_check.formal.library import FOLDER
 from steering_strength.proofs_check.formal.printed import Printer
+from steering_strength.proofs_check.formal.terms import ENDS
 from steering_strength.theory.laws import LAWS, Limit
 from steering_strength.theory.laws.notation import unfold
 
@@ -25,7 +26,6 @@ FILES = ("agreement.v", "agreement_beyond.v")
 _THEOREM = re.compile(
     r"Theorem (?P<law>\w+)_agrees :.*?\bPRINTED\.\nProof\..*?\bQed\.\n", re.DOTALL
 )
-_ENDS = {"oo": "p_infty", "-oo": "m_infty"}
 
 
 def agreements() -> tuple[str, ...]:
@@ -40,7 +40,7 @@ def statement(name: str) -> str:
     given = "".join(printer.given(hypothesis.map(unfold)) for hypothesis in law.statement.given)
     value = printer.term(right)
     if isinstance(law.statement, Limit):
-        x, end = printer.term(law.statement.variable), _ENDS[str(law.statement.end)]
+        x, end = printer.term(law.statement.variable), ENDS[str(law.statement.end)]
         claim = f"is_lim (fun {x} => {printer.term(left)}) {end} {value}"
     elif isinstance(left, Derivative) and law.relation == "=":
         claim = printer.derivative(left, value, {})

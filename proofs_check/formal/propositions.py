@@ -24,6 +24,7 @@ from sympy import (
 from sympy.core.function import AppliedUndef
 
 from steering_strength.proofs_check.formal.terms import (
+    ENDS,
     NotPrintableError,
     Terms,
     applied,
@@ -54,7 +55,6 @@ from steering_strength.theory.laws.symbols import TOKENS, V
 __all__ = ["Proposition", "carried", "symbols_of"]
 
 _RELATIONS = {"!=": "<>"}
-_ENDS = {"oo": "p_infty", "-oo": "m_infty"}
 
 
 class _Printer(Terms):
@@ -220,6 +220,10 @@ class Proposition:
         bound |= {g.index for g in given if isinstance(g, Let)}
         self.symbols = symbols_of(self._every) - (bound - self.free)
         self.printer.taken = {coq_name(getattr(s, "label", s)) for s in symbols_of(self._every)}
+        # A shape is claimed on every interval where the hypotheses about its variable hold.
+        self._within = not isinstance(claim, Limit | Expansion) and any(
+            map(self._delimits, self.given)
+        )
         self.derivatives = self._derivatives()
         self.conclusion = self._conclusion()
 
@@ -280,7 +284,7 @@ class Proposition:
         for g in self.given:
             if not self._delimits(g):
                 lines.setdefault(self.printer.given(g), g)
-            elif isinstance(self.claim, Limit | Expansion):
+            elif not self._within:
                 lines.setdefault(self._near(g), g)
         return lines
 
@@ -297,7 +301,7 @@ class Proposition:
     def _near(self, g: Given) -> str:
         """A hypothesis about the moving variable: it holds near the place that it moves to."""
         at = (
-            f"Rbar_locally {_ENDS[str(self.claim.end)]}"
+            f"Rbar_locally {ENDS[str(self.claim.end)]}"
             if isinstance(self.claim, Limit)
             else f"locally {self._t(self.claim.at)}"
         )
@@ -349,12 +353,11 @@ class Proposition:
             function, (t, low, high) = self.sides["rhs"].args
             ends = f"{p.term(low)} {p.term(high)} {p.term(self.sides['lhs'])}"
             return f"{opening}is_RInt (fun {coq_name(t)} => {p.term(function)}) {ends}"
-        said = self._said(claim)
-        if " Domain " in said:  # on every interval where the hypotheses hold
+        if self._within:
             v, holds = coq_name(self.moving), " /\\ ".join(self.delimited())
             there = f"forall {v} : R, Domain {v} -> {holds}"
             opening += f"forall Domain : R -> Prop, interval Domain -> ({there}) ->\n  "
-        return opening + said
+        return opening + self._said(claim)
 
     def _t(self, e: Expr) -> str:
         return self.printer.term(unfold(e))
@@ -367,8 +370,8 @@ class Proposition:
         if isinstance(claim, Between):
             return f"{self._t(claim.lower)} <= {self._t(claim.f)} <= {self._t(claim.upper)}"
         if isinstance(claim, Limit):
-            value = _ENDS.get(str(claim.rhs)) or f"(Finite {self._t(claim.rhs)})"
-            return f"is_lim (fun {v} => {self._t(claim.lhs)}) {_ENDS[str(claim.end)]} {value}"
+            value = ENDS.get(str(claim.rhs)) or f"(Finite {self._t(claim.rhs)})"
+            return f"is_lim (fun {v} => {self._t(claim.lhs)}) {ENDS[str(claim.end)]} {value}"
         if isinstance(claim, Iff):
             return self._iff(claim)
         if isinstance(claim, Along):
@@ -384,7 +387,7 @@ class Proposition:
         domain = "positive" if self.variable.is_positive else "any"
         if self.variable.is_nonnegative and not self.variable.is_positive:
             domain = "nonnegative"
-        if not isinstance(claim, Expansion) and any(map(self._delimits, self.given)):
+        if self._within:
             domain = "Domain"
         function = f"(fun {v} => {self._t(claim.f)})"
         if isinstance(claim, Monotone):
@@ -403,7 +406,7 @@ class Proposition:
                 left, right = (self._t(e) for e in claim.solves)
                 said = f"{word}_where {domain} {function} (fun {v} => {left}) (fun {v} => {right})"
             return said
-        if isinstance(claim, OneRoot):
+        if isinstance(claim, OneRoot) and not self._within:
             return f"one_root_on_each_side {function}"
         if isinstance(claim, Expansion):
             at, n = self._t(claim.at), len(claim.coefficients) - 1

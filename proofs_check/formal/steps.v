@@ -414,17 +414,26 @@ Proof.
     exists c; split; [inside HD 0 x|]; split; [lra|]; rewrite f_0 in E; lra.
 Qed.
 
+Lemma slope_from_zero (P : R -> Prop) x :
+  (forall t, D t -> exists d : R, is_derive_2 f t d /\ P d) -> D x -> x <> 0 ->
+  Derive f 0 = 0 /\ (forall t, D t -> exists d : R, is_derive (Derive f) t d /\ P d) /\
+  exists c, D c /\ (0 < c < x \/ x < c < 0) /\ f x = Derive f c * x.
+Proof.
+  intros H Hx Hne.
+  assert (H1 : forall t, D t -> is_derive f t (Derive f t)).
+  { apply first_derivative; intros t Ht; destruct (H t Ht) as [d [Hd _]]; now exists d. }
+  split; [now apply is_derive_unique|]; split.
+  - intros t Ht; destruct (H t Ht) as [d [H2 Hp]].
+    exists d; split; [now apply second_derivative|easy].
+  - apply from_zero; [easy|easy|]; intros t Ht; exists (Derive f t); now apply H1.
+Qed.
+
 Lemma above_tangent x :
   (forall t, D t -> exists d : R, is_derive_2 f t d /\ d >= 0) -> D x -> 0 <= f x.
 Proof.
   intros H Hx; destruct (Req_dec x 0) as [->|Hne]; [lra|].
-  assert (H1 : forall t, D t -> is_derive f t (Derive f t)).
-  { apply first_derivative; intros t Ht; destruct (H t Ht) as [d [Hd _]]; now exists d. }
-  assert (Hw : increasing_weakly_on D (Derive f)).
-  { apply rises_weakly; [easy|]; intros t Ht; destruct (H t Ht) as [d [H2 Hp]].
-    exists d; split; [now apply second_derivative|easy]. }
-  assert (E0 : Derive f 0 = 0) by now apply is_derive_unique.
-  destruct (from_zero x Hx Hne) as [c [Hc [Hs E]]]; [intros t Ht; exists (Derive f t); now apply H1|].
+  destruct (slope_from_zero _ x H Hx Hne) as [E0 [H2 [c [Hc [Hs E]]]]].
+  assert (Hw : increasing_weakly_on D (Derive f)) by now apply rises_weakly.
   rewrite E; destruct Hs as [Hs|Hs].
   - assert (M := Hw 0 c D_0 Hc ltac:(lra)); apply Rmult_le_pos; lra.
   - assert (M := Hw c 0 Hc D_0 ltac:(lra)).
@@ -434,14 +443,8 @@ Qed.
 Lemma above_tangent_strictly x :
   (forall t, D t -> exists d : R, is_derive_2 f t d /\ d > 0) -> D x -> x <> 0 -> 0 < f x.
 Proof.
-  intros H Hx Hne.
-  assert (H1 : forall t, D t -> is_derive f t (Derive f t)).
-  { apply first_derivative; intros t Ht; destruct (H t Ht) as [d [Hd _]]; now exists d. }
-  assert (Hw : increasing_on D (Derive f)).
-  { apply rises; [easy|]; intros t Ht; destruct (H t Ht) as [d [H2 Hp]].
-    exists d; split; [now apply second_derivative|easy]. }
-  assert (E0 : Derive f 0 = 0) by now apply is_derive_unique.
-  destruct (from_zero x Hx Hne) as [c [Hc [Hs E]]]; [intros t Ht; exists (Derive f t); now apply H1|].
+  intros H Hx Hne; destruct (slope_from_zero _ x H Hx Hne) as [E0 [H2 [c [Hc [Hs E]]]]].
+  assert (Hw : increasing_on D (Derive f)) by now apply rises.
   rewrite E; destruct Hs as [Hs|Hs].
   - assert (M := Hw 0 c D_0 Hc ltac:(lra)); apply Rmult_lt_0_compat; lra.
   - assert (M := Hw c 0 Hc D_0 ltac:(lra)).

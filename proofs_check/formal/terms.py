@@ -15,7 +15,10 @@ from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.errors import SteeringError
 
-__all__ = ["NotPrintableError", "Terms", "applied", "coq_name"]
+__all__ = ["ENDS", "NotPrintableError", "Terms", "applied", "coq_name"]
+
+ENDS = {"oo": "p_infty", "-oo": "m_infty"}
+"""Where a limit is taken."""
 
 _FUNCTIONS = {exp: "exp", log: "ln", tanh: "tanh", Abs: "Rabs", cos: "cos", sin: "sin"}
 _RESERVED = {"R": "range_of_M", "exp": "exp_", "S": "S_", "Z": "Z_", "I": "I_", "C": "C_"}
