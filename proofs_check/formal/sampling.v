@@ -217,8 +217,6 @@ Qed.
 
 End Influences.
 
-(** ** Readings that are false *)
-
 (** [standard-error] Beyond the paper, which side to add to.  With as many texts in all, the error
     is least when each list has texts in proportion to the spread of its side. *)
 Theorem standard_error_split (spread_P spread_N few_P few_N : R) :
@@ -236,6 +234,8 @@ Proof.
     destruct Hx as [Hx|]; [|lra]; apply Rminus_diag_uniq; fold x; nra.
   - replace x with 0 by (unfold x; lra); ring.
 Qed.
+
+(** ** Readings that are false *)
 
 (** [standard-error/more-texts] A reading of the law: one text more lowers the standard error.  Two
     texts that agree estimate a variance of 0; a third one that disagrees raises it. *)
