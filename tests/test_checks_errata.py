@@ -94,6 +94,7 @@ def test_the_reading_is_refuted_by_a_program_that_runs(
 
 
 def test_all_claims_are_there() -> None:
+    assert [each.id for each in ERRATA if not (each.reading and each.instead)] == []
     places = [each.where for each in ERRATA]
     paper = {"Lemma B.4", "Thm 3.6", "after Thm 3.6", "Remark 3.4", "Prop. 4.1"}
     paper |= {"App. B.1", "after Thm 3.8"}

@@ -46,6 +46,11 @@ def test_every_public_number_is_on_the_list_of_a_check() -> None:
     assert known <= set(SURFACE)
 
 
+def test_every_check_says_why_its_tolerance_is_what_it_is() -> None:
+    silent = [c.id for c in CHECKS.values() if "Tolerance: " not in (c.measure.__doc__ or "")]
+    assert silent == []
+
+
 @pytest.mark.parametrize(
     "name",
     [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.long) for name in SURFACE],
