@@ -126,7 +126,8 @@ def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
     """The coefficient of alpha^n in Delta CE is kappa_n / n!, for every n >= 2.
     Tolerance: in units of range(M)^n the n-th cumulant is at most the variance in size; it errs by
     2^n times the error of a weight, and M - E[M] by EPS range(M)."""
-    limits, spread = tolerance(case), tolerance(case).spread
+    limits = tolerance(case)
+    spread = limits.spread
     if not spread:
         return
     # In units of the spread: coefficients of x = alpha range(M).
@@ -213,7 +214,8 @@ def miscalibrated(case: ConceptCase, alpha: Number) -> Number:
 def ce_linear(case: ConceptCase) -> Iterator[Comparison]:
     """Without Assumption 2, the slope of Delta CE at 0 is sum_j pi_j (E_model[M] - E_data[M]).
     Tolerance: two means of M, each to its own error."""
-    limits, spread = tolerance(case), tolerance(case).spread
+    limits = tolerance(case)
+    spread = limits.spread
     scale = 1 / spread if spread else 1
     oracle = precise.derivative(lambda a: miscalibrated(case, a), number(0), scale)
     log_odds, model = case.data.log_odds(case.positive, case.negative), case.data.probabilities

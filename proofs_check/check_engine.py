@@ -172,7 +172,8 @@ def _concepts(
 
 def _cumulants(case: FamilyCase, alphas: NDArray[np.float64]) -> Iterator[Comparison]:
     """kappa_1 .. kappa_5 under p_alpha, and the Taylor coefficients up to the sixth order."""
-    limits, spread = tolerance(case), tolerance(case).spread
+    limits = tolerance(case)
+    spread = limits.spread
     if not spread:
         found = case.family.cumulants(4, alphas)[:, 1:]
         yield equal("cumulants of a constant", 0.0, found)

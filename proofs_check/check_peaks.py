@@ -405,12 +405,12 @@ def peak_sign_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
         return
     distance = certain.law("peak-sign", balls, **{**of_case(case), "p": p, "M": M})
     rounding = balls.exact(float(4 * tolerance(case).mean(0.0)))
-    signs = case.family.peak_signs().tolist()
+    signs, unsteered = case.family.peak_signs().tolist(), replace(case, alpha=0.0)
     for z, peak_of_engine in enumerate(case.family.peaks().tolist()):
         if _exactly_at_mean(case, z):
             continue
         curve = certain.odds_against(z, case, balls)
-        falls = certain.direction(curve, replace(case, alpha=0.0), balls)
+        falls = certain.direction(curve, unsteered, balls)
         if falls is None:
             yield None
             return

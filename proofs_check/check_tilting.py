@@ -250,10 +250,8 @@ def mean_slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
         return balls.log(balls.total(terms)) + x * M[0]
 
     before, here, after = (cgf(at + k * h) for k in (-1, 0, 1))
-    mean, width = (
-        certain.law("mean-slope", balls, p=p, M=M, alpha=balls.exact(at)),
-        balls.exact(h),
-    )
+    mean = certain.law("mean-slope", balls, p=p, M=M, alpha=balls.exact(at))
+    width = balls.exact(h)
     rounding = balls.exact(float(tolerance(case).mean(case.alpha)))
     yield balls.positive(rounding - abs(mean - balls.exact(float(case.family.mean(case.alpha)))))
     yield bool(case.family.variance(case.alpha) >= 0)
