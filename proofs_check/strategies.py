@@ -32,7 +32,7 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from steering_strength.proofs_check import instances as exact
+from steering_strength.proofs_check import instances
 from steering_strength.proofs_check.instances import (
     ConceptCase,
     ExactDataset,
@@ -366,14 +366,14 @@ def shape_cases(draw: DrawFn, *, crowded: bool = False) -> ConceptCase:
 
 
 @st.composite
-def prompts_cases(draw: DrawFn, *, twins: bool = False) -> exact.PromptsCase:
+def prompts_cases(draw: DrawFn, *, twins: bool = False) -> instances.PromptsCase:
     """Up to three prompts, often (`twins`: always) the same one twice; any M with ties."""
     size, count = integers(draw, 2, 4), integers(draw, 1 + twins, 3)
     scales = MILD if twins or draw(st.booleans()) else (Fraction(1),)
     rows = simplices(draw, count, size, scales)
     if twins or (count > 1 and draw(st.booleans())):
         rows = (rows[0], rows[0], *rows[2:])
-    return exact.PromptsCase(
+    return instances.PromptsCase(
         rows=rows,
         weights=simplex(draw, count),
         log_odds=vector(draw, size),
@@ -407,7 +407,7 @@ def weighted_cases(draw: DrawFn, *, away: bool = False) -> WeightedCase:
 
 
 @st.composite
-def norm_cases(draw: DrawFn, *, visible: bool = True) -> exact.NormCase:
+def norm_cases(draw: DrawFn, *, visible: bool = True) -> instances.NormCase:
     """Residuals under RMSNorm or LayerNorm; eps = 0 or up to 1, |h| / |v| from 1e-3 to 1e6.
 
     With `visible`, v survives the norm: it is not zero, and not constant under LayerNorm.
@@ -424,7 +424,7 @@ def norm_cases(draw: DrawFn, *, visible: bool = True) -> exact.NormCase:
     eps = draw(st.sampled_from((0.0, 1e-5, 1e-6, 1.0)))
     if eps == 0.0 and len(set(h)) == 1:  # LN(h) itself must not be 0/0
         h = (h[0] + 1.0, *h[1:])
-    return exact.NormCase(
+    return instances.NormCase(
         h=h,
         v=tuple(x * size for x in v),
         gain=tuple(integers(draw, 1, 9) * 0.25 for _ in range(d)),
@@ -437,12 +437,12 @@ def norm_cases(draw: DrawFn, *, visible: bool = True) -> exact.NormCase:
 
 
 @st.composite
-def readout_cases(draw: DrawFn) -> exact.ReadoutCase:
+def readout_cases(draw: DrawFn) -> instances.ReadoutCase:
     """Any states, any unembedding, any two sets of texts, |P| and |N| as they fall."""
     m, d, V = integers(draw, 2, 6), integers(draw, 1, 4), integers(draw, 2, 6)
     texts = st.sampled_from(range(m))
     sets = st.lists(texts, min_size=1, max_size=4, unique=True).map(tuple)
-    return exact.ReadoutCase(
+    return instances.ReadoutCase(
         states=matrix(draw, m, d),
         W=matrix(draw, V, d),
         bias=vector(draw, V),
@@ -454,10 +454,10 @@ def readout_cases(draw: DrawFn) -> exact.ReadoutCase:
 
 
 @st.composite
-def smooth_cases(draw: DrawFn) -> exact.SmoothCase:
+def smooth_cases(draw: DrawFn) -> instances.SmoothCase:
     """Nonlinear logits of m contexts, with labels that are not the model's distribution."""
     m, d, k, V = (integers(draw, low, 3) for low in (1, 1, 1, 2))
-    return exact.SmoothCase(
+    return instances.SmoothCase(
         states=matrix(draw, m, d),
         v=vector(draw, d),
         A=matrix(draw, k, d),
@@ -468,13 +468,13 @@ def smooth_cases(draw: DrawFn) -> exact.SmoothCase:
 
 
 @st.composite
-def text_cases(draw: DrawFn, *, contexts: int = 3) -> exact.TextCase:
+def text_cases(draw: DrawFn, *, contexts: int = 3) -> instances.TextCase:
     """Up to `contexts` contexts and two to four texts a side; |alpha| from 1e-6 to 8."""
     size, m = integers(draw, 2, 5), integers(draw, 1, contexts)
     strength = draw(
         st.one_of(st.integers(1, 64).map(lambda n: n / 8), st.sampled_from((1e-3, 1e-6)))
     )
-    return exact.TextCase(
+    return instances.TextCase(
         rows=simplices(draw, m, size, MILD),
         context_weights=simplex(draw, m),
         positive=simplices(draw, integers(draw, 2, 4), size, MILD),
@@ -485,12 +485,12 @@ def text_cases(draw: DrawFn, *, contexts: int = 3) -> exact.TextCase:
 
 
 @st.composite
-def sequence_cases(draw: DrawFn) -> exact.SequenceCase:
+def sequence_cases(draw: DrawFn) -> instances.SequenceCase:
     """Trees of texts of one to three tokens, lengths that differ by one included."""
     V = integers(draw, 2, 3)
     J = integers(draw, 2, 7 if V == 2 else 5)
     q = integers(draw, 1, 2)
-    return exact.SequenceCase(
+    return instances.SequenceCase(
         rows=simplices(draw, J, V, MILD),
         positive=simplices(draw, q, V, MILD),
         negative=simplices(draw, q, V, MILD),
@@ -504,7 +504,7 @@ _ANGLES = (1.0, 0.5, -2.0, 3.0, 1e-6, 1e-3)
 
 
 @st.composite
-def edit_cases(draw: DrawFn) -> exact.EditCase:
+def edit_cases(draw: DrawFn) -> instances.EditCase:
     """States of one to four contexts, two orthogonal directions and an encoder, in d >= 2."""
     m, d, V = integers(draw, 1, 4), integers(draw, 2, 4), integers(draw, 2, 6)
     i, j, *_ = draw(st.permutations(range(d)))
@@ -513,7 +513,7 @@ def edit_cases(draw: DrawFn) -> exact.EditCase:
         direction[i] = direction[i] or 1.0
     w = [0.0] * d
     w[i], w[j] = -u[j], u[i]
-    return exact.EditCase(
+    return instances.EditCase(
         states=matrix(draw, m, d),
         W=matrix(draw, V, d),
         bias=vector(draw, V),
@@ -528,7 +528,7 @@ def edit_cases(draw: DrawFn) -> exact.EditCase:
 
 
 @st.composite
-def mixed_cases(draw: DrawFn) -> exact.MixedCase:
+def mixed_cases(draw: DrawFn) -> instances.MixedCase:
     """Mixtures of two or three concepts; zero and equal weights and pure contexts are frequent."""
     sizes = draw(st.lists(st.integers(1, 3), min_size=2, max_size=3))
     G, m = len(sizes), integers(draw, 2, 5)
@@ -538,7 +538,7 @@ def mixed_cases(draw: DrawFn) -> exact.MixedCase:
         row[integers(draw, 0, G - 1)] += 1
     contexts = st.sampled_from(range(m))
     sets = st.lists(contexts, min_size=1, max_size=3, unique=True).map(tuple)
-    return exact.MixedCase(
+    return instances.MixedCase(
         off=tuple(B * x for x in simplex(draw, sum(sizes), MILD)),
         gaps=tuple(g for size in sizes for g in simplex(draw, size, MILD)),
         token_concept=labels(sizes),

@@ -14,7 +14,7 @@ from math import isqrt, log
 
 import numpy as np
 
-from steering_strength.proofs_check import instances as exact
+from steering_strength.proofs_check import instances
 from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, WeightedCase
 
 Pairs = tuple[tuple[int, int], ...]
@@ -175,13 +175,13 @@ def _weighted(concepts: Sequence[Pairs], own: int) -> WeightedCase:
     )
 
 
-def norm_tables(kind: str) -> Iterator[exact.NormCase]:
+def norm_tables(kind: str) -> Iterator[instances.NormCase]:
     """Small whole h and v in two dimensions, no zero in v; eps 0 or 3, gain 1, no bias."""
     for eps, size in product((0.0, 3.0), range(1, 3)):
         whole = range(size + 1)
         for v, h in product(product(whole[1:], repeat=2), product(whole, repeat=2)):
             if len(set(h)) == 2:
-                yield exact.NormCase(
+                yield instances.NormCase(
                     h=tuple(map(float, h)),
                     v=tuple(map(float, v)),
                     gain=(1.0, 1.0),
@@ -194,16 +194,18 @@ def norm_tables(kind: str) -> Iterator[exact.NormCase]:
 
 def _text(
     rows: Sequence[Sequence[int]], positive: Sequence[int], negative: Sequence[int]
-) -> exact.SequenceCase:
+) -> instances.SequenceCase:
     """A tree, P and N of integers over their sum."""
     every = [
         tuple(Fraction(int(x), int(sum(row))) for x in row) for row in (*rows, positive, negative)
     ]
     texts = len(rows) * (len(positive) - 1) + 1
-    return exact.SequenceCase(tuple(every[:-2]), (every[-2],), (every[-1],), judged=(0,) * texts)
+    return instances.SequenceCase(
+        tuple(every[:-2]), (every[-2],), (every[-1],), judged=(0,) * texts
+    )
 
 
-def small_texts() -> Iterator[exact.SequenceCase]:
+def small_texts() -> Iterator[instances.SequenceCase]:
     """Texts of two tokens over a vocabulary of two."""
     for total in range(2, _CEILING):
         pairs = list(_compositions(total, 2))
@@ -211,7 +213,7 @@ def small_texts() -> Iterator[exact.SequenceCase]:
             yield _text(rows, positive, negative)
 
 
-def falling_texts(*, weights: bool) -> Iterator[exact.SequenceCase]:
+def falling_texts(*, weights: bool) -> Iterator[instances.SequenceCase]:
     """Texts of two tokens over three: their reverse price falls between two whole strengths.
 
     With `weights`, the sum of P_alpha^2/P_0 does. Both are sums over the first token of something
@@ -238,11 +240,11 @@ def falling_texts(*, weights: bool) -> Iterator[exact.SequenceCase]:
                 yield _text([whole[first], *whole[after]], whole[positive], whole[negative])
 
 
-def edit_tables() -> Iterator[exact.EditCase]:
+def edit_tables() -> Iterator[instances.EditCase]:
     """One context in two dimensions and two tokens: W = 1, h small and whole, u a coordinate."""
     for size in range(1, 3):
         for h in product(range(1, size + 1), range(size + 1)):
-            yield exact.EditCase(
+            yield instances.EditCase(
                 states=(tuple(map(float, h)),),
                 W=((1.0, 0.0), (0.0, 1.0)),
                 bias=(0.0, 0.0),
@@ -256,7 +258,7 @@ def edit_tables() -> Iterator[exact.EditCase]:
             )
 
 
-def mixed_tables() -> Iterator[exact.MixedCase]:
+def mixed_tables() -> Iterator[instances.MixedCase]:
     """A concept of two tokens and one of one: P two pure contexts, N two of the same mixture.
 
     Those whose two tokens have M of opposite signs, by increasing denominator k N: b sums with the
@@ -273,10 +275,10 @@ def mixed_tables() -> Iterator[exact.MixedCase]:
                             yield case
 
 
-def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> exact.MixedCase:
+def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> instances.MixedCase:
     total, gap = sum(b) + gaps[-1], gaps[-1]
     pure = ((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1)))
-    return exact.MixedCase(
+    return instances.MixedCase(
         off=tuple(Fraction(x, total) for x in b),
         gaps=tuple(Fraction(g, gap) for g in gaps),
         token_concept=(0, 0, 1),
@@ -288,7 +290,7 @@ def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> exact.
 
 def prompts_tables(
     log_odds: Sequence[float], budget: float, twins: bool
-) -> Iterator[exact.PromptsCase]:
+) -> Iterator[instances.PromptsCase]:
     """Two prompts of three tokens, by denominator, the target first; or twice the same prompt."""
     for N in range(3, _CEILING):
         rows = [
@@ -299,7 +301,7 @@ def prompts_tables(
         ]
         for row in rows:
             for other in [row] if twins else rows:
-                yield exact.PromptsCase(
+                yield instances.PromptsCase(
                     rows=(row, other),
                     weights=(Fraction(1, 2),) * 2,
                     log_odds=tuple(log_odds),
