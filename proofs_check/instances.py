@@ -218,7 +218,7 @@ class ConceptCase:
 class WeightedCase:
     """The paper's weighted family: a_z = (1-eps) gamma_z, b_z = eps/(G-1) omega_z (App. B.1).
 
-    One positive context, q negative ones, and c_j, a context outside T.
+    q contexts of T, q negative ones, and c_j, outside T but for one of the `errata`.
     """
 
     token_concept: Indices
