@@ -323,8 +323,10 @@ class MeasuredCurve:
             return never(side.sign, "M is constant: steering moves nothing")
         # y is the square root of the budget: a share of 1 - c there is sqrt(1 - c) here.
         rate, close = math.sqrt(0.5 * variance), 1.0 - math.sqrt(1.0 - _CLOSE)
-        found = yield from side.crossing(math.sqrt(goal), rate, 0, close)
-        return found or side.unfound(lambda top: f"at most {top**2:.4g} nats, at")
+        if found := (yield from side.crossing(math.sqrt(goal), rate, 0, close)):
+            return found
+        top = side.top()
+        return side.unfound(f"at most {side.y(top) ** 2:.4g} nats, at", top)
 
     @_question
     def spending(self, budget: float, sign: int, largest: float) -> Search:
@@ -358,8 +360,11 @@ class MeasuredCurve:
             return Root.of(0.0)
         share = float(expit(start))
         rate = float(self.local.concept_slope(mask, 0.0)) / max(share * (1.0 - share), 1e-300)
-        found = yield from side.crossing(goal, side.sign * rate, 1, _OVER / max(goal, _OVER))
-        return found or side.unfound(lambda top: f"at most {expit(start + top):.4g}, at")
+        rate, close = side.sign * rate, _OVER / max(goal, _OVER)
+        if found := (yield from side.crossing(goal, rate, 1, close)):
+            return found
+        top = side.top()
+        return side.unfound(f"at most {expit(start + side.y(top)):.4g}, at", top)
 
     @_question
     def concept_loss_root(
@@ -373,7 +378,7 @@ class MeasuredCurve:
                 yield side.at(wanted)
         ends = side.first(goal, begin)
         if ends is None:
-            return side.unfound(lambda _: f"F_T is still at {level:.4g} or above at")
+            return side.unfound(f"F_T is still at {level:.4g} or above at", side.strengths()[-1])
         return (yield from side.halved(goal, *ends, inner=True))
 
     @_question
@@ -405,7 +410,7 @@ class MeasuredCurve:
             yield side.at(side.scan())
             falls = side.fall(noise)
         if falls is None:
-            return side.unfound(lambda _: "it still rises at")
+            return side.unfound("it still rises at", side.strengths()[-1])
         low, best, high = yield from side.summit(between=falls)
         return replace(Root.between(side.sign, low, high, inner=True), alpha=side.sign * best)
 
@@ -425,7 +430,7 @@ class MeasuredCurve:
         if not apart:
             return Root.of(0.0)
         if ordered[apart[-1]] == ordered[-1]:
-            return side.unfound(lambda _: f"not within {allowed:.3g} of the limit at")
+            return side.unfound(f"not within {allowed:.3g} of the limit at", ordered[-1])
         low, high = ordered[apart[-1]], ordered[apart[-1] + 1]
         return (yield from side.halved(-allowed, low, high, inner=False))
 
@@ -473,12 +478,14 @@ class _Side:
                 return ordered[top - 1], ordered[top], ordered[top + 1]
         return None
 
-    def unfound(self, what: Callable[[float], str]) -> Root:
-        """Looked for in vain, and what was seen where y is largest."""
-        ordered = self.strengths()
-        best = max(ordered, key=self.y)
-        words = f"{what(self.y(best))} alpha = {self.sign * best:.4g}"
-        return Root.unfound(self.sign, ordered[-1], words)
+    def top(self) -> float:
+        """The strength at which y is largest."""
+        return max(self.strengths(), key=self.y)
+
+    def unfound(self, what: str, where: float) -> Root:
+        """Looked for in vain, and what was seen at a strength."""
+        words = f"{what} alpha = {self.sign * where:.4g}"
+        return Root.unfound(self.sign, self.strengths()[-1], words)
 
     def halved(self, goal: float, low: float, high: float, *, inner: bool) -> Search:
         """Halve until narrow: the goal is not reached at `low` and is at `high`."""
@@ -518,7 +525,7 @@ class _Side:
             if not scanned:
                 last = self.strengths()[-1]
                 guess = self._guess(goal, rate, last) if tries else math.nan
-                turned = max(self.strengths(), key=self.y) < last
+                turned = self.top() < last
                 scanned, tries = turned or not guess > last, tries - 1
                 ahead = min(guess, _STRETCH * last or _FAR * self._curve._scale)
                 yield self.at(self.scan() if scanned else [ahead])
