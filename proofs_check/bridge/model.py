@@ -389,8 +389,9 @@ class SteeredModel:
             return fitted if len(fitted) > 1 else fitted[0]
         if not isinstance(vector, SteeringVector):
             place = self.site(FINAL_NORM if site is None else site)
-            values = vector.cpu().double() if isinstance(vector, torch.Tensor) else vector
-            vector = SteeringVector(np.asarray(values), place, model=self.name)
+            if isinstance(vector, torch.Tensor):
+                vector = vector.detach().cpu().double().numpy()
+            vector = SteeringVector(vector, place, model=self.name)
         elif site is not None and vector.site != (asked := self.site(site)):
             raise VectorError(
                 f"the vector belongs to {vector.site.name}, it is to be added at {asked.name}",

@@ -121,6 +121,16 @@ def test_a_vector_of_another_model_or_place_is_refused(made: Any, steered: Any) 
         model.vector([], ["the day"])
 
 
+def test_numbers_of_any_kind_become_a_vector(made: Any) -> None:
+    model, vector = made
+    trained = torch.tensor(vector.values, dtype=torch.float32, requires_grad=True)
+    for values in (trained, vector.values.tolist()):
+        fitted = model.fitting(values, 1)
+        np.testing.assert_allclose(fitted.values, vector.values, rtol=1e-6)
+    with pytest.raises(VectorError, match="different lengths"):
+        model.fitting([[1.0, 2.0], [3.0]], 1)
+
+
 @pytest.mark.parametrize("ending", [".npz", ".safetensors"])
 def test_own_files_come_back_whole(made: Any, tmp_path: Path, ending: str) -> None:
     model, vector = made
