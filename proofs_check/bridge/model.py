@@ -503,8 +503,8 @@ class SteeredModel:
         if per_token is not None:
             return advise_trajectories(self, fitting, contexts, per_token, **demands)
         # At the final norm the plateau has a closed form: it costs nothing.
-        free = 0.01 if fitting.site == FINAL_NORM else None
-        demands["plateau"] = demands.get("plateau") or free
+        if demands.get("plateau") is None:
+            demands["plateau"] = 0.01 if fitting.site == FINAL_NORM else None
         found = advise(
             curves(self, fitting, self.encode(contexts)),
             tokens if words is None else self.tokens(words),

@@ -136,6 +136,8 @@ def test_mistakes_are_named(steered: Any, concept: Any) -> None:
         model.advise(SteeringVector(vector.values, Site(9)), concept.contexts, cross_entropy=1.0)
     with pytest.raises(VectorError, match="belongs to final_norm"):
         model.advise(vector, concept.contexts, site=1, cross_entropy=1.0)
+    with pytest.raises(BudgetError, match="plateau is 0"):
+        model.advise(vector, concept.contexts, cross_entropy=1.0, plateau=0.0)
 
 
 def test_a_coarse_precision_warns_of_small_budgets(steered: Any, concept: Any) -> None:
