@@ -274,10 +274,11 @@ class Held:
 
         Text `contexts[i]` is steered by `alphas[i]`. At the final norm nothing is given: (0, d).
         """
-        passes = list(self._passes(contexts, alphas, vector))
-        given = [batch.at_last(states) for batch, _, states in passes if states is not None]
-        normed = torch.cat([batch.at_last(states) for batch, states, _ in passes])
-        return normed, torch.cat(given) if given else normed[:0]
+        normed, given = [], []
+        for batch, returned, states in self._passes(contexts, alphas, vector):
+            normed.append(batch.at_last(returned))
+            given += [] if states is None else [batch.at_last(states)]
+        return torch.cat(normed), torch.cat(given or [normed[0][:0]])
 
     def last_normed(self, contexts: Sequence[int], alphas: ArrayLike, vector: Any) -> torch.Tensor:
         """Normed last-position states, (n, d), see `last`."""
