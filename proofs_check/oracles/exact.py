@@ -61,7 +61,10 @@ def prefixes(rows: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def root(value: Fraction, n: int) -> Fraction:
-    """The n-th root, n = 1 or 2, of an n-th power, else ValueError; e^{q M} where a_z/b_z is."""
+    """The n-th root, n = 1 or 2, of an n-th power, else ValueError.
+
+    e^{q M} is one where its a_z/b_z are.
+    """
     found = Fraction(isqrt(value.numerator), isqrt(value.denominator)) if n == 2 else value
     if found**n != value:
         raise ValueError(f"{value} is not the power {n} of a fraction")
