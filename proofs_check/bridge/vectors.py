@@ -429,21 +429,23 @@ def _by_layer(content: Any, site: Site | None, blocks: int | None, name: str) ->
             )
         (content,) = content.values()
         return _by_layer(content, site, blocks, name)
-    array, shape = _array(content), _array(content).shape
+    array = _array(content)
+    shape = array.shape
     array = array[-1] if array.ndim == 3 else array
     array = array[0] if array.ndim == 2 and array.shape[0] == 1 else array
     if array.ndim == 1 and site is not None:
         return {site: array}
+    if array.ndim == 1:
+        raise VectorError(
+            f"{name} is a bare array: it does not name its site",
+            remedy="say it, for instance site 'block_out 15'",
+        )
     first = 0 if blocks is None or array.ndim != 2 else array.shape[0] - blocks
     if array.ndim != 2 or first not in (0, 1):
-        bare = array.ndim == 1
-        said = "is a bare array: it does not name its site" if bare else f"has shape {shape}"
-        said += "" if blocks is None or bare else f": {shape[0]} layers, the model {blocks}"
+        layers = f": {array.shape[0]} layers, the model {blocks}" if array.ndim == 2 else ""
         raise VectorError(
-            f"{name} {said}",
-            remedy="say it, for instance site 'block_out 15'"
-            if bare
-            else "(d,), (layers, d) or (positions, layers, d) of this model are read",
+            f"{name} has shape {shape}{layers}",
+            remedy="(d,), (layers, d) or (positions, layers, d) of this model are read",
         )
     return {Site(layer): row for layer, row in enumerate(array[first:]) if row.any()}
 

@@ -263,6 +263,8 @@ def test_all_layers_at_once_and_a_wrong_number_of_them(tmp_path: Path) -> None:
         import_vector(path)
     with pytest.raises(VectorError, match=r"3 layers, the model 7"):
         import_vector(_torch(_T)(tmp_path / "layers.pt"), site=1, blocks=7)
+    with pytest.raises(VectorError, match=r"shape \(2, 3, 32\): 3 layers, the model 7"):
+        import_vectors(np.stack([V[:3], V[:3]]), blocks=7)
 
 
 @pytest.mark.parametrize("ending", [".gguf", ".safetensors", ".npz", ".pt"])
