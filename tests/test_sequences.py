@@ -237,6 +237,13 @@ class TestRefusals:
             model.all_texts(40)
         with pytest.raises(ShapeError, match="one number per feature"):
             model.log_probability([0], vector[:-1])
+        for states in (["a"], [[1], [1, 2]], [2**70], [0.5]):
+            with pytest.raises(ShapeError):
+                model.log_probability(states, vector)
+        with pytest.raises(ShapeError, match="different lengths"):
+            model.steering_vector([[1], [1, 2]], [3])
+        with pytest.raises(SteeringSetError, match="several axes"):
+            model.steering_vector([[1, 2]], [3])
         with pytest.raises(ShapeError, match="5: the start"):
             SequenceFeatures.chain(np.full((3, 4), 0.25), 0)
         with pytest.raises(ProbabilityError):

@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.sequences import SampledTexts
-from steering_strength.theory.engine.validation import as_alpha, as_integer, as_integers, freeze
+from steering_strength.theory.engine.validation import (
+    as_alpha,
+    as_integer,
+    as_integers,
+    freeze,
+    plain_array,
+)
 from steering_strength.theory.errors import ShapeError, SteeringSetError
 from steering_strength.theory.model.inputs import (
     FloatArray,
@@ -123,8 +129,10 @@ class SequenceFeatures:
         """
         sets = [
             as_integers("P or N", np.atleast_1d(group), 0, self.H.shape[1], SteeringSetError)
-            for group in (positive, negative)
+            for group in (plain_array("P", positive), plain_array("N", negative))
         ]
+        if max(group.ndim for group in sets) > 1:
+            raise SteeringSetError("P or N has several axes", remedy="give one list of states each")
         if set(sets[0].tolist()) & set(sets[1].tolist()):
             raise SteeringSetError("P and N share a state", remedy="give disjoint sets")
         mean_p, mean_n = (self.H[:, group].mean(axis=1) for group in sets)
@@ -138,9 +146,8 @@ class SequenceFeatures:
         if not scalar:
             raise ShapeError(f"{strengths.size} strengths at once", remedy="give one number")
         v = finite_array("vector", vector, 1, self.W.shape[1], "feature")
-        at = np.asarray(states, dtype=np.int64)  # perhaps none at all
-        if at.size:
-            at = as_integers("states", states, 0, self.H.shape[1])
+        given = plain_array("states", states)  # perhaps none at all
+        at = as_integers("states", given, 0, self.H.shape[1]) if given.size else given.astype(int)
         hidden = self.H[:, at] + strengths * v[:, None]
         return log_softmax((self.W @ hidden).T)
 
