@@ -49,6 +49,17 @@ def test_average_budgets_are_sign_changes(own, sign):
         assert getattr(advice.high, option) == pytest.approx(0.7, rel=1e-12)
 
 
+def test_a_context_that_is_not_moved_may_lack_a_token():
+    found = [
+        TiltedFamily(np.log([0.5, 0.3, 0.2]), [1.0, 0.0, -1.0]),
+        TiltedFamily([math.log(0.5), math.log(0.5), -math.inf], [2.0, 2.0, math.inf]),
+    ]
+    advice = advise(found, cross_entropy=0.1)
+    assert advice.contexts[1].window.status == "unmoved"
+    spent = float(found[0].cross_entropy_increase(advice.average.high.alpha))
+    assert spent == pytest.approx(0.2, rel=1e-12)  # of two contexts, one pays
+
+
 def test_the_average_effect_first_reaches_its_level_where_it_says():
     # Two contexts: F_T bumps in one and rises later in the other, so the average rises, falls and
     # rises again; the first of three crossings is wanted.

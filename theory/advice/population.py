@@ -238,7 +238,7 @@ def together(
     if all(moved) and all(np.array_equal(odds[0], other) for other in odds):
         table = odds[0]
     else:
-        table = np.stack(odds) * (np.array(moved)[:, None] if moved else 1.0)
+        table = np.where(np.array(moved)[:, None], odds, 0.0) if moved else np.stack(odds)
     return TiltedPopulation(np.stack([family.log_p for family in families]), table, weights)
 
 
