@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from steering_strength.theory.engine import TiltedFamily
 from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.inverse import STILL, Root, never
-from steering_strength.theory.engine.numerics import outwards
+from steering_strength.theory.engine.numerics import LARGEST, outwards
 from steering_strength.theory.errors import AlphaError, BudgetError
 
 Floats = NDArray[np.float64]
@@ -175,7 +175,7 @@ class JointFamily:
             return never(side, STILL)
         bracket = outwards(reached, 1.0 / max(spread, 1e-290))
         if bracket is None:
-            return never(side, "|alpha| would exceed 1e+300")
+            return never(side, f"|alpha| would exceed {LARGEST:g}")
         return Root.between(side, *bracket, inner=True)
 
     def steepest(self, tokens: ArrayLike) -> Floats:

@@ -316,8 +316,3 @@ def _checked(strengths: ArrayLike) -> Floats:
 
 def _log_odds(rows: Floats, mask: NDArray[np.bool_]) -> Floats:
     return np.asarray(log_sum_exp(rows[:, mask], axis=1) - log_sum_exp(rows[:, ~mask], axis=1))
-
-
-def _logit(level: float) -> float:
-    value = check.as_level(level)
-    return math.log(value) - math.log1p(-value)

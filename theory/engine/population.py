@@ -172,7 +172,7 @@ class TiltedPopulation:
     ----------
     log_p : array_like or np.memmap, (m, V)
         Log-probabilities, one normalised row per context; -inf marks no support. It is read in
-        blocks of rows and never copied as a whole.
+        blocks of rows; more than one block is never copied as a whole.
     log_odds : array_like, (V,) or (m, V)
         M(z), finite wherever a row has p > 0; one row per context where each has its own vector.
     weights : array_like, (m,), optional
