@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from steering_strength.proofs_check.bridge.curve import last_block
 from steering_strength.proofs_check.bridge.loading import ModelError
 
 from .conftest import random_model
@@ -55,3 +56,18 @@ def test_a_norm_of_another_kind_is_refused_where_it_is_needed(
     curve = model.at(2, model.vector(concept.positive, concept.neutral, 2), "the day was")
     assert curve.method == "measured"
     assert np.isfinite(curve.limit(1)).all()
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_the_last_block_in_closed_form(steered: Any, concept: Any, kind: str) -> None:
+    model = steered(kind)
+    vector = model.vector(concept.positive, concept.neutral, 2)
+    held = model.hold("very cold rain and a sad", 2)
+    form = last_block(model, held.residual[0, -1].double().cpu().numpy(), vector)
+    # |W_z| |LN| is about 20 here, times the norm's own precision.
+    tolerance = 300 * max(model.norm.precision, 1e-7 if kind == "mamba" else 0.0)
+    alphas = [-1e6, -30.0, 0.0, 0.5, 40.0]
+    measured = model.log_softmax(held.last_normed([0] * 5, alphas, vector))
+    assert np.abs(form.log_probability(alphas) - measured).max() < tolerance
+    for sign in (1, -1):
+        np.testing.assert_allclose(form.limit(sign), form.log_probability(sign * 1e300), atol=1e-12)
