@@ -29,8 +29,9 @@ def test_writes_pictures_and_arrays_straight_into_the_folder(tmp_path, capsys):
 
 
 def test_only_the_formats_asked_for(tmp_path):
-    assert main(["fig2", "--out", str(tmp_path), "--format", "svg"]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fig2.npz", "fig2.svg"]
+    assert main(["fig2", "--out", str(tmp_path), "--format", "svg, PNG,svg"]) == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["fig2.npz", "fig2.png", "fig2.svg"]
 
 
 def test_all_figures_without_names(tmp_path, monkeypatch):
@@ -56,6 +57,7 @@ class _Empty:
         (["fig3", "explore"], "explore is a command, no figure; write it first"),
         (["fig3", "--format", "jpeg"], "unknown picture format 'jpeg'; did you mean png?"),
         (["fig3", "--format", ""], "unknown picture format ''; known: pdf, png, svg"),
+        (["fig3", "--format", " , "], "unknown picture format ''; known: pdf, png, svg"),
     ],
 )
 def test_mistakes_give_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):

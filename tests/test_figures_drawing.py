@@ -140,6 +140,16 @@ def test_a_window_that_does_not_touch_zero_needs_no_inset():
     assert "inset" not in peaks.draw(peaks.curves(-3.0, 7.0), ax)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_written_in_every_format(records, tmp_path, name):
+    with style():
+        canvas = FIGURES[name].canvas(records[name])
+        for kind, start in (("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")):
+            store.save_picture(canvas, tmp_path / f"x.{kind}")
+            assert (tmp_path / f"x.{kind}").read_bytes().startswith(start)
+
+
 @pytest.mark.parametrize("kind", ["pdf", "png", "svg"])
 def test_the_same_picture_has_the_same_bytes(records, tmp_path, kind):
     found = set()
