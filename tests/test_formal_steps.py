@@ -122,7 +122,7 @@ def test_a_shape_turned_upside_down_is_refused(
     assert _refused(folder, name, number, monkeypatch)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 def test_a_sign_flipped_in_a_step_of_any_law_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
