@@ -267,7 +267,7 @@ def test_without_flint_the_same_verdicts_come_from_mpmath() -> None:
         "from proofs_check.balls import BALLS\n"
         "from proofs_check import run\n"
         "print(BALLS.name)\n"
-        "print([(v.id, v.status) for v in run(['slope', 'mean-slope'], examples=3)"
+        "print([(v.id, v.status) for v in run(['peak', 'ce-radius'], examples=6)"
         " if v.method == 'certified'])\n"
     )
     done = subprocess.run(
@@ -279,5 +279,5 @@ def test_without_flint_the_same_verdicts_come_from_mpmath() -> None:
     )
     assert done.stdout.splitlines() == [
         "mpmath iv",
-        "[('slope', 'certified'), ('mean-slope', 'certified')]",
+        "[('peak', 'certified'), ('ce-radius', 'certified')]",
     ], done.stderr

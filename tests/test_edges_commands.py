@@ -245,9 +245,12 @@ def test_a_full_or_closed_output_is_one_line_or_nothing(command: str) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
-def test_a_closed_output_and_full_standard_error_are_no_mistake() -> None:
+@pytest.mark.parametrize(
+    "command", ["--help", pytest.param("derive slope --json", marks=pytest.mark.long)]
+)
+def test_a_closed_output_and_full_standard_error_are_no_mistake(command: str) -> None:
     for redirection, status in ((">&-", 0), ("2>/dev/full", 0)):
-        done = shell(f"--help {redirection}")
+        done = shell(f"{command} {redirection}")
         assert (done.returncode, done.stderr) == (status, b"")
     assert shell("draw nothing 2>/dev/full").returncode == 2
 
