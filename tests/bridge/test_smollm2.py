@@ -23,6 +23,7 @@ def test_the_laws_at_the_final_norm_a_middle_and_the_last_block(smollm2: Any) ->
     report = block_laws(smollm2, joy, layers=[15, 29], windows=1, beyond=False)
     status = {verdict.id: verdict.status for verdict in report.verdicts}
     assert {status[name] for name in report.exact} == {"passed"}
+    assert {word for name, word in status.items() if "@" not in name} == {"passed"}
     assert {"final-norm", "peak", "last-block@block_out 29"} <= report.exact
     assert report.measured["max_error_nats"] < 1e-11
     # The model's own float32 pass, with a hook.
