@@ -284,6 +284,18 @@ def test_everything_but_the_bridge_imports_without_the_extras() -> None:
     run_without((*EXTRAS, "flint", "numba", "bokeh"), code)
 
 
+def test_without_torch_the_bridge_names_the_command_that_installs_it() -> None:
+    code = """
+from steering_strength.__main__ import main
+sys.stderr = sys.stdout
+print(main(["model"]))
+"""
+    line, status = run_without(("torch", "transformers"), code).splitlines()
+    assert status == "2"
+    assert "'torch'" in line
+    assert "pip install 'steering-strength[bridge]'" in line
+
+
 def _modules(folder: str) -> list[str]:
     names = []
     for path in source_files(ROOT, (folder,)):
