@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from mpmath import mp, mpf
-from sympy import Derivative, Expr, Indexed, IndexedBase, KroneckerDelta, Sum, Symbol, oo, sympify
+from sympy import Derivative, Expr, Indexed, KroneckerDelta, Sum, Symbol, oo, sympify
 from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.errors import SteeringError
@@ -544,26 +544,6 @@ class All(Claim):
 
     def _shown(self, show: Show) -> str:
         return (r";\quad " if show is tex else "; ").join(p._shown(show) for p in self.parts)
-
-
-def changed(claim: Claim, f: Callable[[Expr], Expr]) -> Any:
-    """The same claim with `f` applied to every expression and hypothesis."""
-
-    def each(v: Any) -> Any:
-        if isinstance(v, Expr) and not isinstance(v, Symbol | IndexedBase):
-            return f(v)
-        if isinstance(v, Claim):
-            return changed(v, f)
-        if isinstance(v, tuple):
-            return tuple(
-                each(x) if isinstance(x, Expr | Claim) else x.map(f) if hasattr(x, "map") else x
-                for x in v
-            )
-        return v
-
-    skip = {"reason", "by", "premises"}
-    fields = {k: each(v) for k, v in vars(claim).items() if k not in skip}
-    return replace(claim, **fields)
 
 
 def parts_of(claim: Claim) -> tuple[Expr, ...]:

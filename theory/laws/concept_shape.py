@@ -62,7 +62,6 @@ pull = define(
     latex="G({0})",
 )
 held = define("held", (), levels(C_in[l]), latex="|C|")
-RISING = Sign(level[l + 1] - level[l], strict=True, for_all=(l,))
 
 # -- by level ------------------------------------------------------------------------------------
 

@@ -78,10 +78,10 @@ class Law:
         derivation: list[Claim] = []
 
         def add(step: Claim) -> None:
-            for premise in step.premises:
-                if self._cited(premise) is None:
-                    add(premise)
             if step not in derivation:
+                for premise in step.premises:
+                    if self._cited(premise) is None:
+                        add(premise)
                 derivation.append(step)
 
         for step in self.steps:

@@ -43,7 +43,6 @@ from steering_strength.theory.laws.claims import (
     Inequality,
     LawError,
     Limit,
-    changed,
 )
 from steering_strength.theory.laws.kernel import Bounded, Let, Sign
 from steering_strength.theory.laws.kernel.binding import bound_indices
@@ -198,8 +197,7 @@ def affine(form: Any, shape: Any) -> Any:
     fixed = not ({d, variable} & (a.free_symbols | c.free_symbols))
     require(bool(a.is_positive) and fixed, f"{form.rhs} is not a {f} + c with a > 0, c fixed")
     still(variable, form)
-    new = changed(shape, lambda e: e)
-    return replace(new, f=form.lhs)
+    return replace(shape, f=form.lhs)
 
 
 @rule("stationary point")
