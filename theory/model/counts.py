@@ -100,7 +100,7 @@ class _Vocabulary:
             ) from None
 
     def context(self, context: object, pair: int) -> tuple[Token, ...]:
-        """A context as a tuple of tokens that are known.
+        """A context as a tuple of tokens.
 
         A string, or any token by itself, is a context of length one; a string that is no token
         would otherwise be taken apart into characters.
@@ -113,9 +113,14 @@ class _Vocabulary:
             raise ShapeError(
                 f"context of pair {pair} is empty", remedy="a context has at least one token"
             )
-        for token in key:
-            self.find(token, f"a token in the context of pair {pair}")
+        try:
+            hash(key)
+        except TypeError:  # one of them is unhashable, hence not in the vocabulary: name it
+            self._columns(key, pair)
         return key
+
+    def _columns(self, context: tuple[Token, ...], pair: int) -> list[int]:
+        return [self.find(token, f"a token in the context of pair {pair}") for token in context]
 
     def concept(
         self, key: Hashable, pair: int, context_concept: Mapping[Hashable, Hashable] | None
@@ -124,7 +129,7 @@ class _Vocabulary:
         called = list(self.number)
         if context_concept is None:
             tokens: tuple[Token, ...] = key if isinstance(key, tuple) else (key,)
-            found = self.labels[[self.column[token] for token in tokens]]
+            found = self.labels[self._columns(tokens, pair)]
             other = int(np.argmax(found != found[0]))
             if not other:
                 return int(found[0])
