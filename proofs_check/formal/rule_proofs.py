@@ -120,13 +120,10 @@ def _by_rule(script: Script, name: Name) -> None:
                     c, a = script.print(factor), script.print(unfold(premise.lhs))
                     add(f"assert (0 <= {c} * {a}) by (apply Rmult_le_pos; [sgn|lra]).")
         add("lra.")
-    elif rule == "induction over prefixes":
+    elif rule == "induction over prefixes" and isinstance(claim, Identity):
         _texts(script)
     elif rule == "equals for equals" and isinstance(claim, Limit):
-        if p.variable.is_positive:
-            add("eapply lim_eventually; [intros; symmetry; apply P0; assumption|exact P1].")
-        else:
-            add("eapply is_lim_ext; [intros; symmetry; apply P0|exact P1].")
+        add("eapply is_lim_ext; [intros; symmetry; apply P0|exact P1].")
     elif rule == "equals for equals":
         add("first [ rewrite P0; exact P1 | rewrite <- P0 in P1; lra | lra ].")
     elif rule == "sign of the derivative":
@@ -221,7 +218,7 @@ _CURVED = (
 
 def _texts(script: Script) -> None:
     """A sum over all texts, prefix by prefix: each has its entries from the one before it."""
-    p, claim, step = script.p, script.p.claim, script.p.claim.premises[0]
+    p, step = script.p, script.p.claim.premises[0]
     whole = p.sides["lhs"]
     ((k, size, _),) = whole.limits
     ((z, _, last),) = step.lhs.limits
@@ -243,16 +240,6 @@ def _texts(script: Script) -> None:
         "rewrite T; [|intros j z Hj Hz; specialize (K j z Hj Hz); "
         f"{grown}rewrite ?prefix_before, ?last_token by lia; alike].",
     ]
-    if isinstance(claim, Inequality):
-        script.lines.append(
-            f"enough (Sum (range 0 {number}) (fun j => Sum (range 0 {tokens}) (fun z => {child}) - "
-            f"{script.print(whole.function, {k: 'j'})}) <= 0) by ({begun}lra)."
-        )
-        script.lines.append(
-            "apply Ropp_le_cancel; rewrite Ropp_0, <- Sum_opp; apply Sum_range_nonneg; "
-            "intros j ?; cbv beta; assert (N := P0 j); lra."
-        )
-        return
     rest = f"Sum (range 0 {number}) (fun j => {script.print(gain.expand(), {j: 'j'})})"
     script.lines.append(
         f"replace (Sum (range 0 {number}) _) with ({rest}) by (apply Sum_range_ext; intros j ?; "

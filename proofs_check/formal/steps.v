@@ -3,12 +3,9 @@
     Each is the theorem that a rule of [theory.laws] cites, on any function; the words are those of
     [steps_words]. *)
 
-From Coq Require Import Reals List Bool Lra Lia Setoid Morphisms.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis.
+From Coq Require Import Lia Setoid Morphisms.
+From SteeringStrength Require Import analysis.
 From SteeringStrength Require Export steps_words.
-Import ListNotations.
-Open Scope R_scope.
 
 (** ** Rules of analysis *)
 
@@ -168,10 +165,6 @@ Proof.
 Qed.
 
 End Curvature.
-
-Lemma lim_eventually (f g : R -> R) (l : Rbar) :
-  (forall t, 0 < t -> f t = g t) -> is_lim f p_infty l -> is_lim g p_infty l.
-Proof. intros H; apply is_lim_ext_loc; exists 0; exact H. Qed.
 
 Lemma taylor_1 (f : R -> R) (a c0 c1 : R) : f a = c0 -> is_derive f a c1 ->
   is_lim (fun x => (f x - (c0 * (x - a) ^ 0 + c1 * (x - a) ^ 1)) / (x - a) ^ 1) a 0.
@@ -343,8 +336,7 @@ Proof.
   intros [c [[Hc [Hi Hd]] Hu]] Hs Hp; exists c; split.
   - split; [easy|]; split; [easy|]; split; [easy|].
     destruct (Rtotal_order (w c - u c) 0) as [H|[H|H]]; [exfalso|lra|exfalso].
-    + assert (Hl : locally c (fun a => True)) by now apply filter_forall.
-      assert (D := Hs c); apply is_derive_Reals in D.
+    + assert (D := Hs c); apply is_derive_Reals in D.
       assert (Hq : f c * (w c - u c) < 0) by (specialize (Hp c); nra).
       destruct (D (- (f c * (w c - u c))) ltac:(lra)) as [delta Hh].
       assert (B := cond_pos delta).

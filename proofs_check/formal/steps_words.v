@@ -4,11 +4,8 @@
     numbers, as the laws do.  Here are the words in which they are printed, and the tactics that
     decide signs, identities, derivatives and limits by their structure. *)
 
-From Coq Require Import Reals List Bool Lra Lia Setoid Morphisms.
-From Coquelicot Require Import Coquelicot.
-From SteeringStrength Require Import tokens analysis.
-Import ListNotations.
-Open Scope R_scope.
+From Coq Require Import Lia.
+From SteeringStrength Require Import analysis.
 
 (** The indices from [first] up to the one before [next]. *)
 Definition range (first next : nat) : list nat := seq first (next - first).
