@@ -241,7 +241,7 @@ def _advice(options: argparse.Namespace) -> None:
                 pair = " and ".join(f"--{name.replace('_', '-')}" for name in (one, other))
                 raise BudgetError(f"{pair} were given", remedy="choose one of them")
     if options.per_token is not None:
-        as_positive(options.per_token, "--per-token")
+        as_positive(options.per_token, "--per-token", BudgetError)
     if options.percentile is not None:
         as_level(options.percentile, "--percentile")
     options.tokens = numbers(options.tokens, "--tokens")

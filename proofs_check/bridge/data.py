@@ -238,7 +238,7 @@ def _assembled(path: Path, arrays: dict[str, Any]) -> AdviceInput:
 def _number(path: Path, arrays: dict[str, Any], name: str) -> float:
     """A positive finite number, or nan where the file has none."""
     value = as_array(name, arrays.get(name, 1.0), None).squeeze()
-    number = as_positive(value.tolist(), f"{path}: {name}")
+    number = as_positive(value.tolist(), f"{path}: {name}", CurveError)
     return number if name in arrays else math.nan
 
 

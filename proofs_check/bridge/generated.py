@@ -29,7 +29,7 @@ from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine.sequences import Direction, SampledTexts, interval, statistic
-from steering_strength.theory.engine.validation import as_budget, as_level, as_sign
+from steering_strength.theory.engine.validation import as_budget, as_level, as_positive, as_sign
 from steering_strength.theory.errors import BudgetError
 
 if TYPE_CHECKING:
@@ -186,9 +186,7 @@ def advise_trajectories(
     BudgetError
         The target is not positive and finite, or costs stay below it.
     """
-    goal, side = as_budget(per_token, "per_token"), as_sign(sign)
-    if not 0.0 < goal < math.inf:
-        raise BudgetError(f"per_token is {per_token}", remedy="give a positive number of nats")
+    goal, side = as_positive(per_token, "per_token", BudgetError), as_sign(sign)
     share = None if percentile is None else as_level(percentile, "percentile")
     vector = model.fitting(vector)
     how: Any = {"temperature": temperature, "seed": seed}
