@@ -14,6 +14,7 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    Tuple,
     cosh,
     exp,
     log,
@@ -32,6 +33,7 @@ from steering_strength.theory.laws.kernel import (
     Sign,
     Split,
     Undecided,
+    binding,
     decide_equal,
     decide_sign,
     limit_at_infinity,
@@ -52,6 +54,11 @@ def over(term, index=z, size=V):
 
 
 class TestSums:
+    @pytest.mark.parametrize("limits", [(), (Tuple(i),), (Tuple(i, 0),)])
+    def test_a_sum_has_bounds(self, limits):
+        with pytest.raises(ValueError, match="bounds|dummy variables"):
+            binding.Sum(p[i], *limits)
+
     def test_linearity(self):
         assert decide_equal(over(2 * p[z] + r * M[z]), 2 * over(p[z]) + r * over(M[z]))
 

@@ -29,7 +29,8 @@ class Sum(sympy.Sum):
 
     def __new__(cls, function: Expr, *limits: Tuple) -> Sum:
         """As SymPy does; the limits of a sum that exists need not be looked at again."""
-        if all(type(limit) is Tuple for limit in limits) and type(function) is not cls:
+        known = limits and all(type(limit) is Tuple and len(limit) == 3 for limit in limits)
+        if known and type(function) is not cls:
             made = Expr.__new__(cls, function, *limits)
             made.is_commutative = True
             return made
