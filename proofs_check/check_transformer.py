@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -20,10 +20,13 @@ from steering_strength.proofs_check.oracles.precise import CTX, Number, number, 
 from steering_strength.proofs_check.oracles.vectors import dot, length
 from steering_strength.proofs_check.simulation import log_softmax
 from steering_strength.proofs_check.strategies import norm_cases, readout_cases, smooth_cases
-from steering_strength.theory.engine import transformer
+from steering_strength.theory.advice import ScannedCurve
+from steering_strength.theory.engine import Root, transformer
 
 SAFETY_OF_SOFTMAX = 64 * EPS
 """Of a log-softmax of a handful of logits, besides that of the logits."""
+
+MILLIONTH = number("1e-6")
 
 
 def _exact(case: NormCase) -> tuple[list[Number], list[Number], list[Number], list[Number], Number]:
@@ -188,6 +191,158 @@ def last_block(case: NormCase) -> Iterator[Comparison]:
             values = {"A": A, "B": B, "C": C, "alpha": alpha, "z": 0, "a": [a], "b": [b]}
             scale = 1 + (abs(a) + abs(alpha * b)) * (abs(B) + abs(C) + A) / Q**2
             yield law("last-block", values, slope, allowed=1e-25 * scale)
+
+
+@check(
+    "last-block/curve",
+    norm_cases(),
+    judges="ScannedCurve: last_block size log_probability cross_entropy_increase reverse_kl "
+    "concept_log_odds limit cross_entropy_root reverse_kl_root concept_root concept_loss_root "
+    "concept_maximum peak_root limit_root",
+    weight=0.3,
+)
+def last_block_curve(case: NormCase) -> Iterator[Comparison]:
+    """A curve that is searched, not solved: what its roots say happens there, and not before.
+    Tolerance: log p as `last-block`; a level is chosen to be passed before one |h| of steering, and
+    looked at a thousandth inside and outside; a maximum may be missed by a millionth."""
+    W, curve = [numbers(row) for row in case.W], ScannedCurve.last_block(case.last_block)
+    h, v, _, _, eps = _exact(case)
+    A, B, C = _moments(case)
+    C += eps
+    if not A or A * C - B * B <= 1e-6 * A * C:
+        return  # v is invisible, or the logits are steps
+
+    @cache
+    def row(alpha: Number) -> list[Number]:
+        output = _output(case, vectors.affine(h, v, number(alpha)))
+        return [CTX.log(p) for p in precise.softmax(vectors.logits(W, output))]
+
+    size = max(CTX.fsum(abs(w) for w in logits) for logits in W)
+
+    def noise(alpha: Number) -> Number:
+        lost = 4 * _rounding(case, float(alpha)) * _lost_squared(case, number(alpha))
+        return 2 * lost * (1 + size) + SAFETY_OF_SOFTMAX
+
+    sign = 1 if case.alpha >= 0 else -1
+    span = sign * CTX.sqrt(C / A)  # where alpha v is as long as h
+    grid = [span * k / 24 for k in range(25)] + [span * CTX.mpf(2) ** k for k in range(1, 9)]
+    rough = max(map(noise, grid))
+    if rough > MILLIONTH:
+        return
+    tokens = [z for z in range(len(W)) if z % 2 == 0]
+    start, p = row(number(0)), [CTX.exp(x) for x in row(number(0))]
+
+    def forward(alpha: Number) -> Number:
+        return precise.kl(p, [CTX.exp(x) for x in row(alpha)])
+
+    def backward(alpha: Number) -> Number:
+        return precise.kl([CTX.exp(x) for x in row(alpha)], p)
+
+    def odds(alpha: Number) -> Number:
+        return _log_odds(row(alpha), tokens)
+
+    yield claim("V", curve.size == len(W))
+    end = _far_row(case, W, sign)
+    yield compare("limit", end, engine=(curve.limit(sign), 1e3 * rough))
+    there = grid[16]
+    asked = float(there)
+    yield compare("log p", row(there), engine=(curve.log_probability(asked), rough))
+    for name, oracle, found in (
+        ("KL", forward, curve.cross_entropy_increase),
+        ("KL back", backward, curve.reverse_kl),
+        ("logit F_C", odds, partial(curve.concept_log_odds, tokens)),
+    ):
+        several = [oracle(a) for a in grid[8:17:4]]
+        got = found([float(a) for a in grid[8:17:4]])
+        slack = 4 * rough * (1 + max(map(abs, start)))
+        yield compare(name, several, engine=(got, slack))
+        yield compare(name, several[-1], engine=(float(found(asked)), slack))
+    for name, price, ask in (
+        ("KL", forward, curve.cross_entropy_root),
+        ("KL back", backward, curve.reverse_kl_root),
+    ):
+        budget = price(grid[24]) / 2
+        if budget > 1e-4:
+            yield from _first(name, ask(float(budget), sign), price, budget, grid, sign)
+        beyond = ask(float(2 * max([*map(price, grid), _kl_rows(start, end)]) + 1), sign)
+        yield claim(f"{name} so large is not found: {beyond}", not beyond.reached)
+    before, after = odds(grid[0]), odds(grid[24])
+    middle = (before + after) / 2
+    level = float(_share(middle))
+    if after - before > 1e-3 and 1e-3 < level < 0.999:
+        root = curve.concept_root(tokens, level, sign)
+        yield from _first("F_C", root, odds, middle, grid, sign)
+    elif before - after > 1e-3 and 1e-3 < level < 0.999:
+        root = curve.concept_loss_root(tokens, level, 0.0, sign)
+        yield from _first("-F_C", root, lambda a: -odds(a), -middle, grid, sign)
+        yield claim("F_C is there at 0", curve.concept_root(tokens, level, sign).alpha == 0.0)
+    best = curve.concept_maximum(tokens, sign)
+    value = odds(number(best.alpha)) if np.isfinite(best.alpha) else _log_odds(end, tokens)
+    higher = [a for a in grid if odds(a) > value + MILLIONTH * (1 + abs(value))]
+    # The search ends where the limit is met within a thousandth, in total variation.
+    reach = abs(best.alpha) if np.isfinite(best.alpha) else 0.0
+    missed = [a for a in higher if abs(a) < reach or _share(odds(a)) > _share(value) + 2e-3]
+    yield claim(f"no F_C above that at {best}: {missed[:1]}", not missed)
+    slope = precise.derivative(lambda a: row(a)[0], number(0), abs(span))
+    turn = curve.peak_root(0, sign)
+    if slope * sign * abs(span) < -1e-6:
+        yield claim(f"token 0 falls from 0 on, not from {turn}", turn.alpha == 0.0)
+    elif slope * sign * abs(span) > 1e-6 and turn.reached:
+        sides = [row(number(turn.alpha) * (1 + k * number("1e-2")))[0] for k in (-1, 1)]
+        top = row(number(turn.alpha))[0]
+        yield claim(f"token 0 peaks at {turn}", max(sides) <= top + rough)
+    elif slope * sign * abs(span) > 1e-6:
+        looked = max(filter(np.isfinite, (abs(turn.lower), abs(turn.upper))))
+        climb = pairwise(row(x)[0] for x in grid if abs(x) <= looked)
+        yield claim("token 0 rises all the way", all(b >= a - rough for a, b in climb))
+
+    def apart(alpha: Number) -> Number:
+        return -precise.total_variation([CTX.exp(x) for x in row(alpha)], [CTX.exp(x) for x in end])
+
+    settled = curve.limit_root(0.01, sign)
+    if apart(number(0)) > -0.01:
+        return
+    inside, outside = (apart(number(settled.alpha) * (1 + k * number("1e-3"))) for k in (-1, 1))
+    yield claim(
+        f"within 0.01 of the limit from {settled}", inside <= -0.01 + rough <= outside + 2 * rough
+    )
+
+
+def _first(
+    name: str, root: Root, curve: Callable[[Number], Number], goal: Number, grid: list[Number],
+    sign: int,
+) -> Iterator[Comparison]:  # fmt: skip
+    """`curve` passes the goal at the root upwards, and on the first 25 of the grid not before."""
+    yield claim(f"{name} passes {CTX.nstr(goal, 8)}, not {root}", root.reached)
+    if not root.reached:
+        return
+    placed = root.lower <= root.alpha <= root.upper and root.alpha * sign >= 0.0
+    narrow = root.upper - root.lower <= 1e-9 * abs(root.alpha)
+    yield claim(f"{root} is narrow, and holds its alpha", placed and narrow)
+    inside, outside = (curve(number(root.alpha) * (1 + k * number("1e-3"))) for k in (-1, 1))
+    yield claim(f"{name} passes its goal at {root.alpha}", inside <= goal <= outside)
+    early = [a for a in grid[:25] if abs(a) < abs(root.alpha) * (1 - 1e-3) and curve(a) > goal]
+    yield claim(f"{name} does not pass it before {root.alpha}: {early[:1]}", not early)
+
+
+def _log_odds(row: list[Number], tokens: list[int]) -> Number:
+    """Of a concept, from log-probabilities."""
+    inside = CTX.fsum(CTX.exp(x) for z, x in enumerate(row) if z in tokens)
+    outside = CTX.fsum(CTX.exp(x) for z, x in enumerate(row) if z not in tokens)
+    return CTX.log(inside) - CTX.log(outside)
+
+
+def _share(log_odds: Number) -> Number:
+    return 1 / (1 + CTX.exp(-log_odds))
+
+
+def _kl_rows(row: list[Number], other: list[Number]) -> Number:
+    return precise.kl([CTX.exp(x) for x in row], [CTX.exp(x) for x in other])
+
+
+def _far_row(case: NormCase, W: list[list[Number]], sign: int) -> list[Number]:
+    """Log-probabilities in the limit."""
+    return [CTX.log(p) for p in precise.softmax(vectors.logits(W, _far(case, sign)))]
 
 
 def _plateau(

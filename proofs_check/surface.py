@@ -25,7 +25,7 @@ from steering_strength.theory import (
     UnconstrainedFeatures,
     advice,
 )
-from steering_strength.theory.advice import JointFamily
+from steering_strength.theory.advice import JointFamily, ScannedCurve
 from steering_strength.theory.engine import (
     EditedPopulation,
     GreedyPath,
@@ -62,6 +62,7 @@ _CLASSES = (
     SampledTexts,
     SequenceFeatures,
     JointFamily,
+    ScannedCurve,
     estimation.Estimate,
     allocation.Allocation,
 )

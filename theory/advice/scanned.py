@@ -33,8 +33,8 @@ _ROWS = 8
 _POINTS = 240
 # By default the grid goes from this share of 1 / sd(M) to where the limit is met within this.
 _NEAR, _SETTLED = 1e-3, 1e-3
-# A maximum located by values is known to the square root of their rounding.
-_TURN = 1e-6
+# Values at strengths that differ by a few units in the last place differ by their rounding.
+_SAME = 1.0 + np.finfo(np.float64).eps * np.arange(-16, 17)
 
 
 class ScannedCurve:
@@ -165,9 +165,8 @@ class ScannedCurve:
             return scan.unfound("it still rises there")
         cell = int(falls[0])
         low, high = float(scan.grid[max(cell - 1, 0)]), float(scan.grid[cell + 1])
-        step = _TURN * (high - low)
-        low, high = bisect(lambda s: scan.at(s + step) < scan.at(s - step), low, high)
-        return Root.between(side, max(low - step, 0.0), high + step, inner=True)
+        best, low, high = scan.summit(low, high)
+        return replace(Root.between(side, low, high, inner=True), alpha=side * best)
 
     def limit_root(self, tolerance: float, sign: int) -> Root:
         """Beyond which alpha p_alpha stays within `tolerance` of `limit` on the grid."""
@@ -287,8 +286,25 @@ class _Scan:
         """The largest value there is near the best of the grid: (strength, value, its cell)."""
         grid, i = self.grid, int(np.argmax(self.values))
         low, high = float(grid[max(i - 1, 0)]), float(grid[min(i + 1, grid.size - 1)])
-        best, top = float(grid[i]), float(self.values[i])
-        a, b = low, high
+        best, top = self._climbed(low, high)
+        if top < self.values[i]:
+            best, top = float(grid[i]), float(self.values[i])
+        return best, top, low, high
+
+    def summit(self, low: float, high: float) -> tuple[float, float, float]:
+        """The turn between two strengths, and between which it lies: beyond, values are lower.
+
+        Lower by more than their rounding, which is what neighbouring strengths show.
+        """
+        best, top = self._climbed(low, high)
+        level = top - 2.0 * float(np.ptp(self._value(self.side * best * _SAME)))
+        inside = bisect(lambda strength: self.at(strength) >= level, low, best)
+        outside = bisect(lambda strength: self.at(strength) < level, best, high)
+        return best, inside[0], outside[1]
+
+    def _climbed(self, a: float, b: float) -> tuple[float, float]:
+        """The best of what thirds of the cell lead to, and its value."""
+        best, top = a, -math.inf
         # Thirds of a cell: 1e-6 of it after 34 rounds, where values no longer differ.
         for _ in range(34):
             left, right = a + (b - a) / 3.0, b - (b - a) / 3.0
@@ -297,7 +313,7 @@ class _Scan:
             for strength, found in zip((left, right), pair, strict=True):
                 if float(found) > top:
                     best, top = strength, float(found)
-        return best, top, low, high
+        return best, top
 
     def unfound(self, words: str) -> Root:
         """It was looked for up to the end of the grid."""
