@@ -14,7 +14,6 @@ from steering_strength.figures.report.html import html_page
 from steering_strength.figures.report.markdown import report
 from steering_strength.proofs_check.registry import DERIVATIONS
 from steering_strength.proofs_check.verdict import Verdict, as_json
-from steering_strength.theory.laws.page import record
 
 PNG = b"\x89PNG, or what stands for it here"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
@@ -51,7 +50,7 @@ FEW = ("steering-shift", "tilting", "sign-separation", "slope")
 @cache
 def derivation(name: str) -> dict[str, Any]:
     """The record of a law or of a false reading, made once."""
-    return record(DERIVATIONS[name])
+    return DERIVATIONS[name].record()
 
 
 def content(

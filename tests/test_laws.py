@@ -26,12 +26,18 @@ from steering_strength.theory.laws import (
     Status,
 )
 from steering_strength.theory.laws.assumptions import PRINCIPLES
-from steering_strength.theory.laws.graph import dot, tree
 from steering_strength.theory.laws.instances import Instance, draw, satisfied
 from steering_strength.theory.laws.kernel import Let
 from steering_strength.theory.laws.kernel.binding import rename_bound
 from steering_strength.theory.laws.notation import Named, define, unfold
-from steering_strength.theory.laws.page import THROUGHOUT, latex_document, latex_page, text_page
+from steering_strength.theory.laws.page import (
+    THROUGHOUT,
+    dot,
+    latex_document,
+    latex_page,
+    text_page,
+    tree,
+)
 from steering_strength.theory.laws.printing import tex, text
 from steering_strength.theory.laws.prose import latex, plain
 from steering_strength.theory.laws.rules import derivative_sign, instance, reflected, valley
@@ -312,9 +318,12 @@ class TestMistakes:
         with pytest.raises(LawError, match="none of its steps"):
             _law(self.good, (self.good,), headline=(other,))
 
-    def test_a_cited_law_is_built_on(self):
-        with pytest.raises(LawError, match="without building on"):
-            _law(self.good, (self.good,), cites=(LAWS["slope"],))
+    def test_a_step_of_a_law_that_it_builds_on_is_cited_and_not_shown_again(self):
+        peak = LAWS["peak"]
+        law = _law(self.good, (self.good, peak.headline[-1]), builds_on=(LAWS["mean-slope"],))
+        rise = peak.headline[-1].premises[0]
+        assert rise not in law.steps
+        assert law.premises(law.steps[-1])[0].startswith("`mean-slope` (")
 
     def test_relations(self):
         with pytest.raises(LawError, match="is no inequality"):
@@ -524,7 +533,7 @@ class TestGraph:
     def test_laws_build_on_earlier_laws(self):
         order = list(LAWS)
         for law in LAWS.values():
-            assert all(order.index(b) < order.index(law.id) for b in law.builds_on)
+            assert all(order.index(b.id) < order.index(law.id) for b in law.builds_on)
 
     def test_drawings(self):
         assert "concept-tanh" in tree(LAWS)

@@ -46,13 +46,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> Iterator[str]:
     """What to print, in parts: a law's line as soon as it is derived."""
     from steering_strength.theory.laws import CLAIMS, LAWS
-    from steering_strength.theory.laws.page import latex_document
+    from steering_strength.theory.laws.page import dot, latex_document, tree
     from steering_strength.theory.laws.prose import plain
 
     known = {**LAWS, **CLAIMS}
     if arguments.command == "graph":
-        from steering_strength.theory.laws.graph import dot, tree
-
         yield dot(LAWS) if arguments.dot else tree(LAWS)
     elif arguments.command == "list" and arguments.json:
         keys = ("id", "title", "source", "status", "expected")

@@ -52,7 +52,7 @@ from steering_strength.figures.style import style
 from steering_strength.proofs_check.errata import ERRATA, Erratum, find
 from steering_strength.proofs_check.formal.library import theorems
 from steering_strength.theory.laws import LAWS
-from steering_strength.theory.laws.graph import tree
+from steering_strength.theory.laws.page import tree
 from steering_strength.theory.laws.prose import plain
 
 LOG = logging.getLogger(__name__)

@@ -139,7 +139,7 @@ def _collect(laws: Iterable[Law]) -> Mapping[str, Law]:
     """Laws by id, in reading order; a law may build only on laws before it (so no cycles)."""
     found = _ById()
     for law in laws:
-        missing = [name for name in law.builds_on if name not in found]
+        missing = [b.id for b in law.builds_on if b.id not in found]
         if missing or law.id in found:
             raise LawError(
                 f"law {law.id!r} is defined twice or builds on later laws {missing}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Symbol, log
 
+from steering_strength.theory.laws import cross_entropy
 from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.concept import CONCEPT, size
 from steering_strength.theory.laws.cross_entropy import (
@@ -27,10 +28,11 @@ from steering_strength.theory.laws.cross_entropy import (
     variance_j,
 )
 from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Sum
-from steering_strength.theory.laws.law import Law, false_reading
+from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import Named, define
 from steering_strength.theory.laws.rules import entrywise, substituted, taylor, zero_where
 from steering_strength.theory.laws.symbols import M, V, alpha, beta, y
+from steering_strength.theory.laws.tilting import MEAN_SLOPE, SIGN_SEPARATION, SLOPE
 
 i, k = (Symbol(n, integer=True) for n in "ik")
 a = IndexedBase("a", real=True)  # the allocation
@@ -252,7 +254,6 @@ ALLOCATION = Law(
     r"\mathrm{Var}_j(M)$, and the squared ratio of its gain to that of one common strength is $1 + "
     r"\mathrm{CV}^2$, with $\mathrm{CV}$ the coefficient of variation of $\beta_j$ under the "
     r"weights $\pi_j \mathrm{Var}_j(M)$.",
-    assumptions=(),
     statement=_traded,
     headline=(
         STATIONARY,
@@ -270,24 +271,25 @@ ALLOCATION = Law(
         _rises,
         _dearer,
         _traded,
-        _gradient,
         STATIONARY,
         COST_MOVES,
         GAIN_MOVES,
         BOUND,
-        _start,
         SMALL_GAIN,
-        _free,
-        *_flat,
         SMALL_COST,
-        _lagrange,
         _cauchy,
         LARGEST,
         ATTAINED,
         RATIO,
         SAME_SIGN,
     ),
-    builds_on=("slope", "mean-slope", "ce-exact", "ce-quadratic", "sign-separation"),
+    builds_on=(
+        SLOPE,
+        MEAN_SLOPE,
+        cross_entropy.CE_EXACT,
+        cross_entropy.CE_QUADRATIC,
+        SIGN_SEPARATION,
+    ),
     twin="steering_strength.theory.engine.allocation.allocate",
     care=r"Necessary, not sufficient: $F_j$ is not concave in what it costs, so a stationary "
     r"allocation may be a local optimum, equal contexts may deserve unequal strengths, and only "
@@ -309,7 +311,7 @@ _loses = Inequality(
     r"11/32$. The common strength $a$ with $a^2 \sum w = t^2 \sum w \beta^2$ exceeds $t \beta$ on "
     r"the first",
 )
-EVERY_PROMPT = false_reading(
+EVERY_PROMPT = Law(
     id="allocation/every-prompt",
     title="Adapting the strength helps on every prompt",
     source=_SOURCE,
@@ -317,7 +319,7 @@ EVERY_PROMPT = false_reading(
     "of the same price does.",
     sharper=r"Only on average: a prompt with $\beta_j$ below the root mean square pays for others.",
     steps=(_loses,),
-    builds_on=("allocation",),
+    builds_on=(ALLOCATION,),
     twin=_TWIN,
 )
 _against = Inequality(
@@ -332,7 +334,7 @@ _along = Inequality(
     0,
     reason="... which is positive for $p = (1/4, 1/4, 1/2)$, with $E[M] = 3/4$",
 )
-ALONG_V = false_reading(
+ALONG_V = Law(
     id="allocation/along-v",
     title="The best strengths have one sign",
     source=_SOURCE,
@@ -341,7 +343,7 @@ ALONG_V = false_reading(
     sharper=r"$a_j$ has the sign of $\beta_j$, negative where the rest of the prompt's tokens lies "
     r"above the target in $M$.",
     steps=(_against, _along),
-    builds_on=("allocation",),
+    builds_on=(ALLOCATION,),
     twin=_TWIN,
 )
 _mean = Rational(4, 5)
@@ -360,7 +362,7 @@ _gains_more = Inequality(
     reason="... and gains more; so no best allocation gives both the same, and swapping the two "
     "gives another one",
 )
-EQUAL_PROMPTS = false_reading(
+EQUAL_PROMPTS = Law(
     id="allocation/equal-prompts",
     title="Equal prompts deserve equal strengths, and the best allocation is unique",
     source=_SOURCE,
@@ -370,6 +372,6 @@ EQUAL_PROMPTS = false_reading(
     "all the same.",
     statement=_gains_more,
     steps=(_no_dearer, _gains_more),
-    builds_on=("allocation",),
+    builds_on=(ALLOCATION,),
     twin=_TWIN,
 )

@@ -63,6 +63,11 @@ class Status(StrEnum):
     REFUTED = "refuted"
 
 
+def weakest(*found: Status) -> Status:
+    """What is known of claims that are needed together."""
+    return max(found, key=list(Status).index, default=Status.PROVED)
+
+
 _ACCEPTED = {  # sign of lhs - rhs that proves the relation
     ">": {"+"},
     ">=": {"+", "0+", "0"},
@@ -525,11 +530,7 @@ class All(Claim):
     parts: tuple[Claim, ...]
 
     def _decided(self) -> Status:
-        found = [p.decide() for p in self.parts]
-        for status in (Status.REFUTED, Status.UNKNOWN, Status.WITH_RULES):
-            if status in found:
-                return status
-        return Status.PROVED
+        return weakest(*(p.decide() for p in self.parts))
 
     def holds(self, instance: Any) -> bool | None:
         """False if a part fails, True if none does and one holds, else None."""

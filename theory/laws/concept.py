@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, Function, IndexedBase, Integer, Symbol, exp, log, oo, tanh
 
-from steering_strength.theory.laws import rules
+from steering_strength.theory.laws import rules, tilting
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let, Sign, Split, Sum
@@ -78,7 +78,6 @@ CONCEPT_ODE = Law(
     source="arXiv:2602.02712, Eq. 12 (App. B.4)",
     paper=r"$dF/d\alpha = F (1 - F)(\mu_C - \mu_{\bar C})$, $\mu$ the conditional means of $M$.",
     sharper="For any set $C$ of tokens, any $p > 0$ and any $M$.",
-    assumptions=(),
     statement=_ode,
     steps=(
         Identity(
@@ -95,7 +94,7 @@ CONCEPT_ODE = Law(
             given=CONCEPT,
         ),
     ),
-    builds_on=("slope",),
+    builds_on=(tilting.SLOPE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_slope",
 )
 
@@ -163,7 +162,6 @@ CONCEPT_TANH = Law(
     sharper=r"$\nu$ in closed form: $\nu(\alpha) + r = \log S_C(\alpha) - \log S_{\bar "
     r"C}(\alpha)$, with $S_C = \sum_{z \in C} p_z e^{\alpha M_z}$; no integral, no Assumption 1, "
     r"any set $C$.",
-    assumptions=(),
     statement=_tanh,
     headline=(_tanh, NU, NU_BOUND),
     steps=(
@@ -179,16 +177,14 @@ CONCEPT_TANH = Law(
             reason=r"the odds of $C$ are $S_C : S_{\bar C}$",
             given=CONCEPT,
         ),
-        _nu_slope,
         NU,
-        _up,
         NU_BOUND,
         Identity(
             nu(alpha) + r(), log_odds(alpha), reason=r"by (2) at $\alpha$ and at 0", given=CONCEPT
         ),
         _tanh,
     ),
-    builds_on=("concept-ode",),
+    builds_on=(CONCEPT_ODE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
     formal=((NU, "concept_tanh_integral in concept.v"),),
 )
@@ -298,10 +294,9 @@ CONCEPT_MONOTONE = Law(
     "$M_x - M_y$. Assumption 1 enters only through `sign-separation` for $T$; the decrease needs "
     "none, and is strict unless $M$ is constant.",
     assumptions=(ASSUMPTION_1,),
-    statement=_covariance,
     headline=(TARGET_RISES, LOW_FALLS, *STRICTLY),
-    steps=(_covariance, _shift, TARGET_RISES, LOW_FALLS, STRICTLY[0], STRICTLY[1]),
-    builds_on=("concept-ode",),
+    steps=(_covariance, TARGET_RISES, LOW_FALLS, STRICTLY[0], STRICTLY[1]),
+    builds_on=(CONCEPT_ODE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_rises",
     care=r"The condition $\max_C M \le \min_{\bar C} M$ is sufficient, not necessary "
     r"(`concept-shape`).",
@@ -384,7 +379,6 @@ CONCEPT_LIMIT = Law(
     r"$C$ holds no extremal token.",
     sharper=r"$F_C(\alpha) \to 0$ exponentially, for any $p$ and $M$. The formula of the paper is "
     r"right.",
-    assumptions=(),
     statement=DIES[0].premises[1],
     headline=DIES,
     steps=(
@@ -397,7 +391,7 @@ CONCEPT_LIMIT = Law(
             given=_ORDER,
         ),
     ),
-    builds_on=("limit",),
+    builds_on=(tilting.LIMIT,),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase_limit",
     care='The prose of the paper says the probability "converges back to its unsteered value"; '
     "it converges to 0, and the increase to minus the unsteered value.",

@@ -12,6 +12,7 @@ from __future__ import annotations
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, oo
 
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Limit
+from steering_strength.theory.laws.concept import CONCEPT_MONOTONE, CONCEPT_ODE
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
@@ -24,6 +25,7 @@ from steering_strength.theory.laws.sign_rules import (
     same_signs,
 )
 from steering_strength.theory.laws.symbols import alpha, p
+from steering_strength.theory.laws.tilting import SLOPE
 
 n = Symbol("n", integer=True, positive=True)  # number of distinct levels of M
 l, k, i = (Symbol(c, integer=True) for c in "lki")  # noqa: E741 - levels are numbered l
@@ -250,23 +252,10 @@ CONCEPT_SHAPE = Law(
     r"so it is at most $2|C| - 1$. $F_C$ tends to $\rho(\max M)$ and $\rho(\min M)$, each from the "
     r"side of the nearest level whose share differs; monotone $\rho$ gives monotone $F_C$, a "
     r"weaker condition than $\max_C M \le \min_{\bar C} M$.",
-    assumptions=(),
     statement=_against_a_level,
     headline=(TURNS, COUNT, MONOTONE_SHARE, END, END_BELOW),
-    steps=(
-        _by_level,
-        _against_a_level,
-        _slope,
-        _rate_positive,
-        _pull_slope,
-        _weight_positive,
-        _pull_form,
-        SLOPES,
-        *_TOP,
-        COUNT,
-        MONOTONE_SHARE,
-    ),
-    builds_on=("slope", "concept-ode", "concept-monotone"),
+    steps=(_by_level, _against_a_level, COUNT, MONOTONE_SHARE),
+    builds_on=(SLOPE, CONCEPT_ODE, CONCEPT_MONOTONE),
     twin="steering_strength.theory.engine.family.TiltedFamily.extrema_bound",
     care="Exactly three behaviours is false, also for equal concept sizes and inside the weighted "
     "family: a concept can bump twice, or fall, rise and fall. It is true if $M$ is constant on "

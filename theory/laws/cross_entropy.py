@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log
 
-from steering_strength.theory.laws import rules
+from steering_strength.theory.laws import rules, tilting
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Case, Claim, Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
@@ -177,7 +177,6 @@ CE_EXACT = Law(
     r"only for $\alpha = 0$ or constant $M$. The "
     r"reverse divergence is $\alpha K_j' - K_j$.",
     assumptions=(ASSUMPTION_2,),
-    statement=_exact,
     headline=(_exact, _divergences, CONVEX, NOT_NEGATIVE, _FORWARD[-1], _BACKWARD[-1]),
     steps=(
         _exact,
@@ -194,9 +193,6 @@ CE_EXACT = Law(
             reason=r"$K_j'(0)$ is the mean of $M$ under $p_j$ (`mean-slope` at $\alpha = 0$)",
             given=(ROWS,),
         ),
-        CONVEX,
-        _start,
-        _slope,
         NOT_NEGATIVE,
         _spread,
         *_FORWARD,
@@ -207,7 +203,7 @@ CE_EXACT = Law(
             reason=r"the same computation under $p_{j,\alpha}$",
         ),
     ),
-    builds_on=("tilting", "mean-slope"),
+    builds_on=(tilting.TILTING, tilting.MEAN_SLOPE),
     twin="steering_strength.theory.engine.family.TiltedFamily.cross_entropy_increase",
     formal=(
         (_STRICT, "ce_exact_convex in cross_entropy.v"),
@@ -243,8 +239,8 @@ CE_QUADRATIC = Law(
     assumptions=(ASSUMPTION_2,),
     statement=_second,
     headline=(QUADRATIC,),
-    steps=(_start, _slope, _flat, _curvature, QUADRATIC),
-    builds_on=("ce-exact", "mean-slope"),
+    steps=(_start, _slope, _flat, QUADRATIC),
+    builds_on=(CE_EXACT, tilting.MEAN_SLOPE),
     twin="steering_strength.theory.model.dataset.ConceptDataset.quadratic",
     care="The coefficient is the pi-weighted mean of the variances within contexts, not the "
     "variance of the pooled distribution.",
@@ -306,21 +302,9 @@ CE_CUMULANTS = Law(
     r"written out to the fourth. The cubic term has either sign, so $\Delta \mathrm{CE}$ is not "
     r"even.",
     assumptions=(ASSUMPTION_2,),
-    statement=_higher,
     headline=(_higher, CUMULANTS),
-    steps=(
-        _higher,
-        _start,
-        _slope,
-        _flat,
-        _curvature,
-        _second,
-        _third,
-        _third_0,
-        _fourth,
-        CUMULANTS,
-    ),
-    builds_on=("ce-exact",),
+    steps=(_higher, _start, _slope, _flat, CUMULANTS),
+    builds_on=(CE_EXACT,),
     twin="steering_strength.theory.engine.family.TiltedFamily.taylor",
     formal=((CUMULANTS, "ce_cumulants_taylor in cumulants.v"),),
 )
@@ -363,8 +347,6 @@ CE_LINEAR = Law(
     sharper=r"For any model with linear logits the slope of the cross-entropy at 0 is $\sum_j "
     r"\pi_j (E_{\mathrm{model}}[M] - E_{\mathrm{data}}[M])$: zero for a calibrated model, either "
     r"sign otherwise, so a small step one way lowers the cross-entropy.",
-    assumptions=(),
-    statement=_linear,
     headline=(_linear, _linear_0),
     steps=(
         _linear,
@@ -376,7 +358,7 @@ CE_LINEAR = Law(
             given=(DATA_ROWS,),
         ),
     ),
-    builds_on=("tilting",),
+    builds_on=(tilting.TILTING,),
     twin="steering_strength.theory.model.dataset.ConceptDataset.linear_coefficient",
 )
 
@@ -447,10 +429,9 @@ CE_ASYMPTOTE = Law(
     r"\log P_A$ and $\alpha \sigma$, $\sigma = \max M - E[M]$, and approaches the lower one. "
     r"So a UFM has no plateau: that comes from the final norm (`norm-limit`).",
     assumptions=(ASSUMPTION_2,),
-    statement=_linear_growth,
     headline=(BELOW, ABOVE, ASYMPTOTE),
-    steps=(_linear_growth, _forward_excess, _at_most_one, BELOW, _gap, ABOVE, ASYMPTOTE),
-    builds_on=("ce-exact", "limit"),
+    steps=(_linear_growth, BELOW, ABOVE, ASYMPTOTE),
+    builds_on=(CE_EXACT, tilting.LIMIT),
     twin="steering_strength.theory.model.dataset.ConceptDataset.cross_entropy_asymptote",
     formal=(
         (BELOW, "ce_asymptote in budget.v"),

@@ -13,6 +13,7 @@ from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Symbol, exp,
 from steering_strength.theory.laws import rules
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality
+from steering_strength.theory.laws.cross_entropy import CE_CUMULANTS, CE_EXACT
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
@@ -31,6 +32,7 @@ from steering_strength.theory.laws.symbols import (
     x,
     y,
 )
+from steering_strength.theory.laws.tilting import MEAN_SLOPE
 
 R = Symbol("R", positive=True)  # max M - min M
 low = Symbol("m", real=True)  # min M
@@ -403,32 +405,7 @@ _capped = Identity(
     reason=r"$K''$ and $K'''$ are the second and third central moments; write $M_y = \min M + w_y$",
     given=_RANGE,
 )
-_STEPS = (
-    _capped,
-    ENVELOPE,
-    ENVELOPE_BACK,
-    *_RISES,
-    GROWS,
-    *_EXCEEDS,
-    CLOSER,
-    _within_x,
-    _closer_x,
-    _high,
-    _low,
-    _high_shown,
-    _low_shown,
-    *_RATIO,
-    *_RATIO_BACK,
-    *_REACHES,
-    *_TWO,
-    SHARP,
-    _room_convex,
-    PARABOLA,
-    *_LEMMA_STEPS,
-    ROOT,
-    *_ROOT,
-    *_ROOT_BACK,
-)
+
 CE_RADIUS = Law(
     id="ce-radius",
     title="The quadratic law holds within a radius that can be written down",
@@ -441,7 +418,6 @@ CE_RADIUS = Law(
     r"$2(e^x - 1 - x)/x^2$, both sharp: within 1, 5, 10 % for $x \le 0.0297, 0.1446, 0.2793$. "
     r"Globally $\delta \le \alpha^2 R^2/8$. Even $|K'''| \le K'' \sqrt{R^2 - 4 K''}$.",
     assumptions=(ASSUMPTION_2,),
-    statement=_capped,
     headline=(
         ENVELOPE,
         ENVELOPE_BACK,
@@ -453,8 +429,32 @@ CE_RADIUS = Law(
         _ROOT[-1],
         _ROOT_BACK[-1],
     ),
-    steps=tuple(dict.fromkeys(_STEPS)),
-    builds_on=("ce-exact", "mean-slope", "ce-cumulants"),
+    steps=(
+        _capped,
+        *_BASE,
+        ENVELOPE,
+        ENVELOPE_BACK,
+        *_RISES,
+        GROWS,
+        *_EXCEEDS,
+        CLOSER,
+        _within_x,
+        _closer_x,
+        _high,
+        _low,
+        _high_shown,
+        _low_shown,
+        *_RATIO,
+        *_RATIO_BACK,
+        *_REACHES,
+        SHARP,
+        PARABOLA,
+        *_LEMMA_STEPS,
+        ROOT,
+        *_ROOT,
+        *_ROOT_BACK,
+    ),
+    builds_on=(CE_EXACT, MEAN_SLOPE, CE_CUMULANTS),
     twin="steering_strength.theory.engine.cross_entropy.envelope",
     care="The envelope is for the ratio to the quadratic; the quadratic itself is neither an upper "
     "nor a lower bound, as the cubic term has either sign.",

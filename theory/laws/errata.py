@@ -1,6 +1,6 @@
 """False readings of the paper, each refuted by an instance small enough to check by hand.
 
-A claim is a `Law` with `expected=False`: its steps prove that it fails. Datasets are given as
+A claim is a `Law` whose steps prove that it fails. Datasets are given as
 counts over a common denominator: b_z off the concept, b_z + g_z inside it, with the same sum of
 gaps g in every concept, so that Assumption 1 holds exactly (N = sum of all b plus that sum).
 """
@@ -14,12 +14,19 @@ from sympy import Derivative, Expr, Integer, Rational, Symbol, exp, log, sqrt
 from steering_strength.theory.laws.allocation import ALONG_V, EQUAL_PROMPTS, EVERY_PROMPT
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
+from steering_strength.theory.laws.concept import CONCEPT_LIMIT
+from steering_strength.theory.laws.concept_shape import CONCEPT_SHAPE
+from steering_strength.theory.laws.cross_entropy import CE_LINEAR
+from steering_strength.theory.laws.estimation import INFLUENCE, STANDARD_ERROR, TEXT_BIAS
 from steering_strength.theory.laws.kernel import Let, Sum
-from steering_strength.theory.laws.law import false_reading
+from steering_strength.theory.laws.law import Law
+from steering_strength.theory.laws.mixed import MIXED_CONTEXTS
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.operators import OPERATOR
+from steering_strength.theory.laws.peaks_sign import PEAK_SIGN
 from steering_strength.theory.laws.symbols import alpha, x, z
-from steering_strength.theory.laws.tilting import b_z, d, i, k, odds, pN, pP, q_N, q_P
-from steering_strength.theory.laws.transformer import h
+from steering_strength.theory.laws.tilting import LIMIT, b_z, d, i, k, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.transformer import NORM_LIMIT, h
 
 
 def _number(text: str, latex: str, value: Expr) -> Expr:
@@ -36,7 +43,7 @@ _strict = Identity(
     "$b_z$",
     given=(Let(pP[i, z], b_z, i, Integer(0), q_P - 1), Let(pN[i, z], b_z, i, Integer(0), q_N - 1)),
 )
-STRICT = false_reading(
+STRICT = Law(
     id="sign-separation/outside-negative",
     title="$M$ is negative outside the target",
     source="a reading of arXiv:2602.02712, Lemma B.4",
@@ -54,7 +61,7 @@ _context_b = Inequality(
     "there, $p(z|N) = 2/10$ its off-concept value elsewhere; $1/10$ may exceed the off-concept "
     "value of its own context and still be less",
 )
-CONTEXT_DEPENDENT_B = false_reading(
+CONTEXT_DEPENDENT_B = Law(
     id="sign-separation/any-rows",
     title="Sign separation survives off-concept probabilities that depend on the context",
     source="a reading of arXiv:2602.02712, App. B.1",
@@ -72,7 +79,7 @@ _shared = Limit(
     variable=alpha,
     reason=r"$p = (1/2, 1/4, 1/4)$ and $M = (1, 1, 0)$: the first token, divided by $e^{\alpha}$",
 )
-UNIFORM_SHARE = false_reading(
+UNIFORM_SHARE = Law(
     id="limit/uniform-share",
     title=r"Ties at $\max M$ share the limit equally",
     source="a reading of arXiv:2602.02712, Prop. B.1",
@@ -93,7 +100,7 @@ _off_target = Limit(
     r"context in $T$, $z$ in the concept of neither $P$ nor $N$, so $M(z) = 0$; divided by $e^{L "
     r"\alpha}$",
 )  # fmt: skip
-PRINTED_SIGNS = false_reading(
+PRINTED_SIGNS = Law(
     id="limit/printed-signs",
     title="Off-target tokens lose $a_z$ in the limit where the context lies in $T$",
     source="arXiv:2602.02712, App. B.1, Eq. 8 and 9",
@@ -103,7 +110,7 @@ PRINTED_SIGNS = false_reading(
     r"concept of $z$. The split by $c_j \in T$ is right for $z$ in $T$ only.",
     assumptions=(ASSUMPTION_1,),
     steps=(_off_target, Inequality(-_b, -_a, reason="-1/120, not -19/60 as printed")),
-    builds_on=("limit",),
+    builds_on=(LIMIT,),
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
 )
 
@@ -127,7 +134,7 @@ _late = Inequality(
     "concept of $N$ $b = (1, 18)$, $a = (20, 19)$; the third likewise, and the context lies in it. "
     "By `peak-sign` the second target token peaks at negative strength",
 )
-EVERY_EPSILON = false_reading(
+EVERY_EPSILON = Law(
     id="peak-sign/every-eps",
     title=r"Target peaks are at positive strength for every admissible $\varepsilon$",
     source="a reading of arXiv:2602.02712, Remark 3.4",
@@ -145,7 +152,7 @@ EVERY_EPSILON = false_reading(
         ),
         _late,
     ),
-    builds_on=("peak-sign",),
+    builds_on=(PEAK_SIGN,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
 )
 
@@ -165,7 +172,7 @@ _own_peak = Inequality(
     r"the other concept, the context in $T$, $p = (8, 2, 1, 1)/12$. By `peak-sign` the second "
     r"target token, with $M = \log 2$, peaks at negative strength",
 )
-ANY_CONTEXT = false_reading(
+ANY_CONTEXT = Law(
     id="peak-sign/any-context",
     title=r"Target peaks are at positive strength for every context, $\varepsilon$ small",
     source="arXiv:2602.02712, Remark 3.4 as printed in the main text",
@@ -177,7 +184,7 @@ ANY_CONTEXT = false_reading(
     r"for every small $\varepsilon$.",
     assumptions=(ASSUMPTION_1,),
     steps=(_own_peak,),
-    builds_on=("peak-sign",),
+    builds_on=(PEAK_SIGN,),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
 )
 
@@ -190,7 +197,7 @@ _decreasing = Inequality(
     0,
     reason=r"positive: $F_C$ rises with $t$, so it strictly falls with $\alpha$",
 )
-NECESSARY = false_reading(
+NECESSARY = Law(
     id="concept-monotone/necessary",
     title=r"A concept falls only if $\max_C M \le \min_{\bar C} M$",
     source="a reading of arXiv:2602.02712, Thm 3.6",
@@ -214,7 +221,7 @@ NECESSARY = false_reading(
         ),
         _decreasing,
     ),
-    builds_on=("concept-shape",),
+    builds_on=(CONCEPT_SHAPE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
 )
 
@@ -274,7 +281,7 @@ _equal_sizes = _sequence(
     [(-40, ">", -10), (-10, "<", -4), (-4, ">", 0)],
     "F''_C",
 )
-THREE_BEHAVIOURS = false_reading(
+THREE_BEHAVIOURS = Law(
     id="concept-shape/three-behaviours",
     title="A concept's probability has exactly three behaviours",
     source="arXiv:2602.02712, prose after Thm 3.6",
@@ -287,7 +294,7 @@ THREE_BEHAVIOURS = false_reading(
     r"$\gamma$ proportional to $(9, 4), (4, 9), (2, 11)$ and $\omega$ to $(1, 3)$.",
     assumptions=(ASSUMPTION_1,),
     steps=(*_two_bumps, *_falls_rises_falls, *_equal_sizes),
-    builds_on=("concept-shape",),
+    builds_on=(CONCEPT_SHAPE,),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_log_odds",
 )
 _dies = Limit(
@@ -297,14 +304,14 @@ _dies = Limit(
     reason=r"$p = (1/3, 1/3, 1/3)$, $M = (1, 0, -1)$, $C$ the middle token, divided by "
     r"$e^{\alpha}$",
 )
-RETURNS = false_reading(
+RETURNS = Law(
     id="concept-limit/returns",
     title="A concept without extremal tokens converges back to its unsteered value",
     source="arXiv:2602.02712, prose after Thm 3.6",
     paper=r"$\Delta p(C'|\alpha)$ converges back to its unsteered value.",
     sharper="Its probability goes to 0; the displayed formula of Thm 3.6 is right.",
     steps=(_dies, Inequality(Integer(0), Rational(1, 3), relation="<", reason="$F_C(0) = 1/3$")),
-    builds_on=("concept-limit",),
+    builds_on=(CONCEPT_LIMIT,),
     twin="steering_strength.theory.engine.family.TiltedFamily.concept_increase",
 )
 
@@ -318,7 +325,7 @@ _eps_limit = Limit(
     variable=far,
     reason=r"$d = 1$, $v = 1$, $h = 0$, divided by $\alpha$: $\varepsilon$ is washed out",
 )
-EPSILON = false_reading(
+EPSILON = Law(
     id="norm-limit/eps-of-v",
     title=r"The limit of steering under a final norm is $\mathrm{LN}_{\varepsilon}(\pm v)$",
     source="arXiv:2602.02712, Prop. 4.1, read with the norm of an implementation",
@@ -338,7 +345,7 @@ EPSILON = false_reading(
             r"not 1",
         ),
     ),
-    builds_on=("norm-limit",),
+    builds_on=(NORM_LIMIT,),
     twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
 )
 _level = Symbol("c", real=True)
@@ -348,14 +355,14 @@ _centred = Identity(
     reason=r"$v = (c, \dots, c)$: centring removes $\alpha$ altogether, so the output is "
     r"$\mathrm{LN}(h)$ at every strength and never forgets the prompt",
 )
-CONSTANT_VECTOR = false_reading(
+CONSTANT_VECTOR = Law(
     id="norm-limit/constant-v",
     title="Under LayerNorm large strength forgets the prompt for every $v$",
     source="arXiv:2602.02712, Prop. 4.1",
     paper=r"$y(\alpha) \to \mathrm{LN}(\pm v) W^{\top}$ for every $v$.",
     sharper="Not if $v$ is constant across coordinates (or zero): LayerNorm does not see it.",
     steps=(_centred,),
-    builds_on=("norm-limit",),
+    builds_on=(NORM_LIMIT,),
     twin="steering_strength.theory.engine.transformer.NormedSteering.limit",
 )
 
@@ -374,7 +381,7 @@ _better = Inequality(
     r"by $\log 2$ the model is $(2/3, 1/3)$, and its cross-entropy is below the $\log 2$ it starts "
     r"from",
 )
-ALWAYS_DEGRADES = false_reading(
+ALWAYS_DEGRADES = Law(
     id="ce-linear/always-degrades",
     title="Steering necessarily degrades global performance",
     source="arXiv:2602.02712, prose on Thm 3.8",
@@ -392,7 +399,7 @@ ALWAYS_DEGRADES = false_reading(
         ),
         _better,
     ),
-    builds_on=("ce-linear",),
+    builds_on=(CE_LINEAR,),
     twin="steering_strength.theory.engine.family.TiltedFamily.mean",
 )
 
@@ -415,7 +422,7 @@ _idle = Identity(
     r"(27, 2, 2)/31$. Each text of P differs from the other on two tokens that steering moves "
     "alike: it moves no price",
 )
-LARGEST_NORM = false_reading(
+LARGEST_NORM = Law(
     id="influence/largest-norm",
     title="The text that differs most from the others moves the strength most",
     source="a reading of `influence`, beyond arXiv:2602.02712, Def. 3.2",
@@ -435,7 +442,7 @@ LARGEST_NORM = false_reading(
             reason="which moves it",
         ),
     ),
-    builds_on=("influence",),
+    builds_on=(INFLUENCE,),
     twin="steering_strength.theory.engine.estimation.estimate",
 )
 
@@ -454,7 +461,7 @@ _none = Identity(
     r"$p_\alpha - p$ is a multiple of $(2, -1, -1)$, on which both texts of P have the score "
     r"$\log(9/2)$: no error at any $\alpha$",
 )
-MORE_TEXTS = false_reading(
+MORE_TEXTS = Law(
     id="standard-error/more-texts",
     title="With one more text the standard error is smaller",
     source="a reading of `standard-error`, beyond arXiv:2602.02712, Def. 3.2",
@@ -469,7 +476,7 @@ MORE_TEXTS = false_reading(
             reason=r"with a third text $(1/4, 3/8, 3/8)$, of score $\log(4/9)$, there is one",
         ),
     ),
-    builds_on=("standard-error",),
+    builds_on=(STANDARD_ERROR,),
     twin="steering_strength.theory.engine.estimation.estimate",
 )
 
@@ -482,7 +489,7 @@ _shorter = Inequality(
     reason=r"$M$ and $2 M$ have the strengths $\alpha$ and $\alpha/2$ at any budget, their mean, "
     r"$\frac{3}{2} M$, has $\frac{2}{3} \alpha$",
 )
-ARITHMETIC = false_reading(
+ARITHMETIC = Law(
     id="text-bias/arithmetic",
     title="The mean of two vectors bears at least the mean of their strengths",
     source="a reading of `text-bias`, beyond arXiv:2602.02712, Def. 3.2",
@@ -497,7 +504,7 @@ ARITHMETIC = false_reading(
         ),
         _shorter,
     ),
-    builds_on=("text-bias",),
+    builds_on=(TEXT_BIAS,),
     twin="steering_strength.theory.engine.estimation.estimate",
 )
 
@@ -516,14 +523,14 @@ _other_sign = Inequality(
     relation="<",
     reason=r"the second: $15 \cdot 3 < 7 \cdot 7$",
 )
-ONE_SIGN = false_reading(
+ONE_SIGN = Law(
     id="mixed-contexts/one-sign",
     title="In mixed contexts $M$ has one sign on each concept",
     source="a reading of Lemma B.4 for the mixed contexts of arXiv:2602.02712, Sec. 6",
     paper="All tokens of a concept have $M$ of one sign, as in pure contexts.",
     sharper=r"Only if $\min_P w \geq \max_N w$ or the reverse; else it depends on $a_z / b_z$.",
     steps=(_opposite, _other_sign),
-    builds_on=("mixed-contexts",),
+    builds_on=(MIXED_CONTEXTS,),
     twin="steering_strength.theory.model.mixed.mixed_log_odds",
 )
 _subtracted = Limit(
@@ -533,7 +540,7 @@ _subtracted = Limit(
     reason=r"two tokens, $W = 1$, $h = (1, 0)$, $u = (1, 0)$: subtracting $\alpha u$ leaves the "
     r"logits $(1 - \alpha, 0)$",
 )
-ABLATION_LIMIT = false_reading(
+ABLATION_LIMIT = Law(
     id="operator/ablation-limit",
     title="Ablation is the limit of subtraction",
     source="a reading of arXiv:2602.02712, Sec. 6 (other steering methods)",
@@ -548,7 +555,7 @@ ABLATION_LIMIT = false_reading(
             reason=r"ablation leaves the logits $(0, 0)$, and the first token keeps 1/2",
         ),
     ),
-    builds_on=("operator",),
+    builds_on=(OPERATOR,),
     twin="steering_strength.theory.engine.operators.EditedPopulation.log_probability",
 )
 

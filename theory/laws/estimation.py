@@ -14,13 +14,15 @@ from typing import Any
 from sympy import Derivative, Expr, IndexedBase, Integer, KroneckerDelta, Symbol, exp, log
 
 from steering_strength.theory.laws.claims import Identity, Inequality
-from steering_strength.theory.laws.cross_entropy import ROWS, contexts, j, pc
+from steering_strength.theory.laws.cross_entropy import CE_EXACT, ROWS, contexts, j, pc
 from steering_strength.theory.laws.kernel import Let, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.level_rules import along_level, chained, chord
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.peaks import PEAK
 from steering_strength.theory.laws.rules import convexity, substituted
 from steering_strength.theory.laws.symbols import M, over_tokens, x, y, z
+from steering_strength.theory.laws.tilting import TILTING
 
 alpha = Symbol("alpha", positive=True)  # against the vector, mirror M
 t = Symbol("t", real=True)
@@ -184,11 +186,10 @@ INFLUENCE = Law(
     r"\langle p_\alpha - p, D \rangle / (K'(\alpha) - K'(0))$ (averages over contexts above and "
     r"below). Text $i$ of P has $D = L_i - \mathrm{mean}_P L$, of N minus that. For the reverse "
     "divergence, the probability of a concept and a peak the same with their gradients.",
-    assumptions=(),
     statement=_price[0],
     headline=(_price[-1], _back[-1], _level[-1], _turn[-1], _weight),
     steps=(*_price, _entry, _blind, *_back, *_level, *_turn, _weight, _left_out),
-    builds_on=("tilting", "ce-exact", "peak"),
+    builds_on=(TILTING, CE_EXACT, PEAK),
     twin="steering_strength.theory.engine.estimation.sensitivity",
     care=r"First order. Where the goal is only touched, as $F_T$ at its maximum, $\alpha$ jumps "
     "and no derivative exists. The text that differs most from the others need not move $\\alpha$ "
@@ -310,11 +311,10 @@ STANDARD_ERROR = Law(
     sharper=r"$M$ is unbiased with variance $\mathrm{Var}_P/|P| + \mathrm{Var}_N/|N|$; to first "
     r"order $\mathrm{se}(\alpha)^2 = \frac{|P|}{|P|-1} \sum_P I_i^2 + \frac{|N|}{|N|-1} \sum_N "
     r"I_i^2$: whose share it is, which text is an outlier and how many texts would do.",
-    assumptions=(),
     statement=_error,
     headline=(_unbiased, _variance, _error, _zero, _fewest),
     steps=(_unbiased, _variance, _bessel, _error, _zero, _fewest),
-    builds_on=("influence",),
+    builds_on=(INFLUENCE,),
     twin="steering_strength.theory.engine.estimation.estimate",
     care="Texts drawn independently, P and N too; for pairs, add the influences of a pair before "
     "squaring. The error is about other texts: for the vector at hand the strength is exact. It "
@@ -451,11 +451,10 @@ TEXT_BIAS = Law(
     r"By Jensen, as $M$ is unbiased, $\mathbb{E}[1/\hat\alpha] \geq 1/\alpha$: noise spends part "
     r"of the budget, by $\frac{1}{2} \sum_i (1/\alpha)''[D_i] / (|P| (|P| - 1))$ to second order, "
     "and the same for N.",
-    assumptions=(),
     statement=_second,
     headline=(CURVED, _convex, HARMONIC),
-    steps=(*_price, _first, CURVED, _convex, _segment_convex, *_ends, _kept, HARMONIC),
-    builds_on=("influence", "standard-error"),
+    steps=(*_price, CURVED, _convex, _kept, HARMONIC),
+    builds_on=(INFLUENCE, STANDARD_ERROR),
     twin="steering_strength.theory.engine.estimation.estimate",
     care=r"About $1/\alpha$: the bias of $\alpha$ itself, its reciprocal, may have either sign. "
     "Budgets of the reverse divergence, levels and peaks have a second derivative of the same "

@@ -7,19 +7,13 @@ from typing import Any, final
 
 from sympy import Expr
 
+from steering_strength.theory.laws import claims
 from steering_strength.theory.laws.assumptions import ASSUMPTIONS, Assumption, Principle
-from steering_strength.theory.laws.claims import Claim, LawError, Status, names_in, ranges_in
+from steering_strength.theory.laws.claims import Claim, LawError, Status
 from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.page import latex_page, text_page
 from steering_strength.theory.laws.printing import sets, tex, text
 from steering_strength.theory.laws.prose import plain
-
-_WORST = (Status.REFUTED, Status.UNKNOWN, Status.WITH_RULES)
-
-
-def weakest(statuses: tuple[Status, ...]) -> Status:
-    """What is known of a chain of claims."""
-    return next((s for s in _WORST if s in statuses), Status.PROVED)
 
 
 @final
@@ -38,20 +32,16 @@ class Law:
     assumptions : tuple of Assumption
         Those the derivation uses; the paper's others are not needed.
     statement : Claim
-        The key formula, `lhs relation rhs`; one of `steps`.
+        The key formula, `lhs relation rhs`; one of `steps`, the first unless named.
     steps : tuple of Claim
         The derivation. Premises need not be given: each goes before the first step that rests on
-        it, unless a law in `cites` states it.
+        it, unless a law in `builds_on` states it.
     headline : tuple of Claim
         The steps that together say what the title says; the statement, if empty.
-    builds_on : tuple of str
-        Ids of laws whose statements are used.
-    cites : tuple of Law
-        Laws among those whose steps are premises here.
+    builds_on : tuple of Law
+        Laws whose steps are used.
     twin : str
         The numeric twin in `theory.engine` or `theory.model`, as ``module.name``.
-    expected : bool
-        False for a false reading of the paper; its steps then prove the refutation.
     care : str
         What goes wrong if one reads too fast.
     formal : tuple of (Claim, str)
@@ -63,14 +53,12 @@ class Law:
     source: str
     paper: str
     sharper: str
-    assumptions: tuple[Assumption, ...]
-    statement: Any
     steps: tuple[Any, ...]
     twin: str
+    assumptions: tuple[Assumption, ...] = ()
+    statement: Any = None
     headline: tuple[Any, ...] = ()
-    builds_on: tuple[str, ...] = ()
-    cites: tuple[Law, ...] = ()
-    expected: bool = True
+    builds_on: tuple[Law, ...] = ()
     care: str = ""
     formal: tuple[tuple[Any, str], ...] = ()
 
@@ -87,32 +75,30 @@ class Law:
         for step in self.steps:
             add(step)
         object.__setattr__(self, "steps", tuple(derivation))
+        object.__setattr__(self, "statement", self.statement or self.steps[0])
         for claim in (self.statement, *self.headline, *(claim for claim, _ in self.formal)):
             if claim not in self.steps:
                 raise LawError(
                     f"law {self.id!r}: {claim.text()} is none of its steps",
                     remedy="make it a step, so that it is decided",
                 )
-        unknown = [law.id for law in self.cites if law.id not in self.builds_on]
-        if unknown:
-            raise LawError(
-                f"law {self.id!r} cites {unknown} without building on them",
-                remedy="name them in `builds_on`",
-            )
 
     def _cited(self, premise: Claim) -> str | None:
-        for law in self.cites:
+        for law in self.builds_on:
             if premise in law.steps:
                 return f"`{law.id}` ({law.steps.index(premise) + 1})"
         return None
 
     @property
+    def expected(self) -> bool:
+        """False for a false reading of a law, whose id is ``law/reading``: its steps refute it."""
+        return "/" not in self.id
+
+    @property
     def claim(self) -> Any:
         """The headline: one claim, or several joined in an `All`."""
-        from steering_strength.theory.laws.claims import All
-
         parts = self.headline or (self.statement,)
-        return parts[0] if len(parts) == 1 else All(parts)
+        return parts[0] if len(parts) == 1 else claims.All(parts)
 
     @property
     def lhs(self) -> Expr:
@@ -135,7 +121,7 @@ class Law:
 
     def status(self) -> Status:
         """The weakest status of its steps; `refuted` for a false reading whose steps hold."""
-        found = weakest(self.prove())
+        found = claims.weakest(*self.prove())
         if self.expected:
             return found
         return Status.REFUTED if found in (Status.PROVED, Status.WITH_RULES) else Status.UNKNOWN
@@ -179,7 +165,7 @@ class Law:
             "care": self.care,
             "assumptions": [a.name for a in self.assumptions],
             "not_used": [a.name for a in ASSUMPTIONS if a not in self.assumptions],
-            "builds_on": list(self.builds_on),
+            "builds_on": [law.id for law in self.builds_on],
             "numeric_twin": self.twin,
             "claim": [
                 {
@@ -201,13 +187,13 @@ class Law:
             },
             "notation": [
                 {"text": f"{text(n)} = {text(n.body)}", "latex": f"{tex(n)} = {tex(n.body)}"}
-                for n in names_in(self.steps)
+                for n in claims.names_in(self.steps)
             ]
             + [
                 {"text": plain_set, "latex": latex_set}
                 for plain_set, latex_set in zip(
-                    sets(ranges_in(self.steps)),
-                    sets(ranges_in(self.steps), latex=True),
+                    sets(claims.ranges_in(self.steps)),
+                    sets(claims.ranges_in(self.steps), latex=True),
                     strict=True,
                 )
             ],
@@ -248,15 +234,3 @@ class Law:
             "premises": list(premises),
             "why": step.why() if status in ("unknown", "refuted") else "",
         }
-
-
-def false_reading(
-    *,
-    steps: tuple[Any, ...],
-    statement: Any = None,
-    assumptions: tuple[Any, ...] = (),
-    **words: Any,
-) -> Law:
-    """A false reading of the paper, whose steps refute it; the first one, unless named, is key."""
-    key = steps[0] if statement is None else statement
-    return Law(steps=steps, statement=key, assumptions=assumptions, expected=False, **words)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log
 
+from steering_strength.theory.laws import tilting
 from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
@@ -163,11 +164,10 @@ MIXED_CONTEXTS = Law(
     r"summing to 1: $M > 0$ on all of $C$ if $\min_P w \geq \max_N w$, not all equal, and $M < 0$ "
     r"if $\max_P w \leq \min_N w$. Between the two, token by token, $M(z) > 0$ if and only if $P$ "
     r"has the larger geometric mean of $p(z|\cdot)$.",
-    assumptions=(),
     statement=_log_odds,
     headline=(*ORDERED, DECIDED),
-    steps=(_mixture, *_rows, _log_odds, *ORDERED, _equal, _rises, _at_N, DECIDED),
-    builds_on=("tilting", "sign-separation"),
+    steps=(_mixture, *_rows, _log_odds, *ORDERED, _equal, DECIDED),
+    builds_on=(tilting.TILTING, tilting.SIGN_SEPARATION),
     twin="steering_strength.theory.model.mixed.mixed_log_odds",
     care="Between the two conditions the sign may differ inside one concept: it then depends on "
     "the ratio $a_z / b_z$ of the token.",

@@ -11,6 +11,7 @@ from functools import cache
 
 from sympy import Derivative, Expr, IndexedBase, Integer, S, Symbol, cos, exp, log, sin, sqrt
 
+from steering_strength.theory.laws import cross_entropy
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.cross_entropy import ROWS, Kj, contexts, mean_0, pc, tilt
@@ -20,7 +21,8 @@ from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.order_rules import combination, winners
 from steering_strength.theory.laws.rules import substituted
 from steering_strength.theory.laws.symbols import M, V, alpha, beta, over_tokens, p, tilted, x, y, z
-from steering_strength.theory.laws.tilting import H, W, d, j, k
+from steering_strength.theory.laws.tilting import STEERING_SHIFT, TILTING, H, W, d, j, k
+from steering_strength.theory.laws.transformer import NORM_LIMIT
 
 _BEYOND = "beyond arXiv:2602.02712, Sec. 6 (other steering methods)"
 
@@ -197,10 +199,9 @@ OPERATOR = Law(
     r"exponential family, and cost $\sum_j \pi_j (K_j(c_j) - c_j K_j'(0))$. They differ only in "
     r"how the strengths $c_j$ spread over contexts.",
     assumptions=(LINEAR_LOGITS,),
-    statement=_any,
     headline=(_any, ADDITION, ABLATION, CLAMP, AFFINE, CONDITIONAL, ROTATION, _price),
     steps=(_any, ADDITION, ABLATION, CLAMP, AFFINE, CONDITIONAL, ROTATION, _price, *_effects),
-    builds_on=("steering-shift", "tilting", "ce-exact"),
+    builds_on=(STEERING_SHIFT, TILTING, cross_entropy.CE_EXACT),
     twin="steering_strength.theory.engine.operators.EditedPopulation.log_probability",
     care=r"Ablation is no limit of subtraction: its strength is finite, and differs from context "
     r"to context. A clamp reads $c$ afterwards only if $\langle e, u \rangle = 1$ and the encoder "
@@ -255,7 +256,6 @@ TEMPERATURE = Law(
     r"the distribution at temperature $\tau$, $p^{1/\tau}$ renormalised: every law holds with "
     r"$p^{1/\tau}$ for $p$ and $M / \tau$ for $M$.",
     assumptions=(LINEAR_LOGITS,),
-    statement=_tempered,
     headline=(_tempered, _order),
     steps=(
         _tempered,
@@ -278,7 +278,7 @@ TEMPERATURE = Law(
             r"the probability of the likeliest: as $\tau$ falls to 0, sampling becomes greedy",
         ),
     ),
-    builds_on=("tilting",),
+    builds_on=(TILTING,),
     twin="steering_strength.theory.engine.family.TiltedFamily.at_temperature",
 )
 
@@ -358,7 +358,7 @@ RENORMALISED = Law(
             given=(_SEEN[1],),
         ),
     ),
-    builds_on=("tilting", "temperature", "norm-limit"),
+    builds_on=(TILTING, TEMPERATURE, NORM_LIMIT),
     twin="steering_strength.theory.engine.operators.norm_preserving",
     care=r"$s$ depends on $\alpha$, so a norm-preserved context is no exponential family in "
     r"$\alpha$; and where the unembedding has a bias, $(1 - s) b$ is added to the exponent.",
@@ -424,7 +424,6 @@ GREEDY = Law(
     sharper=r"The likeliest token at strength $\alpha$ is the highest of the lines "
     r"$\log p(z) + \alpha M(z)$: its $M$ never decreases with $\alpha$, each token wins on an "
     r"interval or never, and there are at most $V - 1$ switches, the corners of a convex hull.",
-    assumptions=(),
     statement=_gain,
     headline=(WINNER_RISES, INTERVAL, SWITCHES),
     steps=(
@@ -434,7 +433,6 @@ GREEDY = Law(
             reason="the normaliser cancels",
         ),
         _gain,
-        _before,
         _both,
         WINNER_RISES,
         _between,
@@ -447,7 +445,7 @@ GREEDY = Law(
             given=(Sign(M[z] - M[x], strict=True),),
         ),
     ),
-    builds_on=("tilting",),
+    builds_on=(TILTING,),
     twin="steering_strength.theory.engine.family.TiltedFamily.greedy_path",
     care="Tokens with equal $M$ never overtake each other: the likelier one wins, and of exact "
     "ties the first. A token that only ties for the first place, at one strength, is skipped.",

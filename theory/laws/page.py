@@ -23,12 +23,6 @@ THROUGHOUT = (
 _RULES = "proved with rules"
 
 
-def record(law: Any) -> dict[str, Any]:
-    """The law as plain data for JSON: everything the page shows, SymPy forms included."""
-    found: dict[str, Any] = law.record()
-    return found
-
-
 def verdict(law: Record) -> str:
     """One sentence: what was decided by the kernel, what by rules, what is unknown."""
     statuses = [s["status"] for s in law["steps"]]
@@ -172,6 +166,24 @@ def latex_page(law: Record) -> str:
     if law["care"]:
         lines.append(rf"\paragraph{{Care.}} {latex(law['care'])}")
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def tree(laws: Mapping[str, Any]) -> str:
+    """One line per law with the laws it builds on; laws come after what they use."""
+    width = max(map(len, laws))
+    return "\n".join(
+        f"{law.id:<{width}}  <-  {', '.join(b.id for b in law.builds_on)}"
+        if law.builds_on
+        else law.id
+        for law in laws.values()
+    )
+
+
+def dot(laws: Mapping[str, Any]) -> str:
+    """The same graph in the DOT language, arrows from a law to those that use it."""
+    edges = [f'  "{b.id}" -> "{law.id}";' for law in laws.values() for b in law.builds_on]
+    nodes = [f'  "{law.id}" [shape=box, label="{law.id}"];' for law in laws.values()]
+    return "\n".join(["digraph laws {", "  rankdir=LR;", *nodes, *edges, "}"])
 
 
 def latex_document(*laws: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log, oo
 
-from steering_strength.theory.laws import rules
+from steering_strength.theory.laws import rules, tilting
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
@@ -33,7 +33,6 @@ from steering_strength.theory.laws.tilting import (
     AT_MAXIMUM,
     AT_MINIMUM,
     MEAN_RISES,
-    MEAN_SLOPE,
     bottom,
     gap,
     s,
@@ -223,8 +222,6 @@ PEAK = Law(
     r"$1/p_{\alpha}(z)$ is strictly convex; the log of the gain at the peak is the Legendre "
     r"transform of $K$ at $M(z)$, which is $\mathrm{KL}(p_{\alpha_*} \| p)$; with two other levels "
     r"of $M$ the peak is explicit; the peak is a strictly increasing function of $M(z)$ alone.",
-    assumptions=(),
-    statement=_stationary,
     headline=(BUMP, ORDER),
     steps=(
         _stationary,
@@ -236,7 +233,6 @@ PEAK = Law(
         _positive,
         _at,
         BUMP,
-        _height,
         _transform,
         Identity(
             divergence(star),
@@ -248,8 +244,7 @@ PEAK = Law(
         *_EXPLICIT,
         ORDER,
     ),
-    builds_on=("tilting", "slope", "mean-slope"),
-    cites=(MEAN_SLOPE,),
+    builds_on=(tilting.TILTING, tilting.SLOPE, tilting.MEAN_SLOPE),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care="$V = 2$ has no token between the extremes, and constant $M$ has no peak at all.",
     formal=((BUMP, "peak in peaks.v"), (ORDER, "peak_increasing in peaks.v")),
@@ -297,11 +292,10 @@ MONOTONE = Law(
     r"$z$ outside $T$ at $\min M$.",
     sharper=r"For any $p$ and any non-constant $M$: tokens at $\max M$ strictly increase on the "
     r"whole line (peak $+\infty$), tokens at $\min M$ strictly decrease (peak $-\infty$).",
-    assumptions=(),
     statement=RISES.premises[1].premises[0],
     headline=(RISES, FALLS),
     steps=(RISES, FALLS),
-    builds_on=("tilting",),
+    builds_on=(tilting.TILTING,),
     twin="steering_strength.theory.engine.family.TiltedFamily.rising",
     formal=((RISES, "monotone in peaks.v"), (FALLS, "monotone_decreasing in peaks.v")),
 )
@@ -331,11 +325,9 @@ PEAK_ORDER = Law(
     sharper="The order of peaks is the order of $M$, for every dataset; Assumption 1 only serves "
     "to put 0 between target and off-target tokens.",
     assumptions=(ASSUMPTION_1,),
-    statement=_means,
     headline=(EARLIER,),
     steps=(_means, EARLIER),
-    builds_on=("sign-separation", "mean-slope", "peak", "monotone"),
-    cites=(PEAK,),
+    builds_on=(tilting.SIGN_SEPARATION, tilting.MEAN_SLOPE, PEAK, MONOTONE),
     twin="steering_strength.theory.engine.family.TiltedFamily.peaks",
     care=r"For tokens that have a peak; an off-target token at $\min M$ has peak $-\infty$ and a "
     r"target token at $\max M$ has peak $+\infty$ (`monotone`), which keeps the order.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log, oo
 
+from steering_strength.theory.laws import tilting
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Sum
@@ -18,7 +19,7 @@ from steering_strength.theory.laws.peaks import PEAK
 from steering_strength.theory.laws.peaks import here as at_its_peak
 from steering_strength.theory.laws.rules import crossing, reflected
 from steering_strength.theory.laws.symbols import NORMALISED, M, V, mean, over_tokens, p, y, z
-from steering_strength.theory.laws.tilting import MEAN_RISES, MEAN_SLOPE, i, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.tilting import MEAN_RISES, i, odds, pN, pP, q_N, q_P
 
 # -- every dataset -------------------------------------------------------------------------
 
@@ -192,13 +193,11 @@ PEAK_SIGN = Law(
     assumptions=(ASSUMPTION_1,),
     statement=_divergences,
     headline=(CRITERION, _sign_criterion, THRESHOLD),
-    cites=(MEAN_SLOPE, PEAK),
     steps=(
         CRITERION,
         _divergences,
         _sign_criterion,
         _margin,
-        _turn,
         THRESHOLD,
         Identity(
             margin(_eps_of_level),
@@ -263,7 +262,7 @@ PEAK_SIGN = Law(
             given=_LAMBERT,
         ),
     ),
-    builds_on=("mean-slope", "peak", "sign-separation"),
+    builds_on=(tilting.MEAN_SLOPE, PEAK, tilting.SIGN_SEPARATION),
     twin="steering_strength.theory.model.dataset.ConceptDataset.closeness",
     care=r"For all admissible $\varepsilon$ is false: there are weighted datasets with three "
     r"concepts where a target token peaks at a negative strength.",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Product, Symbol, exp, log
 
+from steering_strength.theory.laws import cross_entropy
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.cross_entropy import (
@@ -36,7 +37,7 @@ from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.rules import convexity, one_root, over_prefixes, tangent
 from steering_strength.theory.laws.symbols import M, V, alpha, before, last, over_tokens, y, z
-from steering_strength.theory.laws.tilting import AT_MAXIMUM, spread
+from steering_strength.theory.laws.tilting import AT_MAXIMUM, MEAN_SLOPE, TILTING, spread
 
 # -- one text, and texts in a list ------------------------------------------------------------
 
@@ -88,7 +89,7 @@ SEQUENCE_RATIO = Law(
     statement=_by_score,
     headline=(_ratio, _by_score),
     steps=(_ratio, _by_score, _concave),
-    builds_on=("tilting", "mean-slope"),
+    builds_on=(TILTING, MEAN_SLOPE),
     twin="steering_strength.theory.engine.sequences.SampledTexts.log_weights",
     care=r"Every position is steered, with the same $v$, and the prompt is not part of $x$.",
 )
@@ -179,8 +180,8 @@ SEQUENCE_CE = Law(
     assumptions=(LINEAR_LOGITS,),
     statement=_next,
     headline=(CHAIN, CONVEX, NOT_NEGATIVE, ONE_ROOT),
-    steps=(CHAIN, CONVEX, _start, _slope, NOT_NEGATIVE, ONE_ROOT),
-    builds_on=("sequence-ratio", "ce-exact", "mean-slope"),
+    steps=(CHAIN, NOT_NEGATIVE, ONE_ROOT),
+    builds_on=(SEQUENCE_RATIO, cross_entropy.CE_EXACT, MEAN_SLOPE),
     twin="steering_strength.theory.engine.sequences.SampledTexts.cross_entropy_increase",
     care=r"$P_0 \| P_\alpha$, in this order: the other divergence is an average over steered texts "
     "(`sequence-reverse`).",
@@ -217,7 +218,7 @@ SEQUENCE_REVERSE = Law(
     statement=_next_back,
     headline=(CHAIN_BACK,),
     steps=(CHAIN_BACK,),
-    builds_on=("sequence-ratio", "ce-exact"),
+    builds_on=(SEQUENCE_RATIO, cross_entropy.CE_EXACT),
     twin="steering_strength.theory.engine.sequences.SampledTexts.reverse_kl",
     care=r"Unlike for one token it is not monotone in $|\alpha|$, nor convex: a budget may have "
     "several roots, and bisection on steered roll-outs can miss the first of them.",
@@ -317,7 +318,7 @@ SEQUENCE_SCORE = Law(
     statement=_judged_slope,
     headline=(_judged_slope, MEAN_ZERO, INFORMATION),
     steps=(_score_is_slope, _judged_slope, _judged_slope_0, TOTAL, MEAN_ZERO, INFORMATION),
-    builds_on=("sequence-ratio", "mean-slope"),
+    builds_on=(SEQUENCE_RATIO, MEAN_SLOPE),
     twin="steering_strength.theory.engine.sequences.SampledTexts.slope",
 )
 
@@ -372,7 +373,7 @@ SEQUENCE_WEIGHTS = Law(
     statement=_next_twice,
     headline=(_reweighted, _size, SECOND, DECAYS),
     steps=(_reweighted, _size, SECOND, DECAYS),
-    builds_on=("sequence-ratio", "sequence-score"),
+    builds_on=(SEQUENCE_RATIO, SEQUENCE_SCORE),
     twin="steering_strength.theory.engine.sequences.SampledTexts.effective_sample_size",
     care="The effective size of a sample is an estimate too, and too large where the texts that "
     "would weigh most were never drawn.",

@@ -167,7 +167,7 @@ TILTING = Law(
             "strength",
         ),
     ),
-    builds_on=("steering-shift",),
+    builds_on=(STEERING_SHIFT,),
     twin="steering_strength.theory.engine.family.TiltedFamily.log_probability",
 )
 
@@ -185,8 +185,6 @@ SLOPE = Law(
     paper=r"$d/d\alpha \Delta p(z|c_j, \alpha) = \sigma_z(f_{\alpha}(c_j)) (M(z) - E[M(Z)])$, $Z "
     r"\sim \sigma(f_{\alpha}(c_j))$.",
     sharper=r"For any $p > 0$ and any $M$; the relative growth rate is $M(z) - K'(\alpha)$.",
-    assumptions=(),
-    statement=_slope,
     steps=(
         _slope,
         Identity(
@@ -200,7 +198,7 @@ SLOPE = Law(
             reason="probability is conserved",
         ),
     ),
-    builds_on=("tilting",),
+    builds_on=(TILTING,),
     twin="steering_strength.theory.engine.family.TiltedFamily.slope",
 )
 
@@ -306,8 +304,6 @@ MEAN_SLOPE = Law(
     sharper=r"$K$ is the cumulant generating function of $M$: $K' = E_{\alpha}[M]$, $K'' = "
     r"\mathrm{Var}_{\alpha}[M]$, for any $p$ and $M$, ties included; the distance of the mean to "
     r"$\max M$ is explicit.",
-    assumptions=(),
-    statement=_mean_is_slope,
     headline=(_mean_is_slope, _curvature, MEAN_RISES, MEAN_TO_TOP, MEAN_TO_BOTTOM),
     steps=(
         _mean_is_slope,
@@ -331,7 +327,7 @@ MEAN_SLOPE = Law(
         _above_bottom,
         MEAN_TO_BOTTOM,
     ),
-    builds_on=("tilting",),
+    builds_on=(TILTING,),
     twin="steering_strength.theory.engine.family.TiltedFamily.mean",
     formal=(
         (MEAN_RISES, "mean_slope_increasing in tilting.v"),
@@ -410,7 +406,6 @@ SIGN_SEPARATION = Law(
     r"number of contexts of $N$ that share the concept of $z$; in-concept probabilities may depend "
     r"on the context.",
     assumptions=(ASSUMPTION_1,),
-    statement=_in_target,
     headline=(SEPARATES,),
     steps=(
         _in_target,
@@ -438,7 +433,7 @@ SIGN_SEPARATION = Law(
             given=_OFF_TARGET_B1,
         ),
     ),
-    builds_on=("tilting",),
+    builds_on=(TILTING,),
     twin="steering_strength.theory.model.dataset.ConceptDataset.log_odds",
     care="$M < 0$ outside $T$ is false: $M = 0$ for concepts that $N$ does not contain. The law "
     "fails as soon as the off-concept probability depends on the context.",
@@ -523,7 +518,6 @@ LIMIT = Law(
     r"$R_A(\alpha) = \sum_{y \notin A} p_y e^{-\alpha d_y}$, the distance of a token in $A$ from "
     r"its limit is $(p_z/P_A) R_A/(P_A + R_A)$, the total variation is $R_A/(P_A + R_A)$, at most "
     r"$(1 - P_A) e^{-\alpha \delta}/P_A$ with $\delta$ the gap to the next level.",
-    assumptions=(),
     statement=_ENDS[0].premises[1],
     headline=_ENDS,
     steps=(
@@ -554,7 +548,7 @@ LIMIT = Law(
             given=(NOT_ALL, _next),
         ),
     ),
-    builds_on=("tilting",),
+    builds_on=(TILTING,),
     twin="steering_strength.theory.engine.family.TiltedFamily.limit",
     care=r"Ties share in proportion to $p$, not uniformly; and a near-tie (a gap of $2^{-40}$) is "
     r"no tie: its limit is reached at $\alpha$ of the order of $2^{40}$, but it is reached.",

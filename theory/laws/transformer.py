@@ -22,8 +22,10 @@ from sympy import (
     sqrt,
 )
 
+from steering_strength.theory.laws import tilting
 from steering_strength.theory.laws.assumptions import LINEAR_LOGITS
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality, Limit
+from steering_strength.theory.laws.cross_entropy import CE_LINEAR
 from steering_strength.theory.laws.kernel import Bounded, Fact, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
@@ -78,7 +80,7 @@ FINAL_NORM = Law(
         ),
         _shift_by_means,
     ),
-    builds_on=("steering-shift", "tilting"),
+    builds_on=(tilting.STEERING_SHIFT, tilting.TILTING),
     twin="steering_strength.theory.engine.transformer.readout_family",
     care="It fails where a soft-cap follows the unembedding. What needs Assumption 1, such as "
     "`sign-separation`, is to be measured on a real model, not assumed.",
@@ -266,7 +268,6 @@ NORM_LIMIT = Law(
     r"of $h$ at both ends. With them, at $\varepsilon = 0$, the direction of the state is within "
     r"$2 |(|h| + \rho)|/(|\alpha| |v|)$ of that of $\pm v$, $\rho$ a bound of $R$: times "
     r"$\sqrt{d} \max|\mathrm{gain}|$, the distance of the normed states.",
-    assumptions=(),
     statement=_to_direction,
     headline=(_UP[2], _DOWN[2], _RATE[-1], _RATE_BACK[-1], _FAR[-1], _FAR_BACK[-1]),
     steps=(
@@ -346,7 +347,6 @@ LAST_BLOCK = Law(
     sharper=r"Logits $(a_z + \alpha b_z)/\sqrt{Q(\alpha)} + \mathrm{const}$ with $Q(\alpha) = A "
     r"\alpha^2 + 2 B \alpha + C$: two unembeddings and one scalar. Each logit has at most one "
     r"stationary point, $\alpha = (a B - b C)/(b B - a A)$.",
-    assumptions=(),
     statement=_one_turn,
     headline=tuple(turn[-1] for turn in _TURNS),
     steps=(
@@ -366,7 +366,7 @@ LAST_BLOCK = Law(
         *_TURNS[0],
         *_TURNS[1],
     ),
-    builds_on=("norm-limit",),
+    builds_on=(NORM_LIMIT,),
     twin="steering_strength.theory.engine.transformer.LastBlock.slope",
     formal=((STATIONARY, "last_block_stationary in transformer.v"),),
 )
@@ -455,7 +455,6 @@ LOCAL = Law(
     r"o(\alpha^2)$. On text the slope of the cross-entropy at 0 is $E_{\mathrm{model}}[M] - "
     r"E_{\mathrm{data}}[M]$, and the curvature $\mathrm{Var}_{\mathrm{model}}(M) + "
     r"E_{\mathrm{model}}[\ell''] - E_{\mathrm{data}}[\ell'']$.",
-    assumptions=(),
     statement=_curvature,
     headline=(FISHER, _on_text, _curvature),
     steps=(
@@ -470,7 +469,7 @@ LOCAL = Law(
         _second_order,
         FISHER,
     ),
-    builds_on=("slope", "ce-linear"),
+    builds_on=(tilting.SLOPE, CE_LINEAR),
     twin="steering_strength.theory.engine.transformer.local_cross_entropy",
     formal=((FISHER, "local in any_block.v"),),
 )
