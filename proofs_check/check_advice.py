@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import isfinite, log
 
 import numpy as np
 
 from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare
+from steering_strength.proofs_check.comparison import (
+    EPS,
+    Comparison,
+    claim,
+    compare,
+    crossing,
+    placed,
+)
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.oracles import precise
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, dot, number
 from steering_strength.proofs_check.strategies import any_families, concept_cases, family_cases
-from steering_strength.proofs_check.tolerance import tolerance
 from steering_strength.theory import advice
 from steering_strength.theory.advice import JointFamily
-from steering_strength.theory.engine import Root
-
-Curve = Callable[[Number], Number]
 
 MILLIONTH = number("1e-6")
-
-
-def _placed(root: Root, sign: int) -> Iterator[Comparison]:
-    """A root lies in its bracket, and on its side."""
-    yield claim(f"{root} holds its alpha", root.lower <= root.alpha <= root.upper)
-    yield claim(f"{root} has the sign {sign}", root.alpha * sign >= 0.0)
 
 
 def _around(alpha: float) -> tuple[Number, Number]:
     """A millionth inside and outside."""
     return number(alpha) * (1 - MILLIONTH), number(alpha) * (1 + MILLIONTH)
-
-
-def _crossing(
-    name: str, root: Root, curve: Curve, level: Number, width: Number, sign: int
-) -> Iterator[Comparison]:
-    """`curve` passes `level` upwards, going outwards over the bracket widened by `width`."""
-    if not (isfinite(root.alpha) and root.reached):
-        yield claim(f"{name}: a root on that side, not {root}", False)
-        return
-    near, far = sorted((abs(root.lower), abs(root.upper)))
-    below, above = curve(sign * (near - width)), curve(sign * (far + width))
-    yield from _placed(root, sign)
-    yield claim(f"{name}: the bracket of {root.alpha} is narrow", far - near <= 2 * width)
-    values = ", ".join(CTX.nstr(x, 8) for x in (below, above))
-    what = f"{name} passes {CTX.nstr(level, 8)} at {root.alpha}: {values}"
-    yield claim(what, below < level <= above)
 
 
 @check(
@@ -61,8 +43,8 @@ def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
     """On either side one alpha has Delta CE = budget; KL(p_alpha||p) stays below -log p(top).
     Tolerance: the error of KL over its slope gives the bracket in which KL - budget changes sign.
     """
-    limits, family, sign = tolerance(case), case.family, 1 if case.alpha >= 0 else -1
-    budget = 10.0 ** (case.gauge % 7 - 4)
+    limits, family, tilt = case.limits, case.family, case.tilt
+    sign, budget = 1 if case.alpha >= 0 else -1, 10.0 ** (case.gauge % 7 - 4)
     root, reverse = family.cross_entropy_root(budget, sign), family.reverse_kl_root(budget, sign)
     alphas = family.alpha_for_cross_entropy(budget, sign), family.alpha_for_reverse_kl(budget, sign)
     if not limits.spread:
@@ -73,44 +55,37 @@ def advise_budget(case: FamilyCase) -> Iterator[Comparison]:
     if not isfinite(root.alpha):
         yield claim(f"a finite alpha of sign {sign}, not {root.alpha}", False)
         return
-    at, goal = number(root.alpha), number(budget)
-    slope = abs(precise.mean(case.p, case.M, at) - precise.mean(case.p, case.M, number(0)))
-    width = limits.divergence(root.alpha) / slope + 8 * EPS * abs(at)
-    price, back = (partial(f, case.p, case.M) for f in (precise.price, precise.price_back))
-    yield from _crossing("KL", root, price, goal, width, sign)
-    yield compare("KL at alpha", goal, engine=(price(at), width * slope))
-    end = max(case.M) if sign > 0 else min(case.M)
-    supremum = -CTX.log(CTX.fsum(p for p, m in zip(case.p, case.M, strict=True) if m == end))
+    size = abs(root.alpha)
+    slope = abs(tilt.mean(root.alpha) - tilt.mean(0))
+    width = limits.divergence(root.alpha) / slope + 8 * EPS * size
+    yield from crossing("KL", root, tilt.price, budget, sign, width)
+    yield compare("KL at alpha", budget, engine=(tilt.price(root.alpha), width * slope))
+    supremum = -CTX.log(tilt.concept(tilt.extreme(sign), 0))
     error = limits.reverse_divergence(1.0) + 16 * EPS * (1 + supremum)
     if not reverse.reached:
         yield claim(f"{supremum} nats are not beyond {budget}", supremum <= budget + error)
         yield claim("no root at infinity", reverse.alpha == sign * np.inf)
     elif supremum - budget > 1e-9 * supremum:
-        at = number(reverse.alpha)
-        slope = abs(at) * precise.variance(case.p, case.M, at)
-        width = limits.reverse_divergence(reverse.alpha) / slope + 8 * EPS * abs(at)
-        yield from _crossing("KL back", reverse, back, goal, width, sign)
+        size = abs(number(reverse.alpha))
+        slope = size * tilt.variance(reverse.alpha)
+        width = limits.reverse_divergence(reverse.alpha) / slope + 8 * EPS * size
+        yield from crossing("KL back", reverse, tilt.price_back, budget, sign, width)
 
 
 @check("limit/root", family_cases(), judges="TiltedFamily: limit_root alpha_for_limit", weight=0.5)
 def limit_root(case: FamilyCase) -> Iterator[Comparison]:
     """Beyond one alpha p_alpha stays within the tolerance of its limit, and before it does not.
     Tolerance: the error of log-odds over their slope gives the bracket."""
-    limits = tolerance(case)
+    limits = case.limits
     sign, bound = 1 if case.alpha >= 0 else -1, 10.0 ** -(1 + case.gauge % 9)
     root = case.family.limit_root(bound, sign)
     yield claim("the alpha of the root", case.family.alpha_for_limit(bound, sign) == root.alpha)
     if not limits.spread:
         yield claim(f"0, for nothing moves, not {root}", root.alpha == 0.0)
         return
-    end = max(case.M) if sign > 0 else min(case.M)
-    extreme = [z for z, m in enumerate(case.M) if m == end]
-
-    def share(alpha: Number) -> Number:
-        return precise.concept_log_odds(case.p, case.M, extreme, alpha)
-
+    share = partial(case.tilt.concept_log_odds, case.tilt.extreme(sign))
     level, error = CTX.log1p(-number(bound)) - CTX.log(number(bound)), limits.concept_log_odds(0.0)
-    start = share(number(0))
+    start = share(0)
     if start >= level - error:
         there = root.alpha == 0.0 or start < level + error
         yield claim(f"0, for it is there already, not {root}", there)
@@ -119,9 +94,9 @@ def limit_root(case: FamilyCase) -> Iterator[Comparison]:
     width = number(1)
     if isfinite(root.alpha):
         at = number(root.alpha)
-        slope = abs(precise.derivative(share, at, 1 / limits.spread))
+        slope = abs(precise.derivative(share, at, case.tilt.scale))
         width = 2 * limits.concept_log_odds(root.alpha) / slope + 8 * EPS * abs(at)
-    yield from _crossing("share", root, share, level, width, sign)
+    yield from crossing("share", root, share, level, sign, width)
 
 
 @check(
@@ -133,7 +108,7 @@ def limit_root(case: FamilyCase) -> Iterator[Comparison]:
 def peak_roots(case: FamilyCase) -> Iterator[Comparison]:
     """The token rises at the lower end of its bracket and falls at the upper one.
     Tolerance: the root of K' = M(z) to the error of K' over K''."""
-    limits, family, brackets = tolerance(case), case.family, case.family.peak_brackets()
+    limits, family, brackets = case.limits, case.family, case.family.peak_brackets()
     low, high = min(case.M), max(case.M)
     for z, M in enumerate(case.M):
         roots = {sign: family.peak_root(z, sign) for sign in (1, -1)}
@@ -151,17 +126,15 @@ def peak_roots(case: FamilyCase) -> Iterator[Comparison]:
             yield claim(f"token {z} falls from 0 on", roots[-side].alpha == 0.0)
             continue
         width = max(limits.peak(lower), limits.peak(upper))
-        moves = [
-            precise.rises(case.p, case.M, z, number(a) + s * width)
-            for a, s in ((lower, -1), (upper, 1))
-        ]
+        ends = (lower - width, upper + width)
+        moves = [case.tilt.rises(z, at) for at in ends]
         yield claim(f"token {z} turns over {lower}, {upper}: {moves}", moves == [1, -1])
         yield claim(f"the bracket of {z} is narrow", upper - lower <= 1e-7 * (1e-3 + abs(upper)))
         if abs(lower + upper) > 1e-6 * float(1 / limits.spread):
             side, middle = 1 if lower + upper > 0 else -1, (lower + upper) / 2
             near = abs(roots[side].alpha - middle) <= 4 * width + 2 * (upper - lower)
             yield claim(f"peak of {z} at {middle}, not {roots[side]}", near)
-            yield from _placed(roots[side], side)
+            yield from placed(roots[side], side)
             yield claim(f"token {z} falls from 0 on", roots[-side].alpha == 0.0)
 
 
@@ -175,14 +148,12 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
     """The first alpha at which F_C reaches a level, how long it stays there, and its maximum.
     Tolerance: F_C is compared in log-odds, to their error; what lies between is looked at on a grid
     of 80 alphas, and a maximum may be missed by 1e-6."""
-    limits, family, tokens = tolerance(case), case.family, list(case.tokens)
+    limits, family, tokens = case.limits, case.family, list(case.tokens)
     sign, level = 1 if case.alpha >= 0 else -1, (1 + case.gauge % 19) / 20
     goal = log(level) - log(1 - level)
     root, best = family.concept_root(tokens, level, sign), family.concept_maximum(tokens, sign)
     yield claim(f"{root.alpha}", family.alpha_for_concept(tokens, level, sign) == root.alpha)
-
-    def curve(alpha: Number | float) -> Number:
-        return precise.concept_log_odds(case.p, case.M, tokens, number(alpha))
+    curve = partial(case.tilt.concept_log_odds, tokens)
 
     def error(alpha: float) -> Number:
         return 2 * limits.concept_log_odds(alpha)
@@ -193,8 +164,7 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
         yield claim(f"{root}", there)
         yield claim("no maximum", best.alpha == 0.0)
         return
-    end = CTX.asinh(abs(precise.far(case.p, case.M, sign)) * limits.spread)
-    whole = [float(CTX.sinh(end * k / 80) / limits.spread) * sign for k in range(81)]
+    whole = [float(a) * sign for a in case.tilt.grid(161)[80:]]
     highest = max(map(curve, whole))
     if not root.reached:
         yield claim(f"F_C never reaches {level}, though {highest}", highest < goal + 1e-6)
@@ -205,7 +175,7 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
         enough = curve(root.alpha) + error(root.alpha) >= goal
         yield claim(f"F_C reaches {level} at {root.alpha}", enough)
         yield claim(f"not before: {early[:1]}", not early)
-        yield from _placed(root, sign)
+        yield from placed(root, sign)
         # From the first crossing on F_C stays at the level up to the next, or for ever.
         lost = family.concept_loss_root(tokens, level, root.alpha, sign)
         held = [a for a in whole if abs(a) > abs(root.alpha) * (1 + 1e-6)]
@@ -218,17 +188,17 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
             at_level, below = abs(curve(lost.alpha) - goal) < 1e-6, curve(_around(lost.alpha)[1])
             yield claim(f"F_C is at the level at {lost.alpha}", at_level)
             yield claim(f"F_C has fallen below {level} after {lost.alpha}", below < goal + 1e-9)
-            yield from _placed(lost, sign)
+            yield from placed(lost, sign)
     value = curve(best.alpha if isfinite(best.alpha) else whole[-1])
     slack = 1e-6 * max(1, abs(value)) + error(0.0)
     none_above = value >= highest - slack or best.reason != ""
     yield claim(f"no F_C above that at {best.alpha}", none_above)
-    yield from _placed(best, sign)
+    yield from placed(best, sign)
     # A little to either side F_C is no higher, where the maximum lies in between.
     if isfinite(best.alpha) and best.alpha != 0.0:
         near = [curve(number(best.alpha) * (1 + k * number("1e-3"))) for k in (-1, 1)]
         yield claim(f"a maximum at {best.alpha}", max(near) <= value + slack)
-        bend = precise.derivative(curve, number(best.alpha), 1 / limits.spread)
+        bend = precise.derivative(curve, number(best.alpha), case.tilt.scale)
         flat = abs(bend) / limits.spread <= number("1e-4") * (1 - CTX.expm1(-abs(near[0] - value)))
         yield claim(f"F_C turns at {best.alpha}: slope {CTX.nstr(bend, 5)}", flat)
 
@@ -250,12 +220,12 @@ def sweet_spot(case: ConceptCase) -> Iterator[Comparison]:
     windows = [alone.window, *(a.window for a in many.contexts)]
     ends = [(window.low.alpha, window.high.alpha) for window in windows]
     for seen, window, (low, high) in zip((case, *contexts), windows, ends, strict=True):
-        before, after = (precise.concept_log_odds(seen.p, seen.M, tokens, a) for a in _around(low))
+        before, after = (seen.tilt.concept_log_odds(tokens, a) for a in _around(low))
         yield claim(f"F_T reaches {level} at {low}", after >= goal - 1e-9)
         yield claim(f"F_T does not before {low}", low == 0.0 or before < goal + 1e-9)
         yield claim(f"status {window.status} of {low}, {high}", (low <= high) == window.usable)
         if isfinite(high):
-            within, beyond = (precise.price(seen.p, seen.M, a) for a in _around(high))
+            within, beyond = (seen.tilt.price(a) for a in _around(high))
             yield claim(f"{budget} nats are kept up to {high}", within <= budget)
             yield claim(f"{budget} nats are spent at {high}", beyond >= budget)
     yield claim("the same alone and among others", ends[0] == ends[1 + case.context])
@@ -270,26 +240,23 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
     Tolerance: a millionth of each number, or of 1: they are for a person to read."""
     (level, budget), tokens, sign = _asked(case), list(case.tokens), 1 if case.alpha >= 0 else -1
     told = advice.advise(case.family, tokens, cross_entropy=budget, sign=sign)
-    variance = precise.variance(case.p, case.M, number(0))
-    spread, centre = max(case.M) - min(case.M), precise.mean(case.p, case.M, number(0))
+    tilt, spread = case.tilt, case.tilt.spread
+    variance = tilt.variance(0)
     yield _near("sd", CTX.sqrt(variance), told.sd)
     yield _near("range", spread, told.spread)
-    slope = CTX.fsum(case.p[z] * (case.M[z] - centre) for z in tokens)
-    yield _near("slope", slope, told.slope)
+    yield _near("slope", CTX.fsum(tilt.slope(0)[z] for z in tokens), told.slope)
     for point in (told.start, told.low, told.high):
         if isfinite(point.alpha):  # an end at infinity says nothing
-            after = precise.tilted(case.p, case.M, number(point.alpha))
-            yield _near("F_T", CTX.fsum(after[z] for z in tokens), point.concept)
-            yield _near("Delta CE", precise.kl(case.p, after), point.cross_entropy)
-            yield _near("reverse KL", precise.kl(after, case.p), point.reverse_kl)
-            moved = precise.total_variation(after, case.p)
+            at = point.alpha
+            yield _near("F_T", tilt.concept(tokens, at), point.concept)
+            yield _near("Delta CE", tilt.price(at), point.cross_entropy)
+            yield _near("reverse KL", tilt.price_back(at), point.reverse_kl)
+            moved = precise.total_variation(tilt.at(at), case.p)
             yield _near("total variation", moved, point.total_variation)
     given = told.guarantee
     if given is not None and isfinite(given.beyond) and variance > 1e-6:
-        within, beyond, quadratic = (
-            precise.price(case.p, case.M, number(sign * a))
-            for a in (given.within, given.beyond, given.quadratic)
-        )
+        alphas = [sign * a for a in (given.within, given.beyond, given.quadratic)]
+        within, beyond, quadratic = map(tilt.price, alphas)
         yield claim(f"{budget} nats are kept within {given.within}", within <= budget)
         yield claim(f"{budget} nats are spent beyond {given.beyond}", beyond >= budget)
         ratio, (least, most) = quadratic / budget, given.factor
@@ -298,9 +265,9 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
         yield _near("quadratic alpha", CTX.sqrt(2 * number(budget) / variance), given.quadratic)
         # Neither guarantee is a lazy one: the envelope meets the budget there.
         floor = _envelope(variance, spread, given.beyond * spread)[0]
-        yield _near("the envelope at beyond", number(budget), float(floor))
+        yield _near("the envelope at beyond", budget, float(floor))
         ceiling = _envelope(variance, spread, given.within * spread)[1]
-        yield _near("the envelope at within", number(budget), float(ceiling))
+        yield _near("the envelope at within", budget, float(ceiling))
         off = _off(given.radius * spread)
         yield claim(f"radius of 10 %: {off}", abs(off - 0.1) < 1e-4)
     # The window on average, with equal weights: where F_T and Delta CE cross their bounds.
@@ -311,22 +278,20 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
         yield claim("an average window of tilted contexts", False)
         return
 
-    def reached(p: Sequence[Number], M: Sequence[Number], alpha: Number) -> Number:
-        return precise.concept_probability(p, M, tokens, alpha)
-
     for name, curve, end, bound in (
-        ("average F_T", reached, window.low.alpha, level),
-        ("average Delta CE", precise.price, window.high.alpha, budget),
+        ("average F_T", Tilt.concept, window.low.alpha, level),
+        ("average Delta CE", lambda tilt, _, alpha: tilt.price(alpha), window.high.alpha, budget),
     ):
         if isfinite(end) and end > 0.0:
             before, after = (
-                CTX.fsum(curve(c.p, c.M, a) for c in contexts) / len(contexts) for a in _around(end)
+                CTX.fsum(curve(c.tilt, tokens, a) for c in contexts) / len(contexts)
+                for a in _around(end)
             )
             crossed = before <= bound + 1e-12 and after >= bound - 1e-12
             yield claim(f"{name} crosses {bound} at {end}", crossed)
 
 
-def _near(name: str, expected: Number, found: float) -> Comparison:
+def _near(name: str, expected: Number | float, found: float) -> Comparison:
     return compare(name, expected, advice=(found, 1e-6 * max(1, abs(expected))))
 
 
@@ -359,17 +324,11 @@ def joint(case: FamilyCase) -> Iterator[Comparison]:
     exact = [precise.numbers(row) for row in rows]
 
     def price(x: Number | float, y: Number | float) -> Number:
-        M = [number(x) * u + number(y) * v for u, v in zip(*exact, strict=True)]
-        return precise.price(case.p, M, number(1))
+        mixed = [number(x) * u + number(y) * v for u, v in zip(*exact, strict=True)]
+        return Tilt(case.p, mixed).price(1)
 
-    centred = []
-    for row in exact:
-        centre = CTX.fsum(p * x for p, x in zip(case.p, row, strict=True))
-        centred.append([x - centre for x in row])
-    S = [
-        [CTX.fsum(p * x * y for p, x, y in zip(case.p, u, v, strict=True)) for v in centred]
-        for u in centred
-    ]
+    centred = [[x - dot(case.p, row) for x in row] for row in exact]
+    S = [[dot(case.p, map(operator.mul, u, v)) for v in centred] for u in centred]
     yield claim("two vectors", both.vectors == 2)
     along = both.along(a)
     mixed = [a[0] * x + a[1] * y for x, y in zip(*rows, strict=True)]
@@ -385,7 +344,7 @@ def joint(case: FamilyCase) -> Iterator[Comparison]:
         yield claim("M of the first vector is constant", not np.ptp(both.log_odds[0]))
     else:
         kept, spent = (price(x, 0.25) for x in _around(left.alpha))
-        yield from _placed(left, 1)
+        yield from placed(left, 1)
         yield claim(f"a nat is kept up to {left.alpha}", kept <= 1)
         yield claim(f"a nat is spent beyond {left.alpha}", spent >= 1 or left.alpha > 1e12)
     determinant = S[0][0] * S[1][1] - S[0][1] ** 2
@@ -433,13 +392,13 @@ def _ellipse(
 def bounds(case: FamilyCase) -> Iterator[Comparison]:
     """Delta CE lies between what sd(M) and range(M) allow, and near its quadratic in the radius.
     Tolerance: inequalities in 120 digits, give or take the error of Delta CE and of Var M."""
-    limits, family = tolerance(case), case.family
-    if not limits.spread:
+    limits, family, tilt = case.limits, case.family, case.tilt
+    if not tilt.spread:
         pair = np.concatenate(family.cross_entropy_bounds([case.alpha, 1.0]))
         nothing = not pair.any() and family.quadratic_radius(0.1) == np.inf
         yield claim("constant M costs nothing", nothing)
         return
-    variance = precise.variance(case.p, case.M, number(0))
+    variance = tilt.variance(0)
     share = (limits.variance(0.0) + 64 * EPS * variance) / variance if variance else number(1)
     for alpha in (case.alpha, 0.5, -2.0):
         lower, upper = (float(b) for b in family.cross_entropy_bounds(alpha))
@@ -456,8 +415,8 @@ def bounds(case: FamilyCase) -> Iterator[Comparison]:
         yield compare("error at the radius", bound, engine=(off, 1e-9 * (1 + bound)))
     sign = 1 if case.alpha >= 0 else -1
     slope, offset = family.cross_entropy_asymptote(sign)
-    end = max(sign * m for m in case.M)
-    sigma = end - sign * precise.mean(case.p, case.M, number(0))
+    end = tilt.end(sign)
+    sigma = abs(end - tilt.mean(0))
     yield compare("slope", sigma, engine=(slope, limits.mean(0.0) + 8 * EPS * abs(end)))
-    top = CTX.fsum(p for p, m in zip(case.p, case.M, strict=True) if sign * m == end)
+    top = tilt.concept(tilt.extreme(sign), 0)
     yield compare("offset", CTX.log(top), engine=(offset, 16 * EPS * limits.depth))

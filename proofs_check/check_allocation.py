@@ -6,7 +6,7 @@ or three prompts it searches a plain grid of strengths for a better allocation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -17,13 +17,11 @@ from steering_strength.proofs_check.check import check, reading
 from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
 from steering_strength.proofs_check.instances import PromptsCase
 from steering_strength.proofs_check.law_values import law
-from steering_strength.proofs_check.oracles import precise
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, dot, number, numbers
 from steering_strength.proofs_check.strategies import prompts_cases
 from steering_strength.theory.engine import Allocation, allocation
 from steering_strength.theory.errors import BudgetError
 
-_ZERO = number(0)
 # Log p is rounded once, to EPS |log p| with |log p| < 10 here, and sums of a few terms follow.
 _ROUNDING = 64 * EPS
 # A multiplier is settled to 1e-10; where all |alpha| range(M) <= 1e-6 the first order stands for it
@@ -38,23 +36,10 @@ def allocated(case: PromptsCase) -> Allocation | None:
         return None
 
 
-def _gain(case: PromptsCase, j: int, alpha: Number) -> Number:
-    return precise.concept_increase(case.p[j], case.M, case.tokens, alpha)
-
-
-def _price(case: PromptsCase, j: int, alpha: Number) -> Number:
-    return precise.price(case.p[j], case.M, alpha)
-
-
-def _slopes(case: PromptsCase, j: int, alpha: Number) -> tuple[Number, Number]:
+def _slopes(tilt: Tilt, tokens: Sequence[int], alpha: Number) -> tuple[Number, Number]:
     """F_j' = E[1_T (M - E M)] and KL_j' = E_alpha M - E M, from their definitions."""
-    p = precise.tilted(case.p[j], case.M, alpha)
-    there, before = (precise.mean(case.p[j], case.M, a) for a in (alpha, _ZERO))
-    return CTX.fsum(p[z] * (case.M[z] - there) for z in case.tokens), there - before
-
-
-def _average(case: PromptsCase, values: Iterable[Number]) -> Number:
-    return CTX.fsum(number(w) * v for w, v in zip(case.weights, values, strict=True))
+    p, there = tilt.at(alpha), tilt.mean(alpha)
+    return CTX.fsum(p[z] * (tilt.M[z] - there) for z in tokens), there - tilt.mean(0)
 
 
 def _searched(case: PromptsCase, points: int = 200) -> float:
@@ -86,16 +71,16 @@ def _searched(case: PromptsCase, points: int = 200) -> float:
 
 def _stationary(case: PromptsCase, found: Allocation) -> Iterator[Comparison]:
     """F_j' = lambda KL_j' in every context, and the law's slope of F_j - lambda KL_j there."""
-    order = [*case.tokens, *(z for z in range(len(case.M)) if z not in case.tokens)]
-    multiplier, spread = number(found.multiplier), max(case.M) - min(case.M)
+    order = [*case.tokens, *(z for z in range(len(case.log_odds)) if z not in case.tokens)]
+    multiplier, spread, M = number(found.multiplier), case.tilts[0].spread, case.tilts[0].M
     values = {
         "V": len(order), "|C|": len(case.tokens), "lambda": multiplier,
-        "p": [[row[z] for z in order] for row in case.p], "M": [case.M[z] for z in order],
+        "p": [[tilt.p[z] for z in order] for tilt in case.tilts], "M": [M[z] for z in order],
     }  # fmt: skip
     strengths = numbers(found.alpha.tolist())
     settled = _FIRST_ORDER if max(map(abs, strengths)) * spread <= 2e-6 else _SETTLED
-    for j, alpha in enumerate(strengths):
-        rise, dear = _slopes(case, j, alpha)
+    for j, (tilt, alpha) in enumerate(zip(case.tilts, strengths, strict=True)):
+        rise, dear = _slopes(tilt, case.tokens, alpha)
         dear *= multiplier
         slope = rise - dear
         allowed = comparison.LAW * max(1, abs(slope)) * (1 + abs(dear))
@@ -103,7 +88,7 @@ def _stationary(case: PromptsCase, found: Allocation) -> Iterator[Comparison]:
         if found.status == "scaled":
             continue
         # F (1 - F) times a difference of two means: rounded like the range of M.
-        F = precise.concept_probability(case.p[j], case.M, case.tokens, alpha)
+        F = tilt.concept(case.tokens, alpha)
         allowed = settled * (abs(rise) + abs(dear)) + _ROUNDING * F * (1 - F) * spread
         if not multiplier:  # at a peak, whose place is settled relative to alpha
             allowed += settled * abs(alpha) * spread**2
@@ -112,18 +97,14 @@ def _stationary(case: PromptsCase, found: Allocation) -> Iterator[Comparison]:
 
 def _regression(case: PromptsCase, found: Allocation) -> Iterator[Comparison]:
     """beta_j, pi_j Var_j(M), and sqrt(1 + CV^2)."""
-    variances = [precise.variance(p, case.M, _ZERO) for p in case.p]
-    slopes = [_slopes(case, j, _ZERO)[0] for j in range(len(case.p))]
-    beta = [c / v if v else _ZERO for c, v in zip(slopes, variances, strict=True)]
+    variances = [tilt.variance(0) for tilt in case.tilts]
+    slopes = [_slopes(tilt, case.tokens, 0)[0] for tilt in case.tilts]
+    beta = [c / v if v else number(0) for c, v in zip(slopes, variances, strict=True)]
     leverage = [number(w) * v for w, v in zip(case.weights, variances, strict=True)]
-    total, spread = CTX.fsum(leverage), max(case.M) - min(case.M)
-    mean, square = (
-        CTX.fsum(w * b**n for w, b in zip(leverage, beta, strict=True)) / total for n in (1, 2)
-    )
-    scale, rounding = (
-        CTX.sqrt(square),
-        max(_ROUNDING * spread**2 / v if v else 1 for v in variances),
-    )
+    total, spread = CTX.fsum(leverage), case.tilts[0].spread
+    mean, square = (dot(leverage, (b**n for b in beta)) / total for n in (1, 2))
+    scale = CTX.sqrt(square)
+    rounding = max(_ROUNDING * spread**2 / v if v else 1 for v in variances)
     allowed = rounding * scale + _ROUNDING * max(abs(b) for b in beta)
     yield compare("beta_j", beta, engine=(found.regression, allowed))
     yield compare("pi_j Var_j(M)", leverage, engine=(found.leverage, max(leverage) * rounding))
@@ -171,10 +152,11 @@ def allocation_(case: PromptsCase) -> Iterator[Comparison]:
     if found is None:
         yield from _refused(case)
         return
-    strengths, common = numbers(found.alpha.tolist()), number(found.common)
-    gains = [_gain(case, j, a) for j, a in enumerate(strengths)]
-    shared = [_gain(case, j, common) for j in range(len(strengths))]
-    gain, common_gain = _average(case, gains), _average(case, shared)
+    weights, strengths = numbers(case.weights), found.alpha.tolist()
+    pairs = list(zip(case.tilts, strengths, strict=True))
+    gains = [tilt.concept_increase(case.tokens, alpha) for tilt, alpha in pairs]
+    shared = [tilt.concept_increase(case.tokens, found.common) for tilt in case.tilts]
+    gain, common_gain = dot(weights, gains), dot(weights, shared)
     for name, expected, said in (
         ("gain", gains, found.gain),
         ("common gain", shared, found.common_gain),
@@ -183,13 +165,12 @@ def allocation_(case: PromptsCase) -> Iterator[Comparison]:
     ):
         yield compare(name, expected, engine=(said, _ROUNDING))
     budget = number(case.budget)
-    spent = _average(case, [_price(case, j, a) for j, a in enumerate(strengths)])
+    spent = dot(weights, (tilt.price(alpha) for tilt, alpha in pairs))
     yield compare("spent", spent, engine=(found.spent, 1e-12 * budget))
     if found.multiplier:
         yield compare("spent", budget, oracle=(spent, allocation.SPENT * budget))
-    yield not_above("the budget", spent, budget, 1e-12 * budget)
-    alone = _average(case, [_price(case, j, common) for j in range(len(strengths))])
-    yield not_above("the budget, one alpha", alone, budget, 1e-12 * budget)
+    alone = dot(weights, (tilt.price(found.common) for tilt in case.tilts))
+    yield not_above("the budget, and of one alpha", [spent, alone], budget, 1e-12 * budget)
     left = 2 * allocation.SPENT * budget * number(found.multiplier)
     yield not_above("one alpha for all", common_gain, gain, left + _ROUNDING)
     yield not_above("no allocation gains more", _searched(case), found.bound, _ROUNDING)
@@ -223,22 +204,20 @@ def _refused(case: PromptsCase) -> Iterator[Comparison]:
 def _traded(case: PromptsCase) -> Iterator[Comparison]:
     """What the engine says of one strength, for all contexts and for each on its own."""
     strength = 0.75 if case.budget < 1.0 else -2.0
-    own, same = [strength * (j + 1) for j in range(len(case.p))], [strength] * len(case.p)
-    size = 1 + max(abs(m) for m in case.M)
+    count, size = len(case.tilts), 1 + max(map(abs, case.log_odds))
+    own, same = [strength * (j + 1) for j in range(count)], [strength] * count
     for paired, alphas in ((True, own), (True, same), (False, same)):
         asked = alphas if paired else strength
         said = case.population.trade(list(case.tokens), asked, paired=paired)
-        for j, a in enumerate(alphas):
-            alpha = number(a)
-            p = precise.tilted(case.p[j], case.M, alpha)
+        for j, (tilt, alpha) in enumerate(zip(case.tilts, alphas, strict=True)):
+            p = tilt.at(alpha)
             parts = [case.tokens, [z for z in range(len(p)) if z not in case.tokens]]
-            shares = [CTX.fsum(p[z] for z in part) for part in parts]
             means = [
-                CTX.fsum(p[z] * case.M[z] for z in part) / share
-                for part, share in zip(parts, shares, strict=True)
+                CTX.fsum(p[z] * tilt.M[z] for z in part) / tilt.concept(part, alpha)
+                for part in parts
             ]
-            odds = CTX.log(shares[0] / shares[1])
-            oracle = [odds, *means, _price(case, j, alpha), _slopes(case, j, alpha)[1]]
+            odds = tilt.concept_log_odds(case.tokens, alpha)
+            oracle = [odds, *means, tilt.price(alpha), tilt.mean(alpha) - tilt.mean(0)]
             found, allowed = [float(x[j]) for x in said], _ROUNDING * (1 + abs(alpha)) * size
             yield compare("trade", oracle, engine=(found, allowed))
 
@@ -253,8 +232,9 @@ def every_prompt(case: PromptsCase) -> Iterator[Comparison]:
     Tolerance: gains in 120 digits, at the engine's strengths; 1e-6 is visible.
     Instead (Sec. 6): on average: prompts with a small slope beta pay for the others."""
     if (found := allocated(case)) is not None:
-        own = [_gain(case, j, a) for j, a in enumerate(numbers(found.alpha.tolist()))]
-        one = [_gain(case, j, number(found.common)) for j in range(len(own))]
+        pairs = zip(case.tilts, found.alpha.tolist(), strict=True)
+        own = [tilt.concept_increase(case.tokens, alpha) for tilt, alpha in pairs]
+        one = [tilt.concept_increase(case.tokens, found.common) for tilt in case.tilts]
         yield not_above("gain under one alpha", one, own, _VISIBLE)
 
 

@@ -17,33 +17,19 @@ from steering_strength.proofs_check.comparison import EPS, Comparison, claim, co
 from steering_strength.proofs_check.extrema import count_extrema
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import concept_first, law
-from steering_strength.proofs_check.oracles import exact, precise
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles import exact
+from steering_strength.proofs_check.oracles.precise import CTX
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
-from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW, tolerance
-
-
-def _slope(case: FamilyCase, alpha: Number) -> Number:
-    """F_C' as a difference quotient; of 1 - F_C where that is the smaller, so no digit is lost."""
-    spread = max(case.M) - min(case.M)
-    above = precise.concept_log_odds(case.p, case.M, case.tokens, alpha) > 0
-    rest = [z for z in range(len(case.p)) if z not in case.tokens]
-    tokens = rest if above else case.tokens
-    slope = precise.derivative(
-        lambda x: precise.concept_probability(case.p, case.M, tokens, x),
-        alpha,
-        1 / spread if spread else 1,
-    )
-    return -slope if above else slope
+from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW
 
 
 @check("concept-ode", draw.any_families(), judges="TiltedFamily: concept_slope")
 def concept_ode(case: FamilyCase) -> Iterator[Comparison]:
     """F_C' = F_C (1 - F_C)(mu_C - mu_notC), mu the conditional means of M under p_alpha.
     Tolerance: F(1-F) to twice the error of the log-odds, each conditional mean to its own error."""
-    limits, alpha = tolerance(case), number(case.alpha)
-    oracle = _slope(case, alpha)
-    log_odds = precise.concept_log_odds(case.p, case.M, case.tokens, alpha)
+    limits, alpha = case.limits, case.alpha
+    oracle = case.tilt.concept_slope(case.tokens, alpha)
+    log_odds = case.tilt.concept_log_odds(case.tokens, alpha)
     spread = 1 / (2 + CTX.exp(log_odds) + CTX.exp(-log_odds))
     relative = 2 * limits.concept_log_odds(case.alpha) + SAFETY * EPS
     # Each conditional mean moves by at most the error of its weights times the whole spread.
@@ -64,12 +50,11 @@ def concept_tanh(case: FamilyCase) -> Iterator[Comparison]:
     """Delta p(C|alpha) = (tanh((nu + r)/2) - tanh(r/2))/(2|C|), nu + r = log S_C - log S_notC.
     Tolerance: the log-odds to the error of two log-sum-exps; Delta p(C) to that times F(1-F), and
     relatively to EPS (1 + |log p|) near alpha = 0."""
-    limits, alpha = tolerance(case), number(case.alpha)
-    tokens, size = list(case.tokens), len(case.tokens)
-    log_odds = precise.concept_log_odds(case.p, case.M, tokens, alpha)
+    limits, tokens, size = case.limits, list(case.tokens), len(case.tokens)
+    log_odds = case.tilt.concept_log_odds(tokens, case.alpha)
     engine = case.family.concept_log_odds(tokens, case.alpha)
     yield compare("logit F", log_odds, engine=(engine, limits.concept_log_odds(case.alpha)))
-    oracle = precise.concept_increase(case.p, case.M, tokens, alpha) / size
+    oracle = case.tilt.concept_increase(tokens, case.alpha) / size
     steered = simulated_family(case)
     p = steered.probability(np.array([0.0, case.alpha]))
     noise = float(steered.noise(case.alpha)) + float(steered.noise(0.0))
@@ -93,7 +78,7 @@ def concept_tanh(case: FamilyCase) -> Iterator[Comparison]:
 def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
     """F_T increases; F_C decreases where max_C M <= min_notC M (strictly unless M is constant).
     Tolerance: F_C at alpha = n q as exact fractions; engine and simulation to their own errors."""
-    limits, steps = tolerance(case), range(-4, 5)
+    limits, steps = case.limits, range(-4, 5)
     alphas = np.array([float(n * case.q) for n in steps])
     allowed = np.array([float(limits.concept_log_odds(a)) for a in alphas])
     _, steered = simulated_dataset(case)
@@ -120,7 +105,8 @@ def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
         sums = direction * simulated[:, list(tokens)].sum(axis=1)
         yield not_above("simulated F", sums[:-1], sums[1:], 2 * (noise[:-1] + noise[1:]))
     family = case.as_family()
-    yield law("concept-monotone", concept_first(family), _slope(family, number(case.alpha)))
+    slope = family.tilt.concept_slope(family.tokens, family.alpha)
+    yield law("concept-monotone", concept_first(family), slope)
 
 
 @check(
@@ -131,18 +117,15 @@ def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
 def concept_limit(case: FamilyCase) -> Iterator[Comparison]:
     """If C holds no extremal token, Delta p(C|alpha) -> -(1/|C|) sum_C p at both ends.
     Tolerance: the limit is a difference of shares, each to EPS (1 + |log p|)."""
-    limits, size = tolerance(case), len(case.tokens)
-    before = CTX.fsum(case.p[z] for z in case.tokens)
+    limits, size, tilt = case.limits, len(case.tokens), case.tilt
+    before = tilt.concept(case.tokens, 0)
     inner = all(min(case.M) < case.M[z] < max(case.M) for z in case.tokens)
     for sign in (-1, 1):
-        end = precise.limit(case.p, case.M, sign)
-        inside, outside = (
-            CTX.fsum(x for z, x in enumerate(end) if (z in case.tokens) == side)
-            for side in (True, False)
-        )
-        extreme = (max if sign > 0 else min)(case.M)
-        ties = [z in case.tokens for z, m in enumerate(case.M) if m == extreme]
-        log_odds = CTX.inf if all(ties) else CTX.log(inside / outside) if any(ties) else -CTX.inf
+        inside = tilt.concept(case.tokens, tilt.far(sign))
+        ties = [z in case.tokens for z in tilt.extreme(sign)]
+        log_odds = CTX.inf if all(ties) else -CTX.inf
+        if any(ties) and not all(ties):
+            log_odds = tilt.concept_log_odds(case.tokens, tilt.far(sign))
         engine = (case.family.concept_limit(case.tokens, sign), 4 * SAFETY * EPS * limits.depth)
         yield compare("limit of logit F", log_odds, engine=engine)
         oracle = (inside - before) / size
@@ -152,7 +135,7 @@ def concept_limit(case: FamilyCase) -> Iterator[Comparison]:
         if inner:
             yield compare("limit of Delta p(C)", oracle, theorem=(-before / size, 1e-90))
             yield law("concept-limit", concept_first(case, extreme=sign), oracle, sides=["right"])
-            far = float(precise.far(case.p, case.M, sign))
+            far = float(tilt.far(sign))
             found = case.family.concept_increase(list(case.tokens), far)
             yield compare("Delta p(C) far out", oracle, engine=(found, allowed))
 
@@ -171,10 +154,10 @@ def concept_shape(case: FamilyCase) -> Iterator[Comparison]:
     Tolerance: turns of the curve are counted in 120 digits on a grid, turns of rho exactly."""
     if len(set(case.M)) == 1:
         return
-    seen = precise.curve_turns(case.p, case.M, case.tokens)
+    seen = case.tilt.curve_turns(case.tokens)
     bound = case.family.extrema_bound(case.tokens)
     rho = exact.concept_levels(case.row, case.keys, case.tokens)
-    allowed = SAFETY * EPS * tolerance(case).depth
+    allowed = SAFETY * EPS * case.limits.depth
     yield compare("rho", rho, engine=(case.family.level_shares(case.tokens), allowed))
     yield claim(f"{seen} extrema seen, at most {bound}", seen <= bound)
     yield claim(f"{seen} extrema seen, parity of {bound}", (bound - seen) % 2 == 0)
@@ -188,13 +171,14 @@ def returns(case: ConceptCase) -> Iterator[Comparison]:
     Tolerance: a limit in 100 digits against 0.
     Instead (after Thm 3.6): its probability goes to 0 at both ends, as the formula of Thm 3.6 says.
     """
-    end = precise.limit(case.p, case.M, 1)
+    end = case.tilt.limit(1)
     for concept in range(case.dataset.concepts):
         tokens = case.dataset.tokens(concept)
         if all(min(case.M) < case.M[z] < max(case.M) for z in tokens):
-            change = CTX.fsum(end[z] - case.p[z] for z in tokens)
-            before = CTX.nstr(CTX.fsum(case.p[z] for z in tokens), 6)
-            what = f"F of concept {concept} returns to {before}; it ends {CTX.nstr(change, 6)} away"
+            before = case.tilt.concept(tokens, 0)
+            change = CTX.fsum(end[z] for z in tokens) - before
+            told = f"{CTX.nstr(before, 6)}; it ends {CTX.nstr(change, 6)} away"
+            what = f"F of concept {concept} returns to {told}"
             yield claim(what, abs(change) < 1e-50)
 
 
@@ -217,7 +201,7 @@ def necessary(case: ConceptCase) -> Iterator[Comparison]:
         condition = max(case.ratios[z] for z in tokens) <= min(case.ratios[z] for z in rest)
         if condition or _shape(case, tokens) != [-1]:
             continue
-        if precise.curve_turns(case.p, case.M, tokens, nodes=61) == 0:
+        if case.tilt.curve_turns(tokens, nodes=61) == 0:
             yield claim(f"F of concept {concept} falls without the condition", False)
 
 

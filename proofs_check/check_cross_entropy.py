@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -16,33 +16,11 @@ from steering_strength.proofs_check.comparison import EPS, Comparison, claim, co
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import at_maximum, law, of_case, of_contexts, single
 from steering_strength.proofs_check.oracles import precise
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, number
 from steering_strength.proofs_check.simulation import Simulation, simulated_dataset
-from steering_strength.proofs_check.tolerance import (
-    NAIVE,
-    SAFETY,
-    UNDERFLOW,
-    Tolerance,
-    tolerance,
-)
+from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, UNDERFLOW, shipped
 from steering_strength.theory import ConceptDataset
 from steering_strength.theory.engine import cross_entropy as ce
-
-
-def average(case: ConceptCase, value: Callable[[ConceptCase], Number]) -> Number:
-    """sum_j pi_j of a value of the case seen from c_j."""
-    pairs = zip(case.dataset.context_weights, case.seen, strict=True)
-    return CTX.fsum(number(w) * value(seen) for w, seen in pairs)
-
-
-def price(case: ConceptCase, alpha: Number) -> Number:
-    """Delta CE by its definition: sum_j pi_j sum_z p (log p - log p_alpha)."""
-    return average(case, lambda c: precise.price(c.p, c.M, alpha))
-
-
-def averaged(case: ConceptCase, bound: Callable[[Tolerance], Number]) -> Number:
-    """sum_j pi_j of a tolerance."""
-    return average(case, lambda seen: bound(tolerance(seen)))
 
 
 def _simulated(
@@ -59,26 +37,34 @@ def _simulated(
     return total, noise
 
 
-@check("ce-quadratic", draw.ANY_ROWS, judges="ConceptDataset: quadratic cross_entropy_increase")
+@check(
+    "ce-quadratic",
+    draw.ANY_ROWS,
+    judges=(
+        "ConceptDataset: quadratic cross_entropy_increase",
+        "TiltedPopulation: quadratic",
+    ),
+)
 def ce_quadratic(case: ConceptCase) -> Iterator[Comparison]:
     """Delta CE(alpha) = alpha^2/2 sum_j pi_j Var_j(M) + o(alpha^2).
     Tolerance: each variance to the error of M and of the weights; at x = |alpha| range(M) the
     quadratic law itself is off by x/3 (`ce-radius`)."""
-    spread = max(case.M) - min(case.M)
+    spread = case.tilt.spread
     if not spread:
         return
     step = precise.STEP / spread
-    oracle = price(case, step) / step**2
-    log_odds = case.data.log_odds(case.positive, case.negative)
+    oracle = case.price(step) / step**2
+    log_odds = case.data.log_odds(*case.sets)
     # What is measured near 0: x = 1e-3 costs the quadratic law x/3 of itself.
     near, bend = float(1e-3 / spread), 1e-3 * oracle
     engine = float(case.data.cross_entropy_increase(log_odds, near)) / near**2
     simulated, noise = _simulated(case, case.data.probabilities, 0.0, near)
-    error = averaged(case, lambda t: t.divergence(near)) / number(near) ** 2
+    error = case.average(lambda c: c.limits.divergence(near)) / number(near) ** 2
+    allowed = case.average(lambda c: c.limits.variance(0.0)) / 2
     yield compare(
         "Delta CE / alpha^2",
         oracle,
-        formula=(case.data.quadratic(log_odds), averaged(case, lambda t: t.variance(0.0)) / 2),
+        formula=(case.data.quadratic(log_odds), allowed),
         engine=(engine, bend + error),
         simulation=(simulated / near**2, bend + noise / near**2),
     )
@@ -97,28 +83,22 @@ def ce_exact(case: ConceptCase) -> Iterator[Comparison]:
     """Delta CE = sum_j pi_j (K_j - alpha K_j'(0)) = sum_j pi_j KL(p_j||p_j,alpha) >= 0, convex.
     Tolerance: d KL / d M(z) = alpha (p_alpha - p): the error of M acts through the total variation;
     relatively EPS (1 + |log p|)."""
-    alpha, at, limits = case.alpha, number(case.alpha), tolerance(case)
-    oracle = price(case, at)
-    by_cgf = average(
-        case,
-        lambda c: precise.cgf(c.p, c.M, at) - at * precise.mean(c.p, c.M, number(0)),
-    )
-    log_odds = case.data.log_odds(case.positive, case.negative)
-    engine = float(case.data.cross_entropy_increase(log_odds, alpha))
+    alpha, at = case.alpha, number(case.alpha)
+    oracle = case.price(at)
+    by_cgf = case.average(lambda c: c.tilt.cgf(at) - at * c.tilt.mean(0))
+    engine = float(case.data.cross_entropy_increase(case.data.log_odds(*case.sets), alpha))
     yield compare(
         "Delta CE",
         oracle,
-        cgf=(by_cgf, 1e-100 * (1 + abs(at) * limits.spread)),
-        engine=(engine, averaged(case, lambda t: t.divergence(alpha))),
+        cgf=(by_cgf, 1e-100 * (1 + abs(at) * case.tilt.spread)),
+        engine=(engine, case.average(lambda c: c.limits.divergence(alpha))),
         simulation=_simulated(case, case.data.probabilities, 0.0, alpha),
     )
     yield law("ce-exact", of_contexts(case), oracle)
-    found = (case.family.cross_entropy_increase(alpha), limits.divergence(alpha))
-    yield compare("KL(p || p_alpha)", precise.price(case.p, case.M, at), engine=found)
-    found = (case.family.reverse_kl(alpha), limits.reverse_divergence(alpha))
-    yield compare("KL(p_alpha || p)", precise.price_back(case.p, case.M, at), engine=found)
+    yield shipped(case, "cross_entropy_increase")
+    yield shipped(case, "reverse_kl")
     yield claim("Delta CE >= 0", engine >= 0 and oracle > -NAIVE)
-    yield not_above("convexity", 2 * price(case, at / 2), oracle, 1e-100)
+    yield not_above("convexity", 2 * case.price(at / 2), oracle, 1e-100)
 
 
 @check("ce-cumulants", draw.any_families(), judges="TiltedFamily: taylor")
@@ -126,13 +106,12 @@ def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
     """The coefficient of alpha^n in Delta CE is kappa_n / n!, for every n >= 2.
     Tolerance: in units of range(M)^n the n-th cumulant is at most the variance in size; it errs by
     2^n times the error of a weight, and M - E[M] by EPS range(M)."""
-    limits = tolerance(case)
-    spread = limits.spread
+    limits, spread = case.limits, case.tilt.spread
     if not spread:
         return
     # In units of the spread: coefficients of x = alpha range(M).
-    M = [m / spread for m in case.M]
-    kappa = precise.cumulants(case.p, M, 4)
+    units = Tilt(case.p, [m / spread for m in case.M])
+    kappa = units.cumulants(4)
     oracle = [k / f for k, f in zip(kappa[1:], (2, 6, 24), strict=True)]
     scaled = [number(float(c)) / spread**n for n, c in enumerate(case.family.taylor(4), start=2)]
     weights = limits.log_probability(0.0) * kappa[1]
@@ -148,7 +127,7 @@ def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
     # leave some of the smallest probability.
     if limits.depth <= 90:
         h = CTX.mpf(10) ** -15
-        f = {k: precise.price(case.p, M, k * h) for k in range(-2, 3)}
+        f = {k: units.price(k * h) for k in range(-2, 3)}
         differences = [
             (f[1] - 2 * f[0] + f[-1]) / h**2 / 2,
             (f[2] - 2 * f[1] + 2 * f[-1] - f[-2]) / (2 * h**3) / 6,
@@ -163,11 +142,11 @@ def ce_cumulants(case: FamilyCase) -> Iterator[Comparison]:
 def ce_radius(case: FamilyCase) -> Iterator[Comparison]:
     """2(e^-x - 1 + x)/x^2 <= Delta CE / quadratic <= 2(e^x - 1 - x)/x^2, x = |alpha| range(M).
     Tolerance: inequalities in 120 digits; the formulas of the bounds to 16 EPS of themselves."""
-    R, alpha = tolerance(case).spread, number(case.alpha)
+    R, alpha = case.tilt.spread, number(case.alpha)
     if not R or not alpha:
         return
-    increase = precise.price(case.p, case.M, alpha)
-    ratio = increase / (alpha**2 * precise.variance(case.p, case.M, number(0)) / 2)
+    increase = case.tilt.price(alpha)
+    ratio = increase / (alpha**2 * case.tilt.variance(0) / 2)
     x = abs(alpha) * R
     lower, upper = (number(float(b)) for b in ce.envelope(float(x)))
     exact = [2 * (CTX.exp(-x) - 1 + x) / x**2, 2 * (CTX.exp(x) - 1 - x) / x**2]
@@ -177,7 +156,7 @@ def ce_radius(case: FamilyCase) -> Iterator[Comparison]:
     yield compare("lower bound", exact[0], formula=(lower, below))
     if x <= 600:  # e^x is within float64
         yield compare("upper bound", exact[1], formula=(upper, above))
-    _, second, third = precise.cumulants(case.p, case.M, 3, alpha)
+    _, second, third = case.tilt.cumulants(3, alpha)
     noise = 1e-100 * R**3
     yield not_above("|K'''| <= R K''", abs(third), R * second, noise)
     square = second**2 * (R**2 - 4 * second)
@@ -203,22 +182,18 @@ def _shifted(case: ConceptCase) -> tuple[list[Number], list[list[Number]], list[
 
 def miscalibrated(case: ConceptCase, alpha: Number) -> Number:
     """The cross-entropy of a model that predicts row j on data of the next row."""
-    return -CTX.fsum(
-        w * CTX.fsum(r * CTX.log(t) for r, t in zip(data, steered, strict=True))
-        for w, row, data in zip(*_shifted(case), strict=True)
-        for steered in [precise.tilted(row, case.M, alpha)]
-    )
+    weights, model, data = _shifted(case)
+    logs = (Tilt(row, case.M).log(alpha) for row in model)
+    return -precise.dot(weights, map(precise.dot, data, logs))
 
 
 @check("ce-linear", draw.concept_cases("none"), judges="ConceptDataset: linear_coefficient")
 def ce_linear(case: ConceptCase) -> Iterator[Comparison]:
     """Without Assumption 2, the slope of Delta CE at 0 is sum_j pi_j (E_model[M] - E_data[M]).
     Tolerance: two means of M, each to its own error."""
-    limits = tolerance(case)
-    spread = limits.spread
-    scale = 1 / spread if spread else 1
-    oracle = precise.derivative(lambda a: miscalibrated(case, a), number(0), scale)
-    log_odds, model = case.data.log_odds(case.positive, case.negative), case.data.probabilities
+    limits, spread = case.limits, case.tilt.spread
+    oracle = precise.derivative(lambda a: miscalibrated(case, a), number(0), case.tilt.scale)
+    log_odds, model = case.data.log_odds(*case.sets), case.data.probabilities
     data, parts = np.roll(model, -1, axis=0), case.data
     labelled = ConceptDataset(
         data, parts.token_concept, parts.context_concept, parts.context_weights
@@ -238,12 +213,10 @@ def ce_linear(case: ConceptCase) -> Iterator[Comparison]:
 
 def better_strength(case: ConceptCase) -> Number:
     """-4 s/R^2 with s the slope at 0 and R the range of M: there less than at 0, unless s = 0."""
-    slope = CTX.fsum(
-        w * CTX.fsum((t - r) * m for t, r, m in zip(model, data, case.M, strict=True))
-        for w, model, data in zip(*_shifted(case), strict=True)
-    )
-    spread = max(case.M) - min(case.M)
-    return -4 * slope / spread**2 if spread else number(0)
+    weights, *rows = _shifted(case)
+    model, data = ([precise.dot(row, case.M) for row in each] for each in rows)
+    slope = precise.dot(weights, model) - precise.dot(weights, data)
+    return -4 * slope * case.tilt.scale**2 if case.tilt.spread else number(0)
 
 
 @reading("ce-linear/always-degrades", draw.concept_cases("none", wild=False))
@@ -260,39 +233,40 @@ def always_degrades(case: ConceptCase) -> Comparison:
     )
 
 
-@check("ce-asymptote", draw.ANY_ROWS, judges="ConceptDataset: cross_entropy_asymptote")
+@check(
+    "ce-asymptote",
+    draw.ANY_ROWS,
+    judges=("ConceptDataset: cross_entropy_asymptote", "TiltedPopulation: cross_entropy_asymptote"),
+)
 def ce_asymptote(case: ConceptCase) -> Iterator[Comparison]:
     """Delta CE is below alpha sigma, and above its asymptote alpha sigma + mean log p(argmax M).
     Tolerance: sigma to the error of M, times |alpha|; log p to EPS (1 + |log p|)."""
-    limits, alpha = tolerance(case), number(case.alpha or 1.0)
+    limits, alpha = case.limits, number(case.alpha or 1.0)
     size, sign = abs(alpha), 1 if alpha > 0 else -1
-    side = [sign * m for m in case.M]
-    increase = price(case, alpha)
-    log_odds = case.data.log_odds(case.positive, case.negative)
+    increase, top, tied = case.price(alpha), case.tilt.end(sign), case.tilt.extreme(sign)
+    log_odds = case.data.log_odds(*case.sets)
     engine = float(case.data.cross_entropy_increase(log_odds, float(alpha)))
     steepness, offset = case.data.cross_entropy_asymptote(log_odds, sign)
     upper = float(size) * steepness
-    sigma = average(case, lambda c: max(side) - sign * precise.mean(c.p, c.M, number(0)))
-    depth = max(tolerance(seen).depth for seen in case.seen)
+    sigma = case.average(lambda c: abs(top - c.tilt.mean(0)))
+    depth = max(seen.limits.depth for seen in case.seen)
     slack = SAFETY * size * (limits.blur + EPS * depth * limits.spread) + SAFETY * EPS * depth
     yield not_above("Delta CE <= alpha sigma", increase, upper, slack)
-    error = averaged(case, lambda t: t.divergence(float(alpha)))
+    error = case.average(lambda c: c.limits.divergence(float(alpha)))
     yield not_above("lower line", engine, upper, slack + error)
     yield compare("alpha sigma", size * sigma, formula=(upper, slack))
     # Ties of M that rounding breaks: the formula then sees fewer tokens at the top.
-    top = [z for z, m in enumerate(side) if m == max(side)]
     rounded = sign * log_odds
-    if top == np.flatnonzero(rounded == rounded.max()).tolist():
-        shares = average(case, lambda c: CTX.log(CTX.fsum(c.p[z] for z in top)))
+    if tied == np.flatnonzero(rounded == rounded.max()).tolist():
+        shares = case.average(lambda c: CTX.log(c.tilt.concept(tied, 0)))
         yield not_above("lower line <= Delta CE", upper + offset, increase, slack)
         lower = size * sigma + shares
         yield compare("lower line", lower, formula=(upper + offset, slack))
-        end = max(abs(precise.far(seen.p, case.M, sign)) for seen in case.seen)
-        left = price(case, end * sign) - end * sigma - shares
+        end = max(abs(seen.tilt.far(sign)) for seen in case.seen)
+        left = case.price(end * sign) - end * sigma - shares
         yield claim("Delta CE meets the lower line far out", abs(left) < 1e-60)
     family = case.as_family()
-    p, M = family.p, family.M
-    gain = precise.cgf(p, M, alpha) - alpha * precise.mean(p, M, number(0))
+    gain = family.tilt.cgf(alpha) - alpha * family.tilt.mean(0)
     yield law("ce-asymptote", {**at_maximum(family, 1)[0], "alpha": alpha}, gain)
 
 

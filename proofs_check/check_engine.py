@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -18,17 +17,22 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.check import check
-from steering_strength.proofs_check.check_cross_entropy import average, averaged, price
-from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, equal
+from steering_strength.proofs_check.comparison import (
+    EPS,
+    Comparison,
+    claim,
+    compare,
+    crossing,
+    equal,
+)
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
-from steering_strength.proofs_check.oracles import precise
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles import precise, vectors
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, number, numbers
 from steering_strength.proofs_check.simulation import simulated_dataset
 from steering_strength.proofs_check.strategies import concept_cases, family_cases
-from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, Tolerance, tolerance
+from steering_strength.proofs_check.tolerance import NAIVE, QUANTITIES, SAFETY, Tolerance
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures
 from steering_strength.theory.engine import TiltedPopulation, population
-from steering_strength.theory.errors import SteeringError
 
 Stored = TypeVar("Stored", TiltedFamily, ConceptDataset, UnconstrainedFeatures)
 Curve = Callable[..., Any]
@@ -47,28 +51,24 @@ def constructors(case: ConceptCase) -> Iterator[Comparison]:
     """Logits, tables, an unembedding, a file or a condition give the p and M they stand for.
     Tolerance: log p to EPS (1 + |log p|), M to its blur, W v to that of a product of length d; what
     is stored comes back bit by bit."""
-    limits, family = tolerance(case), case.family
+    limits, family = case.limits, case.family
     log_p, rows = [CTX.log(x) for x in case.p], case.data.log_probabilities
     row, rounding = rows[case.context], SAFETY * EPS * limits.depth
     by_logits = TiltedFamily.from_logits(row + (case.gauge - 50.0), family.log_odds)
     yield compare("log p of logits", log_p, engine=(by_logits.log_p, 64 * rounding))
     yield equal("M beside logits", family.log_odds, by_logits.log_odds)
-    by_tables = TiltedFamily.from_tables(row, rows[list(case.positive)], rows[list(case.negative)])
+    P, N = (rows[list(side)] for side in case.sets)
+    by_tables = TiltedFamily.from_tables(row, P, N)
     yield compare("log p of tables", log_p, engine=(by_tables.log_p, rounding))
     yield compare("M of tables", case.M, engine=(by_tables.log_odds, SAFETY * limits.blur))
     yield equal("V", len(case.p), by_tables.size)
     ufm, steered = simulated_dataset(case)
     by_vector = TiltedFamily.from_unembedding(row, ufm.W, steered.v)
-    product = [
-        CTX.fsum(number(w) * number(x) for w, x in zip(weights, steered.v, strict=True))
-        for weights in ufm.W.tolist()
-    ]
+    product = vectors.logits([*map(numbers, ufm.W)], numbers(steered.v))
     size = [8 * len(steered.v) * EPS * float(np.abs(w) @ np.abs(steered.v)) for w in ufm.W]
     yield compare("W v", product, engine=(by_vector.log_odds, size))
-    within, kept = family.conditional(list(case.tokens)), CTX.fsum(case.p[z] for z in case.tokens)
-    conditional = [
-        CTX.log(p / kept) if z in case.tokens else -CTX.inf for z, p in enumerate(case.p)
-    ]
+    within, kept = family.conditional(list(case.tokens)), case.tilt.concept(case.tokens, 0)
+    conditional = [x - CTX.log(kept) if z in case.tokens else -CTX.inf for z, x in enumerate(log_p)]
     yield compare("log p given C", conditional, engine=(within.log_p, rounding))
     yield equal("M given C", family.log_odds, within.log_odds)
     loaded = reloaded(TiltedFamily(by_tables.log_p, by_tables.log_odds, {"unit": case.gauge}))
@@ -85,24 +85,15 @@ def reloaded(record: Stored) -> Stored:
         return type(record).load(path)
 
 
-# Of one context: the quantity by its definition, and what the engine may make of it.
-_SCALARS: dict[str, tuple[Curve, Callable[[Tolerance, float], Any]]] = {
-    "cgf": (precise.cgf, Tolerance.cgf),
-    "mean": (precise.mean, Tolerance.mean),
-    "variance": (precise.variance, Tolerance.variance),
-    "cross_entropy_increase": (precise.price, Tolerance.divergence),
-    "reverse_kl": (precise.price_back, Tolerance.reverse_divergence),
-}
+_SCALARS = {name: QUANTITIES[name] for name in (
+    "cgf", "mean", "variance", "cross_entropy_increase", "reverse_kl"
+)}  # fmt: skip
 
 
-def _slopes(p: Any, M: Any, alpha: Number) -> list[Number]:
-    centre = precise.mean(p, M, alpha)
-    return [w * (m - centre) for w, m in zip(precise.tilted(p, M, alpha), M, strict=True)]
-
-
-def _to_limit(p: Any, M: Any, alpha: Number) -> Number:
-    end = max(M) if alpha >= 0 else min(M)
-    return CTX.fsum(w for w, m in zip(precise.tilted(p, M, alpha), M, strict=True) if m != end)
+def _to_limit(tilt: Tilt, alpha: float) -> Number:
+    """The total variation that is left to the limit."""
+    end = tilt.end(1 if alpha >= 0 else -1)
+    return CTX.fsum(w for w, m in zip(tilt.at(alpha), tilt.M, strict=True) if m != end)
 
 
 @check(
@@ -117,28 +108,22 @@ def batches(case: FamilyCase) -> Iterator[Comparison]:
     """Several alphas, several concepts, cumulants beyond the second and tokens without support.
     Tolerance: as for one alpha, for each of four; the n-th cumulant, in units of range(M)^n, to 2^n
     n times the error of a weight."""
-    limits, family = tolerance(case), case.family
+    limits, family = case.limits, case.family
     alphas = np.array([case.alpha, *_BATCH])
     kept = [z for z, p in enumerate(case.p) if p]
-    tokens = family.log_probability(alphas)
     blocks = [rows.copy() for _, rows in family.log_probability_blocks(alphas, rows=3)]
-    weights, log_p = Tolerance.log_probability, precise.log_tilted
     quantities: list[tuple[str, Any, Curve, Curve]] = [
-        ("log p_alpha", tokens[:, kept], log_p, weights),
-        ("log p_alpha in blocks", np.concatenate(blocks)[:, kept], log_p, weights),
-        ("Delta p", family.probability_increase(alphas)[:, kept], precise.increase,
-         Tolerance.increase),
-        ("p'", family.slope(alphas)[:, kept], _slopes, Tolerance.slope),
+        *((name, getattr(family, name)(alphas), *pair) for name, pair in QUANTITIES.items()),
+        ("log p_alpha in blocks", np.concatenate(blocks), *QUANTITIES["log_probability"]),
         ("total variation to the limit", family.limit_distance(alphas), _to_limit,
          lambda t, a: SAFETY * t.log_probability(a) + EPS),
-        *((name, getattr(family, name)(alphas), *pair) for name, pair in _SCALARS.items()),
     ]  # fmt: skip
     for name, found, oracle, bound in quantities:
         for value, at in zip(found, alphas.tolist(), strict=True):
-            expected = oracle(limits.p, limits.M, number(at))
-            yield compare(f"{name} at {at}", expected, engine=(value, bound(limits, at)))
+            engine = (value[kept] if np.ndim(value) else value, bound(limits, at))
+            yield compare(f"{name} at {at}", oracle(limits.tilt, at), engine=engine)
     gone = [z for z in range(len(case.p)) if z not in kept]
-    yield equal("log p_alpha without support", -np.inf, tokens[:, gone])
+    yield equal("log p_alpha without support", -np.inf, quantities[0][1][:, gone])
     yield from _concepts(case, alphas, kept)
     yield from _cumulants(case, alphas)
 
@@ -147,8 +132,8 @@ def _concepts(
     case: FamilyCase, alphas: NDArray[np.float64], kept: list[int]
 ) -> Iterator[Comparison]:
     """C, its complement and the first token, all at once."""
-    limits, V = tolerance(case), len(case.p)
-    masks = np.zeros((3, V), dtype=bool)
+    limits = case.limits
+    masks = np.zeros((3, len(case.p)), dtype=bool)
     masks[0, list(case.tokens)], masks[2, 0] = True, True
     masks[1] = ~masks[0]
     odds = case.family.concept_log_odds(masks, alphas)
@@ -161,10 +146,10 @@ def _concepts(
             yield equal(f"increase of all or nothing, {c}", 0.0, increase[:, c])
             continue
         for k, at in enumerate(alphas.tolist()):
-            logit = precise.concept_log_odds(limits.p, limits.M, inside, number(at))
+            logit = limits.tilt.concept_log_odds(inside, at)
             engine = (odds[k, c], limits.concept_log_odds(at))
             yield compare(f"logit F of mask {c} at {at}", logit, engine=engine)
-            change = precise.concept_increase(limits.p, limits.M, inside, number(at))
+            change = limits.tilt.concept_increase(inside, at)
             allowed = limits.concept_increase(tuple(inside), at) * len(inside) / count
             engine = (increase[k, c], allowed)
             yield compare(f"Delta p(C) of mask {c} at {at}", change / count, engine=engine)
@@ -172,24 +157,23 @@ def _concepts(
 
 def _cumulants(case: FamilyCase, alphas: NDArray[np.float64]) -> Iterator[Comparison]:
     """kappa_1 .. kappa_5 under p_alpha, and the Taylor coefficients up to the sixth order."""
-    limits = tolerance(case)
-    spread = limits.spread
+    limits, spread = case.limits, case.tilt.spread
     if not spread:
         found = case.family.cumulants(4, alphas)[:, 1:]
         yield equal("cumulants of a constant", 0.0, found)
         return
-    units = [m / spread for m in limits.M]
+    units = Tilt(limits.tilt.p, [m / spread for m in limits.tilt.M])
 
     def scaled(values: Any) -> list[Number]:
         return [number(float(k)) / spread**n for n, k in enumerate(values, start=2)]
 
     for row, at in zip(case.family.cumulants(5, alphas), alphas.tolist(), strict=True):
-        oracle = precise.cumulants(limits.p, units, 5, number(at) * spread)
+        oracle = units.cumulants(5, number(at) * spread)
         allowed = _errors(limits.log_probability(at), oracle[1], 5)
         yield compare(f"cumulants at {at}", oracle[1:], engine=(scaled(row[1:]), allowed))
-        mean = precise.mean(limits.p, limits.M, number(at))
-        yield compare(f"first cumulant at {at}", mean, engine=(float(row[0]), limits.mean(at)))
-    kappa = precise.cumulants(limits.p, units, 6, number(0))
+        first = (float(row[0]), limits.mean(at))
+        yield compare(f"first cumulant at {at}", limits.tilt.mean(at), engine=first)
+    kappa = units.cumulants(6)
     oracle = [k / CTX.factorial(n) for n, k in enumerate(kappa[1:], start=2)]
     allowed = _errors(limits.log_probability(0.0), kappa[1], 6)
     taylor = scaled(case.family.taylor(6))
@@ -319,8 +303,7 @@ def _peaks(
     "tilting/population",
     st.one_of(concept_cases("1", wild=False), concept_cases("none")),
     judges="TiltedPopulation: shape family cgf mean variance cross_entropy_increase "
-    "reverse_kl concept_log_odds quadratic cross_entropy_asymptote "
-    "average_cross_entropy_increase average_cross_entropy_root",
+    "reverse_kl concept_log_odds average_cross_entropy_increase average_cross_entropy_root",
     weight=0.5,
 )
 def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
@@ -333,63 +316,30 @@ def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
     own = many.family(case.context)
     yield equal("log p of a context", data.log_probabilities[case.context], own.log_p)
     yield equal("M of a context", case.family.log_odds, own.log_odds)
-
-    def logit(p: Any, M: Any, alpha: Number) -> Number:
-        return precise.concept_log_odds(p, M, inside, alpha)
-
     # Blocks of one context each, as a table that does not fit has them.
     with mock.patch.object(population, "_BLOCK", len(case.p)):
         tables: list[tuple[str, Any, Curve, Curve]] = [
             *((name, getattr(many, name)(alphas), *pair) for name, pair in _SCALARS.items()),
-            ("logit F", many.concept_log_odds(inside, alphas), logit, Tolerance.concept_log_odds),
-        ]
+            ("logit F", many.concept_log_odds(inside, alphas),
+             lambda tilt, at: tilt.concept_log_odds(inside, at), Tolerance.concept_log_odds),
+        ]  # fmt: skip
         prices = many.average_cross_entropy_increase(alphas)
     for j, seen in enumerate(case.seen):
-        limits = tolerance(seen)
         for name, table, oracle, bound in tables:
             for k, at in enumerate(alphas.tolist()):
-                expected = oracle(seen.p, seen.M, number(at))
                 # The shared sums keep ten bits less of what cancels.
-                engine = (table[k, j], 64 * bound(limits, at))
-                yield compare(f"{name} of context {j} at {at}", expected, engine=engine)
+                engine = (table[k, j], 64 * bound(seen.limits, at))
+                what = f"{name} of context {j} at {at}"
+                yield compare(what, oracle(seen.tilt, at), engine=engine)
     for value, at in zip(prices, alphas.tolist(), strict=True):
-        error = 64 * averaged(case, partial(Tolerance.divergence, alpha=at))
-        yield compare(f"Delta CE at {at}", price(case, number(at)), engine=(value, error))
-    yield from _average_laws(case, many)
-
-
-def _average_laws(case: ConceptCase, many: TiltedPopulation) -> Iterator[Comparison]:
-    """The quadratic, the asymptote and the root of Delta CE of a population."""
-    oracle = average(case, lambda c: precise.variance(c.p, c.M, number(0))) / 2
-    allowed = 64 * averaged(case, lambda t: t.variance(0.0))
-    yield compare("quadratic", oracle, engine=(many.quadratic(), allowed))
-    spread = max(case.M) - min(case.M)
-    if not spread:
-        return
-    sign = 1 if case.alpha >= 0 else -1
-    steep, offset = many.cross_entropy_asymptote(sign)
-    # As the engine knows M: ties that rounding breaks are none.
-    log_odds = sign * case.family.log_odds
-    top = [int(z) for z in np.flatnonzero(log_odds == log_odds.max())]
-    shares = average(case, lambda c: CTX.log(CTX.fsum(c.p[z] for z in top)))
-    end = max(sign * m for m in case.M)
-    sigma = average(case, lambda c: end - sign * precise.mean(c.p, c.M, number(0)))
-    depth = max(tolerance(seen).depth for seen in case.seen)
-    slack = SAFETY * (tolerance(case).blur + EPS * depth * spread)
-    yield compare("slope of the asymptote", sigma, engine=(steep, slack))
-    yield compare("offset of the asymptote", shares, engine=(offset, SAFETY * EPS * depth))
-    budget = 10.0 ** (case.gauge % 5 - 3)
-    try:
+        error = precise.dot(data.context_weights, (c.limits.divergence(at) for c in case.seen))
+        yield compare(f"Delta CE at {at}", case.price(at), engine=(value, 64 * error))
+    if case.tilt.spread:
+        sign, budget = 1 if case.alpha >= 0 else -1, 10.0 ** (case.gauge % 5 - 3)
         root = many.average_cross_entropy_root(budget, sign)
-    except SteeringError as error:
-        yield claim(f"a root, not {error}", False)
-        return
-    if not root.reached:
-        yield claim(f"a root, not {root.reason}", sigma * 1e290 < budget)
-        return
-    near, far = sorted((abs(root.lower), abs(root.upper)))
-    width = 1e-6 * abs(root.alpha)
-    below, above = (price(case, sign * number(x)) for x in (near - width, far + width))
-    yield claim("the root lies in its bracket", root.lower <= root.alpha <= root.upper)
-    yield claim("the bracket is narrow", far - near <= 1e-12 * far)
-    yield claim(f"Delta CE - budget changes sign at {root.alpha}", below < budget < above)
+        if not root.reached:
+            sigma = case.average(lambda c: abs(c.tilt.end(sign) - c.tilt.mean(0)))
+            yield claim(f"a root, not {root.reason}", sigma * 1e290 < budget)
+            return
+        size = abs(root.alpha)
+        yield from crossing("Delta CE", root, case.price, budget, sign, 1e-6 * size, 1e-12 * size)

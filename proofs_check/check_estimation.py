@@ -25,6 +25,7 @@ from steering_strength.proofs_check.instances import FamilyCase, TextCase
 from steering_strength.proofs_check.law_values import law
 from steering_strength.proofs_check.oracles import refit
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles.vectors import difference_of_means
 from steering_strength.proofs_check.refits import Asked, Errors, goals
 from steering_strength.proofs_check.simulation import log_softmax
 from steering_strength.proofs_check.strategies import family_cases, text_cases
@@ -341,7 +342,7 @@ def _left_out(asked: Asked) -> Iterator[Comparison]:
     case, sign, rows = asked.case, 1 if asked.alpha > 0 else -1, asked.case.logs[0]
     n, level, inverses = len(rows), asked.quantity(list(case.M), asked.alpha), []
     for i in range(n):
-        M = refit.odds([row for k, row in enumerate(rows) if k != i], case.logs[1])
+        M = difference_of_means([r for k, r in enumerate(rows) if k != i], case.logs[1])
         constant = max(M) - min(M) < 1e-9
         found = None if constant else refit.crossed(partial(asked.quantity, M), level, asked.alpha)
         inverses.append(number(0) if found is None else 1 / abs(found))

@@ -16,10 +16,10 @@ from steering_strength.proofs_check.check_peaks import margin
 from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, equal
 from steering_strength.proofs_check.instances import ConceptCase, WeightedCase
 from steering_strength.proofs_check.oracles import precise, vectors
-from steering_strength.proofs_check.oracles.precise import CTX, number
+from steering_strength.proofs_check.oracles.precise import CTX, number, numbers
 from steering_strength.proofs_check.simulation import simulated_dataset
 from steering_strength.proofs_check.strategies import ANY_ROWS, weighted_cases
-from steering_strength.proofs_check.tolerance import SAFETY, tolerance
+from steering_strength.proofs_check.tolerance import SAFETY
 from steering_strength.theory import ConceptDataset, UnconstrainedFeatures
 from steering_strength.theory.errors import AssumptionError
 from steering_strength.theory.model import peak_sign
@@ -37,7 +37,7 @@ from steering_strength.theory.model import peak_sign
 def dataset(case: ConceptCase) -> Iterator[Comparison]:
     """What a dataset says of itself: its parts, Assumption 1, P and N, M, entropy, and its file.
     Tolerance: what is counted or chosen is exact; logarithms to EPS (1 + |log p|)."""
-    data, exact, limits = case.data, case.dataset, tolerance(case)
+    data, exact, limits = case.data, case.dataset, case.limits
     V, m, G = len(exact.token_concept), len(exact.rows), exact.concepts
     yield equal("V", V, data.vocabulary_size)
     yield equal("m", m, data.context_count)
@@ -46,7 +46,7 @@ def dataset(case: ConceptCase) -> Iterator[Comparison]:
     yield claim("tokens of the concepts", tokens == [exact.tokens(c) for c in range(G)])
     contexts = tuple(data.contexts_of(case.target).tolist())
     yield equal("contexts of T", exact.contexts(case.target), contexts)
-    sets = data.steering_sets(case.positive, case.negative)
+    sets = data.steering_sets(*case.sets)
     yield equal("P", case.positive, tuple(sets.positive.tolist()))
     yield equal("N", case.negative, tuple(sets.negative.tolist()))
     yield equal("T", case.target, sets.target)
@@ -61,7 +61,7 @@ def dataset(case: ConceptCase) -> Iterator[Comparison]:
     ):
         legal = chosen.size == len({*chosen.tolist()}) == count and {*chosen.tolist()} <= outside
         yield claim(f"{name} contexts lie outside T", legal)
-    log_odds = data.log_odds(case.positive, case.negative)
+    log_odds = data.log_odds(*case.sets)
     yield compare("M", case.M, model=(log_odds, limits.blur))
     logs = [[CTX.log(number(p)) for p in row] for row in exact.rows]
     error = SAFETY * EPS * (1 - min(x for row in logs for x in row))
@@ -70,10 +70,8 @@ def dataset(case: ConceptCase) -> Iterator[Comparison]:
     own = (family.log_p, SAFETY * EPS * limits.depth)
     yield compare("log p of the context", logs[case.context], model=own)
     yield equal("M of the family", case.family.log_odds, family.log_odds)
-    entropy = -CTX.fsum(
-        number(w) * CTX.fsum(number(p) * x for p, x in zip(row, log, strict=True))
-        for w, row, log in zip(exact.context_weights, exact.rows, logs, strict=True)
-    )
+    rows = map(numbers, exact.rows)
+    entropy = -precise.dot(numbers(exact.context_weights), map(precise.dot, rows, logs))
     yield compare("entropy", entropy, model=(data.entropy(), error))
     loaded = reloaded(data)
     yield equal("p of the file", data.probabilities, loaded.probabilities)
@@ -188,11 +186,11 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
     """An interpolating model gives the data, and steers by W (h + alpha v) as its methods say.
     Tolerance: float64 products of length d, as `Simulation.noise` adds them up."""
     model, steered = simulated_dataset(case)
-    alphas, sets, j = [case.alpha, 0.5], (case.positive, case.negative), case.context
+    alphas, sets, j = [case.alpha, 0.5], case.sets, case.context
     W = [precise.numbers(row) for row in model.W.tolist()]
     H = [precise.numbers(column) for column in model.H.T.tolist()]
     yield equal("d", len(W[0]), model.dimension)
-    v = vectors.difference_of_means(H, *sets)
+    v = vectors.difference_of_means(*([H[i] for i in side] for side in sets))
     vector = (model.steering_vector(*sets), 8 * EPS * float(np.abs(model.H).max()))
     yield compare("v", v, model=vector)
     table = model.steered_log_probability(steered.v, alphas)
@@ -203,7 +201,7 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
         oracle, noise = [CTX.log(x) for x in after], float(steered.noise(at))
         sides = {"model": (table[k, j], noise), "shifted": (shifted[k, j], noise)}
         yield compare(f"steered log p at {at}", oracle, **sides)
-        ideal = precise.log_tilted(case.p, case.M, number(at))
+        ideal = case.tilt.log(at)
         for x, y, b in zip(oracle, ideal, law[k, j].tolist(), strict=True):
             away = abs(x - y)
             yield claim(f"the law errs by {float(away):.3g}, at most {b:.3g}", away <= b + noise)

@@ -24,9 +24,9 @@ from steering_strength.proofs_check.comparison import EPS, Comparison, claim, co
 from steering_strength.proofs_check.instances import EditCase, FamilyCase, MixedCase, NormCase
 from steering_strength.proofs_check.law_values import law, of_case
 from steering_strength.proofs_check.oracles import exact, precise, vectors
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, dot, number, numbers
 from steering_strength.proofs_check.simulation import log_softmax, simulated_family
-from steering_strength.proofs_check.tolerance import SAFETY, Tolerance, tolerance
+from steering_strength.proofs_check.tolerance import SAFETY, Tolerance
 from steering_strength.theory import TiltedFamily, UnconstrainedFeatures
 from steering_strength.theory.engine import operators as ops
 from steering_strength.theory.model import mixed
@@ -43,9 +43,9 @@ def mixed_contexts(case: MixedCase) -> Iterator[Comparison]:
     """M(z) > 0 iff P has the larger geometric mean of p(z|.); on all of C if min_P w >= max_N w.
     Tolerance: log(1 + t w) to a few EPS whatever t is; rows and signs exactly."""
     logs = [[CTX.log(number(x)) for x in row] for row in case.rows]
-    table, sets = case.data.probabilities, (case.positive, case.negative)
+    table, sets = case.data.probabilities, case.sets
     yield compare("p(z|c_j)", case.rows, engine=(table, 8 * EPS))
-    oracle = precise.log_odds(case.rows, *sets)
+    oracle = vectors.difference_of_means(*([logs[i] for i in side] for side in sets))
     a, b = ([float(x) for x in side] for side in (case.inside, case.off))
     weights = [[float(w) for w in row] for row in case.weights]
     engine = mixed.mixed_log_odds(a, b, case.token_concept, weights, *sets)
@@ -111,7 +111,7 @@ def _edits(case: EditCase) -> dict[str, Edit]:
     turn = plane.T @ (np.array([[c, -s], [s, c]]) - np.eye(2)) @ plane
 
     def holds(h: list[Number]) -> bool:
-        return bool(vectors.dot(e, h) >= case.threshold)
+        return bool(dot(e, h) >= case.threshold)
 
     added = ops.Addition(raw, alpha)
     return {
@@ -149,7 +149,7 @@ def _edits(case: EditCase) -> dict[str, Edit]:
 
 
 def _reading(case: EditCase, h: list[Number]) -> Number:
-    return max(vectors.dot(numbers(case.encoder), h) + number(0.5), number(0))
+    return max(dot(numbers(case.encoder), h) + number(0.5), number(0))
 
 
 @check(
@@ -214,15 +214,15 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
         )
         M = [b - a for a, b in zip(log_p, log_q, strict=True)]
         depth = 1 + max(map(abs, log_p)) + 32 * d * (rows * np.abs(H).max() + 1)
-        limits = Tolerance(depth, max(M) - min(M), number(2 * logits[j]), tuple(p), tuple(M))
+        limits = Tolerance(Tilt(p, M), depth, number(2 * logits[j]))
         prices.append(precise.kl(p, q))
         # Where nothing is edited, what is left is the square of the rounding.
         allowances.append(limits.divergence(1.0) + number(2 * logits[j]) ** 2)
     found = (population.cross_entropy_increase(), allowances)
     yield compare(f"{name}: price", prices, engine=found)
     chances = numbers(case.context_weights)
-    average = vectors.dot(chances, prices)
-    error = vectors.dot(chances, allowances) + EPS * average
+    average = dot(chances, prices)
+    error = dot(chances, allowances) + EPS * average
     engine = (population.average_cross_entropy_increase(), error)
     yield compare(f"{name}: Delta CE", average, engine=engine)
     # The law knows directions and strengths: those of the engine, as the floats they are.
@@ -246,11 +246,11 @@ def ablation_limit(case: EditCase) -> Comparison:
     Instead (Sec. 6): it is steering at the strength -<u, h_j>, finite and different in each
     context."""
     W, u, bias = [numbers(row) for row in case.W], numbers(case.u), numbers(case.bias)
-    M = [vectors.dot(row, u) for row in W]
+    M = [dot(row, u) for row in W]
     apart = [
         precise.total_variation(
             vectors.probabilities(W, vectors.projected(h, u, number(0)), bias),
-            precise.limit(vectors.probabilities(W, h, bias), M, -1),
+            Tilt(vectors.probabilities(W, h, bias), M).limit(-1),
         )
         for h in map(numbers, case.states)
     ]
@@ -265,7 +265,7 @@ def temperature(case: FamilyCase) -> Iterator[Comparison]:
     """softmax((log p + alpha M) / tau) is p^(1/tau) tilted by alpha/tau; the winner is the same.
     Tolerance: the error of the steered logits over tau, and M / tau rounded once."""
     tau = _TEMPERATURES[case.gauge % len(_TEMPERATURES)]
-    alpha, T, limits = number(case.alpha), number(tau), tolerance(case)
+    alpha, T, limits = number(case.alpha), number(tau), case.limits
     logits = [(CTX.log(p) + alpha * m) / T for p, m in zip(case.p, case.M, strict=True)]
     oracle = precise.softmax(logits)
     rounded = SAFETY * EPS * (limits.depth + abs(alpha) * max(abs(m) for m in case.M)) / T
@@ -368,7 +368,7 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
         else:
             yield claim("a token off the path wins nowhere", np.isnan(found).all())
     x, z, step = int(support[0]), int(support[-1]), number(0.75)
-    later, now = (precise.log_tilted(case.p, case.M, number(alpha) + t) for t in (step, 0))
+    later, now = (case.tilt.log(number(alpha) + t) for t in (step, 0))
     gain = (later[x] - later[z]) - (now[x] - now[z])
     # Logarithms of 1e-200 and exponents of 1e5 cancel in the gain.
     slack = 1e-60 * (1 + abs(alpha) * max(abs(m) for m in case.M))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from itertools import pairwise
 from math import lcm, log, prod
 from typing import Any
@@ -28,7 +27,7 @@ from steering_strength.proofs_check.simulation import (
     simulated_dataset,
     simulated_family,
 )
-from steering_strength.proofs_check.tolerance import NAIVE, SAFETY, Tolerance, tolerance
+from steering_strength.proofs_check.tolerance import NAIVE, SAFETY
 from steering_strength.theory.engine import peaks as peaks_of_engine
 from steering_strength.theory.model import peak_sign as model
 
@@ -42,7 +41,6 @@ def peak(case: FamilyCase) -> Iterator[Comparison]:
     """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z).
     Tolerance: K' - M(z) is known to the error of the weights times E|M - M(z)|, the root to that
     over K''. The simulated peak lies where the exact curve is within the noise of its top."""
-    limits = tolerance(case)
     peaks, heights = case.family.peaks(), case.family.peak_log_probability()
     low, high = min(case.M), max(case.M)
     for z, (M, alpha) in enumerate(zip(case.M, peaks.tolist(), strict=True)):
@@ -54,7 +52,7 @@ def peak(case: FamilyCase) -> Iterator[Comparison]:
         elif not np.isfinite(alpha):
             yield claim(f"finite peak of the interior token {z}, not {alpha}", False)
         else:
-            yield from _bump(case, limits, z, alpha, float(heights[z]))
+            yield from _bump(case, z, alpha, float(heights[z]))
     # Equal M, equal peak; larger M, later peak.
     order = sorted(range(len(peaks)), key=lambda z: case.M[z])
     for y, z in pairwise(order):
@@ -63,35 +61,31 @@ def peak(case: FamilyCase) -> Iterator[Comparison]:
             yield claim("peaks are ordered as M", later)
     interior = [z for z, M in enumerate(case.M) if low < M < high]
     if interior:
-        yield from _explicit(case, limits, interior[0])
+        yield from _explicit(case, interior[0])
         z = interior[case.gauge % len(interior)]
-        yield from _looked_up(case, limits, z, float(peaks[z]))
+        yield from _looked_up(case, z, float(peaks[z]))
     z = case.gauge % len(case.p)
-    curve = partial(precise.tilted, case.p, case.M)
-    slope = precise.derivative(lambda x: curve(x)[z], number(case.alpha))
-    yield law("peak", of_case(case), slope, z=z)
+    yield law("peak", of_case(case), case.tilt.slope(case.alpha)[z], z=z)
 
 
-def _bump(
-    case: FamilyCase, limits: Tolerance, z: int, alpha: float, height: float
-) -> Iterator[Comparison]:
+def _bump(case: FamilyCase, z: int, alpha: float, height: float) -> Iterator[Comparison]:
     """A root is a sign change in a bracket: rising before, falling after; and the height there."""
-    at, width = number(alpha), limits.peak(alpha)
-    turns = [precise.rises(case.p, case.M, z, at + side * width) for side in (-1, 1)]
+    tilt, at, width = case.tilt, number(alpha), case.limits.peak(alpha)
+    turns = [tilt.rises(z, at + side * width) for side in (-1, 1)]
     yield claim(f"token {z} rises before {alpha!r} and falls after", turns == [1, -1])
-    offset = precise.peak_offset(case.p, case.M, z, at)
+    offset = tilt.peak_offset(z, at)
     yield compare(f"distance to the peak of token {z}", 0, engine=(offset, width))
-    top = precise.tilted(case.p, case.M, at)
-    engine = (height, limits.log_probability(alpha))
+    top = tilt.at(at)
+    engine = (height, case.limits.log_probability(alpha))
     yield compare(f"height of token {z}", CTX.log(top[z]), engine=engine)
     # log(height / p) is a divergence. They part by alpha (M(z) - K'(alpha)) off the peak,
     # which is at most alpha K'' width; twice that, for K'' moves over the width.
     gain = CTX.log(top[z] / case.p[z])
-    allowed = 2 * abs(at) * limits.deviation(alpha) ** 2 * width + NAIVE
-    yield compare(f"log gain of token {z}", precise.kl(top, case.p), height=(gain, allowed))
+    allowed = 2 * abs(at) * tilt.variance(at) * width + NAIVE
+    yield compare(f"log gain of token {z}", tilt.price_back(at), height=(gain, allowed))
 
 
-def _explicit(case: FamilyCase, limits: Tolerance, z: int) -> Iterator[Comparison]:
+def _explicit(case: FamilyCase, z: int) -> Iterator[Comparison]:
     """Where the other tokens take two values M(z) + s and M(z) - t, the peak is explicit."""
     above = [y for y, M in enumerate(case.M) if case.M[z] < M]
     below = [y for y, M in enumerate(case.M) if case.M[z] > M]
@@ -100,20 +94,20 @@ def _explicit(case: FamilyCase, limits: Tolerance, z: int) -> Iterator[Compariso
     s, t = case.M[above[0]] - case.M[z], case.M[z] - case.M[below[0]]
     masses = [float(CTX.fsum(case.p[y] for y in group)) for group in (below, above)]
     at = number(peaks_of_engine.two_level_peak(masses[0], masses[1], float(t), float(s)))
-    allowed = 8 * EPS * (limits.depth / (s + t) + abs(at))
-    offset = precise.peak_offset(case.p, case.M, z, at)
+    allowed = 8 * EPS * (case.limits.depth / (s + t) + abs(at))
+    offset = case.tilt.peak_offset(z, at)
     yield compare(f"explicit peak of token {z}", 0, formula=(offset, allowed))
 
 
-def _looked_up(case: FamilyCase, limits: Tolerance, z: int, alpha: float) -> Iterator[Comparison]:
+def _looked_up(case: FamilyCase, z: int, alpha: float) -> Iterator[Comparison]:
     """The top of the simulated curve, found by looking: the exact curve is as high there."""
-    scale = float(1 / limits.spread)
+    scale = float(case.tilt.scale)
     if not abs(alpha) < 1e6 * scale:  # beyond the grid that is looked at
         return
     steered = simulated_family(case)
     seen = look_for_peak(lambda grid: steered.log_probability(grid)[:, z], scale)
     noise = float(steered.noise(max(abs(seen), abs(alpha))))
-    ends = [precise.log_tilted(case.p, case.M, number(a))[z] for a in (seen, alpha)]
+    ends = [case.tilt.log(a)[z] for a in (seen, alpha)]
     what = f"height where token {z} is seen to peak"
     yield compare(what, ends[1], simulation=(ends[0], 2 * noise))
 
@@ -123,7 +117,7 @@ def peak_order(case: ConceptCase) -> Iterator[Comparison]:
     """z in T, z' not in T: the peak of z' comes before the peak of z.
     Tolerance: the order is strict, and decided by one alpha at which one token falls while the
     other rises; simulated peaks are known to sqrt(2 noise / K'')."""
-    target, limits, peaks = set(case.tokens), tolerance(case), case.family.peaks()
+    target, limits, peaks = set(case.tokens), case.limits, case.family.peaks()
     others = [z for z in range(len(case.M)) if z not in target]
     last, first = max(others, key=case.M.__getitem__), min(target, key=case.M.__getitem__)
     for z in target:
@@ -148,7 +142,7 @@ def peak_order(case: ConceptCase) -> Iterator[Comparison]:
 
         alpha = look_for_peak(curve, float(1 / limits.spread))
         noise = number(float(steered.noise(alpha)))
-        seen.append((alpha, CTX.sqrt(2 * noise) / limits.deviation(float(peaks[z]))))
+        seen.append((alpha, CTX.sqrt(2 * noise / case.tilt.variance(peaks[z]))))
     if len(seen) == 2:
         (before, width), (after, other) = seen
         yield not_above("simulated peaks", before, after, 2 * (width + other))
@@ -156,26 +150,26 @@ def peak_order(case: ConceptCase) -> Iterator[Comparison]:
 
 def _means_at_peaks(case: ConceptCase, last: int, first: int) -> Iterator[Comparison]:
     """At its peak each token has the mean log-odds: the means differ as M does."""
-    limits = tolerance(case)
+    limits = case.limits
     x, z = (float(case.family.peaks()[token]) for token in (last, first))
     if not (np.isfinite(x) and np.isfinite(z)):
         return
     gap = case.M[first] - case.M[last]
     values = {**of_case(case), "alpha_x": number(x), "alpha_z": number(z)}
     # each engine peak is known to its width, over which the mean moves by K''
-    moved = CTX.fsum(limits.peak(a) * limits.deviation(a) ** 2 for a in (x, z))
+    moved = CTX.fsum(limits.peak(a) * case.tilt.variance(a) for a in (x, z))
     for side, slack in (("left", moved), ("right", 0)):
         yield law("peak-order", values, gap, sides=[side], slack=slack, x=last, z=first)
 
 
 def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
     """An alpha at which token `last` falls and `first` rises, by bisection on what is seen."""
-    span = precise.far(case.p, case.M, 1)
+    span = case.tilt.far(1)
     low, high = -span, span
     for _ in range(400):
         middle = (low + high) / 2
-        falling = precise.rises(case.p, case.M, last, middle) < 0
-        rising = precise.rises(case.p, case.M, first, middle) > 0
+        falling = case.tilt.rises(last, middle) < 0
+        rising = case.tilt.rises(first, middle) > 0
         if falling and rising:
             return middle
         low, high = (low, middle) if falling else (middle, high)
@@ -188,14 +182,14 @@ def monotone(case: FamilyCase) -> Iterator[Comparison]:
     Tolerance: which tokens always rise, or always fall, is seen in 120 digits; the simulated curve
     may move the other way by its noise."""
     size = abs(number(case.alpha)) + 1
-    ends = [precise.far(case.p, case.M, sign) for sign in (-1, 1)]
+    ends = [case.tilt.far(sign) for sign in (-1, 1)]
     places = [ends[0], -size, number(0), number(case.alpha), ends[1]]
-    seen = [[precise.rises(case.p, case.M, z, at) for at in places] for z in range(len(case.p))]
+    seen = [[case.tilt.rises(z, at) for at in places] for z in range(len(case.p))]
     rises, falls = ([all(sign * s > 0 for s in row) for row in seen] for sign in (1, -1))
     yield claim("the tokens that always rise", case.family.rising().tolist() == rises)
     yield claim("the tokens that always fall", case.family.falling().tolist() == falls)
     grid = np.sort(np.array([-abs(case.alpha) - 1.0, -0.5, 0.0, 0.5, abs(case.alpha) + 1.0]))
-    steered, limits = simulated_family(case), tolerance(case)
+    steered, limits = simulated_family(case), case.limits
     engine_noise = np.array([float(limits.log_probability(a)) for a in grid])
     for name, curve, noise in (
         ("simulation", steered.log_probability(grid), steered.noise(grid)),
@@ -218,13 +212,13 @@ def monotone(case: FamilyCase) -> Iterator[Comparison]:
 def peak_sign(case: ConceptCase) -> Iterator[Comparison]:
     """alpha_z > 0 iff M(z) > E_p[M], and E_p[M] = mean_N KL(p||p_i) - mean_P KL(p||p_i).
     Tolerance: a sign is compared only where |M(z) - E_p[M]| exceeds the error of E_p[M]."""
-    limits = tolerance(case)
-    centre, allowed = precise.mean(case.p, case.M, number(0)), limits.mean(0.0)
+    limits = case.limits
+    centre, allowed = case.tilt.mean(0), limits.mean(0.0)
     signs, peaks = case.family.peak_signs(), case.family.peaks()
     for z, M in enumerate(case.M):
         if abs(M - centre) < 1e-100 * (limits.spread + limits.blur):
             continue  # E[M] is a sum with 120 digits: it cannot say on which side of it M lies
-        seen = precise.rises(case.p, case.M, z, number(0))
+        seen = case.tilt.rises(z, number(0))
         above = int(centre < M) - int(centre > M)
         yield claim(f"token {z} rises at 0 iff M > E[M]", seen == above)
         if abs(M - centre) > 4 * allowed:
@@ -233,9 +227,9 @@ def peak_sign(case: ConceptCase) -> Iterator[Comparison]:
     rows = [precise.numbers(row) for row in case.dataset.rows]
     near, far = (
         CTX.fsum(precise.kl(case.p, rows[i]) for i in contexts) / len(contexts)
-        for contexts in (case.positive, case.negative)
+        for contexts in case.sets
     )
-    formula = case.data.closeness(case.context, case.positive, case.negative)
+    formula = case.data.closeness(case.context, *case.sets)
     yield compare(
         "E_p[M]",
         centre,
@@ -254,7 +248,7 @@ def _largest_term(case: WeightedCase) -> float:
 def margin(case: WeightedCase) -> Number:
     """min_T M - E_p[M]: positive iff every target token peaks at a positive alpha."""
     full = case.case()
-    return min(full.M[z] for z in full.tokens) - precise.mean(full.p, full.M, number(0))
+    return min(full.M[z] for z in full.tokens) - full.tilt.mean(0)
 
 
 @check("peak-sign/interval", draw.weighted_cases(), judges="weighted_margin")
@@ -303,12 +297,12 @@ def limit(case: FamilyCase) -> Iterator[Comparison]:
     """p_alpha -> p restricted to argmax M (argmin at -inf), at total variation R/(P_A + R).
     Tolerance: log p to EPS (1 + |log p|), ties and near-ties exactly; the rate R/(P_A + R) to the
     error of its exponents."""
-    limits = tolerance(case)
+    limits, tilt = case.limits, case.limits.tilt
     support = [z for z, p in enumerate(case.p) if p]
     whole = len(support) == len(case.p)
     end: list[Any] = [number(0)] * len(case.p)
     sign = 1 if case.alpha >= 0 else -1
-    for z, value in zip(support, precise.limit(limits.p, limits.M, sign), strict=True):
+    for z, value in zip(support, tilt.limit(sign), strict=True):
         end[z] = value if value > number("1e-300") else number(0)
     log_end = [CTX.log(x) if x else -CTX.inf for x in end]
     engine = (case.family.limit(sign), SAFETY * EPS * limits.depth)
@@ -317,22 +311,18 @@ def limit(case: FamilyCase) -> Iterator[Comparison]:
         values, z = at_maximum(case, sign)
         yield law("limit", values, end[z], sides=["right"], z=0)
     # On the way: the distance that is left, exact at every alpha.
-    at = number(case.alpha if case.alpha else sign)
-    alpha = float(at)
-    rest = precise.total_variation(precise.tilted(case.p, case.M, at), end)
+    alpha = case.alpha or float(sign)
+    rest = precise.total_variation(case.tilt.at(alpha), end)
     allowed = SAFETY * rest * limits.log_probability(alpha) + NAIVE
-    yield compare(
-        "total variation to the limit", rest, formula=(case.family.limit_distance(alpha), allowed)
-    )
+    sides = {"formula": (case.family.limit_distance(alpha), allowed)}
     if whole:
         steered = simulated_family(case)
         simulated = precise.numbers(steered.probability(alpha).tolist())
         distance = precise.total_variation(simulated, end)
-        seen = (distance, 2 * float(steered.noise(alpha)))
-        yield compare("total variation to the limit", rest, simulation=seen)
+        sides["simulation"] = (distance, 2 * float(steered.noise(alpha)))
+    yield compare("total variation to the limit", rest, **sides)
     shares = [x for x in end if x]
-    top = (max if sign > 0 else min)(limits.M)
-    tied = [case.p[z] for z in support if case.M[z] == top]
+    tied = [tilt.p[k] for k in tilt.extreme(sign)]
     yield claim("exactly the tied tokens survive", len(shares) == len(tied))
     own = [p / CTX.fsum(tied) for p in tied]
     yield compare("shares among ties", own, far_out=(shares, 1e-100))
@@ -342,8 +332,7 @@ def limit(case: FamilyCase) -> Iterator[Comparison]:
 def uniform_share(case: FamilyCase) -> Comparison:
     """Tokens tied at max M have the same probability in the limit (false: in proportion to p).
     Tolerance: limits in 100 digits compared with each other."""
-    end = precise.limit(case.p, case.M, 1)
-    shares = [end[z] for z, m in enumerate(case.M) if m == max(case.M)]
+    shares = [case.tilt.limit(1)[z] for z in case.tilt.extreme(1)]
     return claim("all shares are equal", max(shares) - min(shares) < 1e-50)
 
 
@@ -354,7 +343,7 @@ def printed_signs(case: ConceptCase) -> Iterator[Comparison]:
     Instead (App. B.1): it tends to -p(z|c_j): -b_z for c_j in T, -a_z for c_j in the concept of z.
     """
     concepts = case.dataset.context_concept
-    inside, end = concepts[case.context] == case.target, precise.limit(case.p, case.M, 1)
+    inside, end = concepts[case.context] == case.target, case.tilt.limit(1)
     for z, concept in enumerate(case.dataset.token_concept):
         if concept == case.target or case.M[z] == max(case.M):
             continue
@@ -404,7 +393,7 @@ def peak_sign_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
     if len(set(keys)) == 1:
         return
     distance = certain.law("peak-sign", balls, **{**of_case(case), "p": p, "M": M})
-    rounding = balls.exact(float(4 * tolerance(case).mean(0.0)))
+    rounding = balls.exact(float(4 * case.limits.mean(0.0)))
     signs, unsteered = case.family.peak_signs().tolist(), replace(case, alpha=0.0)
     for z, peak_of_engine in enumerate(case.family.peaks().tolist()):
         if _exactly_at_mean(case, z):
@@ -427,7 +416,7 @@ def _exactly_at_mean(case: ConceptCase, z: int) -> bool:
     Asked only where the two agree to 20 digits, for the powers are long.
     """
     with CTX.workdps(case.digits):
-        centre = CTX.fsum(a * m for a, m in zip(case.p, case.M, strict=True))
+        centre = case.tilt.mean(0)
         if abs(centre - case.M[z]) > 1e-20 * (abs(case.M[z]) + 1e-20):
             return False
     N = lcm(*(a.denominator for a in case.row))

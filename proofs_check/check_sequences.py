@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,15 @@ from steering_strength.proofs_check.comparison import EPS, Comparison, claim, co
 from steering_strength.proofs_check.instances import SequenceCase
 from steering_strength.proofs_check.law_values import law, value
 from steering_strength.proofs_check.oracles import exact, precise
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, dot, number, numbers
 from steering_strength.proofs_check.simulation import Simulation
 from steering_strength.proofs_check.strategies import sequence_cases
-from steering_strength.proofs_check.tolerance import NAIVE, Tolerance
+from steering_strength.proofs_check.tolerance import NAIVE
 from steering_strength.theory.laws.sequences import CHAIN, CHAIN_BACK, INFORMATION, SECOND
 
 
 def _rows(case: SequenceCase, alpha: Number) -> list[list[Number]]:
-    return [precise.tilted(row, case.M, alpha) for row in case.p]
+    return [tilt.at(alpha) for tilt in case.tilts]
 
 
 def _prefixes(case: SequenceCase, alpha: Number) -> list[Number]:
@@ -41,20 +40,9 @@ def _texts(case: SequenceCase, alpha: Number) -> list[Number]:
     return _prefixes(case, alpha)[len(case.rows) :]
 
 
-def _average(share: Sequence[Number], values: Any) -> Number:
-    return CTX.fsum(p * x for p, x in zip(share, values, strict=True))
-
-
 def _along(case: SequenceCase, per_prefix: Sequence[Number]) -> list[Number]:
     """Sums over the prefixes of each text."""
     return [CTX.fsum(per_prefix[j] for j, _ in path) for path in case.paths]
-
-
-@lru_cache(maxsize=64)
-def _limits(case: SequenceCase) -> tuple[Tolerance, ...]:
-    depth = 1 + abs(CTX.log(min(min(row) for row in case.p)))
-    blur = EPS * max(abs(m) for m in case.M)
-    return tuple(Tolerance(depth, max(case.M) - min(case.M), blur, p, case.M) for p in case.p)
 
 
 def _blur(case: SequenceCase) -> Number:
@@ -62,15 +50,15 @@ def _blur(case: SequenceCase) -> Number:
     alpha = case.alpha
     steps = [
         t.log_probability(alpha) + abs(number(alpha)) * t.mean(0.0) + t.divergence(alpha)
-        for t in _limits(case)
+        for t in case.limits
     ]
     return max(_along(case, steps)) + EPS
 
 
 def _spread_of(share: Sequence[Number], values: Sequence[Number]) -> Number:
     """sum p |f - mean|, through which relative errors of the shares act."""
-    centre = _average(share, values)
-    return _average(share, [abs(x - centre) for x in values])
+    centre = dot(share, values)
+    return dot(share, [abs(x - centre) for x in values])
 
 
 def _noise(case: SequenceCase, alpha: float) -> float:
@@ -103,8 +91,11 @@ def _numbers(case: SequenceCase, tokens: Any) -> list[int]:
 def _tree(case: SequenceCase) -> dict[str, Any]:
     """Rows p[j, z], and w and u: P_0 and P_alpha of every prefix."""
     alpha = number(case.alpha)
-    return {"V": len(case.M), "J": len(case.rows), "alpha": alpha, "p": case.p, "M": case.M,
-            "w": _prefixes(case, number(0)), "u": _prefixes(case, alpha)}  # fmt: skip
+    return {
+        "V": len(case.M), "J": len(case.rows), "alpha": alpha, "M": case.M,
+        "p": [tilt.p for tilt in case.tilts],
+        "w": _prefixes(case, number(0)), "u": _prefixes(case, alpha),
+    }  # fmt: skip
 
 
 def _chain(found: Any, values: dict[str, Any], oracle: Number) -> dict[str, tuple[Any, Any]]:
@@ -154,7 +145,7 @@ def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
     yield comparison.equal("texts", len(oracle), texts.count)
     yield comparison.equal("texts in order", paths[1].tolist(), sorted(paths[1].tolist()))
     values = {"V": len(case.M), "T": len(path), "alpha": alpha, "M": case.M,
-              "p": [case.p[j] for j, _ in path], "X": [z for _, z in path]}  # fmt: skip
+              "p": [case.tilts[j].p for j, _ in path], "X": [z for _, z in path]}  # fmt: skip
     yield law("sequence-ratio", values, oracle[-1])
 
 
@@ -170,12 +161,12 @@ def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
     alpha, last, values = number(case.alpha), len(case.rows) - 1, _tree(case)
     share, at = _texts(case, number(0)), values["w"][: last + 1]
     oracle = precise.kl(share, _texts(case, alpha))
-    costs = [precise.kl(row, after) for row, after in zip(case.p, _rows(case, alpha), strict=True)]
+    costs = [tilt.price(alpha) for tilt in case.tilts]
     error = [
         t.divergence(case.alpha) + 16 * EPS * t.depth * c
-        for t, c in zip(_limits(case), costs, strict=True)
+        for t, c in zip(case.limits, costs, strict=True)
     ]
-    allowed, length = _average(at, error), CTX.fsum(at)
+    allowed, length = dot(at, error), CTX.fsum(at)
     start, end = (_simulated(case, a) for a in (0.0, case.alpha))
     noise = _noise(case, case.alpha) + 2 * _noise(case, 0.0) * (1 + oracle)
     texts, drawn = case.sampled(), case.sampled(listed=False)
@@ -202,9 +193,7 @@ def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
     yield not_above("convexity", 2 * middle, oracle, NAIVE * (1 + oracle))
     # Quantiles pooled over positions, and of texts; between two where a share is a boundary.
     slack = 2 * max(_along(case, error)) + NAIVE
-    yield compare(
-        "mean over texts", _average(share, whole), engine=(texts.per_text(case.alpha), slack)
-    )
+    yield compare("mean over texts", dot(share, whole), engine=(texts.per_text(case.alpha), slack))
     for name, q, weights, prices, method, room in (
         ("tokens", 0.3, at, costs, texts.per_token, max(error) + NAIVE),
         ("tokens", 0.9, at, costs, texts.per_token, max(error) + NAIVE),
@@ -240,24 +229,22 @@ def _roots(case: SequenceCase, at: Sequence[Number]) -> Iterator[Comparison]:
         root = texts.root(goal, side)
         yield claim("no root for a constant M", not root.reached or abs(root.alpha) > 1e12)
         return
-    limits = _limits(case)[0]
-    for direction in ("forward", "reverse"):
+
+    length, limits = CTX.fsum(at), case.limits[0]
+    prices: dict[Literal["forward", "reverse"], Callable[[Tilt, float], Number]]
+    prices = {"forward": Tilt.price, "reverse": Tilt.price_back}
+    for direction, price in prices.items():
         root = texts.root(goal, side, direction=direction)
         if not root.reached:
-            top = max(case.M) if side > 0 else min(case.M)
+            top = case.tilts[0].end(side)
             ends = [z for z, m in enumerate(case.M) if abs(m - top) < 1e-12]
-            deep = [-CTX.log(CTX.fsum(row[z] for z in ends)) for row in case.p]
-            supremum = _average(at, deep) / CTX.fsum(at)
-            yield not_above("supremum of the cost", supremum, goal * (1 + 1e-8))
+            deep = [-CTX.log(tilt.concept(ends, 0)) for tilt in case.tilts]
+            yield not_above("supremum of the cost", dot(at, deep) / length, goal * (1 + 1e-8))
             continue
-        costs = []
-        for place in (root.lower, root.upper):
-            pairs = zip(case.p, _rows(case, number(place)), strict=True)
-            each = [precise.kl(*(p if direction == "forward" else p[::-1])) for p in pairs]
-            costs.append(_average(at, each) / CTX.fsum(at))
+        costs = [[price(tilt, end) for tilt in case.tilts] for end in (root.lower, root.upper)]
+        below, above = sorted(dot(at, each) / length for each in costs)
         slack = 64 * EPS * limits.depth * (1 + abs(root.alpha) * limits.spread)
-        yield not_above("below the root", min(costs), goal, slack)
-        yield not_above("above the root", goal, max(costs), slack)
+        yield not_above("around the root", [below, goal], [goal, above], slack)
         yield not_above("width", (root.upper - root.lower) / abs(root.alpha), 1.1e-6)
         yield claim("the root is an end of its bracket", root.alpha in (root.lower, root.upper))
 
@@ -270,8 +257,8 @@ def sequence_reverse(case: SequenceCase) -> Iterator[Comparison]:
     alpha, last, values = number(case.alpha), len(case.rows) - 1, _tree(case)
     after, at = _texts(case, alpha), values["u"][: last + 1]
     oracle = precise.kl(after, _texts(case, number(0)))
-    costs = [precise.kl(b, a) for a, b in zip(case.p, _rows(case, alpha), strict=True)]
-    own = _average(at, [t.reverse_divergence(case.alpha) for t in _limits(case)])
+    costs = [tilt.price_back(alpha) for tilt in case.tilts]
+    own = dot(at, [t.reverse_divergence(case.alpha) for t in case.limits])
     moved = 4 * _blur(case) * _spread_of(after, _along(case, costs)) + 16 * EPS * oracle
     start, end = (_simulated(case, a) for a in (0.0, case.alpha))
     noise = 2 * (_noise(case, case.alpha) + _noise(case, 0.0)) * (1 + oracle)
@@ -292,20 +279,20 @@ def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
     Tolerance: the shares to the error of the log-weights, the scores to that of the means, times
     the judge's spread; the simulation is a difference quotient, third derivative at most (T R)^3.
     """
-    alpha, texts, limits, blur = number(case.alpha), case.sampled(), _limits(case), _blur(case)
+    alpha, texts, limits, blur = number(case.alpha), case.sampled(), case.limits, _blur(case)
     spread, values = max(case.M) - min(case.M), _tree(case)
     scale = 1 / spread if spread else number(1)
     # d/dalpha log P_alpha of every prefix, by the sum in its definition.
-    scores, means = [number(0)], [precise.mean(row, case.M, alpha) for row in case.p]
+    scores, means = [number(0)], [tilt.mean(alpha) for tilt in case.tilts]
     for j, centre in enumerate(means):
         scores += [scores[j] + m - centre for m in case.M]
     share, score, judged = _texts(case, alpha), scores[len(case.rows) :], numbers(case.judged)
-    oracle = precise.derivative(lambda a: _average(_texts(case, a), judged), alpha, scale)
+    oracle = precise.derivative(lambda a: dot(_texts(case, a), judged), alpha, scale)
     size, T = max(map(abs, case.judged)), len(case.paths[-1])
     allowed = 2 * max(_along(case, [t.mean(case.alpha) + 2 * t.mean(0.0) for t in limits]))
-    allowed += 4 * blur * _average(share, [abs(s) for s in score])
+    allowed += 4 * blur * dot(share, [abs(s) for s in score])
     allowed += 2 * EPS * max(abs(m) for m in case.M) * T
-    covariance = _average(share, [f * s for f, s in zip(judged, score, strict=True)])
+    covariance = dot(share, [f * s for f, s in zip(judged, score, strict=True)])
     h = 1e-4 / float(spread) if spread else 1.0
     low, high = (
         float(np.exp(_simulated(case, case.alpha + s * h)) @ np.array(case.judged)) for s in (-1, 1)
@@ -318,12 +305,12 @@ def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
         engine=(texts.slope(case.judged, case.alpha)[0], (size or 1) * allowed),
         simulation=((high - low) / (2 * h), noise + size * (h * (T * spread) ** 1.5) ** 2),
     )
-    yield not_above("|E_alpha[S]|", abs(_average(share, score)), 1e-80 * (1 + spread))
+    yield not_above("|E_alpha[S]|", abs(dot(share, score)), 1e-80 * (1 + spread))
     ends = [_texts(case, alpha + s * precise.STEP * scale) for s in (-1, 1)]
     slopes = [CTX.log(b / a) / (2 * precise.STEP * scale) for a, b in zip(*ends, strict=True)]
-    fisher = _average(share, [s**2 for s in slopes])
-    variances = [precise.variance(row, case.M, alpha) for row in case.p]
-    own = _average(values["u"][: len(case.rows)], [t.variance(case.alpha) for t in limits])
+    fisher = dot(share, [s**2 for s in slopes])
+    variances = [tilt.variance(alpha) for tilt in case.tilts]
+    own = dot(values["u"][: len(case.rows)], [t.variance(case.alpha) for t in limits])
     own += 4 * blur * _spread_of(share, _along(case, variances)) + 16 * EPS * fisher
     yield compare(
         "Fisher information",
@@ -335,12 +322,12 @@ def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
     chosen = [i for i, path in enumerate(case.paths) if len(path) == T]
     some = [judged[i] for i in chosen]
     slope = precise.derivative(
-        lambda a: _average(some, [_texts(case, a)[i] for i in chosen]), alpha, scale
+        lambda a: dot(some, [_texts(case, a)[i] for i in chosen]), alpha, scale
     )
     before, longest = _texts(case, number(0)), [case.paths[i] for i in chosen]
     listed = {
         "V": len(case.M), "T": T, "n": len(chosen), "alpha": alpha, "M": case.M, "f": some,
-        "p": [[case.p[j] for j, _ in path] for path in longest],
+        "p": [[case.tilts[j].p for j, _ in path] for path in longest],
         "X": [[z for _, z in path] for path in longest], "w": [before[i] for i in chosen],
     }  # fmt: skip
     yield law("sequence-score", listed, slope)
@@ -360,19 +347,17 @@ def sequence_weights(case: SequenceCase) -> Iterator[Comparison]:
     allowed = 4 * blur * _spread_of(after, judged) + 16 * EPS * size
     yield compare(
         "E_alpha[f]",
-        _average(after, judged),
+        dot(after, judged),
         engine=(texts.expectation(case.judged, case.alpha)[0], allowed),
         simulation=(seen, 2 * size * (_noise(case, case.alpha) + 16 * EPS) + NAIVE),
     )
     second = CTX.fsum(b**2 / a for a, b in zip(before, after, strict=True))
     N = len(before)
-    allowed = N / second * (8 * blur + 64 * EPS * _limits(case)[0].depth)
+    allowed = N / second * (8 * blur + 64 * EPS * case.limits[0].depth)
     engine = (texts.effective_sample_size(case.alpha), allowed)
     yield compare("effective sample size", N / second, engine=engine)
     yield compare("sum u^2/w", second, **_chain(SECOND, values, second))
-    growth = [
-        precise.cgf(row, case.M, 2 * alpha) - 2 * precise.cgf(row, case.M, alpha) for row in case.p
-    ]
+    growth = [tilt.cgf(2 * alpha) - 2 * tilt.cgf(alpha) for tilt in case.tilts]
     step = values["u"][last] ** 2 / values["w"][last] * CTX.exp(growth[last])
     yield law("sequence-weights", values, step, j=last)
     yield not_above("D_2 >= 0", 1, second, NAIVE)
@@ -381,7 +366,7 @@ def sequence_weights(case: SequenceCase) -> Iterator[Comparison]:
     # Every text once, weighed by P_alpha/P_0 alone: the estimate and its standard error.
     weights = [b / a for a, b in zip(before, after, strict=True)]
     share = [x / CTX.fsum(weights) for x in weights]
-    mean = _average(share, judged)
+    mean = dot(share, judged)
     terms = [(p * (f - mean)) ** 2 for p, f in zip(share, judged, strict=True)]
     oracle = [mean, CTX.sqrt(CTX.fsum(terms) * N / (N - 1))]
     # A square root of a sum that vanishes knows it to half its digits.

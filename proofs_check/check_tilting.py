@@ -15,9 +15,9 @@ from steering_strength.proofs_check.comparison import EPS, Comparison, claim, co
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import law, of_case
 from steering_strength.proofs_check.oracles import exact, precise, vectors
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles.precise import CTX, number
 from steering_strength.proofs_check.simulation import simulated_dataset, simulated_family
-from steering_strength.proofs_check.tolerance import tolerance
+from steering_strength.proofs_check.tolerance import shipped
 from steering_strength.theory import TiltedFamily
 
 
@@ -30,7 +30,7 @@ def steering_shift(case: ConceptCase) -> Iterator[Comparison]:
     # The definition, with the very weights of the model and no rounding: W (h_j + alpha v).
     W = [precise.numbers(row) for row in ufm.W]
     H = [precise.numbers(column) for column in ufm.H.T]
-    v = vectors.difference_of_means(H, case.positive, case.negative)
+    v = vectors.difference_of_means(*([H[j] for j in side] for side in case.sets))
     oracle = vectors.logits(W, vectors.affine(H[case.context], v, number(case.alpha)))
     noise = steered.noise(case.alpha)
     shifted = ufm.shifted_logits(case.positive, case.negative, [case.alpha])
@@ -61,41 +61,30 @@ def tilting(case: ConceptCase) -> Iterator[Comparison]:
     """p_alpha(z) = p(z|c_j) e^{alpha M(z)} / e^{K_j(alpha)}, and tilts compose.
     Tolerance: log p and M are known to EPS (1 + max|log p|), M times alpha; the simulation to its
     noise; law against oracle to 30 digits; exact fractions to 100."""
-    limits, alpha, at = tolerance(case), case.alpha, number(case.alpha)
+    limits, alpha, tilt = case.limits, case.alpha, case.tilt
     _, steered = simulated_dataset(case)
-    log_odds = case.data.log_odds(case.positive, case.negative)
-    family = case.data.family(case.context, log_odds)
-    oracle = precise.log_tilted(case.p, case.M, at)
-    engine, allowed = family.log_probability(alpha), limits.log_probability(alpha)
-    first = compare(
-        "log p_alpha",
-        oracle,
-        engine=(engine, allowed),
+    first = shipped(
+        case,
+        "log_probability",
         simulation=(steered.log_probability(alpha), steered.noise(alpha)),
     )
     yield first
     z = case.gauge % len(case.p)
-    yield law("tilting", of_case(case), CTX.exp(oracle[z]), x=z)
-    K = precise.cgf(case.p, case.M, at)
-    yield compare("K", K, engine=(family.cgf(alpha), limits.cgf(alpha)))
-    increase = precise.increase(case.p, case.M, at)
-    found = family.probability_increase(alpha)
-    yield compare("Delta p", increase, engine=(found, limits.increase(alpha)))
+    yield law("tilting", of_case(case), tilt.at(alpha)[z], x=z)
+    yield shipped(case, "cgf")
+    yield shipped(case, "probability_increase")
     # The same instance where e^{alpha M} is rational: nothing at all is rounded in `rational`.
     n = 1 + case.gauge % 3
     rational = exact.tilted(case.row, case.ratios, n)
-    tilted = precise.tilted(case.p, case.M, number(n * case.q))
-    yield compare(f"p_alpha at alpha = {n} q", rational, oracle=(tilted, 1e-100))
+    yield compare(f"p_alpha at alpha = {n} q", rational, oracle=(tilt.at(n * case.q), 1e-100))
     # A tilted family can be tilted again, if it is one; underflow leaves -inf, which stays.
-    if first.agrees and np.isfinite(engine).all():
-        again = TiltedFamily(engine, log_odds)
-        # alpha first, then 1: the second tilt starts from a log p that is off by `allowed`.
-        twice = 3 * allowed + limits.log_probability(1.0) + EPS * abs(alpha)
-        yield compare(
-            "tilted by alpha, then by 1",
-            precise.log_tilted(case.p, case.M, at + 1),
-            engine=(again.log_probability(1.0), twice),
-        )
+    after = case.family.log_probability(alpha)
+    if first.agrees and np.isfinite(after).all():
+        again = TiltedFamily(after, case.family.log_odds).log_probability(1.0)
+        # alpha first, then 1: the second tilt starts from a log p that is off already.
+        off = 3 * limits.log_probability(alpha) + limits.log_probability(1.0) + EPS * abs(alpha)
+        expected = tilt.log(number(alpha) + 1)
+        yield compare("tilted by alpha, then by 1", expected, engine=(again, off))
 
 
 def _in_target(case: ConceptCase) -> list[bool]:
@@ -107,40 +96,26 @@ def sign_separation(case: ConceptCase) -> Iterator[Comparison]:
     """Under Assumption 1, or with b common and a_{j,z} > b_z: z in T iff M(z) > 0; M by concept.
     Tolerance: signs are decided by exact fractions; values of M to EPS (1 + max|log p|)."""
     yield claim("z in T iff prod_P p > prod_N p", [r > 1 for r in case.ratios] == _in_target(case))
-    sets, blur = (case.positive, case.negative), tolerance(case).blur
-    yield compare("M", case.M, engine=(case.data.log_odds(*sets), blur))
+    blur = case.limits.blur
+    yield compare("M", case.M, engine=(case.data.log_odds(*case.sets), blur))
     if case.dataset.satisfies_assumption_1 and not case.data.violations():
-        yield compare("M", case.M, formula=(case.data.separated_log_odds(*sets), blur))
+        yield compare("M", case.M, formula=(case.data.separated_log_odds(*case.sets), blur))
 
 
 @check("slope", draw.family_cases(), judges="TiltedFamily: slope")
 def slope(case: FamilyCase) -> Iterator[Comparison]:
     """d p_alpha(z)/d alpha = p_alpha(z) (M(z) - E_alpha[M]).
     Tolerance: each weight to EPS (1 + |log p| + |alpha M|), times its leverage M - E[M]."""
-    limits = tolerance(case)
-    scale = 1 / limits.spread if limits.spread else 1
-
-    def curve(token: int) -> Number:
-        return precise.derivative(
-            lambda x: precise.tilted(case.p, case.M, x)[token], number(case.alpha), scale
-        )
-
-    oracle = [curve(token) for token in range(len(case.p))]
     # By looking: the simulated curve a step h to either side. The third derivative of p_alpha is
     # at most 6 spread^3, so h = (noise)^(1/3)/spread balances noise and curvature.
-    steered = simulated_family(case)
-    noise = float(steered.noise(abs(case.alpha) + float(scale)))
-    h = float(scale) * min(noise, 1.0) ** (1 / 3)
+    steered, scale = simulated_family(case), float(case.tilt.scale)
+    noise = float(steered.noise(abs(case.alpha) + scale))
+    h = scale * min(noise, 1.0) ** (1 / 3)
     ends = steered.probability(np.array([case.alpha - h, case.alpha + h]))
-    seen = noise / h + h**2 * limits.spread**3 + EPS * abs(case.alpha) / h**2 * noise
-    yield compare(
-        "p'",
-        oracle,
-        formula=(case.family.slope(case.alpha), limits.slope(case.alpha)),
-        simulation=((ends[1] - ends[0]) / (2 * h), seen),
-    )
+    seen = noise / h + h**2 * case.tilt.spread**3 + EPS * abs(case.alpha) / h**2 * noise
+    yield shipped(case, "slope", simulation=((ends[1] - ends[0]) / (2 * h), seen))
     z = case.gauge % len(case.p)
-    yield law("slope", of_case(case), oracle[z], x=z)
+    yield law("slope", of_case(case), case.tilt.slope(case.alpha)[z], x=z)
 
 
 @check("mean-slope", draw.family_cases(), judges="TiltedFamily: mean variance")
@@ -148,28 +123,20 @@ def mean_slope(case: FamilyCase) -> Iterator[Comparison]:
     """K' = E_alpha[M], between min M and max M; K'' = Var_alpha[M] >= 0, 0 only for constant M.
     Tolerance: weights to EPS (1 + |log p| + |alpha M|) act through the standard deviation of M;
     E[M] itself rounds to EPS max|M|."""
-    limits, alpha = tolerance(case), number(case.alpha)
-    scale = 1 / limits.spread if limits.spread else number(1)
-    mean = precise.derivative(lambda t: precise.cgf(case.p, case.M, t), alpha, scale)
+    tilt, alpha, M = case.tilt, number(case.alpha), case.M
     steered = simulated_family(case)
     simulated = steered.probability(case.alpha) @ case.family.log_odds
-    engine, allowed = float(case.family.mean(case.alpha)), limits.mean(case.alpha)
-    noise = float(steered.noise(case.alpha)) * (float(max(map(abs, case.M))) + 1e-300)
-    yield compare("K'", mean, engine=(engine, allowed), simulation=(simulated, 2 * noise))
-    yield law("mean-slope", of_case(case), mean)
-    yield not_above("min M against K'", min(case.M), engine, allowed)
-    yield not_above("K' against max M", engine, max(case.M), allowed)
+    noise = float(steered.noise(case.alpha)) * (float(max(map(abs, M))) + 1e-300)
+    yield shipped(case, "mean", simulation=(simulated, 2 * noise))
+    yield law("mean-slope", of_case(case), precise.derivative(tilt.cgf, alpha, tilt.scale))
+    engine, allowed = float(case.family.mean(case.alpha)), case.limits.mean(case.alpha)
+    yield not_above("K' between min M and max M", [min(M), engine], [engine, max(M)], allowed)
     # K'' from three values of K. A quotient 1e-30 wide: two powers of it cost 60 digits of 120.
-    h = scale * CTX.mpf(10) ** -30
-    values = [precise.cgf(case.p, case.M, alpha + k * h) for k in (-1, 0, 1)]
-    variance = precise.variance(case.p, case.M, alpha)
-    yield compare(
-        "K''",
-        variance,
-        engine=(case.family.variance(case.alpha), limits.variance(case.alpha)),
-        difference_quotient=((values[0] - 2 * values[1] + values[2]) / h**2, 1e-25 / scale**2),
-    )
-    yield claim("Var > 0 unless M is constant", (variance > 0) == (len(set(case.M)) > 1))
+    h = tilt.scale * CTX.mpf(10) ** -30
+    before, here, after = (tilt.cgf(alpha + k * h) for k in (-1, 0, 1))
+    bend = ((before - 2 * here + after) / h**2, 1e-25 / tilt.scale**2)
+    yield shipped(case, "variance", difference_quotient=bend)
+    yield claim("Var > 0 unless M is constant", (tilt.variance(alpha) > 0) == (len(set(M)) > 1))
 
 
 @reading("sign-separation/outside-negative", draw.concept_cases("1", wild=False))
@@ -193,8 +160,8 @@ def sign_separation_certificate(case: ConceptCase, balls: Balls) -> certain.Answ
     """M(z) > 0 for every token of T and M(z) <= 0 for every other, under Assumption 1 or App. B.1;
     and the engine's M(z) has that sign wherever |M(z)| exceeds its rounding."""
     # Logarithms of exact ratios; a ratio of exactly 1 is M = 0.
-    rounding = float(tolerance(case).blur)
-    engine = case.data.log_odds(case.positive, case.negative).tolist()
+    rounding = float(case.limits.blur)
+    engine = case.data.log_odds(*case.sets).tolist()
     _, odds = certain.in_balls(case, balls)
     for ratio, M, computed, inside in zip(case.ratios, odds, engine, _in_target(case), strict=True):
         if ratio == 1:
@@ -220,7 +187,7 @@ def slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
         return
     p, M = certain.in_balls(case, balls)
     engine = case.family.slope(case.alpha).tolist()
-    rounding = [float(bound) for bound in tolerance(case).slope(case.alpha)]
+    rounding = [float(bound) for bound in case.limits.slope(case.alpha)]
     centre = sum(a * k for a, k in zip(case.row, keys, strict=True))
     for z in range(len(M)):
         if not case.alpha and keys[z] == centre:
@@ -252,7 +219,7 @@ def mean_slope_certificate(case: FamilyCase, balls: Balls) -> certain.Answers:
     before, here, after = (cgf(at + k * h) for k in (-1, 0, 1))
     mean = certain.law("mean-slope", balls, p=p, M=M, alpha=balls.exact(at))
     width = balls.exact(h)
-    rounding = balls.exact(float(tolerance(case).mean(case.alpha)))
+    rounding = balls.exact(float(case.limits.mean(case.alpha)))
     yield balls.positive(rounding - abs(mean - balls.exact(float(case.family.mean(case.alpha)))))
     yield bool(case.family.variance(case.alpha) >= 0)
     yield balls.positive(mean * width - (here - before))

@@ -16,8 +16,8 @@ from steering_strength.proofs_check.comparison import EPS, Comparison, claim, co
 from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
 from steering_strength.proofs_check.law_values import law
 from steering_strength.proofs_check.oracles import precise, vectors
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number, numbers
-from steering_strength.proofs_check.oracles.vectors import dot, length
+from steering_strength.proofs_check.oracles.precise import CTX, Number, dot, number, numbers
+from steering_strength.proofs_check.oracles.vectors import length
 from steering_strength.proofs_check.simulation import log_softmax
 from steering_strength.proofs_check.strategies import norm_cases, readout_cases, smooth_cases
 from steering_strength.theory.advice import ScannedCurve
@@ -377,7 +377,7 @@ def final_norm(case: ReadoutCase) -> Iterator[Comparison]:
     states = [numbers(state) for state in case.states]
     W, bias = [numbers(row) for row in case.W], numbers(case.bias)
     alpha, P, N = number(case.alpha), case.positive, case.negative
-    v = vectors.difference_of_means(states, P, N)
+    v = vectors.difference_of_means(*([states[i] for i in side] for side in (P, N)))
     after = vectors.probabilities(W, vectors.affine(states[case.context], v, alpha), bias)
     size = max(CTX.fsum(abs(w) for w in row) for row in W)
     largest = max(abs(x) for state in states for x in state)

@@ -8,7 +8,7 @@ an infinity where a number was due, a wrong shape: infinitely wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isinf
 from typing import Any
@@ -110,6 +110,39 @@ def not_above(quantity: str, low: Any, high: Any, tolerance: Any = 0) -> Compari
         if units > result.error:
             result = Comparison(units, f"{quantity}: {CTX.nstr(x, 12)} > {CTX.nstr(y, 12)}")
     return result
+
+
+def crossing(
+    name: str,
+    root: Any,
+    curve: Callable[[Number], Number],
+    level: Any,
+    sign: int,
+    width: Any,
+    narrow: Any = None,
+) -> Iterator[Comparison]:
+    """A root is a sign change in a bracket: `curve` passes `level` upwards, going outwards.
+
+    `root` has `alpha`, `lower`, `upper` and `reached`; its bracket is at most `narrow` wide (twice
+    `width` if not given), and the curve is looked at `width` beyond its ends.
+    """
+    if not (root.reached and CTX.isfinite(root.alpha)):
+        yield claim(f"{name}: a root on that side, not {root}", False)
+        return
+    yield from placed(root, sign)
+    near, far = sorted((abs(root.lower), abs(root.upper)))
+    allowed = 2 * width if narrow is None else narrow
+    yield not_above(f"{name}: width of the bracket", far - near, allowed)
+    below, above = (curve(sign * number(x)) for x in (near - width, far + width))
+    values = ", ".join(CTX.nstr(x, 8) for x in (below, above))
+    what = f"{name} passes {CTX.nstr(number(level), 8)} at {root.alpha}: {values}"
+    yield claim(what, below < level <= above)
+
+
+def placed(root: Any, sign: int) -> Iterator[Comparison]:
+    """A root lies in its bracket, and on its side."""
+    yield claim(f"{root} holds its alpha", root.lower <= root.alpha <= root.upper)
+    yield claim(f"{root} has the sign {sign}", root.alpha * sign >= 0.0)
 
 
 def worst(comparisons: Iterable[Comparison]) -> Comparison:

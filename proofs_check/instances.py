@@ -8,7 +8,7 @@ the arrays are derived on demand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -19,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.proofs_check.balls import Ball, Balls
-from steering_strength.proofs_check.oracles import exact, precise, refit
+from steering_strength.proofs_check.comparison import EPS
+from steering_strength.proofs_check.oracles import exact, precise, vectors
+from steering_strength.proofs_check.oracles.precise import Tilt, number, numbers
+from steering_strength.proofs_check.tolerance import Tolerance
 from steering_strength.theory import ConceptDataset, NormedSteering, TiltedFamily
 from steering_strength.theory.engine import TiltedPopulation, transformer
 from steering_strength.theory.engine.measure import log_odds_of_tables
@@ -47,18 +50,50 @@ def _log(rows: Iterable[Iterable[precise.Number]]) -> NDArray[np.float64]:
 
 def _numbers(row: Row, digits: int) -> Numbers:
     with precise.digits(digits):
-        return tuple(precise.numbers(row))
+        return tuple(numbers(row))
+
+
+def _depth(rarest: Any) -> precise.Number:
+    """1 + max |log p|."""
+    return 1 + abs(precise.CTX.log(number(rarest)))
 
 
 def _log_odds(ratios: Row, q: int, digits: int = precise.DIGITS) -> Numbers:
     """M = log(prod_P p / prod_N p) / q, so exact ties stay ties."""
     with precise.digits(digits):
-        return tuple(precise.CTX.log(precise.number(r)) / q for r in ratios)
+        return tuple(precise.CTX.log(number(r)) / q for r in ratios)
 
 
 def _enough_digits(rarest: Fraction, ratios: Row, q: int) -> int:
     M = [float(m) for m in _log_odds(ratios, 1)]
     return precise.enough_digits(rarest, (max(M) - min(M)) / q)
+
+
+class _Tilted:
+    """One context under one vector, whichever way M is given: what follows from `row` and `M`.
+
+    `BLUR` is the error of M in units of EPS (1 + max |log p|), as the engine knows it.
+    """
+
+    BLUR = 0
+
+    @cached_property
+    def p(self: Any) -> Numbers:
+        """The probabilities, to `digits`."""
+        return _numbers(self.row, self.digits)
+
+    @cached_property
+    def tilt(self: Any) -> Tilt:
+        """What the oracle says."""
+        return Tilt(self.p, self.M)
+
+    @cached_property
+    def limits(self: Any) -> Tolerance:
+        """What float64 can know, of the tokens that have any probability."""
+        pairs = [(p, m) for p, m in zip(self.p, self.M, strict=True) if p]
+        tilt = self.tilt if len(pairs) == len(self.p) else Tilt(*zip(*pairs, strict=True))
+        depth = _depth(self.rarest)
+        return Tolerance(tilt, depth, self.BLUR * EPS * depth)
 
 
 @dataclass(frozen=True)
@@ -111,8 +146,11 @@ class ExactDataset:
 
 
 @dataclass(frozen=True)
-class ConceptCase:
+class ConceptCase(_Tilted):
     """A dataset, a steering vector on it, and a strength."""
+
+    # The log-odds come from the rows of P and N, whose rarest tokens round most.
+    BLUR = 1
 
     dataset: ExactDataset
     target: int  # the concept T of the positive contexts
@@ -136,6 +174,11 @@ class ConceptCase:
         return len(self.positive)
 
     @property
+    def sets(self) -> tuple[Indices, Indices]:
+        """P and N."""
+        return self.positive, self.negative
+
+    @property
     def row(self) -> Row:
         """p(.|c_j), exactly."""
         return self.dataset.rows[self.context]
@@ -143,7 +186,7 @@ class ConceptCase:
     @cached_property
     def ratios(self) -> Row:
         """e^{q M(z)}, exactly."""
-        return tuple(exact.odds_ratios(self.dataset.rows, self.positive, self.negative))
+        return tuple(exact.odds_ratios(self.dataset.rows, *self.sets))
 
     @property
     def keys(self) -> Row:
@@ -171,11 +214,6 @@ class ConceptCase:
         return _enough_digits(rarest, self.ratios, self.q)
 
     @cached_property
-    def p(self) -> Numbers:
-        """p(.|c_j), to `digits`."""
-        return _numbers(self.row, self.digits)
-
-    @cached_property
     def M(self) -> Numbers:
         """The log-odds to `digits`."""
         return _log_odds(self.ratios, self.q, self.digits)
@@ -188,7 +226,7 @@ class ConceptCase:
     @cached_property
     def family(self) -> TiltedFamily:
         """The engine's record of this context under this steering vector."""
-        return self.data.family(self.context, self.data.log_odds(self.positive, self.negative))
+        return self.data.family(self.context, self.data.log_odds(*self.sets))
 
     @property
     def tokens(self) -> Indices:
@@ -207,6 +245,14 @@ class ConceptCase:
     def seen(self) -> list[ConceptCase]:
         """The same seen from every context in turn."""
         return [self.at(j) for j in range(len(self.dataset.rows))]
+
+    def average(self, value: Callable[[ConceptCase], Any]) -> precise.Number:
+        """sum_j pi_j of a value of the case seen from c_j."""
+        return precise.dot(numbers(self.dataset.context_weights), map(value, self.seen))
+
+    def price(self, alpha: Any) -> precise.Number:
+        """Delta CE by its definition: sum_j pi_j sum_z p (log p - log p_alpha)."""
+        return self.average(lambda seen: seen.tilt.price(alpha))
 
     def as_family(self) -> FamilyCase:
         """The context with its log-odds correctly rounded, and C = T: no engine has a say in it."""
@@ -269,7 +315,7 @@ class WeightedCase:
 
 
 @dataclass(frozen=True)
-class FamilyCase:
+class FamilyCase(_Tilted):
     """One context under one steering vector, without a dataset behind it."""
 
     weights: Row  # (V,): p(z) is weight over sum of weights
@@ -308,14 +354,9 @@ class FamilyCase:
         return precise.enough_digits(self.rarest, max(self.log_odds) - min(self.log_odds))
 
     @cached_property
-    def p(self) -> Numbers:
-        """p, to `digits`."""
-        return _numbers(self.row, self.digits)
-
-    @cached_property
     def M(self) -> Numbers:
         """M, exactly."""
-        return tuple(precise.numbers(self.log_odds))
+        return tuple(numbers(self.log_odds))
 
     @cached_property
     def family(self) -> TiltedFamily:
@@ -334,19 +375,15 @@ class PromptsCase:
     budget: float  # nats
 
     @cached_property
-    def p(self) -> list[list[precise.Number]]:
-        """The rows, to the oracle's digits."""
-        return [precise.numbers(row) for row in self.rows]
+    def tilts(self) -> list[Tilt]:
+        """What the oracle says of each prompt."""
+        return [Tilt(numbers(row), numbers(self.log_odds)) for row in self.rows]
 
-    @cached_property
-    def M(self) -> list[precise.Number]:
-        """M, exactly."""
-        return precise.numbers(self.log_odds)
-
-    @cached_property
+    @property
     def population(self) -> TiltedPopulation:
         """The engine's record."""
-        return TiltedPopulation(_log(self.p), _array(self.log_odds), _array(self.weights))
+        log_p = _log(tilt.p for tilt in self.tilts)
+        return TiltedPopulation(log_p, _array(self.log_odds), _array(self.weights))
 
 
 @dataclass(frozen=True)
@@ -363,19 +400,21 @@ class TextCase:
     @cached_property
     def contexts(self) -> tuple[list[list[precise.Number]], list[precise.Number]]:
         """The rows and their weights."""
-        return [precise.numbers(row) for row in self.rows], precise.numbers(self.context_weights)
+        return [numbers(row) for row in self.rows], numbers(self.context_weights)
 
     @cached_property
     def logs(self) -> tuple[list[list[precise.Number]], list[list[precise.Number]]]:
         """Log-probabilities of P and of N."""
-        sides = (self.positive, self.negative)
-        p, n = ([[precise.CTX.log(precise.number(x)) for x in r] for r in side] for side in sides)
+        p, n = (
+            [[precise.CTX.log(x) for x in numbers(row)] for row in side]
+            for side in (self.positive, self.negative)
+        )
         return p, n
 
     @cached_property
     def M(self) -> Numbers:
         """The log-odds, to all digits."""
-        return tuple(refit.odds(*self.logs))
+        return tuple(vectors.difference_of_means(*self.logs))
 
     @property
     def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -426,14 +465,20 @@ class SequenceCase:
         return _enough_digits(rarest, self.ratios, self.q)
 
     @cached_property
-    def p(self) -> tuple[Numbers, ...]:
-        """The rows, to `digits`."""
-        return tuple(_numbers(row, self.digits) for row in self.rows)
-
-    @cached_property
     def M(self) -> Numbers:
         """The log-odds, to `digits`."""
         return _log_odds(self.ratios, self.q, self.digits)
+
+    @cached_property
+    def tilts(self) -> tuple[Tilt, ...]:
+        """What the oracle says of each inner prefix."""
+        return tuple(Tilt(_numbers(row, self.digits), self.M) for row in self.rows)
+
+    @cached_property
+    def limits(self) -> tuple[Tolerance, ...]:
+        """What float64 can know of each."""
+        depth, blur = _depth(min(map(min, self.rows))), EPS * max(map(abs, self.M))
+        return tuple(Tolerance(tilt, depth, blur) for tilt in self.tilts)
 
     @cached_property
     def model(self) -> SequenceFeatures:
@@ -451,7 +496,7 @@ class SequenceCase:
         """The engine's record of every text once: with its probability, or as if it were drawn."""
         steps = [step for path in self.paths for step in path]
         return SampledTexts(
-            _log(self.p)[[j for j, _ in steps]],
+            _log(tilt.p for tilt in self.tilts)[[j for j, _ in steps]],
             _array(self.M),
             np.array([z for _, z in steps]),
             np.repeat(np.arange(len(self.paths)), [len(path) for path in self.paths]),
@@ -554,6 +599,11 @@ class MixedCase:
     positive: Indices  # any contexts; the sets may differ in size
     negative: Indices
     gauge: int = 0  # as in `ConceptCase`
+
+    @property
+    def sets(self) -> tuple[Indices, Indices]:
+        """P and N."""
+        return self.positive, self.negative
 
     @property
     def inside(self) -> Row:

@@ -14,8 +14,8 @@ import numpy as np
 
 from steering_strength.proofs_check.comparison import EPS
 from steering_strength.proofs_check.instances import TextCase
-from steering_strength.proofs_check.oracles import precise, refit
-from steering_strength.proofs_check.oracles.precise import CTX, Number, number
+from steering_strength.proofs_check.oracles import refit
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, dot, number, numbers
 from steering_strength.proofs_check.tolerance import SAFETY, UNDERFLOW, Tolerance
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine import estimation
@@ -109,11 +109,9 @@ class Errors:
         sums: list[list[Number]] = [[number(0)] * size for _ in range(3)]
         relative = number(0)
         for weight, row in zip(case.context_weights, case.rows, strict=True):
-            p = tuple(precise.numbers(row))
-            limits = Tolerance(depth, max(M) - min(M), EPS * depth, p, tuple(M))
-            after = precise.tilted(p, M, alpha)
-            relative = limits.log_probability(at)
-            mean = precise.mean(p, M, alpha)
+            tilt = Tilt(numbers(row), M)
+            limits, p, after = Tolerance(tilt, depth, EPS * depth), tilt.p, tilt.at(alpha)
+            relative, mean = limits.log_probability(at), tilt.mean(alpha)
             inside = CTX.fsum(after[z] for z in asked.tokens)
             for z in range(size):
                 a, u = after[z], alpha * (M[z] - mean)
@@ -131,7 +129,7 @@ class Errors:
                 for total, term in zip(sums, (g, q, e), strict=True):
                     total[z] += number(weight) * term
         gradient, weights, slack = sums
-        along = CTX.fsum(g * m for g, m in zip(gradient, odds, strict=True))
+        along = dot(gradient, odds)
         lost = CTX.fsum(
             e * abs(m) + SAFETY * EPS * abs(g) * (depth + abs(m))
             for e, g, m in zip(slack, gradient, odds, strict=True)
@@ -154,7 +152,7 @@ class Errors:
     def move(self, side: int, text: int) -> tuple[Number, Number]:
         """(d alpha along the deviation of a text, its error)."""
         d, scale = self.asked.deviation(side, text), SAFETY * EPS * self.depth
-        above = CTX.fsum(g * x for g, x in zip(self.gradient, d, strict=True))
+        above = dot(self.gradient, d)
         error = CTX.fsum(
             e * abs(x) + scale * abs(g)
             for e, g, x in zip(self.slack, self.gradient, d, strict=True)
@@ -183,8 +181,7 @@ class Errors:
         alpha, (moved, error) = self.asked.alpha, self.move(side, text)
         pairs = zip(self.asked.deviation(side, text), self.odds, strict=True)
         w = [alpha * x + moved * m for x, m in pairs]
-        mass = CTX.fsum(q * x for q, x in zip(self.weights, w, strict=True))
-        centre = mass / CTX.fsum(self.weights)
+        centre = dot(self.weights, w) / CTX.fsum(self.weights)
         rounded = SAFETY * EPS * self.depth * (abs(alpha) + abs(moved))
         columns = [
             (q, abs(x - centre), error * abs(m) + rounded)

@@ -91,7 +91,7 @@ def simulated_dataset(case: ConceptCase) -> tuple[UnconstrainedFeatures, Simulat
     ufm = UnconstrainedFeatures.interpolating(
         case.data, case.gauge, least + case.gauge % 3, free_shifts=True
     )
-    vector = ufm.steering_vector(case.positive, case.negative)
+    vector = ufm.steering_vector(*case.sets)
     # The weights come from a singular value decomposition of the (m, V) table of log p, which is
     # backward stable: a few EPS times the size of the whole table, in every entry.
     table = np.log(case.data.probabilities)

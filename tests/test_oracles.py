@@ -9,7 +9,7 @@ import pytest
 from mpmath import mp
 
 from steering_strength.proofs_check.oracles import exact, precise, vectors
-from steering_strength.proofs_check.oracles.precise import CTX, number, numbers
+from steering_strength.proofs_check.oracles.precise import CTX, Tilt, number, numbers
 
 F = fractions.Fraction
 
@@ -18,6 +18,7 @@ ROWS = [(F(4, 7), F(1, 7), F(2, 7)), (F(1, 7), F(2, 7), F(4, 7)), (F(1, 2), F(1,
 RATIOS = [F(4), F(1, 2), F(1, 2)]
 P = numbers(ROWS[2])
 M = [CTX.log(number(r)) for r in (F(4), F(1, 2), F(1))]
+TILT = Tilt(P, M)
 
 
 def close(a: object, b: object, digits: int = 100) -> bool:
@@ -57,8 +58,9 @@ def test_roots_are_exact_or_refused() -> None:
 @pytest.mark.parametrize("n", [-3, 1, 2, 40])
 def test_fractions_and_digits_agree(n: int) -> None:
     rational = exact.tilted(ROWS[2], RATIOS, n)
-    log_odds = precise.log_odds(ROWS, (0,), (1,))
-    for x, y in zip(precise.tilted(P, log_odds, number(n)), rational, strict=True):
+    logs = [[CTX.log(x) for x in numbers(row)] for row in ROWS]
+    log_odds = vectors.difference_of_means(logs[:1], logs[1:2])
+    for x, y in zip(Tilt(P, log_odds).at(n), rational, strict=True):
         assert close(x, y)
 
 
@@ -82,29 +84,29 @@ def test_more_digits_for_what_is_rare_or_narrow() -> None:
 def test_the_derivatives_of_the_cgf_are_cumulants() -> None:
     # Difference quotients of order k over h = 1e-20 keep 120 - 20 k digits; h^2 is 1e-40.
     at, h = number(F(3, 7)), CTX.mpf(10) ** -20
-    kappa = precise.cumulants(P, M, 4, at)
+    kappa = TILT.cumulants(4, at)
     for order in (1, 2, 3, 4):
         terms = (
-            (-1) ** k * comb(order, k) * precise.cgf(P, M, at + (CTX.mpf(order) / 2 - k) * h)
+            (-1) ** k * comb(order, k) * TILT.cgf(at + (CTX.mpf(order) / 2 - k) * h)
             for k in range(order + 1)
         )
         assert close(CTX.fsum(terms) / h**order, kappa[order - 1], 30)
-    assert close(kappa[0], precise.mean(P, M, at))
-    assert close(kappa[1], precise.variance(P, M, at))
-    assert close(precise.derivative(lambda x: precise.cgf(P, M, x), at), kappa[0], 70)
+    assert close(kappa[0], TILT.mean(at))
+    assert close(kappa[1], TILT.variance(at))
+    assert close(precise.derivative(lambda x: TILT.cgf(x), at), kappa[0], 70)
 
 
 def test_divergences_and_increases() -> None:
     at = number(F(5, 3))
-    after = precise.tilted(P, M, at)
-    price = precise.cgf(P, M, at) - at * precise.mean(P, M, number(0))
+    after = TILT.at(at)
+    price = TILT.cgf(at) - at * TILT.mean(number(0))
     assert close(precise.kl(P, after), price)
-    assert close(precise.kl(after, P), at * precise.mean(P, M, at) - precise.cgf(P, M, at))
-    change = precise.increase(P, M, at)
+    assert close(precise.kl(after, P), at * TILT.mean(at) - TILT.cgf(at))
+    change = TILT.increase(at)
     assert close(CTX.fsum(change), 0)
-    assert close(precise.concept_increase(P, M, (1, 2), at), change[1] + change[2])
-    share = precise.concept_probability(P, M, (1, 2), at)
-    assert close(precise.concept_log_odds(P, M, (1, 2), at), CTX.log(share / (1 - share)))
+    assert close(TILT.concept_increase((1, 2), at), change[1] + change[2])
+    share = TILT.concept((1, 2), at)
+    assert close(TILT.concept_log_odds((1, 2), at), CTX.log(share / (1 - share)))
     assert close(precise.total_variation(P, after), sum(abs(x) for x in change) / 2)
     assert precise.kl([number(0), number(1)], [number(0), number(1)]) == 0
 
@@ -112,7 +114,7 @@ def test_divergences_and_increases() -> None:
 def test_softmax_needs_no_shift() -> None:
     a, b = precise.softmax([number(10**6), number(10**6 - 1)])
     assert close(a / b, CTX.e)
-    assert precise.log_tilted([number(1), number(0)], [number(0), number(1)], number(1)) == [
+    assert Tilt([number(1), number(0)], [number(0), number(1)]).log(1) == [
         0,
         -CTX.inf,
     ]
@@ -123,36 +125,36 @@ def test_a_token_rises_before_its_peak_and_falls_after() -> None:
     t, s = -M[1], M[0]
     peak = CTX.log(P[1] * t / (P[0] * s)) / (s + t)
     for side in (-1, 1):
-        assert precise.rises(P, M, 2, peak + side * CTX.mpf(10) ** -30) == -side
+        assert TILT.rises(2, peak + side * CTX.mpf(10) ** -30) == -side
         at = peak + side * CTX.mpf(10) ** -12
-        assert close(precise.peak_offset(P, M, 2, at) / (-side * CTX.mpf(10) ** -12), 1, 10)
-    assert precise.rises(P, M, 0, number(10**6)) == 1
-    assert precise.rises(P, M, 1, number(10**6)) == -1
+        assert close(TILT.peak_offset(2, at) / (-side * CTX.mpf(10) ** -12), 1, 10)
+    assert TILT.rises(0, number(10**6)) == 1
+    assert TILT.rises(1, number(10**6)) == -1
 
 
 def test_limits_share_among_ties_in_proportion_to_p() -> None:
     p, levels = numbers((F(1, 2), F(1, 8), F(3, 8))), numbers((0, 5, 5))
-    assert all(close(a, b, 90) for a, b in zip(precise.limit(p, levels, 1), (0, F(1, 4), F(3, 4)),
+    assert all(close(a, b, 90) for a, b in zip(Tilt(p, levels).limit(1), (0, F(1, 4), F(3, 4)),
                                                strict=True))  # fmt: skip
     near = numbers((0.0, 5.0, 5.0 + 2.0**-40))  # no tie at all
-    assert close(precise.limit(p, near, 1)[2], 1, 90)
-    assert precise.far(p, numbers((1, 1, 1)), -1) == -1
+    assert close(Tilt(p, near).limit(1)[2], 1, 90)
+    assert Tilt(p, numbers((1, 1, 1))).far(-1) == -1
 
 
 def test_the_turns_of_a_curve_are_seen() -> None:
     p = numbers([F(1, 4)] * 4)
     levels = numbers((0, 1, 2, 3))
-    assert precise.curve_turns(p, levels, (1,)) == 1
-    assert precise.curve_turns(p, levels, (3,)) == 0
+    assert Tilt(p, levels).curve_turns((1,)) == 1
+    assert Tilt(p, levels).curve_turns((3,)) == 0
     # As many as rho turns, or fewer by an even number.
-    assert precise.curve_turns(p, levels, (0, 2)) == 0
+    assert Tilt(p, levels).curve_turns((0, 2)) == 0
     falls_rises_falls = numbers((F(4, 9), F(1, 9), F(2, 9), F(2, 9)))
     ratios = [CTX.log(number(r)) for r in (F(16), F(1, 3), F(2, 3), F(2, 5))]
-    assert precise.curve_turns(falls_rises_falls, ratios, (1, 2)) == 2
-    assert precise.concept_rises(p, levels, (3,), number(10**5)) == 1
-    assert precise.concept_rises(p, levels, (0,), number(-(10**5))) == -1
+    assert Tilt(falls_rises_falls, ratios).curve_turns((1, 2)) == 2
+    assert Tilt(p, levels).concept_rises((3,), number(10**5)) == 1
+    assert Tilt(p, levels).concept_rises((0,), number(-(10**5))) == -1
     constant = numbers((1, 1, 1, 1))
-    assert precise.concept_rises(p, constant, (0,), number(1)) == 0
+    assert Tilt(p, constant).concept_rises((0,), number(1)) == 0
 
 
 def test_norms_by_hand() -> None:

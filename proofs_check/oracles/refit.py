@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from steering_strength.proofs_check.oracles.precise import CTX, Number, kl, mean, tilted
+from steering_strength.proofs_check.oracles.precise import CTX, Number, Tilt, dot
 
 Row = Sequence[Number]
 
 CHANGE = CTX.mpf(10) ** -30
 """By so much the weights move: quotients err by 1e-60, and cancellation leaves as many digits."""
-
-
-def odds(positive: Sequence[Row], negative: Sequence[Row]) -> list[Number]:
-    """M(z): the mean of the rows of P minus that of the rows of N."""
-    return [
-        CTX.fsum(p) / len(positive) - CTX.fsum(n) / len(negative)
-        for p, n in zip(zip(*positive, strict=True), zip(*negative, strict=True), strict=True)
-    ]
 
 
 def quantity(
@@ -30,17 +22,17 @@ def quantity(
     """What `alpha` is chosen for, averaged over contexts: a price, F_C, or E_alpha[M] - M(z)."""
 
     def single(p: Row) -> Number:
-        after = tilted(p, M, alpha)
+        tilt = Tilt(p, M)
         if goal == "cross_entropy":
-            return kl(p, after)
+            return tilt.price(alpha)
         if goal == "reverse_kl":
-            return kl(after, p)
+            return tilt.price_back(alpha)
         if goal == "level":
-            return CTX.fsum(after[z] for z in tokens)
+            return tilt.concept(tokens, alpha)
         (z,) = tokens
-        return mean(p, M, alpha) - M[z]
+        return tilt.mean(alpha) - M[z]
 
-    return CTX.fsum(w * single(p) for w, p in zip(weights, rows, strict=True))
+    return dot(weights, map(single, rows))
 
 
 def refitted(curve: Callable[[Number], Number], level: Number, start: Number) -> Number:

@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from steering_strength.proofs_check.oracles.precise import CTX, Number, softmax
+from steering_strength.proofs_check.oracles.precise import CTX, Number, dot, softmax
 
 Vector = Sequence[Number]
-
-
-def dot(a: Vector, b: Vector) -> Number:
-    """<a, b>."""
-    return CTX.fsum(x * y for x, y in zip(a, b, strict=True))
 
 
 def length(u: Vector) -> Number:
@@ -41,15 +36,11 @@ def centred(x: Vector) -> list[Number]:
     return [a - average for a in x]
 
 
-def difference_of_means(
-    states: Sequence[Vector], positive: Sequence[int], negative: Sequence[int]
-) -> list[Number]:
-    """v: the mean of the states of P minus that of the states of N."""
-
-    def average(group: Sequence[int], k: int) -> Number:
-        return CTX.fsum(states[i][k] for i in group) / len(group)
-
-    return [average(positive, k) - average(negative, k) for k in range(len(states[0]))]
+def difference_of_means(positive: Sequence[Vector], negative: Sequence[Vector]) -> list[Number]:
+    """The mean of the rows of P minus that of N: v of states, M of log-probabilities."""
+    sides = positive, negative
+    means = ([CTX.fsum(x) / len(side) for x in zip(*side, strict=True)] for side in sides)
+    return [a - b for a, b in zip(*means, strict=True)]
 
 
 def projected(h: Vector, u: Vector, component: Number) -> list[Number]:
