@@ -16,7 +16,7 @@ from scipy.special import expit, log_softmax
 from steering_strength.theory import NormedSteering, TiltedFamily, advise
 from steering_strength.theory.advice import ScannedCurve, SteeredCurve, equivalents
 from steering_strength.theory.engine.inverse import Root
-from steering_strength.theory.errors import AlphaError, BudgetError, ShapeError
+from steering_strength.theory.errors import BudgetError, ShapeError
 
 NUDGE = 1e-6
 
@@ -136,9 +136,9 @@ def tilting(seed, size=20):
     return TiltedFamily.from_logits(rng.normal(size=size), rng.normal(size=size))
 
 
-def scan(family, *strengths):
+def scan(family):
     limits = {side: family.limit(side) for side in (1, -1)}
-    return ScannedCurve(family.log_probability, family.log_odds, limits, *strengths)
+    return ScannedCurve(family.log_probability, family.log_odds, limits)
 
 
 def scanned(seed, size=20):
@@ -347,7 +347,8 @@ def test_a_saturating_curve(sign):
 def test_a_maximum_between_grid_points_is_found():
     family = TiltedFamily(np.log([0.6, 0.3, 0.1]), [0.0, 1.0, 2.0])
     best = 0.3 / (2.0 * math.sqrt(0.06) + 0.3)
-    coarse = scan(family, [0.0, 0.3, 0.6, 1.3, 3.0, 9.0])
+    coarse = scan(family)
+    coarse._grids[1] = [0.3, 0.6, 1.3, 3.0, 9.0]
     assert expit(family.concept_log_odds([1], 0.6)) < best - 1e-3
     advice = advise(coarse, [1], level=best - 1e-6)
     assert advice.window.usable
@@ -356,10 +357,7 @@ def test_a_maximum_between_grid_points_is_found():
 
 def test_a_scan_is_checked():
     family = tilting(0)
-    for bad in ([0.1, 1.0, 2.0], [0.0, 2.0, 1.0], [0.0, 1.0], [0.0, 1.0, math.inf]):
-        with pytest.raises(AlphaError, match="increase from 0"):
-            scan(family, bad)
-    with pytest.raises(ShapeError, match="one number per token"):
+    with pytest.raises(ShapeError, match="log_odds has shape"):
         ScannedCurve(family.log_probability, family.log_odds[:-1], {1: family.limit(1)})
     with pytest.raises(ShapeError, match="weights for one context"):
         advise(family, cross_entropy=1.0, weights=[1.0])

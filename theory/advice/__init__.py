@@ -12,8 +12,9 @@ probability or more (`level=0.5`); as strong as possible before a target token t
 and says so.
 
 Reading order: `demand` (what is asked), `curve` (of whom), `window` (the shape of the answer),
-`context` (one context), `population` (many), `scanned` (closed forms that are no tilting), `joint`
-(several vectors), `summary` (in words, and in other libraries' units).
+`context` (one context), `population` (many), `searched` (curves without certified roots), `scanned`
+(closed forms that are no tilting), `joint` (several vectors), `summary` (in words, and in other
+libraries' units).
 """
 
 from __future__ import annotations
