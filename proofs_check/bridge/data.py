@@ -34,7 +34,7 @@ from steering_strength.theory.engine.measure import log_odds_of_tables
 from steering_strength.theory.engine.numerics import log_sum_exp
 from steering_strength.theory.engine.storage import read_archive
 from steering_strength.theory.engine.validation import as_array, as_integer, as_positive
-from steering_strength.theory.errors import AlphaError, ShapeError, SteeringError
+from steering_strength.theory.errors import AlphaError, SteeringError
 from steering_strength.theory.files import read_table, write_json, write_whole
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ FIGURES = {
     "judge": "Fig. 7 top, A.11, A.12 from a judge of generated texts, middle block",
     "benchmark": "Fig. A.6 from the benchmark of --benchmark, middle block",
 }
-
-_FIRST_NODES = 32
 
 # Text files carry a few digits. What is off by more than this never was normalised.
 _ROUNDED = 1e-3
@@ -311,80 +309,49 @@ def lump(
     alphas: Floats,
     *,
     tokens: int = 40,
-    tolerance: float = 1e-2,
-    most: int = 1024,
+    nodes: int = 1024,
 ) -> tuple[dict[str, Any], Floats]:
-    """m families with the same M over n outcomes in place of V tokens.
+    """Families of one vector, over n outcomes in place of V tokens.
 
     `inside` is the concept, a mask (V,), and `alphas` where the reduced families will be looked at.
     As many `tokens` keep their name: those likeliest somewhere, as many of the concept again, and
-    both extremes of M. Nodes are doubled until the `tolerance` of K' (in standard deviations of M
-    over the vocabulary) and of logit F_T is met, or there are `most` on a side.
+    both extremes of M. The others are shared out to so many `nodes` in M, by hat functions, which
+    sum to 1 at every token and whose mean over the nodes is its M.
 
     Returns `log_p` (m, n), `log_odds` (n,), `ids` (n,) with -1 for a node, and `target` (n,); and
     the largest errors over contexts and alphas of K' (nats per unit alpha), of logit F_T and of
     KL(p_0 || p_alpha) (nats).
-
-    Raises ShapeError: the families do not share M, or `tokens` is not between 2 and V - 1.
     """
-    odds = families[0].log_odds
-    if any(not np.array_equal(family.log_odds, odds) for family in families):
-        raise ShapeError(
-            "the families have different log-odds",
-            remedy="reduce contexts of one steering vector together",
-        )
-    as_integer("tokens", tokens, 2, odds.size - 1)
+    p, odds = np.exp([family.log_p for family in families]), families[0].log_odds
     best = np.max([family.log_probability(alphas).max(axis=0) for family in families], axis=0)
     likely = np.argsort(-best, kind="stable")
-    ends = [odds.argmin(), odds.argmax()]
-    named = np.unique([*likely[:tokens], *likely[inside[likely]][:tokens], *ends])
-    named = named[np.argsort(-best[named], kind="stable")]
-    count = _FIRST_NODES
-    while True:
-        reduced = _reduced(families, inside, named, count)
-        errors = _errors(families, inside, alphas, reduced)
-        if max(errors[0] / np.std(odds), errors[1]) <= tolerance or 2 * count > most:
-            return reduced, errors
-        count *= 2
-
-
-def _reduced(
-    families: Sequence[TiltedFamily], inside: NDArray[np.bool_], named: NDArray[Any], count: int
-) -> dict[str, Any]:
-    p, odds = np.exp([family.log_p for family in families]), families[0].log_odds
+    own = likely[inside[likely]][:tokens]
+    named = likely[np.isin(likely, [*likely[:tokens], *own, odds.argmin(), odds.argmax()])]
     rest = ~np.isin(np.arange(odds.size), named)
     parts = [(p[:, named], odds[named], named, inside[named])]
     for member in (True, False):
-        group = np.flatnonzero(rest & (inside == member))
-        if not group.size:
-            continue
-        low, high = odds[group].min(), odds[group].max()
-        nodes = np.linspace(low, high if high > low else low + 1.0, count)
-        # Hat functions: they sum to 1 at every token, and their mean over the nodes is its M.
-        hats = BSpline.design_matrix(odds[group], np.r_[nodes[0], nodes, nodes[-1]], 1)
-        carried = p[:, group] @ hats
-        used = np.flatnonzero(carried.any(axis=0))
-        ids, target = np.full(used.size, -1), np.full(used.size, member)
-        parts.append((carried[:, used], nodes[used], ids, target))
+        if (group := np.flatnonzero(rest & (inside == member))).size:
+            low, high = odds[group].min(), odds[group].max()
+            places = np.linspace(low, high if high > low else low + 1.0, nodes)
+            knots = np.r_[places[0], places, places[-1]]
+            carried = p[:, group] @ BSpline.design_matrix(odds[group], knots, 1)
+            used = np.flatnonzero(carried.any(axis=0))
+            ids, target = np.full(used.size, -1), np.full(used.size, member)
+            parts.append((carried[:, used], places[used], ids, target))
     mass, values, ids, target = (np.concatenate(one, axis=-1) for one in zip(*parts, strict=True))
     with np.errstate(divide="ignore"):  # a node without mass in this context is -inf, as it should
         log_p = np.log(mass / mass.sum(axis=1, keepdims=True))
-    return {"log_p": log_p, "log_odds": values, "ids": ids, "target": target}
-
-
-def _errors(
-    families: Sequence[TiltedFamily], inside: NDArray[Any], alphas: Floats, reduced: dict[str, Any]
-) -> Floats:
-    found = []
-    for family, row in zip(families, reduced["log_p"], strict=True):
-        small, target = TiltedFamily(row, reduced["log_odds"]), reduced["target"]
-        pairs = (
+    errors = []
+    for family, row in zip(families, log_p, strict=True):
+        small = TiltedFamily(row, values)
+        for one, other in (
             (family.mean(alphas), small.mean(alphas)),
             (family.concept_log_odds(inside, alphas), small.concept_log_odds(target, alphas)),
             (family.cross_entropy_increase(alphas), small.cross_entropy_increase(alphas)),
-        )
-        found.append([np.abs(one - other).max() for one, other in pairs])
-    return np.max(found, axis=0)
+        ):
+            errors.append(np.abs(one - other).max())
+    reduced = {"log_p": log_p, "log_odds": values, "ids": ids, "target": target}
+    return reduced, np.max(np.reshape(errors, (-1, 3)), axis=0)
 
 
 def explore_record(
@@ -403,25 +370,20 @@ def explore_record(
         model.token_text(int(token)) if token >= 0 else f"(others, M near {odds:+.2f})"
         for token, odds in zip(ids, reduced["log_odds"], strict=True)
     ]
+    names = ("mean", "concept_log_odds", "cross_entropy")
     meta = {
-        "model": model.name,
-        "fingerprint": model.fingerprint,
-        "site": "final_norm",
+        "model": model.name, "fingerprint": model.fingerprint, "site": "final_norm",
         "concept": concept.name,
-        "positive": len(concept.positive),
-        "negative": len(concept.neutral),
+        "positive": len(concept.positive), "negative": len(concept.neutral),
         "unit": "alpha multiplies the difference of means; log_odds in nats per unit alpha",
         "vocabulary": model.vocabulary,
-        "named_tokens": int((ids >= 0).sum()),
-        "nodes": int((ids < 0).sum()),
+        "named_tokens": int((ids >= 0).sum()), "nodes": int((ids < 0).sum()),
         "alpha_range": [float(alphas.min()), float(alphas.max())],
         "alphas_checked": int(alphas.size),
         "log_odds_sd": float(np.std(families[0].log_odds)),
-        "max_error_mean": float(errors[0]),
-        "max_error_concept_log_odds": float(errors[1]),
-        "max_error_cross_entropy": float(errors[2]),
+        **{f"max_error_{name}": float(e) for name, e in zip(names, errors, strict=True)},
         "versions": versions(),
-    }
+    }  # fmt: skip
     summary = (
         f"{len(shown)} contexts; {meta['named_tokens']} tokens by name and {meta['nodes']} nodes"
         f" for all others; largest errors on the grid: K' {errors[0]:.1e} nats per unit alpha,"
