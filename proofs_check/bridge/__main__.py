@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from steering_strength.proofs_check.bridge.loading import ModelError, quiet, require
 from steering_strength.theory.command_line import Parser, at_least, finish, say
-from steering_strength.theory.errors import BudgetError, OutputError, ShapeError, UnknownNameError
+from steering_strength.theory.errors import BudgetError, OutputError, UnknownNameError, shown
 from steering_strength.theory.files import opened, output_folder
 
 JOBS = {
@@ -55,6 +55,35 @@ def _take(text: str, default: Any = None, **more: Any) -> dict[str, Any]:
     return {"help": text, "default": default, **more}
 
 
+def _words(text: str) -> tuple[str, ...]:
+    """The type of an option: what stands between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The type of an option: whole numbers from 0 between commas."""
+    parts = _words(text)
+    if not parts or not all(part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{shown(text)}: give numbers from 0, such as 7,15")
+    return tuple(int(part) for part in parts)
+
+
+def _layers(text: str) -> tuple[int, ...] | str:
+    """The type of an option: all, or numbers."""
+    return text if text == "all" else _numbers(text)
+
+
+def _figures(text: str) -> tuple[str, ...]:
+    """The type of an option: names of the bridge's figures."""
+    from steering_strength.proofs_check.bridge.data import FIGURES
+
+    for name in _words(text):
+        if name not in FIGURES:
+            unknown = UnknownNameError("figure of the bridge", name, FIGURES)
+            raise argparse.ArgumentTypeError(str(unknown))
+    return _words(text)
+
+
 _SOME, _NATS = at_least(1), {"type": float, "metavar": "NATS"}
 # fmt: off
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -63,7 +92,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
                      choices=("float64", "float32", "bfloat16", "float16")),
     "--concept": _take("a packaged concept, a JSON file with name, positive, neutral, contexts,"
                        " words, or a .txt file with one sentence in a line", "joy"),
-    "--words": _take("words of the concept, such as joy,happy; replace those of the file"),
+    "--words": _take("words of the concept, such as joy,happy; replace those of the file", (),
+                     type=_words),
     "--negatives": _take("N: the concept's neutral texts (if it has any), or texts sampled from the"
                          " model", "neutral", choices=("neutral", "sampled")),
     "--vector": _take("a steering vector made elsewhere, in any format that can be read",
@@ -76,7 +106,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--out": _take("where to write", "out/bridge", metavar="DIR"),
     "--json": _take("also write the verdicts to FILE", metavar="FILE"),
     "--seed": _take("of probing, sampling and training", 0, type=int),
-    "--threads": _take("threads of torch", type=_SOME, metavar="N"),
     "--alpha-max": _take("end of the grid", 8.0, type=float),
     "--alphas": _take("grid points, odd", 33, type=int),
     "--context": _take("which held-out context is shown, from 0", 0, type=int, metavar="N"),
@@ -84,8 +113,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--context-texts": _take("contexts instead of the concept's: one a line, or JSON lines (texts"
                              " or chats)", metavar="FILE"),
     "--windows": _take("windows of 64 tokens of text", 6, type=_SOME, metavar="N"),
-    "--layers": _take("blocks from 0, such as 7,15,29 (default: four depths and every block)"),
-    "--only": _take("such as bumps,cross-entropy (default: all)", metavar="NAMES"),
+    "--layers": _take("blocks from 0, such as 7,15,29 (default: four depths and every block)",
+                      type=_numbers),
+    "--only": _take("such as bumps,cross-entropy (default: all)", type=_figures, metavar="NAMES"),
     "--judge": _take("a function of a text that returns the probability that it shows the concept"
                      " (default: whether a word of the concept occurs)", metavar="MODULE:NAME"),
     "--benchmark": _take("a function of (model, tokenizer) that returns a score and is called under"
@@ -103,7 +133,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--before-peak": _take("stay before a target token turns down: one of those that rise at 0, or"
                            " any", "no", choices=("no", "rising", "any")),
     "--sign": _take("along v or against it", 1, type=int, choices=(1, -1)),
-    "--tokens": _take("target token ids, such as 7,42 (default: the words)", metavar="IDS"),
+    "--tokens": _take("target token ids, such as 7,42 (default: the words)", type=_numbers,
+                      metavar="IDS"),
     "--largest": _take("target: the K tokens of largest M", type=_SOME, metavar="K"),
     "--quantile": _take("the share of the contexts that the window has to serve", 0.9, type=float,
                         metavar="Q"),
@@ -111,14 +142,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
                    "action": "store_true"},
     "--data": _take("log-probabilities in a .npz or .csv; needs no torch", metavar="FILE"),
     "--max-activation": _take("for AxBench's unit", type=float, metavar="A"),
-    "--rank-layers": _take("all, or such as 7,15: rank them instead", metavar="LAYERS"),
-    "--check-ranking": {"help": "with --rank-layers: measure it as well", "action": "store_true"},
+    "--rank-layers": _take("all, or such as 7,15: rank them instead", type=_layers,
+                           metavar="LAYERS"),
     "--export": _take("the vector with its alpha: .safetensors, .npz, .gguf or the paper's .pt;"
                       " .npy is alpha times the vector", metavar="FILE"),
     "--samples": _take("also generate N tokens at 0, 0.5, 1 and 2 times the advised alpha (needs"
                        " --out)", type=_SOME, metavar="N"),
 }
-_RUN = "--out --seed --threads"
+_RUN = "--out --seed"
 _TEXTS = f"--model --dtype --concept --words --negatives {_RUN}"
 _GRID = "--alpha-max --alphas"
 _OWN = {
@@ -130,7 +161,7 @@ _OWN = {
     "advise": f"{_TEXTS} --vector --site --read --apply --data --budget --reverse-budget"
               " --per-token --percentile --direction --level --before-peak --sign --tokens"
               " --largest --quantile --allocate --context-texts --contexts --max-activation"
-              " --rank-layers --check-ranking --export --samples",
+              " --rank-layers --export --samples",
     "read": "--json",
 }
 # fmt: on
@@ -192,34 +223,22 @@ def _refuse(parser: Parser, job: str, word: str) -> NoReturn:
 
 
 def checked(options: argparse.Namespace) -> argparse.Namespace:
-    """Refuse what is wrong before half a minute is spent on loading a model.
+    """Refuse what is wrong before half a minute is spent on loading a model; `alphas` is the grid.
 
-    `layers`, `only` and `words` become tuples, `alphas` the grid.
-
-    Raises SteeringError: a grid, layer, figure, demand or path that cannot be.
+    Raises SteeringError: a grid, demand or path that cannot be.
     """
     said = vars(options)
-    options.words = words(said.get("words"))
     if "alphas" in said:
         from steering_strength.proofs_check.bridge.data import alpha_grid
 
         options.alphas = alpha_grid(options.alpha_max, options.alphas)
-    if "layers" in said:
-        options.layers = numbers(options.layers, "--layers")
-    if "only" in said:
-        from steering_strength.proofs_check.bridge.data import FIGURES
-
-        options.only = tuple(options.only.split(",")) if options.only else tuple(FIGURES)
-        for name in options.only:
-            if name not in FIGURES:
-                raise UnknownNameError("figure of the bridge", name, FIGURES)
     if said.get("vector"):
-        with opened(options.vector):  # before the model is loaded
+        with opened(options.vector):
             pass
-    if said.get("json"):
-        output_folder(Path(options.json).parent)
     if options.job == "advise":
         _advice(options)
+    if said.get("json"):
+        output_folder(Path(options.json).parent)
     if said.get("out"):
         target = Path(options.out)
         output_folder(target.parent if target.suffix == ".npz" else target)
@@ -240,14 +259,11 @@ def _advice(options: argparse.Namespace) -> None:
             if getattr(options, one) is not None and getattr(options, other) not in (None, False):
                 pair = " and ".join(f"--{name.replace('_', '-')}" for name in (one, other))
                 raise BudgetError(f"{pair} were given", remedy="choose one of them")
-    if options.per_token is not None:
-        as_positive(options.per_token, "--per-token", BudgetError)
     if options.percentile is not None:
         as_level(options.percentile, "--percentile")
-    options.tokens = numbers(options.tokens, "--tokens")
-    if options.rank_layers not in (None, "all"):
-        numbers(options.rank_layers, "--rank-layers")
-    elif options.rank_layers is None and options.per_token is None:
+    if options.per_token is not None:
+        as_positive(options.per_token, "--per-token", BudgetError)
+    elif options.rank_layers is None:
         from steering_strength.theory.advice import Demand
 
         Demand.of(2, [0], plateau=0.01, **demands_of(options))
@@ -256,8 +272,7 @@ def _advice(options: argparse.Namespace) -> None:
     if options.export:
         from steering_strength.proofs_check.bridge.vectors import require_ending
 
-        require_ending(Path(options.export))
-        output_folder(Path(options.export).parent)
+        output_folder(require_ending(Path(options.export)).parent)
 
 
 def demands_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -277,23 +292,6 @@ def demands_of(options: argparse.Namespace) -> dict[str, Any]:
             remedy="give --budget or --reverse-budget (nats), --level (0 to 1), or --before-peak",
         )
     return {**asked, "sign": options.sign}
-
-
-def numbers(text: str | None, option: str) -> tuple[int, ...] | None:
-    """Whole numbers from 0 between commas, None where nothing was given; else a ShapeError."""
-    if text is None:
-        return None
-    parts = words(text)
-    if not parts or not all(part.isdigit() for part in parts):
-        raise ShapeError(
-            f"{option} is {text!r}", remedy=f"give numbers from 0, such as {option} 7,15"
-        )
-    return tuple(int(part) for part in parts)
-
-
-def words(text: str | None) -> tuple[str, ...]:
-    """What stands between commas."""
-    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 def folder_of(arguments: Sequence[str]) -> Path | None:

@@ -14,13 +14,10 @@ from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
-from steering_strength.proofs_check.bridge.__main__ import demands_of, numbers
+from steering_strength.proofs_check.bridge.__main__ import demands_of
 from steering_strength.proofs_check.bridge.blocks import block_laws
-from steering_strength.proofs_check.bridge.curve import MeasuredCurve, measured
 from steering_strength.proofs_check.bridge.data import (
     columns,
     explore_record,
@@ -61,8 +58,6 @@ def run(options: Namespace) -> int:
 
     Raises SteeringError: whatever the model, the texts or the files do not allow.
     """
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
     given = () if options.job == "train" else _loaded(options)
     paths, good = _JOBS[options.job](options, *given)
     if paths:
@@ -220,56 +215,39 @@ def _target(
 
 
 def _rank(options: Namespace, model: SteeredModel, concept: ConceptTexts) -> Any:
-    layers: Any = range(len(model.blocks))
-    if options.rank_layers != "all":
-        layers = numbers(options.rank_layers, "--rank-layers")
+    """What a nat buys at each layer, from one derivative there."""
+    layers = range(len(model.blocks)) if options.rank_layers == "all" else options.rank_layers
     budget = 0.5 if options.budget is None else options.budget
     how: Any = {"read": options.read, "apply": options.apply}
     vectors = model.vectors(concept.positive, concept.neutral, layers, **how)
-    ranks = rank_layers(
-        model, vectors, concept.contexts, _target(options, model, concept, None), budget,
-        sign=options.sign, measure=options.check_ranking,
-    )  # fmt: skip
-    head = ("site", "gain", "dF/dalpha", "sd(M_loc)", f"F at {budget:g} nat", "measured")
+    tokens = _target(options, model, concept, None)
+    ranks = rank_layers(model, vectors, concept.contexts, tokens, budget, sign=options.sign)
+    head = ("site", "gain", "dF/dalpha", "sd(M_loc)", f"F at {budget:g} nat")
     rows = [(rank[0], *(f"{x:+.4g}" for x in rank[1:])) for rank in ranks]
     say("Layers by what a nat buys at the origin, best first:\n" + columns([head, *rows]))
     return [], True
 
 
 def rank_layers(
-    model: SteeredModel,
-    vectors: Sequence[SteeringVector],
-    contexts: Any,
-    tokens: ArrayLike,
-    budget: float,
-    *,
-    sign: int = 1,
-    measure: bool = False,
-) -> list[tuple[str, *tuple[float, ...]]]:
+    model: SteeredModel, vectors: Sequence[SteeringVector], contexts: Any, tokens: ArrayLike,
+    budget: float, *, sign: int = 1,
+) -> list[tuple[str, *tuple[float, ...]]]:  # fmt: skip
     """Effect bought per nat of Delta CE at the origin, from derivatives alone; best layer first.
 
     Near 0, F_T gains g alpha and Delta CE costs alpha^2 Var / 2, g = Cov(1_T, M_loc). So a small
     budget b buys g sqrt(2 b / Var): layers are ranked by g / sd(M_loc), a number without the unit
-    of v. It is a statement about the origin; what a finite budget buys is measured on request.
+    of v. It is a statement about the origin.
 
     `vectors` is one per layer, `tokens` T, `budget` in nats of Delta CE. Of each layer, averaged
-    over the contexts: (site, g / sd, g, sd, g sqrt(2 b / Var), F_T bought or nan).
+    over the contexts: (site, g / sd, g, sd, g sqrt(2 b / Var)).
     """
     batch, found, target = model.encode(contexts), [], as_tokens(tokens, model.vocabulary)
     for vector in vectors:
-        steered, rows = measured(model.hold(batch, vector.site, vector.apply), vector), []
-        if measure:
-            MeasuredCurve.together([(c, "cross_entropy_root", (budget, sign)) for c in steered])
-        for curve in steered:
-            slope = sign * float(curve.local.concept_slope(target, 0.0))
-            sd = math.sqrt(float(curve.local.variance(0.0)))
-            at = curve.cross_entropy_root(budget, sign).alpha if measure else math.nan
-            gain = math.nan
-            if math.isfinite(at):
-                before, after = expit(curve.concept_log_odds(target, np.array([0.0, at])))
-                gain = float(after - before)
-            rows.append((slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget), gain))
-        found.append((vector.site.name, *np.mean(rows, axis=0).tolist()))
+        families = model.derivative(None, vector, batch)
+        slope = np.array([sign * float(f.concept_slope(target, 0.0)) for f in families])
+        sd = np.sqrt([float(f.variance(0.0)) for f in families])
+        rows = slope / sd, slope, sd, slope / sd * math.sqrt(2 * budget)
+        found.append((vector.site.name, *np.mean(rows, axis=1).tolist()))
     return sorted(found, key=lambda rank: -rank[1])
 
 

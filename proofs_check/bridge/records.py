@@ -52,14 +52,14 @@ def paper_records(
     concept: ConceptTexts,
     folder: Path,
     *,
-    names: Sequence[str] = tuple(FIGURES),
+    names: Sequence[str] | None = None,
     context: int = 0,
     windows: int = 4,
     judge: Callable[[str], float] | None = None,
     benchmark: Callable[[Any, Any], float] | None = None,
     seed: int = 0,
 ) -> list[Path]:
-    """Measure the figures `names` and write paper_<name>.npz each; returns the files.
+    """Measure the figures `names`, or all, and write paper_<name>.npz each; returns the files.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def paper_records(
         (model, tokenizer) -> a score, called once under each steering; without it, no Fig. A.6.
     """
     ready, paths = _Paper(model, concept, context, windows, seed), []
-    for number, name in enumerate(names, start=1):
+    wanted = tuple(FIGURES) if names is None else names
+    for number, name in enumerate(wanted, start=1):
         vector = ready.vectors[_MIDDLE]
         if name == "judge":
             arrays = judge_curve(model, vector, concept, judge, seed=seed)
@@ -81,7 +82,7 @@ def paper_records(
             arrays = getattr(ready, name.replace("-", "_"))()
         arrays["title"] = f"{model.name}, “{concept.name}”. {FIGURES[name]}"
         paths.append(write_arrays(folder / f"paper_{name.replace('-', '_')}.npz", arrays))
-        progress(f"figure {number} of {len(names)} measured: {name}")
+        progress(f"figure {number} of {len(wanted)} measured: {name}")
     return paths
 
 

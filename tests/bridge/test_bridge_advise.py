@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 from steering_strength.proofs_check.bridge.generated import samples
 from steering_strength.proofs_check.bridge.jobs import rank_layers
@@ -171,9 +171,16 @@ def test_samples_are_steered_at_every_decoded_token(steered: Any, concept: Any) 
 def test_derivatives_rank_layers(steered: Any, concept: Any) -> None:
     model = steered("llama")
     vectors = model.vectors(concept.positive, concept.neutral, [0, 1, 2])
-    ranks = rank_layers(model, vectors, concept.contexts, [13, 14], 1e-4, measure=True)
+    budget = 1e-4
+    ranks = rank_layers(model, vectors, concept.contexts, [13, 14], budget)
     assert sorted(rank[0] for rank in ranks) == [f"block_out {layer}" for layer in range(3)]
     assert [rank[1] for rank in ranks] == sorted((rank[1] for rank in ranks), reverse=True)
-    for *_, predicted, measured in ranks:
+    for name, *_, predicted in ranks:
         # A budget this small lies at the origin: what it buys is what the derivative says.
-        assert measured == pytest.approx(predicted, rel=0.1, abs=2e-5)
+        vector = next(vector for vector in vectors if vector.site.name == name)
+        gains = []
+        for curve in model.at(None, vector, list(concept.contexts)):
+            alpha = curve.cross_entropy_root(budget, 1).alpha
+            before, after = expit(curve.concept_log_odds([13, 14], np.array([0.0, alpha])))
+            gains.append(after - before)
+        assert np.mean(gains) == pytest.approx(predicted, rel=0.1, abs=2e-5)
