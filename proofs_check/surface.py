@@ -80,7 +80,7 @@ _FUNCTIONS = {
 # An upper bound that is a hundredth too large still is one: it is made too small instead.
 _BOUNDS = {"law_error_bound"}
 # Words, nothing at all to be wrong about, or drawn at random.
-_NO_NUMBERS = {"TiltedFamily.method", "save", "sample", "chain"}
+_NO_NUMBERS = {"TiltedFamily.method", "save", "sample", "chain", "together"}
 
 
 def surface() -> Mapping[str, tuple[Any, str]]:
@@ -170,6 +170,9 @@ def _off(value: Any) -> Any:
         return TiltedFamily(value.log_p, wrong, value.metadata)
     if isinstance(value, EditedPopulation):
         return replace(value, strengths=_off(value.strengths))
+    if isinstance(value, ScannedCurve):
+        limits = {side: value.limit(side) for side in (1, -1)}
+        return ScannedCurve(lambda a: value.log_probability(1.01 * a), value.log_odds, limits)
     if isinstance(value, ConceptDataset):
         mixture = 0.99 * value.probabilities + 0.01 * np.roll(value.probabilities, 1, axis=1)
         return ConceptDataset(

@@ -149,7 +149,7 @@ class MeasuredCurve(SearchedCurve):
         self._limits: dict[int, Floats] = {}
 
     @property
-    def group(self) -> int:
+    def _group(self) -> int:
         """Curves held together are measured together."""
         return id(self.held)
 
@@ -158,7 +158,7 @@ class MeasuredCurve(SearchedCurve):
         """How many distributions were measured."""
         return len(self._divergences) - 1
 
-    def scan(self, sign: int, start: float) -> list[float]:
+    def _scan(self, sign: int, start: float) -> list[float]:
         """A few strengths, geometric, in lengths of a state."""
         near = max(_NEAR * self._scale, 1.1 * start)
         return np.geomspace(near, max(_FAR * self._scale, _STRETCH * near), _SCAN).tolist()

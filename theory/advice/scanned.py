@@ -78,7 +78,7 @@ class ScannedCurve(SearchedCurve):
         """Log-probabilities as alpha -> sign * inf, shape (V,)."""
         return self._limits[check.as_sign(sign)]
 
-    def scan(self, sign: int, start: float) -> list[float]:
+    def _scan(self, sign: int, start: float) -> list[float]:
         """The grid beyond `start`: geometric, from near 0 to where the limit is met."""
         if sign not in self._grids:
             sd = math.sqrt(float(self.local.variance(0.0)))

@@ -41,12 +41,18 @@ _CLOSE, _OVER = 0.01, 0.01
 # How far ahead of the last strength a secant may go, and how often; rounds until a bracket must do.
 _STRETCH, _TRIES, _ROUNDS = 4.0, 4, 24
 _NODES = 3
+# Values at strengths that differ by a few units in the last place differ by their rounding.
+_SAME = 1.0 + np.finfo(np.float64).eps * np.arange(-8, 9)
 _LOST = (1.2, 1.5, 2.0, 3.0, 5.0)  # times the start: where a level is mostly lost
+
+
+_SEARCHES: dict[str, Callable[..., Search]] = {}
 
 
 def question(search: Callable[..., Search]) -> Callable[..., Root]:
     """A search as a question that is answered once: asked alone, or with others by `together`."""
     signature = inspect.signature(search)
+    _SEARCHES[search.__name__] = search
 
     @wraps(search)
     def ask(self: SearchedCurve, *given: Any, **named: Any) -> Root:
@@ -66,7 +72,7 @@ class SearchedCurve(ABC):
     per unit alpha, up to a constant), `local` the family of both. `row` is the distribution at 0
     as `_evaluate` gives it.
 
-    Where `width` is 0 nothing is spared: all of `scan` is looked at, one alpha at a time, and what
+    Where `width` is 0 nothing is spared: all of `_scan` is looked at, one alpha at a time, and what
     is found is halved to rounding.
     """
 
@@ -83,17 +89,21 @@ class SearchedCurve(ABC):
     def __init__(self, log_p: ArrayLike, log_odds: ArrayLike, row: Any) -> None:
         self.local = TiltedFamily(np.asarray(log_p), np.asarray(log_odds))
         self.log_p, self.log_odds = self.local.log_p, self.local.log_odds
-        self.size = int(self.log_p.size)
         self._rows: dict[float, Any] = {0.0: row}
         self._seen: dict[float, None] = {0.0: None}
         self._roots: dict[tuple[Any, ...], Root] = {}
+
+    @property
+    def size(self) -> int:
+        """V."""
+        return self.log_p.size
 
     @abstractmethod
     def limit(self, sign: int) -> Floats:
         """Log-probabilities as alpha -> sign * inf, shape (V,)."""
 
     @abstractmethod
-    def scan(self, sign: int, start: float) -> list[float]:
+    def _scan(self, sign: int, start: float) -> list[float]:
         """Strengths |alpha| > start, increasing, to where nothing changes any more."""
 
     @classmethod
@@ -106,7 +116,7 @@ class SearchedCurve(ABC):
         """KL(p || p_alpha) and KL(p_alpha || p) in nats, at an alpha that was looked at."""
 
     @property
-    def group(self) -> int:
+    def _group(self) -> int:
         """Curves of the same group are evaluated together."""
         return id(self)
 
@@ -137,8 +147,7 @@ class SearchedCurve(ABC):
         for curve, name, arguments in asked:
             key = curve._key(name, arguments)
             if key not in curve._roots:
-                search = getattr(type(curve), name).__wrapped__
-                running.append((curve, key, search(curve, *key[1:])))
+                running.append((curve, key, _SEARCHES[name](curve, *key[1:])))
         while running:
             going, missing = [], dict[int, dict[tuple[Any, float], None]]()
             for curve, key, search in running:
@@ -148,7 +157,7 @@ class SearchedCurve(ABC):
                     curve._roots[key] = done.value
                     continue
                 going.append((curve, key, search))
-                places = missing.setdefault(curve.group, {})
+                places = missing.setdefault(curve._group, {})
                 places |= {(curve, a): None for a in wanted if a not in curve._seen}
             for places in filter(None, missing.values()):
                 SearchedCurve._look(list(places))
@@ -345,7 +354,7 @@ class Side:
 
     def scan(self, start: float = 0.0) -> list[float]:
         """Strengths from near 0 (or beyond `start`) to where nothing changes any more."""
-        return self._curve.scan(self.sign, start)
+        return self._curve._scan(self.sign, start)
 
     def first(self, goal: float, start: float = 0.0) -> tuple[float, float] | None:
         """The first strength beyond `start` at which the goal is reached, and the one before."""
@@ -436,16 +445,23 @@ class Side:
     def summit(
         self, enough: float = math.inf, between: Sequence[float] = (0.0, math.inf)
     ) -> Generator[list[float], None, tuple[float, float, float]]:
-        """The highest evaluated strength between its neighbours, refined; (low, best, high)."""
-        turn = self._curve.turn
+        """The highest evaluated strength between its neighbours, refined; (low, best, high).
+
+        Where one halves to rounding, y is lower at both ends by more than its rounding.
+        """
+        turn, cells = self._curve.turn, list[tuple[float, float]]()
         for _ in range(math.ceil(-2.0 * math.log2(turn)) + 6):
             ordered = [s for s in self.strengths() if between[0] <= s <= between[-1]]
             best = max(ordered, key=self.y)
             at = ordered.index(best)
             low, high = ordered[max(at - 1, 0)], ordered[min(at + 1, len(ordered) - 1)]
+            cells.append((low, high))
             if self.y(best) >= enough or high - low <= turn * high:
                 break
             yield self.at(0.5 * (a + b) for a, b in ((low, best), (best, high)) if a < b)
+        blur = 0.0 if self._curve.width else 2.0 * np.ptp([self.y(best * s) for s in _SAME])
+        clear = (cell for cell in reversed(cells) if max(map(self.y, cell)) <= self.y(best) - blur)
+        low, high = next(clear, cells[0])
         return low, best, high
 
     def _guess(self, rise: float, start: float, rate: float, most: float) -> float:
