@@ -280,12 +280,12 @@ def test_what_should_not_be_is_counted_and_shown():
 def test_false_readings_belong_to_their_statement_and_have_their_refutation():
     claims = tuple(map(derivation, CLAIMS))
     found = content(claims=claims, names=(*FEW, "limit"))
-    owners = {c["id"]: s.id for s in found.statements for c in s.claims}
+    owners = {r.id: s.id for s in found.statements for r in s.readings if r.law}
     assert owners["sign-separation/outside-negative"] == "sign-separation"
     assert owners["limit/uniform-share"] == "limit"
     html = page_of(found)
     assert html.count("refuted by derivation</strong>") == len(owners)
-    for reading in found.false_readings:
+    for reading in found.readings:
         section = section_of(html, reading.anchor)
         assert f'<a href="#{reading.id.partition("/")[0]}">' in section
         assert ("In truth:" in section) == (reading.law is not None)
@@ -300,9 +300,9 @@ def test_a_reading_refuted_twice_is_one_reading():
         verdict("limit/uniform-share", "refuted", expected=False, counterexample="x = 1"),
     )
     found = content(verdicts, claims=claims, names=(*FEW, "limit"))
-    (reading,) = found.false_readings
+    (reading,) = found.readings
     # The verdict on the derivation says no more than the derivation, which is shown.
-    assert [v.method for v in reading.verdicts] == ["property"]
+    assert [v.method for v in reading.searched] == ["property"]
     assert reading.disproved
     html = page_of(found)
     assert html.count('id="reading-limit-uniform-share"') == 1
@@ -310,7 +310,7 @@ def test_a_reading_refuted_twice_is_one_reading():
 
 
 def test_a_reading_that_only_a_search_refutes_has_no_derivation():
-    (reading,) = content().false_readings
+    (reading,) = content().readings
     assert reading.id == "sign-separation/any-rows"
     assert reading.law is None
     assert not reading.disproved

@@ -30,7 +30,7 @@ from sphinx.util import logging
 from steering_strength.figures.explorer import page
 from steering_strength.figures.explorer.cases import menu
 from steering_strength.figures.gallery import FIGURES
-from steering_strength.figures.report.content import Content, Reading, Statement
+from steering_strength.figures.report.content import Content, Statement
 from steering_strength.figures.report.html import COMPONENTS, Renderer
 from steering_strength.figures.report.job import gather
 from steering_strength.figures.report.markdown import (
@@ -190,12 +190,12 @@ class Page:
         known = {erratum.id: erratum for erratum in ERRATA}
         return "\n".join(
             self._erratum(r, find(known[r.id]) if r.id in known else None)
-            for r in content().false_readings
+            for r in content().readings
         )
 
-    def _erratum(self, reading: Reading, found: Erratum | None) -> str:
+    def _erratum(self, reading: Statement, found: Erratum | None) -> str:
         parts = [f"`{reading.id}` {refuted_by(reading)}"]
-        title = plain(reading.claim.rstrip("."))
+        title = plain(reading.title.rstrip("."))
         if found is not None:
             title = f"{found.where}: {found.reading}"
             lines = "\n".join(found.lines)

@@ -108,66 +108,38 @@ def read_real_model(folder: Path, stem: str = "final_norm") -> Record | None:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A claim close to a statement that is false, ``statement/reading``, and how it was refuted.
-
-    Attributes
-    ----------
-    id : str
-    law : dict or None
-        The derivation whose steps refute it.
-    verdicts : tuple of Verdict
-        Of the searches for a counterexample.
-    """
-
-    id: str
-    law: Record | None
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def claim(self) -> str:
-        """What is said, or easily understood."""
-        return str(self.law["paper"]) if self.law else self.verdicts[0].claim
-
-    @property
-    def disproved(self) -> bool:
-        """Whether a derivation refutes it."""
-        return self.law is not None and self.law["status"] != "unknown"
-
-    @property
-    def anchor(self) -> str:
-        """Where it is described on its page."""
-        return "reading-" + self.id.replace("/", "-")
-
-
-@dataclass(frozen=True)
 class Statement:
-    """Everything known under one id.
+    """Everything known under one id: a statement, or a false reading, ``statement/reading``.
 
     Attributes
     ----------
     id, family : str
     law : dict or None
-        The derivation as plain data (`Law.record`); None if there is only a check.
+        The derivation as plain data (`Law.record`), that of a reading its refutation; None if there
+        is only a check.
     verdicts : tuple of Verdict
-        Of the statement itself, and of true claims close to it.
-    readings : tuple of Verdict
-        Of claims close to it that are known to be false.
-    claims : tuple of dict
-        Such claims again, as laws whose steps prove the refutation.
+        Of the statement and of true claims close to it; of a reading, all on it.
+    readings : tuple of Statement
+        Claims close to it that are false.
     """
 
     id: str
     family: str
     law: Record | None
     verdicts: tuple[Verdict, ...]
-    readings: tuple[Verdict, ...]
-    claims: tuple[Record, ...]
+    readings: tuple[Statement, ...] = ()
 
     @property
     def title(self) -> str:
-        """The law's, or what is claimed."""
-        return str(self.law["title"]) if self.law else (*self.verdicts, *self.readings)[0].claim
+        """The law's, or what is claimed; of a reading what is said, or easily understood."""
+        if self.law is not None:
+            return str(self.law["title" if self.law["expected"] == "true" else "paper"])
+        return self.all_verdicts[0].claim
+
+    @property
+    def anchor(self) -> str:
+        """Where it is described on its page."""
+        return f"reading-{self.id.replace('/', '-')}" if "/" in self.id else self.id
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -180,21 +152,26 @@ class Statement:
         return tally(step["status"] for step in (self.law["steps"] if self.law else ()))
 
     @property
-    def unknown(self) -> bool:
-        """Whether a step, a check or a refutation is undecided."""
-        found = [v.status for v in (*self.verdicts, *self.readings)]
-        return "unknown" in [*self.steps, *found, *(claim["status"] for claim in self.claims)]
+    def searched(self) -> list[Verdict]:
+        """Its verdicts without that on the derivation, which says no more than the derivation."""
+        return [v for v in self.verdicts if v.method != "symbolic" or self.law is None]
 
     @property
-    def false_readings(self) -> tuple[Reading, ...]:
-        """Every false reading once, with all that refutes it."""
-        laws = {claim["id"]: claim for claim in self.claims}
-        # The verdict on a derivation says no more than the derivation itself.
-        searched = [v for v in self.readings if v.method != "symbolic" or v.id not in laws]
-        return tuple(
-            Reading(name, laws.get(name), tuple(v for v in searched if v.id == name))
-            for name in dict.fromkeys([*laws, *(v.id for v in searched)])
-        )
+    def disproved(self) -> bool:
+        """Whether a derivation refutes it."""
+        return self.law is not None and self.law["status"] == "refuted"
+
+    @property
+    def all_verdicts(self) -> tuple[Verdict, ...]:
+        """Those on its readings included."""
+        return (*self.verdicts, *(v for reading in self.readings for v in reading.verdicts))
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a step, a check or a refutation is undecided."""
+        derivations = [each.law["status"] for each in (self, *self.readings) if each.law]
+        found = [v.status for v in self.all_verdicts]
+        return "unknown" in [*self.steps, *derivations, *found]
 
 
 @dataclass(frozen=True)
@@ -251,14 +228,14 @@ class Content:
         return _used(known, {law["id"]: law["assumptions"] for law in self.laws})
 
     @property
-    def false_readings(self) -> tuple[Reading, ...]:
+    def readings(self) -> tuple[Statement, ...]:
         """All false readings of all statements."""
-        return tuple(reading for s in self.statements for reading in s.false_readings)
+        return tuple(reading for s in self.statements for reading in s.readings)
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """All verdicts, of statements and of false readings."""
-        return tuple(v for s in self.statements for v in (*s.verdicts, *s.readings))
+        return tuple(v for s in self.statements for v in s.all_verdicts)
 
     @property
     def wrong(self) -> tuple[Verdict, ...]:
@@ -284,17 +261,18 @@ def assemble(
     the false reading it may be. `run` has the other fields of `Content`.
     """
     home = families()
+    refuted = {claim["id"]: claim for claim in claims}
 
     def statement(name: str) -> Statement:
+        family = home.get(name, _OTHER)
         close = [v for v in verdicts if v.id.partition("/")[0] == name]
-        return Statement(
-            id=name,
-            family=home.get(name, _OTHER),
-            law=derivations.get(name),
-            verdicts=tuple(v for v in close if v.expected),
-            readings=tuple(v for v in close if not v.expected),
-            claims=tuple(claim for claim in claims if claim["id"].partition("/")[0] == name),
+        near = [claim for claim in refuted if claim.partition("/")[0] == name]
+        readings = tuple(
+            Statement(each, family, refuted.get(each), tuple(v for v in close if v.id == each))
+            for each in dict.fromkeys([*near, *(v.id for v in close if not v.expected)])
         )
+        own = tuple(v for v in close if v.expected)
+        return Statement(name, family, derivations.get(name), own, readings)
 
     names = dict.fromkeys([*derivations, *(v.id.partition("/")[0] for v in verdicts)])
     # A stable sort keeps the order within a family.

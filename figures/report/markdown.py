@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from steering_strength.figures.gallery import FIGURES, Figure
-from steering_strength.figures.report.content import Content, Reading, Record, Statement
+from steering_strength.figures.report.content import Content, Record, Statement
 from steering_strength.figures.report.words import (
     code,
     count,
@@ -70,8 +70,8 @@ def report(content: Content) -> str:
         ASSUMPTIONS=assumed_table(content.assumptions),
         PRINCIPLES=assumed_table(content.principles),
         REFUTATIONS="\n\n".join(
-            _section(r.anchor, r.id, r.claim, refuted_by(r), reading_body(r))
-            for r in content.false_readings
+            _section(r.anchor, r.id, r.title, refuted_by(r), reading_body(r))
+            for r in content.readings
         ),
         FAMILIES="\n\n".join(sections),
         LOOSE="\n\n".join(figure(each) for each in FIGURES.values() if not each.laws),
@@ -96,9 +96,9 @@ def _headline(content: Content) -> str:
     if assumed := steps["assumed"]:
         derived += f", {assumed} assumed by appeal to named theorems"
     passed = [v for v in content.verdicts if v.status == "passed"]
-    readings = content.false_readings
+    readings = content.readings
     disproved = {r.id for r in readings if r.disproved}
-    found = {r.id for r in readings if any(v.status == "refuted" for v in r.verdicts)}
+    found = {r.id for r in readings if any(v.status == "refuted" for v in r.searched)}
     by_status = Counter(str(v.status) for v in content.verdicts)
     real = content.real_model or {"verdicts": [], "model": {"name": ""}}
     held = sum(v.as_it_should_be and v.status != "unknown" for v in real["verdicts"])
@@ -165,11 +165,11 @@ def _cell(verdicts: Iterable[Verdict]) -> str:
 def readings_table(content: Content) -> str:
     """One row per false reading: by which derivation, after how many instances."""
     rows = []
-    for r in content.false_readings:
+    for r in content.readings:
         status = "refuted" if r.disproved else "not refuted"
         derived = f"**{status}** {count(len(r.law['steps']), 'step')}" if r.law else "–"
-        claim = words(r.claim, link=False)
-        rows.append((f"[{claim}](#{r.anchor})", derived, _cell(r.verdicts)))
+        claim = words(r.title, link=False)
+        rows.append((f"[{claim}](#{r.anchor})", derived, _cell(r.searched)))
     return table(("false reading", "by derivation", "by search, instances"), rows)
 
 
@@ -212,13 +212,11 @@ def _section(place: str, name: str, title: str, below: str, body: str) -> str:
 def badges(s: Statement) -> str:
     """Everything known about a statement, the strongest first."""
     found = [f"**{status}** {count(n, 'step')}" for status, n in s.steps.items()]
-    for verdict in s.verdicts:
-        if verdict.method == "symbolic" and s.law is not None:
-            continue  # the steps above say the same, one by one
+    for verdict in s.searched:
         status = main_status(verdict)
         if verdict.id == s.id or status != "passed":
             found.append(f"**{status}** {verdict.counted}")
-    if not all(verdict.as_it_should_be for verdict in s.readings):
+    if not all(verdict.as_it_should_be for r in s.readings for verdict in r.verdicts):
         found.append("**a false reading was not refuted**")
     return " ".join(found)
 
@@ -236,7 +234,7 @@ def statement_body(content: Content, s: Statement) -> str:
     if s.law is not None:
         commands.append(f"python -m theory derive {s.id}")
         named.append("[derivations.json](derivations.json)")
-    if s.verdicts or s.readings:
+    if s.all_verdicts:
         options = f"--examples {content.examples} --seed {content.seed}"
         commands.append(f"python -m proofs_check {s.id} {options}")
         named.append("[checks.json](checks.json)")
@@ -338,7 +336,7 @@ def _assertion(part: Record) -> str:
 
 
 def _checks(s: Statement) -> list[str]:
-    verdicts = (*s.verdicts, *s.readings)
+    verdicts = s.all_verdicts
     if not verdicts:
         return []
     rows = [(f"**{main_status(v)}**", str(v.method), _claim(v), _scope(v)) for v in verdicts]
@@ -361,26 +359,26 @@ def _counterexample(verdict: Verdict) -> str:
 # ---- false readings, figures, the real model ----------------------------------------------------
 
 
-def refuted_by(reading: Reading) -> str:
+def refuted_by(reading: Statement) -> str:
     """How a false reading was refuted."""
     found = []
     if reading.law is not None:
         found.append("refuted by derivation" if reading.disproved else "not refuted")
-    for verdict in reading.verdicts:
+    for verdict in reading.searched:
         status = main_status(verdict)
         searched = verdict.method == "property" and status == "refuted"
         found.append(f"{status} by search" if searched else status)
     return " ".join(f"**{text}**" for text in found)
 
 
-def reading_body(reading: Reading) -> str:
+def reading_body(reading: Statement) -> str:
     """What is true instead, the derivation that refutes, and what the search found."""
     parts = []
     if reading.law is not None:
         truth = reading.law["sharper"]
         parts += [f"**In truth:** {words(truth)}"] if truth else []
         parts.append(_steps(reading.law, "Refutation"))
-    for v in reading.verdicts:
+    for v in reading.searched:
         parts.append(f"{words(v.claim)} *{count(v.examples, 'instance')} looked at.*")
         parts += [_counterexample(v)] if v.counterexample else []
     near = words(f"`{reading.id.partition('/')[0]}`")
