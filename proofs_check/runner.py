@@ -135,23 +135,15 @@ def _formal(names: Sequence[str]) -> dict[str, Verdict]:
     if not (library.FOLDER / "_CoqProject").exists():
         return {}
     wanted = [theorem for theorem in library.theorems() if theorem.id in names]
-    verdicts = {
-        name: Verdict(
-            name, "formal", "unchecked", True,
-            DERIVATIONS[name].claim.text() if name in DERIVATIONS else CHECKS[name].claim,
-            note="no theorem yet",
-        )
-        for name in library.WITHOUT_THEOREM.difference(theorem.id for theorem in wanted)
-        if name in names
-    }  # fmt: skip
     if not wanted:
-        return verdicts
+        return {}
     started = time.perf_counter()
     try:
         answers, missing = coq.accept(ids=set(names)), ""
     except MissingExtraError as error:
         answers, missing = {}, error.problem
     seconds = (time.perf_counter() - started) / len(wanted)
+    verdicts: dict[str, Verdict] = {}
     for name in dict.fromkeys(theorem.id for theorem in wanted):
         own = [theorem for theorem in wanted if theorem.id == name]
         expected = DERIVATIONS[name].expected if name in DERIVATIONS else CHECKS[name].expected

@@ -15,10 +15,8 @@ from sympy import Dummy, IndexedBase, Sum, Symbol
 from steering_strength.proofs_check.formal import agreement, coq, library
 from steering_strength.proofs_check.formal.__main__ import main
 from steering_strength.proofs_check.formal.agreement import FILES, agreement_files, agreements
-from steering_strength.proofs_check.formal.library import WITHOUT_THEOREM
 from steering_strength.proofs_check.formal.printed import Printer
 from steering_strength.proofs_check.registry import STATEMENTS
-from steering_strength.proofs_check.runner import run
 from steering_strength.theory.errors import MissingExtraError
 from steering_strength.theory.laws import LAWS, Law
 from steering_strength.theory.laws.prose import plain
@@ -32,17 +30,8 @@ def answers() -> Mapping[str, coq.Acceptance]:
         pytest.skip(str(error))
 
 
-def test_every_law_has_a_theorem_or_is_named_as_being_without() -> None:
-    proved = {theorem.id for theorem in library.theorems()}
-    assert set(LAWS) - proved == WITHOUT_THEOREM
-
-
-def test_the_verdict_on_a_law_without_theorem_is_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "WITHOUT_THEOREM", frozenset({"slope"}))
-    monkeypatch.setattr(library, "theorems", tuple)
-    (verdict,) = (v for v in run(["slope", "peak"], examples=1) if v.method == "formal")
-    assert (verdict.id, verdict.status, verdict.examples) == ("slope", "unchecked", 0)
-    assert verdict.note
+def test_every_law_has_a_theorem() -> None:
+    assert set(LAWS) <= {theorem.id for theorem in library.theorems()}
 
 
 def test_every_theorem_is_about_a_statement_of_the_theory() -> None:
@@ -129,8 +118,7 @@ def test_a_sign_flipped_in_a_law_is_refused(
 ) -> None:
     monkeypatch.setattr(agreement, "LAWS", {**LAWS, name: Wrong(LAWS[name])})
     (code,) = agreement_files(name)
-    with coq._library(coq._named(code), print) as (folder, _):
-        assert coq._problem(folder, code)
+    assert coq._problem(coq._sound_library(coq._named(code)), code)
 
 
 @pytest.mark.long
@@ -209,12 +197,12 @@ def test_a_wrong_statement_is_not_proved(answers: Mapping[str, coq.Acceptance]) 
     """
     tried, survived = 0, []
     headlines = [theorem for theorem in library.theorems() if "/" not in theorem.id]
-    with coq._library(library.files(), print) as (folder, _):
-        for theorem in headlines[::3]:
-            for wrong in _mutations(theorem)[:1]:
-                tried += 1
-                if not coq._problem(folder, _mutant(theorem, wrong)):
-                    survived.append(theorem.name)
+    paths = coq._sound_library(library.files())
+    for theorem in headlines[::3]:
+        for wrong in _mutations(theorem)[:1]:
+            tried += 1
+            if not coq._problem(paths, _mutant(theorem, wrong)):
+                survived.append(theorem.name)
     assert tried >= 40
     assert survived == []
 
@@ -241,7 +229,7 @@ def _open_sections(text: str) -> list[str]:
 def test_the_table_of_the_readme_is_true() -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"(?m)^\| `([a-z-]+)` \| (.+) \| (\d+) \| `(\w+\.v)` \|$", readme)
-    assert [row[0] for row in rows] == [name for name in LAWS if name not in WITHOUT_THEOREM]
+    assert [row[0] for row in rows] == [*LAWS]
     for name, title, count, file in rows:
         assert title == plain(LAWS[name].title)
         own = [theorem for theorem in library.theorems() if theorem.id == name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,11 +24,9 @@ from steering_strength.theory.laws.shapes import (
 
 
 @pytest.fixture(scope="module")
-def folder() -> Any:
+def paths() -> list[str]:
     try:
-        with coq._library(["steps.v"], print) as (found, broken):
-            assert broken == {}
-            yield found
+        return coq._sound_library(["steps.v"])
     except MissingExtraError as error:
         pytest.skip(str(error))
 
@@ -48,15 +45,15 @@ def test_the_table_is_about_steps_that_exist() -> None:
 
 
 @pytest.mark.long
-def test_every_step_type_checks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_step_type_checks(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "PROVED", {})
     parts = [f"Module M{k}.\n{step_file(name)}\nEnd M{k}.\n" for k, name in enumerate(LAWS)]
-    assert not coq._problem(folder, "\n".join(parts))
+    assert not coq._problem(paths, "\n".join(parts))
 
 
 @pytest.mark.parametrize("name", ["slope", "monotone"])
-def test_coq_proves_the_steps_of_a_law(folder: Path, name: str) -> None:
-    assert not coq._problem(folder, step_file(name))
+def test_coq_proves_the_steps_of_a_law(paths: list[str], name: str) -> None:
+    assert not coq._problem(paths, step_file(name))
 
 
 @pytest.mark.long
@@ -84,28 +81,28 @@ def flipped(step: Claim) -> Any:
     return replace(step, rhs=1) if isinstance(step, Identity) else None
 
 
-def _refused(folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+def _refused(paths: list[str], name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
     """The step is accepted, with those before it, and refused with its sign changed."""
     rule = LAWS[name].steps[number - 1].by is not None
     needed = tuple(n for n in PROVED[name] if n < number and rule)
     monkeypatch.setattr(steps, "PROVED", {**PROVED, name: (*needed, number)})
     law = LAWS[name].steps
-    assert not coq._problem(folder, step_file(name))
+    assert not coq._problem(paths, step_file(name))
     wrong = tuple(flipped(s) if k == number else s for k, s in enumerate(law, start=1))
     try:
         code = step_file(name, wrong)
     except steps.Undecided:
         return True
     # The search for a proof goes astray on a wrong step: what is not found in 20 s is not proved.
-    return bool(coq._problem(folder, f"Set Default Timeout 20.\n{code}"))
+    return bool(coq._problem(paths, f"Set Default Timeout 20.\n{code}"))
 
 
 @pytest.mark.parametrize(("name", "number"), [("slope", 1), ("mean-slope", 8), ("limit", 4)])
 def test_a_sign_flipped_in_a_step_is_refused(
-    folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch
+    paths: list[str], name: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert number in PROVED[name]
-    assert _refused(folder, name, number, monkeypatch)
+    assert _refused(paths, name, number, monkeypatch)
 
 
 SHAPES = [
@@ -117,15 +114,15 @@ SHAPES = [
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "number"), SHAPES)
 def test_a_shape_turned_upside_down_is_refused(
-    folder: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch
+    paths: list[str], name: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _refused(folder, name, number, monkeypatch)
+    assert _refused(paths, name, number, monkeypatch)
 
 
 @pytest.mark.long
 def test_a_sign_flipped_in_a_step_of_any_law_is_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    paths: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, numbers in dict(PROVED).items():
         first = next((n for n in numbers if flipped(LAWS[name].steps[n - 1])), None)
-        assert first is None or _refused(folder, name, first, monkeypatch), (name, first)
+        assert first is None or _refused(paths, name, first, monkeypatch), (name, first)

@@ -27,8 +27,6 @@ from steering_strength.theory.command_line import Parser, finish, note, say
 from steering_strength.theory.errors import UnknownNameError
 from steering_strength.theory.laws import LAWS
 
-__all__ = ["main"]
-
 
 def _chosen(ids: Sequence[str]) -> tuple[Theorem, ...]:
     known = dict.fromkeys(theorem.id for theorem in theorems())

@@ -19,8 +19,6 @@ from steering_strength.proofs_check.formal.terms import ENDS
 from steering_strength.theory.laws import LAWS, Limit
 from steering_strength.theory.laws.notation import unfold
 
-__all__ = ["FILES", "agreement_files", "agreements", "statement"]
-
 FILES = ("agreement.v", "agreement_beyond.v")
 
 _THEOREM = re.compile(

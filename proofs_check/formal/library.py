@@ -13,12 +13,7 @@ from typing import NamedTuple
 
 from steering_strength.theory.files import output_folder, write_text
 
-__all__ = ["FOLDER", "WITHOUT_THEOREM", "Theorem", "files", "hypotheses", "theorems", "write_files"]
-
 FOLDER = Path(__file__).resolve().parent
-
-WITHOUT_THEOREM: frozenset[str] = frozenset()
-"""Laws that have no theorem yet; their formal verdict is "unchecked" until there is one."""
 
 _HEADLINE = re.compile(
     r"\(\*\*\s*\[(?P<id>[a-z-]+(?:/[a-z-]+)?)\]\s+(?P<words>.*?)\*\)\s*"

@@ -15,8 +15,6 @@ from steering_strength.proofs_check.formal.terms import NotPrintableError, Terms
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Split
 
-__all__ = ["Printer"]
-
 _RANGES: Mapping[tuple[str, str], str] = {
     ("0", "V - 1"): "vocab",
     ("0", "|C| - 1"): "(filter C vocab)",

@@ -41,8 +41,6 @@ from steering_strength.theory.laws.kernel.normal_form import _canonical_sum
 from steering_strength.theory.laws.kernel.signs import sign_of
 from steering_strength.theory.laws.notation import unfold
 
-__all__ = ["Script", "direct", "limit"]
-
 
 class Trace(NormalForm):
     """A normal form that remembers what it made of each sum, exponential and logarithm it met.

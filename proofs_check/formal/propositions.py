@@ -52,8 +52,6 @@ from steering_strength.theory.laws.shapes import (
 )
 from steering_strength.theory.laws.symbols import TOKENS, V
 
-__all__ = ["Proposition", "carried", "symbols_of"]
-
 _RELATIONS = {"!=": "<>"}
 
 

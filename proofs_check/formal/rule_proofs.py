@@ -20,8 +20,6 @@ from steering_strength.theory.laws.kernel import Let, Undecided
 from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.shapes import OnePeak, OneRoot
 
-__all__ = ["proof"]
-
 Name = Callable[[Claim], str]
 
 

@@ -16,8 +16,6 @@ from steering_strength.theory.laws import LAWS
 from steering_strength.theory.laws.claims import Claim
 from steering_strength.theory.laws.kernel import Undecided
 
-__all__ = ["NOT_PRINTED", "PROVED", "status", "step_file"]
-
 _PROVED = {
     "steering-shift": "1-2",
     "tilting": "1-3 5-6",

@@ -15,8 +15,6 @@ from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.errors import SteeringError
 
-__all__ = ["ENDS", "NotPrintableError", "Terms", "applied", "coq_name"]
-
 ENDS = {"oo": "p_infty", "-oo": "m_infty"}
 """Where a limit is taken."""
 
