@@ -13,7 +13,7 @@ from steering_strength.theory.errors import BudgetError, ShapeError
 from steering_strength.theory.laws import Identity, Inequality, LawError
 from steering_strength.theory.laws.kernel import Sign
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import entrywise
+from steering_strength.theory.laws.order_rules import entrywise
 
 
 def edge(seed, twins):

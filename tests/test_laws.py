@@ -25,11 +25,11 @@ from steering_strength.theory.laws import (
     Sign,
     Status,
 )
-from steering_strength.theory.laws.assumptions import PRINCIPLES
 from steering_strength.theory.laws.instances import Instance, draw, satisfied
 from steering_strength.theory.laws.kernel import Let
 from steering_strength.theory.laws.kernel.binding import rename_bound
 from steering_strength.theory.laws.notation import Named, define, unfold
+from steering_strength.theory.laws.order_rules import instance, reflected
 from steering_strength.theory.laws.page import (
     THROUGHOUT,
     dot,
@@ -40,7 +40,7 @@ from steering_strength.theory.laws.page import (
 )
 from steering_strength.theory.laws.printing import tex, text
 from steering_strength.theory.laws.prose import latex, plain
-from steering_strength.theory.laws.rules import derivative_sign, instance, reflected, valley
+from steering_strength.theory.laws.rules import PRINCIPLES, derivative_sign, valley
 from steering_strength.theory.laws.symbols import (
     K,
     M,

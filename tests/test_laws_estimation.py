@@ -11,7 +11,7 @@ from sympy import Derivative, Integer, KroneckerDelta, Sum, Symbol
 from steering_strength.theory.laws import LAWS, Along, Identity, Inequality, LawError, Sign, Status
 from steering_strength.theory.laws.instances import Instance
 from steering_strength.theory.laws.kernel import decide_equal
-from steering_strength.theory.laws.level_rules import along_level, chained, chord
+from steering_strength.theory.laws.rules import along_level, at_rate, chord
 
 x = Symbol("x", positive=True)
 t = Symbol("t", real=True)
@@ -28,11 +28,11 @@ def test_a_strength_follows_the_level_and_so_does_its_reciprocal():
     assert motion.holds(HERE) is True
     assert replace(motion, slope=motion.slope * 2).holds(HERE) is False
     rate = Derivative(1 / x, t) + Derivative(1 / x, x) * motion.slope
-    inverse = chained(motion, Identity(rate, 1 / (2 * x * (1 + t))))
+    inverse = at_rate(motion, Identity(rate, 1 / (2 * x * (1 + t))))
     assert inverse.quantity == 1 / x
     assert inverse.holds(HERE) is True
     bend = Derivative(inverse.slope, t) + Derivative(inverse.slope, x) * motion.slope
-    second = chained(inverse, Identity(bend, -1 / (4 * x * (1 + t) ** 2)))
+    second = at_rate(inverse, Identity(bend, -1 / (4 * x * (1 + t) ** 2)))
     assert second.holds(HERE) is True
 
 
@@ -63,13 +63,13 @@ def test_the_chain_rule_wants_the_rate_that_was_found():
         Derivative(1 / x, t) - Derivative(1 / x, x) * motion.slope,
     ):
         with pytest.raises(LawError, match="chain rule"):
-            chained(motion, Identity(rate, Integer(0)))
-    inverse = chained(
+            at_rate(motion, Identity(rate, Integer(0)))
+    inverse = at_rate(
         motion, Identity(Derivative(1 / x, t) + Derivative(1 / x, x) * motion.slope, 1 / x)
     )
     other = Derivative(x, t) + Derivative(x, x) * motion.slope
     with pytest.raises(LawError, match="rate found before"):
-        chained(inverse, Identity(other, motion.slope))
+        at_rate(inverse, Identity(other, motion.slope))
 
 
 def test_a_chord_stays_between_its_ends():

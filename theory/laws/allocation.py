@@ -30,7 +30,8 @@ from steering_strength.theory.laws.cross_entropy import (
 from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import Named, define
-from steering_strength.theory.laws.rules import entrywise, substituted, taylor, zero_where
+from steering_strength.theory.laws.order_rules import entrywise, substituted
+from steering_strength.theory.laws.rules import taylor, zero_where
 from steering_strength.theory.laws.symbols import M, V, alpha, beta, y
 from steering_strength.theory.laws.tilting import MEAN_SLOPE, SIGN_SEPARATION, SLOPE
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, Function, IndexedBase, Integer, Symbol, exp, log, oo, tanh
 
-from steering_strength.theory.laws import rules, tilting
+from steering_strength.theory.laws import order_rules, rules, tilting
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let, Sign, Split, Sum
@@ -354,7 +354,7 @@ def _dies(side: int, numbered: str, vanishes: str) -> Limit:
     limit = Limit(
         form.rhs, -lost / C_of, variable=alpha, end=side * oo, reason=vanishes, given=_ORDER
     )
-    dies: Limit = rules.substituted(form, limit)
+    dies: Limit = order_rules.substituted(form, limit)
     return dies
 
 

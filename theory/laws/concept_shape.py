@@ -16,7 +16,8 @@ from steering_strength.theory.laws.concept import CONCEPT_MONOTONE, CONCEPT_ODE
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import derivative_sign, substituted
+from steering_strength.theory.laws.order_rules import substituted
+from steering_strength.theory.laws.rules import derivative_sign
 from steering_strength.theory.laws.sign_rules import (
     extrema,
     few_extrema,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log
 
-from steering_strength.theory.laws import rules, tilting
+from steering_strength.theory.laws import order_rules, rules, tilting
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Case, Claim, Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
@@ -137,7 +137,7 @@ _bent = Inequality(
     reason="a mean of positive variances",
     given=(ROWS, Sign(variance_j(j, alpha), strict=True, for_all=(j,))),
 )
-_bends = rules.discharged(_bent, _spread)
+_bends = order_rules.discharged(_bent, _spread)
 _STRICT = rules.convexity(
     _bends,
     reason=r"$\Delta \mathrm{CE}$ is strictly convex unless $M$ is "
@@ -156,7 +156,7 @@ def _only_if_constant(side: int) -> tuple[Claim, ...]:
         reason="$M$ is constant: steering changes nothing",
         given=(ROWS, *_CONSTANT),
     )
-    both = rules.by_cases(
+    both = order_rules.by_cases(
         Case("$M$ is not constant", _VARIES, _CONSTANT),
         positive,
         zero,
@@ -400,8 +400,8 @@ _at_most_one = Inequality(
 _mass_positive = Inequality(
     mass() + rest(forward), Integer(0), reason="positive terms", given=(NOT_ALL,)
 )
-_log_bound = rules.logarithm(_at_most_one, _mass_positive)
-BELOW = rules.substituted(
+_log_bound = order_rules.logarithm(_at_most_one, _mass_positive)
+BELOW = order_rules.substituted(
     _forward_excess,
     _log_bound,
     reason=r"the increase is at most $\alpha \sigma$ for $\alpha \ge 0$",
@@ -415,11 +415,13 @@ _gap = Identity(
 _gap_positive = Inequality(
     log(1 + rest(alpha) / mass()), Integer(0), reason="$R_A > 0$", given=(NOT_ALL,)
 )
-ABOVE = rules.substituted(_gap, _gap_positive, reason="the increase stays above the lower line")
+ABOVE = order_rules.substituted(
+    _gap, _gap_positive, reason="the increase stays above the lower line"
+)
 _gap_closes = Limit(
     log(1 + rest(alpha) / mass()), 0, variable=alpha, reason="$R_A$ vanishes", given=(NOT_ALL,)
 )
-ASYMPTOTE = rules.substituted(_gap, _gap_closes, reason="the lower line is the asymptote")
+ASYMPTOTE = order_rules.substituted(_gap, _gap_closes, reason="the lower line is the asymptote")
 CE_ASYMPTOTE = Law(
     id="ce-asymptote",
     title="The cross-entropy grows linearly far out",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Rational, Symbol, exp, log, sqrt
 
-from steering_strength.theory.laws import rules
+from steering_strength.theory.laws import order_rules, rules
 from steering_strength.theory.laws.assumptions import ASSUMPTION_2
 from steering_strength.theory.laws.claims import Claim, Identity, Inequality
 from steering_strength.theory.laws.cross_entropy import CE_CUMULANTS, CE_EXACT
@@ -117,7 +117,8 @@ def _chain(side: int) -> _Chain:
             Derivative(variance(-alpha), alpha), -third(-alpha), reason="the mirror image"
         )
         below, above, positive = (
-            rules.instance(c, alpha, -alpha) for c in (_capped_above, _capped_below, _positive)
+            order_rules.instance(c, alpha, -alpha)
+            for c in (_capped_above, _capped_below, _positive)
         )
         new = (slope, above, below, positive)
     bounds = rules.gronwall(slope, above, below, positive, R)
@@ -174,7 +175,7 @@ def _not_negative(f: Expr, curve: Expr, slope: Expr) -> tuple[Claim, ...]:
         Identity(Derivative(f, r0), slope, reason="differentiate"),
     )
     found = rules.tangent(convex, *start)
-    return bends, convex, *start, found, rules.instance(found, r0, r)
+    return bends, convex, *start, found, order_rules.instance(found, r0, r)
 
 
 _RISES = _not_negative(_rise(r0), r0 * exp(r0), r0 * exp(r0) - exp(r0) + 1)
@@ -187,7 +188,7 @@ _steeper = Inequality(
     reason="the slope of the upper ratio",
     given=(Sign(_rise(r)),),
 )
-_steeper_shown = rules.discharged(_steeper, _RISES[-1])
+_steeper_shown = order_rules.discharged(_steeper, _RISES[-1])
 GROWS = rules.derivative_sign(_steeper_shown, reason="the upper ratio increases")
 _mirrored = Inequality(
     below(r),
@@ -197,14 +198,14 @@ _mirrored = Inequality(
     reason="the lower ratio is closer to 1 than the upper",
     given=(Sign(_excess(r)),),
 )
-CLOSER = rules.discharged(_mirrored, _EXCEEDS[-1])
+CLOSER = order_rules.discharged(_mirrored, _EXCEEDS[-1])
 _within_at = Inequality(
     above(reach), 1 + eps, relation="<=", given=(Sign(1 + eps - above(reach)),),
     reason=r"let the upper ratio at $b$ be within $\varepsilon$ of 1",
 )  # fmt: skip
-_within = rules.up_to(GROWS, _within_at, reach, reason="then so it is before $b$")
+_within = order_rules.up_to(GROWS, _within_at, reach, reason="then so it is before $b$")
 _x = R * positive
-_within_x, _closer_x = rules.instance(_within, r, _x), rules.instance(CLOSER, r, _x)
+_within_x, _closer_x = order_rules.instance(_within, r, _x), order_rules.instance(CLOSER, r, _x)
 _high = Inequality(
     upper(positive),
     (1 + eps) * quadratic(positive),
@@ -223,17 +224,17 @@ _low = Inequality(
     given=(Sign(below(_x) - (2 - above(_x))), Sign(1 + eps - above(_x))),
 )
 _high_shown, _low_shown = (
-    rules.discharged(_high, _within_x),
-    rules.discharged(_low, _closer_x, _within_x),
+    order_rules.discharged(_high, _within_x),
+    order_rules.discharged(_low, _closer_x, _within_x),
 )
 
 
 def _ratio(envelope: Claim) -> tuple[Claim, ...]:
     """From the envelope for strengths of one sign: within a share epsilon of the quadratic."""
-    here = rules.instance(envelope, forward, positive)
-    high, low_side = rules.half(here, "<="), rules.half(here, ">=")
-    top, bottom = rules.chained(high, _high_shown), rules.chained(low_side, _low_shown)
-    within = rules.between(
+    here = order_rules.instance(envelope, forward, positive)
+    high, low_side = order_rules.half(here, "<="), order_rules.half(here, ">=")
+    top, bottom = order_rules.chained(high, _high_shown), order_rules.chained(low_side, _low_shown)
+    within = order_rules.between(
         bottom, top, reason=r"the quadratic is within a share $\varepsilon$ up to $|\alpha| R = b$"
     )
     return here, high, low_side, top, bottom, within
@@ -311,7 +312,7 @@ _line = Inequality(
     reason=r"the difference vanishes where $S = B (R - B)$",
     given=_LINE,
 )
-_line_root = rules.root(_line)
+_line_root = order_rules.root(_line)
 _radicand = Inequality(
     R**2 - 4 * _S,
     0,
@@ -328,9 +329,9 @@ _scaled = Inequality(
     reason="multiply by $S$",
     given=(_APART, Sign(_S), Sign(R**2 - 4 * _S), Sign(sqrt(R**2 - 4 * _S) - (_b - _S / _b))),
 )
-_scaled_shown = rules.discharged(_scaled, _radicand, _line_root)
+_scaled_shown = order_rules.discharged(_scaled, _radicand, _line_root)
 _LEMMA_STEPS = (_below_line, _line, _line_root, _radicand, _scaled, _scaled_shown)
-ROOT = rules.chained(
+ROOT = order_rules.chained(
     _below_line, _scaled_shown, reason="so a third moment is bounded by the second"
 )
 
@@ -388,8 +389,8 @@ def _root_bound(side: int) -> tuple[Claim, ...]:
             given=_RANGE,
         ),
     )  # fmt: skip
-    at = rules.specialised(ROOT, {_b: b, _S: variance(alpha), _T: side * third(alpha)})
-    return *facts, at, rules.discharged(at, *facts)
+    at = order_rules.specialised(ROOT, {_b: b, _S: variance(alpha), _T: side * third(alpha)})
+    return *facts, at, order_rules.discharged(at, *facts)
 
 
 _ROOT, _ROOT_BACK = _root_bound(1), _root_bound(-1)

@@ -17,10 +17,10 @@ from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.cross_entropy import CE_EXACT, ROWS, contexts, j, pc
 from steering_strength.theory.laws.kernel import Let, Sign, Sum
 from steering_strength.theory.laws.law import Law
-from steering_strength.theory.laws.level_rules import along_level, chained, chord
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.order_rules import substituted
 from steering_strength.theory.laws.peaks import PEAK
-from steering_strength.theory.laws.rules import convexity, substituted
+from steering_strength.theory.laws.rules import along_level, at_rate, chord, convexity
 from steering_strength.theory.laws.symbols import M, over_tokens, x, y, z
 from steering_strength.theory.laws.tilting import TILTING
 
@@ -332,7 +332,7 @@ _inverse = Identity(
     reason=r"$1/\alpha$ with it",
     given=_CROSSED,
 )
-_first = chained(_price[-1], _inverse)
+_first = at_rate(_price[-1], _inverse)
 
 
 def _push(token: Expr) -> Expr:
@@ -353,7 +353,7 @@ _second = Identity(
     r"$p_{j,\alpha}$, averaged over contexts",
     given=_CROSSED,
 )
-CURVED = chained(_first, _second, reason=r"the second derivative of $1/\alpha$")
+CURVED = at_rate(_first, _second, reason=r"the second derivative of $1/\alpha$")
 _convex = Inequality(
     bend / (alpha**2 * price_M),
     0,

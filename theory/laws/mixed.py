@@ -13,7 +13,8 @@ from steering_strength.theory.laws.claims import Identity, Inequality
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import derivative_sign, reflected
+from steering_strength.theory.laws.order_rules import reflected
+from steering_strength.theory.laws.rules import derivative_sign
 from steering_strength.theory.laws.symbols import over_tokens, z
 from steering_strength.theory.laws.tilting import i, odds, pN, pP, q_N, q_P
 

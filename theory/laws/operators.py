@@ -18,8 +18,7 @@ from steering_strength.theory.laws.cross_entropy import ROWS, Kj, contexts, mean
 from steering_strength.theory.laws.kernel import Fact, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.order_rules import combination, winners
-from steering_strength.theory.laws.rules import substituted
+from steering_strength.theory.laws.order_rules import combination, substituted, winners
 from steering_strength.theory.laws.symbols import M, V, alpha, beta, over_tokens, p, tilted, x, y, z
 from steering_strength.theory.laws.tilting import STEERING_SHIFT, TILTING, H, W, d, j, k
 from steering_strength.theory.laws.transformer import NORM_LIMIT

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Expr, IndexedBase, Integer, Symbol, exp, log, oo
 
-from steering_strength.theory.laws import rules, tilting
+from steering_strength.theory.laws import order_rules, rules, tilting
 from steering_strength.theory.laws.assumptions import ASSUMPTION_1
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Split, Sum
@@ -175,7 +175,7 @@ _transform = rules.largest(
 _there = Identity(
     mean(star_x), M[x], reason=r"another token $x$, with its peak $\alpha_x$", given=(AT_X,)
 )
-ORDER = rules.reflected(
+ORDER = order_rules.reflected(
     MEAN_RISES,
     _there,
     here,
@@ -203,14 +203,14 @@ _excess = Identity(
 _divided = Inequality(_divisor, 0, reason="positive terms", given=_SIZES)
 _where = rules.zero_where(_excess, _divided)
 _balanced = Identity(_balance(explicit()), 0, reason=r"$e^{\alpha_* (s + t)} = P_{-} t/(P_{+} s)$")
-_at_star = rules.specialised(_where, {alpha: explicit()})
+_at_star = order_rules.specialised(_where, {alpha: explicit()})
 _EXPLICIT = (
     _excess,
     _divided,
     _where,
     _balanced,
     _at_star,
-    rules.detached(_at_star, _balanced, reason="so $\\alpha_*$ is the peak (13)"),
+    order_rules.detached(_at_star, _balanced, reason="so $\\alpha_*$ is the peak (13)"),
 )
 PEAK = Law(
     id="peak",
@@ -316,7 +316,7 @@ _lower = Inequality(
     reason=r"$M_z > 0$ for $z$ in $T$ and $M_x \le 0$ for $x$ outside (`sign-separation`)",
     given=(Sign(M[z], strict=True), Sign(-M[x])),
 )
-EARLIER = rules.detached(ORDER, _lower, reason="the off-target token peaks first")
+EARLIER = order_rules.detached(ORDER, _lower, reason="the off-target token peaks first")
 PEAK_ORDER = Law(
     id="peak-order",
     title="Off-target tokens peak before target tokens",

@@ -15,9 +15,10 @@ from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Let, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.order_rules import reflected
 from steering_strength.theory.laws.peaks import PEAK
 from steering_strength.theory.laws.peaks import here as at_its_peak
-from steering_strength.theory.laws.rules import crossing, reflected
+from steering_strength.theory.laws.rules import crossing
 from steering_strength.theory.laws.symbols import NORMALISED, M, V, mean, over_tokens, p, y, z
 from steering_strength.theory.laws.tilting import MEAN_RISES, i, odds, pN, pP, q_N, q_P
 

@@ -2,15 +2,17 @@
 
 A rule is a function. It looks at the form of its premises, refuses the wrong ones with
 `LawError`, and builds its conclusion from them, under all of their hypotheses; nothing is
-concluded that was not computed from the premises. What is assumed is the rule itself: a theorem
-of analysis, cited once in `theory.laws.assumptions`.
+concluded that was not computed from the premises. What is assumed is the rule itself: the theorem
+of analysis that its docstring states, with a place to read it. `theory.laws.order_rules` has the
+rules of logic and order, `theory.laws.sign_rules` those on changes of sign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import wraps
+from inspect import cleandoc
 from typing import Any
 
 from sympy import (
@@ -19,21 +21,17 @@ from sympy import (
     Derivative,
     Dummy,
     Expr,
-    Indexed,
     Integer,
     Integral,
     S,
     Sum,
     Symbol,
-    Wild,
     exp,
     factorial,
-    log,
     oo,
-    sqrt,
 )
 
-from steering_strength.theory.laws.assumptions import PRINCIPLES
+from steering_strength.theory.laws.assumptions import Principle
 from steering_strength.theory.laws.claims import (
     Between,
     Case,
@@ -46,9 +44,8 @@ from steering_strength.theory.laws.claims import (
 )
 from steering_strength.theory.laws.kernel import Bounded, Let, Sign
 from steering_strength.theory.laws.kernel.binding import bound_indices
-from steering_strength.theory.laws.kernel.signs import real
-from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.shapes import (
+    Along,
     Convex,
     Crosses,
     Expansion,
@@ -58,19 +55,33 @@ from steering_strength.theory.laws.shapes import (
 )
 from steering_strength.theory.laws.symbols import V, before, last
 
+RUDIN = "W. Rudin, Principles of Mathematical Analysis, 3rd ed."
+BOYD = "S. Boyd and L. Vandenberghe, Convex Optimization"
+PRINCIPLES: dict[str, Principle] = {}
+"""The theorems that rules apply, by name."""
+
 
 class Refused(Exception):
     """A rule does not apply to its premises; the message says why."""
 
 
-def rule(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A function from premises to what follows from them by the principle of this name.
+def rule(
+    name: str, reference: str = "", formal: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function from premises to what follows from them by a principle of this name.
 
-    It is called with the premises, in order, and a `reason`; what it returns gets the principle,
-    the premises and their hypotheses, unless it returns others beside its conclusion.
+    The first paragraph of its docstring states the principle, `reference` is a place to read it and
+    `formal` a theorem that says the same; without a reference the principle is another rule's. It
+    is called with the premises, in order, and a `reason`; what it returns gets the principle, the
+    premises and their hypotheses, unless it returns others beside its conclusion.
     """
 
     def applied(infer: Callable[..., Any]) -> Callable[..., Any]:
+        if reference:
+            statement, *_ = cleandoc(infer.__doc__ or "").split("\n\n")
+            statement = " ".join(statement.split())
+            PRINCIPLES[name] = Principle(name, statement, reference, formal)
+
         @wraps(infer)
         def conclude(*arguments: Any, reason: str = "", **options: Any) -> Any:
             try:
@@ -131,9 +142,11 @@ def says(claim: Any, lhs: Expr, relation: str, rhs: Any) -> None:
     require(found, f"{claim.text()} is not {lhs} {relation} {rhs}")
 
 
-@rule("sign of the derivative")
+@rule("sign of the derivative", f"{RUDIN}, Thm 5.11", "increasing_between in analysis.v")
 def derivative_sign(slope: Any) -> Monotone:
-    """f' > 0 on the domain of the variable: f strictly increases there (<, >=, <= likewise)."""
+    r"""If $f' > 0$ ($<$, $\ge$, $\le$) on an interval, $f$ strictly increases (strictly decreases,
+    does not decrease, does not increase) there.
+    """
     require(isinstance(slope, Inequality) and slope.rhs == 0, "the premise is no sign")
     f, variable = slope_of(slope.lhs, 1)
     require(slope.relation != "!=", "the premise has no direction")
@@ -142,9 +155,9 @@ def derivative_sign(slope: Any) -> Monotone:
     return Monotone(f, variable, increasing=up, strict=strict)
 
 
-@rule("convexity")
+@rule("convexity", f"{BOYD}, Sec. 3.1.4")
 def convexity(curvature: Any) -> Convex:
-    """f'' >= 0 on the domain of the variable: f is convex (strictly for >)."""
+    r"""If $f'' \ge 0$ on an interval, $f$ is convex there; strictly if $f'' > 0$."""
     require(isinstance(curvature, Inequality) and curvature.rhs == 0, "no sign")
     f, variable = slope_of(curvature.lhs, 2)
     require(curvature.relation in {">", ">="}, "the second derivative is not >= 0")
@@ -152,9 +165,11 @@ def convexity(curvature: Any) -> Convex:
     return Convex(f, variable, strict=curvature.relation == ">")
 
 
-@rule("strict convexity")
+@rule("strict convexity", f"{RUDIN}, Thms 4.16 and 5.11: f' strictly increases and changes sign")
 def valley(convex: Any, right: Any, left: Any) -> OnePeak:
-    """Strictly convex on the line and infinite at both ends: exactly one valley."""
+    r"""A strictly convex differentiable function on the line that tends to $+\infty$ at both ends
+    strictly falls to exactly one minimum and strictly rises after it.
+    """
     require(isinstance(convex, Convex) and convex.strict, "no strict convexity")
     f, variable = convex.f, convex.variable
     require(variable.is_nonnegative is None, f"{variable} does not run over the line")
@@ -167,9 +182,13 @@ def valley(convex: Any, right: Any, left: Any) -> OnePeak:
     return OnePeak(f, variable, valley=True)
 
 
-@rule("reciprocal")
+@rule("reciprocal", r"order reversal of $x \to 1/x$ on the positive half-line")
 def reciprocal(form: Any, shape: Any, positive: Any) -> Any:
-    """1/f = g, g with a shape, f > 0: f has the opposite shape."""
+    """If $f > 0$ and $1/f$ strictly falls (rises) on an interval, then $f$ strictly rises (falls)
+    there.
+
+    Premises: 1/f = g, a shape of g, and f > 0.
+    """
     require(isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
     f = positive.lhs
     require(positive.relation == ">" and positive.rhs == 0, "no claim that f > 0")
@@ -185,9 +204,9 @@ def reciprocal(form: Any, shape: Any, positive: Any) -> Any:
     return opposite
 
 
-@rule("affine image")
+@rule("affine image", "order of the real line")
 def affine(form: Any, shape: Any) -> Any:
-    """h = a f + c with a > 0 and c fixed: h has the shape of f."""
+    """If $h = a f + c$ with $a > 0$ and $c$ constant, $h$ rises and falls where $f$ does."""
     require(isinstance(form, Identity), "no identity")
     require(isinstance(shape, Monotone | OnePeak | Convex), "no shape")
     f, variable, d = shape.f, shape.variable, Dummy("f", real=True)
@@ -200,9 +219,9 @@ def affine(form: Any, shape: Any) -> Any:
     return replace(shape, f=form.lhs)
 
 
-@rule("stationary point")
+@rule("stationary point", f"{RUDIN}, Thm 5.8")
 def at_peak(shape: Any, slope: Any, positive: Any) -> OnePeak:
-    """One peak of f, and f' = f (a - b) with f > 0: the peak is where a = b."""
+    """A differentiable $f > 0$ with one peak and $f' = f (a - b)$ has its peak where $a = b$."""
     require(isinstance(shape, OnePeak) and isinstance(slope, Identity), "premises")
     f, variable = slope_of(slope.lhs, 1)
     require(shape.f == f and shape.variable == variable, "the slope of another function")
@@ -230,152 +249,11 @@ def largest(shape: Any, form: Any, here: Any, place: Symbol) -> Inequality:
     return Inequality(g, g.xreplace({shape.variable: place}), relation="<=")
 
 
-@rule("order of an increasing function")
-def reflected(rise: Any, first: Any, second: Any) -> Iff:
-    """f strictly increases, f(a) = u and f(b) = w: a < b if and only if u < w."""
-    require(isinstance(rise, Monotone) and rise.strict and rise.increasing, "no rise")
-    places = []
-    for at in (first, second):
-        require(isinstance(at, Identity), f"{at.text()} is no value")
-        places.append(_place(rise.f, rise.variable, at.lhs))
-    left = Inequality(places[0], places[1], relation="<")
-    right = Inequality(first.rhs, second.rhs, relation="<")
-    still(rise.variable, first, second)
-    return Iff(left, right)
-
-
-def _place(f: Expr, variable: Symbol, value: Expr) -> Expr:
-    """The place at which `value` is the value of `f`."""
-    found = value.match(f.xreplace({variable: Wild("t")})) if f.has(variable) else None
-    for place in [*(found or {}).values(), *value.atoms(Symbol), Integer(0)]:
-        if f.xreplace({variable: place}) == value:
-            return place
-    raise Refused(f"{value} is no value of {f}")
-
-
-@rule("two cases")
-def by_cases(case: Case, positive: Any, negative: Any) -> Any:
-    """f > c in the one case, f <= c in the other: the case holds if and only if f > c."""
-    both = set(positive.given) & set(negative.given)  # what is given in either case
-    for claim, relation, given in ((positive, ">", case.when), (negative, "<=", case.otherwise)):
-        require(isinstance(claim, Inequality) and claim.relation == relation, "no sign")
-        require(set(claim.given) - both == set(given), f"{claim.text()} is about another case")
-    same = (positive.lhs, positive.rhs) == (negative.lhs, negative.rhs)
-    require(same, "two quantities")
-    sign = Inequality(positive.lhs, positive.rhs, relation=">")
-    # the cases are spelled out in the claim
-    return Iff(case, sign), tuple(g for g in positive.given if g in both)
-
-
-@rule("detachment")
-def detached(both: Any, one: Any) -> Any:
-    """A if and only if B; and one of them: so the other."""
-    require(isinstance(both, Iff), "no equivalence")
-    for this, other in ((both.left, both.right), (both.right, both.left)):
-        if (one.expressions(), getattr(one, "relation", None)) == (
-            this.expressions(),
-            getattr(this, "relation", None),
-        ) and type(one) is type(this):
-            return replace(other, given=())
-    raise Refused(f"{one.text()} is neither side of {both.text()}")
-
-
-@rule("equals for equals")
-def substituted(form: Any, claim: Any) -> Any:
-    """f = g and a claim about g: the same claim about f."""
-    require(isinstance(form, Identity), "no identity")
-    d = Dummy("f", real=True)
-    if isinstance(claim, Monotone | OnePeak | Convex):
-        require(claim.f == form.rhs, f"{claim.text()} is not about {form.rhs}")
-        still(claim.variable, form)
-        new: Claim = replace(claim, f=form.lhs)
-    else:
-        require(isinstance(claim, Limit | Inequality), "no claim about a quantity")
-        require(claim.lhs.xreplace({form.rhs: d}).has(d), f"no {form.rhs} in {claim.text()}")
-        if isinstance(claim, Limit):
-            still(claim.variable, form)
-        new = replace(claim, lhs=claim.lhs.xreplace({form.rhs: form.lhs}))
-    if isinstance(new, Inequality):
-        new = replace(new, form=None)
-    return new
-
-
-def instance(claim: Any, variable: Symbol, value: Expr, *, reason: str = "") -> Any:
-    """A claim for all values of a real variable, hypotheses included, at one of them."""
-    return specialised(claim, {variable: value}, reason=reason)
-
-
-@rule("instance")
-def specialised(claim: Any, values: Mapping[Symbol, Expr]) -> Any:
-    """A claim for all values of some real variables, hypotheses included, at these values."""
-    sides = (claim.left, claim.right) if isinstance(claim, Iff) else (claim,)
-    plain = all(isinstance(side, Inequality | Identity | Between) for side in sides)
-    require(plain, "no claim about all values")
-    for variable, value in values.items():
-        allowed = (
-            value.is_positive if variable.is_positive else
-            value.is_nonnegative if variable.is_nonnegative else value.is_real
-        )  # fmt: skip
-        require(bool(variable.is_real and allowed), f"{value} is no value of {variable}")
-        moved = any(g.mentions(variable) for g in claim.given if not isinstance(g, Sign))
-        slopes = [d for e in claim.expressions() for d in e.atoms(Derivative)]
-        derived = any(variable in d.variables for d in slopes)
-        require(not moved and not derived, f"{claim.text()} fixes {variable}")
-
-    def at(e: Expr) -> Expr:
-        return e.xreplace(values)
-
-    def moved_to(c: Any) -> Any:
-        if isinstance(c, Iff):
-            return Iff(moved_to(c.left), moved_to(c.right))
-        new = type(c)(*map(at, c.expressions()))
-        return replace(new, relation=c.relation) if isinstance(c, Inequality) else new
-
-    given = tuple(g.map(at) for g in claim.given)
-    return moved_to(claim), given
-
-
-@rule("instance")
-def entrywise(claim: Any, values: dict[Indexed, Expr], *positive: Any) -> Any:
-    """A claim for every array, at the array whose entries are u[j] = `values[u[j]]`.
-
-    For an array that must be positive, one of `positive` says that its entries are.
-    """
-    require(isinstance(claim, Inequality | Identity), "no claim about all values")
-    signs = tuple(g.map(unfold) for c in positive for g in c.given if isinstance(g, Sign))
-    for entry, value in values.items():
-        require(len(entry.indices) == 1 and not value.has(Sum), f"{value} is no plain entry")
-        shown = [c.lhs for c in positive if (c.relation, c.rhs) == (">", 0)]
-        allowed = value in shown if entry.base.label.is_positive else real(unfold(value), signs)
-        require(allowed and not entry.base.label.is_integer, f"{value} is no value of {entry}")
-        bound = set().union(*(bound_indices(e) for e in claim.expressions()))
-        caught = bound & (value.free_symbols - {*entry.indices})
-        require(not caught, f"a name of {value} is taken")
-
-    def at(e: Expr) -> Expr:
-        """Every entry of the arrays replaced; a bound index stays bound, as values have no sum."""
-        found = {
-            x: value.xreplace(dict(zip(entry.indices, x.indices, strict=True)))
-            for entry, value in values.items()
-            for x in e.atoms(Indexed)
-            if x.base == entry.base
-        }
-        return e.xreplace(found)
-
-    new = replace(claim, lhs=at(claim.lhs), rhs=at(claim.rhs))
-    given = tuple(g.map(at) for g in claim.given)
-    everything = (*new.expressions(), *(e for g in given for e in g.expressions()))
-    left = {x.base for e in everything for x in unfold(e).atoms(Indexed)}
-    require(not left & {entry.base for entry in values}, "a name or a hypothesis speaks of it")
-    if isinstance(new, Inequality):
-        new = replace(new, form=None)
-    given += tuple(g for c in positive for g in c.given)
-    return new, given
-
-
-@rule("fundamental theorem of calculus")
+@rule("fundamental theorem of calculus", f"{RUDIN}, Thm 6.21")
 def antiderivative(slope: Any, zero: Any) -> Identity:
-    """g' = h and g(0) = 0: g is the integral of h from 0."""
+    """A continuously differentiable function that vanishes at 0 is the integral of its derivative
+    from 0.
+    """
     require(isinstance(slope, Identity), "no slope")
     g, variable = slope_of(slope.lhs, 1)
     says(zero, g.xreplace({variable: Integer(0)}), "=", 0)
@@ -392,11 +270,13 @@ def _at(e: Expr, variable: Symbol, place: Expr = S.Zero) -> Expr:
     return there.replace(lambda s: isinstance(s, Sum) and s.function == 0, lambda s: S.Zero)
 
 
-@rule("Taylor's theorem")
+@rule("Taylor's theorem", f"{RUDIN}, Thm 5.15")
 def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero) -> Expansion:
-    """f = c_0 at a point, f^(k) = g_k and g_k = c_k there: f = sum c_k (x - at)^k/k! + o(...).
+    r"""$f(\alpha) = f(0) + f'(0) \alpha + f''(0) \alpha^2/2 + \dots + f^{(n)}(0) \alpha^n/n! +
+    o(\alpha^n)$ for a function with $n$ derivatives at 0.
 
-    Without an identity that says what f or g_k is there, c_k is that as it stands.
+    Premises: f = c_0 at a point, and for each order f^(k) = g_k and g_k = c_k there. Without an
+    identity that says what f or g_k is there, c_k is that as it stands.
     """
     f: Any = None
     variable: Any = None
@@ -424,9 +304,9 @@ def taylor(start: Any, *orders: tuple[Any, ...], at: Expr = S.Zero) -> Expansion
     return Expansion(f, variable, (first, *coefficients), at=at)
 
 
-@rule("zero of a quotient")
+@rule("zero of a quotient", "arithmetic of real numbers")
 def zero_where(form: Any, positive: Any) -> Iff:
-    """f = n/g with g > 0: f = 0 if and only if n = 0."""
+    """If $f = n/g$ with $g > 0$, $f$ vanishes exactly where $n$ does."""
     require(isinstance(form, Identity) and isinstance(positive, Inequality), "premises")
     require((positive.relation, positive.rhs) == (">", 0), "no positive divisor")
     above = form.rhs * positive.lhs
@@ -434,86 +314,9 @@ def zero_where(form: Any, positive: Any) -> Iff:
     return Iff(Identity(form.lhs, 0), Identity(above, 0))
 
 
-@rule("both bounds")
-def between(lower: Any, upper: Any) -> Between:
-    """a <= f and f <= b: f lies between a and b."""
-    require(isinstance(lower, Inequality) and lower.relation == ">=", "no lower bound")
-    require(isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
-    require(lower.lhs == upper.lhs, "bounds of two quantities")
-    return Between(lower.rhs, lower.lhs, upper.rhs)
-
-
-@rule("both bounds")
-def half(both: Any, side: str) -> Inequality:
-    """a <= f <= b: one of the two, f >= a or f <= b."""
-    require(isinstance(both, Between) and side in {">=", "<="}, "no two bounds")
-    return Inequality(both.f, both.lower if side == ">=" else both.upper, relation=side)
-
-
-@rule("transitivity")
-def chained(first: Any, second: Any) -> Inequality:
-    """a <= b and b <= c: a <= c (and the same for >=, and strictly if one of them is)."""
-    relations = {first.relation, second.relation}
-    ordered = relations <= {"<", "<="} or relations <= {">", ">="}
-    require(isinstance(first, Inequality) and isinstance(second, Inequality), "no order")
-    require(ordered and first.rhs == second.lhs, f"{first.text()}, {second.text()}")
-    strict = min(relations, key=len)
-    return Inequality(first.lhs, second.rhs, relation=strict)
-
-
-@rule("proved hypothesis")
-def discharged(claim: Any, *facts: Any) -> Any:
-    """A claim given that some things have a sign, and that they have: the claim without these."""
-    rest = list(claim.given)
-    for fact in facts:
-        require(isinstance(fact, Inequality) and fact.relation != "!=", "no sign")
-        up = fact.relation in {">", ">="}
-        difference = fact.lhs - fact.rhs if up else fact.rhs - fact.lhs
-        strict = "=" not in fact.relation
-        found = [
-            g
-            for g in rest
-            if isinstance(g, Sign) and g.expr == difference and (strict or not g.strict)
-        ]
-        require(len(found) == 1, f"{difference} > 0 or >= 0 is not assumed")
-        fixed = [i for i in found[0].for_all if any(g.mentions(i) for g in fact.given)]
-        require(not fixed, f"{fact.text()} is not shown for all {fixed}")
-        rest.remove(found[0])
-    new = replace(claim, form=None) if isinstance(claim, Inequality) else claim
-    given = tuple(dict.fromkeys([*rest, *(g for f in facts for g in f.given)]))
-    return new, given
-
-
-@rule("value of an increasing function")
-def up_to(rise: Any, end: Any, place: Expr) -> Any:
-    """f increases and f(b) <= c: f(x) <= c for every x <= b."""
-    require(isinstance(rise, Monotone) and rise.increasing, "no rise")
-    require(isinstance(end, Inequality) and end.relation in {"<", "<="}, "no upper bound")
-    v = rise.variable
-    require(bool(place.is_positive or not v.is_positive), f"{place} may be outside {v}")
-    require(rise.f.xreplace({v: place}) == end.lhs, f"{end.lhs} is no value of {rise.f}")
-    still(v, end)
-    require(v not in end.rhs.free_symbols, f"{end.rhs} moves")
-    return Inequality(rise.f, end.rhs, relation=end.relation), (
-        *rise.given,
-        *end.given,
-        Sign(place - v),
-    )
-
-
-@rule("square root")
-def root(square: Any) -> Inequality:
-    """u**2 <= v, u real: u <= sqrt(v)."""
-    require(isinstance(square, Inequality) and square.relation == "<=", "no bound")
-    base, n = square.lhs.as_base_exp()
-    signs = tuple(g for g in square.given if isinstance(g, Sign))
-    require(n == 2 and real(base, signs), f"{square.lhs} is no square of a real number")
-    return Inequality(base, sqrt(square.rhs), relation="<=")
-
-
-@rule("quotient of leading terms")
+@rule("quotient of leading terms", "limits of quotients")
 def quotient(above: Any, below: Any) -> Expansion:
-    """f = a x + o(x) and g = b x + o(x), b > 0: f/g = a/b + o(1) as x -> 0."""
+    """If $f = a x + o(x)$ and $g = b x + o(x)$ with $b > 0$, then $f/g = a/b + o(1)$."""
     for e in (above, below):
         require(isinstance(e, Expansion) and len(e.coefficients) == 2, "no leading term")
         require(e.coefficients[0] == 0, f"{e.text()} has a constant term")
@@ -537,9 +340,14 @@ def _flat_at_zero(value: Any, slope: Any, *at_zero: Any) -> tuple[Expr, Symbol]:
     return f, variable
 
 
-@rule("a convex function lies above its tangents")
+@rule("a convex function lies above its tangents", f"{BOYD}, Sec. 3.1.3")
 def tangent(convex: Any, value: Any, slope: Any, *at_zero: Any, side: int = 0) -> Inequality:
-    """f convex, f(0) = 0, f' = g and g(0) = 0: f >= 0; strictly convex: f > 0 on a side of 0."""
+    r"""If $f$ is convex and differentiable, $f(0) = 0$ and $f'(0) = 0$, then $f \ge 0$, and $f > 0$
+    away from 0 if it is strictly convex.
+
+    Premises: that f is convex, f(0) = 0, f' = g, and g(0) = 0 unless that is plain. With a `side`,
+    +1 or -1, f > 0 on that side of 0.
+    """
     require(isinstance(convex, Convex), "no convex function")
     f, variable = _flat_at_zero(value, slope, *at_zero)
     require((convex.f, convex.variable) == (f, variable), f"no claim that {f} is convex")
@@ -552,9 +360,18 @@ def tangent(convex: Any, value: Any, slope: Any, *at_zero: Any, side: int = 0) -
     return new
 
 
-@rule("one root on each side")
+@rule(
+    "one root on each side",
+    rf"{RUDIN}, Thms 4.23 and 5.11: $f'$ strictly increases through 0, and "
+    r"$f(\alpha) \geq f(1) + f'(1) (\alpha - 1)$",
+)
 def one_root(convex: Any, value: Any, slope: Any, *at_zero: Any) -> OneRoot:
-    """f strictly convex on the line, f(0) = 0, f' = g and g(0) = 0: one root on each side."""
+    """If $f$ is strictly convex and differentiable on the line, $f(0) = 0$ and $f'(0) = 0$, then
+    $f$ strictly falls to 0 and strictly rises from it, without bound: every $c > 0$ is reached
+    exactly once on each side.
+
+    The premises are those of `tangent`.
+    """
     tangent(convex, value, slope, *at_zero)  # looks at the same premises
     variable = convex.variable
     require(convex.strict, "no strict convexity")
@@ -562,9 +379,16 @@ def one_root(convex: Any, value: Any, slope: Any, *at_zero: Any) -> OneRoot:
     return OneRoot(convex.f, variable)
 
 
-@rule("induction over prefixes")
+@rule(
+    "induction over prefixes",
+    r"mathematical induction over $J$: prefix $J$ is a text until it gets its "
+    r"continuations $V J + 1, \ldots, V J + V$",
+)
 def over_prefixes(step: Any, f: Expr, j: Symbol, tree: tuple[Let, ...]) -> Any:
-    """Sum of F over the V continuations of j = F(j) + g(j), or <= F(j): the sum over all texts.
+    r"""Prefixes are numbered by length: 0 is the empty one, and $V j + 1 + z$ is prefix $j$
+    followed by token $z$. If the sum of $F$ over the $V$ continuations of any prefix $j$ is $F(j) +
+    g(j)$ (at most $F(j)$), then its sum over the texts $J, \ldots, V J$ of the tree with the inner
+    prefixes $0, \ldots, J - 1$ is $F(0) + g(0) + \ldots + g(J - 1)$ (at most $F(0)$).
 
     `f` is F of a prefix k. `tree` says what it is made of, in pairs: an entry at k = 0, and the
     entry at k >= 1 by the prefix before, `before(k)`, and the last token, `last(k)`.
@@ -601,9 +425,9 @@ def over_prefixes(step: Any, f: Expr, j: Symbol, tree: tuple[Let, ...]) -> Any:
     return new, (*tree, *step.given)
 
 
-@rule("mean value inequality")
+@rule("mean value inequality", f"{RUDIN}, Thm 5.10")
 def bounded_growth(zero: Any, upper: Any, lower: Any) -> Inequality:
-    """f(0) = 0 and -R <= f' <= R on the line: |f(x)| <= R |x|."""
+    r"""If $f$ is differentiable, $f(0) = 0$ and $|f'| \le R$, then $|f(\alpha)| \le R |\alpha|$."""
     require(isinstance(upper, Inequality) and upper.relation == "<=", "no upper bound")
     f, variable = slope_of(upper.lhs, 1)
     rate = upper.rhs
@@ -614,9 +438,17 @@ def bounded_growth(zero: Any, upper: Any, lower: Any) -> Inequality:
     return Inequality(Abs(f), rate * Abs(variable), relation="<=")
 
 
-@rule("Grönwall's inequality")
+@rule(
+    "Grönwall's inequality",
+    r"$e^{R \alpha} f$ does not decrease, $e^{-R \alpha} f$ does not increase",
+    "gronwall in radius.v",
+)
 def gronwall(slope: Any, upper: Any, lower: Any, positive: Any, rate: Symbol) -> Between:
-    """f' = g, f >= 0, R f - g >= 0, R f + g >= 0: f(0) e^(-R x) <= f(x) <= f(0) e^(R x), x >= 0."""
+    r"""If $f \ge 0$ and $|f'| \le R f$ on the half-line $\alpha \ge 0$, then $f(0) e^{-R \alpha}
+    \le f(\alpha) \le f(0) e^{R \alpha}$.
+
+    Premises: f' = g, R f - g >= 0, R f + g >= 0 and f >= 0.
+    """
     require(isinstance(slope, Identity), "no slope")
     f, variable = slope_of(slope.lhs, 1)
     g = slope.rhs
@@ -630,9 +462,14 @@ def gronwall(slope: Any, upper: Any, lower: Any, positive: Any, rate: Symbol) ->
     return Between(start * exp(-rate * away), here, start * exp(rate * away))
 
 
-@rule("integration of inequalities")
+@rule(
+    "integration of inequalities",
+    f"{RUDIN}, Thm 5.11 applied twice to the differences",
+    "compare_second in asymptotics.v",
+)
 def integrated_twice(second: Any, *functions: tuple[Any, ...]) -> Between:
-    """l'' <= f'' <= u'' for x >= 0, all three and their slopes zero at 0: l <= f <= u for x >= 0.
+    r"""If $l'' \le f'' \le u''$ for $\alpha \ge 0$, and $l$, $f$, $u$ and their slopes vanish at 0,
+    then $l \le f \le u$ for $\alpha \ge 0$.
 
     For each of l, f, u: (F'' = its second derivative, F(0) = 0, F' = G, G(0) = 0 unless plain).
     """
@@ -649,9 +486,15 @@ def integrated_twice(second: Any, *functions: tuple[Any, ...]) -> Between:
     return Between(*found)
 
 
-@rule("single crossing")
+@rule(
+    "single crossing",
+    f"{RUDIN}, Thm 4.23: between two zeros crossed downwards one is crossed upwards",
+)
 def crossing(form: Any, negative: Any) -> Crosses:
-    """x g' - g = s with x > 0 and s < 0: at a zero g' < 0, so g crosses zero once, downwards."""
+    """If $g$ is differentiable on an interval of positive $x$ and $x g' - g < 0$ there, then $g' <
+    0$ wherever $g = 0$; so $g$ has at most one zero there, is positive before it and negative after
+    it.
+    """
     require(isinstance(form, Identity), "no identity")
     (d,) = form.lhs.atoms(Derivative) or (None,)
     require(d is not None, "no derivative")
@@ -663,9 +506,59 @@ def crossing(form: Any, negative: Any) -> Crosses:
     return Crosses(g, variable)
 
 
-@rule("order of the logarithm")
-def logarithm(claim: Any, positive: Any) -> Inequality:
-    """0 < a and a <= b, b a positive number: log a <= log b."""
-    require(isinstance(claim, Inequality) and claim.relation in {"<=", "<"}, "no a <= b")
-    says(positive, claim.lhs, ">", 0)
-    return Inequality(log(claim.lhs), log(claim.rhs), relation=claim.relation)
+@rule("implicit function", f"{RUDIN}, Thm 9.28")
+def along_level(by_parameter: Any, by_variable: Any, crossed: Any) -> Along:
+    r"""If $f$ has continuous derivatives and $f_\alpha \neq 0$, then along the curve of constant
+    $f$ through the point $d\alpha/dt = -f_t / f_\alpha$.
+
+    Premises: f_t = a, f_x = b and b > 0.
+    """
+    for claim in (by_parameter, by_variable):
+        require(isinstance(claim, Identity), f"{claim.text()} is no identity")
+    f, parameter = slope_of(by_parameter.lhs, 1)
+    same, variable = slope_of(by_variable.lhs, 1)
+    require(f == same and parameter != variable, "no two slopes of one function")
+    says(crossed, by_variable.rhs, ">", 0)
+    return Along(f, variable, parameter, variable, -by_parameter.rhs / by_variable.rhs)
+
+
+@rule("chain rule", f"{RUDIN}, Thm 9.15")
+def at_rate(motion: Any, form: Any) -> Along:
+    r"""If $\alpha$ moves with $t$ at the rate $\alpha'$, then $h(\alpha, t)$ moves at the rate $h_t
+    + h_\alpha \alpha'$.
+
+    `motion` may itself be the conclusion of this rule: then h is the rate that it found.
+    """
+    require(isinstance(motion, Along) and isinstance(form, Identity), "premises")
+    start = motion
+    while start.quantity != start.variable:
+        start = next(p for p in start.premises if isinstance(p, Along))
+    slopes = [d for d in form.lhs.atoms(Derivative) if d.variables == (motion.parameter,)]
+    require(len(slopes) == 1, f"{form.lhs} has no one derivative by {motion.parameter}")
+    h = slopes[0].expr
+    moved = slopes[0] + Derivative(h, motion.variable) * start.slope
+    require(form.lhs == moved, f"{form.lhs} is not h_t + h_x times the rate")
+    require(motion is start or h == motion.slope, f"{h} is not the rate found before")
+    return Along(motion.f, motion.variable, motion.parameter, h, form.rhs)
+
+
+@rule("chords of a convex function", f"{BOYD}, Sec. 3.1.1")
+def chord(convex: Any, first: Any, last: Any, after: Any, before: Any) -> Inequality:
+    r"""If $f$ is convex, $f(0) \leq b$ and $f(1) \leq b$, then $f(x) \leq b$ for $0 \leq x \leq 1$.
+
+    Premises: that f is convex, f(0) <= b, f(1) <= b, s >= 0 and s <= 1.
+    """
+    require(isinstance(convex, Convex), "no convex function")
+    f, variable, place = convex.f, convex.variable, after.lhs
+    require(variable.is_nonnegative is None, f"{variable} does not run over the line")
+    for claim, lhs, relation, rhs in (
+        (first, f.xreplace({variable: Integer(0)}), "<=", first.rhs),
+        (last, f.xreplace({variable: Integer(1)}), "<=", first.rhs),
+        (after, place, ">=", Integer(0)),
+        (before, place, "<=", Integer(1)),
+    ):
+        says(claim, lhs, relation, rhs)
+    require(variable not in first.rhs.free_symbols, f"{first.rhs} moves")
+    premises = (convex, first, last, after, before)
+    still(variable, *premises)
+    return Inequality(f.xreplace({variable: place}), first.rhs, relation="<=")

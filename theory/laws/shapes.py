@@ -1,7 +1,7 @@
 """Claims about a whole function: its direction, bends, peaks, levels and changes of sign.
 
 None of them is decided by the kernel: each comes out of a rule of `theory.laws.rules`,
-`theory.laws.sign_rules` or `theory.laws.level_rules`. On an instance they look at the function on a
+`theory.laws.sign_rules` or `theory.laws.order_rules`. On an instance they look at the function on a
 grid of its variable.
 """
 

@@ -15,13 +15,16 @@ from sympy import Add, Expr, Indexed, Integer, Mul, Sum, Symbol, exp, expand, oo
 from steering_strength.theory.laws.claims import Identity, Inequality, Limit
 from steering_strength.theory.laws.kernel import Fact, Given, Let, Sign, Split
 from steering_strength.theory.laws.notation import unfold
-from steering_strength.theory.laws.rules import require, rule, slope_of, still
+from steering_strength.theory.laws.rules import RUDIN, require, rule, slope_of, still
 from steering_strength.theory.laws.shapes import AtMost, Extrema, FewExtrema, Follows
 
 
-@rule("Rolle's theorem")
+@rule("Rolle's theorem", f"{RUDIN}, Thm 5.10", "diminish in variation.v")
 def rolle(slope: Any, positive: Any, limit: Any) -> Follows:
-    """g' = b h, b > 0, g -> L at -oo: g changes sign at most as often as L followed by h."""
+    r"""If $g' = b h$ with $b > 0$ and $g \to L$ at $-\infty$, then $g$ changes sign at most as
+    often as $L$ followed by $h$: between two signs of $g$, and between $L$ and a value of $g$ on
+    its other side, $g'$ has the sign of the difference.
+    """
     require(isinstance(slope, Identity), "no slope")
     g, variable = slope_of(slope.lhs, 1)
     b = _factor(positive)
@@ -37,9 +40,9 @@ def rolle(slope: Any, positive: Any, limit: Any) -> Follows:
     return Follows(g, variable, limit.rhs, h)
 
 
-@rule("positive factor")
+@rule("positive factor", "order of the real line", "changes_map_aligned in variation.v")
 def same_signs(form: Any, positive: Any, claim: Any) -> Follows:
-    """f = a g with a > 0, and g changes sign at most so often: so does f."""
+    """If $f = a g$ with $a > 0$, then $f$ changes sign where $g$ does."""
     require(isinstance(form, Identity) and isinstance(claim, Follows), "premises")
     a = _factor(positive)
     require(form.rhs == a * claim.f, f"{form.rhs} is not {a} times {claim.f}")
@@ -56,13 +59,17 @@ def _factor(positive: Any) -> Expr:
     return factor
 
 
-@rule("one level at a time")
+@rule(
+    "one level at a time", "induction on the number of levels", "ratio_slope_changes in variation.v"
+)
 def level_by_level(claim: Any) -> Any:
-    """F' changes sign at most as often as r_1 - r_0 followed by the slope of F from level 1 on.
+    r"""If for all rising levels $m_0 < m_1 < \dots$ and weights $g_l > 0$ the slope of the mean $F$
+    of $r$ changes sign at most as often as $r_1 - r_0$ followed by the slope of the mean over the
+    levels from $m_1$ on under some positive weights, then $F'$ changes sign at most as often as
+    $r_1 - r_0$, $r_2 - r_1$, $\dots$; over one level $F' = 0$.
 
-    F is a mean of shares over levels 0, 1, ..., and "F from level 1 on" the mean of the same shares
-    under weights g_l (m_l - m_0). The premise may assume no more than that levels rise, so it holds
-    for any weights and from every level on: F' changes sign at most as often as the shares step.
+    "The mean from level 1 on" is that of the same shares under weights g_l (m_l - m_0). The premise
+    may assume no more than that levels rise, so it holds for any weights and from every level on.
     """
     require(isinstance(claim, Follows), "no premise on changes of sign")
     f, variable = slope_of(claim.f, 1)
@@ -78,13 +85,22 @@ def level_by_level(claim: Any) -> Any:
     return new, (levels.rising(),)
 
 
-@rule("parity of sign changes")
+@rule(
+    "parity of sign changes",
+    "$F'$ is a finite sum of exponentials over a positive one, so it is 0 or has finitely many "
+    "zeros; a sequence of signs changes an even number of times exactly if it ends as it "
+    "begins",
+    "ratio_extrema in extrema.v",
+)
 def extrema(few: Any, top: Any, bottom: Any) -> Any:
-    """F' changes sign at most as often as the shares step; F tends to its ends from known sides.
+    r"""If $F = \sum_l r_l g_l e^{x m_l} / \sum_l g_l e^{x m_l}$, if $F'$ changes sign at most as
+    often as the steps $r_{l+1} - r_l$, and if $F$ comes from $r_0$ on the side of the first share
+    that differs and goes to the last share from the side of the last that differs, then the extrema
+    of $F$ are finitely many, at most as many as the turns of $r$, and of the same parity; for
+    constant $r$ there are none.
 
     At the top, e^(d x) (F - r_top) tends to a positive multiple of r_k - r_top, with d > 0 and r_k
-    the last share that differs from r_top; at the bottom likewise. So F' and the steps begin and
-    end with the same signs, and the extrema of F, where F' changes sign, have their parity.
+    the last share that differs from r_top; at the bottom likewise.
     """
     require(isinstance(few, AtMost), "no bound on changes of sign")
     f, variable = slope_of(few.f, 1)
@@ -117,13 +133,17 @@ def extrema(few: Any, top: Any, bottom: Any) -> Any:
     return new, (levels.rising(),)
 
 
-@rule("turns around zero")
+@rule(
+    "turns around zero",
+    "counting: a turn upwards or downwards next to each number that is not 0",
+    "turns_nonzero in variation.v",
+)
 def few_extrema(shape: Any, form: Any, size: Expr) -> Any:
-    """As many extrema as r has turns, and r_l g_l = sum of c_l numbers: at most 2 sum c_l - 1.
+    r"""A sequence of numbers $\ge 0$ of which at least one and at most $N$ are not 0 turns at most
+    $2 N - 1$ times.
 
-    `form` carries, as given, that the numerators of the shares are sums of c_l terms each; `size`
-    is sum_l c_l. A sequence of numbers >= 0 of which at most N are not 0 turns at most 2 N - 1
-    times.
+    Premises: as many extrema as r has turns, and a `form` that carries, as given, that the
+    numerators of the shares are sums of c_l terms each; `size` is sum_l c_l.
     """
     require(isinstance(shape, Extrema) and isinstance(form, Identity), "premises")
     require(bool(shape.term.is_nonnegative), f"{shape.term} may be negative")

@@ -18,8 +18,9 @@ from steering_strength.theory.laws.claims import Case, Identity, Inequality, Lim
 from steering_strength.theory.laws.kernel import Given, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
+from steering_strength.theory.laws.order_rules import by_cases, substituted
 from steering_strength.theory.laws.printing import tex, text
-from steering_strength.theory.laws.rules import by_cases, derivative_sign, substituted
+from steering_strength.theory.laws.rules import derivative_sign
 from steering_strength.theory.laws.symbols import (
     K,
     M,

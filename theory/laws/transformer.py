@@ -29,7 +29,8 @@ from steering_strength.theory.laws.cross_entropy import CE_LINEAR
 from steering_strength.theory.laws.kernel import Bounded, Fact, Sign, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
-from steering_strength.theory.laws.rules import chained, entrywise, substituted, taylor, zero_where
+from steering_strength.theory.laws.order_rules import chained, entrywise, substituted
+from steering_strength.theory.laws.rules import taylor, zero_where
 from steering_strength.theory.laws.symbols import alpha, over_tokens, p, x, y, z
 from steering_strength.theory.laws.tilting import (
     base,
