@@ -13,6 +13,7 @@ from steering_strength.proofs_check.check import check
 from steering_strength.proofs_check.comparison import (
     EPS,
     Comparison,
+    as_alone,
     claim,
     compare,
     crossing,
@@ -400,6 +401,7 @@ def bounds(case: FamilyCase) -> Iterator[Comparison]:
         return
     variance = tilt.variance(0)
     share = (limits.variance(0.0) + 64 * EPS * variance) / variance if variance else number(1)
+    yield from as_alone("bounds", family.cross_entropy_bounds, case.alpha, 0.5)
     for alpha in (case.alpha, 0.5, -2.0):
         lower, upper = (float(b) for b in family.cross_entropy_bounds(alpha))
         x = abs(number(alpha)) * limits.spread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,14 @@ from steering_strength.proofs_check import certificate as certain
 from steering_strength.proofs_check import strategies as draw
 from steering_strength.proofs_check.balls import Ball, Balls
 from steering_strength.proofs_check.check import check, reading
-from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
+from steering_strength.proofs_check.comparison import (
+    EPS,
+    Comparison,
+    as_alone,
+    claim,
+    compare,
+    not_above,
+)
 from steering_strength.proofs_check.extrema import count_extrema
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import concept_first, law
@@ -38,6 +46,8 @@ def concept_ode(case: FamilyCase) -> Iterator[Comparison]:
     allowed = relative * abs(oracle) + spread * means + UNDERFLOW * (1 + limits.spread)
     formula = case.family.concept_slope(case.tokens, case.alpha)
     yield compare("F'", oracle, formula=(formula, allowed))
+    ask = partial(case.family.concept_slope, case.tokens)
+    yield from as_alone("F'", ask, case.alpha, 0.5)
     # The law divides by 1 - F, which is 0 where F differs from 1 beyond the last digit.
     if abs(log_odds) < CTX.dps * CTX.ln10 / 2:
         yield law("concept-ode", concept_first(case), oracle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,14 @@ from steering_strength.proofs_check import certificate as certain
 from steering_strength.proofs_check import strategies as draw
 from steering_strength.proofs_check.balls import Ball, Balls
 from steering_strength.proofs_check.check import check, reading
-from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
+from steering_strength.proofs_check.comparison import (
+    EPS,
+    Comparison,
+    as_alone,
+    claim,
+    compare,
+    not_above,
+)
 from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
 from steering_strength.proofs_check.law_values import at_maximum, law, of_case, of_contexts, single
 from steering_strength.proofs_check.oracles import precise
@@ -86,7 +94,9 @@ def ce_exact(case: ConceptCase) -> Iterator[Comparison]:
     alpha, at = case.alpha, number(case.alpha)
     oracle = case.price(at)
     by_cgf = case.average(lambda c: c.tilt.cgf(at) - at * c.tilt.mean(0))
-    engine = float(case.data.cross_entropy_increase(case.data.log_odds(*case.sets), alpha))
+    ask = partial(case.data.cross_entropy_increase, case.data.log_odds(*case.sets))
+    yield from as_alone("Delta CE", ask, alpha, 0.5)
+    engine = float(ask(alpha))
     yield compare(
         "Delta CE",
         oracle,
@@ -161,7 +171,8 @@ def ce_radius(case: FamilyCase) -> Iterator[Comparison]:
     yield not_above("|K'''| <= R K''", abs(third), R * second, noise)
     square = second**2 * (R**2 - 4 * second)
     yield not_above("K'''^2 <= K''^2 (R^2 - 4 K'')", third**2, square, noise * R**3)
-    cap = number(float(ce.hoeffding(float(R), np.array([case.alpha]))[0]))
+    cap, smaller = map(number, ce.hoeffding(float(R), np.array([case.alpha, 0.5])).tolist())
+    yield compare("R^2 / 32", R**2 / 32, formula=(smaller, 4 * EPS * smaller))
     yield compare("alpha^2 R^2 / 8", x**2 / 8, formula=(cap, 4 * EPS * cap))
     yield not_above("Delta CE <= alpha^2 R^2 / 8", increase, cap, 4 * EPS * cap)
     values = {**of_case(case), "R": R, "w": [m - min(case.M) for m in case.M]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -20,6 +21,7 @@ from steering_strength.proofs_check.check import check
 from steering_strength.proofs_check.comparison import (
     EPS,
     Comparison,
+    as_alone,
     claim,
     compare,
     crossing,
@@ -126,6 +128,7 @@ def batches(case: FamilyCase) -> Iterator[Comparison]:
     yield equal("log p_alpha without support", -np.inf, quantities[0][1][:, gone])
     yield from _concepts(case, alphas, kept)
     yield from _cumulants(case, alphas)
+    yield from as_alone("cumulants", partial(family.cumulants, 4), *alphas.tolist())
 
 
 def _concepts(
@@ -324,6 +327,9 @@ def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
              lambda tilt, at: tilt.concept_log_odds(inside, at), Tolerance.concept_log_odds),
         ]  # fmt: skip
         prices = many.average_cross_entropy_increase(alphas)
+        for name in (*_SCALARS, "average_cross_entropy_increase"):
+            yield from as_alone(name, getattr(many, name), case.alpha, 0.5)
+        yield from as_alone("logit F", partial(many.concept_log_odds, inside), case.alpha, 0.5)
     for j, seen in enumerate(case.seen):
         for name, table, oracle, bound in tables:
             for k, at in enumerate(alphas.tolist()):

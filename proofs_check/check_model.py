@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,7 +14,14 @@ from scipy.special import log_softmax
 from steering_strength.proofs_check.check import check
 from steering_strength.proofs_check.check_engine import reloaded
 from steering_strength.proofs_check.check_peaks import margin
-from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, equal
+from steering_strength.proofs_check.comparison import (
+    EPS,
+    Comparison,
+    as_alone,
+    claim,
+    compare,
+    equal,
+)
 from steering_strength.proofs_check.instances import ConceptCase, WeightedCase
 from steering_strength.proofs_check.oracles import precise, vectors
 from steering_strength.proofs_check.oracles.precise import CTX, number, numbers
@@ -196,6 +204,12 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
     table = model.steered_log_probability(steered.v, alphas)
     shifted = log_softmax(model.shifted_logits(*sets, alphas), axis=-1)
     law = model.law_error_bound(*sets, alphas)
+    for name, ask in (
+        ("steered log p", partial(model.steered_log_probability, steered.v)),
+        ("steered logits", partial(model.shifted_logits, *sets)),
+        ("error of the law", partial(model.law_error_bound, *sets)),
+    ):
+        yield from as_alone(name, ask, *alphas)
     for k, at in enumerate(alphas):
         after = precise.softmax(vectors.logits(W, vectors.affine(H[j], v, number(at))))
         oracle, noise = [CTX.log(x) for x in after], float(steered.noise(at))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from math import isinf
 from typing import Any
@@ -298,6 +299,16 @@ def renormalised(case: NormCase) -> Iterator[Comparison]:
     focus = 8 * d * EPS * (length + abs(alpha) * vectors.length(v)) / left
     rows = max(CTX.fsum(abs(w) for w in row) for row in W)
     scale = ops.norm_scale(state, direction, case.alpha)
+    half = case.alpha / 2
+    if vectors.length(vectors.affine(h, v, number(half))):
+        for ask in (
+            partial(ops.norm_scale, state, direction),
+            partial(
+                ops.norm_preserving,
+                TiltedFamily.from_logits(matrix @ state, matrix @ direction), state, direction,
+            ),
+        ):  # fmt: skip
+            yield from comparison.as_alone(ask.func.__name__, ask, case.alpha, half)
     yield compare("s", length / left, engine=(scale, focus * length / left))
     # The oracle's s may be 1e300 where h + alpha v all but vanishes: relative to the logits' size.
     allowed = SAFETY * (focus + d * EPS) * (1 + rows * length) * (1 + 2 * length / left)
@@ -352,6 +363,7 @@ def greedy(case: FamilyCase) -> Iterator[Comparison]:
         below, above = (lead + Fraction(float(at)) * gain for at in (path.lower[k], path.upper[k]))
         yield claim("the earlier token is ahead below, the later above", below >= 0 >= above)
     alpha = case.alpha
+    yield from comparison.as_alone("winner", path.winner, alpha, -4 * alpha - 1)
     if not any(low <= alpha <= high for low, high in zip(path.lower, path.upper, strict=True)):
         winner = tokens[sum(Fraction(alpha) > end for end in ends)]
         yield comparison.equal("winner", winner, int(path.winner(alpha)))

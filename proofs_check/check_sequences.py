@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -129,6 +130,7 @@ def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
         engine=(texts.log_weights(case.alpha), blur),
         simulation=(_simulated(case, case.alpha) - _simulated(case, 0.0), noise),
     )
+    yield from comparison.as_alone("weights", texts.log_weights, case.alpha, 0.5)
     start, end = (
         model.log_probability([j for j, _ in path], case.vector, a) for a in (0, case.alpha)
     )
@@ -207,6 +209,10 @@ def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
     # The bootstrap interval: listed texts have none; of drawn ones it lies among their costs.
     alone = float(texts.per_token(case.alpha))
     yield comparison.equal("interval of listed texts", (alone, alone), texts.interval(case.alpha))
+    for ask in (
+        texts.cross_entropy_increase, texts.token_costs, texts.per_token, texts.per_text,
+    ):  # fmt: skip
+        yield from comparison.as_alone(ask.__name__, ask, case.alpha, 0.5)
     lower, upper = drawn.interval(case.alpha)
     order = [min(costs), lower, CTX.fsum(tokens) / len(tokens), upper, max(costs)]
     yield not_above("interval", order[:-1], order[1:], 1e-9 * (1 + max(costs)))
@@ -271,6 +277,7 @@ def sequence_reverse(case: SequenceCase) -> Iterator[Comparison]:
     )
     step = at[last] * (costs[last] + CTX.log(at[last] / values["w"][last]))
     yield law("sequence-reverse", values, step, j=last)
+    yield from comparison.as_alone("KL back", case.sampled().reverse_kl, case.alpha, 0.5)
 
 
 @check("sequence-score", sequence_cases(), judges="SampledTexts: slope information")
@@ -318,6 +325,8 @@ def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
         engine=(texts.information(case.alpha)[0], own),
         **_chain(INFORMATION, {**values, "S": scores}, fisher),
     )
+    yield from comparison.as_alone("E[S^2]", texts.information, case.alpha, 0.5)
+    yield from comparison.as_alone("slope", partial(texts.slope, case.judged), case.alpha, 0.5)
     # The law speaks of a list of texts of T tokens: here, the longest ones of the tree.
     chosen = [i for i, path in enumerate(case.paths) if len(path) == T]
     some = [judged[i] for i in chosen]
@@ -355,6 +364,9 @@ def sequence_weights(case: SequenceCase) -> Iterator[Comparison]:
     N = len(before)
     allowed = N / second * (8 * blur + 64 * EPS * case.limits[0].depth)
     engine = (texts.effective_sample_size(case.alpha), allowed)
+    expectation = partial(texts.expectation, case.judged)
+    yield from comparison.as_alone("E_alpha[f]", expectation, case.alpha, 0.5)
+    yield from comparison.as_alone("N", texts.effective_sample_size, case.alpha, 0.5)
     yield compare("effective sample size", N / second, engine=engine)
     yield compare("sum u^2/w", second, **_chain(SECOND, values, second))
     growth = [tilt.cgf(2 * alpha) - 2 * tilt.cgf(alpha) for tilt in case.tilts]

@@ -12,7 +12,14 @@ import numpy as np
 from steering_strength.proofs_check import certificate as certain
 from steering_strength.proofs_check.balls import Balls
 from steering_strength.proofs_check.check import check, reading
-from steering_strength.proofs_check.comparison import EPS, Comparison, claim, compare, not_above
+from steering_strength.proofs_check.comparison import (
+    EPS,
+    Comparison,
+    as_alone,
+    claim,
+    compare,
+    not_above,
+)
 from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
 from steering_strength.proofs_check.law_values import law
 from steering_strength.proofs_check.oracles import precise, vectors
@@ -93,6 +100,8 @@ def norm_limit(case: NormCase) -> Iterator[Comparison]:
         formula = (normed.rate(), 8 * d * EPS * reach * focus**2)
         yield compare(f"coefficient of 1/|alpha| at {sign} inf", rate, formula=formula)
     alpha_here = case.alpha or 1.0
+    yield from as_alone("output", normed.output, alpha_here, 0.75)
+    yield from as_alone("bound", normed.bound, alpha_here, 0.75)
     moved = vectors.affine(h, v, number(alpha_here))
     if length(_projected(case, moved)) or eps:
         here, rounding = _output(case, moved), _rounding(case, alpha_here)
@@ -137,6 +146,8 @@ def last_block(case: NormCase) -> Iterator[Comparison]:
     W, alpha, d = [numbers(row) for row in case.W], number(case.alpha), len(h)
     block = case.last_block
     yield claim("V", block.size == len(W))
+    for ask in (block.logits, block.log_probability, block.slope):
+        yield from as_alone(ask.__name__, ask, case.alpha, 0.75)
 
     def logits(alpha: Number) -> list[Number]:
         return vectors.logits(W, _output(case, vectors.affine(h, v, alpha)))
@@ -247,6 +258,7 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     there = grid[16]
     asked = float(there)
     yield compare("log p", row(there), engine=(curve.log_probability(asked), rough))
+    yield from as_alone("log p", curve.log_probability, asked, 0.75)
     for name, oracle, found in (
         ("KL", forward, curve.cross_entropy_increase),
         ("KL back", backward, curve.reverse_kl),

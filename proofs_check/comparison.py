@@ -145,6 +145,22 @@ def placed(root: Any, sign: int) -> Iterator[Comparison]:
     yield claim(f"{root} has the sign {sign}", root.alpha * sign >= 0.0)
 
 
+def as_alone(name: str, ask: Callable[[Any], Any], *alphas: float) -> Iterator[Comparison]:
+    """Several strengths asked at once: one row each, with what each of them says alone.
+
+    To 1e-9 of the largest number, for sums may be taken in another order.
+    """
+    together, alone = ask(np.array(alphas)), [ask(alpha) for alpha in alphas]
+    if not isinstance(together, tuple):
+        together, alone = (together,), [(answer,) for answer in alone]
+    for part, rows in zip(together, zip(*alone, strict=True), strict=True):
+        expected = np.stack(rows)
+        size = 1e-9 * np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
+        same = np.shape(part) == expected.shape
+        same = same and np.allclose(part, expected, rtol=1e-9, atol=size, equal_nan=True)
+        yield claim(f"{name} at {alphas} is that of each alone", same)
+
+
 def worst(comparisons: Iterable[Comparison]) -> Comparison:
     """The one with the largest error: the conjunction of several assertions.
 

@@ -168,6 +168,9 @@ def _off(value: Any) -> Any:
     if isinstance(value, TiltedFamily):
         wrong = value.log_odds * 1.01 + 1e-3 * np.arange(value.size)
         return TiltedFamily(value.log_p, wrong, value.metadata)
+    if isinstance(value, ScannedCurve):
+        limits = {sign: value.limit(sign) for sign in (1, -1)}
+        return ScannedCurve(lambda a: value.log_probability(1.01 * a), value.log_odds, limits)
     if isinstance(value, EditedPopulation):
         return replace(value, strengths=_off(value.strengths))
     if isinstance(value, ScannedCurve):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from typing import Any
+
+import numpy as np
 import pytest
 
 from steering_strength.proofs_check.mutants.mutant import WrongLaw
@@ -57,6 +62,44 @@ def test_every_check_says_why_its_tolerance_is_what_it_is() -> None:
 )
 def test_a_check_refutes_what_it_lists_once_that_is_wrong(name: str) -> None:
     assert refuted(name) == [check.id for check in JUDGES[name]]
+
+
+def asked_about(name: str) -> Any:
+    """The function behind a name of the surface."""
+    owner, attribute = SURFACE[name]
+    function = vars(owner)[attribute]
+    function = function.fget if isinstance(function, property) else function
+    return getattr(function, "__func__", function)
+
+
+STRENGTHS = [
+    name
+    for name in SURFACE
+    if (alpha := inspect.signature(asked_about(name)).parameters.get("alpha"))
+    and alpha.annotation == "ArrayLike"
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", STRENGTHS)
+def test_several_strengths_at_once_are_judged_too(name: str) -> None:
+    """Their answers in reversed order are refuted."""
+    owner, attribute = SURFACE[name]
+    right = asked_about(name)
+
+    @functools.wraps(right)
+    def reversed_rows(*args: Any, **options: Any) -> Any:
+        answer = right(*args, **options)
+        alpha = inspect.signature(right).bind(*args, **options).arguments["alpha"]
+        if np.size(alpha) < 2:
+            return answer
+        if isinstance(answer, tuple):
+            return tuple(part[::-1] for part in answer)
+        return [*answer][::-1] if inspect.isgenerator(answer) else answer[::-1]
+
+    with replaced(owner, attribute, reversed_rows):
+        found = [search(check, examples=12, seed=3, shrink=0).case for check in JUDGES[name]]
+    assert any(case is not None for case in found)
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)

@@ -22,8 +22,9 @@ from steering_strength.theory.engine.transformer import LastBlock
 
 Floats = NDArray[np.float64]
 
-_POINTS = 240
-# The grid goes from this share of 1 / sd(M) to twice where the limit is met within this.
+_PER_DECADE, _MOST = 50, 2000
+# The grid goes from this share of 1 / sd(M), or of 1 / max |M - E M| where that is less, to twice
+# where the limit is met within this.
 _NEAR, _SETTLED = 1e-3, 1e-3
 
 
@@ -82,15 +83,19 @@ class ScannedCurve(SearchedCurve):
         """The grid beyond `start`: geometric, from near 0 to where the limit is met."""
         if sign not in self._grids:
             sd = math.sqrt(float(self.local.variance(0.0)))
-            # Sixty doublings stay finite.
+            size = float(np.abs(self.log_odds - self.local.mean(0.0)).max())
+            # Sixty doublings stay finite. A nearly certain token makes sd tiny: what happens as the
+            # others rise is over long before 1 / sd.
             unit = min(1.0 / sd, 1e280) if sd > 0.0 else 1.0
+            near = _NEAR * min(unit, 1.0 / size) if size > 0.0 else _NEAR
             goal, far = np.exp(self._limits[sign]), unit
             for _ in range(60):
                 row = np.exp(self._law(np.array([sign * far]))[0])
                 if 0.5 * np.abs(row - goal).sum() <= _SETTLED:
                     break
                 far *= 2.0
-            self._grids[sign] = np.geomspace(_NEAR * unit, 2.0 * far, _POINTS).tolist()
+            count = int(_PER_DECADE * (math.log10(2.0 * far) - math.log10(near)))
+            self._grids[sign] = np.geomspace(near, 2.0 * far, min(count, _MOST)).tolist()
         return [strength for strength in self._grids[sign] if strength > start]
 
     @classmethod
