@@ -94,7 +94,6 @@ def with_alphas(kind: str, size: int, count: int, rounds: int) -> list[dict[str,
             log_softmax(np.multiply.outer(a, odds) + log_p, axis=1) for a in batches
         ],
         "log_probability": lambda: [family.log_probability(a) for a in batches],
-        "log_probability_blocks": lambda: list(map(len, family.log_probability_blocks(strengths))),
         "probability_increase": lambda: [family.probability_increase(a) for a in batches],
         "cgf": lambda: family.cgf(strengths),
         "mean": lambda: family.mean(strengths),

@@ -59,15 +59,16 @@ def curves(contexts: int = 40) -> Record:
         "clamp": Clamp(u, float(reading.max()), u),
         "ablation": Ablation(u),
     }
-    populations = {name: each.population(ufm.W, ufm.H) for name, each in operators.items()}
     before = ufm.log_probability()
     after = [log_softmax((ufm.W @ each.edited(ufm.H)).T) for each in operators.values()]
     simulated = np.stack([np.sum(np.exp(before) * (before - each), axis=1) for each in after])
-    price = np.stack([each.cross_entropy_increase() for each in populations.values()])
+    price = np.stack(
+        [each.population(ufm.W, ufm.H).cross_entropy_increase(1.0) for each in operators.values()]
+    )
     return Record(
         edits=tuple(operators),
         concept=ufm.data.context_concept,
-        strength=np.stack([each.strengths[:, 0] / length for each in populations.values()]),
+        strength=np.stack([each.strengths(ufm.H)[:, 0] / length for each in operators.values()]),
         price=price,
         simulated=simulated,
         average=price.mean(axis=1),

@@ -101,7 +101,7 @@ def _to_limit(tilt: Tilt, alpha: float) -> Number:
 @check(
     "tilting/batches",
     family_cases(support=False),
-    judges="TiltedFamily: log_probability log_probability_blocks probability_increase cgf "
+    judges="TiltedFamily: log_probability probability_increase cgf "
     "mean variance slope cumulants taylor cross_entropy_increase reverse_kl "
     "limit_distance concept_log_odds concept_increase",
     weight=0.5,
@@ -113,10 +113,8 @@ def batches(case: FamilyCase) -> Iterator[Comparison]:
     limits, family = case.limits, case.family
     alphas = np.array([case.alpha, *_BATCH])
     kept = [z for z, p in enumerate(case.p) if p]
-    blocks = [rows.copy() for _, rows in family.log_probability_blocks(alphas, rows=3)]
     quantities: list[tuple[str, Any, Curve, Curve]] = [
         *((name, getattr(family, name)(alphas), *pair) for name, pair in QUANTITIES.items()),
-        ("log p_alpha in blocks", np.concatenate(blocks), *QUANTITIES["log_probability"]),
         ("total variation to the limit", family.limit_distance(alphas), _to_limit,
          lambda t, a: SAFETY * t.log_probability(a) + EPS),
     ]  # fmt: skip

@@ -38,8 +38,7 @@ from steering_strength.theory.model import peak_sign
     ANY_ROWS,
     judges="ConceptDataset: vocabulary_size context_count concept_count concepts contexts_of "
     "violations require_assumption_1 in_concept off_concept steering_sets "
-    "random_negatives contrastive_negatives log_odds log_probabilities family entropy "
-    "load",
+    "log_odds log_probabilities family entropy load",
     weight=0.5,
 )
 def dataset(case: ConceptCase) -> Iterator[Comparison]:
@@ -61,14 +60,6 @@ def dataset(case: ConceptCase) -> Iterator[Comparison]:
     other = [exact.context_concept[i] for i in case.negative]
     share = [Fraction(other.count(c), case.q) for c in range(G)]
     yield compare("share of N", share, model=(sets.negative_share, EPS))
-    outside = {j for j, c in enumerate(exact.context_concept) if c != case.target}
-    size = min(len(outside), 2)
-    for name, count, chosen in (
-        ("random", size, data.random_negatives(case.target, size, case.gauge)),
-        ("contrastive", 1, data.contrastive_negatives(case.target, 1, case.gauge)),
-    ):
-        legal = chosen.size == len({*chosen.tolist()}) == count and {*chosen.tolist()} <= outside
-        yield claim(f"{name} contexts lie outside T", legal)
     log_odds = data.log_odds(*case.sets)
     yield compare("M", case.M, model=(log_odds, limits.blur))
     logs = [[CTX.log(number(p)) for p in row] for row in exact.rows]
@@ -122,7 +113,7 @@ def _passes(data: ConceptDataset, *, context_dependent: bool) -> bool:
 @check(
     "sign-separation/constructors",
     weighted_cases(),
-    judges="ConceptDataset: smoothed weighted from_gaps from_counts from_count_table",
+    judges="ConceptDataset: smoothed weighted from_gaps from_counts",
     weight=0.5,
 )
 def constructors(case: WeightedCase) -> Iterator[Comparison]:
@@ -145,7 +136,6 @@ def constructors(case: WeightedCase) -> Iterator[Comparison]:
     counts = [[1 + (3 * z + 5 * c) % 7 for z in range(len(labels))] for c in range(G)]
     frequencies = [[Fraction(2 * k + 1, 2 * sum(row) + len(row)) for k in row] for row in counts]
     shares = [Fraction(sum(row), sum(map(sum, counts))) for row in counts]
-    table = ConceptDataset.from_count_table(counts, labels, range(G), pseudo_count=0.5)
     pairs = [(c, z) for c, row in enumerate(counts) for z, k in enumerate(row) for _ in range(k)]
     counted = ConceptDataset.from_counts(
         [f"context {c}" for c, _ in pairs],
@@ -158,7 +148,6 @@ def constructors(case: WeightedCase) -> Iterator[Comparison]:
         ("weighted", weighted, expected, equally),
         ("gaps", gaps, expected, equally),
         ("smoothed", smoothed, flat, equally),
-        ("count table", table, frequencies, shares),
         ("counts", counted, frequencies, shares),
     ):
         allowed = [8 * EPS * float(p) + EPS * (name == "gaps") for row in rows for p in row]

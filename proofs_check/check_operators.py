@@ -162,7 +162,7 @@ def _reading(case: EditCase, h: list[Number]) -> Number:
             for each in ("Addition", "Ablation", "Affine", "Clamp", "Conditional", "Rotation")
         ),
         "Clamp: reading",
-        "EditedPopulation: shape family log_probability cross_entropy_increase "
+        "TiltedPopulation: shape family log_probability cross_entropy_increase "
         "average_cross_entropy_increase",
     ),
 )
@@ -209,7 +209,7 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
         yield compare(
             f"{name}: log p of context {j}",
             log_q,
-            engine=(population.log_probability()[j], 4 * logits[j]),
+            engine=(population.log_probability(1.0)[j], 4 * logits[j]),
             family_at_1=(population.family(j).log_probability(1.0), 4 * logits[j]),
             simulation=(log_softmax(matrix @ simulated[:, j] + offset), 4 * logits[j]),
         )
@@ -219,12 +219,12 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
         prices.append(precise.kl(p, q))
         # Where nothing is edited, what is left is the square of the rounding.
         allowances.append(limits.divergence(1.0) + number(2 * logits[j]) ** 2)
-    found = (population.cross_entropy_increase(), allowances)
+    found = (population.cross_entropy_increase(1.0), allowances)
     yield compare(f"{name}: price", prices, engine=found)
     chances = numbers(case.context_weights)
     average = dot(chances, prices)
     error = dot(chances, allowances) + EPS * average
-    engine = (population.average_cross_entropy_increase(), error)
+    engine = (population.average_cross_entropy_increase(1.0), error)
     yield compare(f"{name}: Delta CE", average, engine=engine)
     # The law knows directions and strengths: those of the engine, as the floats they are.
     directions, last = subject.directions, len(states) - 1

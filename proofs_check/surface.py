@@ -27,7 +27,6 @@ from steering_strength.theory import (
 )
 from steering_strength.theory.advice import JointFamily, ScannedCurve
 from steering_strength.theory.engine import (
-    EditedPopulation,
     GreedyPath,
     LastBlock,
     Root,
@@ -58,7 +57,6 @@ _CLASSES = (
     operators.Clamp,
     operators.Conditional,
     operators.Rotation,
-    EditedPopulation,
     SampledTexts,
     SequenceFeatures,
     JointFamily,
@@ -168,11 +166,8 @@ def _off(value: Any) -> Any:
     if isinstance(value, TiltedFamily):
         wrong = value.log_odds * 1.01 + 1e-3 * np.arange(value.size)
         return TiltedFamily(value.log_p, wrong, value.metadata)
-    if isinstance(value, ScannedCurve):
-        limits = {sign: value.limit(sign) for sign in (1, -1)}
-        return ScannedCurve(lambda a: value.log_probability(1.01 * a), value.log_odds, limits)
-    if isinstance(value, EditedPopulation):
-        return replace(value, strengths=_off(value.strengths))
+    if isinstance(value, TiltedPopulation):
+        return replace(value, log_odds=_off(value.log_odds))
     if isinstance(value, ScannedCurve):
         limits = {side: value.limit(side) for side in (1, -1)}
         return ScannedCurve(lambda a: value.log_probability(1.01 * a), value.log_odds, limits)

@@ -205,36 +205,6 @@ def test_blocks_of_tokens_and_alphas_against_the_obvious_twin(kind):
 # --- where the numbers come from ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rows", [1, 3, 16, 100])
-def test_a_sweep_in_blocks_is_the_whole_table_in_pieces(rows):
-    log_p = np.append(np.log([0.5, 0.25, 0.25]), -np.inf)
-    family = TiltedFamily(log_p, [1.0, 0.0, -2.0, 5.0])
-    alpha = np.linspace(-900.0, 900.0, 40)
-    whole = family.log_probability(alpha)
-    seen = np.zeros(alpha.size, dtype=int)
-    memory = set()
-    for part, block in family.log_probability_blocks(alpha, rows):
-        assert block.shape[0] <= rows
-        np.testing.assert_array_equal(block, whole[part])
-        memory.add(block.__array_interface__["data"][0])
-        seen[part] += 1
-    assert (seen == 1).all()
-    assert len(memory) == 1, "one block of memory serves the whole sweep"
-
-
-@pytest.mark.parametrize(
-    ("alpha", "rows", "error", "text"),
-    [
-        (1.0, 16, AlphaError, "use log_probability"),
-        ([1.0], 0, ShapeError, "at least 1"),
-        ([np.inf], 16, AlphaError, "limit"),
-    ],
-)
-def test_a_sweep_in_blocks_refuses_bad_input_at_once(family, alpha, rows, error, text):
-    with pytest.raises(error, match=text):
-        family.log_probability_blocks(alpha, rows)
-
-
 def test_from_logits_takes_any_float_format_and_shift():
     logits = np.array([1.5, -0.25, 3.0, 0.125], dtype=np.float32)
     expected = TiltedFamily.from_logits(logits.astype(float), ODDS).log_p

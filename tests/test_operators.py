@@ -19,7 +19,6 @@ from steering_strength.theory.engine import (
     Affine,
     Clamp,
     Conditional,
-    EditedPopulation,
     Rotation,
     norm_preserving,
     norm_scale,
@@ -59,8 +58,7 @@ NAN, INF = np.nan, np.inf
         (lambda: Ablation(U).strengths([1.0, NAN]), ShapeError, "nan"),
         (lambda: Ablation(U).population(np.ones((5, 3)), H), ShapeError, "W has shape"),
         (lambda: Ablation(U).population(np.eye(2), H, weights=[1, 1]), SteeringError, "sum to 2"),
-        (lambda: EditedPopulation([[0.0]], [[1.0]], [[INF]]), AlphaError, "strengths[0, 0]"),
-        (lambda: EditedPopulation([[0.0]], [[1.0, 2.0]], [[1.0]]), ShapeError, "effects"),
+        (lambda: Addition(U, 1e150).population(1e150 * np.eye(2), H), ProbabilityError, "log_odds"),
         (lambda: Ablation(U).population(np.eye(2), H).family(2), ShapeError, "context = 2"),
         (lambda: FAMILY.at_temperature(0.0), AlphaError, "temperature is 0.0"),
         (lambda: FAMILY.at_temperature(-1.0), AlphaError, "positive"),
@@ -96,7 +94,7 @@ def test_pure_mixtures_are_the_dataset_of_assumption_1() -> None:
 def test_a_single_state_is_a_population_of_one() -> None:
     alone = Ablation(U).population(np.eye(2), H[:, 0])
     assert alone.shape == (1, 2)
-    assert alone.strengths == pytest.approx(-(U @ H[:, 0]))
+    assert alone.log_odds == pytest.approx(-(U @ H[:, 0]) * U[None])
 
 
 def test_prices_keep_their_digits_near_zero_and_far_out() -> None:
@@ -106,9 +104,9 @@ def test_prices_keep_their_digits_near_zero_and_far_out() -> None:
     for strength in (1e-9, 1.0, 1e6):
         edited = Addition(U, strength).population(W, h)
         alone = [edited.family(j).cross_entropy_increase(1.0) for j in range(3)]
-        np.testing.assert_allclose(edited.cross_entropy_increase(), alone, rtol=1e-10)
+        np.testing.assert_allclose(edited.cross_entropy_increase(1.0), alone, rtol=1e-10)
     variance = [float(Addition(U, 1.0).population(W, h).family(j).variance(0.0)) for j in range(3)]
-    near = Addition(U, 1e-9).population(W, h).cross_entropy_increase()
+    near = Addition(U, 1e-9).population(W, h).cross_entropy_increase(1.0)
     np.testing.assert_allclose(near, 0.5e-18 * np.array(variance), rtol=1e-7)
 
 

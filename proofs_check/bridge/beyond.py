@@ -32,7 +32,6 @@ from steering_strength.theory.engine.operators import (
     Affine,
     Clamp,
     Conditional,
-    EditedPopulation,
     Operator,
     Rotation,
 )
@@ -78,9 +77,9 @@ def operators_at(report: LawReport, vector: SteeringVector) -> None:
             hooked = np.concatenate(rows)
         along = np.stack([effect(u) for u in operator.directions.T])
         strengths = operator.strengths(states.numpy().T)
-        predicted = np.concatenate(
+        predicted = np.stack(
             [
-                EditedPopulation(base[[j]], along[:, j], strengths[[j]]).log_probability()
+                TiltedFamily(base[j], strengths[j] @ along[:, j]).log_probability(1.0)
                 for j in range(batch.rows)
             ]
         )

@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from steering_strength.proofs_check import check_operators
 from steering_strength.proofs_check.mutants.mutant import Mutant, wrong
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.engine import (
-    GreedyPath,
-    operators,
-)
+from steering_strength.theory.engine import GreedyPath, TiltedPopulation, operators
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +29,11 @@ def _only_ends(_: Any, family: TiltedFamily) -> GreedyPath:
 def _last_of_ties(right: Any, family: TiltedFamily) -> GreedyPath:
     last = {float(m): z for z, m in enumerate(family.log_odds)}
     return right(family.conditional(np.isin(np.arange(family.size), list(last.values()))))
+
+
+def _at_mean_strength(right: Any, *given: Any, **options: Any) -> TiltedPopulation:
+    found = right(*given, **options)
+    return replace(found, log_odds=np.broadcast_to(found.log_odds.mean(axis=0), found.shape))
 
 
 def _means(weights: Any, *sets: Any) -> list[Floats]:
@@ -80,17 +82,16 @@ MUTANTS: tuple[Mutant, ...] = (
             lambda _, edit, H: np.sin(edit.theta)
             * (edit.directions.T @ np.asarray(H))[::-1].T * [-1.0, 1.0],
     }),
-    *wrong(check_operators.operator, "EditedPopulation.average_cross_entropy_increase", {
+    *wrong(check_operators.operator, "TiltedPopulation.average_cross_entropy_increase", {
         "flat-prices: the plain mean over contexts":
-            lambda _, population: float(population.cross_entropy_increase().mean()),
+            lambda _, population, alpha: population.cross_entropy_increase(alpha).mean(axis=-1),
     }),
-    *wrong(check_operators.operator, "EditedPopulation.cross_entropy_increase", {
-        "at-mean-strength: the price of the mean strength, in every context":
-            lambda right, population: right(replace(population, strengths=np.broadcast_to(
-                population.strengths.mean(axis=0), population.strengths.shape))),
+    *wrong(check_operators.operator, "Ablation.population", {
+        "at-mean-strength: the mean strength, in every context": _at_mean_strength,
+    }),
+    *wrong(check_operators.operator, "TiltedPopulation.cross_entropy_increase", {
         "quadratic-price: to second order in the strengths":
-            lambda _, population: np.array([
-                float(population.family(j).variance(0.0)) / 2 for j in range(population.shape[0])]),
+            lambda _, population, alpha: np.square(alpha) * population.variance(0.0) / 2,
     }),
     *wrong(check_operators.temperature, "TiltedFamily.at_temperature", {
         "uncooled-p: temperature divides the strength, but p is left as it is":

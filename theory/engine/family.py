@@ -28,7 +28,7 @@ from steering_strength.theory.files import parse_json
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 Floats = NDArray[np.float64]
 
@@ -204,34 +204,6 @@ class TiltedFamily:
         The error is at most 16 eps (1 + max|log p| + |alpha| max|M|).
         """
         return self._at(tilting.log_probability, alpha, missing=-np.inf)
-
-    def log_probability_blocks(
-        self, alpha: ArrayLike, rows: int = 16
-    ) -> Iterator[tuple[slice, Floats]]:
-        """Yield (slice of the alphas, log p_alpha of them, (rows, V)): a sweep in memory O(V rows).
-
-        `alpha` is (A,), and `rows` how many of them at a time, at least 1. The array is reused by
-        the next block: copy what should last.
-
-        Raises AlphaError for a NaN or infinite alpha, or a single number; ShapeError if `rows` is
-        not an integer of at least 1.
-        """
-        check.as_integer("rows", rows, 1)
-        strengths, scalar = check.as_alpha(alpha)
-        if scalar:
-            raise AlphaError(
-                f"alpha is the single number {shown(alpha)}", remedy="use log_probability"
-            )
-        # Checked at once; the work is done while the caller loops.
-        return self._log_probability_blocks(strengths, int(rows))
-
-    def _log_probability_blocks(self, alpha: Floats, rows: int) -> Iterator[tuple[slice, Floats]]:
-        everywhere = self._support.size == self.size
-        full = np.full((0 if everywhere else min(rows, alpha.size), self.size), -np.inf)
-        for part, values in tilting.log_probability_blocks(self._measure, alpha, rows):
-            if not everywhere:
-                full[: values.shape[0], self._support] = values
-            yield part, values if everywhere else full[: values.shape[0]]
 
     def probability_increase(self, alpha: ArrayLike) -> Floats:
         """Return Delta p(z | alpha) = p_alpha(z) - p(z), shape (A, V), accurate near alpha = 0."""

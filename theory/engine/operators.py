@@ -11,8 +11,8 @@ Source: beyond arXiv:2602.02712, Sec. 6 (other steering methods).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from math import inf, isfinite, sin
+from dataclasses import dataclass
+from math import isfinite, sin
 from typing import Any, final
 
 import numpy as np
@@ -58,8 +58,13 @@ class Operator(ABC):
         *,
         bias: ArrayLike | None = None,
         weights: ArrayLike | None = None,
-    ) -> EditedPopulation:
-        """Return the contexts of states H, (d, m), under an unembedding W, (V, d), edited.
+    ) -> TiltedPopulation:
+        """Return the contexts of states H, (d, m), under an unembedding W, (V, d), and their edits.
+
+        Each has an M of its own, sum_k c_k M_k with M_k = W u_k: alpha = 0 is before the edit,
+        1 after, and 1/2 half-way.
+
+        Raises ShapeError if the shapes do not fit, ProbabilityError if an M overflows.
 
         Parameters
         ----------
@@ -72,8 +77,8 @@ class Operator(ABC):
         matrix, offset = check.as_unembedding(W, bias, width)
         logits = check.as_states(H, width).T @ matrix.T + offset
         log_p = logits - log_sum_exp(logits)[:, None]
-        chances = check.as_weights(weights, log_p.shape[0])
-        return EditedPopulation(log_p, (matrix @ self.directions).T, self.strengths(H), chances)
+        odds = self.strengths(H) @ (matrix @ self.directions).T
+        return TiltedPopulation(log_p, odds, check.as_weights(weights, len(log_p)))
 
 
 def _number(name: str, value: Any) -> float:
@@ -237,75 +242,6 @@ class Rotation(Operator):
         # cos - 1 as -2 sin^2(theta/2): small angles keep their digits.
         less, sine = -2.0 * sin(self.theta / 2.0) ** 2, sin(self.theta)
         return np.stack([less * x1 - sine * x2, sine * x1 + less * x2], axis=1)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class EditedPopulation:
-    """m contexts, each tilted by its own strengths along k directions.
-
-    Raises ShapeError or ProbabilityError if the shapes do not fit, a row is not normalised, or the
-    effects or strengths are not finite.
-
-    Parameters
-    ----------
-    log_p : array_like, (m, V)
-        Log-probabilities before the edit, normalised.
-    effects : array_like, (k, V)
-        M_k = W u_k: what one unit of each direction adds to the logits, up to a constant.
-    strengths : array_like, (m, k)
-        c_k of each context.
-    weights : array_like, (m,), optional
-        Probabilities of the contexts, positive, sum 1; uniform by default.
-    """
-
-    log_p: Floats
-    effects: Floats
-    strengths: Floats
-    weights: Floats | None = None
-    _tilted: TiltedPopulation = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        log_p, effects = (check.as_array(n, getattr(self, n), 2) for n in ("log_p", "effects"))
-        strengths = check.as_array("strengths", self.strengths, 2, finite=AlphaError)
-        (m, V), (k, tokens) = log_p.shape, effects.shape
-        if strengths.shape != (m, k) or tokens != V:
-            raise ShapeError(
-                f"log_p is {log_p.shape}, effects {effects.shape}, strengths {strengths.shape}",
-                remedy="give (m, V), (k, V) and (m, k)",
-            )
-        support = np.broadcast_to(log_p.max(axis=0) > -inf, effects.shape)
-        check.as_log_odds(effects, support, "effects")
-        with np.errstate(over="ignore", invalid="ignore"):
-            tilted = TiltedPopulation(log_p, strengths @ effects, self.weights)
-        check.freeze(
-            self, log_p=log_p, effects=effects, strengths=strengths, weights=tilted.weights
-        )
-        check.freeze(self, _tilted=tilted)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, V)."""
-        return self.log_p.shape[0], self.log_p.shape[1]
-
-    def family(self, context: int) -> TiltedFamily:
-        """Return one context along its own edit: alpha = 0 before, 1 after, 1/2 half-way.
-
-        Raises ShapeError for an index outside 0..m-1.
-        """
-        return self._tilted.family(context)
-
-    def log_probability(self) -> Floats:
-        """Return log-probabilities after the edit, shape (m, V)."""
-        return np.stack([self.family(j).log_probability(1.0) for j in range(self.shape[0])])
-
-    def cross_entropy_increase(self) -> Floats:
-        """Return KL(p_j || edited p_j), the price of the edit in each context, shape (m,): nats."""
-        return self._tilted.cross_entropy_increase(1.0)
-
-    def average_cross_entropy_increase(self) -> float:
-        """Return Delta CE = sum_j pi_j KL(p_j || edited p_j), in nats."""
-        return float(self.cross_entropy_increase() @ np.asarray(self.weights))
 
 
 @quiet

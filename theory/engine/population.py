@@ -216,6 +216,11 @@ class TiltedPopulation:
     def _odds(self, context: int) -> Floats:
         return self.log_odds if self.log_odds.ndim == 1 else self.log_odds[context]
 
+    def log_probability(self, alpha: ArrayLike) -> Floats:
+        """Return log p_(j,alpha)(z), shape (A, m, V): Lemma B.3."""
+        rows = [self.family(j).log_probability(alpha) for j in range(self.shape[0])]
+        return np.stack(rows, axis=-2)
+
     def cgf(self, alpha: ArrayLike) -> Floats:
         """Return K_j(alpha), shape (A, m), in nats."""
         return self._each(alpha, Shared.cgf, _alone(tilting.cgf))

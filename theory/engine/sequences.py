@@ -171,12 +171,6 @@ class SampledTexts:
         costs = self.token_costs(alpha, direction)
         return statistic(costs, percentile, self._share[self.text])
 
-    def per_text(
-        self, alpha: ArrayLike, percentile: float | None = None, direction: Direction = "forward"
-    ) -> Floats:
-        """Return the mean over texts of what their tokens cost together, or a quantile, (A,)."""
-        return statistic(self._sum(self.token_costs(alpha, direction)), percentile, self._share)
-
     def interval(
         self,
         alpha: float,

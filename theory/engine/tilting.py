@@ -7,7 +7,6 @@ in front.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import comb
 
 import numpy as np
@@ -38,29 +37,7 @@ def log_probability(measure: Measure, alpha: Vector) -> NDArray[np.float64]:
     common offset of M costs no digits.
     """
     result = np.empty((alpha.size, measure.p.size))
-    _fill_log_probability(measure, alpha, log_normaliser(measure, alpha), result)
-    return result
-
-
-def log_probability_blocks(
-    measure: Measure, alpha: Vector, rows: int
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield (which alphas, log p_alpha of them), in one array of at most `rows` that is reused.
-
-    The normalisers of all alphas are found at once: on a dense grid they cost next to nothing.
-    """
     shift = log_normaliser(measure, alpha)
-    memory = np.empty((min(rows, alpha.size), measure.p.size))
-    for part in blocks(alpha.size, rows):
-        block = memory[: part.stop - part.start]
-        _fill_log_probability(measure, alpha[part], shift[part], block)
-        yield part, block
-
-
-@quiet
-def _fill_log_probability(
-    measure: Measure, alpha: Vector, shift: Vector, result: NDArray[np.float64]
-) -> None:
     log_p = measure.log_p - measure.log_mass
     above, below = measure.gap(1.0), measure.gap(-1.0)
     buffer = np.empty(min(_TOKENS, log_p.size))
@@ -70,6 +47,7 @@ def _fill_log_probability(
             block = row[part]
             np.multiply(gap[part], strength, out=block)
             block += np.subtract(log_p[part], normaliser, out=buffer[: block.size])
+    return result
 
 
 @quiet

@@ -556,7 +556,7 @@ ABLATION_LIMIT = Law(
         ),
     ),
     builds_on=(OPERATOR,),
-    twin="steering_strength.theory.engine.operators.EditedPopulation.log_probability",
+    twin="steering_strength.theory.engine.population.TiltedPopulation.log_probability",
 )
 
 CLAIMS = (

@@ -201,7 +201,7 @@ OPERATOR = Law(
     headline=(_any, ADDITION, ABLATION, CLAMP, AFFINE, CONDITIONAL, ROTATION, _price),
     steps=(_any, ADDITION, ABLATION, CLAMP, AFFINE, CONDITIONAL, ROTATION, _price, *_effects),
     builds_on=(STEERING_SHIFT, TILTING, cross_entropy.CE_EXACT),
-    twin="steering_strength.theory.engine.operators.EditedPopulation.log_probability",
+    twin="steering_strength.theory.engine.population.TiltedPopulation.log_probability",
     care=r"Ablation is no limit of subtraction: its strength is finite, and differs from context "
     r"to context. A clamp reads $c$ afterwards only if $\langle e, u \rangle = 1$ and the encoder "
     r"is linear there.",

@@ -7,14 +7,13 @@ pairs. A context consists of tokens of one concept, whose context it then is.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.engine.validation import as_real
+from steering_strength.theory.engine.validation import SQUARABLE, as_real
 from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
-from steering_strength.theory.model.inputs import FloatArray, IntArray, concept_labels, finite_array
+from steering_strength.theory.model.inputs import FloatArray, IntArray, concept_labels
 
 Token = Hashable
 TokenConcept = Mapping[Token, Hashable] | ArrayLike
@@ -149,33 +148,16 @@ class _Vocabulary:
         return self.number[context_concept[key]]
 
 
-def frequencies(counts: ArrayLike, pseudo_count: float = 0.0) -> tuple[FloatArray, FloatArray]:
-    """(p, pi) of a table of counts (m, V): p = (k + c) / (n_j + c V), pi_j = n_j / n.
+def frequencies(counts: FloatArray, pseudo_count: float) -> tuple[FloatArray, FloatArray]:
+    """(p, pi) of counts (m, V), as `count_pairs`: p = (k + c) / (n_j + c V), pi_j = n_j / n.
 
-    Raises ProbabilityError: a negative count, a negative pseudo-count, or a context that was never
-    observed.
+    Raises ProbabilityError for a negative pseudo-count c.
     """
-    table = finite_array("counts", counts, 2)
-    if table.min() < 0:
-        j, z = (int(i) for i in np.argwhere(table < 0)[0])
-        raise ProbabilityError(
-            f"counts[{j}, {z}] = {table[j, z]:g} is negative", remedy="counts are 0 or more"
-        )
     remedy = "give a number of at least 0; 0.5 and 1 are usual"
-    pseudo = as_real(
-        "pseudo_count", pseudo_count, lambda x: 0.0 <= x < inf, ProbabilityError, remedy
+    smooth = counts + as_real(
+        "pseudo_count", pseudo_count, lambda x: 0.0 <= x <= SQUARABLE, ProbabilityError, remedy
     )
-    with np.errstate(over="ignore"):
-        totals, most = table.sum(axis=1), table.sum() + pseudo * table.size
-    if not np.isfinite(most):
-        raise ProbabilityError("the counts sum to infinity", remedy="scale them down")
-    if totals.min() == 0:
-        raise ProbabilityError(
-            f"context {int(totals.argmin())} was never observed (its counts are all 0)",
-            remedy="drop its row",
-        )
-    smooth = table + pseudo
-    return smooth / smooth.sum(axis=1, keepdims=True), totals / totals.sum()
+    return smooth / smooth.sum(axis=1, keepdims=True), counts.sum(axis=1) / counts.sum()
 
 
 def _context_name(key: Hashable) -> str:

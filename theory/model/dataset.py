@@ -25,17 +25,15 @@ from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.storage import read_npz, write_npz
-from steering_strength.theory.errors import ShapeError, SteeringSetError, shown
+from steering_strength.theory.errors import ShapeError
 from steering_strength.theory.model import instances
 from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
 from steering_strength.theory.model.counts import TokenConcept, count_pairs, frequencies
 from steering_strength.theory.model.inputs import (
-    BoolArray,
     FloatArray,
     IntArray,
     concept_labels,
     distribution,
-    generator,
     names,
     read_only,
 )
@@ -266,20 +264,6 @@ class ConceptDataset:
         text = f"from_counts(n={int(counts.sum())}, {pseudo_count=})"
         return cls(p, of_tokens, of_contexts, pi, text, *called)
 
-    @classmethod
-    def from_count_table(
-        cls,
-        counts: ArrayLike,
-        token_concept: ArrayLike,
-        context_concept: ArrayLike,
-        *,
-        pseudo_count: float = 0.0,
-    ) -> Self:
-        """The same from a table of counts, shape (m, V), with integer labels."""
-        p, pi = frequencies(counts, pseudo_count)
-        text = f"from_count_table(n={np.sum(counts):.17g}, {pseudo_count=})"
-        return cls(p, token_concept, context_concept, pi, text)
-
     # Shape and Assumption 1 -----------------------------------------------------------------
 
     @property
@@ -341,45 +325,6 @@ class ConceptDataset:
         Raises SteeringSetError: says which of these fails, for which context, and what to do.
         """
         return steering_sets(self.context_concept, self.concept_count, positive, negative)
-
-    def random_negatives(self, target: int, size: int, rng: np.random.Generator | int) -> IntArray:
-        """`size` contexts outside the concept `target`, drawn without replacement, sorted.
-
-        Raises SteeringSetError: there are not that many.
-        """
-        t = check.as_integer("concept", target, 0, self.concept_count - 1)
-        return self._drawn(self.context_concept != t, size, generator(rng), f"outside concept {t}")
-
-    def contrastive_negatives(
-        self, target: int, size: int, rng: np.random.Generator | int, concept: int | None = None
-    ) -> IntArray:
-        """`size` contexts of one other `concept`, by default one drawn among those large enough.
-
-        Raises SteeringSetError: `concept` is the target, or no other concept has that many
-        contexts.
-        """
-        t, draw = check.as_integer("concept", target, 0, self.concept_count - 1), generator(rng)
-        if concept is None:
-            sizes = np.bincount(self.context_concept, minlength=self.concept_count)
-            sizes[t] = 0
-            enough = np.flatnonzero(sizes >= check.as_integer("size", size, 1))
-            concept = int(draw.choice(enough)) if len(enough) else int(sizes.argmax())
-        c = check.as_integer("concept", concept, 0, self.concept_count - 1)
-        if c == t:
-            raise SteeringSetError(
-                f"concept {c} is the target", remedy="contrast with another concept"
-            )
-        return self._drawn(self.context_concept == c, size, draw, f"in concept {c}")
-
-    def _drawn(self, among: BoolArray, size: int, rng: np.random.Generator, place: str) -> IntArray:
-        """`size` distinct contexts of a mask, sorted."""
-        pool, number = np.flatnonzero(among), check.as_integer("size", size, 1)
-        if number > len(pool):
-            raise SteeringSetError(
-                f"{shown(number)} negative contexts were asked for, but {len(pool)} lie {place}",
-                remedy=f"ask for at most {len(pool)}" if len(pool) else "add contexts there",
-            )
-        return np.sort(rng.choice(pool, size=number, replace=False)).astype(np.int64)
 
     def log_odds(self, positive: ArrayLike, negative: ArrayLike) -> FloatArray:
         """M(z), shape (V,), in nats per unit of alpha (Def. 3.2): mean log p over P minus over N.

@@ -42,11 +42,6 @@ class SteeringSets:
         """Number q of contexts on each side."""
         return len(self.positive)
 
-    @property
-    def contrastive(self) -> bool:
-        """Whether all of N lies in one concept."""
-        return int(np.count_nonzero(self.negative_share)) == 1
-
 
 def steering_sets(
     context_concept: IntArray, concepts: int, positive: ArrayLike, negative: ArrayLike
