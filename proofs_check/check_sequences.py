@@ -203,9 +203,7 @@ def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
     # The bootstrap interval: listed texts have none; of drawn ones it lies among their costs.
     alone = float(texts.per_token(case.alpha))
     yield comparison.equal("interval of listed texts", (alone, alone), texts.interval(case.alpha))
-    for ask in (
-        texts.cross_entropy_increase, texts.token_costs, texts.per_token, texts.per_text,
-    ):  # fmt: skip
+    for ask in (texts.cross_entropy_increase, texts.token_costs, texts.per_token):
         yield from comparison.as_alone(ask.__name__, ask, case.alpha, 0.5)
     lower, upper = drawn.interval(case.alpha)
     order = [min(costs), lower, CTX.fsum(tokens) / len(tokens), upper, max(costs)]
