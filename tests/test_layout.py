@@ -109,7 +109,7 @@ def broken_rules(root: Path) -> list[str]:
         rules = [rule for rule in RULES if within(dotted, _dotted(rule.folder))]
         names = list(imported(parsed(path), package))
         for line, name in names:
-            internal = within(name, (*PACKAGES, "tests", "benchmarks"))
+            internal = within(name, (*PACKAGES, "tests"))
             extra = within(name, EXTRAS) and not str(where).startswith(BRIDGE)
             forbidden = any(
                 within(name, rule.banned) or (internal and not within(name, rule.internal))

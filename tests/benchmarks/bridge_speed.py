@@ -1,6 +1,6 @@
 """Steering sweeps on a real model against full forward passes, on a CPU or a GPU, in one run.
 
-    python -m benchmarks.bridge_speed [--model smollm2 | 8b | small | NAME] [--device cpu]
+    python -m tests.benchmarks.bridge_speed [--model smollm2 | 8b | small | NAME] [--device cpu]
 
 `8b` is a Qwen3-8B shape with random weights in bfloat16, built on the device; `small` has eight
 blocks in float32, for a machine without a GPU. The straightforward way is a hook on the block, full
@@ -20,9 +20,9 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from benchmarks.timing import machine, write_json
 from steering_strength.proofs_check.bridge.loading import quiet, require, versions
 from steering_strength.theory.errors import SteeringError
+from tests.benchmarks.timing import machine, write_json
 
 # What a CPU does in a minute, and what a GPU does in one second.
 SIZES = {False: (4, 9, 32), True: (12, 33, 64)}
@@ -190,7 +190,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     """Parse, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.bridge_speed")
+    parser = argparse.ArgumentParser(
+        description=__doc__, prog="python -m tests.benchmarks.bridge_speed"
+    )
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=3)

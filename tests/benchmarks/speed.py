@@ -1,6 +1,6 @@
 """Speed of the engine at the size of a real vocabulary, as ratios within one run.
 
-    python -m benchmarks.speed [--vocabulary 262144] [--alphas 1024] [--rounds 5] [--out FILE]
+    python -m tests.benchmarks.speed [--vocabulary 262144] [--alphas 1024] [--rounds 5] [--out FILE]
 
 Prints a table and stores it as JSON. Three yardsticks: one `np.exp` pass over the vocabulary (for
 peaks), `np.exp` of as many numbers as there are tokens times alphas (for everything with alphas),
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import best_times, machine, single_threaded, write_json
+from tests.benchmarks.timing import best_times, machine, single_threaded, write_json
 
 if __name__ == "__main__":
     single_threaded()
@@ -24,8 +24,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import log_softmax
 
-from benchmarks.instances import KINDS, alphas, instance
 from steering_strength.theory.engine import TiltedFamily, TiltedPopulation
+from tests.benchmarks.instances import KINDS, alphas, instance
 
 
 def peaks(kind: str, size: int, rounds: int) -> dict[str, Any]:

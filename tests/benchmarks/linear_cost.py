@@ -1,6 +1,6 @@
 """The cost is linear in V and in the number of alphas: a plot from V = 1e3 to 1e7.
 
-    python -m benchmarks.linear_cost [--largest 1e7] [--rounds 3] [--out FOLDER]
+    python -m tests.benchmarks.linear_cost [--largest 1e7] [--rounds 3] [--out FOLDER]
 
 Writes linear_cost.json and linear_cost.png.
 """
@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import best_times, machine, single_threaded, write_json
+from tests.benchmarks.timing import best_times, machine, single_threaded, write_json
 
 if __name__ == "__main__":
     single_threaded()
@@ -19,8 +19,8 @@ if __name__ == "__main__":
 import matplotlib
 import numpy as np
 
-from benchmarks.instances import alphas, instance
 from steering_strength.theory.engine import TiltedFamily
+from tests.benchmarks.instances import alphas, instance
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

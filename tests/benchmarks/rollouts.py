@@ -1,6 +1,6 @@
 """A strength per generated token: predicted from unsteered texts, against calibration by roll-outs.
 
-    python -m benchmarks.rollouts [--model smollm2] [--device cpu] [--sites final_norm,15]
+    python -m tests.benchmarks.rollouts [--model smollm2] [--device cpu] [--sites final_norm,15]
 
 The target is that of the one published calibrator (github.com/wassname/isokl_steering_calibration,
 commit 9aeacb6): the 95th percentile, pooled over all tokens of all texts, of KL(steered || base) is
@@ -22,8 +22,8 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from benchmarks.timing import machine, write_json
 from steering_strength.proofs_check.bridge.loading import quiet, require, versions
+from tests.benchmarks.timing import machine, write_json
 
 TARGET, PERCENTILE = 1.0, 0.95
 # Of the published calibrator: bracket of the coefficient of a vector of length 1, nats, rounds.
@@ -131,7 +131,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     """Parse, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.rollouts")
+    parser = argparse.ArgumentParser(
+        description=__doc__, prog="python -m tests.benchmarks.rollouts"
+    )
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--device", default="cpu", help="a CPU counts processor time of one thread")
     parser.add_argument("--sites", default="final_norm,15")
