@@ -6,8 +6,10 @@ By default it tries the same 25 examples every time, and in the long run 200 new
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,26 +22,53 @@ settings.register_profile("suite", deadline=None, max_examples=25, derandomize=T
 settings.register_profile("long", deadline=None, max_examples=200, print_blob=True)
 settings.load_profile("suite")
 
-TOGETHER = {
-    "laws": ("test_laws.py", "test_figures_report.py", "test_paper.py"),  # each derives all laws
+# Python is started a hundred times here: it compiles the project once, not each time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+TOGETHER: dict[str, tuple[str, ...]] = {
+    # each derives all laws
+    "laws": (
+        "test_laws.py",
+        "test_figures_report.py",
+        "test_figures_report_browser.py",
+        "test_paper.py",
+    ),
     "explorer": ("test_explorer.py", "test_explorer_browser.py"),  # every curve of the page
     "figures": ("test_figures_records.py", "test_figures_drawing.py"),  # every record
+    "Coq": ("test_formal.py", "test_formal_steps.py"),
 }
 """Modules that compute the same: with `pytest -n` one process runs them, and computes it once."""
 
 
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return next((name for name, files in TOGETHER.items() if file.endswith(files)), file)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long groups first, each in one piece: what is begun last is short."""
+    order = [*TOGETHER, *dict.fromkeys(_group(item.nodeid) for item in items)]
+    items.sort(key=lambda item: order.index(_group(item.nodeid)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A module goes to one process as a whole, in alphabetical order: the last ones are short."""
+    """A module goes to one process as a whole, in the order in which they were collected."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByModule(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return next((k for k, names in TOGETHER.items() if file.endswith(names)), file)
+            return _group(nodeid)
 
     config.option.loadscopereorder = False
     return ByModule(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no search for garbage looks at it, and searches are rare."""
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 @pytest.fixture(autouse=True)

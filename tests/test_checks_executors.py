@@ -36,7 +36,7 @@ def reference() -> list[Verdict]:
 
 def test_another_seed_gives_other_instances() -> None:
     first, again, other = (
-        [v for v in untimed(run(["slope"], examples=20, seed=seed)) if v.method == "property"]
+        [v for v in untimed(run(["slope"], examples=8, seed=seed)) if v.method == "property"]
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -69,9 +69,9 @@ def test_loky_gives_the_same_verdicts(reference: list[Verdict]) -> None:
 def test_threads_do_not_disturb_the_digits_of_each_other() -> None:
     # The precision of the oracle and of the balls belongs to the process, and so to all threads.
     pytest.importorskip("joblib")
-    alone = untimed(run(["slope"], examples=30, seed=SEED))
+    alone = untimed(run(["slope"], examples=12, seed=SEED))
     assert {v.method for v in alone} - {"formal"} == {"symbolic", "certified", "property"}
-    together = run(["slope"], examples=30, seed=SEED, executor=on_joblib(3, "threading"))
+    together = run(["slope"], examples=12, seed=SEED, executor=on_joblib(3, "threading"))
     assert untimed(together) == alone
 
 

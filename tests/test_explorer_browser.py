@@ -120,7 +120,12 @@ def test_the_slider_moves_by_keyboard_and_every_value_is_the_engine_s(window):
     check_values(window, "paper")
 
 
-@pytest.mark.parametrize("key", NUMBERS)
+ALWAYS = ("bumps-twice", "smollm2-joy")  # and the paper's, by keyboard above
+
+
+@pytest.mark.parametrize(
+    "key", [key if key in ALWAYS else pytest.param(key, marks=pytest.mark.long) for key in NUMBERS]
+)
 def test_every_instance_shows_the_engine_s_values(opened, key):
     window = opened
     window.page.set_viewport_size(WIDE)
@@ -218,10 +223,11 @@ def test_hovering_over_a_bar_gives_its_exact_value(window):
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280x800", "500x900"])
-def test_nothing_sticks_out_and_the_core_fits(opened, size):
+@pytest.mark.parametrize("keys", [ALWAYS, pytest.param(tuple(NUMBERS), marks=pytest.mark.long)])
+def test_nothing_sticks_out_and_the_core_fits(opened, size, keys):
     window = opened
     window.page.set_viewport_size(size)
-    for key in NUMBERS:
+    for key in keys:
         window.open(key)
         measured = window.page.evaluate(
             """() => ({ width: document.documentElement.scrollWidth,

@@ -15,8 +15,11 @@ def address(tmp_path_factory):
     return path.as_uri()
 
 
-@pytest.mark.parametrize("width", [420, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [("dark", 420), ("light", 1280), pytest.param("light", 420, marks=pytest.mark.long),
+     pytest.param("dark", 1280, marks=pytest.mark.long)],
+)  # fmt: skip
 def test_everything_unfolded_can_be_read_without_scrolling_sideways(
     chromium, address, scheme, width
 ):

