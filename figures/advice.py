@@ -112,25 +112,38 @@ def curves(
 def draw(record: Record, axes: Sequence[Axes]) -> None:
     """Fill three axes: effect, price and tokens."""
     panels = effect, price, tokens = Panel.row(axes)
+    found = record.verdict == "ok" and not math.isnan(record.low)
+    ends = [record.low, float(record.alpha[-1]) if math.isnan(record.high) else record.high]
     for panel in panels:
-        _shade(record, panel)
         panel.ax.set_xlim(float(record.alpha.min()), float(record.alpha.max()))
+        if found:
+            panel.span("window", min(ends), max(ends), GREEN, 0.13)
+            for end in (record.low, record.high):
+                if math.isfinite(end) and end != 0.0:
+                    panel.ax.axvline(end, color=GREEN, linewidth=1.0, zorder=1)
     if np.isnan(record.concept).all():
         words = "no target tokens were given"
         effect.ax.text(0.5, 0.5, words, transform=effect.ax.transAxes, ha="center")
     else:
         effect.line("effect", record.alpha, record.concept, BLUE)
     effect.ax.set(ylabel=r"$F_T(\alpha)$", ylim=(0.0, None))
-    _bound(effect, record, record.level, "at least")
+    effect.ax.set_title(_title(record), fontsize=9)
     price.line("price", record.alpha, record.price, INK)
     # Far outside the window the price says nothing more.
     tallest = float(np.nanmax(record.price))
     if record.budget > 0.0:
         tallest = min(tallest, 3.0 * record.budget)
-        _bound(price, record, record.budget, "at most")
     price.ax.set(ylabel=r"$\Delta$CE  (nats)", ylim=(0.0, 1.05 * tallest if tallest > 0.0 else 1.0))
+    for panel, value, words in (
+        (effect, record.level, "at least"),
+        (price, record.budget, "at most"),
+    ):
+        if math.isfinite(value):
+            panel.level("demand", value)
+            end = (float(record.alpha.max()), value)
+            place = {"ha": "right", "va": "bottom", "zorder": 3}
+            panel.label(f"{words} {value:.3g}", end, (-3, 3), color=GREY, bbox=None, **place)
     _tokens(tokens, record)
-    _name_ends(record, effect.ax)
 
 
 def picture(record: Record, title: str = "") -> Figure:
@@ -170,26 +183,6 @@ def _shown(curve: Curve, grid: Floats, target: NDArray[np.bool_] | None) -> NDAr
     return np.concatenate(chosen)
 
 
-def _shade(record: Record, panel: Panel) -> None:
-    low, high = record.low, record.high
-    if record.verdict != "ok" or math.isnan(low):
-        return
-    edge = float(record.alpha[-1]) if math.isnan(high) else high
-    panel.span("window", min(low, edge), max(low, edge), GREEN, 0.13)
-    for end in (low, high):
-        if math.isfinite(end) and end != 0.0:
-            panel.ax.axvline(end, color=GREEN, linewidth=1.0, zorder=1)
-
-
-def _bound(panel: Panel, record: Record, value: float, words: str) -> None:
-    if not math.isfinite(value):
-        return
-    panel.ax.axhline(value, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), zorder=2)
-    place = {"ha": "right", "va": "bottom", "zorder": 3}
-    end = (float(record.alpha.max()), value)
-    panel.label(f"{words} {value:.3g}", end, (-3, 3), color=GREY, bbox=None, **place)
-
-
 def _tokens(panel: Panel, record: Record) -> None:
     colours = [BLUE if inside else ORANGE for inside in record.is_target]
     order = np.argsort(record.alpha)
@@ -208,7 +201,7 @@ def _tokens(panel: Panel, record: Record) -> None:
     panel.name_ends([*zip(map(shown, record.names), ends, colours, strict=True)])
 
 
-def _name_ends(record: Record, ax: Axes) -> None:
+def _title(record: Record) -> str:
     """Above the first panel: which alpha each end is, and what sets it."""
     if record.verdict != "ok":
         verdicts = {
@@ -216,10 +209,9 @@ def _name_ends(record: Record, ax: Axes) -> None:
             "never": "the level is never reached",
             "unsettled": "an end was not found",
         }
-        ax.set_title(verdicts.get(record.verdict, "nothing moves"))
-        return
+        return verdicts.get(record.verdict, "nothing moves")
     parts = []
     for end, words in ((record.low, record.low_words), (record.high, record.high_words)):
         text = "no end" if math.isnan(end) else f"α = {signed(end, 3)}"
         parts.append(f"{text}: {words}" if end != 0.0 else text)
-    ax.set_title("\n".join((f"from {parts[0]}", f"to {parts[1]}")), fontsize=9)
+    return f"from {parts[0]}\nto {parts[1]}"

@@ -1,8 +1,8 @@
 """One strength per prompt against one for all: what a budget buys, and who gets it.
 
-Forty contexts that mix the three concepts of the example, and one steering vector. The law
-`allocation` says where a budget is best spent, and for small budgets that alpha_j is proportional
-to beta_j, the regression slope of the target indicator on the log-odds.
+Forty contexts that mix the three concepts of the example, and one steering vector. The law says
+where a budget is best spent, and for small budgets that alpha_j is proportional to beta_j, the
+regression slope of the target indicator on the log-odds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _simulated(
     return float(np.exp(log_p[:, target]).sum(axis=1).mean())
 
 
-def curves(contexts: int = 40) -> Record:
+def curves() -> Record:
     """Gains over budgets, and the strengths for two of them; the contexts count the same.
 
     Returns
@@ -54,12 +54,12 @@ def curves(contexts: int = 40) -> Record:
     ratio, predicted : float
         adaptive over common at the smallest budget, and sqrt(1 + CV^2).
     """
-    ufm, v = mixed_prompts(contexts, 11, 0.4)
+    ufm, v = mixed_prompts(40, 11, 0.4)
     target = np.flatnonzero(ufm.data.token_concept == 0)
     population = TiltedPopulation(np.log(ufm.data.probabilities), ufm.W @ v)
     found = [allocate(population, target, float(budget)) for budget in _BUDGETS]
-    strengths = [(each.alpha, np.full(contexts, each.common)) for each in found]
-    before = _simulated(ufm, v, np.zeros(contexts), target)
+    strengths = [(each.alpha, np.full_like(each.alpha, each.common)) for each in found]
+    before = _simulated(ufm, v, np.zeros(len(ufm.data.probabilities)), target)
     simulated = np.array(
         [[_simulated(ufm, v, alpha, target) - before for alpha in pair] for pair in strengths]
     )

@@ -4,7 +4,7 @@ Delta p(C|alpha) = (tanh((nu + r)/2) - r') / (2|C|), where nu + r is the log-odd
 concept. In the contrastive setting and a context of the third concept all three behaviours
 show at once: the target rises, the opposite concept falls, and the concept of the context,
 whose tokens have neither the largest nor the smallest log-odds, dies out at both ends: its
-increase tends to -(1/|C|) sum_C p, not back to 0 (laws `concept-tanh`, `concept-limit`).
+increase tends to -(1/|C|) sum_C p, not back to 0.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from steering_strength.figures.store import Record
 from steering_strength.figures.style import AXIS, Artists, Panel, concept_colours, shown
 
 
-def curves(
-    low: float = -4.0, high: float = 4.0, *, context: str = "φχψ", example: Example | None = None
-) -> Record:
+def curves(context: str = "φχψ", example: Example | None = None) -> Record:
     """Delta p(C|c_j, alpha) of every concept in one context (Def. 3.5), at 801 strengths.
 
     Returns
@@ -37,7 +35,7 @@ def curves(
         F_C(0).
     """
     chosen = example or paper_example()
-    alpha, concepts = np.linspace(low, high, 801), chosen.data.concepts
+    alpha, concepts = np.linspace(-4.0, 4.0, 801), chosen.data.concepts
     family, change = chosen.family(context), chosen.increase(context, alpha)
     ends = [[family.concept_increase_limit(c, sign) for c in concepts] for sign in (-1, 1)]
     p = chosen.data.probabilities[chosen.context(context)]

@@ -2,7 +2,7 @@
 
 The paper's law is local: Delta CE = alpha^2/2 sum_j pi_j Var_j(M) + o(alpha^2). The exact law,
 sum_j pi_j KL(p_j || p_{j,alpha}), holds at every alpha, and says how local the quadratic is: the
-range of M alone bounds the ratio of the two (law `ce-radius`). The wide green band is that
+range of M alone bounds the ratio of the two. The wide green band is that
 guarantee, the narrow one the radius inside which it promises 10 %.
 """
 
@@ -20,7 +20,7 @@ from steering_strength.figures.style import GREEN, GREY, INK, Artists, Panel
 _PROMISE = 0.10
 
 
-def curves(low: float = -1.0, high: float = 1.0, *, example: Example | None = None) -> Record:
+def curves(example: Example | None = None) -> Record:
     """Delta CE(alpha) over the whole dataset, nats per token (Def. 3.7), at 401 strengths.
 
     Returns
@@ -42,7 +42,7 @@ def curves(low: float = -1.0, high: float = 1.0, *, example: Example | None = No
     """
     chosen = example or paper_example()
     data, log_odds = chosen.data, chosen.log_odds()
-    alpha = np.linspace(low, high, 401)
+    alpha = np.linspace(-1.0, 1.0, 401)
     families = [data.family(j, log_odds) for j in range(data.context_count)]
     lower, upper = np.tensordot(
         data.context_weights, [family.cross_entropy_bounds(alpha) for family in families], 1

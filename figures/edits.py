@@ -1,8 +1,8 @@
 """Ablation, a clamp and a conditional edit beside addition: how strengths spread, what each costs.
 
 All edits act along the steering vector of forty contexts that mix the three concepts of the
-example, in an interpolating model of them. An edit is a tilting with a strength for each context
-(law `operator`), so every price lies on the curve KL(p_j || p_(j,c)) of its context; what differs
+example, in an interpolating model of them. An edit is a tilting with a strength for each context,
+so every price lies on the curve KL(p_j || p_(j,c)) of its context; what differs
 is where on it.
 """
 
@@ -28,7 +28,7 @@ from steering_strength.theory.engine import Ablation, Addition, Clamp, Condition
 from steering_strength.theory.model.table import log_softmax
 
 
-def curves(contexts: int = 40) -> Record:
+def curves() -> Record:
     """Addition, ablation, a clamp to the largest reading, and addition where the feature is on.
 
     Returns
@@ -47,7 +47,7 @@ def curves(contexts: int = 40) -> Record:
     deviation : float
         max |price - simulated|.
     """
-    ufm, v = mixed_prompts(contexts, 5, 0.6)
+    ufm, v = mixed_prompts(40, 5, 0.6)
     length = float(np.linalg.norm(v))
     u = v / length
     reading = u @ ufm.H

@@ -1,4 +1,4 @@
-"""The likeliest token against alpha: the upper envelope of lines, and who wins where (`greedy`).
+"""The likeliest token against alpha: the upper envelope of lines, and who wins where.
 
 log p(z) + alpha M(z) is a line for each token; the highest one is the greedy choice, at every
 temperature. Its slope M only grows, and each token wins on one interval or never.
@@ -16,7 +16,7 @@ from steering_strength.figures.store import Record
 from steering_strength.figures.style import INK, Artists, Panel, shown, token_colours
 
 
-def curves(low: float = -10.0, high: float = 26.0, *, context: str = "φχψ") -> Record:
+def curves() -> Record:
     """log p_alpha of every token in one context, and the path of the likeliest; 721 strengths.
 
     Returns
@@ -31,8 +31,8 @@ def curves(low: float = -10.0, high: float = 26.0, *, context: str = "φχψ") -
     deviation : float
         max |best - simulated|.
     """
-    chosen = paper_example()
-    family, alpha = chosen.family(context), np.linspace(low, high, 721)
+    chosen, context = paper_example(), "φχψ"
+    family, alpha = chosen.family(context), np.linspace(-10.0, 26.0, 721)
     path = family.greedy_path()
     law = family.log_probability(alpha)
     best = law[np.arange(alpha.size), path.winner(alpha)]

@@ -147,8 +147,3 @@ def mixed_prompts(
     ufm = UnconstrainedFeatures.interpolating(mixed, rng)
     first, second = (ufm.H[:, mixed.context_concept == c].mean(axis=1) for c in (0, 1))
     return ufm, np.asarray(first - second)
-
-
-def paper_smoothed() -> ConceptDataset:
-    """The dataset of the paper's training check (App. B.1): V = 9, G = 3, eps = 0.05."""
-    return ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)

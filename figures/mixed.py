@@ -1,4 +1,4 @@
-"""The sign of M in contexts that mix concepts, token by token (`mixed-contexts`).
+"""The sign of M in contexts that mix concepts, token by token.
 
 P has a pure context of T and a pure one of the other concept; both contexts of N have the weight w
 on T. Where w lies between the conditions the sign of M differs inside T: it flips at a weight that

@@ -11,17 +11,16 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from steering_strength.figures import concept, cross_entropy, peaks
-from steering_strength.figures.instances import Example
 from steering_strength.figures.store import Record
 from steering_strength.figures.style import Artists
 
 
-def curves(example: Example | None = None) -> Record:
+def curves() -> Record:
     """Tokens and concepts in a context of the third concept, cross-entropy over all contexts."""
     panels = {
-        "tokens": peaks.curves(-6.0, 16.0, context="φχψ", example=example),
-        "concepts": concept.curves(example=example),
-        "cross_entropy": cross_entropy.curves(example=example),
+        "tokens": peaks.curves(-6.0, 16.0, context="φχψ"),
+        "concepts": concept.curves(),
+        "cross_entropy": cross_entropy.curves(),
     }
     return Record(**panels, deviation=max(panel.deviation for panel in panels.values()))
 

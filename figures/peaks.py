@@ -3,7 +3,7 @@
 Theorem 3.3 of arXiv:2602.02712: a token with neither the largest nor the smallest log-odds
 rises to one peak and falls; target tokens peak after off-target ones; the token with the
 largest log-odds rises throughout, that with the smallest falls throughout. Peaks and limits
-in the picture are the computed values (laws `peak`, `limit`), not read off the curves.
+in the picture are the computed values, not read off the curves.
 """
 
 from __future__ import annotations

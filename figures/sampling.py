@@ -1,8 +1,7 @@
 """Temperature and a kept norm beside plain steering: the same family, other strengths.
 
-Sampling at temperature tau is tilting by alpha/tau of p^(1/tau) (`temperature`); keeping the norm
-of the state is tilting by s alpha at temperature 1/s (`renormalised`), and levels off where |alpha
-v| is far beyond |h|.
+Sampling at temperature tau is tilting by alpha/tau of p^(1/tau); keeping the norm of the state is
+tilting by s alpha at temperature 1/s, and levels off where |alpha v| is far beyond |h|.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from steering_strength.theory.model.table import log_softmax
 _TEMPERATURES = (0.5, 1.0, 2.0)
 
 
-def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> Record:
+def curves() -> Record:
     """F_T(alpha) in one context, under four ways to sample or steer; 481 strengths.
 
     Returns
@@ -29,10 +28,10 @@ def curves(low: float = -4.0, high: float = 8.0, *, context: str = "φχψ") -> 
     law, simulated : (A, 4)
         By the closed forms; from steered logits, divided or made of a shortened state.
     """
-    chosen = paper_example()
+    chosen, context = paper_example(), "φχψ"
     ufm, index, tokens = chosen.simulation, chosen.context(context), chosen.data.concepts[0]
     v = ufm.steering_vector(chosen.positive, chosen.negative)
-    h, alpha = ufm.H[:, index], np.linspace(low, high, 481)
+    h, alpha = ufm.H[:, index], np.linspace(-4.0, 8.0, 481)
     family = chosen.family(context)
     moved = h + np.multiply.outer(alpha, v)
     kept = moved * (np.linalg.norm(h) / np.linalg.norm(moved, axis=1))[:, None]

@@ -1,8 +1,8 @@
 """Whole texts: every strength from one set of unsteered texts, and the price that falls again.
 
-Left, the laws `sequence-ce` and `sequence-reverse` as a user meets them: 300 texts drawn without
-steering, the two divergences for all strengths with two standard errors, and beside them the truth,
-all 729 texts of the simulated model with their steered probabilities. Right, a small tree on which
+Left, the laws as a user meets them: 300 texts drawn without steering, the two divergences for all
+strengths with two standard errors, and beside them the truth, all 729 texts of the simulated model
+with their steered probabilities. Right, a small tree on which
 KL(P_alpha || P_0) falls where steering grows: a budget has three roots.
 """
 
@@ -25,7 +25,7 @@ _RINGS = 10  # every tenth strength is simulated
 _FALLING = np.array([[1, 4, 5], [8, 1, 1], [1, 8, 1], [8, 1, 1], [1, 2, 7], [5, 1, 4]]) / 10.0
 
 
-def curves(low: float = -1.5, high: float = 1.5) -> Record:
+def curves() -> Record:
     """Divergences of whole texts, nats; 0 is KL(P_0 || P_alpha), 1 is KL(P_alpha || P_0).
 
     Returns
@@ -51,7 +51,7 @@ def curves(low: float = -1.5, high: float = 1.5) -> Record:
     rows = rng.dirichlet(np.full(_TOKENS, 1.5), size=prefixes) * 0.97 + 0.01
     model = SequenceFeatures.tree(rows, rng)
     vector = model.steering_vector([1], [3])
-    alpha = np.linspace(low, high, 6 * _RINGS + 1)
+    alpha = np.linspace(-1.5, 1.5, 6 * _RINGS + 1)
     drawn = model.observed(model.sample(_TEXTS, _LENGTH, rng, vector), vector)
     found = np.array([drawn.cross_entropy_increase(alpha), drawn.reverse_kl(alpha)])
     simulated = _simulated(model, vector, alpha[::_RINGS])
