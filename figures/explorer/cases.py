@@ -7,7 +7,6 @@ near-tie none, that the token of `remark-3-4` peaks below 0 within Assumption 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -50,7 +49,7 @@ class Case:
     views : tuple of View
         Empty: chosen from the laws (`figures.explorer.curves.views`).
     named : (V,) bool
-        Tokens with a name of their own; the others only count as mass.
+        Tokens with a name of their own, by default all; the others only count as mass.
     note : str
         How exact the numbers are, where it is not the engine alone that decides.
     """
@@ -66,7 +65,7 @@ class Case:
     log_odds: FloatArray
     log_p: FloatArray
     contexts: tuple[str, ...]
-    named: BoolArray
+    named: BoolArray | bool = True
     weights: FloatArray = field(default_factory=lambda: np.ones(1))
     views: tuple[View, ...] = ()
     note: str = ""
@@ -109,7 +108,6 @@ def case_of_dataset(
         log_p=rows[list(contexts)],
         contexts=tuple(labels[j] for j in contexts),
         weights=weights / weights.sum(),
-        named=np.ones(data.vocabulary_size, dtype=bool),
         **words,
     )
 
@@ -161,7 +159,6 @@ def bumps() -> Case:
         log_p=(weights - np.log(np.exp(weights).sum()))[None],
         contexts=("The film was",),
         views=(View("all words", -3.2, 3.2), View("close", -0.6, 0.6)),
-        named=np.ones(9, dtype=bool),
     )
 
 
@@ -247,7 +244,6 @@ def near_tie() -> Case:
         log_p=np.log(p)[None],
         contexts=("I would like some",),
         views=(View("it looks like a tie", -3.0, 6.0), View("it was none", -2e12, 8e12)),
-        named=np.ones(4, dtype=bool),
     )
 
 
@@ -289,12 +285,9 @@ def smollm2() -> Case:
     return packaged_case("smollm2_joy.npz", views)
 
 
-MENU: tuple[Callable[[], Case], ...] = (paper, bumps, twice, tie, near_tie, remark, smollm2)
-
-
 def menu() -> tuple[Case, ...]:
     """Every entry, the paper's example first."""
-    return tuple(make() for make in MENU)
+    return (paper(), bumps(), twice(), tie(), near_tie(), remark(), smollm2())
 
 
 def replace_names(

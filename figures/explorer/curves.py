@@ -9,7 +9,6 @@ slider moves over these nodes only, so whatever the page shows was computed at t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -40,13 +39,6 @@ _FINEST = 4.0
 """asinh units from 0 to the far end: neighbours at 0 are about four times closer than there."""
 
 
-class Landmark(NamedTuple):
-    """A strength worth stopping at, and why."""
-
-    alpha: float
-    text: str
-
-
 def curves(case: Case) -> tuple[Record, ...]:
     """All contexts of an instance.
 
@@ -73,7 +65,8 @@ def curves(case: Case) -> tuple[Record, ...]:
         |alpha| within which the quadratic is guaranteed within `PROMISE`; inf for constant M.
     windows : Record
         See `windows`.
-    landmarks : tuple of Landmark
+    landmarks : tuple of Record
+        Strengths worth stopping at: alpha, and why as text.
     views : tuple of Record
         Curves over one window each, see `view_curves`.
     """
@@ -90,25 +83,16 @@ def _context(case: Case, context: int) -> Record:
     turns = tuple(turning_points(family, mask, at) for mask in masks)
     radius = family.quadratic_radius(PROMISE)
     found = windows(family, masks[case.target])
+    sure = "the quadratic is sure to 10 % up to here"
     marks = [
-        Landmark(0.0, "no steering"),
-        *(
-            Landmark(float(peaks[z]), f"‘{case.tokens[z]}’ peaks")
-            for z in shown
-            if np.isfinite(peaks[z])
-        ),
-        *(
-            Landmark(at, f"{{{name}}} turns")
-            for name, points in zip(case.concept_names, turns, strict=True)
-            for at in points
-        ),
+        (0.0, "no steering"),
+        *((float(peaks[z]), f"‘{case.tokens[z]}’ peaks") for z in shown),
+        *((at, f"{{{case.concept_names[c]}}} turns") for c, row in enumerate(turns) for at in row),
+        *((-radius, sure), (radius, sure)),
     ]
-    if np.isfinite(radius):
-        sure = "the quadratic is sure to 10 % up to here"
-        marks += [Landmark(-radius, sure), Landmark(radius, sure)]
+    marks = [(at, text) for at, text in marks if np.isfinite(at)]
     # The slider also stops where windows begin and end, so that the price there can be read.
-    ends = np.concatenate((found.budget_alpha.ravel(), found.level_alpha))
-    stops = [*(mark.alpha for mark in marks), *ends[np.isfinite(ends)]]
+    stops = [*(at for at, _ in marks), *found.budget_alpha.ravel(), *found.level_alpha]
     base = np.exp(family.log_probability(0.0)[shown])
     return Record(
         name=case.contexts[context],
@@ -126,7 +110,7 @@ def _context(case: Case, context: int) -> Record:
         turns=turns,
         radius=radius,
         windows=found,
-        landmarks=tuple(marks),
+        landmarks=tuple(Record(alpha=at, text=text) for at, text in marks),
         views=tuple(view_curves(case, family, view, nodes(view, stops), shown) for view in chosen),
     )
 
@@ -141,7 +125,7 @@ def _shown(
     ends = family.log_probability([view.low, 0.0, view.high])
     inside = (peaks > view.low) & (peaks < view.high)
     best = np.where(inside, np.maximum(heights, ends[1]), ends.max(axis=0))
-    best[~case.named] = -np.inf
+    best = np.where(case.named, best, -np.inf)
     first = np.argsort(-best, kind="stable")[:SHOWN]
     first = first[np.isfinite(best[first])]
     if not first.size:
@@ -174,9 +158,9 @@ def view_curves(
     cross_entropy, average : (A,)
         KL(p || p_alpha) of this context, and Delta CE over those of the instance, nats.
     quadratic, lower, upper : (A,)
-        alpha^2 Var(M) / 2, and where `ce-radius` guarantees the cross-entropy to lie.
+        alpha^2 Var(M) / 2, and where the range of M guarantees the cross-entropy to lie.
     asymptote : (A,)
-        The line it approaches on the side of alpha (`ce-asymptote`).
+        The line it approaches on the side of alpha.
     """
     masks = case.masks()
     lower, upper = family.cross_entropy_bounds(alpha)
@@ -275,7 +259,7 @@ def _rounded(alpha: float) -> float:
 
 
 def turning_points(family: TiltedFamily, tokens: BoolArray, at: FloatArray) -> tuple[float, ...]:
-    """Where F_C rises and falls by turns: roots of mu_C - mu_rest (law `concept-ode`).
+    """Where F_C rises and falls by turns: roots of mu_C - mu_rest.
 
     Each root is a sign change between neighbours of `at`; two turns between two neighbours would
     be missed, no turn is invented.

@@ -38,9 +38,10 @@ def open_case(path: Path) -> Case:
     Raises SteeringError: the file is missing, damaged, or holds something else; close names are
     suggested.
     """
-    kind, arrays = _read(path)
+    arrays = read_archive(path, _REMEDY)
+    kind = str(arrays.get("kind", ""))
     if kind == TiltedFamily.__name__:
-        return case_of_family(TiltedFamily.load(path), path.name)
+        return _case_of_family(TiltedFamily.load(path), path.name)
     if kind == ConceptDataset.__name__:
         return _case_of_data(ConceptDataset.load(path), path.name)
     if any(key not in arrays for key in _MODEL_KEYS):
@@ -54,15 +55,14 @@ def open_case(path: Path) -> Case:
 def packaged_case(name: str, views: tuple[View, ...]) -> Case:
     """An instance from `figures/explorer/data`, with windows of its own."""
     path = Path(__file__).with_name("data") / name
-    arrays = _read(path)[1]
+    arrays = read_archive(path, _REMEDY)
     return replace(_case_of_model(path, arrays, len(arrays["contexts"])), views=views)
 
 
-def case_of_family(family: TiltedFamily, name: str) -> Case:
+def _case_of_family(family: TiltedFamily, name: str) -> Case:
     """One context; its metadata may name `tokens`, `target` (indices), `concept` and `context`.
 
-    Without a target the set is that of the tokens that gain at alpha = 0: M above its mean (law
-    `slope`).
+    Without a target the set is that of the tokens that gain at alpha = 0: M above its mean.
     """
     known = family.metadata
     support = family.log_p > -np.inf
@@ -180,19 +180,18 @@ def _checked_meta(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]
     """The metadata, once the arrays are known to fit together."""
     remedy = "write it again with python -m proofs_check.bridge explore-data"
     table = arrays["log_p"]
-    sizes = {name: arrays[name].shape for name in ("log_odds", "tokens", "named", "target")}
-    if table.ndim != 2 or any(shape != (table.shape[1],) for shape in sizes.values()):
-        raise ShapeError(f"log_p has shape {table.shape} in {path}, and {sizes}", remedy=remedy)
-    if arrays["contexts"].shape != (table.shape[0],) or table.shape[0] == 0:
-        raise ShapeError(
-            f"{path} has {table.shape[0]} rows of log_p and contexts of shape "
-            f"{arrays['contexts'].shape}",
-            remedy=remedy,
-        )
-    kinds = {"log_p": "f", "log_odds": "f", "named": "b", "target": "b", "tokens": "U"}
-    for name, kind in kinds.items():
-        if arrays[name].dtype.kind != kind:
-            raise ShapeError(f"{name} of {path} holds {arrays[name].dtype}", remedy=remedy)
+    if table.ndim != 2 or not table.size:
+        raise ShapeError(f"log_p has shape {table.shape} in {path}", remedy=remedy)
+    shapes = {"log_p": table.shape, "contexts": table.shape[:1]}
+    names = ("log_p", "log_odds", "tokens", "named", "target", "contexts")
+    for name, kind in zip(names, "ffUbbU", strict=True):
+        found, shape = arrays[name], shapes.get(name, table.shape[1:])
+        if found.shape != shape or found.dtype.kind != kind:
+            raise ShapeError(
+                f"{name} of {path} holds {found.dtype} of shape {found.shape}, beside log_p of "
+                f"shape {table.shape}",
+                remedy=remedy,
+            )
     if not arrays["named"].any():
         raise SteeringError(f"{path} names no token", remedy=remedy)
     meta = parse_json(str(arrays["meta"]), f"meta of {path}", remedy)
@@ -231,9 +230,3 @@ def _model_story(model: str, concept: str, meta: dict[str, Any]) -> str:
         f"by name: words of {concept} take turns, and overdoing it leaves one word, whatever the "
         "prompt. Only that the target never turns back is not promised here: look for a ◆."
     )
-
-
-def _read(path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
-    """(kind, arrays) of an archive; kind is empty where the file bears none."""
-    arrays = read_archive(path, _REMEDY)
-    return str(arrays.get("kind", "")), arrays

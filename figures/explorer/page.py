@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from steering_strength.figures.explorer.cases import Case
-from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, Landmark, curves
+from steering_strength.figures.explorer.curves import BUDGETS, LEVELS, curves
 from steering_strength.figures.store import Record
 from steering_strength.figures.style import BLUE, BROWN, ORANGE, PLUM, SLATE
 from steering_strength.theory.errors import MissingExtraError, OutputError
@@ -32,20 +32,7 @@ COLOURS = (
 """(lines and bars, text, both in the dark) of the target and of the other concepts: on white lines
 have a contrast of at least 3, text of at least 4.5, and so has either on the dark page."""
 
-INSTALL = "python -m pip install 'steering-strength[explorer]'"
-
 _HERE = Path(__file__).parent
-
-
-def page_record(found: Sequence[tuple[Case, tuple[Record, ...]]]) -> dict[str, Any]:
-    """What the page looks things up in."""
-    return {
-        "budgets": list(BUDGETS),
-        "levels": list(LEVELS),
-        "level": LEVELS.index(0.5),
-        "budget": BUDGETS.index(1.0),
-        "cases": [_case(case, contexts) for case, contexts in found],
-    }
 
 
 def to_json(record: dict[str, Any]) -> str:
@@ -85,8 +72,6 @@ def _value(value: Any) -> Any:
         return None
     if isinstance(value, Record):
         return {name: _value(part) for name, part in vars(value).items() if name != "shown"}
-    if isinstance(value, Landmark):
-        return value._asdict()
     if isinstance(value, tuple):
         return [_value(entry) for entry in value]
     return value
@@ -98,7 +83,13 @@ def render(cases: Sequence[Case]) -> str:
     Raises MissingExtraError: bokeh, whose JavaScript draws the curves, is not installed.
     """
     library = _library()
-    record = page_record([(case, curves(case)) for case in cases])
+    record = {  # what the page looks things up in
+        "budgets": list(BUDGETS),
+        "levels": list(LEVELS),
+        "level": LEVELS.index(0.5),
+        "budget": BUDGETS.index(1.0),
+        "cases": [_case(case, curves(case)) for case in cases],
+    }
     return Template(_read("page.html")).substitute(
         css=_read("page.css"),
         data=to_json(record),
@@ -134,7 +125,7 @@ def _library() -> str:
     except ImportError as error:
         raise MissingExtraError(
             f"the explorer draws with Bokeh, which cannot be imported ({error})",
-            remedy=f"install the optional extra: {INSTALL}",
+            remedy="install it: python -m pip install 'steering-strength[explorer]'",
         ) from error
     sources = Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw
     # "</script" inside a string of the library would end the element.
