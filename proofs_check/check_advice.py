@@ -149,11 +149,11 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
     """The first alpha at which F_C reaches a level, how long it stays there, and its maximum.
     Tolerance: F_C is compared in log-odds, to their error; what lies between is looked at on a grid
     of 80 alphas, and a maximum may be missed by 1e-6."""
-    limits, family, tokens = case.limits, case.family, list(case.tokens)
+    limits, family, tokens, asked = case.limits, case.family, list(case.tokens), case.asked
     sign, level = 1 if case.alpha >= 0 else -1, (1 + case.gauge % 19) / 20
     goal = log(level) - log(1 - level)
-    root, best = family.concept_root(tokens, level, sign), family.concept_maximum(tokens, sign)
-    yield claim(f"{root.alpha}", family.alpha_for_concept(tokens, level, sign) == root.alpha)
+    root, best = family.concept_root(asked, level, sign), family.concept_maximum(asked, sign)
+    yield claim(f"{root.alpha}", family.alpha_for_concept(asked, level, sign) == root.alpha)
     curve = partial(case.tilt.concept_log_odds, tokens)
 
     def error(alpha: float) -> Number:
@@ -178,7 +178,7 @@ def advise_target(case: FamilyCase) -> Iterator[Comparison]:
         yield claim(f"not before: {early[:1]}", not early)
         yield from placed(root, sign)
         # From the first crossing on F_C stays at the level up to the next, or for ever.
-        lost = family.concept_loss_root(tokens, level, root.alpha, sign)
+        lost = family.concept_loss_root(asked, level, root.alpha, sign)
         held = [a for a in whole if abs(a) > abs(root.alpha) * (1 + 1e-6)]
         if lost.reached:
             held = [root.alpha + (lost.alpha - root.alpha) * k / 40 for k in range(1, 40)]
@@ -340,14 +340,15 @@ def joint(case: FamilyCase) -> Iterator[Comparison]:
     apart = [together - alone, a[0] * a[1] * S[0][1]]
     yield compare("interference", apart, engine=(both.interference(a), 4 * allowed))
     # How far the first vector may go on from (0, 1/4) within a nat.
-    left = both.remaining([0.0, 0.25], 0, 1.0, 1)
+    side = 1 - 2 * (case.gauge % 2)
+    left = both.remaining([0.0, 0.25], 0, 1.0, side)
     if not left.reached:
         yield claim("M of the first vector is constant", not np.ptp(both.log_odds[0]))
     else:
         kept, spent = (price(x, 0.25) for x in _around(left.alpha))
-        yield from placed(left, 1)
+        yield from placed(left, side)
         yield claim(f"a nat is kept up to {left.alpha}", kept <= 1)
-        yield claim(f"a nat is spent beyond {left.alpha}", spent >= 1 or left.alpha > 1e12)
+        yield claim(f"a nat is spent beyond {left.alpha}", spent >= 1 or abs(left.alpha) > 1e12)
     determinant = S[0][0] * S[1][1] - S[0][1] ** 2
     if determinant > 1e-6 * (S[0][0] + S[1][1]) ** 2:
         # Else all but one direction is inert: its axis is rounding.
@@ -357,7 +358,7 @@ def joint(case: FamilyCase) -> Iterator[Comparison]:
             # S mix is proportional to the slopes of F_C, and the largest entry is 1 in size.
             mix = [S[1 - k][1 - k] * slopes[k] - S[0][1] * slopes[1 - k] for k in (0, 1)]
             top = max(map(abs, mix))
-            found = (both.steepest(list(case.tokens)), 1e-6)
+            found = (both.steepest(case.asked), 1e-6)
             yield compare("steepest mix", [x / top for x in mix], engine=found)
 
 

@@ -31,7 +31,7 @@ _SETTLED, _FIRST_ORDER = 1e-8, 4e-6
 def allocated(case: PromptsCase) -> Allocation | None:
     """What the engine says; None where it refuses, because no prompt can use the budget."""
     try:
-        return allocation.allocate(case.population, list(case.tokens), case.budget)
+        return allocation.allocate(case.population, case.asked, case.budget)
     except BudgetError:
         return None
 
@@ -193,7 +193,7 @@ def _refused(case: PromptsCase) -> Iterator[Comparison]:
     if len(set(case.log_odds)) == 1:
         return
     try:
-        allocation.allocate(case.population, list(case.tokens), case.budget)
+        allocation.allocate(case.population, case.asked, case.budget)
     except BudgetError as error:
         needed = float(error.remedy.removeprefix("ask for at most ").removesuffix(" nats"))
     less = _searched(replace(case, budget=1.01 * needed))
@@ -208,7 +208,7 @@ def _traded(case: PromptsCase) -> Iterator[Comparison]:
     own, same = [strength * (j + 1) for j in range(count)], [strength] * count
     for paired, alphas in ((True, own), (True, same), (False, same)):
         asked = alphas if paired else strength
-        said = case.population.trade(list(case.tokens), asked, paired=paired)
+        said = case.population.trade(case.asked, asked, paired=paired)
         for j, (tilt, alpha) in enumerate(zip(case.tilts, alphas, strict=True)):
             p = tilt.at(alpha)
             parts = [case.tokens, [z for z in range(len(p)) if z not in case.tokens]]

@@ -44,7 +44,7 @@ def concept_ode(case: FamilyCase) -> Iterator[Comparison]:
     means = SAFETY * limits.log_probability(case.alpha) * limits.spread
     means += 8 * EPS * max(abs(m) for m in case.M)
     allowed = relative * abs(oracle) + spread * means + UNDERFLOW * (1 + limits.spread)
-    formula = case.family.concept_slope(case.tokens, case.alpha)
+    formula = case.family.concept_slope(case.asked, case.alpha)
     yield compare("F'", oracle, formula=(formula, allowed))
     ask = partial(case.family.concept_slope, case.tokens)
     yield from as_alone("F'", ask, case.alpha, 0.5)
@@ -98,7 +98,8 @@ def concept_monotone(case: ConceptCase) -> Iterator[Comparison]:
         shares = exact.concept_levels(case.row, case.ratios, tokens)
         moves = [b - a for a, b in pairwise(shares)]
         exactly = all(d >= 0 for d in moves), all(d <= 0 for d in moves)
-        said = case.family.concept_rises(tokens), case.family.concept_falls(tokens)
+        asked = np.isin(np.arange(len(case.p)), tokens) if concept % 2 else tokens
+        said = case.family.concept_rises(asked), case.family.concept_falls(asked)
         # Where rounding M and log p changes neither the levels of M nor the order of their rho.
         if case.family.level_shares(tokens).size == len(shares) and all(
             abs(b - a) > Fraction(1, 10**9) or a == b in (0, 1) for a, b in pairwise(shares)
@@ -136,11 +137,11 @@ def concept_limit(case: FamilyCase) -> Iterator[Comparison]:
         log_odds = CTX.inf if all(ties) else -CTX.inf
         if any(ties) and not all(ties):
             log_odds = tilt.concept_log_odds(case.tokens, tilt.far(sign))
-        engine = (case.family.concept_limit(case.tokens, sign), 4 * SAFETY * EPS * limits.depth)
+        engine = (case.family.concept_limit(case.asked, sign), 4 * SAFETY * EPS * limits.depth)
         yield compare("limit of logit F", log_odds, engine=engine)
         oracle = (inside - before) / size
         allowed = SAFETY * EPS * limits.depth * (before + abs(oracle)) + UNDERFLOW
-        formula = case.family.concept_increase_limit(case.tokens, sign)
+        formula = case.family.concept_increase_limit(case.asked, sign)
         yield compare("limit of Delta p(C)", oracle, formula=(formula, allowed))
         if inner:
             yield compare("limit of Delta p(C)", oracle, theorem=(-before / size, 1e-90))

@@ -69,7 +69,7 @@ def constructors(case: ConceptCase) -> Iterator[Comparison]:
     product = vectors.logits([*map(numbers, ufm.W)], numbers(steered.v))
     size = [8 * len(steered.v) * EPS * float(np.abs(w) @ np.abs(steered.v)) for w in ufm.W]
     yield compare("W v", product, engine=(by_vector.log_odds, size))
-    within, kept = family.conditional(list(case.tokens)), case.tilt.concept(case.tokens, 0)
+    within, kept = family.conditional(case.asked), case.tilt.concept(case.tokens, 0)
     conditional = [x - CTX.log(kept) if z in case.tokens else -CTX.inf for z, x in enumerate(log_p)]
     yield compare("log p given C", conditional, engine=(within.log_p, rounding))
     yield equal("M given C", family.log_odds, within.log_odds)
@@ -321,7 +321,7 @@ def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
     with mock.patch.object(population, "_BLOCK", len(case.p)):
         tables: list[tuple[str, Any, Curve, Curve]] = [
             *((name, getattr(many, name)(alphas), *pair) for name, pair in _SCALARS.items()),
-            ("logit F", many.concept_log_odds(inside, alphas),
+            ("logit F", many.concept_log_odds(case.asked, alphas),
              lambda tilt, at: tilt.concept_log_odds(inside, at), Tolerance.concept_log_odds),
         ]  # fmt: skip
         prices = many.average_cross_entropy_increase(alphas)

@@ -164,6 +164,7 @@ def _ranked(found: Estimate, moves: Rows, error: Number) -> Iterator[Comparison]
     """The two texts that are said to move alpha most do, and by that much."""
     sizes = sorted((abs(x) for row in moves for x in row), reverse=True)
     ranked = found.largest(2)
+    yield claim("three unless asked", found.largest()[:2] == ranked)
     said = [moves["PN".index(side)][text] for side, text, _ in ranked]
     values = [value for *_, value in ranked]
     yield compare("influence of the first texts", said, engine=(values, error))
@@ -171,9 +172,11 @@ def _ranked(found: Estimate, moves: Rows, error: Number) -> Iterator[Comparison]
 
 
 def _fewest(found: Estimate, v: list[Number], sizes: tuple[int, int]) -> Iterator[Comparison]:
-    """Enough texts for three quarters of the error, and with one less of either side too few."""
-    each, goal = [x * n for x, n in zip(v, sizes, strict=True)], 0.75**2 * (v[0] + v[1])
-    p, n = found.texts_for(0.75)
+    """Enough texts for that share of the error, and with one less of either side too few."""
+    asked = (0.75,) if sizes[0] % 2 else ()  # without, a half
+    each = [x * n for x, n in zip(v, sizes, strict=True)]
+    goal = (asked or (0.5,))[0] ** 2 * (v[0] + v[1])
+    p, n = found.texts_for(*asked)
     variance = each[0] / p + each[1] / n
     yield not_above("variance with as many texts", variance, goal, 1e-9 * goal)
     least = min(
@@ -319,7 +322,8 @@ def _turned(found: Estimate) -> Iterator[Comparison]:
     """`unlimited` and `interval` are what the record's numbers make of 1/alpha."""
     sign = 1 if found.alpha > 0 else -1
     centre = sign * (1 / number(found.alpha) - number(found.inverse_bias))
-    half = number(1.9599639845400545) * found.standard_error / number(found.alpha) ** 2
+    error = found.standard_error / number(found.alpha) ** 2
+    half = number(1.9599639845400545) * error
     if abs(centre - half) <= 1e-12 * (abs(centre) + half) or abs(centre) < 1e-12 / abs(found.alpha):
         return  # on the edge of infinity
 
@@ -333,8 +337,12 @@ def _turned(found: Estimate) -> Iterator[Comparison]:
 
     expected = strength(centre)
     yield compare("unlimited", expected, engine=(found.unlimited, close(expected)))
-    ends = sorted(strength(centre + s * half) for s in (-1, 1))
-    yield compare("interval", ends, engine=(list(found.interval()), [close(x) for x in ends]))
+    # Quantiles of the normal distribution at 97.5 % and at 75 %.
+    quartile = number(0.6744897501960817) * error
+    for width, asked in ((half, found.interval()), (quartile, found.interval(0.5))):
+        ends = sorted(strength(centre + s * width) for s in (-1, 1))
+        if abs(abs(centre) - width) > 1e-12 * (abs(centre) + width):
+            yield compare("interval", ends, engine=(list(asked), [close(x) for x in ends]))
 
 
 def _left_out(asked: Asked) -> Iterator[Comparison]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -122,13 +123,20 @@ def constructors(case: WeightedCase) -> Iterator[Comparison]:
     labels, G = list(case.token_concept), case.concepts
     expected, equally = [case.row(c) for c in range(G)], [Fraction(1, G)] * G
     gamma, omega = ([float(x) for x in w] for w in (case.gamma, case.omega))
-    weighted = ConceptDataset.weighted(gamma, omega, labels, float(case.epsilon))
+    # One context of each concept and equal weights, as if not asked, or several and any weights.
+    each, pi = 1 + len(labels) % 3, equally
+    options: dict[str, Any] = {}
+    if each > 1:
+        pi = [Fraction(1 + c % 4, sum(1 + k % 4 for k in range(each * G))) for c in range(each * G)]
+        options = {"contexts_per_concept": each, "context_weights": [float(x) for x in pi]}
+    owner = [c for c in range(G) for _ in range(each)]
+    weighted = ConceptDataset.weighted(gamma, omega, labels, float(case.epsilon), **options)
     b = [case.epsilon / (G - 1) * w for w in case.omega]
     gap = 1 - sum(b, start=Fraction(0))
     g = [((1 - case.epsilon) * x - y) / gap for x, y in zip(case.gamma, b, strict=True)]
-    gaps = ConceptDataset.from_gaps([float(x) for x in b], [float(x) for x in g], labels)
+    gaps = ConceptDataset.from_gaps([float(x) for x in b], [float(x) for x in g], labels, **options)
     size, eps = 1 + len(labels) % 3, case.epsilon * Fraction(G - 1, G)
-    smoothed = ConceptDataset.smoothed(G, size, float(eps))
+    smoothed = ConceptDataset.smoothed(G, size, float(eps), **options)
     flat = [
         [(1 - eps) / size if z // size == c else eps / ((G - 1) * size) for z in range(G * size)]
         for c in range(G)
@@ -137,23 +145,28 @@ def constructors(case: WeightedCase) -> Iterator[Comparison]:
     frequencies = [[Fraction(2 * k + 1, 2 * sum(row) + len(row)) for k in row] for row in counts]
     shares = [Fraction(sum(row), sum(map(sum, counts))) for row in counts]
     pairs = [(c, z) for c, row in enumerate(counts) for z, k in enumerate(row) for _ in range(k)]
-    counted = ConceptDataset.from_counts(
+    counted = partial(
+        ConceptDataset.from_counts,
         [f"context {c}" for c, _ in pairs],
         [z for _, z in pairs],
         labels,
         context_concept={f"context {c}": c for c in range(G)},
-        pseudo_count=0.5,
     )
-    for name, data, rows, weights in (
-        ("weighted", weighted, expected, equally),
-        ("gaps", gaps, expected, equally),
-        ("smoothed", smoothed, flat, equally),
-        ("counts", counted, frequencies, shares),
+    alone = [[Fraction(k, sum(row)) for k in row] for row in counts]
+    paper = [[Fraction(19, 60) if z // 3 == c else Fraction(1, 120) for z in range(9)]
+             for c in range(3)]  # fmt: skip
+    for name, data, rows, weights, concepts in (
+        ("weighted", weighted, [expected[c] for c in owner], pi, owner),
+        ("gaps", gaps, [expected[c] for c in owner], pi, owner),
+        ("smoothed", smoothed, [flat[c] for c in owner], pi, owner),
+        ("counts", counted(pseudo_count=0.5), frequencies, shares, list(range(G))),
+        ("counts alone", counted(), alone, shares, list(range(G))),
+        ("the paper", ConceptDataset.smoothed(), paper, [Fraction(1, 3)] * 3, [0, 1, 2]),
     ):
         allowed = [8 * EPS * float(p) + EPS * (name == "gaps") for row in rows for p in row]
         yield compare(f"p of {name}", rows, model=(data.probabilities, allowed))
         yield compare(f"pi of {name}", weights, model=(data.context_weights, 4 * EPS))
-        yield equal(f"contexts of {name}", list(range(G)), data.context_concept.tolist())
+        yield equal(f"contexts of {name}", concepts, data.context_concept.tolist())
 
 
 @check("peak-sign/threshold", weighted_cases(), judges="weighted_threshold", weight=0.5)
@@ -219,6 +232,14 @@ def ufm(case: ConceptCase) -> Iterator[Comparison]:
     slack = V * noise**2 + 64 * V * EPS * noise + 64 * EPS
     yield compare("KL(p || model)", excess, model=(model.context_excess(), slack))
     yield compare("loss", case.data.entropy(), model=(model.loss(), 2 * slack + 64 * EPS))
+    smallest = UnconstrainedFeatures.interpolating(case.data, case.gauge)
+    yield claim(
+        "as few dimensions as interpolate", smallest.dimension <= min(len(exact), len(case.p))
+    )
+    again = smallest.log_probability()
+    sizes = np.linalg.norm(smallest.W, axis=1).max() * np.linalg.norm(smallest.H, axis=0).max()
+    near = (again, 64 * EPS * (1 + sizes) * (1 + np.abs(case.data.log_probabilities).max()))
+    yield compare("log p of the smallest", case.data.log_probabilities, model=near)
     loaded = reloaded(model)
     yield equal("W of the file", model.W, loaded.W)
     yield equal("H", model.H, loaded.H)

@@ -139,6 +139,9 @@ def sequence_ratio(case: SequenceCase) -> Iterator[Comparison]:
     paths = model.all_texts(len(path))
     seen = model.observed(paths, case.vector).log_weights(case.alpha)
     own = [oracle[k - len(case.rows)] for k in _numbers(case, paths[1])]
+    share = np.exp(_simulated(case, 0.0))
+    weighed = model.observed(paths, case.vector, share).weights
+    yield claim("their weights", weighed is not None and np.allclose(weighed, share / share.sum()))
     yield compare("what the model wrote", own, engine=(seen, 2 * blur + 4 * noise))
     for n in (-2, -1, 1, 2):
         rational = exact.prefixes([exact.tilted(row, case.ratios, n) for row in case.rows])
@@ -200,6 +203,21 @@ def sequence_ce(case: SequenceCase) -> Iterator[Comparison]:
         yield not_above(f"quantile {q}, from below", low, said, room)
         yield not_above(f"quantile {q}, from above", said, high, room)
     yield from _roots(case, at)
+    # The other divergence, of every token.
+    back = [tilt.price_back(alpha) for tilt in case.tilts]
+    rough = [
+        t.reverse_divergence(case.alpha) + 16 * EPS * t.depth * c
+        for t, c in zip(case.limits, back, strict=True)
+    ]
+    there = [j for path in case.paths for j, _ in path]
+    engine = (texts.token_costs(case.alpha, "reverse"), [rough[j] for j in there])
+    yield compare("reverse costs of the tokens", [back[j] for j in there], engine=engine)
+    room = dot(at, rough) / length + 16 * EPS * max(back)
+    engine = (texts.per_token(case.alpha, direction="reverse"), room)
+    yield compare("reverse cost per token", dot(at, back) / length, engine=engine)
+    low, _ = drawn.interval(case.alpha, 0.5, "reverse", seed=1)
+    near = min(abs(low - c) - max(rough) - 1e-12 * c for c in back)
+    yield claim(f"an end of a median's interval is a cost: {low}", near <= NAIVE)
     # The bootstrap interval: listed texts have none; of drawn ones it lies among their costs.
     alone = float(texts.per_token(case.alpha))
     yield comparison.equal("interval of listed texts", (alone, alone), texts.interval(case.alpha))
@@ -245,6 +263,14 @@ def _roots(case: SequenceCase, at: Sequence[Number]) -> Iterator[Comparison]:
         yield not_above("around the root", [below, goal], [goal, above], slack)
         yield not_above("width", (root.upper - root.lower) / abs(root.alpha), 1.1e-6)
         yield claim("the root is an end of its bracket", root.alpha in (root.lower, root.upper))
+    root = texts.root(goal, side, percentile=0.9)
+    if root.reached:
+        ends = (root.lower, root.upper) if side > 0 else (root.upper, root.lower)
+        low, high = ([tilt.price(end) for tilt in case.tilts] for end in ends)
+        below = _quantile(at, low, number(0.9) - 1e-9)
+        above = _quantile(at, high, number(0.9) + 1e-9)
+        slack = 64 * EPS * limits.depth * (1 + abs(root.alpha) * limits.spread)
+        yield not_above("around the root of a quantile", [below, goal], [goal, above], slack)
 
 
 @check("sequence-reverse", sequence_cases(), judges="SampledTexts: reverse_kl")

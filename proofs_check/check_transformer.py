@@ -146,6 +146,10 @@ def last_block(case: NormCase) -> Iterator[Comparison]:
     W, alpha, d = [numbers(row) for row in case.W], number(case.alpha), len(h)
     block = case.last_block
     yield claim("V", block.size == len(W))
+    extra = [0.25 * z - 1 for z in range(len(W))]
+    biased = case.normed.last_block(np.array(case.W), extra)
+    total = [number(x) + number(y) for x, y in zip(block.offset.tolist(), extra, strict=True)]
+    yield compare("bias", total, engine=(biased.offset, 8 * EPS * (1 + max(map(abs, total)))))
     for ask in (block.logits, block.log_probability, block.slope):
         yield from as_alone(ask.__name__, ask, case.alpha, 0.75)
 
@@ -241,6 +245,7 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     if rough > MILLIONTH:
         return
     tokens = [z for z in range(len(W)) if z % 2 == 0]
+    asked = tokens if sign > 0 else [z % 2 == 0 for z in range(len(W))]
     start, p = row(number(0)), [CTX.exp(x) for x in row(number(0))]
 
     def forward(alpha: Number) -> Number:
@@ -255,20 +260,19 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     yield claim("V", curve.size == len(W))
     end = _far_row(case, W, sign)
     yield compare("limit", end, engine=(curve.limit(sign), 1e3 * rough))
-    there = grid[16]
-    asked = float(there)
-    yield compare("log p", row(there), engine=(curve.log_probability(asked), rough))
-    yield from as_alone("log p", curve.log_probability, asked, 0.75)
+    there = float(grid[16])
+    yield compare("log p", row(number(there)), engine=(curve.log_probability(there), rough))
+    yield from as_alone("log p", curve.log_probability, there, 0.75)
     for name, oracle, found in (
         ("KL", forward, curve.cross_entropy_increase),
         ("KL back", backward, curve.reverse_kl),
-        ("logit F_C", odds, partial(curve.concept_log_odds, tokens)),
+        ("logit F_C", odds, partial(curve.concept_log_odds, asked)),
     ):
         several = [oracle(a) for a in grid[8:17:4]]
         got = found([float(a) for a in grid[8:17:4]])
         slack = 4 * rough * (1 + max(map(abs, start)))
         yield compare(name, several, engine=(got, slack))
-        yield compare(name, several[-1], engine=(float(found(asked)), slack))
+        yield compare(name, several[-1], engine=(float(found(there)), slack))
     for name, price, ask in (
         ("KL", forward, curve.cross_entropy_root),
         ("KL back", backward, curve.reverse_kl_root),
@@ -282,13 +286,13 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     middle = (before + after) / 2
     level = float(_share(middle))
     if after - before > 1e-3 and 1e-3 < level < 0.999:
-        root = curve.concept_root(tokens, level, sign)
+        root = curve.concept_root(asked, level, sign)
         yield from _first("F_C", root, odds, middle, grid, sign)
     elif before - after > 1e-3 and 1e-3 < level < 0.999:
-        root = curve.concept_loss_root(tokens, level, 0.0, sign)
+        root = curve.concept_loss_root(asked, level, 0.0, sign)
         yield from _first("-F_C", root, lambda a: -odds(a), -middle, grid, sign)
         yield claim("F_C is there at 0", curve.concept_root(tokens, level, sign).alpha == 0.0)
-    best = curve.concept_maximum(tokens, sign)
+    best = curve.concept_maximum(asked, sign)
     value = odds(number(best.alpha)) if np.isfinite(best.alpha) else _log_odds(end, tokens)
     higher = [a for a in grid if odds(a) > value + MILLIONTH * (1 + abs(value))]
     # The search ends where the limit is met within a thousandth, in total variation.

@@ -69,6 +69,10 @@ def _enough_digits(rarest: Fraction, ratios: Row, q: int) -> int:
     return precise.enough_digits(rarest, (max(M) - min(M)) / q)
 
 
+def _asked(tokens: Indices, size: int, *, mask: bool) -> list[int] | NDArray[np.bool_]:
+    return np.isin(np.arange(size), tokens) if mask else list(tokens)
+
+
 class _Tilted:
     """One context under one vector, whichever way M is given: what follows from `row` and `M`.
 
@@ -86,6 +90,11 @@ class _Tilted:
     def tilt(self: Any) -> Tilt:
         """What the oracle says."""
         return Tilt(self.p, self.M)
+
+    @property
+    def asked(self: Any) -> list[int] | NDArray[np.bool_]:
+        """C as a user gives it: indices, or at every other gauge a mask."""
+        return _asked(self.tokens, len(self.p), mask=self.gauge % 2 == 1)
 
     @cached_property
     def limits(self: Any) -> Tolerance:
@@ -373,6 +382,11 @@ class PromptsCase:
     log_odds: Vector  # M(z)
     tokens: Indices  # T
     budget: float  # nats
+
+    @property
+    def asked(self) -> list[int] | NDArray[np.bool_]:
+        """T as a user gives it: indices, or of an odd number of prompts a mask."""
+        return _asked(self.tokens, len(self.log_odds), mask=len(self.rows) % 2 == 1)
 
     @cached_property
     def tilts(self) -> list[Tilt]:
