@@ -192,7 +192,10 @@ def _edited(case: EditCase, name: str, edit: Edit) -> Iterator[Comparison]:
     same = np.array_equal(plain.log_probability(0.5), told.log_probability(0.5))
     yield claim(f"{name}: no bias unless given", same)
     prices = [p.average_cross_entropy_increase(0.5) for p in (plain, told)]
-    yield claim(f"{name}: equal weights unless given: {prices}", np.allclose(*prices, rtol=1e-12))
+    yield claim(
+        f"{name}: equal weights unless given: {prices}",
+        np.allclose(prices[0], prices[1], rtol=1e-12),
+    )
     d, V = len(case.u), len(W)
     yield comparison.equal(f"{name}: shape", (len(states), V), population.shape)
     # Of states: their coordinates, what is subtracted and what is added, in all.

@@ -265,8 +265,8 @@ def _roots(case: SequenceCase, at: Sequence[Number]) -> Iterator[Comparison]:
         yield claim("the root is an end of its bracket", root.alpha in (root.lower, root.upper))
     root = texts.root(goal, side, percentile=0.9)
     if root.reached:
-        ends = (root.lower, root.upper) if side > 0 else (root.upper, root.lower)
-        low, high = ([tilt.price(end) for tilt in case.tilts] for end in ends)
+        span = (root.lower, root.upper)[::side]
+        low, high = ([tilt.price(end) for tilt in case.tilts] for end in span)
         below = _quantile(at, low, number(0.9) - 1e-9)
         above = _quantile(at, high, number(0.9) + 1e-9)
         slack = 64 * EPS * limits.depth * (1 + abs(root.alpha) * limits.spread)

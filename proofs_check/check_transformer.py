@@ -148,7 +148,12 @@ def last_block(case: NormCase) -> Iterator[Comparison]:
     yield claim("V", block.size == len(W))
     extra = [0.25 * z - 1 for z in range(len(W))]
     biased = case.normed.last_block(np.array(case.W), extra)
-    total = [number(x) + number(y) for x, y in zip(block.offset.tolist(), extra, strict=True)]
+    total = [
+        number(x) + number(y)
+        for x, y in zip(
+            np.zeros(len(W)) if block.offset is None else block.offset, extra, strict=True
+        )
+    ]
     yield compare("bias", total, engine=(biased.offset, 8 * EPS * (1 + max(map(abs, total)))))
     for ask in (block.logits, block.log_probability, block.slope):
         yield from as_alone(ask.__name__, ask, case.alpha, 0.75)
