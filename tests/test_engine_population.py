@@ -47,40 +47,6 @@ def test_rows_are_single_families(population, name):
             )
 
 
-def test_concepts_of_every_row(population):
-    values = population.concept_log_odds(range(20), ALPHA)
-    for j in range(60):
-        expected = population.family(j).concept_log_odds(range(20), ALPHA)
-        np.testing.assert_allclose(values[:, j], expected, rtol=1e-12, atol=1e-12)
-
-
-def test_average_is_weighted(population):
-    rng = np.random.default_rng(1)
-    weights = rng.dirichlet(np.ones(60))
-    weighted = TiltedPopulation(population.log_p, population.log_odds, weights)
-    np.testing.assert_allclose(
-        weighted.average_cross_entropy_increase(ALPHA),
-        population.cross_entropy_increase(ALPHA) @ weights,
-        rtol=1e-14,
-    )
-    assert np.ndim(population.average_cross_entropy_increase(0.5)) == 0
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("budget", [1e-30, 1e-6, 0.1, 1.0, 40.0])
-def test_the_average_price_crosses_the_budget_between_neighbouring_floats(population, budget, sign):
-    root = population.average_cross_entropy_root(budget, sign)
-    assert root.reached
-    assert np.sign(root.alpha) == sign
-    assert np.nextafter(root.lower, np.inf) == root.upper
-    # A mean of 60 families, eps of each; log Delta CE grows at least as fast as log alpha.
-    ends = np.abs([root.alpha * (1.0 - 1e-13), root.alpha * (1.0 + 1e-13)]) * sign
-    below, above = (
-        np.mean([population.family(j).cross_entropy_increase(a) for j in range(60)]) for a in ends
-    )
-    assert below < budget < above
-
-
 def test_budgets_without_a_finite_root():
     log_p = np.log(
         [[0.5, 0.5, 0.0], [0.25, 0.75, 0.0]],
@@ -123,14 +89,6 @@ def test_a_memory_mapped_table_is_read_in_place(population, tmp_path):
     there = TiltedPopulation(mapped, population.log_odds)
     assert there.log_p is mapped
     np.testing.assert_array_equal(there.cgf(ALPHA), population.cgf(ALPHA))
-
-
-def test_blocks_of_rows(population, monkeypatch):
-    expected = population.cross_entropy_increase(ALPHA)
-    monkeypatch.setattr("steering_strength.theory.engine.population._BLOCK", 7 * 200)
-    np.testing.assert_allclose(
-        population.cross_entropy_increase(ALPHA), expected, rtol=1e-11, atol=1e-300
-    )
 
 
 TABLE = np.log([[0.5, 0.5], [0.25, 0.75]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import math
 from fractions import Fraction
-from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering_strength.theory import ConceptDataset, TiltedFamily
+from steering_strength.theory import ConceptDataset
 from steering_strength.theory.errors import AssumptionError
 from steering_strength.theory.model import dataset as dataset_module
 
@@ -94,18 +93,6 @@ def test_gaps_that_depend_on_the_context_satisfy_the_assumption_of_appendix_b1(
         np.testing.assert_array_equal(data.off_concept, floats(b))
 
 
-@given(st.integers(2, 6), st.integers(1, 5), st.integers(1, 98).map(lambda k: Fraction(k, 99)))
-def test_smoothed_is_correctly_rounded(concepts: int, size: int, share: Fraction) -> None:
-    epsilon = share * Fraction(concepts - 1, concepts)
-    data = ConceptDataset.smoothed(concepts, size, epsilon, contexts_per_concept=2)
-    a, b = (1 - epsilon) / size, epsilon / ((concepts - 1) * size)
-    assert set(data.in_concept.tolist()) == {float(a)}
-    assert set(data.off_concept.tolist()) == {float(b)}
-    assert data.context_concept.tolist() == [c for c in range(concepts) for _ in range(2)]
-    assert data.token_concept.tolist() == [c for c in range(concepts) for _ in range(size)]
-    assert data.violations() == ()
-
-
 @given(gap_parameters(), gap_parameters())
 def test_weighted_holds_exactly_below_its_bound(
     inner: tuple[list[Fraction], list[Fraction], list[int]],
@@ -134,47 +121,6 @@ def test_the_papers_example_has_the_entropy_it_states() -> None:
     exact = mpmath.log(3) + h + eps * mpmath.log(2)
     assert abs(data.entropy() - exact) < 1e-15
     assert f"{data.entropy():.6f}" == "1.331785"
-
-
-@given(gap_parameters(), st.data())
-def test_entropy_is_the_weighted_mean_of_the_rows(
-    parameters: tuple[list[Fraction], list[Fraction], list[int]], data_: st.DataObject
-) -> None:
-    b, g, labels = parameters
-    concepts = max(labels) + 1
-    parts = data_.draw(st.lists(st.integers(1, 1000), min_size=concepts, max_size=concepts))
-    weights = [Fraction(part, sum(parts)) for part in parts]
-    data = ConceptDataset.from_gaps(floats(b), floats(g), labels, context_weights=floats(weights))
-    with mpmath.workdps(50):
-        exact = mpmath.mpf(0)
-        for weight, row in zip(weights, exact_rows(b, g, labels), strict=True):
-            for x in row:
-                p = mpmath.mpf(x.numerator) / x.denominator
-                exact -= mpmath.mpf(weight.numerator) / weight.denominator * p * mpmath.log(p)
-        # Terms -p log p have both factors within a few ulps; log p near p = 1 is absolutely small.
-        assert abs(data.entropy() - exact) <= 64 * EPS * (1 + abs(exact))
-
-
-@given(gap_parameters(), st.data())
-def test_log_odds_to_full_relative_accuracy(
-    parameters: tuple[list[Fraction], list[Fraction], list[int]], data_: st.DataObject
-) -> None:
-    b, g, labels = parameters
-    data = ConceptDataset.from_gaps(floats(b), floats(g), labels, contexts_per_concept=3)
-    q = data_.draw(st.integers(1, 3))
-    target = data_.draw(st.sampled_from(labels))
-    P = data.contexts_of(target)[:q]
-    N = data_.draw(st.permutations(np.flatnonzero(data.context_concept != target).tolist()))[:q]
-    M = data.log_odds(P, N)
-    with mpmath.workdps(50):
-        for z in range(len(labels)):
-            ratio = mpmath.mpf(1)
-            for i, k in zip(P, N, strict=True):
-                ratio *= mpmath.mpf(float(data.probabilities[i, z]))
-                ratio /= mpmath.mpf(float(data.probabilities[k, z]))
-            exact = mpmath.log(ratio) / q
-            # All ratios of a token have the same sign of log, so nothing cancels.
-            assert abs(M[z] - exact) <= 4 * EPS * abs(exact)
 
 
 def test_log_odds_of_a_gap_of_1e_minus_12_keep_their_digits() -> None:
@@ -211,31 +157,6 @@ def test_log_odds_of_extreme_ratios() -> None:
     assert M[1] == pytest.approx(math.log(tiny), rel=2 * EPS)
     # The other way round the quotient 1 / 5e-324 overflows.
     np.testing.assert_array_equal(ConceptDataset(p, [0, 1], [0, 1]).log_odds(1, 0), -M)
-
-
-def test_family_and_cross_entropy_are_those_of_the_rows() -> None:
-    data = ConceptDataset.from_gaps(
-        [0.1, 0.05, 0.05, 0.2],
-        [0.3, 0.7, 0.4, 0.6],
-        [0, 0, 1, 1],
-        contexts_per_concept=[2, 3],
-        context_weights=[0.1, 0.2, 0.3, 0.15, 0.25],
-    )
-    M = data.log_odds([0, 1], [2, 4])
-    alpha = np.array([-3.0, -1e-6, 0.0, 0.5, 40.0])
-    total = np.zeros(5)
-    for j in range(5):
-        family = data.family(j, M)
-        assert isinstance(family, TiltedFamily)
-        logits = np.log(data.probabilities[j]) + alpha[:, None] * M
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        expected = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        np.testing.assert_allclose(family.log_probability(alpha), expected, rtol=0, atol=1e-13)
-        total += data.context_weights[j] * family.cross_entropy_increase(alpha)
-    # The same five terms, added in another order.
-    np.testing.assert_allclose(data.cross_entropy_increase(M, alpha), total, rtol=8 * EPS)
-    assert data.cross_entropy_increase(M, 0.5).shape == ()
-    assert data.cross_entropy_increase(M, 0.5) == data.cross_entropy_increase(M, alpha)[3]
 
 
 def test_zero_probabilities_are_legal_where_no_log_odds_need_them() -> None:
@@ -282,14 +203,6 @@ def test_sizes_labels_and_repr() -> None:
     assert repr(data) == "<ConceptDataset from_gaps(V=5, B=0.5): V=5, G=3, m=3>"
     smoothed = ConceptDataset.smoothed(2, 2, 0.1)
     assert eval(f"ConceptDataset.{smoothed.description}") == smoothed  # it prints what repeats it
-
-
-def test_increasing_epsilon_shrinks_the_gap() -> None:
-    gaps = [
-        float((data.in_concept - data.off_concept)[0])
-        for data in (ConceptDataset.smoothed(epsilon=e) for e in (0.01, 0.1, 0.3, 0.6, 0.66))
-    ]
-    assert all(wide > narrow > 0 for wide, narrow in pairwise(gaps))
 
 
 def test_the_examples_in_the_documentation_run() -> None:
