@@ -32,15 +32,14 @@ from steering_strength.proofs_check.bridge.curve import (
     plateau,
 )
 from steering_strength.proofs_check.bridge.data import asinh_grid
+from steering_strength.proofs_check.bridge.generated import Reading
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws, require_identity
 from steering_strength.proofs_check.bridge.loading import ModelError, SelfCheckError, progress
 from steering_strength.proofs_check.bridge.model import SteeredModel
 from steering_strength.proofs_check.bridge.read import SHAPES, count_shapes
-from steering_strength.proofs_check.bridge.steer import Held
 from steering_strength.proofs_check.bridge.structure import precision
 from steering_strength.proofs_check.bridge.texts import ConceptTexts, TokenBatch, text_windows
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM, Apply, Read, SteeringVector
-from steering_strength.theory.engine.transformer import local_cross_entropy, local_divergence
 
 Floats = NDArray[np.float64]
 
@@ -57,8 +56,6 @@ _DISTANCES = np.array([1e1, 1e2, 1e3])
 # R is read off as the final residual minus alpha v, at |alpha v| this many times |h + R|.
 _RATIO = {1e-12: 1e6, 1e-5: 1e3}
 _TOP, _HALF, _SCANNED = 8, 24, 2
-# Positions of text whose logits are held at once, in numbers.
-_CELLS = 1 << 22
 _WHY = {
     "local": "KL is half Var(M_loc) alpha^2 only while the third order is small",
     "tilting by M_loc": "the blocks above bend the logits in alpha, so M_loc alone does not do",
@@ -276,39 +273,6 @@ class Block:
         return np.exp(self.model.log_softmax(torch.as_tensor(states)))
 
 
-def text_losses(held: Held, alpha: float, vector: SteeringVector) -> Floats:
-    """-log p of each token behind the prompts under steering, (n,), in pieces."""
-    model, states, goal = held.model, held.writing(alpha, vector), _written(held)
-    size = max(1, _CELLS // model.vocabulary)
-    pieces = zip(states.split(size), np.split(goal, range(size, goal.size, size)), strict=True)
-    return np.concatenate([-model.log_softmax(s)[np.arange(g.size), g] for s, g in pieces])
-
-
-def text_derivatives(held: Held, vector: SteeringVector, step: float) -> Floats:
-    """Slope and curvature of the cross-entropy at 0, and Var(M_loc), at each written token: (3, n).
-
-    By central differences of the logits at -step, 0 and step.
-    """
-    model, goal = held.model, _written(held)
-    size = max(1, _CELLS // (4 * model.vocabulary))
-    states = (held.writing(a, vector).split(size) for a in (-step, 0.0, step))
-    goals = np.split(goal, range(size, goal.size, size))
-    found = []
-    for labels, *pieces in zip(goals, *states, strict=True):
-        low, middle, high = (model.logits(piece).cpu().numpy() for piece in pieces)
-        log_p = middle - logsumexp(middle, axis=1, keepdims=True)
-        data = np.zeros_like(log_p)
-        data[np.arange(labels.size), labels] = 1.0
-        slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
-        variance = 2.0 * local_divergence(log_p, slope)
-        found.append((*local_cross_entropy(log_p, data, slope, bend), variance))
-    return np.concatenate(found, axis=1)
-
-
-def _written(held: Held) -> NDArray[np.int64]:
-    return np.concatenate(held.batch.written)
-
-
 class _Judge:
     """Of one block: each method measures, judges a few statements, and keeps arrays to draw."""
 
@@ -510,11 +474,11 @@ class _Judge:
         not an identity of floating-point numbers.
         """
         sd = float(np.median([one.variance(0.0) for one in self.locals])) ** 0.5
-        held = self.model.hold(windows, self.vector.site)
-        slopes, curvatures, variances = text_derivatives(held, self.vector, 0.03 / sd)
+        reading = Reading(self.model, self.vector, windows)
+        slopes, curvatures, variances = reading.derivatives(0.03 / sd)
         h = 0.1 / sd
         alphas = h * np.arange(-2.0, 3.0)
-        f = np.array([text_losses(held, a, self.vector).mean() for a in alphas.tolist()])
+        f = reading.losses(*alphas.tolist()).mean(axis=1)
         slope, bend, variance = slopes.mean(), curvatures.mean(), variances.mean()
         error = float(np.std(slopes, ddof=1)) / math.sqrt(slopes.size)
         seen = (8 * (f[3] - f[1]) - (f[4] - f[0])) / (12 * h)

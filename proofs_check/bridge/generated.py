@@ -14,13 +14,15 @@ the text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from steering_strength.proofs_check.bridge.curve import MeasuredCurve, measured
 from steering_strength.proofs_check.bridge.loading import SelfCheckError
@@ -29,6 +31,7 @@ from steering_strength.proofs_check.bridge.texts import TokenBatch, pad
 from steering_strength.proofs_check.bridge.vectors import FINAL_NORM
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine.sequences import Direction, SampledTexts, interval, statistic
+from steering_strength.theory.engine.transformer import local_cross_entropy, local_divergence
 from steering_strength.theory.engine.validation import as_budget, as_level, as_positive, as_sign
 from steering_strength.theory.errors import BudgetError
 
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+# Logits that are held at once.
+_CELLS = 1 << 22
 _STEP = {True: 0.1, False: 0.01}  # of the central difference, in units of 1 / sd(M)
 # A correction on given texts: log alpha by at most so much a step, until the target is met this
 # closely, in so many passes; and how far from the alpha they were written at texts speak for it.
@@ -110,6 +115,7 @@ class Reading:
     """Texts read again under steering: what the tokens behind their prompts cost at any alpha.
 
     The texts are held at the lowest site of the vector, so that each strength costs a pass above.
+    `tokens` and `text`, (n,), are those tokens, one text after the other, and whose they are.
     """
 
     def __init__(self, model: SteeredModel, vector: Any, texts: TokenBatch) -> None:
@@ -118,11 +124,45 @@ class Reading:
         self.tokens = np.concatenate(rows)
         self.text = np.repeat(np.arange(len(rows)), [row.size for row in rows])
         self._held = model.hold(texts, vector.site, vector.apply)
-        self._base = self._log_probability(0.0)
 
     def _log_probability(self, alpha: float) -> Floats:
         """Log-probabilities, (n, V), from which the tokens were chosen."""
         return self.model.log_softmax(self._held.writing(alpha, self.vector))
+
+    @cached_property
+    def _base(self) -> Floats:
+        return self._log_probability(0.0)
+
+    def losses(self, *alphas: float) -> Floats:
+        """-log p of each token under steering, (A, n), in pieces of the vocabulary's size."""
+        found = []
+        for labels, *rows in self._pieces(alphas):
+            place = np.arange(labels.size), labels
+            found.append(np.stack([-self.model.log_softmax(row)[place] for row in rows]))
+        return np.concatenate(found, axis=1)
+
+    def derivatives(self, step: float) -> Floats:
+        """Slope and curvature of each token's loss at alpha = 0, and Var(M_loc) there, (3, n).
+
+        By central differences of the logits at -step, 0 and step.
+        """
+        found = []
+        for labels, *rows in self._pieces((-step, 0.0, step)):
+            low, middle, high = (self.model.logits(row).cpu().numpy() for row in rows)
+            log_p = middle - logsumexp(middle, axis=1, keepdims=True)
+            data = np.zeros_like(log_p)
+            data[np.arange(labels.size), labels] = 1.0
+            slope, bend = (high - low) / (2 * step), (high - 2 * middle + low) / step**2
+            variance = 2.0 * local_divergence(log_p, slope)
+            found.append((*local_cross_entropy(log_p, data, slope, bend), variance))
+        return np.concatenate(found, axis=1)
+
+    def _pieces(self, alphas: Sequence[float]) -> Iterator[tuple[Any, ...]]:
+        """A few tokens at a time, with the normed states before them at every alpha."""
+        size = max(1, _CELLS // (4 * self.model.vocabulary))
+        states = (self._held.writing(a, self.vector).split(size) for a in alphas)
+        cuts = range(size, self.tokens.size, size)
+        return zip(np.split(self.tokens, cuts), *states, strict=True)
 
     def costs(self, alpha: float) -> TokenCosts:
         """Measured."""

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from steering_strength.proofs_check.bridge.blocks import Block, text_derivatives, text_losses
+from steering_strength.proofs_check.bridge.blocks import Block
 from steering_strength.proofs_check.bridge.curve import plateau
 from steering_strength.proofs_check.bridge.data import FIGURES, asinh_grid, write_arrays
 from steering_strength.proofs_check.bridge.generated import Reading
@@ -219,19 +219,18 @@ def _panel(
 
 def _entropy(model: SteeredModel, vector: SteeringVector, windows: TokenBatch) -> Arrays:
     """Delta CE on text in nats per token: measured, its parabola at 0, and its plateaus."""
-    held, half = model.hold(windows, vector.site), 12
+    reading, half = Reading(model, vector, windows), 12
     alphas = asinh_grid(100.0, half)
-    losses = np.array([text_losses(held, a, vector).mean() for a in alphas])
+    losses = np.array([reading.losses(a).mean() for a in alphas.tolist()])
     sd = float(model.derivative(None, vector, windows.take([0]))[0].variance(0.0)) ** 0.5
-    slopes, curvatures, _ = text_derivatives(held, vector, 0.03 / sd)
-    goal = np.concatenate(windows.written)
+    slopes, curvatures, _ = reading.derivatives(0.03 / sd)
     return {
         "layer": vector.site.layer,
         "alphas": alphas,
         "measured": losses - losses[half],
         "slope": float(slopes.mean()),
         "curvature": float(curvatures.mean()),
-        "plateau": -plateau(model, vector)[:, goal].mean(axis=1) - losses[half],
+        "plateau": -plateau(model, vector)[:, reading.tokens].mean(axis=1) - losses[half],
         "unsteered": float(losses[half]),
     }
 

@@ -10,13 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from steering_strength.proofs_check.bridge.blocks import (
-    block_laws,
-    budget_alphas,
-    text_derivatives,
-    text_losses,
-)
+from steering_strength.proofs_check.bridge.blocks import block_laws, budget_alphas
 from steering_strength.proofs_check.bridge.data import alpha_grid, asinh_grid
+from steering_strength.proofs_check.bridge.generated import Reading
 from steering_strength.proofs_check.bridge.laws import LawReport, final_norm_laws
 from steering_strength.proofs_check.bridge.loading import SelfCheckError
 from steering_strength.proofs_check.bridge.texts import pad
@@ -215,10 +211,10 @@ def test_derivatives_of_text_are_those_of_its_losses(steered: Any, concept: Any)
     model = steered("gpt2")
     vector = model.vector(concept.positive, concept.neutral, 1)
     # Every token behind BOS was written.
-    held = model.hold(pad(model.encode(concept.contexts[:1]).ids.tolist(), [1]), 1)
-    step = 1e-3 / vector.norm
-    slopes, curvatures, _ = text_derivatives(held, vector, step)
-    low, middle, high = (text_losses(held, a, vector) for a in (-step, 0.0, step))
+    texts = pad(model.encode(concept.contexts[:1]).ids.tolist(), [1])
+    reading, step = Reading(model, vector, texts), 1e-3 / vector.norm
+    slopes, curvatures, _ = reading.derivatives(step)
+    low, middle, high = reading.losses(-step, 0.0, step)
     np.testing.assert_allclose(slopes, (high - low) / (2 * step), rtol=1e-4, atol=1e-6)
     bend = (high - 2 * middle + low) / step**2
     np.testing.assert_allclose(curvatures, bend, rtol=1e-3, atol=1e-2 * np.abs(bend).max())
