@@ -9,7 +9,7 @@ and contexts share its forward passes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -136,15 +136,16 @@ class MeasuredCurve(SearchedCurve):
     """
 
     method: Method = "measured"
-    width, turn, kept = 0.02, 0.1, 1 << 24  # 128 MiB
+    width, turn = 0.02, 0.1
 
     def __init__(self, held: Held, vector: Any, context: int, local: TiltedFamily) -> None:
-        super().__init__(local.log_p, local.log_odds, held.log_p[context])
+        super().__init__(local)
         self.held, self._vector, self._context = held, vector, context
         # One state's length, in alphas.
         self._scale = float(held.lengths[context]) / vector.norm
         # KL is half the variance of a change of log-probabilities.
         self.noise = 3.0 * math.sqrt(2.0 * held.model.floor)
+        self._rows = {0.0: held.log_p[context]}
         self._divergences: dict[float, tuple[float, float]] = {0.0: (0.0, 0.0)}
         self._limits: dict[int, Floats] = {}
 
@@ -185,20 +186,21 @@ class MeasuredCurve(SearchedCurve):
         return torch.log_softmax(held.model.logits(normed), dim=-1)
 
     @classmethod
-    def _evaluate(cls, places: Sequence[tuple[MeasuredCurve, float]]) -> Iterator[Any]:
+    def _look(cls, places: Sequence[tuple[MeasuredCurve, float]]) -> None:
         rows = cls._measure(places)
-        change = rows - places[0][0].held.log_p[[curve._context for curve, _ in places]]
-        both = torch.stack((-((rows - change).exp() * change).sum(-1),
-                            (rows.exp() * change).sum(-1)), dim=-1)  # fmt: skip
-        for (curve, alpha), nats in zip(places, both.clamp_min(0.0).tolist(), strict=True):
-            curve._divergences[alpha] = nats[0], nats[1]
-        yield from rows
+        base = places[0][0].held.log_p[[curve._context for curve, _ in places]]
+        change = rows - base
+        both = torch.stack((-(base.exp() * change).sum(-1), (rows.exp() * change).sum(-1)), dim=-1)
+        found = zip(places, rows, both.clamp_min(0.0).tolist(), strict=True)
+        for (curve, alpha), row, (forward, reverse) in found:
+            curve._rows[alpha], curve._divergences[alpha] = row, (forward, reverse)
+        super()._look(places)
+
+    def _row(self, alpha: float) -> Floats:
+        return np.asarray(self._rows[alpha].cpu().numpy())
 
     def _spent(self, alpha: float) -> tuple[float, float]:
         return self._divergences[alpha]
-
-    def _array(self, row: Any) -> Floats:
-        return np.asarray(row.cpu().numpy())
 
     @question
     def spending(self, budget: float, sign: int, largest: float) -> Search:

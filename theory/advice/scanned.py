@@ -8,8 +8,7 @@ between two neighbours, halved to rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +17,7 @@ from steering_strength.theory.advice.curve import Method
 from steering_strength.theory.advice.searched import SearchedCurve
 from steering_strength.theory.advice.window import divergence
 from steering_strength.theory.engine import validation as check
+from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.transformer import LastBlock
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,6 @@ class ScannedCurve(SearchedCurve):
     # A maximum located by values is known to the square root of their rounding; a turn is one by
     # more than that rounding.
     width, turn, noise = 0.0, 1e-6, 1e-12
-    kept = 1 << 21
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class ScannedCurve(SearchedCurve):
     ) -> None:
         self._law = log_probability
         row = check.as_array("log_probability([0])", log_probability(np.zeros(1)), 2)[0]
-        super().__init__(row, log_odds, row)
+        super().__init__(TiltedFamily(row, np.asarray(log_odds)))
         check.require_kind("limits", limits, Mapping)
         self._limits = {
             side: check.as_log_probabilities(limits.get(side, ()), f"limits[{side:+d}]", self.size)
@@ -98,10 +97,8 @@ class ScannedCurve(SearchedCurve):
             self._grids[sign] = np.geomspace(near, 2.0 * far, min(count, _MOST)).tolist()
         return [strength for strength in self._grids[sign] if strength > start]
 
-    @classmethod
-    def _evaluate(cls, places: Sequence[tuple[Self, float]]) -> Iterator[Any]:
-        for curve, alpha in places:
-            yield np.asarray(curve._law(np.array([alpha]))[0], dtype=np.float64)
+    def _row(self, alpha: float) -> Floats:
+        return np.asarray(self._law(np.array([alpha]))[0], dtype=np.float64)
 
     def _spent(self, alpha: float) -> tuple[float, float]:
         if alpha not in self._nats:

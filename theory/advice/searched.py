@@ -14,11 +14,11 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, wraps
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,27 +69,19 @@ class SearchedCurve(ABC):
     """One context whose p_alpha can be evaluated; satisfies `SteeredCurve`.
 
     `log_p` is the distribution at alpha = 0, `log_odds` the derivative of the logits there (nats
-    per unit alpha, up to a constant), `local` the family of both. `row` is the distribution at 0
-    as `_evaluate` gives it.
-
-    Where `width` is 0 nothing is spared: all of `_scan` is looked at, one alpha at a time, and what
-    is found is halved to rounding.
+    per unit alpha, up to a constant), `local` the family of both. `width` and `turn` are relative
+    widths of a bracket, and of one around a maximum; `noise` is by how many nats an evaluated
+    log-probability may be off. Where `width` is 0 nothing is spared: all of `_scan` is looked at,
+    and what is found is halved to rounding.
     """
 
     method: Method
     width: ClassVar[float]
-    """Relative width of a bracket."""
     turn: ClassVar[float]
-    """Relative width of a bracket around a maximum."""
-    kept: ClassVar[int]
-    """Numbers of log-probabilities that are remembered."""
-    noise = 0.0
-    """Nats by which an evaluated log-probability may be off."""
+    noise: float
 
-    def __init__(self, log_p: ArrayLike, log_odds: ArrayLike, row: Any) -> None:
-        self.local = TiltedFamily(np.asarray(log_p), np.asarray(log_odds))
-        self.log_p, self.log_odds = self.local.log_p, self.local.log_odds
-        self._rows: dict[float, Any] = {0.0: row}
+    def __init__(self, local: TiltedFamily) -> None:
+        self.local, self.log_p, self.log_odds = local, local.log_p, local.log_odds
         self._seen: dict[float, None] = {0.0: None}
         self._roots: dict[tuple[Any, ...], Root] = {}
 
@@ -106,10 +98,9 @@ class SearchedCurve(ABC):
     def _scan(self, sign: int, start: float) -> list[float]:
         """Strengths |alpha| > start, increasing, to where nothing changes any more."""
 
-    @classmethod
     @abstractmethod
-    def _evaluate(cls, places: Sequence[tuple[Self, float]]) -> Iterator[Any]:
-        """Distributions, each a row, of curves of one group, each at its alpha."""
+    def _row(self, alpha: float) -> Floats:
+        """log p_alpha, (V,), at an alpha that was looked at."""
 
     @abstractmethod
     def _spent(self, alpha: float) -> tuple[float, float]:
@@ -117,15 +108,26 @@ class SearchedCurve(ABC):
 
     @property
     def _group(self) -> int:
-        """Curves of the same group are evaluated together."""
+        """Curves of the same group are looked at together."""
         return id(self)
+
+    @classmethod
+    def _look(cls, places: Sequence[tuple[Any, float]]) -> None:
+        """Look at curves of one group, each at its alpha: evaluate, if that is better now."""
+        for curve, alpha in places:
+            curve._seen[alpha] = None
+
+    def _over(self, alpha: ArrayLike, value: Callable[[float], Any]) -> Floats:
+        """A value at every alpha; what was not looked at yet is, all at once."""
+        strengths, scalar = check.as_alpha(alpha)
+        if fresh := [(self, a) for a in dict.fromkeys(strengths.tolist()) if a not in self._seen]:
+            self._look(fresh)
+        found = np.array([value(a) for a in strengths.tolist()])
+        return np.asarray(found[0] if scalar else found)
 
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """log p_alpha(z), shape (A, V); raises AlphaError for a NaN or infinite alpha."""
-        strengths, scalar = check.as_alpha(alpha)
-        known = self._known(strengths.tolist())
-        rows = np.stack([self._array(known[a]) for a in strengths.tolist()])
-        return np.asarray(rows[0] if scalar else rows)
+        return self._over(alpha, self._row)
 
     def cross_entropy_increase(self, alpha: ArrayLike) -> Floats:
         """KL(p || p_alpha) in nats, shape (A,)."""
@@ -160,7 +162,7 @@ class SearchedCurve(ABC):
                 places = missing.setdefault(curve._group, {})
                 places |= {(curve, a): None for a in wanted if a not in curve._seen}
             for places in filter(None, missing.values()):
-                SearchedCurve._look(list(places))
+                next(iter(places))[0]._look(list(places))
             running = going
 
     def _key(self, name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -171,47 +173,6 @@ class SearchedCurve(ABC):
             for value in arguments
         ]  # fmt: skip
         return name, *frozen
-
-    @staticmethod
-    def _look(places: Sequence[tuple[Any, float]]) -> None:
-        """Note strengths, and evaluate them together where that saves something."""
-        if places and places[0][0].width:
-            for _ in SearchedCurve._rows_at(places):
-                pass
-        for curve, alpha in places:
-            curve._seen[alpha] = None
-
-    @staticmethod
-    def _rows_at(places: Sequence[tuple[Any, float]]) -> Iterator[Any]:
-        """Evaluate and remember; old rows go."""
-        for (curve, alpha), row in zip(places, type(places[0][0])._evaluate(places), strict=True):
-            if len(curve._rows) > max(16, curve.kept // curve.size):
-                del curve._rows[next(a for a in curve._rows if a)]
-            curve._rows[alpha] = row
-            yield row
-
-    def _known(self, alphas: Iterable[float]) -> dict[float, Any]:
-        """Rows at those alphas; the missing ones are evaluated all at once."""
-        wanted = dict.fromkeys(alphas)
-        self._seen |= wanted
-        known = {a: self._rows[a] for a in wanted if a in self._rows}
-        missing = [(self, a) for a in wanted if a not in known]
-        fresh = zip(missing, self._rows_at(missing), strict=True) if missing else ()
-        return known | {a: row for (_, a), row in fresh}
-
-    def _over(self, alpha: ArrayLike, value: Callable[[float], float]) -> Floats:
-        """A value at every alpha; what was not looked at yet is, all at once."""
-        strengths, scalar = check.as_alpha(alpha)
-        self._look([(self, a) for a in dict.fromkeys(strengths.tolist()) if a not in self._seen])
-        found = np.array([value(a) for a in strengths.tolist()])
-        return np.asarray(found[0] if scalar else found)
-
-    def _array(self, row: Any) -> Floats:
-        """A row as an array, (V,)."""
-        return np.asarray(row)
-
-    def _row(self, alpha: float) -> Floats:
-        return self._array(self._known([alpha])[alpha])
 
     def _side(self, sign: int, value: Callable[[Floats], float]) -> Side:
         """A quantity of the distributions, formed once for each."""
