@@ -77,19 +77,8 @@ def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector) -> Las
 
     Raises ModelError: the final norm is neither an RMSNorm nor a LayerNorm.
     """
-    norm = model.norm
-    ph = norm.centred(np.asarray(h, dtype=np.float64))
-    pv = norm.centred(vector.values)
-    states = np.stack([norm.gain * ph, norm.gain * pv, np.zeros_like(ph), norm.bias])
-    a, b, zero, offset = model.logits(torch.as_tensor(states)).cpu().numpy()
-    return LastBlock(
-        a=a - zero,
-        b=b - zero,
-        offset=offset,
-        A=float(np.mean(pv**2)),
-        B=float(np.mean(ph * pv)),
-        C=float(np.mean(ph**2) + norm.eps),
-    )
+    steering = model.norm.steering(np.asarray(h), vector.values)
+    return steering.last_block(lambda s: model.logits(torch.as_tensor(s)).cpu().numpy())
 
 
 def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:

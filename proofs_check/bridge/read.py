@@ -415,16 +415,13 @@ def _numbers(path: Path, cells: Any) -> Floats:
     """Numbers, with the line of the first that is none."""
     if isinstance(cells, np.ndarray | bytes):
         return np.atleast_1d(as_array(path.name, cells, None))
-    try:
-        return np.asarray(cells, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        first = 2 if path.suffix in (".csv", ".tsv") else 1
-        for line, cell in enumerate(cells, start=first):
-            try:
-                float(cell)
-            except (TypeError, ValueError, OverflowError):
-                raise CurveError(
-                    f"{path.name}, line {line}: {shown(cell)} is not a number",
-                    remedy="leave out rows without a measurement",
-                ) from None
-        raise
+    found = []
+    for line, cell in enumerate(cells, start=2 if path.suffix in (".csv", ".tsv") else 1):
+        try:
+            found.append(float(cell))
+        except (TypeError, ValueError, OverflowError):
+            raise CurveError(
+                f"{path.name}, line {line}: {shown(cell)} is not a number",
+                remedy="leave out rows without a measurement",
+            ) from None
+    return np.array(found)

@@ -7,6 +7,7 @@ alone is left, at eps = 0 whatever eps was: |alpha| drowns it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any, Literal
@@ -138,16 +139,26 @@ class NormedSteering:
         return np.asarray(values[0] if scalar else values)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def last_block(self, W: ArrayLike, bias: ArrayLike | None = None) -> LastBlock:
+    def last_block(
+        self, W: ArrayLike | Callable[[Floats], Floats], bias: ArrayLike | None = None
+    ) -> LastBlock:
         """Return the final logits in closed form, for an unembedding W, (V, d), and its bias, (V,).
 
-        Raises ShapeError if the shapes do not fit.
+        Or for an affine function from states, (n, d), to logits, (n, V). Raises ShapeError if the
+        shapes do not fit.
         """
-        matrix, offset = check.as_unembedding(W, bias, self.h.size)
-        offset += matrix @ np.asarray(self.bias)
+        gain, shift = np.asarray(self.gain), np.asarray(self.bias)
+        states = np.stack([gain * self._residual, gain * self._direction, shift])
+        if callable(W):
+            *rows, zero = W(np.concatenate([states, np.zeros_like(states[:1])]))
+            a, b, offset = rows[0] - zero, rows[1] - zero, rows[2]
+        else:
+            matrix, given = check.as_unembedding(W, bias, self.h.size)
+            a, b, offset = states @ matrix.T
+            offset += given
         return LastBlock(
-            a=matrix @ (np.asarray(self.gain) * self._residual),
-            b=matrix @ (np.asarray(self.gain) * self._direction),
+            a=a,
+            b=b,
             A=float(np.mean(self._direction**2)),
             B=float(np.mean(self._residual * self._direction)),
             C=float(np.mean(self._residual**2)) + self.eps,
