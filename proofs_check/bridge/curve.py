@@ -78,7 +78,9 @@ def last_block(model: SteeredModel, h: ArrayLike, vector: SteeringVector) -> Las
     Raises ModelError: the final norm is neither an RMSNorm nor a LayerNorm.
     """
     steering = model.norm.steering(np.asarray(h), vector.values)
-    return steering.last_block(lambda s: model.logits(torch.as_tensor(s)).cpu().numpy())
+    return steering.last_block(
+        read_out=lambda states: model.logits(torch.as_tensor(states)).cpu().numpy()
+    )
 
 
 def plateau(model: SteeredModel, vector: SteeringVector) -> Floats:

@@ -140,17 +140,22 @@ class NormedSteering:
 
     @np.errstate(over="ignore", invalid="ignore")
     def last_block(
-        self, W: ArrayLike | Callable[[Floats], Floats], bias: ArrayLike | None = None
+        self,
+        W: ArrayLike = (),
+        bias: ArrayLike | None = None,
+        *,
+        read_out: Callable[[Floats], Floats] | None = None,
     ) -> LastBlock:
         """Return the final logits in closed form, for an unembedding W, (V, d), and its bias, (V,).
 
-        Or for an affine function from states, (n, d), to logits, (n, V). Raises ShapeError if the
-        shapes do not fit.
+        Or, without W, for an affine `read_out` from states, (n, d), to logits, (n, V).
+
+        Raises ShapeError if the shapes do not fit.
         """
         gain, shift = np.asarray(self.gain), np.asarray(self.bias)
         states = np.stack([gain * self._residual, gain * self._direction, shift])
-        if callable(W):
-            *rows, zero = W(np.concatenate([states, np.zeros_like(states[:1])]))
+        if read_out is not None:
+            *rows, zero = read_out(np.concatenate([states, np.zeros_like(states[:1])]))
             a, b, offset = rows[0] - zero, rows[1] - zero, rows[2]
         else:
             matrix, given = check.as_unembedding(W, bias, self.h.size)
