@@ -83,8 +83,6 @@ class SteeredModel:
     tokenizer : transformers.PreTrainedTokenizerBase, or None for token ids only
     name : str, optional
         For tables and files; default the last part of `config._name_or_path`.
-    seed : int
-        Of the probing tokens and directions.
 
     Attributes
     ----------
@@ -101,12 +99,10 @@ class SteeredModel:
     Wherever a vector is wanted, several of different sites may be given: they are added together.
     """
 
-    def __init__(
-        self, hf_model: Any, tokenizer: Any, *, name: str | None = None, seed: int = 0
-    ) -> None:
-        self.hf_model, self.tokenizer, self.seed = hf_model, tokenizer, seed
+    def __init__(self, hf_model: Any, tokenizer: Any, *, name: str | None = None) -> None:
+        self.hf_model, self.tokenizer = hf_model, tokenizer
         self.forward = Forward(hf_model)
-        self.structure = found = find_structure(hf_model, self.forward, seed=seed)
+        self.structure = found = find_structure(hf_model, self.forward)
         label = name or str(getattr(hf_model.config, "_name_or_path", "")).rsplit("/", 1)[-1]
         self.name = label or type(hf_model).__name__
         self.model_type = str(getattr(hf_model.config, "model_type", ""))
@@ -176,9 +172,9 @@ class SteeredModel:
         """Nats of KL that rounding alone makes: redrawn roundings of the first block's output.
 
         About 1e-12 in float32 and 1e-3 in bfloat16. A budget b is met within about
-        sqrt(floor / b): 10 % at 100 times the floor, see `smallest_budget`.
+        sqrt(floor / b): 10 % at 100 times the floor.
         """
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(0)
         ids = torch.randint(0, min(self.vocabulary, 1000), (1, _PROBED), generator=generator)
         site = Site(0) if self.blocks else FINAL_NORM
         held = Held(self, pad(ids.tolist()), site, cost=Cost())
@@ -193,15 +189,10 @@ class SteeredModel:
         log_q, log_p = self.log_softmax(normed), self.log_softmax(held.base)[0]
         return float(((log_p - log_q) @ np.exp(log_p)).mean().clip(0.0))
 
-    @property
-    def smallest_budget(self) -> float:
-        """The budget, in nats, that is met within about 10 %: 100 times the floor."""
-        return 100.0 * self.floor
-
     @cached_property
     def norm(self) -> FinalNorm:
         """What the final norm computes, in float64; ModelError if no RMSNorm and no LayerNorm."""
-        return identify_norm(self.structure, self.device, seed=self.seed)
+        return identify_norm(self.structure, self.device)
 
     def site(self, where: Where) -> Site:
         """Return the site: "final_norm", or a block index (its output), checked.
@@ -512,7 +503,7 @@ class SteeredModel:
         )  # fmt: skip
         asked = (demands.get("cross_entropy"), demands.get("reverse_kl"))
         least = min((budget for budget in asked if budget), default=math.inf)
-        if precision(self.dtype) < 1e-5 or least >= self.smallest_budget:
+        if precision(self.dtype) < 1e-5 or least >= 100.0 * self.floor:
             return found
         caution = (
             f"rounding alone makes {self.floor:.2g} nats in this precision: a budget of {least:g}"

@@ -205,7 +205,7 @@ class _Call(NamedTuple):
     returned: torch.Tensor | None
 
 
-def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structure:
+def find_structure(hf_model: Any, forward: Forward) -> Structure:
     """Find final norm, unembedding and blocks, and verify them; see `SteeredModel` for errors."""
     kind = type(hf_model).__name__
     unembedding = hf_model.get_output_embeddings()
@@ -214,7 +214,7 @@ def find_structure(hf_model: Any, forward: Forward, *, seed: int = 0) -> Structu
             f"{kind} has no output embeddings",
             remedy="give a causal language model with an unembedding matrix",
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, config_of(hf_model).vocab_size, (1, _PROBE_LENGTH), generator=generator)
     try:
         calls, logits = _trace(hf_model, forward, ids)
@@ -482,7 +482,7 @@ class FinalNorm:
         return x - x.mean(axis=-1, keepdims=True) if self.kind == "layer" else x
 
 
-def identify_norm(found: Structure, device: torch.device, *, seed: int = 0) -> FinalNorm:
+def identify_norm(found: Structure, device: torch.device) -> FinalNorm:
     """Identify the final norm from its values; `device` is where it is run if it is offloaded.
 
     Four evaluations identify it and three verify it, so Gemma's 1 + weight or a renamed attribute
@@ -515,7 +515,7 @@ def identify_norm(found: Structure, device: torch.device, *, seed: int = 0) -> F
     eps = _SHORT**2 * float(ratio**-2 - 1.0) if ratio else math.inf
     norm = FinalNorm(kind, gain, bias, eps if eps > 1e-5 * _SHORT**2 else 0.0, 0.0)
     precision = float(np.finfo(np.float64).eps)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     for scale in (1e-2, 1.0, 1e3):
         x = scale * (rng.standard_normal(width) + 0.5)
         expected = norm.steering(x, np.zeros(width)).output(0.0)

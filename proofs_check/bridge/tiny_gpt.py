@@ -83,7 +83,7 @@ def train(
     model = transformers.GPT2LMHeadModel(config)
     _optimise(model, steps, windows())
     model = model.to(torch.float64).eval().requires_grad_(False)
-    steered = SteeredModel(model, _tokenizer(tokens), name="one-layer GPT", seed=seed)
+    steered = SteeredModel(model, _tokenizer(tokens), name="one-layer GPT")
     return steered, _concept(tokens, tuple(tokens[-len(lower) :]), held_out)
 
 

@@ -143,7 +143,7 @@ def test_mistakes_are_named(steered: Any, concept: Any) -> None:
 def test_a_coarse_precision_warns_of_small_budgets(steered: Any, concept: Any) -> None:
     model = steered("llama", "bfloat16")
     vector = model.vector(concept.positive, concept.neutral, 1)
-    small, large = 0.3 * model.smallest_budget, 3 * model.smallest_budget
+    small, large = 30 * model.floor, 300 * model.floor
     for budget, warned in ((small, True), (large, False)):
         found = model.advise(vector, concept.contexts, cross_entropy=budget)
         said = " ".join(" ".join(one.cautions) for one in found.contexts)

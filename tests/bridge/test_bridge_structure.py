@@ -233,7 +233,7 @@ def test_the_floor_tells_precisions_apart(steered: Any) -> None:
 def test_sixteen_bits_meet_the_budgets_their_floor_allows(steered: Any, concept: Any) -> None:
     exact, coarse = steered("llama", "float32"), steered("llama", "bfloat16")
     vector = exact.vector(concept.positive, concept.neutral, 1)
-    budget = 2 * coarse.smallest_budget
+    budget = 200 * coarse.floor
     for text in concept.contexts:
         truth = exact.at(1, vector, text)
         found = coarse.at(1, vector.values, text).cross_entropy_root(budget, 1)
@@ -278,7 +278,7 @@ def test_quantised_weights_work_where_a_forward_pass_does(
 
 def _spends_what_it_says(model: Any, concept: Any) -> None:
     """A budget, against the model's own hooked pass; and text."""
-    budget = max(0.1, model.smallest_budget)
+    budget = max(0.1, 100 * model.floor)
     for site in (1, "final_norm"):
         vector = model.vector(concept.positive, concept.neutral, site)
         alpha = model.at(site, vector, "the day was").cross_entropy_root(budget, 1).alpha
