@@ -412,36 +412,33 @@ def direct(script: Script) -> None:
         done = script.rewrite(lhs, rhs)
         script.lines.append(f"{done}algebra.")
     else:
-        less = claim.relation in ("<", "<=")
-        whole = rhs - lhs if less else lhs - rhs
-        signs = tuple(g for g in proposition.given if isinstance(g, Sign))
-        fine = ("+", "0") if claim.relation in (">", "<") else ("+", "0", "0+")
-        form = unfold(claim.form).xreplace(values) if claim.form is not None else None
-        if form is None:
-            try:
-                weak = sign_of(whole, signs)
-            except Undecided:
-                weak = ""
-            form = whole
-            if weak not in fine and whole.has(Sum):
-                form = Trace(proposition.given, flat=False).canonical(whole)
-        elif less:
-            form = -form
-        if claim.form is None or not form.has(Sum) or form.could_extract_minus_sign():
-            form = manifest(form, signs)
-        sign = "<" if claim.relation in ("<", ">") else "<="
         if claim.relation == "!=":
             raise Undecided("no script")
-        if form != whole:
-            done = script.rewrite(whole, form)
-            script.lines.append(
-                f"assert (E : {script.print(rhs if less else lhs)} - "
-                f"{script.print(lhs if less else rhs)} = {script.print(form)}) "
-                f"by ({done}algebra)."
-            )
+        strict, less = claim.relation in ("<", ">"), claim.relation in ("<", "<=")
+        below, above = (lhs, rhs) if less else (rhs, lhs)
+        whole = above - below
+        signs = tuple(g for g in proposition.given if isinstance(g, Sign))
+        if claim.form is not None:
+            form = unfold(claim.form).xreplace(values)
+            form = -form if less else form
         else:
-            script.lines.append(
-                f"assert (E : {script.print(rhs if less else lhs)} - "
-                f"{script.print(lhs if less else rhs)} = {script.print(form)}) by algebra."
-            )
+            form = whole
+            if whole.has(Sum) and not _holds(whole, signs, strict):
+                form = Trace(proposition.given, flat=False).canonical(whole)
+        if claim.form is None or not form.has(Sum) or form.could_extract_minus_sign():
+            form = manifest(form, signs)
+        proof = "algebra" if form == whole else f"({script.rewrite(whole, form)}algebra)"
+        script.lines.append(
+            f"assert (E : {script.print(above)} - {script.print(below)} = {script.print(form)}) "
+            f"by {proof}."
+        )
+        sign = "<" if strict else "<="
         script.lines.append(f"assert (W : 0 {sign} {script.print(form)}) by sgn; lra.")
+
+
+def _holds(e: Expr, signs: tuple[Sign, ...], strict: bool) -> bool:
+    """Whether an expression shows its sign as it stands."""
+    try:
+        return sign_of(e, signs) in (("+", "0") if strict else ("+", "0", "0+"))
+    except Undecided:
+        return False

@@ -52,8 +52,6 @@ from steering_strength.theory.laws.shapes import (
 )
 from steering_strength.theory.laws.symbols import TOKENS, V
 
-_RELATIONS = {"!=": "<>"}
-
 
 class _Printer(Terms):
     """Prints formulas; numbers of tokens and indices are natural numbers."""
@@ -73,7 +71,7 @@ class _Printer(Terms):
 
     def leaf(self, e: Expr, bound: Mapping[Any, str]) -> str:
         """A symbol, or an entry of an array."""
-        return f"(INR {self.nat(e, bound)})" if e.is_integer else self._leaf(e, bound)
+        return f"(INR {self.nat(e, bound)})" if e.is_integer else self._named(e, bound)
 
     def argument(self, e: Expr, bound: Mapping[Any, str]) -> str:
         """A natural number where SymPy knows an integer, else a real one."""
@@ -87,17 +85,10 @@ class _Printer(Terms):
             return self._sum(e, bound)
         return super().other(e, bound)
 
-    def _leaf(self, e: Expr, bound: Mapping[Any, str]) -> str:
-        return self.entry(e, bound) if isinstance(e, Indexed) else self.name(e, bound)
-
-    def name(self, symbol: Symbol, bound: Mapping[Any, str]) -> str:
-        """The name of a symbol."""
-        return bound.get(symbol) or coq_name(symbol)
-
-    def entry(self, e: Indexed, bound: Mapping[Any, str]) -> str:
-        """An entry of an array."""
-        base = bound.get(e.base) or coq_name(e.base.label)
-        return f"({base} {' '.join(self.nat(i, bound) for i in e.indices)})"
+    def _named(self, e: Expr, bound: Mapping[Any, str]) -> str:
+        if isinstance(e, Indexed):
+            return applied(coq_name(e.base), *(self.nat(i, bound) for i in e.indices))
+        return bound.get(e) or coq_name(e)
 
     def _sum(self, e: Expr, bound: Mapping[Any, str]) -> str:
         (index, low, high), *_ = reversed(e.limits)
@@ -121,7 +112,7 @@ class _Printer(Terms):
         if e.is_Integer and e >= 0:
             return f"{e}%nat"
         if isinstance(e, Symbol | Indexed):
-            return self._leaf(e, bound)
+            return self._named(e, bound)
         if e.is_Mul and not e.could_extract_minus_sign():
             return f"({' * '.join(self.nat(a, bound) for a in e.args)})%nat"
         if e.is_Add:
@@ -143,10 +134,10 @@ class _Printer(Terms):
         ((v, order),) = d.variable_count
         if isinstance(v, Indexed):  # by the entry of an array
             (index,) = v.indices
-            base = coq_name(v.base.label)
+            base = coq_name(v.base)
             moved = f"(fun k => if Nat.eqb k {self.nat(index, bound)} then moving else {base} k)"
             function = f"(fun moving => let {base} := {moved} in {self.term(d.expr, bound)})"
-            return f"is_derive {function} {self.entry(v, bound or {})} {value}"
+            return f"is_derive {function} {self._named(v, bound or {})} {value}"
         function = f"(fun {self.term(v)} => {self.term(d.expr, bound)})"
         kind = "is_derive" if order == 1 else f"is_derive_{order}"
         return f"{kind} {function} {self.term(v)} {value}"
@@ -157,18 +148,18 @@ class _Printer(Terms):
             low, at, high = (self.nat(e) for e in (g.lower, g.at, g.upper + 1))
             return f"({low} <= {at} <= {high})%nat"
         if isinstance(g, Let):
-            i = self.name(g.index, {})
+            i = coq_name(g.index)
             entry = self.argument(g.entry, {})
             inside = f"({self.nat(g.lower)} <= {i} < {self.nat(g.upper + 1)})%nat"
             value = self.nat(g.value) if g.entry.is_integer else self.term(g.value)
             return f"(forall {i} : nat, {inside} -> {entry} = {value})"
-        names = "".join(f"forall {self.name(i, {})} : nat, " for i in g.for_all)
+        names = "".join(f"forall {coq_name(i)} : nat, " for i in g.for_all)
         if isinstance(g, Fact):
             return f"({names}{self.term(g.lhs)} = {self.term(g.rhs)})"
         if isinstance(g, Sign):
             return f"({names}{self._sign(g)})"
         if isinstance(g, Bounded):
-            v = self.name(g.variable, {})
+            v = coq_name(g.variable)
             return f"({names}forall {v}, Rabs {self.term(g.expr)} <= {self.term(g.bound)})"
         raise NotPrintableError(g)
 
@@ -217,7 +208,7 @@ class Proposition:
         bound = {i for g in given for i in getattr(g, "for_all", ())}
         bound |= {g.index for g in given if isinstance(g, Let)}
         self.symbols = symbols_of(self._every) - (bound - self.free)
-        self.printer.taken = {coq_name(getattr(s, "label", s)) for s in symbols_of(self._every)}
+        self.printer.taken = {coq_name(s) for s in symbols_of(self._every)}
         # A shape is claimed on every interval where the hypotheses about its variable hold.
         self._within = not isinstance(claim, Limit | Expansion) and any(
             map(self._delimits, self.given)
@@ -363,7 +354,7 @@ class Proposition:
     def _said(self, claim: Any) -> str:
         p, v = self.printer, coq_name(self.variable) if self.variable is not None else ""
         if isinstance(claim, Inequality | Identity):
-            sign = _RELATIONS.get(claim.relation, claim.relation)
+            sign = "<>" if claim.relation == "!=" else claim.relation
             return f"{self._t(claim.lhs)} {sign} {self._t(claim.rhs)}"
         if isinstance(claim, Between):
             return f"{self._t(claim.lower)} <= {self._t(claim.f)} <= {self._t(claim.upper)}"
@@ -382,11 +373,7 @@ class Proposition:
                 f"is_derive (fun {t} => {p.term(unfold(claim.quantity), curve)}) {t} "
                 f"{self._t(claim.slope)}"
             )
-        domain = "positive" if self.variable.is_positive else "any"
-        if self.variable.is_nonnegative and not self.variable.is_positive:
-            domain = "nonnegative"
-        if self._within:
-            domain = "Domain"
+        domain = "Domain" if self._within else domain_of(self.variable)
         function = f"(fun {v} => {self._t(claim.f)})"
         if isinstance(claim, Monotone):
             word = ("increasing" if claim.increasing else "decreasing") + (
@@ -494,11 +481,16 @@ def _type(s: Any) -> str:
     return "nat" if s.is_integer else "R"
 
 
+def domain_of(v: Symbol) -> str:
+    """Where a variable lies, by the name that `steps.v` has for it."""
+    return "positive" if v.is_positive else "nonnegative" if v.is_nonnegative else "any"
+
+
 def carried(s: Any) -> list[str]:
     """What SymPy's assumptions say of a symbol."""
     if isinstance(s, _Array):
         e, names = s.entry, [f"i{k}" for k in range(s.arity)]
-        what = f"({coq_name(s.label)} {' '.join(names)})"
+        what = f"({coq_name(s)} {' '.join(names)})"
         opening = f"forall {' '.join(names)} : nat, "
     else:
         e, what, opening = s, coq_name(s), ""

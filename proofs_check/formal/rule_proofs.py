@@ -13,7 +13,7 @@ from typing import Any
 from sympy import Add, Derivative, Dummy, Expr, Mul, S, Symbol, preorder_traversal
 
 from steering_strength.proofs_check.formal.proofs import Script, direct, limit
-from steering_strength.proofs_check.formal.propositions import Proposition
+from steering_strength.proofs_check.formal.propositions import Proposition, domain_of
 from steering_strength.proofs_check.formal.terms import coq_name
 from steering_strength.theory.laws.claims import Claim, Identity, Iff, Inequality, Limit
 from steering_strength.theory.laws.kernel import Let, Undecided
@@ -107,7 +107,7 @@ def _by_rule(script: Script, name: Name) -> None:
         v = next(d for d in slopes if isinstance(d, Derivative)).variables[0]
     for k, premise in enumerate(claim.premises):
         script.premise(f"P{k}", premise, name, v)
-    domain = "any" if v is None else _domain(v)
+    domain = "any" if v is None else domain_of(v)
     if rule in _ALWAYS and not (rule == "order of the logarithm" and len(claim.premises) > 2):
         add(_ALWAYS[rule])
     elif rule == "combination of inequalities":
@@ -156,7 +156,7 @@ def _by_rule(script: Script, name: Name) -> None:
         vn, end = coq_name(rise.variable), script.print(unfold(place))
         function = f"(fun {vn} => {script.print(unfold(rise.f))})"
         add(
-            f"apply (value_before {_domain(rise.variable)} {function} {vn} {end}); "
+            f"apply (value_before {domain_of(rise.variable)} {function} {vn} {end}); "
             "[auto|in_domain|in_domain|lra|cbv beta; lra]."
         )
     elif rule == "reciprocal":
@@ -252,10 +252,6 @@ def _is_slope(claim: Any) -> bool:
 
 def _is_real(s: Any) -> bool:
     return isinstance(s, Symbol) and not s.is_integer
-
-
-def _domain(v: Symbol) -> str:
-    return "positive" if v.is_positive else "nonnegative" if v.is_nonnegative else "any"
 
 
 def _values(general: Claim, special: Claim) -> dict[str, Expr]:
