@@ -76,7 +76,7 @@ def page_of(found: Content) -> str:
     pictures = {f"{name}.png": SVG for name in FIGURES}
     if found.real_model is not None and found.real_model["picture"] is not None:
         pictures["bridge/final_norm.png"] = found.real_model["picture"]
-    return html_page(found, report(found), pictures)
+    return html_page(report(found), pictures)
 
 
 def bridge_result(folder: Path) -> None:

@@ -18,7 +18,6 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from steering_strength.figures.report.content import Content
 from steering_strength.figures.report.formula import Typesetter
 
 _HERE = Path(__file__).parent
@@ -76,7 +75,8 @@ class Renderer:
         _label_cells(tokens)
         for token in tokens:
             if token.tag == "h2" and token.nesting == 1:
-                token.attrSet("id", anchor(tokens[tokens.index(token) + 1].content))
+                heading = tokens[tokens.index(token) + 1].content.lower()
+                token.attrSet("id", f"chapter-{re.sub('[^a-z0-9]+', '-', heading).strip('-')}")
             self._change(token.children or [])
         return str(self._parser.renderer.render(tokens, self._parser.options, {}))
 
@@ -93,10 +93,10 @@ class Renderer:
                 token.content = f'<a href="{place}"><code>{escape(token.content)}</code></a>'
 
 
-def html_page(content: Content, markdown: str, pictures: Mapping[str, bytes]) -> str:
+def html_page(markdown: str, pictures: Mapping[str, bytes]) -> str:
     """The report as one file; `pictures` are its images by address in the Markdown."""
     typesetter = Typesetter()
-    images = {name: embedded(data) for name, data in pictures.items()}
+    images = {name: _embedded(data) for name, data in pictures.items()}
     body = Renderer(typesetter, picture=lambda at: images.get(at, at)).html(markdown)
     css = (_HERE / "page.css").read_text(encoding="utf-8") + COMPONENTS
     script = (_HERE / "page.js").read_text(encoding="utf-8")
@@ -106,20 +106,15 @@ def html_page(content: Content, markdown: str, pictures: Mapping[str, bytes]) ->
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{css}</style></head>\n<body>{typesetter.definitions()}"
-        f'<div class="layout">{_navigation(content, body)}<main>{body}</main></div>'
+        f'<div class="layout">{_navigation(body)}<main>{body}</main></div>'
         f"<script>{script}</script></body></html>\n"
     )
 
 
-def embedded(picture: bytes) -> str:
+def _embedded(picture: bytes) -> str:
     """A picture as its own address: as an image, so that ids inside it meet no others."""
     kind = "png" if picture.startswith(b"\x89PNG") else "svg+xml"
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
-
-
-def anchor(heading: str) -> str:
-    """Where a chapter begins."""
-    return "chapter-" + re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
 
 
 def _label_cells(tokens: Sequence[Token]) -> None:
@@ -142,13 +137,14 @@ def _label_cells(tokens: Sequence[Token]) -> None:
             at += 1
 
 
-def _navigation(content: Content, body: str) -> str:
+def _navigation(body: str) -> str:
     """Chapters in order; under those of a family its statements."""
     items = []
-    for place, heading in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body):
+    for chapter in body.split("<h2 ")[1:]:
+        (place, heading), *_ = re.findall(r'^id="([^"]+)">(.*?)</h2>', chapter)
         statements = "".join(
-            f'<li><a class="mono" href="#{s.id}">{s.id}</a></li>'
-            for s in content.families.get(heading, ())
+            f'<li><a class="mono" href="#{name}">{name}</a></li>'
+            for name in re.findall(r'<details class="statement" id="(?!reading-)([^"]+)"', chapter)
         )
         below = f'<ul class="below">{statements}</ul>' if statements else ""
         items.append(f'<li><a href="#{place}">{heading}</a>{below}</li>')

@@ -122,7 +122,7 @@ def make(out: Path, examples: int, seed: int) -> int:
         pictures = {f"{name}.png": (stage / f"{name}.svg").read_bytes() for name in FIGURES}
         if real_model and real_model["picture"]:
             pictures["bridge/final_norm.png"] = real_model["picture"]
-        write_text(stage / "report.html", html_page(content, text, pictures))
+        write_text(stage / "report.html", html_page(text, pictures))
     say(f"report  {out / 'report.html'}  ({time.perf_counter() - start:.0f} s)")
     for verdict in content.wrong:
         say(f"not as it should be: {verdict.id} ({verdict.method}) is {verdict.status}")

@@ -122,13 +122,13 @@ def _notation(latex: str) -> str:
 def _given(words: str, hypotheses: Sequence[str], letters: Mapping[str, int]) -> str:
     if not hypotheses:
         return ""
-    listed = [rf"\textup{{(h{letters[h]})}}~{_flow(h)}" for h in hypotheses]
+    listed = [rf"\textup{{(h{letters[h]})}}~{sentence(h)}" for h in hypotheses]
     return f"{words} " + "; ".join(listed) + "."
 
 
 def _step(step: Record, letters: Mapping[str, int], labels: Mapping[str, str]) -> str:
     words = step["words"]
-    formula = f"{_flow(words)}." if r"\text" in words else rf"\fit{{{words}}}\par"
+    formula = f"{sentence(words)}." if r"\text" in words else rf"\fit{{{words}}}\par"
     form = f" The difference is ${step['form_latex']}$." if step["form_latex"] else ""
     given = _under(step, letters)
     label, premises = labels.get(step["principle"]), _words(", ".join(step["premises"]))
@@ -139,10 +139,6 @@ def _step(step: Record, letters: Mapping[str, int], labels: Mapping[str, str]) -
     why = "; ".join(filter(None, (formal, _words(step["reason"]))))
     why = f": {why}" if why else ""
     return rf"\item {formula}{form} \emph{{{step['status']}}}{by}{under}{why}."
-
-
-def _flow(latex: str) -> str:
-    return sentence(latex, str)
 
 
 def _under(step: Record, letters: Mapping[str, int]) -> str:
@@ -163,7 +159,7 @@ def _claim(step: Record, several: bool, letters: Mapping[str, int]) -> str:
     given = _under(step, letters)
     under = rf"Under \textup{{{given}}}, " if several and given else ""
     if r"\text" in step["words"]:
-        return rf"{under}{_flow(step['words'])}."
+        return rf"{under}{sentence(step['words'])}."
     return rf"{under}\shown{{{step['words']}.}}"
 
 

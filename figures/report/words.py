@@ -114,7 +114,7 @@ def code(text: str, language: str) -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def sentence(latex: str, escaped: Callable[[str], str]) -> str:
+def sentence(latex: str, escaped: Callable[[str], str] = str) -> str:
     r"""LaTeX whose words are in ``\text{...}``, as words between formulas."""
     pieces, at = [], 0
     while (start := latex.find(r"\text{", at)) >= 0:
