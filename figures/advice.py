@@ -1,8 +1,7 @@
 """Which alpha: effect, price and token peaks of one context, the advised window shaded.
 
 The lowest panel shows the likeliest target and off-target tokens with their peaks. The ends of the
-window are named where they are. Everything is computed by the caller's family or curve; nothing is
-solved here.
+window are named where they are. Everything is computed by the family; nothing is solved here.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import expit
 
+from steering_strength.figures.instances import BoolArray, FloatArray, columns, highest
 from steering_strength.figures.store import Record
 from steering_strength.figures.style import (
     BLUE,
@@ -29,33 +29,23 @@ from steering_strength.figures.style import (
     signed,
     style,
 )
+from steering_strength.theory import TiltedFamily
 from steering_strength.theory.advice import ContextAdvice
-
-Floats = NDArray[np.float64]
-Curve = Callable[[Floats], Floats]
 
 _POINTS = 241
 _SHOWN = 3
-_ROWS = 8
 
 
 def curves(
-    advice: ContextAdvice,
-    curve: Curve,
-    *,
-    peaks: Floats | None = None,
-    name: Callable[[int], str] = str,
+    advice: ContextAdvice, family: TiltedFamily, *, name: Callable[[int], str] = str
 ) -> Record:
     """The arrays behind the picture, at 241 points over the window and half as far again.
 
     Parameters
     ----------
     advice : ContextAdvice
-    curve : function
-        Signed alphas (A,) to log-probabilities (A, V): `TiltedFamily.log_probability`, or another.
-    peaks : (V,), optional
-        `TiltedFamily.peaks()`; without them, the highest of the points is marked where it lies
-        inside.
+    family : TiltedFamily
+        Whose advice it is.
     name : function
         From a token's index to its text.
 
@@ -77,28 +67,20 @@ def curves(
     low_words, high_words, verdict : str
     """
     window, demand = advice.window, advice.demand
-    grid, target, base = _grid(advice), demand.target, curve(np.zeros(1))[0]
-    p, tokens = np.exp(base), _shown(curve, grid, target)
-    concept, price = np.full(grid.size, np.nan), np.empty(grid.size)
-    token, finite = np.empty((grid.size, tokens.size)), p > 0.0
-    for start in range(0, grid.size, _ROWS):
-        piece = slice(start, start + _ROWS)
-        rows = curve(grid[piece])
-        price[piece] = (base[finite] - rows[:, finite]) @ p[finite]
-        token[piece] = np.exp(rows[:, tokens])
-        if target is not None:
-            concept[piece] = np.exp(logsumexp(rows[:, target], axis=1))
-    top = grid[np.argmax(token, axis=0)]
-    inside = (top != grid[0]) & (top != grid[-1])
+    grid, target = _grid(advice), demand.target
+    tokens = _shown(highest(family, *sorted((0.0, float(grid[-1])))), target)
+    concept = np.full(grid.size, np.nan)
+    if target is not None:
+        concept = expit(family.concept_log_odds(target, grid))
     low, high = (a if math.isfinite(a) else math.nan for a in (window.low.alpha, window.high.alpha))
     return Record(
         alpha=grid,
         concept=concept,
-        price=np.maximum(price, 0.0),
-        token=token,
+        price=family.cross_entropy_increase(grid),
+        token=np.exp(columns(family.log_probability, grid, tokens)).T,
         names=np.array([name(int(z)) for z in tokens], dtype=np.str_),
         is_target=np.zeros(tokens.size, bool) if target is None else target[tokens],
-        peak=np.where(inside, top, np.nan) if peaks is None else peaks[tokens],
+        peak=family.peaks()[tokens],
         low=low,
         high=high,
         level=math.nan if demand.level is None else demand.level,
@@ -158,7 +140,7 @@ def picture(record: Record, title: str = "") -> Figure:
     return canvas
 
 
-def _grid(advice: ContextAdvice) -> Floats:
+def _grid(advice: ContextAdvice) -> FloatArray:
     """From 0 to half as far again as the farthest end that is finite."""
     plateau = [] if advice.plateau is None else [advice.plateau]
     for ends in ((advice.window.low, advice.window.high), advice.ends, plateau):
@@ -172,9 +154,8 @@ def _short(words: str) -> str:
     return words.split(" in context ")[0].replace("Delta CE", "ΔCE").replace("p_alpha", "p_α")
 
 
-def _shown(curve: Curve, grid: Floats, target: NDArray[np.bool_] | None) -> NDArray[np.intp]:
+def _shown(best: FloatArray, target: BoolArray | None) -> NDArray[np.intp]:
     """The tokens of T and of the rest that get likeliest somewhere, three of each."""
-    best = np.max([curve(np.array([a]))[0] for a in grid[:: grid.size // 12]], axis=0)
     sets = [np.ones(best.size, bool)] if target is None else [target, ~target]
     chosen = []
     for part in sets:

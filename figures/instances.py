@@ -29,6 +29,7 @@ largest nor the smallest log-odds, whose probability vanishes at both ends, as i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -40,6 +41,7 @@ from steering_strength.theory import ConceptDataset, TiltedFamily, Unconstrained
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+_ROWS = 32  # strengths at a time: a vocabulary of 262,144 then takes 64 MiB
 _TOKENS = tuple("abcABCφχψ")
 _CONCEPTS = ("a b c", "A B C", "φ χ ψ")
 _GAMMA = (57, 36, 7, 40, 35, 25, 50, 30, 20)  # percent, in concept
@@ -147,3 +149,22 @@ def mixed_prompts(
     ufm = UnconstrainedFeatures.interpolating(mixed, rng)
     first, second = (ufm.H[:, mixed.context_concept == c].mean(axis=1) for c in (0, 1))
     return ufm, np.asarray(first - second)
+
+
+def columns(
+    law: Callable[[FloatArray], FloatArray], alpha: FloatArray, tokens: NDArray[np.intp]
+) -> FloatArray:
+    """Some tokens of a law of shape (A, V), a few strengths at a time: (n, A)."""
+    parts = [law(alpha[i : i + _ROWS])[:, tokens] for i in range(0, alpha.size, _ROWS)]
+    return np.concatenate(parts).T
+
+
+def highest(family: TiltedFamily, low: float, high: float) -> FloatArray:
+    """The largest log p_alpha(z) of each token over low <= alpha <= high, (V,), low <= 0 <= high.
+
+    A token is largest at its peak or, if that is outside, at the end next to it.
+    """
+    peaks, heights = family.peaks(), family.peak_log_probability()
+    ends = family.log_probability([low, 0.0, high])
+    inside = (peaks > low) & (peaks < high)
+    return np.where(inside, np.maximum(heights, ends[1]), ends.max(axis=0))

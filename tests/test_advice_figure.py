@@ -21,7 +21,7 @@ def families(count=1):
 def test_the_arrays_are_those_of_the_family(sign):
     family = families()[0]
     advice = advise(family, TARGET, cross_entropy=1.0, level=0.3 if sign > 0 else None, sign=sign)
-    record = curves(advice, family.log_probability, peaks=family.peaks(), name=lambda z: f"<{z}>")
+    record = curves(advice, family, name=lambda z: f"<{z}>")
     assert record.alpha[0] == 0.0
     assert record.alpha[-1] == pytest.approx(1.5 * advice.window.high.alpha)
     odds = family.concept_log_odds(TARGET, record.alpha)
@@ -41,7 +41,7 @@ def test_the_window_is_drawn_where_it_is():
 
     family = families()[0]
     advice = advise(family, TARGET, cross_entropy=1.0, level=0.3)
-    record = curves(advice, family.log_probability, peaks=family.peaks())
+    record = curves(advice, family)
     axes = Figure().subplots(3, 1)
     draw(record, axes)
     for ax in axes:
@@ -66,7 +66,7 @@ def test_the_window_is_drawn_where_it_is():
 def test_failures_are_in_the_title_and_nothing_is_shaded(options, words, tmp_path):
     family = families()[0]
     advice = advise(family, **{"tokens": TARGET, **options})
-    record = curves(advice, family.log_probability, peaks=family.peaks())
+    record = curves(advice, family)
     canvas = picture(record, "title")
     assert canvas.axes[0].get_title(loc="left") == words
     assert not canvas.axes[0].patches
@@ -78,7 +78,7 @@ def test_failures_are_in_the_title_and_nothing_is_shaded(options, words, tmp_pat
 @pytest.mark.parametrize("sign", [1, -1])
 def test_every_advice_can_be_drawn(tokens, sign, tmp_path):
     family = families()[0]
-    record = curves(advise(family, tokens, cross_entropy=1.0, sign=sign), family.log_probability)
+    record = curves(advise(family, tokens, cross_entropy=1.0, sign=sign), family)
     assert np.isnan(record.concept).all() == (tokens is None)
     assert (np.sign(record.alpha[1:]) == sign).all()
     canvas = picture(record)

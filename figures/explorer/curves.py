@@ -15,14 +15,11 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from steering_strength.figures.explorer.cases import Case, View
-from steering_strength.figures.instances import BoolArray, FloatArray
+from steering_strength.figures.instances import BoolArray, FloatArray, columns, highest
 from steering_strength.figures.store import Record
 from steering_strength.theory import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.errors import ProbabilityError
-
-Law = Callable[[FloatArray], FloatArray]
-"""A law of the engine as a function of strengths, (A,) -> (A, ...)."""
 
 BUDGETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
@@ -31,8 +28,6 @@ SHOWN = 14
 
 PROMISE = 0.10
 """The radius marked on the page is where the quadratic is guaranteed within this share."""
-
-_ROWS = 32  # strengths at a time: a vocabulary of 262,144 then takes 64 MiB
 
 _NODES = 160
 _FINEST = 4.0
@@ -77,7 +72,7 @@ def _context(case: Case, context: int) -> Record:
     family, masks, chosen = case.family(context), case.masks(), views(case)
     peaks, heights = family.peaks(), family.peak_log_probability()
     limit = np.exp(np.stack([family.limit(-1), family.limit(+1)]))
-    shown = _shown(case, family, chosen[0], peaks, heights)
+    shown = _shown(case, family, chosen[0])
     concept_base = expit(family.concept_log_odds(masks, 0.0))
     at = np.unique(np.concatenate([grid(view.low, view.high) for view in chosen]))
     turns = tuple(turning_points(family, mask, at) for mask in masks)
@@ -115,17 +110,9 @@ def _context(case: Case, context: int) -> Record:
     )
 
 
-def _shown(
-    case: Case, family: TiltedFamily, view: View, peaks: FloatArray, heights: FloatArray
-) -> np.ndarray:
-    """The `SHOWN` named tokens that get largest somewhere in the window, sorted by M.
-
-    A token is largest at its peak or, if that is outside, at the end of the window next to it.
-    """
-    ends = family.log_probability([view.low, 0.0, view.high])
-    inside = (peaks > view.low) & (peaks < view.high)
-    best = np.where(inside, np.maximum(heights, ends[1]), ends.max(axis=0))
-    best = np.where(case.named, best, -np.inf)
+def _shown(case: Case, family: TiltedFamily, view: View) -> np.ndarray:
+    """The `SHOWN` named tokens that get largest somewhere in the window, sorted by M."""
+    best = np.where(case.named, highest(family, view.low, view.high), -np.inf)
     first = np.argsort(-best, kind="stable")[:SHOWN]
     first = first[np.isfinite(best[first])]
     if not first.size:
@@ -169,8 +156,8 @@ def view_curves(
     return Record(
         **view._asdict(),
         alpha=alpha,
-        probability=np.exp(_columns(family.log_probability, alpha, shown)),
-        increase=_columns(family.probability_increase, alpha, shown),
+        probability=np.exp(columns(family.log_probability, alpha, shown)),
+        increase=columns(family.probability_increase, alpha, shown),
         rest=_rest(family, shown, alpha),
         mean=family.mean(alpha),
         concept=expit(family.concept_log_odds(masks, alpha)).T,
@@ -182,12 +169,6 @@ def view_curves(
         upper=upper,
         asymptote=np.where(alpha < 0.0, down * -alpha + falling, up * alpha + rising),
     )
-
-
-def _columns(law: Law, alpha: FloatArray, shown: np.ndarray) -> FloatArray:
-    """The tokens in `shown` of a law of shape (A, V), a few strengths at a time: (n, A)."""
-    parts = [law(alpha[i : i + _ROWS])[:, shown] for i in range(0, alpha.size, _ROWS)]
-    return np.concatenate(parts).T
 
 
 def _rest(family: TiltedFamily, shown: np.ndarray, alpha: FloatArray) -> FloatArray:
@@ -310,7 +291,9 @@ def windows(family: TiltedFamily, target: BoolArray) -> Record:
     )
 
 
-def _where_finite(alpha: FloatArray, law: Law, otherwise: float) -> FloatArray:
+def _where_finite(
+    alpha: FloatArray, law: Callable[[FloatArray], FloatArray], otherwise: float
+) -> FloatArray:
     result = np.full(alpha.shape, otherwise)
     finite = np.isfinite(alpha)
     result[finite] = law(alpha[finite])
