@@ -15,7 +15,7 @@ import pytest
 
 import steering_strength.proofs_check.__main__ as checks
 from steering_strength.figures.explorer import cases
-from steering_strength.figures.report.__main__ import _arguments as report_arguments
+from steering_strength.figures.report import job
 from steering_strength.proofs_check import executors, runner
 from steering_strength.proofs_check.verdict import write_json
 from steering_strength.theory.errors import OutputError, UnknownNameError
@@ -130,12 +130,16 @@ def test_the_example_of_each_help_text_works_as_printed(
     assert capsys.readouterr().out
 
 
-def test_the_example_of_the_report_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_report_is_understood(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(job, "make", lambda *options: made.extend(options) or 0)
     assert status_of("figures.report", "--help") == 0
     module, *arguments = example(capsys.readouterr().out)
     assert module == "figures.report"
-    options = report_arguments(arguments)
-    assert (options.out, options.examples, options.seed) == (Path("out"), 20, 1)
+    assert status_of("figures.report", *arguments) == 0
+    assert made == [Path("out"), 20, 1]
 
 
 @pytest.mark.parametrize(

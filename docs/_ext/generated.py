@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from doctest import DocTestParser
+from functools import partial
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
@@ -333,12 +334,12 @@ def _files(app: Sphinx) -> None:
     # Sphinx lets every library speak, and this one narrates each notebook.
     logging.logging.getLogger("traitlets").setLevel("WARNING")
     Path(app.doctreedir).mkdir(parents=True, exist_ok=True)
-    more: list[tuple[Any, ...]] = [
-        (_run, path, Path(app.doctreedir) / path.name)
+    more: list[Callable[[], object]] = [
+        partial(_run, path, Path(app.doctreedir) / path.name)
         for path in sorted(Path(app.srcdir).glob("notebooks/*.ipynb"))
     ]
     if _has_explorer():
-        more.append((page.write, out / "explorer.html", menu()))
+        more.append(partial(page.write, out / "explorer.html", menu()))
     found = gather(out / "figures", EXAMPLES, SEED, *more)
     MADE.append(found)
     for verdict in found.wrong:

@@ -67,7 +67,7 @@ def tally(statuses: Iterable[str]) -> dict[str, int]:
     return {name: found[name] for name in STEP_STATUSES if found[name]}
 
 
-def read_real_model(folder: Path, stem: str = "final_norm") -> Record | None:
+def read_real_model(folder: Path) -> Record | None:
     """What ``make bridge`` found on a language model, or None: the report runs no model.
 
     Returns
@@ -81,7 +81,7 @@ def read_real_model(folder: Path, stem: str = "final_norm") -> Record | None:
 
     Raises OutputError: there is a file, but not one that the bridge wrote whole.
     """
-    path, image = folder / f"{stem}.json", folder / f"{stem}.png"
+    path, image = folder / "final_norm.json", folder / "final_norm.png"
     remedy = "run make bridge again, or move the file away"
     if not path.is_file():
         return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from operator import call
 from pathlib import Path
-from typing import Any
 
 from steering_strength.figures.gallery import FIGURES
 from steering_strength.figures.report.content import Content, Record, assemble, read_real_model
@@ -26,13 +27,6 @@ from steering_strength.theory.command_line import say
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.files import staged, write_json, write_text
 from steering_strength.theory.laws import CLAIMS, LAWS
-
-# Each piece of work is a function and its arguments, done in whichever process.
-
-
-def _piece(piece: tuple[Any, ...]) -> Any:
-    function, *arguments = piece
-    return function(*arguments)
 
 
 def _prove() -> None:
@@ -61,11 +55,11 @@ def _execute(task: Task) -> tuple[Done, Record | None, dict[str, str], dict[str,
     return done, law, rows, outlines
 
 
-def gather(folder: Path, examples: int, seed: int, *more: tuple[Any, ...]) -> Content:
+def gather(folder: Path, examples: int, seed: int, *more: Callable[[], object]) -> Content:
     """Draw every figure, derive and check every statement, on all cores; each law once.
 
     Into `folder` come the figures, the derivations and verdicts as JSON, and the files of Coq.
-    `more` are tuples of a function and its arguments: further work, done at the same time.
+    `more` is further work, done at the same time.
     """
     start, found = time.perf_counter(), dict[str, Record]()
 
@@ -74,10 +68,10 @@ def gather(folder: Path, examples: int, seed: int, *more: tuple[Any, ...]) -> Co
         # the newest laws take longest); a derivation or a figure takes a second or two.
         laws = [task for task in tasks if task.method == "symbolic"]
         checks = [task for task in reversed(tasks) if task not in laws]
-        pieces = [(_prove,), *((_execute, task) for task in checks), *more]
-        pieces += [(_execute, task) for task in laws]
-        pieces += [(_draw, name, folder) for name in FIGURES]
-        for result in on_cores(os.cpu_count() or 1)(_piece, pieces):
+        pieces = [_prove, *(partial(_execute, task) for task in checks), *more]
+        pieces += [partial(_execute, task) for task in laws]
+        pieces += [partial(_draw, name, folder) for name in FIGURES]
+        for result in on_cores(os.cpu_count() or 1)(call, pieces):
             if isinstance(result, str):
                 say(result)
             elif isinstance(result, tuple):
