@@ -60,28 +60,6 @@ def test_a_context_that_is_not_moved_may_lack_a_token():
     assert spent == pytest.approx(0.2, rel=1e-12)  # of two contexts, one pays
 
 
-def test_the_average_effect_first_reaches_its_level_where_it_says():
-    # Two contexts: F_T bumps in one and rises later in the other, so the average rises, falls and
-    # rises again; the first of three crossings is wanted.
-    found = [
-        TiltedFamily(np.log([0.6, 0.3, 0.1, 1e-9]) - np.log1p(1e-9), [0.0, 4.0, 8.0, 8.5]),
-        TiltedFamily(np.log([0.9, 1e-9, 0.1, 1e-9]) - np.log1p(-0.0 + 2e-9), [0.0, 4.0, 0.5, 8.5]),
-    ]
-    target = np.array([False, True, False, True])
-    weights = np.array([0.5, 0.5])
-    grid = np.linspace(0.0, 6.0, 60_001)
-    values = weights @ [expit(f.concept_log_odds(target, grid)) for f in found]
-    crossings = np.flatnonzero(np.diff(np.sign(values - 0.18)) > 0)
-    population = together(found, weights)
-    root = average_concept_root(population, target, 0.18)
-    assert crossings.size >= 1
-    assert grid[crossings[0]] <= root.alpha <= grid[crossings[0] + 1]
-    assert (values[1:] < values[:-1]).any()
-    never = average_concept_root(population, np.array([True, False, False, False]), 0.9)
-    assert not never.reached
-    assert "average stays below" in never.reason
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_the_average_crossing_against_a_dense_grid(seed):
     rng = np.random.default_rng(seed)
@@ -196,23 +174,6 @@ def joint(seed=0, vectors=2, size=30):
     return JointFamily(base.log_p, odds)
 
 
-def test_two_vectors_add_and_interfere():
-    both = joint()
-    ray = both.along([1.0, -0.5])
-    np.testing.assert_array_equal(ray.log_odds, both.log_odds[0] - 0.5 * both.log_odds[1])
-    # Var(M1 + M2) = Var M1 + Var M2 + 2 Cov.
-    variance = float(both.along([1.0, 1.0]).variance(0.0))
-    assert variance == pytest.approx(float(both.covariance.sum()), rel=1e-12)
-    for scale in (1e-3, 1e-4):
-        exact, second = both.interference([scale, scale])
-        assert exact == pytest.approx(second, rel=10 * scale)
-    first, other = (both.interference(a)[0] for a in ([0.3, 0.3], [0.3, -0.3]))
-    assert first > 0.0 > other
-    alone = both.along([0.3, 0.0]), both.along([0.0, 0.3])
-    price = sum(float(f.cross_entropy_increase(1.0)) for f in alone)
-    assert both.cross_entropy_increase([0.3, 0.3]) == pytest.approx(price + first, rel=1e-12)
-
-
 def test_the_ellipse_spends_its_budget_and_tilts_against_the_covariance():
     both = joint()
     ellipse = both.ellipse(1e-8)
@@ -226,31 +187,6 @@ def test_the_ellipse_spends_its_budget_and_tilts_against_the_covariance():
     assert long.tilt == pytest.approx(-45.0)
     np.testing.assert_allclose(long.correlation, 1.0)
     assert inert.cross_entropy_increase(5.0 * long.axes[0]) < 1e-20
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_what_is_left_of_a_joint_budget(sign):
-    both = joint(2)
-    root = both.remaining([0.4, 0.0], 1, 0.5, sign)
-    for factor, over in ((1 - NUDGE, False), (1 + NUDGE, True)):
-        assert (both.cross_entropy_increase([0.4, root.alpha * factor]) > 0.5) == over
-    flat = JointFamily(both.log_p, np.stack([both.log_odds[0], np.full(30, 2.0)]))
-    assert flat.remaining([0.4, 0.0], 1, 0.5, sign).alpha == sign * math.inf
-
-
-def test_the_steepest_mix_beats_every_other_at_the_origin():
-    both = joint(3, vectors=3)
-    mix = both.steepest([4, 7])
-    target = np.isin(np.arange(30), [4, 7])
-
-    def gain(direction):
-        ray = both.along(direction)
-        advice = advise(ray, target, cross_entropy=1e-6)
-        return advice.slope / advice.sd
-
-    best = gain(mix)
-    rng = np.random.default_rng(0)
-    assert all(gain(mix + 0.3 * rng.normal(size=3)) < best for _ in range(50))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from steering_strength.theory import ConceptDataset
 from steering_strength.theory.errors import AssumptionError, ProbabilityError, ShapeError
@@ -50,35 +47,6 @@ def test_integer_tokens_and_labelled_contexts() -> None:
     )
     assert prompts.context_names == ("prompt A", "prompt B")
     assert prompts.context_concept.tolist() == [0, 1]
-
-
-@given(
-    st.lists(
-        st.tuples(st.lists(st.integers(0, 3), min_size=1, max_size=3), st.integers(0, 4)),
-        min_size=1,
-        max_size=40,
-    ),
-    st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(1)]),
-)
-def test_frequencies_are_exact(pairs: list[tuple[list[int], int]], pseudo: Fraction) -> None:
-    labels = [0, 0, 0, 0, 1]  # contexts are made of the tokens 0..3, of one concept
-    data = ConceptDataset.from_counts(
-        [context for context, _ in pairs],
-        [token for _, token in pairs],
-        labels,
-        pseudo_count=float(pseudo),
-    )
-    contexts = list(dict.fromkeys(tuple(context) for context, _ in pairs))
-    assert data.context_count == len(contexts)
-    for j, context in enumerate(contexts):
-        seen = [token for c, token in pairs if tuple(c) == context]
-        assert data.context_weights[j] == len(seen) / len(pairs)
-        for z in range(5):
-            exact = (seen.count(z) + pseudo) / (len(seen) + pseudo * 5)
-            # Halves and whole numbers are exact in float64, so only the division rounds.
-            assert data.probabilities[j, z] == float(exact)
-    if pseudo:
-        assert (data.probabilities > 0).all()
 
 
 def counted(table: list[list[int]], labels: list[int], concepts: list[int]) -> ConceptDataset:

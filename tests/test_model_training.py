@@ -19,7 +19,7 @@ from steering_strength.theory.errors import (
     SteeringError,
 )
 from steering_strength.theory.model.guarantee import law_error_interval, log_ratio_bounds
-from steering_strength.theory.model.table import kl_rows, log_softmax
+from steering_strength.theory.model.table import log_softmax
 
 PAPER = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
 ALPHA = np.array([-20.0, -3.0, -0.5, 0.0, 0.01, 1.0, 4.0, 30.0])
@@ -105,33 +105,6 @@ def test_training_options_out_of_range(arguments: dict[str, float], message: str
     with pytest.raises(SteeringError) as caught:
         UnconstrainedFeatures.trained(PAPER, **arguments)  # type: ignore[arg-type]
     assert message in str(caught.value)
-
-
-def test_kl_keeps_its_digits_near_zero() -> None:
-    for scale in (1e-9, 1e-5, 1e-3, 0.3):
-        p = np.array([[0.2, 0.3, 0.5]])
-        u = scale * np.array([1.0, -2.0, 0.7])
-        q = p * np.exp(u) / (p * np.exp(u)).sum()
-        log_p, log_q = np.log(p), np.log(p) + u - np.log((p * np.exp(u)).sum())
-        with mpmath.workdps(40):
-            weights = [
-                mpmath.mpf(x) * mpmath.exp(mpmath.mpf(s)) for x, s in zip(p[0], u, strict=True)
-            ]
-            total = mpmath.fsum(weights) / mpmath.fsum(mpmath.mpf(x) for x in p[0])
-            exact = mpmath.fsum(
-                mpmath.mpf(x) * (mpmath.log(total) - mpmath.mpf(s))
-                for x, s in zip(p[0], u, strict=True)
-            ) / mpmath.fsum(mpmath.mpf(x) for x in p[0])
-        found = kl_rows(log_p, log_q)[0]
-        # log q is given to 1e-16, which is 1e-16 / scale of u and twice that of KL ~ u^2.
-        assert abs(found - exact) <= exact * (8e-16 / scale + 1e-14)
-        assert math.isclose(q.sum(), 1.0)
-
-
-def test_kl_with_zeros() -> None:
-    with np.errstate(divide="ignore"):
-        log_p = np.log([[0.5, 0.5, 0.0]])
-    assert kl_rows(log_p, np.log([[0.4, 0.4, 0.2]]))[0] == pytest.approx(math.log(1.25), rel=1e-14)
 
 
 # How far a trained model may be from the laws ---------------------------------------------------
