@@ -1,19 +1,20 @@
 """proofs_check: a verdict on every statement of the theory, and a suite wrong laws cannot pass.
 
 The one idea: **independent derivations meet in one assertion.** A statement is evaluated on a
-random instance by the symbolic law (SymPy), by the engine (NumPy in log space), by a simulation (W,
-H, a matrix product, a softmax, and looking at the curve) and by an oracle (exact fractions or 120
-digits); they must agree within a tolerance that has a reason. A suite is worth what it can refute:
-known false readings must be refuted, and wrong laws are refuted on purpose.
+random instance by the symbolic law (SymPy), by the engine (NumPy in log space), where it is about a
+model by a simulation (W, H, a matrix product, a softmax, looking at the curve), and by an oracle
+(exact fractions or 120 digits); they must agree within a tolerance that has a reason. A suite is
+worth what it can refute: known false readings must be refuted, and wrong laws are refuted on
+purpose.
 
 Three instances of the idea:
 
-* `tilting`: the engine's log p_alpha, softmax(W (h + alpha v)), both sides of the law, and the
-  rational p_alpha at alpha = n q;
-* `peak`: the engine's root, a sign change seen in 120 digits on both sides of it, and the top of
-  the simulated curve found by looking;
-* `concept-limit/returns`, a sentence of the paper that its own formula contradicts: refuted, with
-  fractions that can be checked by hand.
+* the law of tilting: the engine's log p_alpha, softmax(W (h + alpha v)), both sides of the law, and
+  the rational p_alpha at alpha = n q;
+* the order of the peaks: the engine's roots, a strength at which one token falls while the other
+  rises, and the tops of the simulated curves found by looking;
+* a sentence of the paper that its own formula contradicts: refuted, with fractions that can be
+  checked by hand.
 
 Reading order: `instances` and `strategies` (random cases), `oracles` (what is true), `simulation`
 (what is seen), `comparison` and `tolerance` (what agreement means), `check_tilting` and its

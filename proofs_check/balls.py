@@ -7,10 +7,9 @@ doubled (`decide`), and at the end ignorance is an answer (None). Nothing here h
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, TypeAlias, TypeVar, final
+from typing import Any, TypeAlias, TypeVar
 
 Ball: TypeAlias = Any
 """An `arb` or an `iv.mpf`: supports + - * / and the functions of `Balls`."""
@@ -20,13 +19,24 @@ Answer = TypeVar("Answer")
 _START, _STOP = 128, 4096
 
 
-class Balls(ABC):
-    """The few operations that the certificates need, on a context that knows the precision."""
+class Balls:
+    """The few operations that the certificates need.
 
-    name: str
+    What differs: a `context` that knows the precision, the ball of a quotient, the hull of two
+    balls, and a function of mathematics by its name.
+    """
 
-    def __init__(self, context: Any) -> None:
-        self._context = context
+    def __init__(
+        self,
+        name: str,
+        context: Any,
+        quotient: Callable[[int, int], Ball],
+        union: Callable[[Ball, Ball], Ball],
+        applied: Callable[[str, Ball], Ball],
+    ) -> None:
+        self.name = name
+        self._context, self._quotient = context, quotient
+        self._union, self._applied = union, applied
 
     def precision(self) -> int:
         """Bits worked with at present."""
@@ -36,17 +46,13 @@ class Balls(ABC):
         """Work with so many bits from now on."""
         self._context.prec = bits
 
-    @abstractmethod
     def exact(self, value: Fraction | float | int) -> Ball:
         """A ball around the value, as tight as the precision allows."""
+        return self._quotient(*Fraction(value).as_integer_ratio())
 
-    @abstractmethod
     def hull(self, low: Fraction, high: Fraction) -> Ball:
         """A ball that contains the whole interval."""
-
-    @abstractmethod
-    def _applied(self, function: str, x: Ball) -> Ball:
-        """A function of mathematics, by its name."""
+        return self._union(self.exact(low), self.exact(high))
 
     def exp(self, x: Ball) -> Ball:
         """e^x."""
@@ -75,56 +81,38 @@ class Balls(ABC):
         return sum(terms, start=self.exact(0))
 
 
-@final
-class FlintBalls(Balls):
+def flint_balls() -> Balls:
     """python-flint's arb: midpoint and radius."""
+    import flint
 
-    name = "python-flint arb"
-
-    def __init__(self) -> None:
-        import flint
-
-        super().__init__(flint.ctx)
-        self._flint = flint
-
-    def exact(self, value: Fraction | float | int) -> Ball:  # noqa: D102 - see Balls
-        part = Fraction(value)
-        return self._flint.arb(self._flint.fmpq(part.numerator, part.denominator))
-
-    def hull(self, low: Fraction, high: Fraction) -> Ball:  # noqa: D102
-        return self.exact(low).union(self.exact(high))
-
-    def _applied(self, function: str, x: Ball) -> Ball:
-        return getattr(x, function)()
+    return Balls(
+        "python-flint arb",
+        flint.ctx,
+        lambda p, q: flint.arb(flint.fmpq(p, q)),
+        lambda low, high: low.union(high),
+        lambda function, x: getattr(x, function)(),
+    )
 
 
-@final
-class IntervalBalls(Balls):
+def interval_balls() -> Balls:
     """mpmath's interval arithmetic: two ends."""
+    from mpmath.ctx_iv import MPIntervalContext
 
-    name = "mpmath iv"
-
-    def __init__(self) -> None:
-        from mpmath.ctx_iv import MPIntervalContext
-
-        super().__init__(MPIntervalContext())
-
-    def exact(self, value: Fraction | float | int) -> Ball:  # noqa: D102
-        part = Fraction(value)
-        return self._context.mpf(part.numerator) / self._context.mpf(part.denominator)
-
-    def hull(self, low: Fraction, high: Fraction) -> Ball:  # noqa: D102
-        return self._context.mpf([self.exact(low).a, self.exact(high).b])
-
-    def _applied(self, function: str, x: Ball) -> Ball:
-        return getattr(self._context, function)(x)
+    iv = MPIntervalContext()
+    return Balls(
+        "mpmath iv",
+        iv,
+        lambda p, q: iv.mpf(p) / iv.mpf(q),
+        lambda low, high: iv.mpf([low.a, high.b]),
+        lambda function, x: getattr(iv, function)(x),
+    )
 
 
 def _choose() -> Balls:
     try:
-        return FlintBalls()
+        return flint_balls()
     except ModuleNotFoundError:
-        return IntervalBalls()
+        return interval_balls()
 
 
 BALLS: Balls = _choose()

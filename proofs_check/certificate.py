@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial, wraps
@@ -109,24 +109,15 @@ def moderate(case: Case, reach: float = REACH) -> Case:
 
 
 def direction(
-    curve: Callable[[Ball], Ball], case: FamilyCase | ConceptCase, balls: Balls
+    curve: Callable[[Ball], Ball], at: Fraction, scale: Fraction, balls: Balls
 ) -> int | None:
-    """+1 or -1 if the curve certainly rises or falls from alpha - h to alpha to alpha + h.
+    """+1 or -1 if the curve certainly rises or falls from at - h to at to at + h.
 
-    The widest step first: 2^-6, 2^-12, ... of 1/(max M - min M).
+    The widest step first: 2^-6, 2^-12, ... of `scale`.
     """
-    spread = float(max(case.M) - min(case.M))
-    scale = Fraction(1 / spread) if spread else Fraction(1)
-    steps = [scale / 2**k for k in range(6, balls.precision() // 3, 6)]
-    return seen_moving(curve, Fraction(case.alpha), steps, balls)
-
-
-def seen_moving(
-    curve: Callable[[Ball], Ball], at: Fraction, steps: Sequence[Fraction], balls: Balls
-) -> int | None:
-    """`direction` with steps to try in turn."""
     middle = curve(balls.exact(at))
-    for h in steps:
+    for k in range(6, balls.precision() // 3, 6):
+        h = scale / 2**k
         before = balls.sign(middle - curve(balls.exact(at - h)))
         after = balls.sign(curve(balls.exact(at + h)) - middle)
         if before is None or after is None:
@@ -134,6 +125,13 @@ def seen_moving(
         if before == after:
             return before
     return None
+
+
+def direction_here(
+    curve: Callable[[Ball], Ball], case: FamilyCase | ConceptCase, balls: Balls
+) -> int | None:
+    """`direction` at the alpha of the instance, over 1/(max M - min M)."""
+    return direction(curve, Fraction(case.alpha), Fraction(float(case.tilt.scale)), balls)
 
 
 def odds_against(z: int, case: FamilyCase | ConceptCase, balls: Balls) -> Callable[[Ball], Ball]:

@@ -228,21 +228,15 @@ def large_vocabulary(case: int) -> Iterator[Comparison]:
             size = abs(exact[name]) if abs(alpha) < 1e-3 and name != "logit F" else size
             allowed = 1e-11 * float(size)
             sides = {"of_many": (together[name][k], allowed), "alone": (method(alpha), allowed)}
-            yield compare(f"{name} at {alpha}", _long(exact[name]), **sides)
+            yield compare(f"{name} at {alpha}", float(exact[name]), **sides)
         some, allowed = slice(None, None, _TOKENS // 50), 1e-11 * (1 + abs(alpha))
         yield compare(
             f"log p at {alpha}",
-            [_long(x) for x in exact["log p"][some]],
+            exact["log p"][some].astype(float),
             of_many=(family.log_probability(alphas[[k, 0]])[0][some], allowed),
             alone=(family.log_probability(alpha)[some], allowed),
         )
     yield from _peaks(family, p, M, rng)
-
-
-def _long(value: np.longdouble) -> Number:
-    """All 64 bits of an extended number."""
-    high = float(value)
-    return number(high) + number(float(value - np.longdouble(high)))
 
 
 def _extended(p: Extended, M: Extended, inside: NDArray[np.bool_], at: float) -> dict[str, Any]:

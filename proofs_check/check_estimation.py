@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from steering_strength.proofs_check import certificate as certain
 from steering_strength.proofs_check import comparison
@@ -27,7 +28,6 @@ from steering_strength.proofs_check.oracles import refit
 from steering_strength.proofs_check.oracles.precise import CTX, Number, number
 from steering_strength.proofs_check.oracles.vectors import difference_of_means
 from steering_strength.proofs_check.refits import Asked, Errors, goals
-from steering_strength.proofs_check.simulation import log_softmax
 from steering_strength.proofs_check.strategies import family_cases, text_cases
 from steering_strength.theory import TiltedFamily, advice
 from steering_strength.theory.engine import estimation
@@ -217,11 +217,11 @@ def _strengths(seed: int, sizes: tuple[int, int], noise: float, budget: float) -
     W, h, difference = _readout(seed)
     rng = np.random.default_rng(seed + 1)
     vectors = difference + sum(noise / np.sqrt(n) * rng.normal(size=(DRAWS, 4)) for n in sizes)
-    before = log_softmax(h @ W.T)
+    before = log_softmax(h @ W.T, axis=-1)
     low, high = np.zeros(DRAWS), np.full(DRAWS, 64.0)
     for _ in range(50):
         middle = 0.5 * (low + high)
-        after = log_softmax((h + middle[:, None] * vectors) @ W.T)
+        after = log_softmax((h + middle[:, None] * vectors) @ W.T, axis=-1)
         spent = (np.exp(before) * (before - after)).sum(axis=1) >= budget
         low, high = np.where(spent, low, middle), np.where(spent, middle, high)
     return low
@@ -252,10 +252,10 @@ def resampled(case: tuple[int, tuple[int, int], float]) -> Comparison:
     rng = np.random.default_rng(seed + 2)
     # The difference of the two means is that of the readout, wherever their middle is.
     P, N = (
-        log_softmax((0.5 * s * difference + noise * rng.normal(size=(n, 4))) @ W.T)
+        log_softmax((0.5 * s * difference + noise * rng.normal(size=(n, 4))) @ W.T, axis=-1)
         for s, n in zip((1, -1), sizes, strict=True)
     )
-    family = TiltedFamily.from_tables(log_softmax(h @ W.T), P, N)
+    family = TiltedFamily.from_tables(log_softmax(h @ W.T, axis=-1), P, N)
     alpha = family.alpha_for_cross_entropy(0.2, 1)
     found = estimation.estimate(family, alpha, "cross_entropy", P, N)
     observed = float(_strengths(seed, sizes, noise, 0.2).std(ddof=1))

@@ -25,7 +25,6 @@ from steering_strength.proofs_check.simulation import (
     Vector,
     look_for_peak,
     simulated_dataset,
-    simulated_family,
 )
 from steering_strength.proofs_check.tolerance import NAIVE, SAFETY
 from steering_strength.theory.engine import peaks as peaks_of_engine
@@ -40,7 +39,7 @@ from steering_strength.theory.model import peak_sign as model
 def peak(case: FamilyCase) -> Iterator[Comparison]:
     """If M(z) is no extreme, p_alpha(z) rises to one peak alpha_z and falls; K'(alpha_z) = M(z).
     Tolerance: K' - M(z) is known to the error of the weights times E|M - M(z)|, the root to that
-    over K''. The simulated peak lies where the exact curve is within the noise of its top."""
+    over K''."""
     peaks, heights = case.family.peaks(), case.family.peak_log_probability()
     low, high = min(case.M), max(case.M)
     for z, (M, alpha) in enumerate(zip(case.M, peaks.tolist(), strict=True)):
@@ -62,8 +61,6 @@ def peak(case: FamilyCase) -> Iterator[Comparison]:
     interior = [z for z, M in enumerate(case.M) if low < M < high]
     if interior:
         yield from _explicit(case, interior[0])
-        z = interior[case.gauge % len(interior)]
-        yield from _looked_up(case, z, float(peaks[z]))
     z = case.gauge % len(case.p)
     yield law("peak", of_case(case), case.tilt.slope(case.alpha)[z], z=z)
 
@@ -97,19 +94,6 @@ def _explicit(case: FamilyCase, z: int) -> Iterator[Comparison]:
     allowed = 8 * EPS * (case.limits.depth / (s + t) + abs(at))
     offset = case.tilt.peak_offset(z, at)
     yield compare(f"explicit peak of token {z}", 0, formula=(offset, allowed))
-
-
-def _looked_up(case: FamilyCase, z: int, alpha: float) -> Iterator[Comparison]:
-    """The top of the simulated curve, found by looking: the exact curve is as high there."""
-    scale = float(case.tilt.scale)
-    if not abs(alpha) < 1e6 * scale:  # beyond the grid that is looked at
-        return
-    steered = simulated_family(case)
-    seen = look_for_peak(lambda grid: steered.log_probability(grid)[:, z], scale)
-    noise = float(steered.noise(max(abs(seen), abs(alpha))))
-    ends = [case.tilt.log(a)[z] for a in (seen, alpha)]
-    what = f"height where token {z} is seen to peak"
-    yield compare(what, ends[1], simulation=(ends[0], 2 * noise))
 
 
 @check("peak-order", draw.SHARED_OFF, judges="TiltedFamily: peaks")
@@ -179,8 +163,8 @@ def _alpha_between(case: ConceptCase, last: int, first: int) -> Number | None:
 @check("monotone", draw.any_families(), judges="TiltedFamily: rising falling")
 def monotone(case: FamilyCase) -> Iterator[Comparison]:
     """Tokens at max M strictly increase for all alpha, tokens at min M strictly decrease.
-    Tolerance: which tokens always rise, or always fall, is seen in 120 digits; the simulated curve
-    may move the other way by its noise."""
+    Tolerance: which tokens always rise, or always fall, is seen in 120 digits; the engine's curve
+    may move the other way by its error."""
     size = abs(number(case.alpha)) + 1
     ends = [case.tilt.far(sign) for sign in (-1, 1)]
     places = [ends[0], -size, number(0), number(case.alpha), ends[1]]
@@ -188,20 +172,16 @@ def monotone(case: FamilyCase) -> Iterator[Comparison]:
     rises, falls = ([all(sign * s > 0 for s in row) for row in seen] for sign in (1, -1))
     yield claim("the tokens that always rise", case.family.rising().tolist() == rises)
     yield claim("the tokens that always fall", case.family.falling().tolist() == falls)
-    grid = np.sort(np.array([-abs(case.alpha) - 1.0, -0.5, 0.0, 0.5, abs(case.alpha) + 1.0]))
-    steered, limits = simulated_family(case), case.limits
-    engine_noise = np.array([float(limits.log_probability(a)) for a in grid])
-    for name, curve, noise in (
-        ("simulation", steered.log_probability(grid), steered.noise(grid)),
-        ("engine", case.family.log_probability(grid), engine_noise),
-    ):
-        allowed = noise[1:] + noise[:-1]
-        for z in range(len(case.p)):
-            before, after = curve[:-1, z], curve[1:, z]
-            if rises[z]:
-                yield not_above(f"{name}, token {z} rising", before, after, allowed)
-            if falls[z]:
-                yield not_above(f"{name}, token {z} falling", after, before, allowed)
+    grid = np.array([-abs(case.alpha) - 1.0, -0.5, 0.0, 0.5, abs(case.alpha) + 1.0])
+    curve = case.family.log_probability(np.sort(grid))
+    noise = np.array([float(case.limits.log_probability(a)) for a in np.sort(grid)])
+    allowed = noise[1:] + noise[:-1]
+    for z in range(len(case.p)):
+        before, after = curve[:-1, z], curve[1:, z]
+        if rises[z]:
+            yield not_above(f"token {z} rising", before, after, allowed)
+        if falls[z]:
+            yield not_above(f"token {z} falling", after, before, allowed)
 
 
 @check(
@@ -314,13 +294,8 @@ def limit(case: FamilyCase) -> Iterator[Comparison]:
     alpha = case.alpha or float(sign)
     rest = precise.total_variation(case.tilt.at(alpha), end)
     allowed = SAFETY * rest * limits.log_probability(alpha) + NAIVE
-    sides = {"formula": (case.family.limit_distance(alpha), allowed)}
-    if whole:
-        steered = simulated_family(case)
-        simulated = precise.numbers(steered.probability(alpha).tolist())
-        distance = precise.total_variation(simulated, end)
-        sides["simulation"] = (distance, 2 * float(steered.noise(alpha)))
-    yield compare("total variation to the limit", rest, **sides)
+    formula = (case.family.limit_distance(alpha), allowed)
+    yield compare("total variation to the limit", rest, formula=formula)
     shares = [x for x in end if x]
     tied = [tilt.p[k] for k in tilt.extreme(sign)]
     yield claim("exactly the tied tokens survive", len(shares) == len(tied))
@@ -399,7 +374,7 @@ def peak_sign_certificate(case: ConceptCase, balls: Balls) -> certain.Answers:
         if _exactly_at_mean(case, z):
             continue
         curve = certain.odds_against(z, case, balls)
-        falls = certain.direction(curve, unsteered, balls)
+        falls = certain.direction_here(curve, unsteered, balls)
         if falls is None:
             yield None
             return

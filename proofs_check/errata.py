@@ -33,10 +33,10 @@ from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.extrema import count_extrema
 from steering_strength.proofs_check.instances import (
     ConceptCase,
-    EditCase,
     MixedCase,
     NormCase,
     PromptsCase,
+    ReadoutCase,
     SequenceCase,
     WeightedCase,
 )
@@ -361,7 +361,7 @@ def texts(name: str, quantity: Quantity, steps: Sequence[int], case: SequenceCas
     ]
 
 
-def ablated(case: EditCase) -> Lines:
+def ablated(case: ReadoutCase) -> Lines:
     """The ablated context beside subtraction at strength 10."""
     h, u = case.states[0], case.u
 
@@ -438,7 +438,7 @@ ERRATA: tuple[Erratum, ...] = (
     Erratum(check_transformer.eps_of_v, partial(tables.norm_tables, "rms"), washed_out),
     Erratum(check_transformer.constant_v, partial(tables.norm_tables, "layer"), forgets),
     Erratum(check_operators.one_sign, tables.mixed_tables, one_sign),
-    Erratum(check_operators.ablation_limit, tables.edit_tables, ablated),
+    Erratum(check_operators.ablation_limit, tables.readout_tables, ablated),
     Erratum(
         check_sequences.reverse_monotone,
         partial(tables.falling_texts, weights=False),

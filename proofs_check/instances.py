@@ -551,27 +551,25 @@ class NormCase:
 
 @dataclass(frozen=True)
 class ReadoutCase:
-    """Normed states and an unembedding with bias: the `final-norm` site of any causal LM."""
+    """Normed states under an unembedding (`final-norm`), and directions to edit them along."""
 
     states: Matrix  # (m, d), outputs of the final norm at the last position of m texts
     W: Matrix  # (V, d)
     bias: Vector
-    positive: Indices  # texts; |P| and |N| may differ and share texts, nothing forbids it here
-    negative: Indices
-    context: int
+    u: Vector  # orthogonal to w, neither 0; not of length 1
+    w: Vector
+    encoder: Vector  # not 0
+    context_weights: Row
+    sets: tuple[Indices, Indices] = ((0,), (0,))  # texts of P and N; they may differ in size
     alpha: float = 1.0
-
-    @property
-    def logits(self) -> NDArray[np.float64]:
-        """W h + bias of every text, (m, V)."""
-        return np.asarray(_array(self.states) @ _array(self.W).T + _array(self.bias))
+    theta: float = 1.0
+    threshold: float = 0.0
 
     @property
     def family(self) -> TiltedFamily:
-        """The engine's record of the context, from logits alone."""
-        logits = self.logits
-        texts = (logits[list(group)] for group in (self.positive, self.negative))
-        return transformer.readout_family(logits[self.context], *texts)
+        """The engine's record of the last context under the vector of P and N, from logits."""
+        logits = _array(self.states) @ _array(self.W).T + _array(self.bias)
+        return transformer.readout_family(logits[-1], *(logits[list(side)] for side in self.sets))
 
 
 @dataclass(frozen=True)
@@ -583,22 +581,6 @@ class SmoothCase:
     A: Matrix  # (k, d)
     W: Matrix  # (V, k)
     labels: Rows  # (m, V): the next token in the data; it need not be the model's distribution
-    context_weights: Row
-
-
-@dataclass(frozen=True)
-class EditCase:
-    """Hidden states under an unembedding, and directions to edit them along (`operator`)."""
-
-    states: Matrix  # (m, d)
-    W: Matrix  # (V, d)
-    bias: Vector
-    u: Vector  # orthogonal to w, neither 0; not of length 1
-    w: Vector
-    encoder: Vector  # not 0
-    alpha: float
-    theta: float
-    threshold: float
     context_weights: Row
 
 

@@ -41,7 +41,7 @@ _STEMS = (
 _ALL = [each for stem in _STEMS for each in vars(stem).values() if isinstance(each, Check)]
 
 CHECKS: Mapping[str, Check] = MappingProxyType({c.id: c for c in _ALL if c.question is None})
-"""id -> check, by being written; a false reading of the statement ``peak`` is ``peak/reading``."""
+"""id -> check, by being written; a false reading of a statement is ``statement/reading``."""
 
 CERTIFICATES: Mapping[str, Check] = MappingProxyType({c.id: c for c in _ALL if c.question})
 """id -> what ball arithmetic decides about an instance, beside the check of the statement."""

@@ -1,8 +1,8 @@
 """Steering as it is done: a matrix times a hidden state, a softmax, and looking at the curve.
 
-Nothing here knows a closed form. For a dataset the simulation is the Unconstrained Features Model
-itself (`UnconstrainedFeatures.interpolating`: random gauge, a random shift of the logits of each
-context, useless dimensions); for a bare pair (p, M) the same is built here. Every simulated number
+Nothing here knows a closed form. The simulation is the Unconstrained Features Model of a dataset
+(`UnconstrainedFeatures.interpolating`: random gauge, a random shift of the logits of each context,
+useless dimensions); a bare pair (p, M) has no model that could be simulated. Every simulated number
 comes with its noise: the error that float64 matrix products of that size can make.
 """
 
@@ -14,20 +14,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from steering_strength.proofs_check.comparison import EPS
-from steering_strength.proofs_check.instances import ConceptCase, FamilyCase
+from steering_strength.proofs_check.instances import ConceptCase
 from steering_strength.theory import UnconstrainedFeatures
 
 Vector = NDArray[np.float64]
-
-
-def log_softmax(logits: Vector) -> Vector:
-    """Logits minus the log-sum-exp of the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    with np.errstate(under="ignore"):
-        result: Vector = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +35,7 @@ class Simulation:
     def log_probability(self, alpha: float | Vector) -> Vector:
         """log softmax(W (h + alpha v)), shape (A, V) or (V,)."""
         states = self.h + np.multiply.outer(alpha, self.v)
-        return log_softmax(states @ self.W.T)
+        return np.asarray(log_softmax(states @ self.W.T, axis=-1))
 
     def probability(self, alpha: float | Vector) -> Vector:
         """Its exponential; what underflows is 0."""
@@ -65,24 +58,6 @@ class Simulation:
         products = 8 * len(self.h) * EPS * (W * (h + np.abs(alpha) * v) + 1.0)
         result: Vector = products + 2 * self.residue * (1 + np.abs(alpha))
         return result
-
-
-def simulated_family(case: FamilyCase) -> Simulation:
-    """W, h, v with W h = log p + const and W v = M + const, in a random gauge."""
-    rng = np.random.default_rng(case.gauge)
-    columns = np.stack([case.family.log_p, case.family.log_odds], axis=1)
-    columns = columns + rng.integers(-4, 5, size=(1, 2))  # a shift of all logits changes nothing
-    useless = rng.normal(size=(len(columns), int(rng.integers(0, 4))))
-    wide = np.concatenate([columns, useless], axis=1)
-    d = wide.shape[1]
-    gauge, _ = np.linalg.qr(rng.normal(size=(d, d)))
-    stretch = 2.0 ** rng.integers(-3, 4, size=d)
-    # A product of length d and an orthogonal gauge: `noise` has it already.
-    return Simulation(
-        W=(wide @ gauge) * stretch,
-        h=gauge[0] / stretch,
-        v=gauge[1] / stretch,
-    )
 
 
 def simulated_dataset(case: ConceptCase) -> tuple[UnconstrainedFeatures, Simulation]:

@@ -437,23 +437,6 @@ def norm_cases(draw: DrawFn, *, visible: bool = True) -> instances.NormCase:
 
 
 @st.composite
-def readout_cases(draw: DrawFn) -> instances.ReadoutCase:
-    """Any states, any unembedding, any two sets of texts, |P| and |N| as they fall."""
-    m, d, V = integers(draw, 2, 6), integers(draw, 1, 4), integers(draw, 2, 6)
-    texts = st.sampled_from(range(m))
-    sets = st.lists(texts, min_size=1, max_size=4, unique=True).map(tuple)
-    return instances.ReadoutCase(
-        states=matrix(draw, m, d),
-        W=matrix(draw, V, d),
-        bias=vector(draw, V),
-        positive=draw(sets),
-        negative=draw(sets),
-        context=draw(texts),
-        alpha=draw(alphas()),
-    )
-
-
-@st.composite
 def smooth_cases(draw: DrawFn) -> instances.SmoothCase:
     """Nonlinear logits of m contexts, with labels that are not the model's distribution."""
     m, d, k, V = (integers(draw, low, 3) for low in (1, 1, 1, 2))
@@ -504,26 +487,28 @@ _ANGLES = (1.0, 0.5, -2.0, 3.0, 1e-6, 1e-3)
 
 
 @st.composite
-def edit_cases(draw: DrawFn) -> instances.EditCase:
-    """States of one to four contexts, two orthogonal directions and an encoder, in d >= 2."""
-    m, d, V = integers(draw, 1, 4), integers(draw, 2, 4), integers(draw, 2, 6)
+def readout_cases(draw: DrawFn) -> instances.ReadoutCase:
+    """States of one to five texts in any two sets, two orthogonal directions and an encoder."""
+    m, d, V = integers(draw, 1, 5), integers(draw, 2, 4), integers(draw, 2, 6)
     i, j, *_ = draw(st.permutations(range(d)))
     u, encoder = list(vector(draw, d)), list(vector(draw, d))
     for direction in (u, encoder):
         direction[i] = direction[i] or 1.0
     w = [0.0] * d
     w[i], w[j] = -u[j], u[i]
-    return instances.EditCase(
+    texts = st.lists(st.sampled_from(range(m)), min_size=1, max_size=4, unique=True).map(tuple)
+    return instances.ReadoutCase(
         states=matrix(draw, m, d),
         W=matrix(draw, V, d),
         bias=vector(draw, V),
         u=tuple(u),
         w=tuple(w),
         encoder=tuple(encoder),
+        context_weights=simplex(draw, m, MILD),
+        sets=(draw(texts), draw(texts)),
         alpha=draw(alphas()),
         theta=draw(st.sampled_from(_ANGLES)),
         threshold=integers(draw, -8, 8) * 0.25,
-        context_weights=simplex(draw, m, MILD),
     )
 
 

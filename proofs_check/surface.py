@@ -12,7 +12,8 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
+from copy import copy
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +30,6 @@ from steering_strength.theory.advice import JointFamily, ScannedCurve
 from steering_strength.theory.engine import (
     GreedyPath,
     LastBlock,
-    Root,
     SampledTexts,
     TiltedPopulation,
     allocation,
@@ -161,25 +161,17 @@ def _off(value: Any) -> Any:
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     if isinstance(value, slice | str) or value is None:
         return ValueError if value is None else value
-    if isinstance(value, Root):
-        return replace(value, alpha=value.alpha * 1.01 + 1e-3)
+    # What has computed things from its numbers already is made anew.
     if isinstance(value, TiltedFamily):
-        wrong = value.log_odds * 1.01 + 1e-3 * np.arange(value.size)
-        return TiltedFamily(value.log_p, wrong, value.metadata)
+        return TiltedFamily(value.log_p, _off(value.log_odds), value.metadata)
     if isinstance(value, TiltedPopulation):
         return replace(value, log_odds=_off(value.log_odds))
     if isinstance(value, ScannedCurve):
         limits = {side: value.limit(side) for side in (1, -1)}
         return ScannedCurve(lambda a: value.log_probability(1.01 * a), value.log_odds, limits)
-    if isinstance(value, ConceptDataset):
-        mixture = 0.99 * value.probabilities + 0.01 * np.roll(value.probabilities, 1, axis=1)
-        return ConceptDataset(
-            mixture, value.token_concept, value.context_concept, value.context_weights
-        )
-    if isinstance(value, UnconstrainedFeatures):
-        return UnconstrainedFeatures(value.W * 1.01, value.H, value.data, value.history)
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
-        numbers = {k: _off(v) for k, v in parts.items() if v is not None and not isinstance(v, str)}
-        return replace(value, **numbers)
-    return value
+    wrong = copy(value)  # of any other record every number that is not a label
+    for name, part in vars(value).items():
+        labels = isinstance(part, np.ndarray) and part.dtype.kind != "f"
+        if not (name.startswith("_") or labels or part is None or isinstance(part, Mapping)):
+            object.__setattr__(wrong, name, part if callable(part) else _off(part))
+    return wrong

@@ -240,20 +240,18 @@ def falling_texts(*, weights: bool) -> Iterator[instances.SequenceCase]:
                 yield _text([whole[first], *whole[after]], whole[positive], whole[negative])
 
 
-def edit_tables() -> Iterator[instances.EditCase]:
+def readout_tables() -> Iterator[instances.ReadoutCase]:
     """One context in two dimensions and two tokens: W = 1, h small and whole, u a coordinate."""
+    one, other = (1.0, 0.0), (0.0, 1.0)
     for size in range(1, 3):
         for h in product(range(1, size + 1), range(size + 1)):
-            yield instances.EditCase(
+            yield instances.ReadoutCase(
                 states=(tuple(map(float, h)),),
-                W=((1.0, 0.0), (0.0, 1.0)),
+                W=(one, other),
                 bias=(0.0, 0.0),
-                u=(1.0, 0.0),
-                w=(0.0, 1.0),
-                encoder=(1.0, 0.0),
-                alpha=1.0,
-                theta=1.0,
-                threshold=0.0,
+                u=one,
+                w=other,
+                encoder=one,
                 context_weights=(Fraction(1),),
             )
 

@@ -290,6 +290,6 @@ def test_transformer_cases_span_scales() -> None:
     assert not any(case.normed.inert for case in norms)
     assert all(case.normed.inert for case in draws(norm_cases(visible=False), 20))
     texts = draws(readout_cases(), 50)
-    assert any(len(case.positive) != len(case.negative) for case in texts)
-    assert any(set(case.positive) & set(case.negative) for case in texts)
+    assert any(len(P) != len(N) for P, N in (case.sets for case in texts))
+    assert any(set(P) & set(N) for P, N in (case.sets for case in texts))
     assert all(sum(row) == 1 for case in draws(smooth_cases(), 10) for row in case.labels)
