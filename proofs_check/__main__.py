@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from steering_strength.proofs_check.verdict import Verdict
 
 __all__ = ["main"]
-
-_PAUSE = 10.0
-"""Seconds between two signs of life."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,19 +96,6 @@ def _verdict(verdict: Verdict, done: int, total: int) -> None:
     note(line(verdict, done, total))
 
 
-def _ticker() -> Callable[[int, int], None]:
-    """A line now and then, so that a long search is seen to move."""
-    last = time.monotonic()
-
-    def tick(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _PAUSE:
-            last = time.monotonic()
-            note(f"        {done} of {total} tasks done")
-
-    return tick
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     return finish(lambda: _chosen(_parser().parse_args(argv)))
@@ -148,7 +131,6 @@ def _run(options: argparse.Namespace) -> int:
         examples=examples,
         seed=seed,
         progress=_verdict,
-        tick=_ticker(),
         executor=executor,
     )
     closing = summary(verdicts, seed=seed, examples=examples)

@@ -46,19 +46,19 @@ def dataset(case: ConceptCase) -> Iterator[Comparison]:
     """What a dataset says of itself: its parts, Assumption 1, P and N, M, entropy, and its file.
     Tolerance: what is counted or chosen is exact; logarithms to EPS (1 + |log p|)."""
     data, exact, limits = case.data, case.dataset, case.limits
-    V, m, G = len(exact.token_concept), len(exact.rows), exact.concepts
-    yield equal("V", V, data.vocabulary_size)
-    yield equal("m", m, data.context_count)
-    yield equal("G", G, data.concept_count)
-    tokens = [tuple(group.tolist()) for group in data.concepts]
-    yield claim("tokens of the concepts", tokens == [exact.tokens(c) for c in range(G)])
-    contexts = tuple(data.contexts_of(case.target).tolist())
-    yield equal("contexts of T", exact.contexts(case.target), contexts)
-    sets = data.steering_sets(*case.sets)
-    yield equal("P", case.positive, tuple(sets.positive.tolist()))
-    yield equal("N", case.negative, tuple(sets.negative.tolist()))
-    yield equal("T", case.target, sets.target)
+    G, sets = exact.concepts, data.steering_sets(*case.sets)
     other = [exact.context_concept[i] for i in case.negative]
+    for name, expected, found in (
+        ("V", len(exact.token_concept), data.vocabulary_size),
+        ("m", len(exact.rows), data.context_count),
+        ("G", G, data.concept_count),
+        ("tokens", [exact.tokens(c) for c in range(G)], [(*c.tolist(),) for c in data.concepts]),
+        ("contexts of T", [*exact.contexts(case.target)], data.contexts_of(case.target).tolist()),
+        ("P", [*case.positive], sets.positive.tolist()),
+        ("N", [*case.negative], sets.negative.tolist()),
+        ("T", case.target, sets.target),
+    ):
+        yield claim(f"{name} is {expected}, not {found}", expected == found)
     share = [Fraction(other.count(c), case.q) for c in range(G)]
     yield compare("share of N", share, model=(sets.negative_share, EPS))
     log_odds = data.log_odds(*case.sets)

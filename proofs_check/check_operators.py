@@ -80,7 +80,7 @@ def mixed_contexts(case: MixedCase) -> Iterator[Comparison]:
 
 def _promised(case: MixedCase, c: int) -> int | None:
     """The sign that the weights promise for a whole concept, by exact comparison."""
-    P, N = ([case.weights[i][c] for i in side] for side in (case.positive, case.negative))
+    P, N = ([case.weights[i][c] for i in side] for side in case.sets)
     up, down = min(P) >= max(N), max(P) <= min(N)
     return up - down if up or down else None
 
@@ -385,7 +385,7 @@ def mixed_certificate(case: MixedCase, balls: Balls) -> certain.Answers:
     for z, c in enumerate(case.token_concept):
         P, N = (
             balls.total([balls.log(balls.exact(case.rows[i][z])) for i in side]) / len(side)
-            for side in (case.positive, case.negative)
+            for side in case.sets
         )
         sign, promised = case.sign(z), _promised(case, c)
         if sign:

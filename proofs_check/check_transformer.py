@@ -18,6 +18,7 @@ from steering_strength.proofs_check.comparison import (
     as_alone,
     claim,
     compare,
+    crossing,
     not_above,
 )
 from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
@@ -224,7 +225,10 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     @cache
     def row(alpha: Number) -> list[Number]:
         output = _output(case, vectors.affine(h, v, number(alpha)))
-        return [CTX.log(p) for p in precise.softmax(vectors.logits(W, output))]
+        return precise.softmax(vectors.logits(W, output))
+
+    def log_p(z: int, alpha: Number) -> Number:
+        return CTX.log(row(alpha)[z])
 
     size = max(CTX.fsum(abs(w) for w in logits) for logits in W)
 
@@ -240,41 +244,42 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
         return
     tokens = [z for z in range(len(W)) if z % 2 == 0]
     asked = tokens if sign > 0 else [z % 2 == 0 for z in range(len(W))]
-    start, p = row(number(0)), [CTX.exp(x) for x in row(number(0))]
+    p, end = row(number(0)), precise.softmax(vectors.logits(W, _far(case, sign)))
 
     def forward(alpha: Number) -> Number:
-        return precise.kl(p, [CTX.exp(x) for x in row(alpha)])
+        return precise.kl(p, row(alpha))
 
     def backward(alpha: Number) -> Number:
-        return precise.kl([CTX.exp(x) for x in row(alpha)], p)
+        return precise.kl(row(alpha), p)
 
     def odds(alpha: Number) -> Number:
         return _log_odds(row(alpha), tokens)
 
     yield claim("V", curve.size == len(W))
-    end = _far_row(case, W, sign)
-    yield compare("limit", end, engine=(curve.limit(sign), 1e3 * rough))
     there = float(grid[16])
-    yield compare("log p", row(number(there)), engine=(curve.log_probability(there), rough))
+    for name, shares, found, allowed in (
+        ("limit", end, curve.limit(sign), 1e3 * rough),
+        ("log p", row(number(there)), curve.log_probability(there), rough),
+    ):
+        yield compare(name, [CTX.log(x) for x in shares], engine=(found, allowed))
     yield from as_alone("log p", curve.log_probability, there, 0.75)
-    for name, oracle, found in (
+    slack = 4 * rough * (1 - CTX.log(min(p)))
+    for name, oracle, ask in (
         ("KL", forward, curve.cross_entropy_increase),
         ("KL back", backward, curve.reverse_kl),
         ("logit F_C", odds, partial(curve.concept_log_odds, asked)),
     ):
         several = [oracle(a) for a in grid[8:17:4]]
-        got = found([float(a) for a in grid[8:17:4]])
-        slack = 4 * rough * (1 + max(map(abs, start)))
-        yield compare(name, several, engine=(got, slack))
-        yield compare(name, several[-1], engine=(float(found(there)), slack))
-    for name, price, ask in (
+        yield compare(name, several, engine=(ask([float(a) for a in grid[8:17:4]]), slack))
+        yield compare(name, several[-1], engine=(float(ask(there)), slack))
+    for name, price, root_of in (
         ("KL", forward, curve.cross_entropy_root),
         ("KL back", backward, curve.reverse_kl_root),
     ):
         budget = price(grid[24]) / 2
         if budget > 1e-4:
-            yield from _first(name, ask(float(budget), sign), price, budget, grid, sign)
-        beyond = ask(float(2 * max([*map(price, grid), _kl_rows(start, end)]) + 1), sign)
+            yield from _first(name, root_of(float(budget), sign), price, budget, grid, sign)
+        beyond = root_of(float(2 * max([*map(price, grid), precise.kl(p, end)]) + 1), sign)
         yield claim(f"{name} so large is not found: {beyond}", not beyond.reached)
     before, after = odds(grid[0]), odds(grid[24])
     middle = (before + after) / 2
@@ -293,21 +298,20 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     reach = abs(best.alpha) if np.isfinite(best.alpha) else 0.0
     missed = [a for a in higher if abs(a) < reach or _share(odds(a)) > _share(value) + 2e-3]
     yield claim(f"no F_C above that at {best}: {missed[:1]}", not missed)
-    slope = precise.derivative(lambda a: row(a)[0], number(0), abs(span))
+    slope = precise.derivative(partial(log_p, 0), number(0), abs(span))
     turn = curve.peak_root(0, sign)
     if slope * sign * abs(span) < -1e-6:
         yield claim(f"token 0 falls from 0 on, not from {turn}", turn.alpha == 0.0)
     elif slope * sign * abs(span) > 1e-6 and turn.reached:
-        sides = [row(number(turn.alpha) * (1 + k * number("1e-2")))[0] for k in (-1, 1)]
-        top = row(number(turn.alpha))[0]
-        yield claim(f"token 0 peaks at {turn}", max(sides) <= top + rough)
+        before, top, after = (log_p(0, turn.alpha * (1 + k * number("1e-2"))) for k in (-1, 0, 1))
+        yield claim(f"token 0 peaks at {turn}", max(before, after) <= top + rough)
     elif slope * sign * abs(span) > 1e-6:
         looked = max(filter(np.isfinite, (abs(turn.lower), abs(turn.upper))))
-        climb = pairwise(row(x)[0] for x in grid if abs(x) <= looked)
+        climb = pairwise(log_p(0, x) for x in grid if abs(x) <= looked)
         yield claim("token 0 rises all the way", all(b >= a - rough for a, b in climb))
 
     def apart(alpha: Number) -> Number:
-        return -precise.total_variation([CTX.exp(x) for x in row(alpha)], [CTX.exp(x) for x in end])
+        return -precise.total_variation(row(alpha), end)
 
     settled = curve.limit_root(0.01, sign)
     if apart(number(0)) > -0.01:
@@ -323,36 +327,20 @@ def _first(
     sign: int,
 ) -> Iterator[Comparison]:  # fmt: skip
     """`curve` passes the goal at the root upwards, and on the first 25 of the grid not before."""
-    yield claim(f"{name} passes {CTX.nstr(goal, 8)}, not {root}", root.reached)
-    if not root.reached:
-        return
-    placed = root.lower <= root.alpha <= root.upper and root.alpha * sign >= 0.0
-    narrow = root.upper - root.lower <= 1e-9 * abs(root.alpha)
-    yield claim(f"{root} is narrow, and holds its alpha", placed and narrow)
-    inside, outside = (curve(number(root.alpha) * (1 + k * number("1e-3"))) for k in (-1, 1))
-    yield claim(f"{name} passes its goal at {root.alpha}", inside <= goal <= outside)
+    size = abs(root.alpha)
+    yield from crossing(name, root, curve, goal, sign, size * number("1e-3"), 1e-9 * size)
     early = [a for a in grid[:25] if abs(a) < abs(root.alpha) * (1 - 1e-3) and curve(a) > goal]
     yield claim(f"{name} does not pass it before {root.alpha}: {early[:1]}", not early)
 
 
-def _log_odds(row: list[Number], tokens: list[int]) -> Number:
-    """Of a concept, from log-probabilities."""
-    inside = CTX.fsum(CTX.exp(x) for z, x in enumerate(row) if z in tokens)
-    outside = CTX.fsum(CTX.exp(x) for z, x in enumerate(row) if z not in tokens)
-    return CTX.log(inside) - CTX.log(outside)
+def _log_odds(p: list[Number], tokens: list[int]) -> Number:
+    """Of a concept."""
+    inside = CTX.fsum(x for z, x in enumerate(p) if z in tokens)
+    return CTX.log(inside / CTX.fsum(x for z, x in enumerate(p) if z not in tokens))
 
 
 def _share(log_odds: Number) -> Number:
     return 1 / (1 + CTX.exp(-log_odds))
-
-
-def _kl_rows(row: list[Number], other: list[Number]) -> Number:
-    return precise.kl([CTX.exp(x) for x in row], [CTX.exp(x) for x in other])
-
-
-def _far_row(case: NormCase, W: list[list[Number]], sign: int) -> list[Number]:
-    """Log-probabilities in the limit."""
-    return [CTX.log(p) for p in precise.softmax(vectors.logits(W, _far(case, sign)))]
 
 
 def _plateau(

@@ -380,7 +380,7 @@ def ablated(case: ReadoutCase) -> Lines:
 
 def one_sign(case: MixedCase) -> Lines:
     """The products over P and over N, token by token."""
-    N, sides = _denominator(case.rows), {"P": case.positive, "N": case.negative}
+    N, sides = _denominator(case.rows), dict(zip("PN", case.sets, strict=True))
     lines = ["concept of each token: T, T, C"]
     lines += [
         f"{_over(N, case.rows[i])}   for {name}, with weight {case.weights[i][0]} on T"

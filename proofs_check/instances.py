@@ -592,14 +592,8 @@ class MixedCase:
     gaps: Row  # g, with sum 1 in each concept
     token_concept: Indices
     weights: Rows  # (m, G)
-    positive: Indices  # any contexts; the sets may differ in size
-    negative: Indices
+    sets: tuple[Indices, Indices]  # any contexts for P and for N; they may differ in size
     gauge: int = 0  # as in `ConceptCase`
-
-    @property
-    def sets(self) -> tuple[Indices, Indices]:
-        """P and N."""
-        return self.positive, self.negative
 
     @property
     def inside(self) -> Row:
@@ -617,7 +611,7 @@ class MixedCase:
         """The sign of M(z): products of p(z|.) over P and N, each to the size of the other set."""
         first, second = (
             prod((self.rows[i][z] for i in own), start=Fraction(1)) ** len(other)
-            for own, other in ((self.positive, self.negative), (self.negative, self.positive))
+            for own, other in (self.sets, self.sets[::-1])
         )
         return (first > second) - (first < second)
 

@@ -28,9 +28,6 @@ _TASKS = 200
 Progress = Callable[[Verdict, int, int], None]
 """Called as each verdict is reached: (verdict, verdicts so far, verdicts in all)."""
 
-Tick = Callable[[int, int], None]
-"""Called after each task: (tasks so far, tasks in all)."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -219,7 +216,6 @@ def run(
     examples: int = DEFAULT_EXAMPLES,
     seed: int = 0,
     progress: Progress | None = None,
-    tick: Tick | None = None,
     executor: Executor = map,
 ) -> Verdicts:
     """Verdicts on statements, in the order of the theory.
@@ -232,8 +228,8 @@ def run(
         Instances per check.
     seed : int
         The same seed gives the same verdicts, counterexamples and worst errors.
-    progress, tick : callable, optional
-        See `Progress` and `Tick`.
+    progress : callable, optional
+        See `Progress`.
     executor : callable, optional
         How the tasks are run; one by one in this process by default. See `proofs_check.executors`.
 
@@ -251,11 +247,9 @@ def run(
     waiting = {task: k for k, group in enumerate(groups) for task in group}
     parts: list[list[Done]] = [[] for _ in groups]
     verdicts: dict[int, Verdict] = {}
-    for done, part in enumerate(executor(execute, list(waiting)), start=1):
+    for part in executor(execute, list(waiting)):
         k = waiting[part[0]]
         parts[k].append(part)
-        if tick is not None:
-            tick(done, len(waiting))
         if len(parts[k]) == len(groups[k]):
             verdicts[k] = _merge(parts[k])
             if progress is not None:

@@ -117,24 +117,17 @@ Assumption = Literal["1", "B.1", "none"]
 
 @st.composite
 def exact_datasets(
-    draw: DrawFn,
-    assumption: Assumption = "1",
-    *,
-    max_concepts: int = 4,
-    max_tokens: int = 3,
-    max_contexts: int = 3,
-    wild: bool = True,
+    draw: DrawFn, assumption: Assumption = "1", *, wild: bool = True
 ) -> ExactDataset:
-    """Datasets in fractions: G, |C| and the contexts of one concept are bounded.
+    """Datasets in fractions: two to four concepts of up to three tokens and three contexts each.
 
     With `wild`, also shares down to 1e-200 and rows that are deterministic to 1e-9.
     """
     # Two concepts must have contexts, for P and for N; any other may have none. A list, so that
     # shrinking can drop a concept in one move.
-    tokens_of = st.integers(1, max_tokens)
-    used = st.tuples(tokens_of, st.integers(1, max_contexts))
-    spare = st.tuples(tokens_of, st.integers(0, max_contexts))
-    shape = [draw(used), draw(used), *draw(st.lists(spare, max_size=max_concepts - 2))]
+    tokens_of = st.integers(1, 3)
+    used, spare = (st.tuples(tokens_of, st.integers(least, 3)) for least in (1, 0))
+    shape = [draw(used), draw(used), *draw(st.lists(spare, max_size=2))]
     sizes, counts = [tokens for tokens, _ in shape], [contexts for _, contexts in shape]
     token_concept, context_concept = labels(sizes), labels(counts)
     scales = WILD if wild and draw(st.booleans()) else MILD
@@ -162,64 +155,31 @@ def _concept_rows(
     assumption: Assumption,
 ) -> Rows:
     """Rows under Assumption 1: b, and a = b + (1 - B) g in the context's own concept."""
-    G = len(sizes)
-    first = [sum(sizes[:c]) for c in range(G)]
-    shape = draw(st.sampled_from(("gaps", "weighted", "proportional", "smoothed")))
+    first = [sum(sizes[:c]) for c in range(len(sizes))]
+    shape = draw(st.sampled_from(("gaps", "proportional", "smoothed")))
     # B near 0: nearly deterministic rows. B near 1: a / b - 1 small, M near 0.
-    B = draw(
-        st.sampled_from([Fraction(1, 2), *(Fraction(n, 10) for n in (1, 2, 3, 4, 6, 7, 8, 9))])
-    )
+    B = Fraction(draw(st.sampled_from((5, 1, 2, 3, 4, 6, 7, 8, 9))), 10)
     close = CLOSE if len(scales) > len(MILD) else MILD
     scale = draw(st.sampled_from(close))
     B = B * scale if draw(st.booleans()) else 1 - (1 - B) * scale
     if shape == "gaps":
         b = [B * x for x in simplex(draw, sum(sizes), scales)]
-        gaps = [list(simplex(draw, size, close)) for size in sizes]
+        gaps = [simplex(draw, size, close) for size in sizes]
     else:
-        # Weighted: b_z = e/(G-1) w_z and a_z = (1-e) g_z with e = B (G-1)/G; proportional: w = g,
-        # so that all tokens of a concept are tied, with unequal p; smoothed: w = g = 1/s.
-        omega = [
-            [Fraction(1, size)] * size if shape == "smoothed" else list(simplex(draw, size))
-            for size in sizes
-        ]
-        b = [B / G * x for concept in omega for x in concept]
-        gaps = omega
-        if shape == "weighted":
-            gaps = _weighted_gaps(draw, omega, B, G)
+        # b and the gaps in the same proportions, so that all tokens of a concept are tied, with
+        # unequal p; smoothed: in equal ones.
+        smoothed = shape == "smoothed"
+        gaps = [(Fraction(1, n),) * n if smoothed else simplex(draw, n) for n in sizes]
+        b = [B / len(sizes) * x for concept in gaps for x in concept]
 
     def row(concept: int) -> Row:
-        drawn = assumption == "B.1"
-        own = simplex(draw, sizes[concept], close) if drawn else gaps[concept]
+        own = simplex(draw, sizes[concept], close) if assumption == "B.1" else gaps[concept]
         new = list(b)
         for i, g in enumerate(own):
             new[first[concept] + i] += (1 - B) * g
         return tuple(new)
 
     return tuple(map(row, context_concept))
-
-
-def _weighted_gaps(
-    draw: DrawFn, omega: Sequence[Sequence[Fraction]], B: Fraction, G: int
-) -> list[list[Fraction]]:
-    """Gap weights of the weighted family whose in-concept weights gamma differ from omega.
-
-    a_z = (1-e) gamma_z with 1-e = B/G + 1 - B must exceed b_z = (B/G) omega_z. gamma is moved from
-    omega towards random weights by the largest share that keeps a_z > b_z, or less.
-    """
-    top = B / G + 1 - B
-    result = []
-    for weights in omega:
-        other = simplex(draw, len(weights))
-        # a_z - b_z = top (w + s (o - w)) - (B/G) w > 0 for s < (1 - B) w / (top (w - o)).
-        bounds = [
-            (1 - B) * w / (top * (w - o)) for w, o in zip(weights, other, strict=True) if o < w
-        ]
-        share = min([Fraction(1), *(bound * Fraction(9, 10) for bound in bounds)])
-        gamma = [w + share * (o - w) for w, o in zip(weights, other, strict=True)]
-        result.append(
-            [(top * g - B / G * w) / (1 - B) for g, w in zip(gamma, weights, strict=True)]
-        )
-    return result
 
 
 def datasets(assumption: Assumption = "1", **options: Any) -> st.SearchStrategy[ConceptDataset]:
@@ -229,7 +189,7 @@ def datasets(assumption: Assumption = "1", **options: Any) -> st.SearchStrategy[
 
 @st.composite
 def steering_sets(
-    draw: DrawFn, data: ConceptDataset | ExactDataset, max_q: int = 3
+    draw: DrawFn, data: ConceptDataset | ExactDataset
 ) -> tuple[int, Indices, Indices]:
     """`(target, positive, negative)`: q contexts of T, and q others, contrastive or random."""
     concept = [int(c) for c in data.context_concept]
@@ -240,7 +200,7 @@ def steering_sets(
     if draw(st.booleans()):  # contrastive: all of N in one concept
         other = draw(st.sampled_from([c for c in present if c != target]))
         outside = [j for j, c in enumerate(concept) if c == other]
-    q = integers(draw, 1, min(len(inside), len(outside), max_q))
+    q = integers(draw, 1, min(len(inside), len(outside), 3))
     return target, subset(draw, inside, q), subset(draw, outside, q)
 
 
@@ -528,7 +488,6 @@ def mixed_cases(draw: DrawFn) -> instances.MixedCase:
         gaps=tuple(g for size in sizes for g in simplex(draw, size, MILD)),
         token_concept=labels(sizes),
         weights=tuple(tuple(Fraction(n, sum(row)) for n in row) for row in parts),
-        positive=draw(sets),
-        negative=draw(sets),
+        sets=(draw(sets), draw(sets)),
         gauge=integers(draw, 0, 99),
     )

@@ -7,15 +7,16 @@ sum b. Tables come by increasing N, so the first that refutes a claim is the sma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations, pairwise, product
 from math import isqrt, log
+from typing import Any
 
 import numpy as np
 
 from steering_strength.proofs_check import instances
-from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, WeightedCase
+from steering_strength.proofs_check.instances import ConceptCase, ExactDataset, Row, WeightedCase
 
 Pairs = tuple[tuple[int, int], ...]
 """(b, a) for each token of one concept."""
@@ -48,6 +49,17 @@ def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
     """`parts` positive integers with that sum, in order."""
     for cuts in combinations(range(1, total), parts - 1):
         yield tuple(b - a for a, b in pairwise((0, *cuts, total)))
+
+
+def _over(row: Iterable[Any]) -> Row:
+    """Whole numbers over their sum."""
+    whole = [int(n) for n in row]
+    return tuple(Fraction(n, sum(whole)) for n in whole)
+
+
+def _rows(total: int, parts: int) -> list[Row]:
+    """All rows of that many entries over `total`."""
+    return [*map(_over, _compositions(total, parts))]
 
 
 def small_tables(sizes: Sequence[int], negatives: Sequence[int]) -> Iterator[ConceptCase]:
@@ -136,20 +148,10 @@ def own_tables() -> Iterator[WeightedCase]:
 def calibration_tables() -> Iterator[ConceptCase]:
     """Two contexts and two tokens, of one concept each, no assumption on the rows."""
     for N in range(2, _CEILING):
-        for rows in product(list(_compositions(N, 2)), repeat=2):
+        for rows in product(_rows(N, 2), repeat=2):
             for weight in (Fraction(1, 2), Fraction(1, 3)):
-                yield ConceptCase(
-                    dataset=ExactDataset(
-                        rows=tuple((Fraction(a, N), Fraction(b, N)) for a, b in rows),
-                        token_concept=(0, 1),
-                        context_concept=(0, 1),
-                        context_weights=(weight, 1 - weight),
-                    ),
-                    target=0,
-                    positive=(0,),
-                    negative=(1,),
-                    context=0,
-                )
+                data = ExactDataset(rows, (0, 1), (0, 1), (weight, 1 - weight))
+                yield ConceptCase.contrasting(data, 0, q=1, context=0)
 
 
 def _ratio(pair: tuple[int, int]) -> float:
@@ -192,25 +194,11 @@ def norm_tables(kind: str) -> Iterator[instances.NormCase]:
                 )
 
 
-def _text(
-    rows: Sequence[Sequence[int]], positive: Sequence[int], negative: Sequence[int]
-) -> instances.SequenceCase:
-    """A tree, P and N of integers over their sum."""
-    every = [
-        tuple(Fraction(int(x), int(sum(row))) for x in row) for row in (*rows, positive, negative)
-    ]
-    texts = len(rows) * (len(positive) - 1) + 1
-    return instances.SequenceCase(
-        tuple(every[:-2]), (every[-2],), (every[-1],), judged=(0,) * texts
-    )
-
-
 def small_texts() -> Iterator[instances.SequenceCase]:
     """Texts of two tokens over a vocabulary of two."""
-    for total in range(2, _CEILING):
-        pairs = list(_compositions(total, 2))
-        for *rows, positive, negative in product(pairs, repeat=5):
-            yield _text(rows, positive, negative)
+    for N in range(2, _CEILING):
+        for *rows, positive, negative in product(_rows(N, 2), repeat=5):
+            yield instances.SequenceCase(tuple(rows), (positive,), (negative,), judged=(0,) * 4)
 
 
 def falling_texts(*, weights: bool) -> Iterator[instances.SequenceCase]:
@@ -237,7 +225,9 @@ def falling_texts(*, weights: bool) -> Iterator[instances.SequenceCase]:
             if least.min() < -1e-9:
                 n, first = np.unravel_index(int(least.argmin()), least.shape)
                 after = rises[n, first].argmin(axis=-1)
-                yield _text([whole[first], *whole[after]], whole[positive], whole[negative])
+                rows = tuple(_over(whole[k]) for k in (first, *after))
+                P, N = ((_over(whole[k]),) for k in (positive, negative))
+                yield instances.SequenceCase(rows, P, N, judged=(0,) * 9)
 
 
 def readout_tables() -> Iterator[instances.ReadoutCase]:
@@ -281,8 +271,7 @@ def _mixed(b: tuple[int, ...], gaps: tuple[int, ...], share: Fraction) -> instan
         gaps=tuple(Fraction(g, gap) for g in gaps),
         token_concept=(0, 0, 1),
         weights=(*pure, (share, 1 - share), (share, 1 - share)),
-        positive=(0, 1),
-        negative=(2, 3),
+        sets=((0, 1), (2, 3)),
     )
 
 
@@ -290,19 +279,8 @@ def prompts_tables(
     log_odds: Sequence[float], budget: float, twins: bool
 ) -> Iterator[instances.PromptsCase]:
     """Two prompts of three tokens, by denominator, the target first; or twice the same prompt."""
+    half = Fraction(1, 2)
     for N in range(3, _CEILING):
-        rows = [
-            tuple(Fraction(n, N) for n in (a, b, N - a - b))
-            for a in range(1, N - 1)
-            for b in range(1, N - a)
-            if not twins or a == 1
-        ]
-        for row in rows:
-            for other in [row] if twins else rows:
-                yield instances.PromptsCase(
-                    rows=(row, other),
-                    weights=(Fraction(1, 2),) * 2,
-                    log_odds=tuple(log_odds),
-                    tokens=(0,),
-                    budget=budget,
-                )
+        rows = [row for row in _rows(N, 3) if not twins or row[0] * N == 1]
+        for pair in zip(rows, rows, strict=True) if twins else product(rows, rows):
+            yield instances.PromptsCase(pair, (half, half), tuple(log_odds), (0,), budget)

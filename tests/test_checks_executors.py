@@ -25,6 +25,18 @@ def untimed(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
     return [replace(verdict, seconds=0.0) for verdict in verdicts]
 
 
+class counting:  # noqa: N801 - wraps an executor like a function
+    """The same executor, and how many tasks it has done."""
+
+    def __init__(self, executor: Any) -> None:
+        self.executor, self.tasks = executor, 0
+
+    def __call__(self, function: Any, tasks: Any) -> Any:
+        for done in self.executor(function, tasks):
+            self.tasks += 1
+            yield done
+
+
 @pytest.fixture(scope="module")
 def reference() -> list[Verdict]:
     verdicts = untimed(run(IDS, examples=EXAMPLES, seed=SEED))
@@ -45,18 +57,9 @@ def test_another_seed_gives_other_instances() -> None:
 
 @pytest.mark.long
 def test_processes_give_the_same_verdicts(reference: list[Verdict]) -> None:
-    seen: list[tuple[int, int]] = []
-    found = run(
-        IDS,
-        examples=EXAMPLES,
-        seed=SEED,
-        executor=on_cores(2),
-        tick=lambda done, total: seen.append((done, total)),
-    )
-    assert untimed(found) == reference
-    total = len(seen)
-    assert seen == [(k + 1, total) for k in range(total)]
-    assert total > sum(v.method != "formal" for v in reference)
+    counted = counting(on_cores(2))
+    assert untimed(run(IDS, examples=EXAMPLES, seed=SEED, executor=counted)) == reference
+    assert counted.tasks > sum(v.method != "formal" for v in reference)
 
 
 @pytest.mark.long
@@ -145,10 +148,10 @@ def test_shards_are_put_together_alike_in_few_tasks_or_many(
     reference: list[Verdict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(run.__globals__, "_TASKS", 1)
-    seen: list[int] = []
-    again = run(IDS[:1], examples=EXAMPLES, seed=SEED, tick=lambda done, total: seen.append(total))
+    counted = counting(map)
+    again = run(IDS[:1], examples=EXAMPLES, seed=SEED, executor=counted)
     assert untimed(again) == [v for v in reference if v.id == IDS[0]]
-    assert seen == [1]  # one task of two shards, where there were two
+    assert counted.tasks == 1  # of two shards, where there were two
 
 
 def test_json_has_every_method_and_the_false_claims(
