@@ -63,7 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *wrong(check_concept.concept_ode, "TiltedFamily.concept_slope", {
         "without-complement: F (mu_C - mu_notC), the factor 1 - F is missing":
             lambda right, family, C, alpha: right(family, C, alpha)
-            * float(1.0 + np.exp(min(_logit(family, C, alpha), 700.0))),
+            * (1.0 + np.exp(np.minimum(_logit(family, C, alpha), 700.0))),
         "against-overall-mean: the overall mean of M for that of the complement":
             lambda _, family, C, alpha: _spread(family, C, alpha)
             * (family.conditional(C).mean(alpha) - family.mean(alpha)),

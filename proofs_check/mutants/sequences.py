@@ -35,7 +35,7 @@ def _unweighted(_: Any, texts: SampledTexts, judged: Any, alpha: Any) -> Estimat
 def _of_the_odds(_: Any, texts: SampledTexts, judged: Any, alpha: Any = 0.0) -> Estimate:
     share, values = texts._tilted(alpha), np.asarray(judged, dtype=float)
     odds = texts._sum(np.asarray(texts.log_odds)[texts.tokens])
-    return texts._weighted((values - (share * values).sum(axis=-1)) * odds, share)
+    return texts._weighted((values - (share * values).sum(axis=-1, keepdims=True)) * odds, share)
 
 
 # fmt: off
