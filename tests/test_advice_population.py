@@ -37,16 +37,15 @@ def families(count=7, size=40, seed=0, own=False):
 def test_average_budgets_are_sign_changes(own, sign):
     found = families(own=own)
     weights = np.arange(1.0, 8.0) / 28.0
-    for option, method in (("cross_entropy", "cross_entropy_increase"), ("reverse_kl",) * 2):
-        advice = advise(found, sign=sign, weights=weights, **{option: 0.7})
-        alpha = advice.average.high.alpha
-        assert np.sign(alpha) == sign
-        below, above = (
-            float(weights @ [getattr(f, method)(alpha * factor) for f in found])
-            for factor in (1 - NUDGE, 1 + NUDGE)
-        )
-        assert below < 0.7 < above
-        assert getattr(advice.high, option) == pytest.approx(0.7, rel=1e-12)
+    advice = advise(found, sign=sign, weights=weights, reverse_kl=0.7)
+    alpha = advice.average.high.alpha
+    assert np.sign(alpha) == sign
+    below, above = (
+        float(weights @ [f.reverse_kl(alpha * factor) for f in found])
+        for factor in (1 - NUDGE, 1 + NUDGE)
+    )
+    assert below < 0.7 < above
+    assert advice.high.reverse_kl == pytest.approx(0.7, rel=1e-12)
 
 
 def test_a_context_that_is_not_moved_may_lack_a_token():

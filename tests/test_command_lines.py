@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import subprocess
@@ -17,9 +16,7 @@ import steering_strength.proofs_check.__main__ as checks
 from steering_strength.figures.explorer import cases
 from steering_strength.figures.report import job
 from steering_strength.proofs_check import executors, runner
-from steering_strength.proofs_check.verdict import write_json
-from steering_strength.theory.errors import OutputError, UnknownNameError
-from steering_strength.theory.files import require_writable
+from steering_strength.theory.errors import UnknownNameError
 from steering_strength.theory.laws import CLAIMS, LAWS, Law
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -191,16 +188,3 @@ class TestVerdictsAsJson:
         with pytest.raises(AssertionError, match="run first"):
             checks.main(["slope", "--json", str(tmp_path / "good.json")])
         assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "mine")]
-
-    def test_writing_fails_whole_or_not_at_all(self, tmp_path: Path) -> None:
-        for path in self.unwritable(tmp_path):
-            with pytest.raises(OutputError, match="cannot write"):
-                require_writable(path)
-            with pytest.raises(OutputError, match="cannot write"):
-                write_json(path, [], seed=0, examples=1)
-        assert [path.name for path in tmp_path.iterdir()] == ["file"]
-        write_json(tmp_path / "file", [], seed=4, examples=1)
-        assert json.loads((tmp_path / "file").read_text())["seed"] == 4
-        (tmp_path / "other").touch()
-        modes = {path.stat().st_mode for path in tmp_path.iterdir()}
-        assert len(modes) == 1  # as readable as any new file

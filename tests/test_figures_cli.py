@@ -9,8 +9,6 @@ import pytest
 
 from steering_strength.figures import gallery, store
 from steering_strength.figures.__main__ import main
-from steering_strength.theory.errors import OutputError
-from steering_strength.theory.files import staged
 
 
 def test_writes_pictures_and_arrays_straight_into_the_folder(tmp_path, capsys):
@@ -101,21 +99,3 @@ def test_a_run_that_breaks_half_way_leaves_the_old_files_alone(tmp_path, capsys,
     assert main(["fig2", "--out", str(tmp_path), "--format", "png"]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_staged_moves_everything_or_nothing(tmp_path):
-    with staged(tmp_path) as stage:
-        (stage / "a").write_text("new")
-        assert not (tmp_path / "a").exists()
-    assert (tmp_path / "a").read_text() == "new"
-
-    def interrupted() -> None:
-        with staged(tmp_path) as stage:
-            (stage / "a").write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "new")]
-    with pytest.raises(OutputError, match="cannot write into"), staged(tmp_path / "a"):
-        pass
