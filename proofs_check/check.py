@@ -1,7 +1,7 @@
 """A check: one statement as a function of a random instance that measures how wrong it is.
 
-    @check("slope", family_cases(), judges="TiltedFamily: slope")
-    def slope(case: FamilyCase) -> Iterator[Comparison]:
+    @check("my-law", family_cases(), judges="TiltedFamily: slope")
+    def my_law(case: FamilyCase) -> Iterator[Comparison]:
         \"\"\"The statement in one line.
         Tolerance: why it is what it is.\"\"\"
         yield compare("p'", oracle, engine=(case.family.slope(case.alpha), allowed))

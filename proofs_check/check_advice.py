@@ -245,7 +245,7 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
     variance = tilt.variance(0)
     yield _near("sd", CTX.sqrt(variance), told.sd)
     yield _near("range", spread, told.spread)
-    yield _near("slope", CTX.fsum(tilt.slope(0)[z] for z in tokens), told.slope)
+    yield _near("slope of F_T", CTX.fsum(tilt.slope(0)[z] for z in tokens), told.slope)
     for point in (told.start, told.low, told.high):
         if isfinite(point.alpha):  # an end at infinity says nothing
             at = point.alpha
@@ -420,6 +420,6 @@ def bounds(case: FamilyCase) -> Iterator[Comparison]:
     slope, offset = family.cross_entropy_asymptote(sign)
     end = tilt.end(sign)
     sigma = abs(end - tilt.mean(0))
-    yield compare("slope", sigma, engine=(slope, limits.mean(0.0) + 8 * EPS * abs(end)))
+    yield compare("steepness", sigma, engine=(slope, limits.mean(0.0) + 8 * EPS * abs(end)))
     top = tilt.concept(tilt.extreme(sign), 0)
     yield compare("offset", CTX.log(top), engine=(offset, 16 * EPS * limits.depth))

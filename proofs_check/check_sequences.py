@@ -328,7 +328,9 @@ def sequence_score(case: SequenceCase) -> Iterator[Comparison]:
         **_chain(INFORMATION, {**values, "S": scores}, fisher),
     )
     yield from comparison.as_alone("E[S^2]", texts.information, case.alpha, 0.5)
-    yield from comparison.as_alone("slope", partial(texts.slope, case.judged), case.alpha, 0.5)
+    yield from comparison.as_alone(
+        "slope of E[f]", partial(texts.slope, case.judged), case.alpha, 0.5
+    )
     # The law speaks of a list of texts of T tokens: here, the longest ones of the tree.
     chosen = [i for i, path in enumerate(case.paths) if len(path) == T]
     some = [judged[i] for i in chosen]

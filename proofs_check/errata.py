@@ -8,6 +8,7 @@ certifies it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -75,19 +76,18 @@ class Erratum:
     @property
     def where(self) -> str:
         """The place in arXiv:2602.02712."""
-        return self._instead[0]
+        return self._words[1]
 
     @property
     def instead(self) -> str:
         """What is true."""
-        return self._instead[1]
+        return self._words[2].rstrip(".")
 
     @property
-    def _instead(self) -> tuple[str, str]:
-        """The last words of the check's docstring: ``Instead (where): what is true.``."""
+    def _words(self) -> tuple[str, ...]:
+        """The check's docstring, which ends with ``Instead (where): what is true.``."""
         words = " ".join((self.check.measure.__doc__ or "").split())
-        where, _, instead = words.rpartition("Instead (")[2].partition("): ")
-        return where, instead.rstrip(".")
+        return tuple(re.split(r"Instead \((.*?)\): ", words))
 
 
 def _list(values: Iterable[Any]) -> str:

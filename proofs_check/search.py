@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pprint import pformat
 from typing import Any
 
@@ -62,6 +62,16 @@ class Outcome:
     crashed: bool = False  # the formula raised an exception on `case` instead of answering
     seconds: float = 0.0
 
+    def after(self, earlier: Outcome) -> Outcome:
+        """Of both searches, this one being the later."""
+        return replace(
+            self,
+            examples=earlier.examples + self.examples,
+            max_error=max(earlier.max_error, self.max_error),
+            undecided=earlier.undecided + self.undecided,
+            seconds=earlier.seconds + self.seconds,
+        )
+
     @property
     def what(self) -> str:
         """The disagreement in words, if there is one."""
@@ -90,17 +100,8 @@ def search(
         shrink = SHRINK if check.expected else ENOUGH
     found = Outcome(0, 0.0)
     for k, size in enumerate(shards(examples)):
-        last = _search(check, size, _seed(seed, check.id, shard + k), shrink)
-        found = Outcome(
-            examples=found.examples + last.examples,
-            max_error=max(found.max_error, last.max_error),
-            case=last.case,
-            comparison=last.comparison,
-            undecided=found.undecided + last.undecided,
-            crashed=last.crashed,
-            seconds=found.seconds + last.seconds,
-        )
-        if last.case is not None:
+        found = _search(check, size, _seed(seed, check.id, shard + k), shrink).after(found)
+        if found.case is not None:
             break
     return found
 
@@ -150,23 +151,22 @@ def _search(check: Check, examples: int, seed: int, shrink: int) -> Outcome:
             failures[case] = _RefutedError(case, comparison)
             raise failures[case] from None
 
-    started = time.process_time()
+    started, refuted = time.process_time(), None
     try:
         look()
-        seconds = time.process_time() - started
-        return Outcome(count, largest, undecided=undecided, seconds=seconds)
     except _OutOfPatience:
         refuted = min(failures.values(), key=lambda each: (len(repr(each.case)), repr(each.case)))
     except _RefutedError as shrunk:
         refuted = shrunk
-    return Outcome(
-        examples=count,
+    found = Outcome(count, largest, undecided=undecided, seconds=time.process_time() - started)
+    if refuted is None:
+        return found
+    return replace(
+        found,
         max_error=max(largest, refuted.comparison.error),
         case=refuted.case,
         comparison=refuted.comparison,
-        undecided=undecided,
         crashed=isinstance(refuted, _CrashedError),
-        seconds=time.process_time() - started,
     )
 
 

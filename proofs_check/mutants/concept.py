@@ -14,8 +14,15 @@ from steering_strength.theory import TiltedFamily
 Tokens = Sequence[int]
 
 
+def _inside(family: TiltedFamily, tokens: Tokens) -> list[int]:
+    """The tokens as indices, whichever way they are given."""
+    found: list[int] = np.arange(family.size)[np.asarray(tokens)].tolist()
+    return found
+
+
 def _rest(family: TiltedFamily, tokens: Tokens) -> list[int]:
-    return [z for z in range(family.size) if z not in tokens]
+    inside = _inside(family, tokens)
+    return [z for z in range(family.size) if z not in inside]
 
 
 def _logit(family: TiltedFamily, tokens: Tokens, alpha: Any = 0.0) -> Any:
@@ -35,7 +42,7 @@ def _gap(family: TiltedFamily, tokens: Tokens, alpha: Any) -> float:
 
 
 def _sides(family: TiltedFamily, tokens: Tokens) -> tuple[Any, Any]:
-    return family.log_odds[list(tokens)], family.log_odds[_rest(family, tokens)]
+    return family.log_odds[_inside(family, tokens)], family.log_odds[_rest(family, tokens)]
 
 
 def _flat_gap(family: TiltedFamily, tokens: Tokens) -> float:
