@@ -263,7 +263,7 @@ def budget_guarantee(family: TiltedFamily, budget: float, monotone: bool | None)
 
     def first(side: int) -> tuple[float, float]:
         """The neighbouring floats between which that bound first exceeds the budget."""
-        found = outwards(lambda x: certain(x)[side] > budget, 1.0, 1e150)
+        found = outwards(lambda x: certain(x)[side] - budget, 1.0, 1e150)
         return found or (math.inf, math.inf)
 
     seed = math.sqrt(2.0 * budget / variance) if variance > 0.0 else math.inf

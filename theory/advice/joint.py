@@ -166,14 +166,15 @@ class JointFamily:
         unit = np.zeros(a.size)
         unit[vector] = side
 
-        def reached(step: float) -> bool:
-            return float(self._at(a + step * unit).cross_entropy_increase(1.0)) > nats
+        def excess(step: float) -> float:
+            price = float(self._at(a + step * unit).cross_entropy_increase(1.0))
+            return price - math.nextafter(nats, math.inf)
 
         values = self.log_odds[vector][self.log_p > -np.inf]
         spread = float(np.ptp(values))
         if spread <= 4.0 * np.finfo(np.float64).eps * float(np.abs(values).max()):
             return never(side, STILL)
-        bracket = outwards(reached, 1.0 / max(spread, 1e-290))
+        bracket = outwards(excess, 1.0 / max(spread, 1e-290))
         if bracket is None:
             return never(side, f"|alpha| would exceed {LARGEST:g}")
         return Root.between(side, *bracket, inner=True)

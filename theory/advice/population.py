@@ -34,8 +34,8 @@ from steering_strength.theory.advice.window import (
 )
 from steering_strength.theory.engine import Allocation, TiltedFamily, TiltedPopulation
 from steering_strength.theory.engine.estimation import Estimate
-from steering_strength.theory.engine.inverse import STILL, Root, limit_root, never
-from steering_strength.theory.engine.numerics import LARGEST, bisect
+from steering_strength.theory.engine.inverse import Root, State, first_crossing, limit_root
+from steering_strength.theory.engine.numerics import LARGEST
 from steering_strength.theory.engine.population import price_root, row_measure
 
 Floats = NDArray[np.float64]
@@ -44,8 +44,6 @@ Mask = NDArray[np.bool_]
 # An earlier crossing within this share of alpha before the one reported is not told apart from it.
 _RESOLUTION = 1e-9
 _SETTLED = 1e-9
-# Steps of the search; ordinary ones take some hundred.
-_STEPS = 20_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -274,49 +272,34 @@ def average_concept_root(
 ) -> Root:
     """Return the alpha of that sign nearest 0 at which the average F_T is at least `level`.
 
-    The average may rise and fall; the search takes steps that provably cannot jump over a crossing,
-    as for one context: between a and b, logit F_j gains at most (mu_T(b) - mu_rest(a)) (b - a).
+    The average may rise and fall; the search cannot jump over a crossing.
     """
     weights = np.asarray(population.weights)
 
-    def value(strength: float) -> float:
-        return _average_concept(population, target, sign * strength)
-
-    def state(strength: float) -> tuple[Floats, Floats, Floats]:
-        """Logit F_j, and the means of M on T and off T; without both logit F_j does not move."""
+    def state(strength: float) -> State:
+        """Without tokens on T or off T logit F_j does not move."""
         odds, inside, outside, _, _ = population.trade(target, sign * strength)
         still = np.isnan(inside) | np.isnan(outside)
         inside, outside = (np.where(still, 0.0, sign * mean) for mean in (inside, outside))
         return odds, inside, outside
 
-    if value(0.0) >= level:
-        return Root.of(0.0)
+    def average(odds: Floats) -> float:
+        return float(weights @ expit(odds))
+
+    def value(strength: float) -> float:
+        return _average_concept(population, target, sign * strength)
+
     rows = [row_measure(population, j)[0] for j in range(population.shape[0])]
+    far = [abs(limit_root(row, _SETTLED, sign).alpha) for row in rows if not row.constant]
+    settled = min(max(far, default=0.0), LARGEST)
+
+    def lost(strength: float, found: State) -> str:
+        below = f"the average stays below the level: {average(found[0]):.6g} far out"
+        return below if strength > settled else ""
+
     spread = max(row.high - row.low for row in rows)
-    if spread == 0.0:
-        return never(sign, STILL)
-    limits = [abs(limit_root(row, _SETTLED, sign).alpha) for row in rows if not row.constant]
-    settled, at, step, here = min(max(limits), LARGEST), 0.0, 1.0 / spread, state(0.0)
-    for _ in range(_STEPS):
-        if at > settled:
-            return never(sign, f"the average stays below the level: {value(at):.6g} far out")
-        further = at + step
-        there = state(further)
-        with np.errstate(over="ignore"):  # to inf, and to F_j = 1
-            most = expit(here[0] + np.maximum(there[1] - here[2], 0.0) * step)
-        # Where every F_j increases in between, the crossing there is the only one.
-        rising = (here[1] >= there[2]).all()
-        fine = step <= max(_RESOLUTION * at, 1e-12 / spread)
-        short = float(weights @ most) < level
-        if not short and (rising or fine) and value(further) >= level:
-            found = bisect(lambda a: value(a) >= level, at, further)
-            return Root.between(sign, *found, inner=False)
-        if short or step <= 1e-13 * at:
-            at, here = further, there
-            step *= 2.0
-        else:
-            step *= 0.5
-    return Root.unfound(sign, at)
+    with np.errstate(over="ignore"):  # to inf, and to F_j = 1
+        return first_crossing(state, average, value, level, sign, spread, lost, _RESOLUTION)
 
 
 def _average_concept(population: TiltedPopulation, target: Mask, alpha: float) -> float:

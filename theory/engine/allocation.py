@@ -25,11 +25,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from steering_strength.theory.engine.concept import increase
-from steering_strength.theory.engine.numerics import bisect, quiet
+from steering_strength.theory.engine.numerics import narrowed, outwards, quiet
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.validation import as_budget, as_tokens, require_kind
 from steering_strength.theory.errors import BudgetError
@@ -311,16 +310,9 @@ class _Problem:
             price = self.evaluate(t * alpha, paired=True)[2]
             return float(self.weights @ price) - (1.0 - _AIM) * self.goal
 
-        high = 1.0
-        while excess(high) < 0.0 and high < _LARGEST:
-            high *= 8.0
-        while excess(high / 8.0) >= 0.0 and high > 1e-300:
-            high /= 8.0
-        if not 1e-300 < high < _LARGEST:
-            return self.point(alpha if high > 1.0 else 0.0 * alpha)
         # The price is at most quadratic in t: the root is good to 1e-11 of the budget.
-        root = brentq(excess, high / 8.0, high, xtol=1e-300, rtol=4e-12)
-        return self.point(float(root) * alpha)
+        found = outwards(excess, 1.0, _LARGEST, 4e-12)
+        return self.point(found[0] * alpha if found else alpha)
 
     def polished(self, table: _Table, start: Floats, *, spend: bool = True) -> _Point | None:
         """The stationary allocation near `start` that spends the budget; None if none is found.
@@ -427,17 +419,17 @@ class _Table:
     def bracket(self) -> tuple[float, float]:
         """Neighbouring lambda: at the first more than the budget is spent, at the second not."""
 
-        def kept(multiplier: float) -> bool:
-            return self.spent(self.best(multiplier)) <= self.problem.goal
+        def left(multiplier: float) -> float:
+            return self.problem.goal - self.spent(self.best(multiplier))
 
         if self.needed <= self.problem.goal:
             return 0.0, 0.0
         paid = self.price > 0.0
         high = 2.0 * float((self.gain[paid] / self.price[paid]).max())
         low = high
-        while kept(low):
+        while left(low) >= 0.0:
             low *= 1e-3
-        return bisect(kept, low, high)
+        return narrowed(left, low, high)
 
     @property
     def multiplier(self) -> float:

@@ -57,6 +57,11 @@ def log_odds_shift(inside: Measure, outside: Measure, alpha: Vector) -> Vector:
     return shift
 
 
+def split_log_odds(inside: Measure, outside: Measure, alpha: Vector) -> Vector:
+    """Return logit F_C(alpha), shape (A,), from the measures on C and on its complement."""
+    return (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
+
+
 @quiet
 def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> NDArray[np.float64]:
     """Return logit F_C(alpha), shape (A,); +inf if C holds all of the support, -inf if none.
@@ -67,8 +72,7 @@ def concept_log_odds(measure: Measure, mask: Mask, alpha: Vector) -> NDArray[np.
         return _several_log_odds(measure, mask, alpha)
     if mask.all() or not mask.any():
         return np.full(alpha.size, np.inf if mask.any() else -np.inf)
-    inside, outside = split(measure, mask)
-    return (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
+    return split_log_odds(*split(measure, mask), alpha)
 
 
 def _several_log_odds(measure: Measure, masks: Mask, alpha: Vector) -> NDArray[np.float64]:
@@ -159,7 +163,7 @@ def concept_slope(measure: Measure, mask: Mask, alpha: Vector) -> Vector:
         return np.zeros(alpha.size)
     # A common offset of M costs no digits once one of its values is taken away.
     inside, outside = split(Measure(measure.log_p, measure.log_odds - measure.reference), mask)
-    log_odds = (inside.log_mass - outside.log_mass) + log_odds_shift(inside, outside, alpha)
+    log_odds = split_log_odds(inside, outside, alpha)
     spread = np.exp(-np.logaddexp(0.0, log_odds) - np.logaddexp(0.0, -log_odds))
     return np.asarray(spread * (mean(inside, alpha) - mean(outside, alpha)))
 

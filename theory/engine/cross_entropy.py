@@ -18,10 +18,14 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import central_moments, exponential_excess, quiet
+from steering_strength.theory.engine.numerics import (
+    central_moments,
+    exponential_excess,
+    narrowed,
+    quiet,
+)
 from steering_strength.theory.engine.sums import centred_sums, extreme_sums, is_moderate
 from steering_strength.theory.engine.walk import sweep
 
@@ -66,13 +70,14 @@ def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
         return result
     left = _by_series(measure, alpha, result)
     index, table = sweep(measure, alpha[left])
-    chosen = left[index]
+    chosen = np.flatnonzero(left)[index]
     lead = _lead(measure, alpha[chosen])
     value = lead + table[0]
     good = value >= np.maximum(_PLAIN, _SHARE * lead)
     result[chosen[good]] = value[good]
-    left = np.setdiff1d(left, chosen[good], assume_unique=True)
-    chosen = left[is_moderate(measure, alpha[left])]
+    left[chosen[good]] = False
+    moderate = is_moderate(measure, alpha)
+    chosen = np.flatnonzero(left & moderate)
     ones = np.ones((1, measure.p.size))
     total = centred_sums(measure, alpha[chosen], ones)[:, 0]
     result[chosen] = np.log(np.maximum(total, 1.0))
@@ -81,7 +86,7 @@ def cross_entropy_increase(measure: Measure, alpha: Vector) -> Vector:
     excess = centred_sums(measure, alpha[small], ones, minus_one=True)[:, 0]
     result[small] = np.log1p(np.maximum(excess, 0.0))
     rest = small[excess < _MINUS_ONE]
-    far = np.setdiff1d(left, chosen, assume_unique=True)
+    far = np.flatnonzero(left & ~moderate)
     lead = _lead(measure, alpha[far])
     value = lead + log_normaliser(measure, alpha[far])
     result[far] = value
@@ -106,13 +111,12 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
         return result
     left = _by_series(measure, alpha, result, reverse=True)
     index, table = sweep(measure, alpha[left])
-    chosen = left[index]
+    chosen = np.flatnonzero(left)[index]
     value, good = _from_afar(alpha[chosen], table[0], table[1])
     result[chosen[good]] = value[good]
-    left = np.setdiff1d(left, chosen[good], assume_unique=True)
-    small = [np.zeros(0, dtype=np.intp)]
-    for side in (alpha[left] >= 0.0, alpha[left] < 0.0):
-        chosen = left[side]
+    left[chosen[good]] = False
+    for side in (alpha >= 0.0, alpha < 0.0):
+        chosen = np.flatnonzero(left & side)
         if chosen.size == 0:
             continue
         strength = alpha[chosen]
@@ -121,16 +125,15 @@ def reverse_kl(measure: Measure, alpha: Vector) -> Vector:
         log_total, slope = top + np.log(sums[:, 0]), sums[:, 1] / sums[:, 0]
         value, good = _from_afar(strength, log_total, slope)
         result[chosen] = value
-        small.append(chosen[~good])
-    rest = np.concatenate(small)
-    chosen = rest[is_moderate(measure, alpha[rest])]
+        left[chosen[good]] = False
+    chosen = np.flatnonzero(left & is_moderate(measure, alpha))
     # sum p (e^x - 1) and sum p (e^x - 1) x have only terms of second order and one sign.
     columns = np.stack((np.ones_like(measure.p), measure.centred))
     sums = centred_sums(measure, alpha[chosen], columns, minus_one=True)
     excess = sums[:, 0]
     result[chosen] = alpha[chosen] * sums[:, 1] / (1.0 + excess) - np.log1p(excess)
-    done = chosen[(excess >= _MINUS_ONE) & (excess < 1.0)]
-    for i in np.setdiff1d(rest, done, assume_unique=True):
+    left[chosen[(excess >= _MINUS_ONE) & (excess < 1.0)]] = False
+    for i in np.flatnonzero(left):
         result[i] = _reverse_term_by_term(measure, float(alpha[i]))
     return result
 
@@ -153,8 +156,8 @@ def _lead(measure: Measure, alpha: Vector) -> Vector:
 
 def _by_series(
     measure: Measure, alpha: Vector, result: Vector, *, reverse: bool = False
-) -> NDArray[np.intp]:
-    """Fill `result` where |x| <= 1/2 for every token; return the indices that are left."""
+) -> NDArray[np.bool_]:
+    """Fill `result` where |x| <= 1/2 for every token; return which are left, (A,)."""
     near = np.abs(alpha) * measure.reach <= _SERIES
     if near.any():
         # In units of the reach every |u| <= 1 and y <= 1/2: no moment cancels another.
@@ -168,7 +171,7 @@ def _by_series(
             result[near] = slope / (1.0 + excess) - np.log1p(excess)
         else:
             result[near] = np.log1p(excess)
-    return np.flatnonzero(~near)
+    return np.asarray(~near)
 
 
 def _term_by_term(p: Vector, x: Vector, exponent: Vector) -> float:
@@ -235,8 +238,8 @@ def quadratic_radius(tolerance: float) -> float:
     high = min(3.0 * tolerance, 699.0) * 1.001
     if envelope(high)[1] - 1.0 <= tolerance:
         return high
-    root = brentq(lambda x: float(envelope(x)[1]) - 1.0 - tolerance, 0.0, high, xtol=1e-300)
-    return float(root) * (1.0 - 1e-12)
+    low, _ = narrowed(lambda x: float(envelope(x)[1]) - 1.0 - tolerance, 0.0, high)
+    return low * (1.0 - 1e-12)
 
 
 @quiet

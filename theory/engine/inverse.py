@@ -8,6 +8,7 @@ and fall; its first crossing is found by steps that provably cannot jump over it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from steering_strength.theory.engine.concept import (
     concept_limit,
     concept_log_odds,
-    log_odds_shift,
     split,
+    split_log_odds,
 )
 from steering_strength.theory.engine.cross_entropy import (
     cross_entropy_increase,
@@ -25,9 +26,12 @@ from steering_strength.theory.engine.cross_entropy import (
     reverse_kl,
 )
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import LARGEST, bisect, outwards, quiet
+from steering_strength.theory.engine.numerics import LARGEST, narrowed, outwards, quiet
 from steering_strength.theory.engine.peaks import peak_of_level
 from steering_strength.theory.engine.tilting import log_probability, mean
+
+Floats = NDArray[np.float64]
+State = tuple[Floats, Floats, Floats]
 
 # Past a rising crossing F_C is above the level by rounding at first; it is followed outwards until
 # it is above for sure, over this share of alpha at most. What falls back sooner only touches.
@@ -102,11 +106,11 @@ def cross_entropy_root(measure: Measure, budget: float, sign: int) -> Root:
         return never(sign, f"|alpha| would exceed {LARGEST:g}")
     lower = max(budget / sigma, math.sqrt(8.0) * math.sqrt(budget) / (measure.high - measure.low))
 
-    def reached(strength: float) -> bool:
-        return bool(cross_entropy_increase(measure, np.array([sign * strength]))[0] >= budget)
+    def excess(strength: float) -> float:
+        return float(cross_entropy_increase(measure, np.array([sign * strength]))[0]) - budget
 
     # Rounding may put the root just outside the bracket that theory gives.
-    return Root.between(sign, *bisect(reached, 0.999 * lower, 1.001 * upper), inner=True)
+    return Root.between(sign, *narrowed(excess, 0.999 * lower, 1.001 * upper), inner=True)
 
 
 def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
@@ -120,10 +124,10 @@ def reverse_kl_root(measure: Measure, budget: float, sign: int) -> Root:
     if budget >= supremum:
         return never(sign, f"the divergence stays below {supremum:.6g} nats")
 
-    def reached(strength: float) -> bool:
-        return bool(reverse_kl(measure, np.array([sign * strength]))[0] >= budget)
+    def excess(strength: float) -> float:
+        return float(reverse_kl(measure, np.array([sign * strength]))[0]) - budget
 
-    bracket = outwards(reached, _step(measure.high - measure.low))
+    bracket = outwards(excess, _step(measure.high - measure.low))
     if bracket is None:
         return never(sign, f"|alpha| would exceed {LARGEST:g}, or it rounds to {supremum:.17g}")
     return Root.between(sign, *bracket, inner=True)
@@ -147,7 +151,16 @@ def limit_root(measure: Measure, tolerance: float, sign: int) -> Root:
     extreme = measure.high if sign > 0 else measure.low
     inside, outside = split(measure, measure.log_odds == extreme)
     level = math.log1p(-tolerance) - math.log(tolerance)
-    return _first_crossing(inside, outside, level, sign)
+
+    def excess(strength: float) -> float:
+        return float(split_log_odds(inside, outside, np.array([sign * strength]))[0]) - level
+
+    if excess(0.0) >= 0.0:
+        return Root.of(0.0)
+    bracket = outwards(excess, _step(measure.high - measure.low))
+    if bracket is None:
+        return never(sign, f"|alpha| would exceed {LARGEST:g}")
+    return Root.between(sign, *bracket, inner=False)
 
 
 def concept_root(measure: Measure, mask: NDArray[np.bool_], log_odds: float, sign: int) -> Root:
@@ -156,8 +169,7 @@ def concept_root(measure: Measure, mask: NDArray[np.bool_], log_odds: float, sig
         return Root.of(0.0)
     if not mask.any():
         return never(sign, "no token of the concept has support")
-    inside, outside = split(measure, mask)
-    return _first_crossing(inside, outside, log_odds, sign)
+    return _concept_crossing(*split(measure, mask), log_odds, sign)
 
 
 def concept_loss_root(
@@ -173,7 +185,7 @@ def concept_loss_root(
         return never(sign, STILL if measure.constant else "the concept holds all of the support")
     unit, near = _step(measure.high - measure.low), sign * start
     step, most = 1e-12 * max(near, 1e-6 * unit), _TOUCH * max(near, unit)
-    while _log_odds(measure, mask, sign * (near + step)) <= log_odds:
+    while concept_log_odds(measure, mask, np.array([sign * (near + step)]))[0] <= log_odds:
         step *= 8.0
         if step > most:
             return Root.of(start)
@@ -195,16 +207,19 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
         return Root.of(0.0)
     inside, outside = split(measure, mask)
 
-    def falls(strength: float) -> bool:
+    def odds(strength: float) -> float:
+        return float(split_log_odds(inside, outside, np.array([sign * strength]))[0])
+
+    def fall(strength: float) -> float:
         alpha = np.array([sign * strength])
-        return bool(sign * (mean(inside, alpha)[0] - mean(outside, alpha)[0]) <= 0.0)
+        return sign * float(mean(outside, alpha)[0] - mean(inside, alpha)[0])
 
     def climb(low: float, high: float) -> tuple[float, Root]:
         """The best of both ends and of a turn in between, where the slope has one."""
         ends = [(low, low), (high, high)]
-        if not falls(low) and falls(high):
-            ends.append(bisect(falls, low, high))
-        values = [_log_odds(measure, mask, sign * near) for near, _ in ends]
+        if fall(low) < 0.0 <= fall(high):
+            ends.append(narrowed(fall, low, high))
+        values = [odds(near) for near, _ in ends]
         best = int(np.argmax(values))
         return values[best], Root.between(sign, *ends[best], inner=True)
 
@@ -212,7 +227,7 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
     step = _step(measure.high - measure.low)
     far = min(max(abs(limit_root(measure, 1e-9, sign).alpha), 1e3 * step), LARGEST)
     grid = np.concatenate(([0.0], np.geomspace(1e-3 * step, far, 240)))
-    i = int(np.argmax(concept_log_odds(measure, mask, sign * grid)))
+    i = int(np.argmax(split_log_odds(inside, outside, sign * grid)))
     value, best = climb(float(grid[max(i - 1, 0)]), float(grid[min(i + 1, grid.size - 1)]))
     limit = concept_limit(measure, mask, sign)
     for _ in range(_ROUNDS):
@@ -220,7 +235,8 @@ def concept_maximum(measure: Measure, mask: NDArray[np.bool_], sign: int) -> Roo
             value, best = limit, Root(sign * math.inf, sign * math.inf, sign * math.inf)
         if value == math.inf:
             return best
-        above = concept_root(measure, mask, value + _SLACK * max(1.0, abs(value)), sign)
+        goal = value + _SLACK * max(1.0, abs(value))
+        above = _concept_crossing(inside, outside, goal, sign)
         if not above.reached:
             return best
         # Something between the grid's points rises higher: climb from there.
@@ -241,59 +257,87 @@ def peak_root(measure: Measure, log_odds: float, sign: int) -> Root:
     return Root(alpha, lower, upper)
 
 
-def _log_odds(measure: Measure, mask: NDArray[np.bool_], alpha: float) -> float:
-    return float(concept_log_odds(measure, mask, np.array([alpha]))[0])
-
-
 @quiet
-def _first_crossing(inside: Measure, outside: Measure, level: float, sign: int) -> Root:
-    """Find where logit F_C first reaches `level`, going from 0 in the direction of `sign`.
+def _concept_crossing(inside: Measure, outside: Measure, level: float, sign: int) -> Root:
+    """Find where logit F_C first reaches `level`, going from 0 in the direction of `sign`."""
 
-    The slope of logit F_C is mu_C - mu_notC, conditional means that both grow with alpha. So for
-    sign = +1 the slope between a and b is at most mu_C(b) - mu_notC(a): if that times b - a does
-    not reach the level, no crossing is in between; and if mu_C(a) > mu_notC(b) the function is
-    increasing in between, so that a crossing there is the only one. Mirrored for sign = -1.
-    """
-
-    def log_odds(strength: float) -> float:
-        shift = log_odds_shift(inside, outside, np.array([sign * strength]))
-        return inside.log_mass - outside.log_mass + float(shift[0])
-
-    def means(strength: float) -> tuple[float, float]:
+    def state(strength: float) -> State:
         alpha = np.array([sign * strength])
-        return sign * float(mean(inside, alpha)[0]), sign * float(mean(outside, alpha)[0])
+        odds = split_log_odds(inside, outside, alpha)
+        return odds, sign * mean(inside, alpha), sign * mean(outside, alpha)
 
-    def rise_at_most(strength: float) -> float:
-        """Bound what logit F_C still gains beyond `strength`; inf where F_C tends to 1."""
-        tops = [part.high if sign > 0 else -part.low for part in (inside, outside)]
-        if tops[0] > tops[1]:
-            return math.inf
-        if tops[0] < tops[1]:
-            return 0.0 if means(strength)[1] >= tops[0] else math.inf
-        rest = float(log_normaliser(outside, np.array([sign * strength]))[0])
-        return rest - outside.log_share(sign)
+    def odds(strength: float) -> float:
+        return float(split_log_odds(inside, outside, np.array([sign * strength]))[0])
 
-    here, at = log_odds(0.0), 0.0
-    if here >= level:
-        return Root.of(0.0)
-    if max(inside.high, outside.high) == min(inside.low, outside.low):
-        return never(sign, STILL)
+    tops = [part.high if sign > 0 else -part.low for part in (inside, outside)]
+
+    def lost(strength: float, found: State) -> str:
+        """Whether what logit F_C still gains beyond `strength` is too little; inf as F_C -> 1."""
+        if tops[0] > tops[1] or (tops[0] < tops[1] and not found[2][0] >= tops[0]):
+            return ""
+        gain = 0.0
+        if tops[0] == tops[1]:
+            rest = float(log_normaliser(outside, np.array([sign * strength]))[0])
+            gain = rest - outside.log_share(sign)
+        return (
+            "the concept's probability stays below the level" if found[0][0] + gain < level else ""
+        )
+
     spread = max(inside.high, outside.high) - min(inside.low, outside.low)
-    step = _step(spread)
-    slope_in, slope_out = means(at)
+    return first_crossing(state, lambda values: float(values[0]), odds, level, sign, spread, lost)
+
+
+def first_crossing(
+    state: Callable[[float], State],
+    average: Callable[[Floats], float],
+    value: Callable[[float], float],
+    level: float,
+    sign: int,
+    spread: float,
+    lost: Callable[[float, State], str],
+    resolution: float = 0.0,
+) -> Root:
+    """Find where an average over contexts first reaches `level`, going outwards from 0.
+
+    The slope of logit F_j is mu_C - mu_notC, conditional means of sign M that both grow with the
+    strength. So between a and b logit F_j gains at most (mu_C(b) - mu_notC(a)) (b - a): if the
+    average of that does not reach the level, no crossing is in between; and if all
+    mu_C(a) >= mu_notC(b) every F_j increases in between, so that a crossing there is the only one.
+
+    Parameters
+    ----------
+    state : function
+        From a strength to logit F_j, mu_C and mu_notC, (m,) each.
+    average : function
+        Of logits, (m,): increasing in each.
+    value : function
+        The average at a strength.
+    spread : float
+        max M - min M.
+    lost : function
+        From a strength and the state there to why the level is not reached beyond; empty if it may.
+    resolution : float
+        An earlier crossing within this share of the strength is not told apart.
+    """
+    here, at, step = state(0.0), 0.0, _step(spread)
+    if average(here[0]) >= level:
+        return Root.of(0.0)
+    if spread == 0.0:
+        return never(sign, STILL)
     for _ in range(_STEPS):
         if at >= LARGEST:
             return never(sign, f"|alpha| would exceed {LARGEST:g}")
         ahead = at + step
-        next_in, next_out = means(ahead)
-        value = log_odds(ahead)
-        if (next_in - slope_out) * step < level - here:
-            at, here, slope_in, slope_out = ahead, value, next_in, next_out
+        there = state(ahead)
+        gain = np.maximum(there[1] - here[2], 0.0) * step
+        rising = (here[1] >= there[2]).all() or step <= resolution * ahead
+        if average(here[0] + gain) < level:
+            at, here = ahead, there
             step *= 2.0
-            if here + rise_at_most(at) < level:
-                return never(sign, "the concept's probability stays below the level")
-        elif value >= level and slope_in > next_out:
-            bracket = bisect(lambda strength: log_odds(strength) >= level, at, ahead)
+            if why := lost(at, here):
+                return never(sign, why)
+        elif rising and average(there[0]) >= level:
+            bracket = narrowed(lambda strength: value(strength) - level, at, ahead)
             return Root.between(sign, *bracket, inner=False)
         elif step <= 1e-13 * at:
             # A maximum that touches the level to rounding: what is on either side is all there is.

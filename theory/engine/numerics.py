@@ -17,6 +17,9 @@ quiet = np.errstate(under="ignore", over="ignore")
 LARGEST = 1e300
 """|alpha| up to which a root is looked for."""
 
+# Steps of false position before halving takes over; a smooth excess takes some ten.
+_SECANTS = 16
+
 # 1/k! for k = 16 .. 2: at |x| <= 1/2 the first term left out is x^17/17! < 2^-64 of x^2/2.
 _FACTORIAL = [1.0 / float(np.prod(np.arange(1.0, k + 1.0))) for k in range(16, 1, -1)]
 
@@ -72,40 +75,60 @@ def central_moments(p: Vector, u: Vector, order: int) -> Vector:
     return moments
 
 
-def bisect(
-    reached: Callable[[float], bool], lower: float, upper: float, width: float = 0.0
+def narrowed(
+    excess: Callable[[float], float],
+    lower: float,
+    upper: float,
+    width: float = 0.0,
+    ends: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[float, float]:
-    """Return neighbouring floats (a, b), given `reached` False at 0 <= lower and True at upper.
+    """Return neighbouring floats (a, b), given `excess` < 0 at 0 <= lower and >= 0 at upper.
 
-    Or the ends of a bracket that is `width` wide, relatively. Halving is geometric while the ends
-    differ by more than a factor 2, so that about 70 evaluations suffice over all of float64.
+    Or the ends of a bracket that is `width` wide, relatively; `ends` is the excess at both, if
+    known. The bracket is halved, geometrically while it spans more than a factor 2; then the rule
+    of false position (Illinois: an end that stays counts half) finds where a smooth excess crosses
+    in about ten steps, and whatever it has left is halved again.
     """
+    below, above = ends
+    last = secants = 0
     while True:
-        if lower > 0.0 and upper > 2.0 * lower:
-            middle = math.sqrt(lower) * math.sqrt(upper)
-        else:
-            middle = lower + 0.5 * (upper - lower)
-        if not lower < middle < upper or upper - lower <= width * upper:
+        size, wide = upper - lower, 0.0 < lower < 0.5 * upper
+        middle = math.sqrt(lower) * math.sqrt(upper) if wide else lower + 0.5 * size
+        if not lower < middle < upper or size <= width * upper:
             return lower, upper
-        if reached(middle):
-            upper = middle
+        # The least step: so close to one end, the other is drawn there next.
+        least = max(2.0 * math.ulp(upper), 0.4 * width * upper)
+        if not wide and secants < _SECANTS and size > 2.0 * least and above - below < math.inf:
+            secants += 1
+            secant = lower + size * (below / (below - above))
+            middle = min(max(secant, lower + least), upper - least)
+        value = excess(middle)
+        if value >= 0.0:
+            below *= 0.5 if last > 0 else 1.0
+            upper, above, last = middle, value, 1
         else:
-            lower = middle
+            above *= 0.5 if last < 0 else 1.0
+            lower, below, last = middle, value, -1
 
 
 def outwards(
-    reached: Callable[[float], bool], step: float, most: float = LARGEST
+    excess: Callable[[float], float], step: float, most: float = LARGEST, width: float = 0.0
 ) -> tuple[float, float] | None:
-    """Return neighbouring floats (a, b) with `reached` False at a and True at b; None if never.
+    """Return neighbouring floats (a, b) with `excess` < 0 at a and >= 0 at b; None if never.
 
-    The bracket is looked for outwards from `step`, by doubling, or inwards.
+    Or a bracket that is `width` wide, relatively. It is looked for outwards from `step`, by
+    doubling, or inwards.
     """
-    if reached(step):
-        while step >= 1e-300 and reached(0.5 * step):
-            step *= 0.5
-        return bisect(reached, 0.5 * step if step >= 1e-300 else 0.0, step)
+    value = excess(step)
+    if value >= 0.0:
+        while step >= 1e-300 and (less := excess(0.5 * step)) >= 0.0:
+            step, value = 0.5 * step, less
+        if step < 1e-300:
+            return narrowed(excess, 0.0, step, width)
+        return narrowed(excess, 0.5 * step, step, width, (less, value))
     while step < most:
-        if reached(2.0 * step):
-            return bisect(reached, step, 2.0 * step)
-        step *= 2.0
+        further = excess(2.0 * step)
+        if further >= 0.0:
+            return narrowed(excess, step, 2.0 * step, width, (value, further))
+        step, value = 2.0 * step, further
     return None

@@ -24,6 +24,7 @@ from steering_strength.theory.engine.numerics import (
     LARGEST,
     exponential_excess,
     log1p_excess,
+    outwards,
     quiet,
 )
 from steering_strength.theory.engine.sums import blocks
@@ -32,9 +33,6 @@ from steering_strength.theory.errors import ShapeError
 Floats = NDArray[np.float64]
 # Elements of log p held at a time (32 MiB): the memory a table on disk needs.
 _BLOCK = 1 << 22
-# Strengths tried in one pass over the table when a root is looked for: they cost little more than
-# one. They divide the bracket evenly.
-_TRIED = 32
 # Beyond this |alpha (M - centre)| the shared exponentials might over- or underflow.
 _MODERATE = 600.0
 # Sums below this may have lost tokens; and results this much smaller than their terms, 10 bits.
@@ -264,9 +262,7 @@ class TiltedPopulation:
     def average_cross_entropy_root(self, budget: float, sign: int) -> Root:
         """Return the alpha of that sign at which Delta CE, averaged over contexts, is `budget`.
 
-        Delta CE is convex in alpha and unbounded unless M is constant wherever p > 0. Each pass
-        over the table tries 32 strengths and keeps the two between which the budget is crossed,
-        down to neighbouring floats.
+        Delta CE is convex in alpha and unbounded unless M is constant wherever p > 0.
 
         Raises BudgetError if the budget is negative or no number.
         """
@@ -366,13 +362,12 @@ def price_root(
     budget: float,
     sign: int,
     average: Callable[[Floats], Floats],
-    width: float = 0.0,
 ) -> Root:
     """Return the alpha of that sign at which an average of a divergence reaches `budget` nats.
 
     `price` is "cross_entropy_increase" or "reverse_kl", and `average` increases in each context's,
     (..., m) -> (...). Each grows with |alpha|, below alpha^2 R^2 / 8 (`ce-radius`), the second up
-    to -log p(extreme of M). The bracket is `width` wide, relatively.
+    to -log p(extreme of M).
     """
     goal, side = check.as_budget(budget), check.as_sign(sign)
     if goal == 0.0:
@@ -388,12 +383,14 @@ def price_root(
     if price == "reverse_kl" and goal >= top * (1.0 - 1e-9):
         return never(side, f"the divergence stays below {top:.6g} nats on average")
 
-    def reached(strengths: Floats) -> NDArray[np.bool_]:
-        return np.asarray(average(getattr(population, price)(side * strengths)) >= goal)
+    def excess(strength: float) -> float:
+        return float(average(getattr(population, price)(side * strength))) - goal
 
-    low = 0.999 * math.sqrt(8.0) * math.sqrt(goal) / float(spread.max())
-    # Contexts with an M of their own share no exponentials: fewer strengths are tried at once.
-    return crossing(reached, low, side, width, _TRIED if population.log_odds.ndim == 1 else 4)
+    low = math.sqrt(8.0) * math.sqrt(goal) / float(spread.max())
+    bracket = outwards(excess, low)
+    if bracket is None:
+        return never(side, f"|alpha| would exceed {LARGEST:g}")
+    return Root.between(side, *bracket, inner=True)
 
 
 def _alone(function: Callable[[Measure, Floats], Floats]) -> _Alone:
@@ -421,29 +418,3 @@ def _mean_on(mask: NDArray[np.bool_]) -> _Pair:
         return tilting.mean(Measure(measure.log_p[part], measure.log_odds[part]), alpha)
 
     return lambda shared: shared.concept_mean(mask), alone
-
-
-def crossing(
-    reached: Callable[[Floats], NDArray[np.bool_]], low: float, side: int, width: float, parts: int
-) -> Root:
-    """Where an increasing quantity of |alpha|, not yet reached at `low`, is reached on that side.
-
-    `reached` judges several strengths at once. The bracket grows by factors of 4 and is cut in
-    `parts` until it is `width` wide, relatively, or its ends are neighbouring floats.
-    """
-
-    def below(strengths: Floats) -> int:
-        """How many of the increasing strengths stay below the level."""
-        found = reached(strengths)
-        return int(np.argmax(found)) if found.any() else found.size
-
-    while low < LARGEST and below(np.array([4.0 * low])):
-        low *= 4.0
-    if not low < LARGEST:
-        return never(side, f"|alpha| would exceed {LARGEST:g}")
-    grid = np.linspace(low, 4.0 * low, parts + 1)
-    while grid.size > 2 and grid[-1] - grid[0] > width * grid[0]:
-        first = below(grid[1:-1])
-        low, high = grid[first], grid[first + 1]
-        grid = np.unique(np.concatenate((low + (high - low) * np.arange(parts) / parts, [high])))
-    return Root.between(side, float(grid[0]), float(grid[-1]), inner=True)

@@ -34,8 +34,6 @@ _PRICES = {"forward": "cross_entropy_increase", "reverse": "reverse_kl"}
 _RESAMPLES, _INTERVAL = 400, (0.05, 0.95)
 # With fewer texts than this there is nothing to resample but tokens.
 _FEW = 8
-# How far a root is narrowed, relatively: no sample of texts knows it as well.
-_WIDTH = 1e-6
 
 
 def statistic(costs: Floats, percentile: float | None, weights: Floats | None = None) -> Floats:
@@ -203,8 +201,8 @@ class SampledTexts:
     ) -> Root:
         """Return the alpha of that sign at which `per_token` reaches the budget, bracketed.
 
-        Each token's cost grows with |alpha|, so do mean and quantiles, and there is one root. The
-        bracket is 1e-6 wide, relatively; the root's alpha stays within the budget.
+        Each token's cost grows with |alpha|, so do mean and quantiles, and there is one root, whose
+        alpha stays within the budget.
 
         Raises BudgetError for the budget or percentile, AlphaError for the sign.
         """
@@ -218,7 +216,6 @@ class SampledTexts:
             budget,
             sign,
             lambda costs: statistic(costs, percentile, counted),
-            _WIDTH,
         )
 
     # -- what the texts would be ---------------------------------------------------------

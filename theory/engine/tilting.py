@@ -193,9 +193,8 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
     index, (_, slope, curvature) = sweep(measure, alpha)
     first[index] = slope + _extremes(measure, alpha[index])
     second[index] = curvature / (unit * unit)
-    done = np.zeros(alpha.size, dtype=np.bool_)
-    done[index] = ~np.isnan(curvature) | (not variance)
-    left = np.flatnonzero(~done)
+    left = np.ones(alpha.size, dtype=np.bool_)
+    left[index] = np.isnan(curvature) & variance
     moderate = is_moderate(measure, alpha)
     # Far out the extreme is the better origin at once.
     near = moderate & (np.abs(alpha) * measure.reach <= _FAR)
@@ -203,7 +202,7 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
     sides = ((near, None), (above, measure.high), (~above, measure.low), (moderate, None))
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
         for mask, extreme in sides:
-            chosen = left[mask[left]]
+            chosen = np.flatnonzero(left & mask)
             if chosen.size == 0:
                 continue
             strength = alpha[chosen]
@@ -219,8 +218,8 @@ def _two_moments(measure: Measure, alpha: Vector, *, variance: bool) -> tuple[Ve
                 square = sums[:, 2] / sums[:, 0]
                 second[chosen] = square - shift * shift
                 chosen = chosen[~(square > _CANCELLED * second[chosen])]
-            left = np.setdiff1d(left, chosen, assume_unique=True)
-        for i in left:
+            left[chosen] = False
+        for i in np.flatnonzero(left):
             weight, distance = _tilted(measure, alpha[i])
             distance = distance / unit
             distance -= weight @ distance

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering_strength.theory.engine.measure import Measure
-from steering_strength.theory.engine.numerics import bisect, log_sum_exp, quiet
+from steering_strength.theory.engine.numerics import log_sum_exp, narrowed, quiet
 from steering_strength.theory.engine.panels import HALF_WIDTH, Panel, Side, fit_panel
 from steering_strength.theory.errors import ConvergenceError
 
@@ -156,7 +156,7 @@ def _locate(side: Side, level: float, low: float, step: float) -> tuple[float, f
 
 def _bisect(side: Side, level: float, low: float, high: float) -> tuple[float, float, float]:
     """Return (alpha, half-width, gain) by bisection with true sums: the path without a panel."""
-    low, high = bisect(lambda at: side.slope(at, level)[0] > 0.0, low, high, HALF_WIDTH)
+    low, high = narrowed(lambda at: side.slope(at, level)[0], low, high, HALF_WIDTH)
     alpha = 0.5 * (low + high)
     total = float(log_sum_exp(side.log_p + alpha * side.gap))
     return alpha, 0.5 * (high - low), alpha * (level - float(side.values[-1])) - total
