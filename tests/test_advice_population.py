@@ -10,12 +10,9 @@ from scipy.special import expit
 
 from steering_strength.theory import ConceptDataset, TiltedFamily, UnconstrainedFeatures, advise
 from steering_strength.theory.advice import JointFamily, PopulationAdvice
-from steering_strength.theory.advice.population import (
-    average_concept_root,
-    together,
-    weighted_quantile,
-)
+from steering_strength.theory.advice.population import average_concept_root, together
 from steering_strength.theory.engine import TiltedPopulation
+from steering_strength.theory.engine.numerics import weighted_quantile
 from steering_strength.theory.errors import AlphaError, BudgetError, ProbabilityError, ShapeError
 
 NUDGE = 1e-6
@@ -100,8 +97,8 @@ def test_weighted_quantiles_keep_infinities():
     assert weighted_quantile(values, weights, 0.8) == 2.0
     assert weighted_quantile(values, weights, 0.9) == 3.0
     assert weighted_quantile(values, weights, 1.0) == math.inf
-    assert weighted_quantile(values, weights, 0.2, from_above=True) == 3.0
-    assert weighted_quantile(values, weights, 1.0, from_above=True) == 1.0
+    assert -weighted_quantile(-values, weights, 0.2) == 3.0
+    assert -weighted_quantile(-values, weights, 1.0) == 1.0
 
 
 def test_no_alpha_for_all_is_said_with_the_gap():

@@ -118,7 +118,7 @@ def advise(
     allocate : bool
         Also share out `cross_entropy`, as a budget for the average over the contexts: one alpha for
         each, of either sign, that together make T likeliest, next to the best single alpha
-        (`allocation`, beyond arXiv:2602.02712, Sec. 6).
+        (beyond arXiv:2602.02712, Sec. 6).
 
     Returns
     -------

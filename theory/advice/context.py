@@ -45,7 +45,7 @@ _QUADRATIC = 0.1
 class Guarantee(NamedTuple):
     """Certain statements about a budget of Delta CE from sd(M) and the range of M alone.
 
-    Source: the law `ce-radius`, beyond arXiv:2602.02712, Thm 3.8.
+    Source: `theory.engine.cross_entropy.bounds`, beyond arXiv:2602.02712, Thm 3.8.
 
     Attributes
     ----------
@@ -279,7 +279,7 @@ def budget_guarantee(family: TiltedFamily, budget: float, monotone: bool | None)
 
 
 def _local(curve: SteeredCurve) -> TiltedFamily:
-    """The curve itself, or the tilting that agrees with it at alpha = 0 (`local`)."""
+    """The curve itself, or the tilting that agrees with it at alpha = 0."""
     return curve if isinstance(curve, TiltedFamily) else TiltedFamily(curve.log_p, curve.log_odds)
 
 

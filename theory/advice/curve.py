@@ -47,7 +47,7 @@ class SteeredCurve(Protocol):
 
     @property
     def log_odds(self) -> Floats:
-        """M, shape (V,), in nats per unit alpha; no tilting: d logits/d alpha at 0 (`local`)."""
+        """M, shape (V,), in nats per unit alpha; no tilting: d logits/d alpha at 0."""
 
     def log_probability(self, alpha: ArrayLike) -> Floats:
         """log p_alpha(z), shape (A, V)."""

@@ -1,6 +1,6 @@
 """Several steering vectors at once: M adds, so interference and joint budgets have closed forms.
 
-p_a(z) is proportional to p(z) exp(sum_i a_i M_i(z)) (`tilting`: two vectors add their M). With
+p_a(z) is proportional to p(z) exp(sum_i a_i M_i(z)) (two vectors add their M). With
 K(a) the joint cumulant generating function,
 
     Delta CE(a) = K(a) - a . K'(0)          about 1/2 a' S a,  S = Cov_p(M),
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +27,8 @@ from steering_strength.theory.errors import AlphaError, BudgetError
 Floats = NDArray[np.float64]
 
 
-class BudgetEllipse(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class BudgetEllipse:
     """The strengths that spend a budget, to second order: 1/2 a' S a = budget.
 
     Attributes

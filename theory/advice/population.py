@@ -35,7 +35,7 @@ from steering_strength.theory.advice.window import (
 from steering_strength.theory.engine import Allocation, TiltedFamily, TiltedPopulation
 from steering_strength.theory.engine.estimation import Estimate
 from steering_strength.theory.engine.inverse import Root, State, first_crossing, limit_root
-from steering_strength.theory.engine.numerics import LARGEST
+from steering_strength.theory.engine.numerics import LARGEST, weighted_quantile
 from steering_strength.theory.engine.population import price_root, row_measure
 
 Floats = NDArray[np.float64]
@@ -129,8 +129,8 @@ def advise_population(
     served = np.array([advice.window.status != "unsettled" for advice in contexts])
     strengths[0, ~served], strengths[1, ~served] = math.inf, 0.0
     at_share = (
-        weighted_quantile(strengths[0], weights, quantile),
-        weighted_quantile(strengths[1], weights, quantile, from_above=True),
+        float(weighted_quantile(strengths[0], weights, quantile)),
+        -float(weighted_quantile(-strengths[1], weights, quantile)),
     )
     window = _shared(demand, contexts, strengths, at_share, f"{100 * quantile:.4g} % of them")
     extremes = float(strengths[0].max()), float(strengths[1].min())
@@ -140,21 +140,6 @@ def advise_population(
         demand, contexts, weights, quantile, window, worst, average, low_point, high_point,
         sign * best + 0.0, share,
     )  # fmt: skip
-
-
-def weighted_quantile(
-    values: Floats, weights: Floats, share: float, *, from_above: bool = False
-) -> float:
-    """Return the smallest value that at least `share` of the weight does not exceed.
-
-    From above, the largest value that at least `share` of the weight reaches. Always one of the
-    values: an alpha between two contexts would serve neither better, and infinities stay whole.
-    """
-    order = np.argsort(-values if from_above else values, kind="stable")
-    total = np.cumsum(weights[order])
-    # Rounding of the sum must not ask for one context more.
-    index = int(np.searchsorted(total, share * total[-1] * (1.0 - 1e-12)))
-    return float(values[order][min(index, values.size - 1)])
 
 
 def _shared(

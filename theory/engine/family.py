@@ -249,7 +249,7 @@ class TiltedFamily:
         """Return the family of sampling at temperature tau: p^(1/tau) renormalised, and M / tau.
 
         Strengths keep their meaning: at alpha it is softmax((log p + alpha M) / tau)
-        (`temperature`). At tau = 1/s it is what a state scaled by s gives (`renormalised`).
+        (`temperature`). At tau = 1/s it is what a state scaled by s gives.
 
         Raises AlphaError unless tau is a positive number, large enough for log p / tau to be one.
         """
@@ -263,7 +263,7 @@ class TiltedFamily:
         return TiltedFamily(normalised(cold), self.log_odds / divisor, self.metadata)
 
     def greedy_path(self) -> GreedyPath:
-        """Return the likeliest token for every alpha: at most V - 1 certified switches (`greedy`).
+        """Return the likeliest token for every alpha: at most V - 1 certified switches.
 
         O(V log V); the same at every temperature.
         """
@@ -272,11 +272,11 @@ class TiltedFamily:
 
     def rising(self) -> NDArray[np.bool_]:
         """Return which tokens rise strictly at every alpha, shape (V,): Thm 3.3 (`monotone`)."""
-        return self._spread(peaks.rising(self._measure), False)
+        return self._extreme(self._measure.high)
 
     def falling(self) -> NDArray[np.bool_]:
         """Return which tokens fall strictly at every alpha, shape (V,): Thm 3.3 (`monotone`)."""
-        return self._spread(peaks.falling(self._measure), False)
+        return self._extreme(self._measure.low)
 
     def peaks(self) -> Floats:
         """Return the alpha at which each token's probability peaks, shape (V,): Thm 3.3.
@@ -289,9 +289,9 @@ class TiltedFamily:
     def peak_signs(self) -> Floats:
         """Return whether each token peaks at positive or negative alpha, shape (V,): +1, -1, or 0.
 
-        The sign of M(z) - E_p[M]: which tokens rise at alpha = 0, without a root (`peak-sign`).
+        The sign of M(z) - E_p[M]: which tokens rise at alpha = 0, without a root.
         """
-        return self._spread(peaks.peak_signs(self._measure), 0.0)
+        return self._spread(np.sign(self._measure.centred) * (not self._measure.constant), 0.0)
 
     def peak_brackets(self) -> Floats:
         """Return (lower, upper) around each peak, shape (V, 2): K' - M(z) changes sign inside."""
@@ -303,7 +303,10 @@ class TiltedFamily:
         It is log p(z) + K*(M(z)), K* the Legendre transform of K. Where M is constant nothing
         moves and it is log p(z).
         """
-        return self._spread(peaks.peak_log_probability(self._measure), -np.inf)
+        log_p = self._measure.log_p - self._measure.log_mass
+        if not self._measure.constant:
+            log_p += peaks.peak_table(self._measure, 3)[0]
+        return self._spread(log_p, -np.inf)
 
     def peak_root(self, token: int, sign: int = 1) -> Root:
         """Return where the token's probability first turns down on that side, bracketed.
@@ -368,7 +371,7 @@ class TiltedFamily:
     def level_shares(self, tokens: ArrayLike) -> Floats:
         """Return rho, the probability of C given M, on the levels of M, increasing, shape (L,).
 
-        Steering does not change it; the shape of F_C follows from its turns (`concept-shape`).
+        Steering does not change it; the shape of F_C follows from its turns.
         """
         return concept.level_shares(self._measure, self._mask(tokens))
 
@@ -398,7 +401,7 @@ class TiltedFamily:
     def cross_entropy_bounds(self, alpha: ArrayLike) -> tuple[Floats, Floats]:
         """Return what Delta CE is certain to lie between, from Var(M) and max M - min M: (A,) each.
 
-        The envelope of `ce-radius` around the quadratic law, and alpha^2 (max M - min M)^2 / 8.
+        The envelope around the quadratic law, and alpha^2 (max M - min M)^2 / 8.
         """
         strengths, scalar = check.as_alpha(alpha)
         variance, spread = float(self.variance(0.0)), self._measure.high - self._measure.low
@@ -419,7 +422,7 @@ class TiltedFamily:
     def cross_entropy_asymptote(self, sign: int) -> tuple[float, float]:
         """Return (slope, offset): Delta CE lies between |alpha| slope + offset and |alpha| slope.
 
-        The first is its asymptote on that side; offset = log p(extreme of M) (`ce-asymptote`).
+        The first is its asymptote on that side; offset = log p(extreme of M).
         """
         return cross_entropy.asymptote(self._measure, check.as_sign(sign))
 
@@ -496,6 +499,11 @@ class TiltedFamily:
     def alpha_for_limit(self, tolerance: float, sign: int) -> float:
         """Return the alpha of `limit_root`."""
         return self.limit_root(tolerance, sign).alpha
+
+    def _extreme(self, level: float) -> NDArray[np.bool_]:
+        """Which tokens with support have M = level, unless all have, (V,)."""
+        measure = self._measure
+        return self._spread((measure.log_odds == level) & (not measure.constant), False)
 
     def _mask(self, tokens: ArrayLike) -> NDArray[np.bool_]:
         """Which of the supported tokens belong to one set of tokens, (n,)."""

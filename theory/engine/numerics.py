@@ -75,6 +75,22 @@ def central_moments(p: Vector, u: Vector, order: int) -> Vector:
     return moments
 
 
+def weighted_quantile(values: Vector, weights: Vector, share: float) -> Vector:
+    """Return the smallest value that at least `share` of the weight does not exceed, (...).
+
+    Over the last axis of both, (n,) or (..., n). Always one of the values: infinities stay whole.
+    """
+    shape = np.broadcast_shapes(values.shape, weights.shape)
+    order = np.broadcast_to(np.argsort(values, axis=-1), shape)
+    counted, places = (np.broadcast_to(x, shape) for x in (weights, values))
+    below = np.cumsum(np.take_along_axis(counted, order, axis=-1), axis=-1)
+    # The sum of n weights rounds by n eps: a share that is reached but for that counts as reached.
+    slack = 1.0 - 4.0 * shape[-1] * np.finfo(np.float64).eps
+    place = (below < share * slack * below[..., -1:]).sum(axis=-1, keepdims=True)
+    found = np.take_along_axis(places, np.take_along_axis(order, place, axis=-1), axis=-1)
+    return np.asarray(found[..., 0])
+
+
 def narrowed(
     excess: Callable[[float], float],
     lower: float,

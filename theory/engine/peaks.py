@@ -79,29 +79,6 @@ def peak_of_level(measure: Measure, value: float) -> tuple[float, float, float]:
     return float(alpha * unit), float((alpha - width) * unit), float((alpha + width) * unit)
 
 
-def peak_log_probability(measure: Measure) -> Vector:
-    """Return log p at the peak, shape (n,): log p + K*(M), or its limit for an infinite peak."""
-    log_p: Vector = measure.log_p - measure.log_mass
-    if measure.constant:
-        return log_p
-    return np.asarray(log_p + peak_table(measure, 3)[0])
-
-
-def rising(measure: Measure) -> NDArray[np.bool_]:
-    """Return which tokens rise at every alpha, shape (n,): those at max M, unless M is constant."""
-    return np.asarray((measure.log_odds == measure.high) & (not measure.constant))
-
-
-def falling(measure: Measure) -> NDArray[np.bool_]:
-    """Return which tokens fall at every alpha, shape (n,): those at min M, unless M is constant."""
-    return np.asarray((measure.log_odds == measure.low) & (not measure.constant))
-
-
-def peak_signs(measure: Measure) -> Vector:
-    """Return the sign of each token's peak, shape (n,): that of M - E_p[M]; 0 at a peak at 0."""
-    return np.asarray(np.sign(measure.centred) * (not measure.constant))
-
-
 def two_level_peak(below: float, above: float, down: float, up: float) -> float:
     """Return the peak of a token whose others take two values of M: Thm 3.3 made explicit.
 

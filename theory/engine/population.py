@@ -170,7 +170,7 @@ class TiltedPopulation:
     ----------
     log_p : array_like or np.memmap, (m, V)
         Log-probabilities, one normalised row per context; -inf marks no support. It is read in
-        blocks of rows; more than one block is never copied as a whole.
+        blocks of rows; a table of more than one block is never copied as a whole.
     log_odds : array_like, (V,) or (m, V)
         M(z), finite wherever a row has p > 0; one row per context where each has its own vector.
     weights : array_like, (m,), optional
@@ -189,7 +189,7 @@ class TiltedPopulation:
             )
         odds = check.plain_array("log_odds", self.log_odds)
         support = np.zeros(table.shape if odds.ndim == 2 else table.shape[1], dtype=np.bool_)
-        for rows in blocks(table.shape[0], _BLOCK // table.shape[1]):
+        for rows in blocks(table.shape[0], self._rows(table.shape[1])):
             with np.errstate(over="ignore"):
                 block = np.asarray(table[rows], dtype=np.float64)
             check.require_normalised(block, table.dtype, "log_p", rows.start)
@@ -197,9 +197,17 @@ class TiltedPopulation:
                 support[rows] = block > -np.inf
             else:
                 support |= (block > -np.inf).any(axis=0)
-        object.__setattr__(self, "log_p", table)  # the caller's own, perhaps: it stays writable
+        if table.shape[0] <= self._rows(table.shape[1]):  # its probabilities are kept
+            check.freeze(self, log_p=np.array(table))
+        else:  # the caller's own: it stays writable, and is read anew each time
+            object.__setattr__(self, "log_p", table)
         weights = check.as_weights(self.weights, table.shape[0])
         check.freeze(self, log_odds=check.as_log_odds(odds, support), weights=weights)
+
+    @staticmethod
+    def _rows(size: int) -> int:
+        """How many rows of that size are held at a time."""
+        return max(_BLOCK // size, 1)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -246,7 +254,7 @@ class TiltedPopulation:
     def cross_entropy_asymptote(self, sign: int) -> tuple[float, float]:
         """Return (slope, offset) of the line |alpha| slope + offset that Delta CE tends to.
 
-        Delta CE lies between it and |alpha| slope, for every alpha of that sign (`ce-asymptote`).
+        Delta CE lies between it and |alpha| slope, for every alpha of that sign.
         """
         side = check.as_sign(sign)
         rows = (row_measure(self, j)[0] for j in range(self.shape[0]))
@@ -319,7 +327,7 @@ class TiltedPopulation:
         results = [np.empty((1 if paired else alpha.size, self.shape[0])) for _ in functions]
         log_odds = np.where(np.isfinite(self.log_odds), self.log_odds, 0.0)
         own = log_odds.ndim == 2
-        size = max(_BLOCK // self.shape[1], 1)
+        size = self._rows(self.shape[1])
         for rows in blocks(self.shape[0], size):
             p = self._p if self.shape[0] <= size else _probabilities(self.log_p[rows])
             passes = [(some, alpha[some]) for some in blocks(alpha.size, 1 if own else size)]
@@ -366,7 +374,7 @@ def price_root(
     """Return the alpha of that sign at which an average of a divergence reaches `budget` nats.
 
     `price` is "cross_entropy_increase" or "reverse_kl", and `average` increases in each context's,
-    (..., m) -> (...). Each grows with |alpha|, below alpha^2 R^2 / 8 (`ce-radius`), the second up
+    (..., m) -> (...). Each grows with |alpha|, below alpha^2 R^2 / 8 (Hoeffding), the second up
     to -log p(extreme of M).
     """
     goal, side = check.as_budget(budget), check.as_sign(sign)

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from steering_strength.theory.engine import validation as check
 from steering_strength.theory.engine.inverse import Root
-from steering_strength.theory.engine.numerics import log_sum_exp, quiet
+from steering_strength.theory.engine.numerics import log_sum_exp, quiet, weighted_quantile
 from steering_strength.theory.engine.population import TiltedPopulation, price_root
 from steering_strength.theory.errors import AlphaError, ShapeError
 
@@ -39,25 +39,14 @@ _FEW = 8
 def statistic(costs: Floats, percentile: float | None, weights: Floats | None = None) -> Floats:
     """The mean of costs over their last axis, (..., n), or the quantile `percentile` in (0, 1).
 
-    `weights`, (n,) or (..., n), say how much each token counts; by default all the same. The
-    quantile is the smallest cost that at least this share of the tokens does not exceed.
+    `weights`, (n,) or (..., n), say how much each token counts; by default all the same.
 
     Raises BudgetError unless 0 < percentile < 1.
     """
-    share = np.ones(1) if weights is None else weights
-    shape = np.broadcast_shapes(costs.shape, share.shape)
-    share = np.broadcast_to(share, shape)
+    share = np.ones(costs.shape[-1]) if weights is None else weights
     if percentile is None:
         return np.asarray((costs * share).sum(axis=-1) / share.sum(axis=-1))
-    level = check.as_level(percentile, "percentile")
-    order = np.argsort(costs, axis=-1)
-    counted = np.take_along_axis(share, np.broadcast_to(order, shape), axis=-1)
-    below = np.cumsum(counted, axis=-1)
-    # The sum of n weights rounds by n eps: a share that is reached but for that counts as reached.
-    slack = 1.0 - 4.0 * costs.shape[-1] * np.finfo(np.float64).eps
-    place = (below < level * slack * below[..., -1:]).sum(axis=-1, keepdims=True)
-    sorted_costs = np.broadcast_to(np.take_along_axis(costs, order, axis=-1), shape)
-    return np.asarray(np.take_along_axis(sorted_costs, place, axis=-1)[..., 0])
+    return weighted_quantile(costs, share, check.as_level(percentile, "percentile"))
 
 
 def interval(

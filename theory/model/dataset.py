@@ -26,8 +26,8 @@ from steering_strength.theory.engine.family import TiltedFamily
 from steering_strength.theory.engine.population import TiltedPopulation
 from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.errors import ShapeError
-from steering_strength.theory.model import instances
-from steering_strength.theory.model.assumption_1 import Violation, rates, require, violations
+from steering_strength.theory.model import assumption_1
+from steering_strength.theory.model.assumption_1 import Violation
 from steering_strength.theory.model.counts import TokenConcept, count_pairs, frequencies
 from steering_strength.theory.model.inputs import (
     FloatArray,
@@ -135,6 +135,18 @@ class ConceptDataset:
     # Constructors ---------------------------------------------------------------------------
 
     @classmethod
+    def _of(
+        cls,
+        a: FloatArray,
+        b: FloatArray,
+        tokens: IntArray,
+        contexts: IntArray,
+        weights: ArrayLike | None,
+        text: str,
+    ) -> Self:
+        return cls(assumption_1.rows(a, b, tokens, contexts), tokens, contexts, weights, text)
+
+    @classmethod
     def smoothed(
         cls,
         concepts: int = 3,
@@ -149,10 +161,12 @@ class ConceptDataset:
 
         Raises AssumptionError: eps is not in (0, (G-1)/G).
         """
-        a, b, labels = instances.smoothed_rates(concepts, tokens_per_concept, epsilon)
-        contexts = instances.contexts(labels, contexts_per_concept)
+        a, b, labels = assumption_1.smoothed_rates(concepts, tokens_per_concept, epsilon)
+        contexts = assumption_1.contexts(labels, contexts_per_concept)
         text = f"smoothed({concepts=}, {tokens_per_concept=}, {epsilon=}, {contexts_per_concept=})"
-        return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
+        return cls(
+            assumption_1.rows(a, b, labels, contexts), labels, contexts, context_weights, text
+        )
 
     @classmethod
     def weighted(
@@ -173,10 +187,12 @@ class ConceptDataset:
         these weights allow.
         """
         labels = concept_labels("token_concept", token_concept)
-        a, b = instances.weighted_rates(gamma, omega, labels, epsilon)
-        contexts = instances.contexts(labels, contexts_per_concept)
+        a, b = assumption_1.weighted_rates(gamma, omega, labels, epsilon)
+        contexts = assumption_1.contexts(labels, contexts_per_concept)
         text = f"weighted(V={len(labels)}, {epsilon=})"
-        return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
+        return cls(
+            assumption_1.rows(a, b, labels, contexts), labels, contexts, context_weights, text
+        )
 
     @classmethod
     def from_gaps(
@@ -198,13 +214,15 @@ class ConceptDataset:
         sum to 1.
         """
         labels = concept_labels("token_concept", token_concept)
-        a, b = instances.gap_rates(off_concept, gap_weights, labels)
+        a, b = assumption_1.gap_rates(off_concept, gap_weights, labels)
         if a.ndim == 1:
-            contexts = instances.contexts(labels, contexts_per_concept)
+            contexts = assumption_1.contexts(labels, contexts_per_concept)
         else:
-            contexts = instances.contexts_of_rows(gap_weights, labels, contexts_per_concept)
+            contexts = assumption_1.contexts_of_rows(gap_weights, labels, contexts_per_concept)
         text = f"from_gaps(V={len(labels)}, B={float(b.sum()):.6g})"
-        return cls(instances.rows(a, b, labels, contexts), labels, contexts, context_weights, text)
+        return cls(
+            assumption_1.rows(a, b, labels, contexts), labels, contexts, context_weights, text
+        )
 
     @classmethod
     def mixed(
@@ -225,7 +243,9 @@ class ConceptDataset:
         `from_gaps`.
         """
         labels = concept_labels("token_concept", token_concept)
-        a, b = instances.gap_rates(off_concept, check.as_array("gap_weights", gap_weights), labels)
+        a, b = assumption_1.gap_rates(
+            off_concept, check.as_array("gap_weights", gap_weights), labels
+        )
         shares = mixture_weights(weights, int(labels.max()) + 1)
         text = f"mixed(V={len(labels)}, m={len(shares)})"
         rows = mixed_rows(a, b, labels, shares)
@@ -294,26 +314,26 @@ class ConceptDataset:
 
     def violations(self) -> tuple[Violation, ...]:
         """Every violated part of Assumption 1: part, token, contexts, values; () if it holds."""
-        return violations(self.probabilities, self.token_concept, self.context_concept)
+        return assumption_1.violations(self.probabilities, self.token_concept, self.context_concept)
 
     def require_assumption_1(self, *, context_dependent: bool = False) -> None:
         """Raise `AssumptionError` naming the first violation and where it is.
 
         With `context_dependent`, a may depend on the context (App. B.1), b may not.
         """
-        require(self.violations(), context_dependent=context_dependent)
+        assumption_1.require(self.violations(), context_dependent=context_dependent)
 
     @property
     def in_concept(self) -> FloatArray:
         """a_z, shape (V,): probability of z in the contexts of its concept. Needs Assumption 1."""
         self.require_assumption_1()
-        return rates("a", self.probabilities, self.token_concept, self.context_concept)
+        return assumption_1.rates("a", self.probabilities, self.token_concept, self.context_concept)
 
     @property
     def off_concept(self) -> FloatArray:
         """b_z, shape (V,): probability of z in other contexts. Needs Assumption 1 or App. B.1."""
         self.require_assumption_1(context_dependent=True)
-        return rates("b", self.probabilities, self.token_concept, self.context_concept)
+        return assumption_1.rates("b", self.probabilities, self.token_concept, self.context_concept)
 
     # Steering -------------------------------------------------------------------------------
 
@@ -355,7 +375,7 @@ class ConceptDataset:
         return read_only(np.where(factor == 0.0, 0.0, factor * ratio))
 
     def closeness(self, context: int, positive: ArrayLike, negative: ArrayLike) -> float:
-        """E_p[M] = mean over N of KL(p_j || p_i) minus that over P, in nats (`peak-sign`).
+        """E_p[M] = mean over N of KL(p_j || p_i) minus that over P, in nats.
 
         Tokens with M above it peak at positive alpha: the sign of a peak says whether the context
         is closer to N or to P.
@@ -386,7 +406,7 @@ class ConceptDataset:
     def cross_entropy_increase(self, log_odds: ArrayLike, alpha: ArrayLike) -> FloatArray:
         """Delta CE(alpha) = sum_j pi_j KL(p_j || p_{j,alpha}), shape of alpha, in nats (Thm 3.8).
 
-        Exact for every alpha (law `ce-exact`), not only to second order.
+        Exact for every alpha, not only to second order.
         """
         return self._population(log_odds).average_cross_entropy_increase(alpha)
 
@@ -397,7 +417,7 @@ class ConceptDataset:
     def cross_entropy_asymptote(self, log_odds: ArrayLike, sign: int) -> tuple[float, float]:
         """(slope, offset): Delta CE lies between |alpha| slope + offset and |alpha| slope.
 
-        The first line is its asymptote on the side of `sign` (law `ce-asymptote`).
+        The first line is its asymptote on the side of `sign`.
         """
         return self._population(log_odds).cross_entropy_asymptote(sign)
 

@@ -10,7 +10,7 @@ delta = sum_j pi_j KL(p_j || q_j) > 0, q_j = softmax(W h_j). What remains true, 
    Hence u_j(z) = log q_j(z) - log p_j(z) lies between the two roots u of kl(p || p e^u) = kappa_j.
    For one token this is sharp: scaling the other tokens by a common factor attains it.
 3. The model's logits are linear in h, so steered by its own difference of means it follows
-   `tilting` exactly, with q in the place of p: log q_alpha = log p + alpha M + D - const, where
+   the law exactly, with q in the place of p: log q_alpha = log p + alpha M + D - const, where
    D(z) = u_j(z) + alpha (mean_P u(z) - mean_N u(z)) = sum_i c_i u_i(z) lies in an interval
    [lo(z), hi(z)]. A context of P counts with c_j = 1 + alpha/q as a whole: at alpha = -q its own
    error drops out.
@@ -87,7 +87,7 @@ def law_error_interval(
     """(lower, upper) bounds on log q_alpha(z) - log p_alpha(z), shape of alpha + (m, V), in nats.
 
     q is a model with KL(p_j || q_j) <= kl[j], steered by its own difference of means over `sets`;
-    p_alpha is `tilting` with the dataset's p and M. The derivation is at the top of this module.
+    p_alpha is the law with the dataset's p and M. The derivation is at the top of this module.
     It is a statement about real numbers: floating point adds a few ulps of |alpha M|. Where an
     end overflows it is infinite, which bounds nothing.
     """

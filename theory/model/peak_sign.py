@@ -8,16 +8,20 @@ the margin below or the bound of Assumption 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log
-from typing import Any
 
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
+from steering_strength.theory.engine.numerics import narrowed
 from steering_strength.theory.engine.validation import as_array, as_integer
 from steering_strength.theory.errors import AssumptionError
+from steering_strength.theory.model.assumption_1 import (
+    largest_epsilon,
+    positive_weights,
+    violated,
+)
 from steering_strength.theory.model.inputs import concept_labels, distribution, number
-from steering_strength.theory.model.instances import largest_epsilon, positive_weights, violated
 from steering_strength.theory.model.table import mean_log_ratio
 
 
@@ -51,6 +55,47 @@ def weighted_margin(
     negative_share : array_like, (G,)
         Q_C, as in `SteeringSets.negative_share`.
     """
+    margin, bound = _prepared(gamma, omega, token_concept, target, own, negative_share)
+    e = number("epsilon", epsilon)
+    if not 0.0 < e < 1.0:
+        raise violated(
+            "every token", f"epsilon = {e} is not in (0, 1)", f"choose 0 < epsilon < {bound:.6g}"
+        )
+    return margin(e)
+
+
+def weighted_threshold(
+    gamma: ArrayLike,
+    omega: ArrayLike,
+    token_concept: ArrayLike,
+    *,
+    target: int,
+    own: int,
+    negative_share: ArrayLike,
+) -> float:
+    """eps*: every target token peaks at a positive alpha exactly for 0 < eps < eps*.
+
+    The root of `weighted_margin`, or the bound of Assumption 1 where that comes first. Parameters
+    and errors as there.
+    """
+    margin, bound = _prepared(gamma, omega, token_concept, target, own, negative_share)
+    if margin(bound) >= 0.0:
+        return bound
+    low = bound
+    while margin(low) < 0.0:  # L grows without bound as eps -> 0
+        low *= 1e-3
+    return narrowed(lambda epsilon: -margin(epsilon), low, bound)[0]
+
+
+def _prepared(
+    gamma: ArrayLike,
+    omega: ArrayLike,
+    token_concept: ArrayLike,
+    target: int,
+    own: int,
+    negative_share: ArrayLike,
+) -> tuple[Callable[[float], float], float]:
+    """The margin as a function of eps, and the bound of Assumption 1 on eps."""
     concept = concept_labels("token_concept", token_concept)
     inside = positive_weights("gamma", gamma, concept)
     outside = positive_weights("omega", omega, concept)
@@ -62,40 +107,14 @@ def weighted_margin(
         raise AssumptionError(
             "Remark 3.4", f"concept {own}", "c_j lies in T", remedy="choose a context outside T"
         )
-    e = number("epsilon", epsilon)
-    if not 0.0 < e < 1.0:
-        bound = largest_epsilon(inside, outside, concept).min()
-        raise violated(
-            "every token", f"epsilon = {e} is not in (0, 1)", f"choose 0 < epsilon < {bound:.6g}"
-        )
     ratio = mean_log_ratio(inside[None], outside[None])
     kappa = [-float(outside[concept == c] @ ratio[concept == c]) for c in range(G)]
     Q, least = float(share[own]), float(ratio[concept == target].min())
     others = (float(share[c]) * kappa[c] for c in range(G) if c not in (target, own))
     far, delta = kappa[target] - sum(others), float(inside[concept == own] @ ratio[concept == own])
-    level = log((1.0 - e) * (G - 1) / e)
-    level *= 1.0 + Q - Q * e * G / (G - 1)
-    return level + least + e / (G - 1) * far + Q * (1.0 - e) * delta
 
+    def margin(e: float) -> float:
+        level = log((1.0 - e) * (G - 1) / e) * (1.0 + Q - Q * e * G / (G - 1))
+        return level + least + e / (G - 1) * far + Q * (1.0 - e) * delta
 
-def weighted_threshold(
-    gamma: ArrayLike, omega: ArrayLike, token_concept: ArrayLike, **context: Any
-) -> float:
-    """eps*: every target token peaks at a positive alpha exactly for 0 < eps < eps*.
-
-    The root of `weighted_margin`, or the bound of Assumption 1 where that comes first. Parameters
-    and errors as there; `context` are its `target`, `own` and `negative_share`.
-    """
-
-    def margin(epsilon: float) -> float:
-        return weighted_margin(gamma, omega, token_concept, epsilon, **context)
-
-    concept = concept_labels("token_concept", token_concept)
-    inside = positive_weights("gamma", gamma, concept)
-    outside = positive_weights("omega", omega, concept)
-    bound = low = float(largest_epsilon(inside, outside, concept).min())
-    if margin(bound) >= 0.0:
-        return bound
-    while margin(low) < 0.0:  # L grows without bound as eps -> 0
-        low *= 1e-3
-    return float(brentq(margin, low, bound, xtol=1e-300, rtol=1e-14))
+    return margin, float(largest_epsilon(inside, outside, concept).min())

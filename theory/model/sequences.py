@@ -141,15 +141,15 @@ class SequenceFeatures:
     def log_probability(
         self, states: ArrayLike, vector: ArrayLike, alpha: float = 0.0
     ) -> FloatArray:
-        """log softmax(W (h_s + alpha v)) in each of n states, shape (n, V), in nats."""
+        """log softmax(W (h_s + alpha v)) in n states, shape (n, V), or in one, (V,); in nats."""
         strengths, scalar = as_alpha(alpha)
         if not scalar:
             raise ShapeError(f"{strengths.size} strengths at once", remedy="give one number")
         v = finite_array("vector", vector, 1, self.W.shape[1], "feature")
         given = plain_array("states", states)  # perhaps none at all
         at = as_integers("states", given, 0, self.H.shape[1]) if given.size else given.astype(int)
-        hidden = self.H[:, at] + strengths * v[:, None]
-        return log_softmax((self.W @ hidden).T)
+        hidden = self.H[:, at.ravel()] + strengths * v[:, None]
+        return log_softmax((self.W @ hidden).T.reshape(*at.shape, len(self.W)))
 
     def all_texts(self, length: int) -> Paths:
         """Every text of at most `length` tokens, each running on to that length or to its end.
