@@ -114,7 +114,8 @@ def narrowed(
             return lower, upper
         # The least step: so close to one end, the other is drawn there next.
         least = max(2.0 * math.ulp(upper), 0.4 * width * upper)
-        if not wide and secants < _SECANTS and size > 2.0 * least and above - below < math.inf:
+        known = 0.0 < above - below < math.inf
+        if known and not wide and secants < _SECANTS and size > 2.0 * least:
             secants += 1
             secant = lower + size * (below / (below - above))
             middle = min(max(secant, lower + least), upper - least)
