@@ -136,7 +136,7 @@ def outwards(
     Or a bracket that is `width` wide, relatively. It is looked for outwards from `step`, by
     doubling, or inwards.
     """
-    value = excess(step)
+    value = excess(step) if step < most else -math.inf
     if value >= 0.0:
         while step >= 1e-300 and (less := excess(0.5 * step)) >= 0.0:
             step, value = 0.5 * step, less

@@ -197,9 +197,10 @@ class TiltedPopulation:
                 support[rows] = block > -np.inf
             else:
                 support |= (block > -np.inf).any(axis=0)
-        if table.shape[0] <= self._rows(table.shape[1]):  # its probabilities are kept
+        small = table.shape[0] <= self._rows(table.shape[1])
+        if small and not isinstance(table, np.memmap):
             check.freeze(self, log_p=np.array(table))
-        else:  # the caller's own: it stays writable, and is read anew each time
+        else:  # the caller's own, which may stay writable and is then read anew each time
             object.__setattr__(self, "log_p", table)
         weights = check.as_weights(self.weights, table.shape[0])
         check.freeze(self, log_odds=check.as_log_odds(odds, support), weights=weights)
@@ -328,8 +329,9 @@ class TiltedPopulation:
         log_odds = np.where(np.isfinite(self.log_odds), self.log_odds, 0.0)
         own = log_odds.ndim == 2
         size = self._rows(self.shape[1])
+        kept = self.shape[0] <= size and not self.log_p.flags.writeable
         for rows in blocks(self.shape[0], size):
-            p = self._p if self.shape[0] <= size else _probabilities(self.log_p[rows])
+            p = self._p if kept else _probabilities(self.log_p[rows])
             passes = [(some, alpha[some]) for some in blocks(alpha.size, 1 if own else size)]
             if paired:
                 passes = [(slice(1), alpha[rows])]
