@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import isfinite, sin
+from math import sin
 from typing import Any, final
 
 import numpy as np
@@ -82,7 +82,7 @@ class Operator(ABC):
 
 
 def _number(name: str, value: Any) -> float:
-    return check.as_real(name, value, isfinite, AlphaError)
+    return check.as_real(name, value, error=AlphaError)
 
 
 @final

@@ -129,20 +129,6 @@ def slope(measure: Measure, alpha: Vector) -> NDArray[np.float64]:
     return result
 
 
-def shifted_logits(
-    logits: NDArray[np.float64],
-    positive: NDArray[np.float64],
-    negative: NDArray[np.float64],
-    alpha: Vector,
-) -> NDArray[np.float64]:
-    """Return l_j + alpha (mean_P l_i - mean_N l_i), shape (A, m, V): Lemma B.2.
-
-    `logits` is (m, V), those of P (|P|, V) and of N (|N|, V); alpha is (A,).
-    """
-    direction = positive.mean(axis=0) - negative.mean(axis=0)
-    return np.asarray(logits + np.multiply.outer(alpha, direction)[:, None, :])
-
-
 @quiet
 def cumulants(measure: Measure, order: int, alpha: Vector) -> NDArray[np.float64]:
     """Return kappa_1 .. kappa_order of M under p_alpha, shape (A, order).

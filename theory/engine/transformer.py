@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf
 from typing import Any, Literal
 
 import numpy as np
@@ -241,7 +241,7 @@ class LastBlock:
             check.as_array(name, values, size=a.size, finite=ShapeError, most=check.SQUARABLE)
             for name, values in (("b", self.b), ("offset", offset))
         )
-        B = check.as_real("B", self.B, isfinite, ShapeError)
+        B = check.as_real("B", self.B, error=ShapeError)
         check.freeze(
             self, a=a, b=b, offset=offset, A=_square("A", self.A), B=B, C=_square("C", self.C)
         )

@@ -142,7 +142,7 @@ def as_number(value: Any) -> float:
 def as_real(
     name: str,
     value: Any,
-    holds: Callable[[float], bool],
+    holds: Callable[[float], bool] = math.isfinite,
     error: type[SteeringError] = BudgetError,
     remedy: str = "give one finite number",
 ) -> float:

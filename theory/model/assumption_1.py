@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 from steering_strength.theory.engine.validation import (
     as_array,
     as_integer,
+    as_real,
     plain_array,
     require_memory,
 )
@@ -39,7 +40,6 @@ from steering_strength.theory.model.inputs import (
     FloatArray,
     IntArray,
     finite_array,
-    number,
     read_only,
     require_two_concepts,
 )
@@ -96,7 +96,11 @@ def smoothed_rates(
     require_two_concepts(g)
     s = as_integer("tokens_per_concept", tokens_per_concept, 1)
     require_memory("the vocabulary", g, s)
-    eps = epsilon if isinstance(epsilon, Fraction) else Fraction(number("epsilon", epsilon))
+    eps = (
+        epsilon
+        if isinstance(epsilon, Fraction)
+        else Fraction(as_real("epsilon", epsilon, error=ProbabilityError))
+    )
     if not 0 < eps < 1 - Fraction(1, g):
         raise violated(
             "every token",
@@ -122,7 +126,7 @@ def weighted_rates(
     """
     inner = positive_weights("gamma", gamma, token_concept)
     outer = positive_weights("omega", omega, token_concept)
-    others, eps = int(token_concept.max()), number("epsilon", epsilon)
+    others, eps = int(token_concept.max()), as_real("epsilon", epsilon, error=ProbabilityError)
     bound = largest_epsilon(inner, outer, token_concept)
     tightest = int(bound.argmin())
     remedy = f"choose 0 < epsilon < {bound[tightest]:.6g}, the bound set by token {tightest}"

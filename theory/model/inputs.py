@@ -6,16 +6,14 @@ cannot change behind its owner's back and the owner's array is never written to.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steering_strength.theory.engine.validation import as_array, as_integer, as_integers, as_real
+from steering_strength.theory.engine.validation import as_array, as_integer, as_integers
 from steering_strength.theory.errors import ProbabilityError, ShapeError
 
 FloatArray = NDArray[np.float64]
@@ -43,11 +41,6 @@ def finite_array(
     array = as_array(name, value, axes, size=size, per=per, finite=ProbabilityError)
     array.setflags(write=False)
     return array
-
-
-def number(name: str, value: float | Fraction) -> float:
-    """`value` as a finite float (`ProbabilityError`)."""
-    return as_real(name, value, math.isfinite, ProbabilityError)
 
 
 def concept_labels(

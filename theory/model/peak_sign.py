@@ -14,14 +14,14 @@ from math import log
 from numpy.typing import ArrayLike
 
 from steering_strength.theory.engine.numerics import narrowed
-from steering_strength.theory.engine.validation import as_array, as_integer
-from steering_strength.theory.errors import AssumptionError
+from steering_strength.theory.engine.validation import as_array, as_integer, as_real
+from steering_strength.theory.errors import AssumptionError, ProbabilityError
 from steering_strength.theory.model.assumption_1 import (
     largest_epsilon,
     positive_weights,
     violated,
 )
-from steering_strength.theory.model.inputs import concept_labels, distribution, number
+from steering_strength.theory.model.inputs import concept_labels, distribution
 from steering_strength.theory.model.table import mean_log_ratio
 
 
@@ -56,7 +56,7 @@ def weighted_margin(
         Q_C, as in `SteeringSets.negative_share`.
     """
     margin, bound = _prepared(gamma, omega, token_concept, target, own, negative_share)
-    e = number("epsilon", epsilon)
+    e = as_real("epsilon", epsilon, error=ProbabilityError)
     if not 0.0 < e < 1.0:
         raise violated(
             "every token", f"epsilon = {e} is not in (0, 1)", f"choose 0 < epsilon < {bound:.6g}"

@@ -15,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steering_strength.theory.engine import tilting
 from steering_strength.theory.engine.storage import read_npz, write_npz
 from steering_strength.theory.engine.validation import as_alpha, as_real, freeze, require_kind
 from steering_strength.theory.errors import ProbabilityError, ShapeError
@@ -203,9 +202,8 @@ class UnconstrainedFeatures:
         """
         sets = self.data.steering_sets(positive, negative)
         logits, (strengths, scalar) = self._logits(), as_alpha(alpha)
-        shifted = tilting.shifted_logits(
-            logits, logits[sets.positive], logits[sets.negative], strengths
-        )
+        direction = logits[sets.positive].mean(axis=0) - logits[sets.negative].mean(axis=0)
+        shifted = np.asarray(logits + np.multiply.outer(strengths, direction)[:, None, :])
         log_softmax(shifted)  # refuses what overflows
         return shifted[0] if scalar else shifted
 
