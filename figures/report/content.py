@@ -20,6 +20,7 @@ from steering_strength.theory.errors import OutputError
 from steering_strength.theory.files import read_json
 from steering_strength.theory.laws import Law
 from steering_strength.theory.laws.assumptions import ASSUMPTIONS
+from steering_strength.theory.laws.claims import Status
 
 _FAMILIES = {  # modules of theory.laws, in reading order
     "tilting": "Tilting",
@@ -40,9 +41,6 @@ _OTHER = "Further statements"
 FAMILY_TITLES = tuple(dict.fromkeys([*_FAMILIES.values(), _OTHER]))
 """What families of statements there are, in reading order."""
 
-STEP_STATUSES = ("proved", "proved with rules", "assumed", "unknown", "refuted")
-"""What may be known of a step, the strongest first."""
-
 Record = Mapping[str, Any]
 
 
@@ -57,14 +55,9 @@ def families() -> dict[str, str]:
 
 
 def tally(statuses: Iterable[str]) -> dict[str, int]:
-    """How many steps have each status, the strongest first.
-
-    Raises ValueError: a status is none of `STEP_STATUSES`: an error, and no success.
-    """
-    found = Counter(map(str, statuses))
-    if beyond := set(found) - set(STEP_STATUSES):
-        raise ValueError(f"statuses {sorted(beyond)} go beyond {', '.join(STEP_STATUSES)}")
-    return {name: found[name] for name in STEP_STATUSES if found[name]}
+    """How many steps have each status, the strongest first; ValueError for one that is none."""
+    found = Counter(map(Status, statuses))
+    return {str(status): found[status] for status in Status if found[status]}
 
 
 def read_real_model(folder: Path) -> Record | None:

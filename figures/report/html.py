@@ -25,7 +25,7 @@ COMPONENTS = (_HERE / "components.css").read_text(encoding="utf-8")
 """What statements, tables and figures look like; other pages that show them may use it."""
 
 _BADGES = {  # bold words that are a status, and what they look like
-    **{name: name for name in ("proved", "formal", "certified", "passed", "assumed", "refuted")},
+    **{name: name for name in ("proved", "formal", "certified", "passed", "refuted")},
     "proved with rules": "proved",
     "refuted by derivation": "refuted",
     "refuted by search": "refuted",

@@ -93,8 +93,6 @@ def _headline(content: Content) -> str:
     derived = f"laws derived: {count(steps['proved'], 'step')} proved"
     if ruled := steps["proved with rules"]:
         derived += f", {ruled} by rules whose premises are checked"
-    if assumed := steps["assumed"]:
-        derived += f", {assumed} assumed by appeal to named theorems"
     passed = [v for v in content.verdicts if v.status == "passed"]
     readings = content.readings
     disproved = {r.id for r in readings if r.disproved}
@@ -308,10 +306,10 @@ def _step(step: Record, law: str) -> str:
     if step["formal"]:
         reasons.insert(1, f"formally proved as {_theorem_link(step['formal'])}")
     line = f"**{step['status']}** {'; '.join(reasons)}"
-    if form := step.get("form_latex"):
-        line += f"; difference ${form}$"
-    if why := step.get("why"):
-        line += f"; {words(why)}"
+    if step["form_latex"]:
+        line += f"; difference ${step['form_latex']}$"
+    if step["why"]:
+        line += f"; {words(step['why'])}"
     if printed := _IN_COQ.get(step_status(law, step["number"])):
         line += f"; {printed}"
     if under := _under(step):
@@ -323,15 +321,13 @@ def _step(step: Record, law: str) -> str:
 
 def _under(part: Record) -> str:
     """The hypotheses of a claim or of a step."""
-    given = "; ".join(sentence(latex, plain) for latex in part.get("given_latex", ()))
+    given = "; ".join(sentence(latex, plain) for latex in part["given_latex"])
     return f"*given {given}*" if given else ""
 
 
 def _assertion(part: Record) -> str:
     """A formula on a line of its own, or a sentence with formulas in it."""
-    latex = part["latex"] or part.get("words", "")
-    if not latex:
-        return words(part["text"])
+    latex = part["latex"] or part["words"]
     return sentence(latex, plain) if r"\text{" in latex else display(latex)
 
 
