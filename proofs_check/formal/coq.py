@@ -72,30 +72,6 @@ class Acceptance(NamedTuple):
     problem: str
 
 
-def coqc() -> str:
-    """The compiler.
-
-    Raises
-    ------
-    MissingExtraError
-        There is none, or it is without Coquelicot.
-    """
-    found = shutil.which("coqc")
-    if found is None:
-        raise MissingExtraError("coqc is not on PATH", remedy=REMEDY)
-    if not _has_coquelicot(found):
-        raise MissingExtraError(f"{found} has no Coquelicot", remedy=REMEDY)
-    return found
-
-
-@cache
-def _has_coquelicot(compiler: str) -> bool:
-    with tempfile.TemporaryDirectory() as work:
-        probe = Path(work) / "probe.v"
-        write_text(probe, "From Coquelicot Require Import Coquelicot.\n")
-        return _read(compiler, probe, ()).returncode == 0
-
-
 def accept(
     progress: Progress = _silent, ids: Container[str] | None = None
 ) -> Mapping[str, Acceptance]:
@@ -181,6 +157,19 @@ def recheck() -> str:
 # ---- the compiled library ------------------------------------------------------------------------
 
 
+def _require_coq() -> None:
+    compiler = shutil.which("coqc")
+    if compiler is None:
+        raise MissingExtraError("coqc is not on PATH", remedy=REMEDY)
+    if not _has_coquelicot(compiler):
+        raise MissingExtraError(f"{compiler} has no Coquelicot", remedy=REMEDY)
+
+
+@cache
+def _has_coquelicot(compiler: str) -> bool:
+    return _asked((), "From Coquelicot Require Import Coquelicot.\n").returncode == 0
+
+
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "steering-strength" / "formal"
@@ -196,7 +185,7 @@ def _home(name: str) -> Path:
 
 @cache
 def _version() -> bytes:
-    return subprocess.run([coqc(), "--print-version"], capture_output=True, check=False).stdout
+    return subprocess.run(["coqc", "--print-version"], capture_output=True, check=False).stdout
 
 
 def _library(names: Iterable[str], progress: Progress) -> tuple[list[str], dict[str, str]]:
@@ -204,7 +193,7 @@ def _library(names: Iterable[str], progress: Progress) -> tuple[list[str], dict[
 
     And what is wrong with those that do not compile.
     """
-    coqc()  # before anything is written
+    _require_coq()  # before anything is written
     _cache().mkdir(parents=True, exist_ok=True)
     needed = set().union(*({name, *_required(name)} for name in names))
     paths: list[str] = []
@@ -234,7 +223,7 @@ def _compile(name: str, home: Path, paths: Sequence[str]) -> str:
     """Compile a file into a folder of its own; what is wrong with it, or nothing."""
     with tempfile.TemporaryDirectory(dir=home.parent) as work:
         source = Path(shutil.copy(FOLDER / name, work))
-        done = _read(coqc(), source, [*paths, "-Q", ".", "SteeringStrength"])
+        done = _read(source, [*paths, "-Q", ".", "SteeringStrength"])
         if done.returncode != 0:
             return " ".join(done.stderr.split())[:500] or f"coqc ended with {done.returncode}"
         # Of two runs at a time the first one's folder counts: what builds on it has to fit it.
@@ -324,12 +313,12 @@ def _problem(paths: Sequence[str], code: str) -> str:
 
 def _asked(paths: Sequence[str], code: str) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as work:
-        return _read(coqc(), write_text(Path(work) / "ask.v", code), paths)
+        return _read(write_text(Path(work) / "ask.v", code), paths)
 
 
-def _read(compiler: str, source: Path, paths: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _read(source: Path, paths: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Let Coq read a file, which may build on compiled files."""
-    command = [compiler, "-q", "-noglob", "-w", "none", *paths, source.name]
+    command = ["coqc", "-q", "-noglob", "-w", "none", *paths, source.name]
     try:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT, check=False,
