@@ -172,7 +172,7 @@ def _tokens(panel: Panel, record: Record) -> None:
         panel.line("token", record.alpha, values, colour)
         if alpha[0] < peak < alpha[-1]:
             height = np.interp(peak, alpha, values[order])
-            panel.peaks("peak", [peak], [height], colour)
+            panel.peaks("peaks", [peak], [height], colour)
     # Bumps of rare tokens are the point; four decades below the highest there is nothing to see.
     highest = float(record.token.max())
     lowest = max(float(record.token.min()), 1e-4 * highest)
