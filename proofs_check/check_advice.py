@@ -240,7 +240,7 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
     """Guarantees hold, and what advice says of its ends and of averages is what happens there.
     Tolerance: a millionth of each number, or of 1: they are for a person to read."""
     (level, budget), tokens, sign = _asked(case), list(case.tokens), 1 if case.alpha >= 0 else -1
-    told = advice.advise(case.family, tokens, cross_entropy=budget, sign=sign)
+    told = advice.advise(case.family, case.asked, cross_entropy=budget, sign=sign)
     tilt, spread = case.tilt, case.tilt.spread
     variance = tilt.variance(0)
     yield _near("sd", CTX.sqrt(variance), told.sd)

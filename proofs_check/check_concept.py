@@ -159,10 +159,10 @@ def concept_shape(case: FamilyCase) -> Iterator[Comparison]:
     if len(set(case.M)) == 1:
         return
     seen = case.tilt.curve_turns(case.tokens)
-    bound = case.family.extrema_bound(case.tokens)
+    bound = case.family.extrema_bound(case.asked)
     rho = exact.concept_levels(case.row, case.keys, case.tokens)
     allowed = SAFETY * EPS * case.limits.depth
-    yield compare("rho", rho, engine=(case.family.level_shares(case.tokens), allowed))
+    yield compare("rho", rho, engine=(case.family.level_shares(case.asked), allowed))
     yield claim(f"{seen} extrema seen, at most {bound}", seen <= bound)
     yield claim(f"{seen} extrema seen, parity of {bound}", (bound - seen) % 2 == 0)
     size = len(case.tokens)

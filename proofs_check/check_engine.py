@@ -321,6 +321,7 @@ def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
         prices = many.average_cross_entropy_increase(alphas)
         for name in (*_SCALARS, "average_cross_entropy_increase"):
             yield from as_alone(name, getattr(many, name), case.alpha, 0.5)
+        yield from as_alone("log p", many.log_probability, case.alpha, 0.5)
         yield from as_alone("logit F", partial(many.concept_log_odds, inside), case.alpha, 0.5)
     for j, seen in enumerate(case.seen):
         for name, table, oracle, bound in tables:

@@ -76,6 +76,8 @@ def influence(case: TextCase) -> Iterator[Comparison]:
 
     def judge(asked: Asked, errors: Errors) -> Iterator[Comparison]:
         found, tokens = asked.estimate(), np.array(asked.tokens)
+        if len(tokens) % 2:
+            tokens = np.isin(np.arange(len(case.M)), tokens)
         entries = estimation.sensitivity(case.source, float(asked.alpha), asked.goal, tokens)
         allowed = [errors.entry(z) for z in range(len(case.M))]
         what = f"d alpha / d M, {asked.goal}"

@@ -1,4 +1,4 @@
-"""Everything public that returns a number or a decision, and each made wrong on purpose.
+"""Everything public that returns a number or a decision, and how to replace it by something wrong.
 
 `surface()` reads the names off the classes and modules that users call, so that a new method is on
 the list by existing; every name must be in the `judges` of a check that refutes it once it is
@@ -7,17 +7,12 @@ wrong.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
-
-import numpy as np
 
 from steering_strength.theory import (
     ConceptDataset,
@@ -75,8 +70,6 @@ _FUNCTIONS = {
     mixed: "mixed_log_odds concept_signs geometric_means",
     peak_sign: "weighted_margin weighted_threshold",
 }
-# An upper bound that is a hundredth too large still is one: it is made too small instead.
-_BOUNDS = {"law_error_bound"}
 # Words, nothing at all to be wrong about, or drawn at random.
 _NO_NUMBERS = {"TiltedFamily.method", "save", "sample", "chain", "together"}
 
@@ -123,55 +116,3 @@ def replaced(owner: Any, name: str, wrong: Any) -> Iterator[None]:
     finally:
         for place, key in places:
             setattr(place, key, right)
-
-
-def perturbed(owner: Any, name: str) -> Any:
-    """The same function or property with a result that is a little off, in whatever it returns."""
-    right = vars(owner)[name]
-    function: Any = right
-    if isinstance(right, property | classmethod | staticmethod):
-        function = right.fget if isinstance(right, property) else right.__func__
-
-    @functools.wraps(function)
-    def wrong(*args: Any, **options: Any) -> Any:
-        value = function(*args, **options)
-        return 0.01 * value if name in _BOUNDS else _off(value)
-
-    return wrong if function is right else type(right)(wrong)
-
-
-def _off(value: Any) -> Any:
-    """Something of the same kind that is wrong: numbers by a hundredth, decisions reversed."""
-    if isinstance(value, bool | np.bool_):
-        return not value
-    if isinstance(value, int | np.integer):
-        return value + 1
-    if isinstance(value, float):
-        return value * 1.01 + 1e-3
-    if isinstance(value, np.ndarray):
-        if value.dtype == np.bool_:
-            return ~value
-        if value.dtype.kind == "i":
-            return np.asarray(value)[::-1] if value.size > 1 else value + 1
-        return value * 1.01 + 1e-3 * np.arange(1.0, value.size + 1.0).reshape(value.shape)
-    if isinstance(value, Iterator):
-        return (_off(item) for item in value)
-    if isinstance(value, tuple):
-        items = [_off(item) for item in value] or [None]
-        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    if isinstance(value, slice | str) or value is None:
-        return ValueError if value is None else value
-    # What has computed things from its numbers already is made anew.
-    if isinstance(value, TiltedFamily):
-        return TiltedFamily(value.log_p, _off(value.log_odds), value.metadata)
-    if isinstance(value, TiltedPopulation):
-        return replace(value, log_odds=_off(value.log_odds))
-    if isinstance(value, ScannedCurve):
-        limits = {side: value.limit(side) for side in (1, -1)}
-        return ScannedCurve(lambda a: value.log_probability(1.01 * a), value.log_odds, limits)
-    wrong = copy(value)  # of any other record every number that is not a label
-    for name, part in vars(value).items():
-        labels = isinstance(part, np.ndarray) and part.dtype.kind != "f"
-        if not (name.startswith("_") or labels or part is None or isinstance(part, Mapping)):
-            object.__setattr__(wrong, name, part if callable(part) else _off(part))
-    return wrong
