@@ -17,9 +17,9 @@ from steering_strength.proofs_check.mutants.mutant import WrongLaw
 from steering_strength.proofs_check.registry import CHECKS
 from steering_strength.proofs_check.search import search
 from steering_strength.proofs_check.surface import replaced, surface
-from steering_strength.theory import LAWS, ConceptDataset, TiltedFamily, UnconstrainedFeatures, laws
+from steering_strength.theory import LAWS, ConceptDataset, TiltedFamily, laws
 from steering_strength.theory.advice import ScannedCurve
-from steering_strength.theory.engine import Root, TiltedPopulation, cross_entropy
+from steering_strength.theory.engine import TiltedPopulation, cross_entropy
 from steering_strength.theory.engine.family import cross_entropy as as_the_family_sees_it
 from steering_strength.theory.laws import Law
 
