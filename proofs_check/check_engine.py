@@ -297,8 +297,9 @@ def _peaks(
 @check(
     "tilting/population",
     st.one_of(concept_cases("1", wild=False), concept_cases("none")),
-    judges="TiltedPopulation: shape family cgf mean variance cross_entropy_increase "
-    "reverse_kl concept_log_odds average_cross_entropy_increase average_cross_entropy_root",
+    judges="TiltedPopulation: shape family log_probability cgf mean variance "
+    "cross_entropy_increase reverse_kl concept_log_odds average_cross_entropy_increase "
+    "average_cross_entropy_root",
     weight=0.5,
 )
 def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
@@ -315,6 +316,7 @@ def of_a_population(case: ConceptCase) -> Iterator[Comparison]:
     with mock.patch.object(population, "_BLOCK", len(case.p)):
         tables: list[tuple[str, Any, Curve, Curve]] = [
             *((name, getattr(many, name)(alphas), *pair) for name, pair in _SCALARS.items()),
+            ("log p", many.log_probability(alphas), *QUANTITIES["log_probability"]),
             ("logit F", many.concept_log_odds(case.asked, alphas),
              lambda tilt, at: tilt.concept_log_odds(inside, at), Tolerance.concept_log_odds),
         ]  # fmt: skip

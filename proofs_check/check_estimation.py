@@ -75,10 +75,8 @@ def influence(case: TextCase) -> Iterator[Comparison]:
     touched has no derivative and is left."""
 
     def judge(asked: Asked, errors: Errors) -> Iterator[Comparison]:
-        found, tokens = asked.estimate(), np.array(asked.tokens)
-        if len(tokens) % 2:
-            tokens = np.isin(np.arange(len(case.M)), tokens)
-        entries = estimation.sensitivity(case.source, float(asked.alpha), asked.goal, tokens)
+        found = asked.estimate()
+        entries = estimation.sensitivity(case.source, float(asked.alpha), asked.goal, asked.given)
         allowed = [errors.entry(z) for z in range(len(case.M))]
         what = f"d alpha / d M, {asked.goal}"
         yield compare(what, asked.gradient(), engine=(entries, allowed))

@@ -243,7 +243,7 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     if rough > MILLIONTH:
         return
     tokens = [z for z in range(len(W)) if z % 2 == 0]
-    asked = tokens if sign > 0 else [z % 2 == 0 for z in range(len(W))]
+    asked = tokens if len(W) % 2 else [z % 2 == 0 for z in range(len(W))]
     p, end = row(number(0)), precise.softmax(vectors.logits(W, _far(case, sign)))
 
     def forward(alpha: Number) -> Number:
@@ -298,6 +298,10 @@ def last_block_curve(case: NormCase) -> Iterator[Comparison]:
     reach = abs(best.alpha) if np.isfinite(best.alpha) else 0.0
     missed = [a for a in higher if abs(a) < reach or _share(odds(a)) > _share(value) + 2e-3]
     yield claim(f"no F_C above that at {best}: {missed[:1]}", not missed)
+    if np.isfinite(best.alpha):
+        sides = [odds(number(best.alpha) * (1 + k * number("1e-3"))) for k in (-1, 1)]
+        turns = max(sides) <= value + 4 * rough or best.alpha in (best.lower, best.upper)
+        yield claim(f"F_C turns at {best}", turns)
     slope = precise.derivative(partial(log_p, 0), number(0), abs(span))
     turn = curve.peak_root(0, sign)
     if slope * sign * abs(span) < -1e-6:

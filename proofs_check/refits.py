@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steering_strength.proofs_check.comparison import EPS
 from steering_strength.proofs_check.instances import TextCase
@@ -75,11 +77,17 @@ class Asked:
         units = ([number(int(y == z)) for y in range(size)] for z in range(size))
         return [refit.moved(partial(self.along, unit)) for unit in units]
 
+    @property
+    def given(self) -> NDArray[Any]:
+        """T as a user gives it: indices, or of an odd number of tokens a mask."""
+        mask = np.isin(np.arange(len(self.case.M)), self.tokens)
+        return mask if len(self.tokens) % 2 else np.array(self.tokens)
+
     def estimate(self) -> Estimate:
         """What the engine says."""
         case = self.case
         return estimation.estimate(
-            case.source, float(self.alpha), self.goal, *case.tables, tokens=np.array(self.tokens)
+            case.source, float(self.alpha), self.goal, *case.tables, tokens=self.given
         )
 
 
