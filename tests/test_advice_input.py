@@ -16,7 +16,7 @@ from steering_strength.proofs_check.bridge.__main__ import main
 from steering_strength.proofs_check.bridge.data import plain, read_input
 from steering_strength.proofs_check.bridge.loading import CurveError
 from steering_strength.theory import TiltedFamily
-from steering_strength.theory.errors import ProbabilityError, SteeringError
+from steering_strength.theory.errors import SteeringError
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = ("joy", " joy", "grey", "rain", "sun")
@@ -81,7 +81,7 @@ def test_a_saved_family_is_one_context(tables, tmp_path):
         ({"token_text": np.array(["a"])}, "names 1 tokens"),
         ({"norm": -1.0}, "norm is -1.0"),
         ({"norm": np.nan}, "norm is nan"),
-        ({"log_p": np.zeros((1, 5))}, "not normalised"),
+        ({"log_p": np.zeros((1, 5))}, "bad.npz, context 0: .*not normalised"),
         ({"log_p": np.full((1, 5), np.nan)}, "nan"),
         ({"log_p": np.array([1])}, "differ|vocabulary|V ="),
     ],
@@ -111,21 +111,6 @@ def test_a_bad_csv_is_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(CurveError, match=message):
         read_input(path)
-
-
-def test_files_that_cannot_be_read(tmp_path):
-    for name, message in (("none.npz", "no file"), ("logs.txt", "ending '.txt'")):
-        path = tmp_path / name
-        if message != "no file":
-            path.write_text("x")
-        with pytest.raises(SteeringError, match=message):
-            read_input(path)
-    (tmp_path / "broken.npz").write_bytes(b"PK broken")
-    with pytest.raises(SteeringError, match="cannot read"):
-        read_input(tmp_path / "broken.npz")
-    np.savez(tmp_path / "pickled.npz", log_p=np.array([{}], dtype=object))
-    with pytest.raises(SteeringError, match="without pickle"):
-        read_input(tmp_path / "pickled.npz")
 
 
 def test_targets(npz, tables, tmp_path):
@@ -208,10 +193,3 @@ def test_an_empty_window_is_exit_status_1(npz, capsys):
 def test_json_has_no_number_that_json_lacks():
     assert plain((math.inf, -math.inf, math.nan, 0.5)) == ["inf", "-inf", None, 0.5]
     assert plain(np.array([True, False, True])) == [0, 2]
-
-
-def test_a_distribution_that_is_none_is_refused(tmp_path):
-    path = tmp_path / "off.npz"
-    np.savez(path, log_p=np.log([[0.5, 0.4]]), log_odds=[0.0, 1.0])
-    with pytest.raises(ProbabilityError, match=r"off.npz, context 0: .*not normalised"):
-        read_input(path)

@@ -271,15 +271,6 @@ def test_a_missing_extra_names_the_command(tmp_path, capsys, short, monkeypatch)
     assert error.count("\n") == 1
 
 
-def test_help_names_the_option_and_an_example(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["explore", "--help"])
-    assert stop.value.code == 0
-    out = " ".join(capsys.readouterr().out.split())
-    assert "--data FILE.npz" in out
-    assert "python -m figures explore --out out/explorer.html" in out
-
-
 def test_half_a_letter_in_a_name_is_escaped(tmp_path, short):
     data, out = tmp_path / "half.npz", tmp_path / "page.html"
     metadata = {"tokens": ["a", "\ud800", "c"], "target": [1]}
