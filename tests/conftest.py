@@ -27,14 +27,9 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TOGETHER: dict[str, tuple[str, ...]] = {
-    # each derives all laws
-    "laws": (
-        "test_laws.py",
-        "test_figures_report.py",
-        "test_figures_report_browser.py",
-        "test_paper.py",
-    ),
-    "explorer": ("test_explorer.py", "test_explorer_browser.py"),  # every curve of the page
+    "laws": ("test_laws.py", "test_figures_report.py", "test_paper.py"),  # each derives all laws
+    # every curve of the page, and a browser
+    "explorer": ("test_explorer.py", "test_explorer_browser.py", "test_figures_report_browser.py"),
     "figures": ("test_figures_records.py", "test_figures_drawing.py"),  # every record
     "Coq": ("test_formal.py", "test_formal_steps.py"),
 }

@@ -10,14 +10,6 @@ import pytest
 
 from steering_strength.theory import TiltedFamily, advise
 from steering_strength.theory.advice.context import budget_guarantee
-from steering_strength.theory.errors import (
-    AlphaError,
-    BudgetError,
-    ProbabilityError,
-    ShapeError,
-    SteeringError,
-    UnknownNameError,
-)
 
 
 def test_hoeffding_takes_over_where_the_budget_is_large():
@@ -168,37 +160,6 @@ def test_tokens_without_support_and_extreme_scales():
     assert advice.window.low.alpha * 1e-8 == pytest.approx(reference.window.low.alpha, rel=1e-9)
     ends = [{e.demand: e.alpha for e in a.ends} for a in (advice, reference)]
     assert ends[0]["cross_entropy"] * 1e-8 == pytest.approx(ends[1]["cross_entropy"], rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({}, BudgetError, "nothing is demanded"),
-        ({"level": 0.5, "tokens": None}, ShapeError, "level needs target tokens"),
-        ({"level": 0.0}, BudgetError, "level is 0.0"),
-        ({"level": np.nan}, BudgetError, "level is nan"),
-        ({"cross_entropy": -1.0}, BudgetError, "cross_entropy is -1.0"),
-        ({"cross_entropy": np.inf}, BudgetError, "cross_entropy is infinite"),
-        ({"reverse_kl": np.nan}, BudgetError, "reverse_kl is nan"),
-        ({"cross_entropy": 1.0, "sign": 0}, AlphaError, "sign"),
-        ({"before_peak": "maybe"}, UnknownNameError, "maybe"),
-        ({"before_peak": "any", "tokens": None}, ShapeError, "before_peak needs target tokens"),
-        ({"level": 0.5, "tokens": [0, 1, 2]}, ShapeError, "all 3 tokens"),
-        ({"level": 0.5, "tokens": [3]}, ShapeError, "tokens.0. = 3"),
-        ({"level": 0.5, "tokens": []}, ShapeError, "empty"),
-        ({"cross_entropy": 1.0, "plateau": 0.0}, BudgetError, "plateau is 0.0"),
-    ],
-)
-def test_bad_demands_are_named(options, error, message):
-    family, target = falling_back()
-    with pytest.raises(error, match=message) as caught:
-        advise(family, **{"tokens": target, **options})
-    assert isinstance(caught.value, SteeringError)
-
-
-def test_bad_numbers_are_refused_before_any_advice():
-    with pytest.raises(ProbabilityError, match="token 1"):
-        TiltedFamily(np.log([0.6, 0.4]), [0.0, np.nan])
 
 
 def test_zero_budget_allows_only_zero():
