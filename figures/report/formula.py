@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 _EM = 100.0  # units of the outlines per em: the font size that TextToPath works in
 _FONT = FontProperties(family="DejaVu Serif", math_fontfamily="cm", size=_EM)
-_COLUMN = 44.0  # em that fit into the report's column
+_COLUMN = 44.0  # em that fit into the report's column: a wider row is set smaller
 
 ROWS: dict[str, str] = {}
 """Every row set in this process, as SVG: most formulas are repetitions, and each costs 10 ms.
@@ -48,13 +48,8 @@ class Typesetter:
 
     def formula(self, latex: str, *, display: bool = False) -> str:
         """Inline SVG of `latex` (without dollar signs); its source as text if it cannot be set."""
-        source, before = latex, ""
         try:
-            while source != before:
-                drawn = [_row(line) for line in mathtext_lines(source, display=display)]
-                before = source
-                if display and max(map(_width, drawn)) > _COLUMN:
-                    source = _broken(source)
+            drawn = [_row(line) for line in mathtext_lines(latex, display=display)]
         except ValueError:  # mathtext's parse error: show the source rather than nothing
             return f'<code class="tex">{escape(latex)}</code>'
         if display:
@@ -92,9 +87,10 @@ def _row(math: str) -> str:
     # A hair of margin: overhanging italics and the rule of a fraction reach the very edge.
     pad = 4.0
     box = f"{-pad:g} {-(height - depth) - pad:g} {width + 2 * pad:g} {height + 2 * pad:g}"
+    em = max(_EM, (width + 2 * pad) / _COLUMN)
     size = (
-        f"width:{(width + 2 * pad) / _EM:.3f}em;height:{(height + 2 * pad) / _EM:.3f}em;"
-        f"vertical-align:{-(depth + pad) / _EM:.3f}em"
+        f"width:{(width + 2 * pad) / em:.3f}em;height:{(height + 2 * pad) / em:.3f}em;"
+        f"vertical-align:{-(depth + pad) / em:.3f}em"
     )
     ROWS[math] = (
         f'<svg viewBox="{box}" style="{size}" aria-hidden="true">'
@@ -108,11 +104,6 @@ def _setter() -> TextToPath:
     return TextToPath()
 
 
-def _width(row: str) -> float:
-    """Of a row as SVG, in em."""
-    return float(row.partition("width:")[2].partition("em")[0])
-
-
 def _svg_path(vertices: ArrayLike, codes: ArrayLike) -> str:
     words = {Outline.MOVETO: "M", Outline.LINETO: "L", Outline.CURVE3: "Q", Outline.CURVE4: "C"}
     text = []
@@ -122,37 +113,6 @@ def _svg_path(vertices: ArrayLike, codes: ArrayLike) -> str:
         else:
             text.append(words[code] + " ".join(f"{value:.5g}" for value in points))
     return "".join(text)
-
-
-_MARKS = re.compile(r"\\left|\\right|[{}()\[\]]|(?<= )(?:=|\\\w*eq|\\to|[-+<>])(?= )")
-
-
-def _broken(latex: str) -> str:
-    """A formula with its longest row in two, at a relation or a sign, outside brackets if any."""
-    rows = latex.split(r"\\")
-    row = max(rows, key=len)
-    at = _middle(row, r"{([\left", r"})]\right")
-    if at is None:  # brackets cannot grow across rows
-        plain = re.sub(r"\\(?:left|right)(?![A-Za-z])", "", row)
-        at = _middle(plain, "{", "}")
-        if at is None:
-            return latex
-        rows[rows.index(row)] = row = plain
-    rows[rows.index(row)] = rf"{row[:at]}\\ {row[at:]}"
-    return r"\\".join(rows)
-
-
-def _middle(row: str, opening: str, closing: str) -> int | None:
-    """The place of the relation or sign outside these brackets that is nearest to the middle."""
-    places, depth = [], 0
-    for found in _MARKS.finditer(row):
-        if found[0] in opening:
-            depth += 1
-        elif found[0] in closing:
-            depth -= 1
-        elif depth == 0 and found.start() > 1 and found[0] not in r"([)]\left\right":
-            places.append(found.start())
-    return min(places, key=lambda place: abs(2 * place - len(row)), default=None)
 
 
 _SPELLINGS = {  # what mathtext calls otherwise, or does not know
