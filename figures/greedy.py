@@ -59,10 +59,8 @@ def draw(record: Record, ax: Axes) -> Artists:
     floor = float(record.best.min()) - 3.0
     for z, colour in enumerate(colours):
         panel.plot("tokens", alpha, record.law[:, z], colour, linewidth=0.7, alpha=0.45)
-    ends = np.clip([alpha[0], *record.switches, alpha[-1]], alpha[0], alpha[-1])
+    ends = [alpha[0], *record.switches, alpha[-1]]
     for token, first, last in zip(record.path, ends[:-1], ends[1:], strict=True):
-        if first >= last:
-            continue
         inside = (alpha >= first) & (alpha <= last)
         panel.line("best", alpha[inside], record.best[inside], colours[token], linewidth=2.4)
         bar: dict[str, Any] = {"facecolor": colours[token], "edgecolor": "white", "zorder": 4}

@@ -247,7 +247,7 @@ def test_the_grid_is_finest_round_0():
 
 def test_a_landmark_replaces_the_node_beside_it():
     view = View("", -1.0, 1.0)
-    plain = nodes(view, [])
+    plain = grid(-1.0, 1.0)
     marked = nodes(view, [plain[90] + 1e-9, 5.0])
     assert plain[90] + 1e-9 in marked
     assert plain[90] not in marked

@@ -180,13 +180,12 @@ def _rest(family: TiltedFamily, shown: np.ndarray, alpha: FloatArray) -> FloatAr
 
 
 def grid(low: float, high: float) -> FloatArray:
-    """160 strengths from low to high, spaced like sinh, with 0 among them if it is inside."""
+    """160 strengths from low < 0 to high > 0, spaced like sinh, with 0 among them."""
     scale = max(-low, high) / _FINEST
     ends = np.arcsinh(np.array([low, high]) / scale)
     values = scale * np.sinh(np.linspace(ends[0], ends[1], _NODES))
     values[0], values[-1] = low, high
-    if low < 0.0 < high:
-        values[np.abs(values).argmin()] = 0.0
+    values[np.abs(values).argmin()] = 0.0
     return values
 
 
@@ -194,8 +193,6 @@ def nodes(view: View, stops: Sequence[float]) -> FloatArray:
     """The strengths of a window: its grid, and every stop inside it exactly."""
     plain = grid(view.low, view.high)
     special = np.unique([at for at in stops if view.low <= at <= view.high])
-    if not special.size:
-        return plain
     # A grid point right beside a stop would only be a step that shows nothing.
     distance = np.abs(plain[:, None] - special).min(axis=1)
     step = np.gradient(plain)
