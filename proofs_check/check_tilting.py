@@ -98,7 +98,7 @@ def sign_separation(case: ConceptCase) -> Iterator[Comparison]:
     yield claim("z in T iff prod_P p > prod_N p", [r > 1 for r in case.ratios] == _in_target(case))
     blur = case.limits.blur
     yield compare("M", case.M, engine=(case.data.log_odds(*case.sets), blur))
-    if case.dataset.satisfies_assumption_1 and not case.data.violations():
+    if not case.data.violations():
         yield compare("M", case.M, formula=(case.data.separated_log_odds(*case.sets), blur))
 
 

@@ -21,12 +21,12 @@ from steering_strength.proofs_check.comparison import (
     crossing,
     not_above,
 )
-from steering_strength.proofs_check.instances import NormCase, ReadoutCase, SmoothCase
+from steering_strength.proofs_check.instances import NormCase, ReadoutCase
 from steering_strength.proofs_check.law_values import law
 from steering_strength.proofs_check.oracles import precise, vectors
 from steering_strength.proofs_check.oracles.precise import CTX, Number, dot, number, numbers
 from steering_strength.proofs_check.oracles.vectors import length
-from steering_strength.proofs_check.strategies import norm_cases, readout_cases, smooth_cases
+from steering_strength.proofs_check.strategies import norm_cases, readout_cases
 from steering_strength.theory.advice import ScannedCurve
 from steering_strength.theory.engine import Root, transformer
 
@@ -397,18 +397,21 @@ def final_norm(case: ReadoutCase) -> Iterator[Comparison]:
     yield law("final-norm", values, after[-1], x=len(W) - 1)
 
 
-def _smooth_logits(case: SmoothCase, j: int, alpha: Number) -> list[Number]:
-    """W tanh(A (h_j + alpha v)): any layer of any model, as far as the laws are concerned."""
-    x = vectors.affine(numbers(case.states[j]), numbers(case.v), alpha)
-    hidden = [CTX.tanh(a) for a in vectors.logits([numbers(row) for row in case.A], x)]
-    return vectors.logits([numbers(row) for row in case.W], hidden)
+def _smooth_logits(case: ReadoutCase, j: int, alpha: Number) -> list[Number]:
+    """W tanh(h_j + alpha u): any layer of any model, as far as the laws are concerned."""
+    x = vectors.affine(numbers(case.states[j]), numbers(case.u), alpha)
+    return vectors.logits([numbers(row) for row in case.W], [*map(CTX.tanh, x)])
 
 
-@check("local", smooth_cases(), judges="local_divergence local_cross_entropy", weight=0.5)
-def local(case: SmoothCase) -> Iterator[Comparison]:
+@check("local", readout_cases(), judges="local_divergence local_cross_entropy", weight=0.5)
+def local(case: ReadoutCase) -> Iterator[Comparison]:
     """At any layer KL(p_0||p_alpha) = alpha^2/2 Var_p(M_loc) + O(alpha^3); likewise CE on text.
     Tolerance: derivatives of the logits are difference quotients good to 30 digits, rounded once;
     then a variance and two means in float64."""
+    # The text is not what the model predicts: it is what the linear read-outs do, shifted by one.
+    W, bias = [numbers(row) for row in case.W], numbers(case.bias)
+    text = [vectors.probabilities(W, numbers(state), bias) for state in case.states]
+    text.append(text.pop(0))
     h = CTX.mpf(10) ** -30
     oracle, formula, size = [number(0)] * 3, np.zeros(3), number(1)
     for j, weight in enumerate(case.context_weights):
@@ -416,8 +419,7 @@ def local(case: SmoothCase) -> Iterator[Comparison]:
         first = [(b - a) / (2 * h) for a, b in zip(before, after, strict=True)]
         second = [(b - 2 * c + a) / h**2 for a, c, b in zip(before, here, after, strict=True)]
         p = [precise.softmax(logits) for logits in (before, here, after)]
-        labels = numbers(case.labels[j])
-        price = [-CTX.fsum(r * CTX.log(q) for r, q in zip(labels, row, strict=True)) for row in p]
+        price = [-dot(text[j], map(CTX.log, row)) for row in p]
         found = (
             precise.kl(p[1], p[2]) / h**2,
             (price[2] - price[0]) / (2 * h),
@@ -426,7 +428,7 @@ def local(case: SmoothCase) -> Iterator[Comparison]:
         oracle = [total + number(weight) * x for total, x in zip(oracle, found, strict=True)]
         log_p, target, M, curvature = (
             np.array([float(x) for x in row])
-            for row in ([CTX.log(x) for x in p[1]], labels, first, second)
+            for row in ([CTX.log(x) for x in p[1]], text[j], first, second)
         )
         parts = transformer.local_cross_entropy(log_p, target, M, curvature)
         formula += float(weight) * np.array([transformer.local_divergence(log_p, M), *parts])
@@ -438,11 +440,12 @@ def local(case: SmoothCase) -> Iterator[Comparison]:
     ):
         yield compare(name, expected, formula=(said, allowed))
     # The law's statement for the first context, with its logits as the function ell(z, alpha).
-    labels, at = numbers(case.labels[0]), number(case.states[0][0])
+    at = number(case.states[0][0])
     below, middle, above = (
-        precise.kl(labels, precise.softmax(_smooth_logits(case, 0, at + s * h))) for s in (-1, 0, 1)
+        precise.kl(text[0], precise.softmax(_smooth_logits(case, 0, at + s * h)))
+        for s in (-1, 0, 1)
     )
-    values = {"V": len(case.W), "alpha": at, "r": labels,
+    values = {"V": len(W), "alpha": at, "r": text[0],
               "ell": lambda z, alpha: _smooth_logits(case, 0, alpha)[int(z)]}  # fmt: skip
     yield law("local", values, (above - 2 * middle + below) / h**2, allowed=1e-20)
 

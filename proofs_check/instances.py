@@ -8,6 +8,7 @@ the arrays are derived on demand.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -80,6 +81,8 @@ class _Tilted:
     """
 
     BLUR = 0
+    joined: Callable[[Fraction, Fraction], Fraction] = staticmethod(operator.add)
+    """The key of the sum of two levels of M."""
 
     @cached_property
     def p(self: Any) -> Numbers:
@@ -127,15 +130,6 @@ class ExactDataset:
         """The number of concepts G."""
         return max(self.token_concept) + 1
 
-    @property
-    def satisfies_assumption_1(self) -> bool:
-        """Whether a_z and b_z depend on nothing but the token, exactly."""
-        values: dict[tuple[int, bool], set[Fraction]] = {}
-        for row, concept in zip(self.rows, self.context_concept, strict=True):
-            for z, own in enumerate(self.token_concept):
-                values.setdefault((z, concept == own), set()).add(row[z])
-        return all(len(found) == 1 for found in values.values())
-
     @classmethod
     def uniform(
         cls, rows: Sequence[Sequence[Fraction]], tokens: Sequence[int], contexts: Sequence[int]
@@ -160,6 +154,7 @@ class ConceptCase(_Tilted):
 
     # The log-odds come from the rows of P and N, whose rarest tokens round most.
     BLUR = 1
+    joined = staticmethod(operator.mul)
 
     dataset: ExactDataset
     target: int  # the concept T of the positive contexts
@@ -170,12 +165,10 @@ class ConceptCase(_Tilted):
     gauge: int = 0  # seed of the random gauge, logit shifts and useless dimensions when simulated
 
     @classmethod
-    def contrasting(
-        cls, dataset: ExactDataset, target: int, q: int, context: int, **rest: Any
-    ) -> ConceptCase:
+    def contrasting(cls, dataset: ExactDataset, target: int, q: int, context: int) -> ConceptCase:
         """P and N are the first q contexts, and the q after them."""
         first, second = tuple(range(q)), tuple(range(q, 2 * q))
-        return cls(dataset, target, first, second, context, **rest)
+        return cls(dataset, target, first, second, context)
 
     @property
     def q(self) -> int:
@@ -205,10 +198,6 @@ class ConceptCase(_Tilted):
     def level(self, key: Fraction, balls: Balls) -> Ball:
         """M at a key, or the sum of two for keys that are joined."""
         return balls.log(balls.exact(key)) / self.q
-
-    def joined(self, first: Fraction, second: Fraction) -> Fraction:
-        """The key of the sum of two levels of M."""
-        return first * second
 
     @property
     def rarest(self) -> Fraction:
@@ -347,10 +336,6 @@ class FamilyCase(_Tilted):
     def level(self, key: Fraction, balls: Balls) -> Ball:
         """M at a key, or the sum of two for keys that are joined."""
         return balls.exact(key)
-
-    def joined(self, first: Fraction, second: Fraction) -> Fraction:
-        """The key of the sum of two levels of M."""
-        return first + second
 
     @property
     def rarest(self) -> Fraction:
@@ -570,18 +555,6 @@ class ReadoutCase:
         """The engine's record of the last context under the vector of P and N, from logits."""
         logits = _array(self.states) @ _array(self.W).T + _array(self.bias)
         return transformer.readout_family(logits[-1], *(logits[list(side)] for side in self.sets))
-
-
-@dataclass(frozen=True)
-class SmoothCase:
-    """Logits that bend: W tanh(A (h + alpha v)) per context, for the laws at any layer."""
-
-    states: Matrix  # (m, d)
-    v: Vector
-    A: Matrix  # (k, d)
-    W: Matrix  # (V, k)
-    labels: Rows  # (m, V): the next token in the data; it need not be the model's distribution
-    context_weights: Row
 
 
 @dataclass(frozen=True)

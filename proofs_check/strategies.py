@@ -397,20 +397,6 @@ def norm_cases(draw: DrawFn, *, visible: bool = True) -> instances.NormCase:
 
 
 @st.composite
-def smooth_cases(draw: DrawFn) -> instances.SmoothCase:
-    """Nonlinear logits of m contexts, with labels that are not the model's distribution."""
-    m, d, k, V = (integers(draw, low, 3) for low in (1, 1, 1, 2))
-    return instances.SmoothCase(
-        states=matrix(draw, m, d),
-        v=vector(draw, d),
-        A=matrix(draw, k, d),
-        W=matrix(draw, V, k),
-        labels=simplices(draw, m, V),
-        context_weights=simplex(draw, m),
-    )
-
-
-@st.composite
 def text_cases(draw: DrawFn, *, contexts: int = 3) -> instances.TextCase:
     """Up to `contexts` contexts and two to four texts a side; |alpha| from 1e-6 to 8."""
     size, m = integers(draw, 2, 5), integers(draw, 1, contexts)
