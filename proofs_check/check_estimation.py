@@ -37,15 +37,11 @@ Floats = NDArray[np.float64]
 Rows = list[list[Number]]
 
 
-def _moves_by(case: TextCase, least: float) -> bool:
-    return bool(max(case.M) - min(case.M) >= least)
-
-
 def _judged(
     case: TextCase, judge: Callable[[Asked, Errors], Iterable[Comparison]]
 ) -> Iterator[Comparison]:
     """Every goal that is crossed."""
-    if _moves_by(case, 1e-6):
+    if case.spread >= 1e-6:
         for asked in goals(case):
             errors = Errors.of(asked)
             if errors.crossed:
@@ -100,7 +96,7 @@ def influence(case: TextCase) -> Iterator[Comparison]:
 def largest_norm(case: TextCase) -> Iterator[Comparison]:
     """The text that differs most from the others of its side moves alpha most (budget).
     Tolerance: none: an influence larger by a hundredth."""
-    if not _moves_by(case, 1e-6):
+    if case.spread < 1e-6:
         return
     asked = _priced(case)
     found = asked.estimate()
@@ -151,7 +147,7 @@ def standard_error(case: TextCase) -> Iterator[Comparison]:
 
     yield from _judged(case, judge)
     yield from _advised(case)
-    if _moves_by(case, 1e-6):
+    if case.spread >= 1e-6:
         asked = _priced(case, abs(case.alpha))
         square = sum(
             number(n) / (n - 1) * CTX.fsum(x**2 for x in asked.influences(side))
@@ -192,7 +188,7 @@ def _fewest(found: Estimate, v: list[Number], sizes: tuple[int, int]) -> Iterato
 def _advised(case: TextCase) -> Iterator[Comparison]:
     """`advise` passes on the estimate of the end that it advises."""
     source, budget = case.source, 0.05
-    if not isinstance(source, TiltedFamily) or not _moves_by(case, 1e-3):
+    if not isinstance(source, TiltedFamily) or case.spread < 1e-3:
         return
     sign = 1 if case.alpha > 0 else -1
     told = advice.advise(source, cross_entropy=budget, sign=sign, texts=case.tables)
@@ -275,7 +271,7 @@ def more_texts(case: TextCase) -> Iterator[Comparison]:
         return
     for each in (fewer, case):
         source = each.source
-        if not (_moves_by(each, 1e-3) and isinstance(source, TiltedFamily)):
+        if not (each.spread >= 1e-3 and isinstance(source, TiltedFamily)):
             return
         alpha = source.alpha_for_cross_entropy(0.1, 1)
         found = estimation.estimate(source, alpha, "cross_entropy", *each.tables)
@@ -294,7 +290,7 @@ def text_bias(case: TextCase) -> Iterator[Comparison]:
         yield compare(f"bias of 1/alpha, {asked.goal}", asked.bias(), engine=engine)
         yield from _turned(found)
 
-    if _moves_by(case, 1e-3):
+    if case.spread >= 1e-3:
         yield from _judged(case, judge)
         asked = _priced(case)
         bend = refit.bent(partial(asked.strength, 0, 0)) * (1 if case.alpha > 0 else -1)
@@ -306,7 +302,7 @@ def text_bias(case: TextCase) -> Iterator[Comparison]:
 def arithmetic(case: TextCase) -> Iterator[Comparison]:
     """The vector of all texts bears at least the mean strength of those that lack one (budget).
     Tolerance: none: a strength smaller by a hundredth."""
-    if not _moves_by(case, 1e-3):
+    if case.spread < 1e-3:
         return
     P, N = case.tables
     log_p = np.log([float(x) for x in case.rows[0]])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from threading import Thread
@@ -18,7 +18,8 @@ from typing import Any
 
 from steering_strength.theory.errors import MissingExtraError, SteeringError
 
-Executor = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
+Executor = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""Applies a function to tasks and yields results in any order: a pool's `imap_unordered`, say."""
 
 
 def _guarded(function: Callable[[Any], Any], task: Any) -> Any:

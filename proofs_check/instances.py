@@ -416,6 +416,11 @@ class TextCase:
         return tuple(vectors.difference_of_means(*self.logs))
 
     @property
+    def spread(self) -> float:
+        """max M - min M."""
+        return float(max(self.M) - min(self.M))
+
+    @property
     def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Log-probabilities of P and N, each rounded once."""
         return _array(self.logs[0]), _array(self.logs[1])

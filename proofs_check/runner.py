@@ -15,6 +15,7 @@ from typing import Any, Literal
 from steering_strength.proofs_check import DEFAULT_EXAMPLES
 from steering_strength.proofs_check.check import Check
 from steering_strength.proofs_check.comparison import Comparison
+from steering_strength.proofs_check.executors import Executor
 from steering_strength.proofs_check.registry import CERTIFICATES, CHECKS, DERIVATIONS, select
 from steering_strength.proofs_check.search import SHARD, code, search
 from steering_strength.proofs_check.verdict import Method, Status, Verdict, Verdicts
@@ -42,9 +43,6 @@ class Task:
 
 Done = tuple[Task, Verdict]
 """A task and what came of it, which is a verdict on its instances alone."""
-
-Executor = Callable[[Callable[[Task], Done], Sequence[Task]], Iterable[Done]]
-"""Applies a function to tasks and yields results in any order: a pool's `imap_unordered`, say."""
 
 
 def reproduce(
