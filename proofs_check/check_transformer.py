@@ -167,7 +167,7 @@ def last_block(case: NormCase) -> Iterator[Comparison]:
     A, B, C = _moments(case)
     C += eps
     if A:
-        yield from _plateau(case, W, Pv)
+        yield from _plateau(case, W)
     if A * C - B * B == 0:  # h is a multiple of v: the logits are steps, with nothing to look at
         return
     turns, span, Q = block.stationary(), CTX.sqrt(C / A), A * alpha**2 + 2 * B * alpha + C
@@ -347,21 +347,17 @@ def _share(log_odds: Number) -> Number:
     return 1 / (1 + CTX.exp(-log_odds))
 
 
-def _plateau(
-    case: NormCase, W: list[list[Number]], direction: list[Number]
-) -> Iterator[Comparison]:
+def _plateau(case: NormCase, W: list[list[Number]]) -> Iterator[Comparison]:
     """log p at alpha -> +-inf: the log-softmax of the unembedded norm of +-v."""
     _, v, gain, bias, _ = _exact(case)
-    root = length(direction) / CTX.sqrt(len(direction))
-    focus = length(v) / length(direction)
+    focus = length(v) / length(_projected(case, v))
     size = max(CTX.fsum(abs(w) for w in row) for row in W)
     largest = max(gain) * CTX.sqrt(len(v)) * focus + max(abs(b) for b in bias)
     allowed = 32 * len(v) * EPS * (1 + size * largest)
     for sign in (-1, 1):
-        end = [g * sign * x / root + b for g, x, b in zip(gain, direction, bias, strict=True)]
-        oracle = [CTX.log(p) for p in precise.softmax(vectors.logits(W, end))]
+        end = precise.softmax(vectors.logits(W, _far(case, sign)))
         engine = (case.last_block.limit(sign), allowed)
-        yield compare(f"log p at {sign} inf", oracle, engine=engine)
+        yield compare(f"log p at {sign} inf", [CTX.log(p) for p in end], engine=engine)
 
 
 def _lost_squared(case: NormCase, alpha: Number) -> Number:
