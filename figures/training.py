@@ -10,7 +10,6 @@ as the remaining loss guarantees (`UnconstrainedFeatures.law_error_bound`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,7 +44,7 @@ def curves(seed: int = 0) -> Record:
     """
     data = ConceptDataset.smoothed(concepts=3, tokens_per_concept=3, epsilon=0.05)
     model = UnconstrainedFeatures.trained(data, seed=seed, tolerance=1e-9)
-    history: Any = model.history
+    loss = np.asarray(model.history)
     positive, negative = [0], [1]
     alpha = np.linspace(-4.0, 4.0, 81)
     log_odds = data.log_odds(positive, negative)
@@ -55,8 +54,8 @@ def curves(seed: int = 0) -> Record:
     steered = model.steered_log_probability(vector, alpha)
     entropy = data.entropy()
     return Record(
-        loss=history.loss,
-        excess=history.loss - entropy,
+        loss=loss,
+        excess=loss - entropy,
         entropy=entropy,
         alpha=alpha,
         error=np.abs(steered - law).max(axis=(1, 2)),

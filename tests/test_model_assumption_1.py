@@ -51,7 +51,6 @@ def test_a_violation_is_named_with_its_place(
     found = [v for v in data.violations() if (v.part, v.token) == (part, token)]
     assert len(found) == 1
     violation = found[0]
-    assert violation.assumption == "Assumption 1"
     assert violation.contexts == contexts
     assert violation.values == values
     assert f"token {token}" in violation.sentence

@@ -14,13 +14,11 @@ from __future__ import annotations
 from steering_strength.theory.model.assumption_1 import Violation
 from steering_strength.theory.model.dataset import ConceptDataset
 from steering_strength.theory.model.steering_sets import SteeringSets
-from steering_strength.theory.model.training import TrainingHistory
 from steering_strength.theory.model.ufm import UnconstrainedFeatures
 
 __all__ = [
     "ConceptDataset",
     "SteeringSets",
-    "TrainingHistory",
     "UnconstrainedFeatures",
     "Violation",
 ]

@@ -276,8 +276,6 @@ class Violation:
 
     Attributes
     ----------
-    assumption : str
-        "Assumption 1".
     part : str
         "positive" (p > 0), "constant a", "constant b", or "a above b".
     token : int
@@ -289,7 +287,6 @@ class Violation:
         The same for a reader.
     """
 
-    assumption: str
     part: Part
     token: int
     contexts: tuple[int, ...]
@@ -348,7 +345,7 @@ def violations(
             x, y = float(p[j, z]), float(p[k, z])
             where, values = ((j,), (x,)) if j == k else ((j, k), (x, y))
             sentence = text.format(z=z, j=j, k=k, x=x, y=y)
-            found.append(Violation("Assumption 1", part, z, where, values, sentence))
+            found.append(Violation(part, z, where, values, sentence))
     return tuple(found)
 
 
@@ -357,12 +354,7 @@ def require(found: tuple[Violation, ...], *, context_dependent: bool = False) ->
     for violation in found:
         if context_dependent and violation.part == "constant a":
             continue
-        raise AssumptionError(
-            violation.assumption,
-            violation.where,
-            violation.sentence,
-            remedy=_REMEDY[violation.part],
-        )
+        raise violated(violation.where, violation.sentence, _REMEDY[violation.part])
 
 
 def rates(

@@ -7,51 +7,12 @@ gradients are R H^T in W and W^T R in H.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from steering_strength.theory.engine.validation import as_integer, as_positive, require_memory
 from steering_strength.theory.errors import ConvergenceError, SteeringError
-from steering_strength.theory.model.inputs import FloatArray, read_only
+from steering_strength.theory.model.inputs import FloatArray
 from steering_strength.theory.model.table import kl_rows, log_softmax
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class TrainingHistory:
-    """What a training run did, and what repeats it.
-
-    Attributes
-    ----------
-    loss : (steps + 1,) float
-        Cross-entropy in nats before each step and after the last.
-    excess : float
-        Last loss minus the entropy of the dataset, sum_j pi_j KL(p_j || model_j), computed
-        without the cancellation of that difference.
-    step_size : float
-        Of the last step.
-    seed, dimension, tolerance, max_steps
-        As given: they repeat the run.
-    """
-
-    loss: FloatArray
-    excess: float
-    step_size: float
-    seed: int
-    dimension: int
-    tolerance: float
-    max_steps: int
-
-    def __repr__(self) -> str:
-        return (
-            f"TrainingHistory(steps={self.steps}, loss={self.loss[0]:.6g} -> {self.loss[-1]:.8g}, "
-            f"excess={self.excess:.3g}, seed={self.seed}, dimension={self.dimension})"
-        )
-
-    @property
-    def steps(self) -> int:
-        """Number of gradient steps."""
-        return len(self.loss) - 1
 
 
 def train(
@@ -62,11 +23,12 @@ def train(
     dimension: int,
     max_steps: int,
     tolerance: float,
-) -> tuple[FloatArray, FloatArray, TrainingHistory]:
-    """Full-batch gradient descent with Nesterov momentum until the excess is at most `tolerance`.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """W, H and the losses, (steps + 1,), in nats, by gradient descent to an excess of `tolerance`.
 
-    The step adapts: after a step that raises the loss, it is halved and the momentum starts
-    afresh from the better point; otherwise it grows by 2 %. Everything follows from `seed`.
+    It takes the full batch, with Nesterov momentum. The step adapts: after one that raises the loss
+    it is halved and the momentum starts afresh from the better point; otherwise it grows by 2 %.
+    Everything follows from `seed`.
 
     Raises ConvergenceError: `max_steps` were not enough; the message has the last loss and its
     excess; SteeringError: `tolerance` is not positive.
@@ -116,13 +78,4 @@ def train(
             f"entropy {entropy:.8g} (allowed: {tolerance:g})",
             remedy="raise max_steps or dimension; nearly deterministic rows train slowly",
         )
-    history = TrainingHistory(
-        loss=read_only(np.array(losses)),
-        excess=excess,
-        step_size=step,
-        seed=seed,
-        dimension=dimension,
-        tolerance=tolerance,
-        max_steps=limit,
-    )
-    return x[:tokens], np.ascontiguousarray(x[tokens:].T), history
+    return x[:tokens], np.ascontiguousarray(x[tokens:].T), np.array(losses)

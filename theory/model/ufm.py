@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from math import inf
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +28,7 @@ from steering_strength.theory.model.inputs import (
 )
 from steering_strength.theory.model.interpolation import factorise
 from steering_strength.theory.model.table import kl_rows, log_softmax, loud
-from steering_strength.theory.model.training import TrainingHistory, train
+from steering_strength.theory.model.training import train
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -46,21 +46,21 @@ class UnconstrainedFeatures:
         Features, one column per context.
     data : ConceptDataset
         What the model was fitted to; nothing requires it to fit well.
-    history : TrainingHistory, optional
-        How it was trained.
+    history : (steps + 1,) float, optional
+        Of a trained model: its cross-entropy in nats before each step and after the last.
     """
 
     W: FloatArray
     H: FloatArray
     data: ConceptDataset
-    history: TrainingHistory | None
+    history: FloatArray | None
 
     def __init__(
         self,
         W: ArrayLike,
         H: ArrayLike,
         data: ConceptDataset,
-        history: TrainingHistory | None = None,
+        history: ArrayLike | None = None,
     ) -> None:
         require_kind("data", data, ConceptDataset)
         weights, features = finite_array("W", W, 2), finite_array("H", H, 2)
@@ -71,7 +71,8 @@ class UnconstrainedFeatures:
                 f"V = {data.vocabulary_size} and m = {data.context_count}",
                 remedy="give W of shape (V, d) and H of shape (d, m)",
             )
-        freeze(self, W=weights, H=features, data=data, history=history)
+        losses = None if history is None else finite_array("history", history, 1)
+        freeze(self, W=weights, H=features, data=data, history=losses)
 
     @classmethod
     def interpolating(
@@ -129,14 +130,14 @@ class UnconstrainedFeatures:
         return cls(W, H, data, history)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model, its dataset and its history to one .npz file at exactly `path`.
+        """Write the model, its dataset and its losses to one .npz file at exactly `path`.
 
         Raises OutputError: the folder is missing or cannot be written.
         """
-        parts: dict[str, Any] = {"W": self.W, "H": self.H}
-        for prefix, record in (("data", self.data), ("history", self.history)):
-            if record is not None:
-                parts |= {f"{prefix}.{k.name}": getattr(record, k.name) for k in fields(record)}
+        parts = {"W": self.W, "H": self.H}
+        parts |= {f"data.{each.name}": getattr(self.data, each.name) for each in fields(self.data)}
+        if self.history is not None:
+            parts["history"] = self.history
         write_npz(path, type(self).__name__, parts)
 
     @classmethod
@@ -145,15 +146,10 @@ class UnconstrainedFeatures:
 
         Raises SteeringError: the file cannot be read or holds something else.
         """
-        about = [
-            [f"{prefix}.{field.name}" for field in fields(record)]
-            for prefix, record in (("data", ConceptDataset), ("history", TrainingHistory))
-        ]
-        stored = read_npz(path, cls.__name__, ("W", "H", *about[0]), about[1])
-        data = ConceptDataset(*(stored[key] for key in about[0]))
-        trained = about[1][0] in stored
-        history = TrainingHistory(*(stored[key] for key in about[1])) if trained else None
-        return cls(stored["W"], stored["H"], data, history)
+        about = [f"data.{each.name}" for each in fields(ConceptDataset)]
+        stored = read_npz(path, cls.__name__, ("W", "H", *about), ("history",))
+        data = ConceptDataset(*(stored[key] for key in about))
+        return cls(stored["W"], stored["H"], data, stored.get("history"))
 
     @property
     def dimension(self) -> int:
@@ -247,5 +243,5 @@ class UnconstrainedFeatures:
         return np.asarray((self.W @ self.H).T)
 
     def __repr__(self) -> str:
-        how = "given" if self.history is None else f"trained in {self.history.steps} steps"
+        how = "given" if self.history is None else f"trained in {self.history.size - 1} steps"
         return f"<UnconstrainedFeatures d={self.dimension}, {how}, of {self.data!r}>"
