@@ -256,14 +256,9 @@ def what_advice_says(case: ConceptCase) -> Iterator[Comparison]:
             yield _near("total variation", moved, point.total_variation)
     given = told.guarantee
     if given is not None and isfinite(given.beyond) and variance > 1e-6:
-        alphas = [sign * a for a in (given.within, given.beyond, given.quadratic)]
-        within, beyond, quadratic = map(tilt.price, alphas)
+        within, beyond = (tilt.price(sign * a) for a in (given.within, given.beyond))
         yield claim(f"{budget} nats are kept within {given.within}", within <= budget)
         yield claim(f"{budget} nats are spent beyond {given.beyond}", beyond >= budget)
-        ratio, (least, most) = quadratic / budget, given.factor
-        inside = least * (1 - 1e-9) <= ratio <= most * (1 + 1e-9)
-        yield claim(f"{ratio} lies in {given.factor}", inside)
-        yield _near("quadratic alpha", CTX.sqrt(2 * number(budget) / variance), given.quadratic)
         # Neither guarantee is a lazy one: the envelope meets the budget there.
         floor = _envelope(variance, spread, given.beyond * spread)[0]
         yield _near("the envelope at beyond", budget, float(floor))

@@ -53,23 +53,13 @@ class Guarantee(NamedTuple):
         Every |alpha| up to here keeps the budget.
     beyond : float
         Every |alpha| from here on breaks it.
-    quadratic : float
-        sqrt(2 budget / Var(M)): what the quadratic law of Thm 3.8 would use.
-    factor : (float, float)
-        Delta CE at `quadratic` divided by the budget lies between these.
     radius : float
         |alpha| up to which the quadratic law is certain to be within 10 % of Delta CE.
-    concept_monotone : bool or None
-        Whether F_T is certain to grow all the way: the share of T among tokens of equal M never
-        falls with M. None without a target.
     """
 
     within: float
     beyond: float
-    quadratic: float
-    factor: tuple[float, float]
     radius: float
-    concept_monotone: bool | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -213,7 +203,7 @@ def _advise(curve: SteeredCurve, demand: Demand, name: Namer) -> ContextAdvice:
         monotone = tilted.concept_rises(target) if sign > 0 else tilted.concept_falls(target)
     guarantee = None
     if demand.cross_entropy and tilted is not None:
-        guarantee = budget_guarantee(tilted, demand.cross_entropy, monotone)
+        guarantee = budget_guarantee(tilted, demand.cross_entropy)
     plateau = None
     if demand.plateau is not None:
         words = f"p_alpha is within {demand.plateau:.3g} of its limit"
@@ -247,7 +237,7 @@ def _advise(curve: SteeredCurve, demand: Demand, name: Namer) -> ContextAdvice:
     )
 
 
-def budget_guarantee(family: TiltedFamily, budget: float, monotone: bool | None) -> Guarantee:
+def budget_guarantee(family: TiltedFamily, budget: float) -> Guarantee:
     """Invert the engine's bounds on Delta CE at `budget` > 0 nats; M must not be constant.
 
     In units of the range of M, where nothing over- or underflows.
@@ -257,25 +247,16 @@ def budget_guarantee(family: TiltedFamily, budget: float, monotone: bool | None)
     scaled = TiltedFamily(family.log_p, np.where(support, family.log_odds / spread, 0.0))
     variance = float(scaled.variance(0.0))
 
-    def certain(x: float) -> tuple[float, float]:
-        lower, upper = bounds(variance, 1.0, np.array([x]))
-        return float(lower[0]), float(upper[0])
+    def first(side: int) -> float:
+        """Where that bound, the lower or the upper one, reaches the budget."""
 
-    def first(side: int) -> tuple[float, float]:
-        """The neighbouring floats between which that bound first exceeds the budget."""
-        found = outwards(lambda x: certain(x)[side] - budget, 1.0, 1e150)
-        return found or (math.inf, math.inf)
+        def excess(x: float) -> float:
+            return float(bounds(variance, 1.0, np.array([x]))[side][0]) - budget
 
-    seed = math.sqrt(2.0 * budget / variance) if variance > 0.0 else math.inf
-    factor = (0.0, math.inf)
-    if seed < 1e150:
-        low, high = certain(seed)
-        factor = (low / budget, high / budget)
-    within, beyond = first(1)[0], first(0)[1]
+        return (outwards(excess, 1.0, 1e150) or (math.inf,))[0]
+
     radius = quadratic_radius(_QUADRATIC)
-    return Guarantee(
-        within / spread, beyond / spread, seed / spread, factor, radius / spread, monotone
-    )
+    return Guarantee(first(1) / spread, first(0) / spread, radius / spread)
 
 
 def _local(curve: SteeredCurve) -> TiltedFamily:

@@ -117,11 +117,6 @@ class Window(NamedTuple):
         limited = math.isfinite(self.high.alpha) and self.high.demand != "measured"
         return self.high.alpha if limited else self.low.alpha
 
-    def holds(self, alpha: float) -> bool:
-        """Whether `alpha` lies in the window."""
-        near, far = sorted((self.low.alpha, self.high.alpha))
-        return self.usable and near <= alpha <= far
-
     def __str__(self) -> str:
         return self.words
 
