@@ -1,7 +1,7 @@
 """Which alpha does that? Questions the other way round, each answered by a bracketed root.
 
 Both divergences grow with |alpha| on either side of 0, and so does the share of the extreme tokens:
-there is one root or none, and bisection finds it. The probability of any other concept may rise
+there is one root or none, and `narrowed` finds it. The probability of any other concept may rise
 and fall; its first crossing is found by steps that provably cannot jump over it.
 """
 
@@ -279,9 +279,8 @@ def _concept_crossing(inside: Measure, outside: Measure, level: float, sign: int
         if tops[0] == tops[1]:
             rest = float(log_normaliser(outside, np.array([sign * strength]))[0])
             gain = rest - outside.log_share(sign)
-        return (
-            "the concept's probability stays below the level" if found[0][0] + gain < level else ""
-        )
+        below = bool(found[0][0] + gain < level)
+        return "the concept's probability stays below the level" if below else ""
 
     spread = max(inside.high, outside.high) - min(inside.low, outside.low)
     return first_crossing(state, lambda values: float(values[0]), odds, level, sign, spread, lost)

@@ -75,7 +75,7 @@ def _alone(side: Side, level: float, step: float) -> tuple[float, float, float]:
         alpha, width, gain = _alone(side.mirrored(), -level, step)
         return -alpha, width, gain
     low, high, _ = _locate(side, level, 0.0, step)
-    return _bisect(side, level, low, high)
+    return _without_panel(side, level, low, high)
 
 
 def _walk(side: Side, levels: Vector, reach: float) -> NDArray[np.float64]:
@@ -87,7 +87,7 @@ def _walk(side: Side, levels: Vector, reach: float) -> NDArray[np.float64]:
         level = float(levels[done])
         panel, low, step = _panel_with(side, level, low, step, near)
         if panel is None:
-            result[:, done] = _bisect(side, level, low, low + step)
+            result[:, done] = _without_panel(side, level, low, low + step)
             done, near = done + 1, False
             continue
         tau = panel.scaled(levels[done:])
@@ -154,8 +154,8 @@ def _locate(side: Side, level: float, low: float, step: float) -> tuple[float, f
             return low, high, scale
 
 
-def _bisect(side: Side, level: float, low: float, high: float) -> tuple[float, float, float]:
-    """Return (alpha, half-width, gain) by bisection with true sums: the path without a panel."""
+def _without_panel(side: Side, level: float, low: float, high: float) -> tuple[float, float, float]:
+    """Return (alpha, half-width, gain) from true sums alone."""
     low, high = narrowed(lambda at: side.slope(at, level)[0], low, high, HALF_WIDTH)
     alpha = 0.5 * (low + high)
     total = float(log_sum_exp(side.log_p + alpha * side.gap))
