@@ -302,6 +302,15 @@ def test_a_level_that_is_lost_again_ends_the_window(kind):
     assert expit(family.concept_log_odds([1], window.high.alpha)) >= 0.35 - 1e-12
 
 
+def test_rounding_beside_a_level_does_not_lose_it():
+    family = TiltedFamily(np.log([0.6, 0.3, 0.1]), [0.0, 1.0, 2.0])
+    for level in np.linspace(0.305, 0.375, 40):
+        curve = scan(family)
+        _, last = sorted(np.log(np.roots([0.1, 0.3 - 0.3 / level, 0.6])))
+        root = curve.concept_root([1], level)
+        assert curve.concept_loss_root([1], level, root.alpha).alpha == pytest.approx(last)
+
+
 def test_many_contexts_share_their_rounds():
     contexts = [Together(tilting(seed)) for seed in range(5)]
     Together.asked.clear()

@@ -45,8 +45,8 @@ class ScannedCurve(SearchedCurve):
     """
 
     method: Method = "scanned"
-    # A maximum located by values is known to the square root of their rounding; a turn is one by
-    # more than that rounding.
+    # A maximum located by values is known to the square root of their rounding; on a plateau they
+    # fall by that rounding.
     width, turn, noise = 0.0, 1e-6, 1e-12
 
     def __init__(

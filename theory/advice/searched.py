@@ -71,8 +71,8 @@ class SearchedCurve(ABC):
     `log_p` is the distribution at alpha = 0, `log_odds` the derivative of the logits there (nats
     per unit alpha, up to a constant), `local` the family of both. `width` and `turn` are relative
     widths of a bracket, and of one around a maximum; `noise` is by how many nats an evaluated
-    log-probability may be off. Where `width` is 0 nothing is spared: all of `_scan` is looked at,
-    and what is found is halved to rounding.
+    log-probability may be off. Where `width` is 0 nothing is spared: the strengths of `_scan` are
+    looked at, all of them and no others, and what is found between two is halved to rounding.
     """
 
     method: Method
@@ -278,10 +278,11 @@ class SearchedCurve(ABC):
         side = self._side(sign, lambda row: -0.5 * float(np.abs(np.exp(row) - goal).sum()))
         yield side.at(side.scan())
         # Far out the distance falls like 1 / alpha.
-        far = side.strengths()[-1] * 8.0**_TRIES if self.width else LARGEST
-        while side.y(last := side.strengths()[-1]) < -allowed and last < far:
-            yield side.at([min(8.0 * last, far)])
         ordered = side.strengths()
+        far = ordered[-1] * 8.0**_TRIES if self.width else LARGEST
+        while side.y(ordered[-1]) < -allowed and ordered[-1] < far:
+            ordered.append(min(8.0 * ordered[-1], far))
+            yield side.at(ordered[-1:])
         apart = [i for i, strength in enumerate(ordered) if side.y(strength) < -allowed]
         if not apart:
             return Root.of(0.0)
@@ -309,7 +310,9 @@ class Side:
         return [self.sign * strength for strength in strengths]
 
     def strengths(self, start: float = 0.0) -> list[float]:
-        """Evaluated ones, increasing from `start`."""
+        """Evaluated ones, increasing from `start`; of a curve that spares nothing, the scan."""
+        if not self._curve.width:
+            return [start, *self.scan(start)]
         seen = (self.sign * alpha for alpha in self._curve._seen)
         return [start, *sorted(strength for strength in seen if strength > start)]
 
@@ -339,7 +342,7 @@ class Side:
     def unfound(self, what: str, where: float) -> Root:
         """Looked for in vain, and what was seen at a strength."""
         words = f"{what} at alpha = {self.sign * where:.4g}"
-        return Root.unfound(self.sign, self.strengths()[-1], words)
+        return Root.unfound(self.sign, max(where, self.strengths()[-1]), words)
 
     def halved(self, goal: float, low: float, high: float, *, inner: bool) -> Search:
         """Halve until narrow: the goal is not reached at `low` and is at `high`."""
@@ -365,10 +368,10 @@ class Side:
         honest about its width.
         """
         if not self._curve.width:
-            yield self.at(self.scan())
-            if self.first(goal) is None:
-                yield from self.summit(goal)
             ends = self.first(goal)
+            if ends is None:
+                low, best, _ = yield from self.summit(goal)
+                ends = (low, best) if self.y(best) >= goal else None
             return ends and (yield from self.halved(goal, *ends, inner=end == 0))
         start = self.y(0.0)
         rise = goal - start
@@ -411,15 +414,17 @@ class Side:
         Where one halves to rounding, y is lower at both ends by more than its rounding.
         """
         turn, cells = self._curve.turn, list[tuple[float, float]]()
+        ordered = [s for s in self.strengths() if between[0] <= s <= between[-1]]
         for _ in range(math.ceil(-2.0 * math.log2(turn)) + 6):
-            ordered = [s for s in self.strengths() if between[0] <= s <= between[-1]]
             best = max(ordered, key=self.y)
             at = ordered.index(best)
             low, high = ordered[max(at - 1, 0)], ordered[min(at + 1, len(ordered) - 1)]
             cells.append((low, high))
             if self.y(best) >= enough or high - low <= turn * high:
                 break
-            yield self.at(0.5 * (a + b) for a, b in ((low, best), (best, high)) if a < b)
+            middles = [0.5 * (a + b) for a, b in ((low, best), (best, high)) if a < b]
+            yield self.at(middles)
+            ordered = sorted({*ordered, *middles})
         blur = 0.0 if self._curve.width else 2.0 * np.ptp([self.y(best * s) for s in _SAME])
         clear = (cell for cell in reversed(cells) if max(map(self.y, cell)) <= self.y(best) - blur)
         low, high = next(clear, cells[0])
