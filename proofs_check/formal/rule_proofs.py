@@ -56,17 +56,13 @@ _ALWAYS: Mapping[str, str] = {
     "stationary point": "apply stationary; [exact P0| |exact P2]; intros; "
     "eapply is_derive_value; [apply P1|cbv beta; ring].",
     "strict convexity": "apply valley; [intros ? ?; apply C|exact P1|exact P2].",
+    "single crossing": "intros Domain HD holds; apply single_crossing; "
+    "[exact HD|apply holds|].\nintros t Ht; destruct (holds t Ht); "
+    "edestruct (P0 t) as [d [Hd E]]; try tauto.\n"
+    "exists d; split; [exact Hd|]; assert (N := P1 t); lra.",
 }
 """Rules whose proof is the same whatever the claim: the premises are P0, P1, ..., and C where a
 function is convex for its curvature."""
-
-
-_SLOPES = {
-    (True, True): "rises",
-    (True, False): "rises_weakly",
-    (False, True): "falls",
-    (False, False): "falls_weakly",
-}
 
 
 def _by_rule(script: Script, name: Name) -> None:
@@ -108,7 +104,7 @@ def _by_rule(script: Script, name: Name) -> None:
     for k, premise in enumerate(claim.premises):
         script.premise(f"P{k}", premise, name, v)
     domain = "any" if v is None else domain_of(v)
-    if rule in _ALWAYS and not (rule == "order of the logarithm" and len(claim.premises) > 2):
+    if rule in _ALWAYS:
         add(_ALWAYS[rule])
     elif rule == "combination of inequalities":
         for premise in claim.premises:
@@ -125,8 +121,7 @@ def _by_rule(script: Script, name: Name) -> None:
     elif rule == "equals for equals":
         add("first [ rewrite P0; exact P1 | rewrite <- P0 in P1; lra | lra ].")
     elif rule == "sign of the derivative":
-        lemma = _SLOPES[claim.increasing, claim.strict]
-        add(f"apply {lemma}; [is_interval|intros ? ?; apply P0; assumption].")
+        add(f"apply {_slope(claim)}; [is_interval|intros ? ?; apply P0; assumption].")
     elif rule == "convexity":
         lemma = f"convex_{'strictly_' if claim.strict else ''}by_curvature"
         add(f"apply {lemma}; [is_interval|intros ? ?; apply P0; assumption].")
@@ -139,12 +134,6 @@ def _by_rule(script: Script, name: Name) -> None:
         add(
             f"apply (taylor_1 {f} {c}); [{value}|eapply is_derive_value; "
             f"[apply P{slope}; in_domain|{value}]]."
-        )
-    elif rule == "single crossing":
-        add(
-            "intros Domain HD holds; apply single_crossing; [exact HD|apply holds|].\n"
-            "intros t Ht; destruct (holds t Ht); edestruct (P0 t) as [d [Hd E]]; try tauto.\n"
-            "exists d; split; [exact Hd|]; assert (N := P1 t); lra."
         )
     elif rule == "zero of a quotient":
         g = script.print(unfold(claim.premises[1].lhs))
@@ -167,9 +156,7 @@ def _by_rule(script: Script, name: Name) -> None:
             f"[|intros; apply P2; in_domain|exact P1]; intros; {form}."
         )
     elif rule == "affine image":
-        word = (
-            "peak_where" if isinstance(claim, OnePeak) else _SLOPES[claim.increasing, claim.strict]
-        )
+        word = "peak_where" if isinstance(claim, OnePeak) else _slope(claim)
         f = unfold(claim.premises[1].f)
         d = Dummy("f", real=True)
         rest = unfold(claim.premises[0].rhs).xreplace({f: d})
@@ -244,6 +231,10 @@ def _texts(script: Script) -> None:
         "cbv beta; rewrite P0; ring)."
     )
     script.lines.append(f"{begun}{'rewrite Sum_zero by easy; ' if gain == 0 else ''}alike.")
+
+
+def _slope(claim: Any) -> str:
+    return ("rises" if claim.increasing else "falls") + ("" if claim.strict else "_weakly")
 
 
 def _is_slope(claim: Any) -> bool:
