@@ -26,7 +26,8 @@ from sympy import (
 )
 
 from steering_strength.theory.laws import LAWS, Identity, Status
-from steering_strength.theory.laws.instances import NoValueError, draw, near
+from steering_strength.theory.laws.evaluation import NoValueError
+from steering_strength.theory.laws.instances import draw, near
 from steering_strength.theory.laws.kernel import decide_equal
 from steering_strength.theory.laws.notation import unfold
 from steering_strength.theory.laws.symbols import M, alpha, p

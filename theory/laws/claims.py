@@ -22,10 +22,10 @@ from sympy.core.function import AppliedUndef
 
 from steering_strength.theory.errors import SteeringError
 from steering_strength.theory.laws.assumptions import Principle
+from steering_strength.theory.laws.evaluation import NoValueError
 from steering_strength.theory.laws.instances import (
     DIGITS,
     Instance,
-    NoValueError,
     compare,
     draw,
     mp_of,

@@ -18,48 +18,14 @@ from itertools import product
 from typing import Any
 
 from mpmath import mp, mpf
-from sympy import (
-    Abs,
-    Add,
-    Derivative,
-    E,
-    Expr,
-    Indexed,
-    Integer,
-    Integral,
-    KroneckerDelta,
-    Max,
-    Min,
-    Mod,
-    Mul,
-    Pow,
-    Product,
-    Rational,
-    Sum,
-    Symbol,
-    cos,
-    cosh,
-    exp,
-    floor,
-    log,
-    pi,
-    sign,
-    sin,
-    sinh,
-    tanh,
-)
-from sympy.core.function import AppliedUndef
+from sympy import Expr, Indexed, Integer, Rational, Symbol
 
+from steering_strength.theory.laws.evaluation import EXACT, NoValueError, Number, Walk
 from steering_strength.theory.laws.kernel import Bounded, Fact, Given, Let, Sign, Split
 from steering_strength.theory.laws.kernel.binding import differentiated
 from steering_strength.theory.laws.notation import unfold
 
 DIGITS = 50
-Number = Any  # Fraction or mpf
-
-
-class NoValueError(ValueError):
-    """An expression has no value on an instance: a symbol is unbound, or a divisor is zero."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +39,7 @@ class Instance:
         """`e` as a Fraction where it is rational, else with 50 digits; raises NoValueError."""
         with mp.workdps(digits):
             try:
-                return _Walk(self, {}).of(_ready(e))
+                return Walk(self).of(_ready(e))
             except (ZeroDivisionError, OverflowError, IndexError, KeyError, ValueError) as error:
                 raise NoValueError(f"{e} has no value here: {error}") from None
 
@@ -145,141 +111,8 @@ def _arrays(e: Expr) -> dict[str, Any]:
     return {x.base.label.name: x.base for x in e.atoms(Indexed)}
 
 
-def mp_of(x: Number) -> Any:
-    """A number for mpmath's functions."""
-    return mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x
-
-
-_FUNCTIONS: dict[type, Any] = {
-    log: mp.log,
-    tanh: mp.tanh,
-    sinh: mp.sinh,
-    cosh: mp.cosh,
-    cos: mp.cos,
-    sin: mp.sin,
-}
-
-
-class _Walk:
-    """Evaluates a node with its bound indices; free symbols are asked of the instance."""
-
-    def __init__(self, instance: Any, bound: Mapping[Any, Number]) -> None:
-        self.instance = instance
-        self.bound = bound
-
-    def of(self, e: Expr) -> Number:
-        if isinstance(e, Integer | Rational):
-            return Fraction(int(e.p), int(e.q))
-        if isinstance(e, Symbol):
-            if e in self.bound:
-                return self.bound[e]
-            return self.bound[e.name] if e.name in self.bound else self.instance.number(e)
-        if isinstance(e, Indexed):
-            return self.instance.entry(e.base.label.name, tuple(map(self._whole, e.indices)))
-        if isinstance(e, Add):
-            return self._total(map(self.of, e.args))
-        if isinstance(e, Mul):
-            result: Number = Fraction(1)
-            for f in e.args:
-                result = _times(result, self.of(f))
-            return result
-        if isinstance(e, exp):
-            x = self.of(e.args[0])
-            return Fraction(1) if x == 0 else mp.exp(mp_of(x))
-        if isinstance(e, Pow):
-            return self._power(self.of(e.base), self.of(e.exp))
-        if isinstance(e, Sum | Product):
-            return self._big(e)
-        if e.is_Float:
-            return mpf(str(e))
-        return self._function(e)
-
-    def _function(self, e: Expr) -> Number:
-        if isinstance(e, KroneckerDelta):
-            return Fraction(int(self.of(e.args[0]) == self.of(e.args[1])))
-        if isinstance(e, Abs):
-            return abs(self.of(e.args[0]))
-        if isinstance(e, floor):
-            return Fraction(self.of(e.args[0]).__floor__())
-        if isinstance(e, Mod):
-            return self.of(e.args[0]) % self.of(e.args[1])
-        if isinstance(e, Max | Min):
-            return (max if isinstance(e, Max) else min)(map(self.of, e.args), key=mp_of)
-        if isinstance(e, sign):
-            x = self.of(e.args[0])
-            return Fraction((x > 0) - (x < 0))
-        if isinstance(e, Integral):
-            ((t, low, high),) = e.limits
-            return mp.quad(
-                lambda s: mp_of(self._with(t, s).of(e.function)),
-                [mp_of(self.of(low)), mp_of(self.of(high))],
-            )
-        if isinstance(e, Derivative):
-            return self._slope(e)
-        if isinstance(e, AppliedUndef):
-            return self.instance.function(e.func.__name__)(*map(self.of, e.args))
-        if e in (pi, E):
-            return +mp.pi if e == pi else +mp.e
-        rule = _FUNCTIONS.get(type(e))
-        if rule is None:
-            raise NoValueError(f"no rule for {type(e).__name__} in {e}")
-        x = self.of(e.args[0])
-        if rule is mp.log and x <= 0:
-            raise NoValueError(f"logarithm of {x}")
-        return Fraction(0) if (x == 1 and rule is mp.log) else rule(mp_of(x))
-
-    def _slope(self, e: Derivative) -> Number:
-        """Of an undefined function, by mpmath's differences."""
-        ((variable, order),) = e.variable_count
-        at = mp_of(self.of(variable))
-        return mp.diff(lambda t: mp_of(self._with(variable, t).of(e.expr)), at, int(order))
-
-    def _whole(self, e: Expr) -> int:
-        k = self.of(e)
-        if k != int(k):
-            raise NoValueError(f"the index {e} is {k}")
-        return int(k)
-
-    def _with(self, symbol: Symbol, value: Number) -> _Walk:
-        return _Walk(self.instance, {**self.bound, symbol: value})
-
-    def _big(self, e: Expr) -> Number:
-        *inner, (index, low, high) = e.limits
-        body = e.func(e.function, *inner) if inner else e.function
-        terms = (
-            self._with(index, Fraction(k)).of(body)
-            for k in range(self._whole(low), self._whole(high) + 1)
-        )
-        if isinstance(e, Sum):
-            return self._total(terms)
-        result: Number = Fraction(1)
-        for t in terms:
-            result = _times(result, t)
-        return result
-
-    @staticmethod
-    def _total(terms: Any) -> Number:
-        rational, other = Fraction(0), []
-        for t in terms:
-            if isinstance(t, Fraction):
-                rational += t
-            else:
-                other.append(t)
-        return mp.fsum([*other, mp_of(rational)]) if other else rational
-
-    @staticmethod
-    def _power(base: Number, n: Number) -> Number:
-        if isinstance(n, Fraction) and n.denominator == 1:
-            return base ** int(n)
-        if base < 0:
-            raise NoValueError(f"the power {n} of {base}")
-        return mp.power(mp_of(base), mp_of(n))
-
-
-def _times(a: Number, b: Number) -> Number:
-    if isinstance(a, Fraction) and isinstance(b, Fraction):
-        return a * b
-    return mp_of(a) * mp_of(b)
+mp_of = EXACT.rounded
+"""A number for mpmath's functions."""
 
 
 def satisfied(instance: Any, given: tuple[Given, ...]) -> bool | None:
@@ -387,7 +220,7 @@ class _Drawn:
         self.bases.update(_arrays(ready))
         with mp.workdps(DIGITS):
             try:
-                return _Walk(self, {}).of(ready)
+                return Walk(self).of(ready)
             except (ZeroDivisionError, OverflowError, ValueError, TypeError) as error:
                 raise _Retry(str(error)) from None
             except NoValueError as error:
@@ -422,14 +255,14 @@ class _Drawn:
         for have, want in zip(indices, let.entry.indices, strict=True):
             if want == let.index:
                 k = have
-            elif _Walk(self, {}).of(want) != have:
+            elif Walk(self).of(want) != have:
                 return None
-        low, high = (_Walk(self, {}).of(b) for b in (let.lower, let.upper))
+        low, high = (Walk(self).of(b) for b in (let.lower, let.upper))
         if k is None or not low <= k <= high:
             return None
         value = _ready(let.value)
         self.bases.update(_arrays(value))
-        return _Walk(self, {let.index: Fraction(k)}).of(value)
+        return Walk(self, EXACT, {let.index: Fraction(k)}).of(value)
 
     def function(self, name: str) -> Any:
         if name not in self.functions:
@@ -440,9 +273,9 @@ class _Drawn:
             def smooth(*arguments: Number) -> Number:
                 *index, t = arguments
                 if within is not None:
-                    return _times(within, t / (1 + t * t))
+                    return within * t / (1 + t * t)
                 k = index[0] if index else Fraction(2)
-                return _times(c[0] * (k + 1), t) + _times(c[1] / (k + 2), t**2) - c[2] * t**3 / 7
+                return c[0] * (k + 1) * t + c[1] / (k + 2) * t**2 - c[2] * t**3 / 7
 
             self.functions[name] = smooth
         return self.functions[name]

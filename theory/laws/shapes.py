@@ -17,7 +17,8 @@ from mpmath import mp, mpf
 from sympy import Expr, S, Symbol, sympify
 
 from steering_strength.theory.laws.claims import Claim, Show
-from steering_strength.theory.laws.instances import NoValueError, compare, mp_of, near, satisfied
+from steering_strength.theory.laws.evaluation import NoValueError
+from steering_strength.theory.laws.instances import compare, mp_of, near, satisfied
 from steering_strength.theory.laws.printing import domain, tex, worded
 
 _GRID = [Fraction(k, 4) for k in range(-40, 41)] + [
