@@ -9,7 +9,7 @@ on an instance: `claim.holds(instance)` is True, False, or None where that insta
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -93,6 +93,8 @@ class Claim(ABC):
         The rule that produced it and the claims the rule was applied to; None if the kernel is
         to decide it.
     """
+
+    _stated: ClassVar[tuple[str, ...]] = ()  # fields of expressions, claims or tuples of them
 
     reason: str = field(default="", kw_only=True)
     given: tuple[Given, ...] = field(default=(), kw_only=True)
@@ -185,10 +187,7 @@ class Claim(ABC):
 
     def expressions(self) -> tuple[Expr, ...]:
         """Every expression in it."""
-        return self._expressions()
-
-    @abstractmethod
-    def _expressions(self) -> tuple[Expr, ...]: ...
+        return tuple(_within(*(getattr(self, name) for name in self._stated)))
 
     # -- hypotheses and print ----------------------------------------------------------
 
@@ -252,6 +251,17 @@ def _of_coordinates(expressions: tuple[Expr, ...]) -> bool:
     return bool(carried) and carried <= _COORDINATES
 
 
+def _within(*parts: Any) -> Iterator[Expr]:
+    """The expressions in fields of a claim."""
+    for part in parts:
+        if isinstance(part, Claim):
+            yield from part.expressions()
+        elif isinstance(part, tuple):
+            yield from _within(*part)
+        elif part is not None:
+            yield part
+
+
 def _shown(instance: Any, e: Expr) -> str:
     v = instance.value(e)
     return str(v) if isinstance(v, Fraction) else str(mp.nstr(v, 15))
@@ -296,8 +306,7 @@ class _Relation(Claim):
         @property
         def relation(self) -> Any: ...
 
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.lhs, self.rhs)
+    _stated = ("lhs", "rhs")
 
     def _shown(self, show: Show) -> str:
         sign = _SIGNS.get(self.relation, (self.relation, self.relation))[show is tex]
@@ -415,7 +424,8 @@ class Limit(_Relation):
             return bool(found == wanted)
         return decide_equal(found, wanted, given)
 
-    def _expressions(self) -> tuple[Expr, ...]:
+    def expressions(self) -> tuple[Expr, ...]:
+        """Both sides, unless the limit is infinite."""
         return (self.lhs,) if self.rhs.is_infinite else (self.lhs, self.rhs)
 
     def _evaluate(self, instance: Any) -> bool | None:
@@ -464,9 +474,7 @@ class Between(Claim):
     lower: Expr
     f: Expr
     upper: Expr
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.lower, self.f, self.upper)
+    _stated = ("lower", "f", "upper")
 
     def _evaluate(self, instance: Any) -> bool | None:
         a, b, c = map(instance.value, self.expressions())
@@ -484,9 +492,6 @@ class Case(Claim):
     name: str
     when: tuple[Given, ...]
     otherwise: tuple[Given, ...]
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return ()
 
     def _evaluate(self, instance: Any) -> bool | None:
         if satisfied(instance, self.when) is True:
@@ -509,9 +514,7 @@ class Iff(Claim):
 
     left: Claim
     right: Claim
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (*self.left.expressions(), *self.right.expressions())
+    _stated = ("left", "right")
 
     def _evaluate(self, instance: Any) -> bool | None:
         a, b = self.left._test(instance), self.right._test(instance)
@@ -528,6 +531,7 @@ class All(Claim):
     """Several claims at once: a headline of more than one part."""
 
     parts: tuple[Claim, ...]
+    _stated = ("parts",)
 
     def _decided(self) -> Status:
         return weakest(*(p.decide() for p in self.parts))
@@ -539,9 +543,6 @@ class All(Claim):
 
     def _evaluate(self, instance: Any) -> bool | None:
         return self.holds(instance)
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return tuple(e for p in self.parts for e in p.expressions())
 
     def _shown(self, show: Show) -> str:
         return (r";\quad " if show is tex else "; ").join(p._shown(show) for p in self.parts)

@@ -18,14 +18,14 @@ from steering_strength.theory.laws.concept import CONCEPT_LIMIT
 from steering_strength.theory.laws.concept_shape import CONCEPT_SHAPE
 from steering_strength.theory.laws.cross_entropy import CE_LINEAR
 from steering_strength.theory.laws.estimation import INFLUENCE, STANDARD_ERROR, TEXT_BIAS
-from steering_strength.theory.laws.kernel import Let, Sum
+from steering_strength.theory.laws.kernel import Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.mixed import MIXED_CONTEXTS
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.operators import OPERATOR
 from steering_strength.theory.laws.peaks_sign import PEAK_SIGN
 from steering_strength.theory.laws.symbols import alpha, x, z
-from steering_strength.theory.laws.tilting import LIMIT, b_z, d, i, k, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.tilting import LIMIT, b_z, d, k, odds, rows
 from steering_strength.theory.laws.transformer import NORM_LIMIT, h
 
 
@@ -41,7 +41,7 @@ _strict = Identity(
     0,
     reason="a token whose concept does not occur in $N$: $q_z = 0$, and $P$ and $N$ both give "
     "$b_z$",
-    given=(Let(pP[i, z], b_z, i, Integer(0), q_P - 1), Let(pN[i, z], b_z, i, Integer(0), q_N - 1)),
+    given=rows(b_z, b_z),
 )
 STRICT = Law(
     id="sign-separation/outside-negative",

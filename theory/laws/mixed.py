@@ -16,7 +16,7 @@ from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.order_rules import reflected
 from steering_strength.theory.laws.rules import derivative_sign
 from steering_strength.theory.laws.symbols import over_tokens, z
-from steering_strength.theory.laws.tilting import i, odds, pN, pP, q_N, q_P
+from steering_strength.theory.laws.tilting import contrast, i, odds, pN, pP, q_N, q_P, rows
 
 # -- the rows ------------------------------------------------------------------------------
 
@@ -59,15 +59,11 @@ _rows = (
 b_z, excess = Symbol("b_z", positive=True), Symbol("t", positive=True)  # a_z = b_z (1 + t)
 wP, wN = IndexedBase("w^P", nonnegative=True), IndexedBase("w^N", nonnegative=True)
 _P, _N = (i, Integer(0), q_P - 1), (i, Integer(0), q_N - 1)
-MIXED = (
-    Let(pP[i, z], b_z * (1 + excess * wP[i]), *_P),
-    Let(pN[i, z], b_z * (1 + excess * wN[i]), *_N),
-)
 _log_odds = Identity(
     odds(z),
-    Sum(log(1 + excess * wP[i]), _P) / q_P - Sum(log(1 + excess * wN[i]), _N) / q_N,
+    contrast(log(1 + excess * wP[i]), log(1 + excess * wN[i])),
     reason="$z$ in $C$, $a_z = b_z (1 + t)$: $b_z$ cancels, and the weights of $C$ alone are left",
-    given=MIXED,
+    given=rows(b_z * (1 + excess * wP[i]), b_z * (1 + excess * wN[i])),
 )
 
 # All weights of one side are at least v, all of the other at most; one, numbered first, differs:
@@ -129,7 +125,7 @@ _equal = Identity(
     odds(z),
     0,
     reason="all weights equal: $M = 0$ on all of $C$",
-    given=(Let(pP[i, z], _entry(_level), *_P), Let(pN[i, z], _entry(_level), *_N)),
+    given=rows(_entry(_level), _entry(_level)),
 )
 
 # -- token by token ------------------------------------------------------------------------

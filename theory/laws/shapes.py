@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from mpmath import mp, mpf
 from sympy import Expr, S, Symbol, sympify
@@ -64,9 +64,7 @@ class _OfFunction(Claim):
 
     f: Expr
     variable: Symbol
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f,)
+    _stated: ClassVar[tuple[str, ...]] = ("f",)
 
     def _shown(self, show: Show) -> str:
         words = self._words(show)
@@ -129,6 +127,7 @@ class OnePeak(_OfFunction):
 
     valley: bool = field(default=False, kw_only=True)
     solves: tuple[Expr, Expr] | None = field(default=None, kw_only=True)
+    _stated = ("f", "solves")
 
     def _evaluate(self, instance: Any) -> bool | None:
         moves = list(_moves(_values(instance, self.f, self.variable)))
@@ -137,9 +136,6 @@ class OnePeak(_OfFunction):
         if turns in ([first], [-first]):
             return None  # the peak may lie beyond the grid
         return turns == [first, -first] if turns else None
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, *(self.solves or ()))
 
     def _words(self, show: Show) -> str:
         rises, peak, falls = ("falls", "valley", "rises") if self.valley else (
@@ -206,9 +202,7 @@ class Expansion(_OfFunction):
 
     coefficients: tuple[Expr, ...]
     at: Any = S.Zero
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, *self.coefficients)
+    _stated = ("f", "coefficients")
 
     def _evaluate(self, instance: Any) -> bool | None:
         n, errors = len(self.coefficients) - 1, []
@@ -257,9 +251,7 @@ class Follows(_OfFunction):
 
     first: Expr
     then: Expr
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, self.first, self.then)
+    _stated = ("f", "first", "then")
 
     def _evaluate(self, instance: Any) -> bool | None:
         values = [v for _, v in _values(instance, self.f, self.variable)]
@@ -330,9 +322,7 @@ class FewExtrema(_OfFunction):
     """`f` has at most `most` interior extrema."""
 
     most: Expr
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, self.most)
+    _stated = ("f", "most")
 
     def _evaluate(self, instance: Any) -> bool | None:
         moves = list(_moves(_values(instance, self.f, self.variable)))
@@ -354,9 +344,7 @@ class Envelope(_OfFunction):
     index: Symbol
     upper: Expr
     rank: Expr
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, self.rank, self.upper)
+    _stated = ("f", "rank", "upper")
 
     def _evaluate(self, instance: Any) -> bool | None:
         ranks = _sequence(instance, self.rank, self.index, self.upper)
@@ -390,9 +378,7 @@ class Along(_OfFunction):
     parameter: Symbol
     quantity: Expr
     slope: Expr
-
-    def _expressions(self) -> tuple[Expr, ...]:
-        return (self.f, self.quantity, self.slope)
+    _stated = ("f", "quantity", "slope")
 
     def _evaluate(self, instance: Any) -> bool | None:
         start, here = (mp_of(instance.number(s)) for s in (self.variable, self.parameter))

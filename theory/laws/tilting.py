@@ -49,19 +49,23 @@ H = IndexedBase("H", real=True)
 P = IndexedBase("P", integer=True)  # P[i]: the i-th positive context, i = 0 .. q_P - 1
 N = IndexedBase("N", integer=True)
 
+
+def contrast(of_P: Expr, of_N: Expr) -> Expr:
+    """The mean over the contexts of P minus the mean over those of N, both indexed by i."""
+    return Sum(of_P, (i, 0, q_P - 1)) / q_P - Sum(of_N, (i, 0, q_N - 1)) / q_N
+
+
 logit = define("logit", (z, j), Sum(W[z, k] * H[k, j], (k, 0, d - 1)), latex=r"\ell_{{{0},{1}}}")
 direction = define(
     "direction",
     (k,),
-    Sum(H[k, P[i]], (i, 0, q_P - 1)) / q_P - Sum(H[k, N[i]], (i, 0, q_N - 1)) / q_N,
+    contrast(H[k, P[i]], H[k, N[i]]),
     latex="v_{{{0}}}",
 )
 
 _steered = Identity(
     Sum(W[z, k] * (H[k, j] + alpha * direction(k)), (k, 0, d - 1)),
-    logit(z, j)
-    + alpha
-    * (Sum(logit(z, P[i]), (i, 0, q_P - 1)) / q_P - Sum(logit(z, N[i]), (i, 0, q_N - 1)) / q_N),
+    logit(z, j) + alpha * contrast(logit(z, P[i]), logit(z, N[i])),
     reason="linearity of the logits, and exchange of the finite sums over coordinates and contexts",
 )
 STEERING_SHIFT = Law(
@@ -76,7 +80,7 @@ STEERING_SHIFT = Law(
     steps=(
         Identity(
             Sum(W[z, k] * direction(k), (k, 0, d - 1)),
-            Sum(logit(z, P[i]), (i, 0, q_P - 1)) / q_P - Sum(logit(z, N[i]), (i, 0, q_N - 1)) / q_N,
+            contrast(logit(z, P[i]), logit(z, N[i])),
             reason="the decoder maps a mean of states to the mean of their logits",
         ),
         _steered,
@@ -97,20 +101,14 @@ shift = define("b", (), log(over_tokens(exp(ell[y]), y)))
 odds = define(
     "M",
     (z,),
-    Sum(log(pP[i, z]), (i, 0, q_P - 1)) / q_P - Sum(log(pN[i, z]), (i, 0, q_N - 1)) / q_N,
+    contrast(log(pP[i, z]), log(pN[i, z])),
     latex="M_{{{0}}}",
 )
-mean_shift = define("c", (), Sum(bP[i], (i, 0, q_P - 1)) / q_P - Sum(bN[i], (i, 0, q_N - 1)) / q_N)
+mean_shift = define("c", (), contrast(bP[i], bN[i]))
 steered_logit = define(
     "steered_logit",
     (z,),
-    log(p[z])
-    + b
-    + alpha
-    * (
-        Sum(log(pP[i, z]) + bP[i], (i, 0, q_P - 1)) / q_P
-        - Sum(log(pN[i, z]) + bN[i], (i, 0, q_N - 1)) / q_N
-    ),
+    log(p[z]) + b + alpha * (contrast(log(pP[i, z]) + bP[i], log(pN[i, z]) + bN[i])),
     latex=r"\ell_{{{0},\alpha}}",
 )
 base = define("softmax", (z,), exp(ell[z]) / over_tokens(exp(ell[y]), y), latex="p_{{{0}}}")
@@ -345,36 +343,34 @@ tau = Symbol("t", positive=True)  # a_z = b_z (1 + t)
 excess = IndexedBase("t", positive=True)  # a_(i,z) = b_z (1 + t_i), App. B.1
 q_z = Symbol("q_z", integer=True, nonnegative=True)  # contexts of N that share the concept of z
 
-_P, _N = (Integer(0), q_P - 1), (Integer(0), q_N - 1)
-TARGET = (Let(pP[i, z], a_z, i, *_P), Let(pN[i, z], b_z, i, *_N))
-OFF_TARGET = (
-    Sign(q_N - q_z),
-    Let(pP[i, z], b_z, i, *_P),
-    Split(Integer(0), q_z, q_N - 1),
-    Let(pN[i, z], a_z, i, Integer(0), q_z - 1),
-    Let(pN[i, z], b_z, i, q_z, q_N - 1),
-)
-_TARGET_B1 = (Let(pP[i, z], b_z * (1 + excess[i]), i, *_P), Let(pN[i, z], b_z, i, *_N))
-_OFF_TARGET_B1 = (
-    *OFF_TARGET[:3],
-    Let(pN[i, z], b_z * (1 + excess[i]), i, Integer(0), q_z - 1),
-    OFF_TARGET[4],
-)
+
+def rows(of_P: Expr, of_N: Expr) -> tuple[Let, Let]:
+    """What the contexts i of P and those of N give to the token z."""
+    return (
+        Let(pP[i, z], of_P, i, Integer(0), q_P - 1),
+        Let(pN[i, z], of_N, i, Integer(0), q_N - 1),
+    )
+
+
+def _outside(a: Expr) -> tuple[Given, ...]:
+    """z outside T: P has b_z, and N has `a` in its first q_z contexts and b_z in the others."""
+    return (
+        Sign(q_N - q_z),
+        Let(pP[i, z], b_z, i, Integer(0), q_P - 1),
+        Split(Integer(0), q_z, q_N - 1),
+        Let(pN[i, z], a, i, Integer(0), q_z - 1),
+        Let(pN[i, z], b_z, i, q_z, q_N - 1),
+    )
+
+
 _in_target = Identity(
     odds(z),
     log(a_z / b_z),
     reason="$z$ in $T$: every context of $P$ has probability $a_z$ for $z$, every context of $N$ "
     "has $b_z$",
-    given=TARGET,
+    given=rows(a_z, b_z),
 )
-_in_T = (Let(pP[i, z], b_z * (1 + tau), i, *_P), Let(pN[i, z], b_z, i, *_N))
-_outside_T = (
-    Sign(q_N - q_z),
-    Let(pP[i, z], b_z, i, *_P),
-    Split(Integer(0), q_z, q_N - 1),
-    Let(pN[i, z], b_z * (1 + tau), i, Integer(0), q_z - 1),
-    Let(pN[i, z], b_z, i, q_z, q_N - 1),
-)
+_in_T, _outside_T = rows(b_z * (1 + tau), b_z), _outside(b_z * (1 + tau))
 POSITIVE_IN_TARGET = Inequality(
     odds(z),
     0,
@@ -414,7 +410,7 @@ SIGN_SEPARATION = Law(
             odds(z),
             -q_z / q_N * log(a_z / b_z),
             reason=r"$z$ outside $T$, $q_z \le q_N$",
-            given=OFF_TARGET,
+            given=_outside(a_z),
         ),
         POSITIVE_IN_TARGET,
         SEPARATES,
@@ -423,7 +419,7 @@ SIGN_SEPARATION = Law(
             0,
             form=Sum(log(1 + excess[i]), (i, 0, q_P - 1)) / q_P,
             reason="App. B.1: $a_{i,z} = b_z (1 + t_i)$ may depend on the context; $z$ in $T$",
-            given=_TARGET_B1,
+            given=rows(b_z * (1 + excess[i]), b_z),
         ),
         Inequality(
             odds(z),
@@ -431,7 +427,7 @@ SIGN_SEPARATION = Law(
             relation="<=",
             form=-Sum(log(1 + excess[i]), (i, 0, q_z - 1)) / q_N,
             reason="the same outside $T$",
-            given=_OFF_TARGET_B1,
+            given=_outside(b_z * (1 + excess[i])),
         ),
     ),
     builds_on=(TILTING,),
