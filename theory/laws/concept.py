@@ -48,8 +48,7 @@ log_odds = define(
     "logit_F",
     (alpha,),
     log(F(alpha) / (1 - F(alpha))),
-    text="logit F_C({0})",
-    latex=r"\mathrm{{logit}}\,F_C({0})",
+    latex=r"\mathrm{{logit}}\ F_C({0})",
 )
 nu = define(
     "nu",
@@ -195,17 +194,16 @@ c = Symbol("c", real=True)
 u = IndexedBase("u", nonnegative=True)
 w = IndexedBase("w", nonnegative=True)
 t = IndexedBase("t", positive=True)
-_pairs = define(
-    "pairs",
-    (alpha,),
-    inside(outside(tilted(x, alpha) * tilted(y, alpha) * (M[x] - M[y]), y), x),
-    text="Σ_(x∈C) Σ_(y∉C) p_{0}(x) p_{0}(y) (M_x - M_y)",
-    latex=r"\sum_{{x \in C}} \sum_{{y \notin C}} p_{{{0}}}(x) p_{{{0}}}(y) \left(M_x - M_y\right)",
-    precedence=1,
-)
+
+
+def _pair_sum(difference: Expr) -> Sum:
+    """Over a token x of C and one y outside, weighed by their probabilities."""
+    return inside(outside(tilted(x, alpha) * tilted(y, alpha) * difference, y), x)
+
+
 _covariance = Identity(
     Derivative(F(alpha), alpha),
-    _pairs(alpha),
+    _pair_sum(M[x] - M[y]),
     reason="compare every token of $C$ with every token outside",
     given=CONCEPT,
 )
@@ -216,11 +214,6 @@ _shift = Identity(
     given=CONCEPT,
 )
 _C, _OUT = (Integer(0), size - 1), (size, V - 1)
-
-
-def _pair_sum(difference: Expr) -> Sum:
-    return inside(outside(tilted(x, alpha) * tilted(y, alpha) * difference, y), x)
-
 
 _target = Inequality(
     Derivative(F(alpha), alpha),

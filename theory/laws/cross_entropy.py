@@ -323,8 +323,7 @@ mean_data = define(
     "mean_data",
     (j,),
     over_tokens(data[j, y] * M[y], y),
-    text="E_{0}^data[M]",
-    latex=r"\mathbb{{E}}^{{\mathrm{{data}}}}_{{{0}}}[M]",
+    latex=r"\mathbb{{E}}_{{{0}}}^{{\mathrm{{data}}}}[M]",
 )
 _linear = Identity(
     Derivative(data_entropy(alpha), alpha),

@@ -29,9 +29,9 @@ from steering_strength.theory.laws.tilting import LIMIT, b_z, d, k, odds, rows
 from steering_strength.theory.laws.transformer import NORM_LIMIT, h
 
 
-def _number(text: str, latex: str, value: Expr) -> Expr:
+def _number(latex: str, value: Expr) -> Expr:
     """A number with a name."""
-    return define(text, (), value, text=text, latex=latex)()
+    return define("", (), value, latex=latex)()
 
 
 # -- sign-separation -----------------------------------------------------------------------
@@ -119,9 +119,8 @@ PRINTED_SIGNS = Law(
 _T = ((7, 19), (12, 1))  # (b_z, g_z) of the two target tokens; gaps sum to 20 in every concept
 _C = ((1, 19), (18, 1))  # the concept of N; b sums to 19 in every concept: the weighted family
 _N_TOTAL = 3 * 19 + 20
-_z_odds = _number("M_2", "M_2", log(Rational(13, 12)))
+_z_odds = _number("M_2", log(Rational(13, 12)))
 _average = _number(
-    "E[M]",
     r"\mathbb{{E}}[M]",
     sum((Rational(bz, _N_TOTAL) * log(Rational(bz + gz, bz)) for bz, gz in _T), Integer(0))
     - sum((Rational(bz, _N_TOTAL) * log(Rational(bz + gz, bz)) for bz, gz in _C), Integer(0)),
@@ -145,7 +144,7 @@ EVERY_EPSILON = Law(
     statement=_late,
     steps=(
         Identity(
-            _number("Σ_T a", r"\sum_T a", Rational(26 + 13, _N_TOTAL)),
+            _number(r"\sum_T a", Rational(26 + 13, _N_TOTAL)),
             1 - Rational(38, _N_TOTAL),
             reason=r"a sums to $1 - \varepsilon$ and $b$ to $\varepsilon/(G - 1) = 19/77$ in every "
             r"concept: weighted family",
@@ -157,7 +156,6 @@ EVERY_EPSILON = Law(
 )
 
 _own = _number(
-    "E[M] in T",
     r"\mathbb{{E}}[M]",
     Rational(8, 12) * log(8)
     + Rational(2, 12) * log(2)
@@ -250,7 +248,7 @@ def _sequence(
 ) -> tuple[Inequality, ...]:
     def at(strength: int) -> Expr:
         value = _concept_probability(labels, off, gaps, context, strength)
-        return _number(f"{name}({strength})", f"{name}({strength})", value)
+        return _number(f"{name}({strength})", value)
 
     return tuple(
         Inequality(at(first), at(second), relation=relation, reason="a comparison of two rationals")
@@ -369,7 +367,6 @@ CONSTANT_VECTOR = Law(
 # -- ce-linear -----------------------------------------------------------------------------
 
 _steered = _number(
-    "CE(log 2)",
     r"\mathrm{{CE}}(\log 2)",
     -Rational(2, 3) * log(Rational(2, 3)) - Rational(1, 3) * log(Rational(1, 3)),
 )
@@ -415,7 +412,7 @@ def _product(left: Sequence[Expr], right: Sequence[Expr]) -> Expr:
 
 
 _idle = Identity(
-    _number("⟨p_α - p, D_P⟩", r"\langle p_\alpha - p, D_P \rangle", _product(_push, _P_1)),
+    _number(r"\langle p_\alpha - p, D_P \rangle", _product(_push, _P_1)),
     0,
     reason=r"P = $(1/2, 1/3, 1/6)$ and $(1/2, 1/6, 1/3)$, N = $(1/4, 3/8, 3/8)$ and "
     r"$(1/5, 2/5, 2/5)$, $p$ uniform, $\alpha = 2$: $e^{2 M} = (5, 10/27, 10/27)$ and $p_\alpha = "
@@ -432,12 +429,12 @@ LARGEST_NORM = Law(
     steps=(
         _idle,
         Inequality(
-            _number("|D_P|²", "|D_P|^2", _product(_P_1, _P_1)),
-            _number("|D_N|²", "|D_N|^2", _product(_N_1, _N_1)),
+            _number("|D_P|^2", _product(_P_1, _P_1)),
+            _number("|D_N|^2", _product(_N_1, _N_1)),
             reason="yet it differs more than a text of N does,",
         ),
         Inequality(
-            _number("⟨p_α - p, D_N⟩", r"\langle p_\alpha - p, D_N \rangle", _product(_push, _N_1)),
+            _number(r"\langle p_\alpha - p, D_N \rangle", _product(_push, _N_1)),
             0,
             reason="which moves it",
         ),
@@ -455,7 +452,7 @@ def _squares(*scores: Expr) -> Expr:
 
 
 _none = Identity(
-    _number("Σ_2 s²", r"\sum_2 s^2", _squares(_alike, _alike)),
+    _number(r"\sum_2 s^2", _squares(_alike, _alike)),
     0,
     reason=r"P = $(1/2, 1/3, 1/6)$ and $(1/2, 1/6, 1/3)$, N twice $(1/4, 3/8, 3/8)$, $p$ uniform: "
     r"$p_\alpha - p$ is a multiple of $(2, -1, -1)$, on which both texts of P have the score "
@@ -471,7 +468,7 @@ MORE_TEXTS = Law(
     steps=(
         _none,
         Inequality(
-            _number("Σ_3 s²", r"\sum_3 s^2", _squares(_alike, _alike, _unlike)),
+            _number(r"\sum_3 s^2", _squares(_alike, _alike, _unlike)),
             0,
             reason=r"with a third text $(1/4, 3/8, 3/8)$, of score $\log(4/9)$, there is one",
         ),

@@ -63,15 +63,15 @@ def _covariance(left: Values, right: Values) -> Expr:
     return over_tokens(tilt(j, z, alpha, t) * (left(z) - _mean(left)) * right(z))
 
 
-def _named(name: str, body: Expr, text: str, latex: str) -> Expr:
-    return define(name, (alpha, t), body, text=text, latex=latex)(alpha, t)
+def _named(name: str, body: Expr, latex: str) -> Expr:
+    return define(name, (alpha, t), body, latex=latex)(alpha, t)
 
 
-def _slopes(goal: str, text: str, latex: str, slope: Callable[[Values], Expr]) -> tuple[Expr, Expr]:
+def _slopes(goal: str, latex: str, slope: Callable[[Values], Expr]) -> tuple[Expr, Expr]:
     """The two directional slopes of a goal, along D and along M, with names."""
     return (
-        _named(f"{goal}_D", slope(_direction), f"{text}_D", rf"{latex}_D"),
-        _named(f"{goal}_M", slope(_odds), f"{text}_M", rf"{latex}_M"),
+        _named(f"{goal}_D", slope(_direction), f"{latex}_D"),
+        _named(f"{goal}_M", slope(_odds), f"{latex}_M"),
     )
 
 
@@ -80,29 +80,25 @@ def _slopes(goal: str, text: str, latex: str, slope: Callable[[Values], Expr]) -
 price = _named(
     "price",
     contexts(over_tokens(pc[j, z] * log(pc[j, z] / tilt(j, z, alpha, t)))),
-    "ΔCE({0},{1})",
     r"\Delta\mathrm{{CE}}({0},{1})",
 )
 back = _named(
     "back",
     contexts(over_tokens(tilt(j, z, alpha, t) * log(tilt(j, z, alpha, t) / pc[j, z]))),
-    "R({0},{1})",
     r"R({0},{1})",
 )
 size = Symbol("|C|", integer=True, positive=True)  # C: the tokens numbered first
-level = _named(
-    "level", contexts(Sum(tilt(j, z, alpha, t), (z, 0, size - 1))), "F({0},{1})", r"F({0},{1})"
-)
+level = _named("level", contexts(Sum(tilt(j, z, alpha, t), (z, 0, size - 1))), "F({0},{1})")
 _AT = (j, x, alpha, t)
 turn = define("turn", _AT, _mean(_odds) - _odds(x), latex=r"G_{{{0},{1}}}({2},{3})")(*_AT)
 
 price_D, price_M = _slopes(
-    "price", "c", "c",
+    "price", "c",
     lambda f: contexts(over_tokens((tilt(j, z, alpha, t) - pc[j, z]) * f(z))),
 )  # fmt: skip
-back_D, back_M = _slopes("back", "v", "v", lambda f: contexts(_covariance(_odds, f)))
+back_D, back_M = _slopes("back", "v", lambda f: contexts(_covariance(_odds, f)))
 level_D, level_M = _slopes(
-    "level", "u", "u",
+    "level", "u",
     lambda f: contexts(Sum(tilt(j, z, alpha, t) * (f(z) - _mean(f)), (z, 0, size - 1))),
 )  # fmt: skip
 
@@ -126,7 +122,7 @@ turn_D = define(
     "turn_D", _AT, _mean(_direction) + alpha * _covariance(_odds, _direction) - D[x], latex="g_D"
 )(*_AT)
 turn_M = define(
-    "turn_M", _AT, _covariance(_odds, _odds), text="Var_{0}[M+tD]",
+    "turn_M", _AT, _covariance(_odds, _odds),
     latex=r"\mathrm{{Var}}_{{{0}}}[M + t D]",
 )(*_AT)  # fmt: skip
 _turn = _moves(
@@ -253,7 +249,6 @@ def _influence(name: str, rows: IndexedBase, count: Symbol) -> Callable[[Expr], 
         f"influence_{name}",
         (i,),
         body,
-        text=f"I^{name}_{{0}}",
         latex=rf"I^{{{{{name}}}}}_{{{{{{0}}}}}}",
         precedence=2,
     )
@@ -270,7 +265,6 @@ def _cov(name: str, rows: IndexedBase, count: Symbol) -> Expr:
         f"cov_{name}",
         (z, y),
         Sum(product, (i, 0, count - 1)) / (count - 1),
-        text=f"S^{name}_({{0}},{{1}})",
         latex=rf"S^{{{{{name}}}}}_{{{{{{0}},{{1}}}}}}",
     )(z, y)
 
@@ -325,7 +319,7 @@ STANDARD_ERROR = Law(
 
 _CROSSED = (ROWS, Sign(price_M, strict=True))
 _speed = -alpha * price_D / price_M
-rate = _named("rate", price_D / (alpha * price_M), "(1/α)'", r"(1/\alpha)'")
+rate = _named("rate", price_D / (alpha * price_M), r"(1/\alpha)'")
 _inverse = Identity(
     Derivative(1 / alpha, t) + Derivative(1 / alpha, alpha) * _speed,
     rate,
@@ -343,7 +337,6 @@ def _push(token: Expr) -> Expr:
 bend = _named(
     "bend",
     contexts(over_tokens(tilt(j, z, alpha, t) * (_push(z) - _mean(_push)) ** 2)),
-    "Var(u')",
     r"\mathrm{{Var}}(u')",
 )
 _second = Identity(

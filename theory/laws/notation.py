@@ -80,13 +80,12 @@ def define(
     parameters: tuple[Symbol, ...],
     body: Expr,
     *,
-    text: str = "",
     latex: str = "",
     precedence: int = 3,
 ) -> type[Named]:
-    """A named quantity; `latex` and `text` are format strings over the printed arguments.
+    """A named quantity; `latex` is a format string over the printed arguments, else its name.
 
-    Without `latex` it is printed by its name, without `text` as its LaTeX in Unicode.
+    A line of text shows the same in Unicode, by which it is also called if it has no name.
     `precedence` (0 sum, 1 product, 2 power, 3 atom) says when the printed form needs parentheses.
     """
     arguments = ", ".join(f"{{{k}}}" for k in range(len(parameters)))
@@ -94,11 +93,11 @@ def define(
     members = {
         "parameters": parameters,
         "body": body,
-        "text_form": text or _unicode(latex, len(parameters)),
+        "text_form": _unicode(latex, len(parameters)),
         "latex_form": latex,
         "precedence": precedence,
     }
-    return type(name, (Named,), members)
+    return type(name or str(members["text_form"]), (Named,), members)
 
 
 def _unicode(latex: str, arguments: int) -> str:

@@ -60,7 +60,6 @@ def _along(direction: IndexedBase, token: Expr) -> Expr:
         f"M^{name}",
         (z,),
         _dot(W[z, k], direction[k]),
-        text=f"M^{name}_{{0}}",
         latex=f"M^{{{{{name}}}}}_{{{{{{0}}}}}}",
     )(token)
 
@@ -71,17 +70,14 @@ def _tilt(exponent: Expr) -> Expr:
     return weight / over_tokens(weight.xreplace({x: y}), y)
 
 
-def _edit(
-    shown: str, latex: str, state: Expr, *strengths: tuple[Expr, IndexedBase], reason: str
-) -> Identity:
+def _edit(shown: str, state: Expr, *strengths: tuple[Expr, IndexedBase], reason: str) -> Identity:
     """That an edited state, as it is `shown`, tilts p_j by the strengths, each along its u."""
     exponent = sum((strength * _along(v, x) for strength, v in strengths), Integer(0))
     edited = define(
-        f"edited {shown}",
+        "",
         (x, j),
         _softmax(state),
-        text=f"p_{{0}}[{shown}]",
-        latex=rf"p_{{{{{{0}}}}}}\left[{latex}\right]",
+        latex=rf"p_{{{{{{0}}}}}}\left[{shown}\right]",
     )
     return Identity(edited(x, j), _tilt(exponent), reason=reason)
 
@@ -92,7 +88,6 @@ def _reading(direction: IndexedBase) -> Expr:
         f"reading_{name}",
         (j,),
         _dot(direction[k], H[k, j]),
-        text=f"⟨{name},h_{{0}}⟩",
         latex=rf"\langle {name}, h_{{{{{{0}}}}}} \rangle",
     )(j)
 
@@ -114,14 +109,12 @@ _any = Identity(
 )
 _U = r"\langle u, h_j \rangle u"
 ADDITION = _edit(
-    "h_j + α u",
     r"h_j + \alpha u",
     _h + alpha * u[k],
     (alpha, u),
     reason=r"addition: strength $\alpha$, in every context",
 )
 ABLATION = _edit(
-    "h_j - ⟨u,h_j⟩ u",
     f"h_j - {_U}",
     _h - _u * u[k],
     (-_u, u),
@@ -129,28 +122,24 @@ ABLATION = _edit(
 )
 CLAMP = _edit(
     "h_j + (c - a_j) u",
-    "h_j + (c - a_j) u",
     _h + (level - read[j]) * u[k],
     (level - read[j], u),
     reason=r"clamp: a feature that an encoder reads as $a_j$ is set to $c$ along its decoder "
     r"direction $u$: strength $c - a_j$",
 )
 AFFINE = _edit(
-    "h_j - ⟨u,h_j⟩ u + α u",
     rf"h_j - {_U} + \alpha u",
     _h - _u * u[k] + alpha * u[k],
     (alpha - _u, u),
     reason=r"affine: project out, then set to $\alpha$: strength $\alpha - \langle u, h_j \rangle$",
 )
 CONDITIONAL = _edit(
-    "h_j + α g_j u",
     r"h_j + \alpha g_j u",
     _h + alpha * gate[j] * u[k],
     (alpha * gate[j], u),
     reason=r"conditional: strength $\alpha$ where the condition $g_j = 1$ holds, 0 elsewhere",
 )
 ROTATION = _edit(
-    "R_θ h_j",
     r"R_\theta h_j",
     _rotated,
     (_turned[0] - _x1, first),

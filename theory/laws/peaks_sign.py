@@ -30,15 +30,13 @@ kl_P = define(
     "kl_P",
     (),
     _to_P,
-    text="mean_P KL(p‖p_i)",
-    latex=r"\mathrm{{mean}}_{{i \in P}}\,\mathrm{{KL}}(p\,\|\,p_i)",
+    latex=r"\mathrm{{mean}}_{{i \in P}}\ \mathrm{{KL}}(p\,\|\,p_i)",
 )
 kl_N = define(
     "kl_N",
     (),
     _to_N,
-    text="mean_N KL(p‖p_i)",
-    latex=r"\mathrm{{mean}}_{{i \in N}}\,\mathrm{{KL}}(p\,\|\,p_i)",
+    latex=r"\mathrm{{mean}}_{{i \in N}}\ \mathrm{{KL}}(p\,\|\,p_i)",
 )
 _divergences = Identity(
     over_tokens(p[z] * odds.body),

@@ -22,11 +22,11 @@ _SIGNS = {
     "perp": "⊥", "left": "", "right": "", "big": "", "Big": "", "quad": "  ", ",": "", ";": " ",
     ":": " ", "!": "", " ": " ", "{": "{", "}": "}", "%": "%", "_": "_", "prime": "'",
 }  # fmt: skip
-_RAISED = {"2": "²", "3": "³", "4": "⁴", "ᵀ": "ᵀ", "'": "'", "*": "*"}
+_RAISED = {"-": "⁻", "2": "²", "3": "³", "4": "⁴", "ᵀ": "ᵀ", "'": "'", "*": "*"}
 _WHOLE = re.compile(r"[\w\u0304\u0302\u0303]+|[*+-]|\([^()]*\)")  # scripts that need no brackets
 _ACCENTS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303"}
 _FONTS = {"mathrm", "text", "mathit", "mathsf", "mathcal", "operatorname", "mathbf", "mathbb"}
-_TIGHT = {"Delta", "pm", "mp"}  # no space after these
+_TIGHT = {"Delta", "pm", "mp", "langle"}  # no space after these
 _PART = re.compile(r"\\(?:[A-Za-z]+|.)|[_^{}]|\s+|[^\\_^{}\s]")
 _ESCAPED = {
     "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "^": r"\^{}",
@@ -57,7 +57,7 @@ class _Formula:
         self.parts: list[str] = _PART.findall(source)
 
     def shown(self) -> str:
-        return " ".join(self._until("").split())
+        return " ".join(self._until("").split()).replace(" ⟩", "⟩")
 
     def _until(self, end: str) -> str:
         out = ""

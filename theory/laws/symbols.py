@@ -58,6 +58,6 @@ variance = define(
 )
 
 _k = Symbol("k", integer=True)
-before = define("before", (_k,), floor((_k - 1) / V), text=r"{0}⁻", latex=r"{0}^{{-}}")
+before = define("before", (_k,), floor((_k - 1) / V), latex=r"{0}^{{-}}")
 """Prefixes of a text, numbered by length: `V j + 1 + z` is prefix `j` followed by token `z`."""
 last = define("last", (_k,), Mod(_k - 1, V), latex="x({0})")

@@ -19,7 +19,7 @@ from steering_strength.theory.laws.kernel import Given, Let, Sign, Split, Sum
 from steering_strength.theory.laws.law import Law
 from steering_strength.theory.laws.notation import define
 from steering_strength.theory.laws.order_rules import by_cases, substituted
-from steering_strength.theory.laws.printing import tex, text
+from steering_strength.theory.laws.printing import tex
 from steering_strength.theory.laws.rules import derivative_sign
 from steering_strength.theory.laws.symbols import (
     K,
@@ -453,7 +453,6 @@ def tilted_at(token: Symbol, odds: Expr) -> Expr:
         "tilted_at",
         (z, alpha),
         tilted(z, alpha).definition().xreplace({M[z]: odds.xreplace({token: z})}),
-        text=f"p_{{1}}({{0}}; M_{{0}} = {text(shown)})".replace("@", "{0}"),
         latex=rf"p_{{{{{{1}}}}}}({{0}}; M_{{{{{{0}}}}}} = {_doubled(tex(shown))})".replace(
             "@", "{0}"
         ),

@@ -136,7 +136,6 @@ def _length(sign: int) -> Expr:
         f"length{sign}",
         (alpha,),
         _mean(_state(sign) ** 2).xreplace({far: alpha}) + eps,
-        text=f"q_{'+' if sign > 0 else '-'}({{0}})",
         latex=f"q_{{{{{'+' if sign > 0 else '-'}}}}}({{0}})",
     )(far)
 
