@@ -164,7 +164,7 @@ KINDS = {
     "measured": (lambda seed: Counted(tilting(seed)), 0.02),
     "together": (lambda seed: Together(tilting(seed)), 0.02),
 }
-SEEDS = range(6)
+SEEDS = [pytest.param(seed, marks=[pytest.mark.long] * (seed > 2)) for seed in range(6)]
 
 
 @pytest.fixture(params=KINDS)
