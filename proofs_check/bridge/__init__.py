@@ -53,7 +53,6 @@ _HOME = {
     "final_norm_laws": "laws",
     "import_vector": "vectors",
     "import_vectors": "vectors",
-    "judge_slope": "generated",
     "load_concept": "texts",
     "paper_records": "records",
     "save_vector": "vectors",

@@ -14,7 +14,7 @@ the text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -283,29 +283,6 @@ def _costing(
     return alpha, costs
 
 
-def judge_slope(
-    model: SteeredModel,
-    vector: Any,
-    contexts: Any,
-    judge: Callable[[str], float],
-    *,
-    samples: int = 8,
-    length: int = 16,
-    seed: int = 0,
-) -> tuple[float, float, float]:
-    """(mean, slope at alpha = 0, its standard error) of a judge of texts, from unsteered samples.
-
-    `sequence-score`: d/dalpha E f = Cov(f, sum_t (M(x_t) - K_t'(0))), exact at the final norm, and
-    at a block with M_loc at every position. The error is that of `samples` texts per context.
-    """
-    batch = model.encode(contexts)
-    batch = batch.take([j for j in range(batch.rows) for _ in range(samples)])
-    texts = model.continued(batch, length, temperature=1.0, seed=seed)
-    judged = np.array([float(judge(model.tokenizer.decode(row))) for row in texts.written])
-    slope, error = Reading(model, model.fitting(vector), texts).sampled().slope(judged)
-    return float(judged.mean()), float(slope), float(error)
-
-
 class KLBudget:
     """A logits processor that steers, and spends at most `nats` of KL(p || p_alpha) on every token.
 
@@ -385,16 +362,9 @@ class KLBudget:
 
 
 def samples(
-    model: SteeredModel,
-    vector: Any,
-    context: Any,
-    alphas: Sequence[float],
-    length: int,
-    *,
-    temperature: float = 0.0,
-    seed: int = 0,
+    model: SteeredModel, vector: Any, context: Any, alphas: Sequence[float], length: int
 ) -> list[tuple[str, float, float, float]]:
-    """Continue one context by `length` tokens under each of `alphas`, in one batch.
+    """Continue one context by the `length` likeliest tokens under each of `alphas`, in one batch.
 
     Each comes as (text, cost, surprise, repeated): the mean KL(base || steered) and the mean -log p
     in the unsteered model, nats per generated token, and the share of its trigrams that occurred
@@ -404,7 +374,7 @@ def samples(
     """
     batch = model.encode([context]).take([0] * len(alphas))
     with model.steered(vector, list(alphas)) as steering:
-        texts = model.continued(batch, length, temperature=temperature, seed=seed)
+        texts = model.continued(batch, length)
     new = texts.written
     if steering.fired < max(map(len, new)):
         raise SelfCheckError(

@@ -258,7 +258,7 @@ def _sampled(
     alphas = [factor * alpha for factor in _FACTORS]
     lines = [f"# {concept.name}: what alpha = {alpha:.4g} looks like", "", _FLUENT, ""]
     for context in concept.contexts:
-        texts = samples(model, vector, context, alphas, options.samples, seed=options.seed)
+        texts = samples(model, vector, context, alphas, options.samples)
         shown = [
             f"- alpha = {a:.4g} ({cost:.2g} | {surprise:.2g} | {repeated:.0%}): {_flat(text)}"
             for a, (text, cost, surprise, repeated) in zip(alphas, texts, strict=True)

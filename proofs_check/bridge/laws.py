@@ -40,7 +40,7 @@ _EFFECT = 0.3
 # Another order of summation shows at 1e-7 relative, amplified by the depth. A padding that leaks
 # into attention, or positions that shift, change log-probabilities by far more than this.
 _BATCH_NATS = 1e-3
-_DENSE = 4
+_DENSE, _TOKENS = 4, 8
 # Step of the difference that locates a peak, in standard deviations of M: its truncation, of fourth
 # order, is then a hundred times below what rounding leaves.
 _PEAK_STEP = 2e-3
@@ -162,7 +162,6 @@ def final_norm_laws(
     *,
     vector: SteeringVector | None = None,
     context: int = 0,
-    tokens: int = 8,
     report: LawReport | None = None,
 ) -> LawReport:
     """Judge `final-norm` and everything that follows from K there.
@@ -176,14 +175,14 @@ def final_norm_laws(
         Shape (A,), increasing, with an exact 0; default 33 to 12 standard deviations of M.
     vector : SteeringVector, optional
         One made elsewhere for the final norm; without it, the difference of means.
-    context, tokens : int
-        Whose likeliest tokens are drawn and their peaks located, and how many.
+    context : int
+        Whose likeliest tokens are drawn and their peaks located.
     report : LawReport, optional
         Where to append; default a new one.
     """
     model.require_affine()
     report = LawReport(model, concept) if report is None else report
-    _FinalNorm(report, vector, alphas, context).judge(tokens)
+    _FinalNorm(report, vector, alphas, context).judge()
     return report
 
 
@@ -270,7 +269,7 @@ class _FinalNorm:
         steps = torch.as_tensor(strengths)[:, None]
         return self.model.log_softmax(self.states[context] + steps * self.v)
 
-    def judge(self, count: int) -> None:
+    def judge(self) -> None:
         """Seven verdicts, the figure's arrays, and the tables."""
         alphas, m, words = self.alphas, self.batch.rows, self.words
         outside = np.isin(np.arange(self.model.vocabulary), words, invert=True).astype(float)
@@ -286,7 +285,7 @@ class _FinalNorm:
             hook_error = np.maximum(hook_error, np.abs(log_q[checked] - hooked[:, j]).max(axis=1))
             ends[:, j] = log_q[:, extremes]
             if j == self.context:
-                tokens = np.argsort(-log_q.max(axis=0), kind="stable")[:count]
+                tokens = np.argsort(-log_q.max(axis=0), kind="stable")[:_TOKENS]
                 tracks = log_q[:, tokens]
             for i, alpha in enumerate(alphas.tolist()):
                 found["error"][i, j] = np.abs(family.log_probability(alpha) - log_q[i]).max()

@@ -13,7 +13,6 @@ from steering_strength.proofs_check.bridge.generated import (
     KLBudget,
     Reading,
     advise_trajectories,
-    judge_slope,
     repeated,
 )
 from steering_strength.theory.errors import AssumptionError, BudgetError
@@ -194,9 +193,11 @@ def test_a_judges_slope_at_0_comes_from_unsteered_texts(model: Any, concept: Any
 
     for site in ("final_norm", 1):
         vector = model.vector(concept.positive, concept.neutral, site)
-        how = {"length": 4, "samples": 64}
-        mean, slope, error = judge_slope(model, vector, concept.contexts, judge, **how)
-        assert 0 < mean < 1
+        drawn = model.encode(concept.contexts).take([0, 1, 2, 3] * 64)
+        written = model.continued(drawn, 4, temperature=1.0)
+        found = np.array([judge(model.tokenizer.decode(row)) for row in written.written])
+        slope, error = Reading(model, vector, written).sampled().slope(found)
+        assert 0 < found.mean() < 1
         # The judge on steered texts, twice as many, on both sides of 0.
         batch = model.encode(concept.contexts).take([0, 1, 2, 3] * 128)
         step, judged = 0.1, []

@@ -26,10 +26,6 @@ EXACT = {
 }  # fmt: skip
 
 
-def _final_norm(model: Any, concept: Any, **how: Any) -> LawReport:
-    return final_norm_laws(model, concept, tokens=6, **how)
-
-
 @pytest.mark.parametrize(
     ("kind", "dtype"),
     [("gpt2", "float64"), ("llama", "float64"), ("gemma3", "float32"), ("granite", "float32")],
@@ -37,7 +33,7 @@ def _final_norm(model: Any, concept: Any, **how: Any) -> LawReport:
 def test_seven_statements_are_exact_at_the_final_norm(
     steered: Any, concept: Any, kind: str, dtype: str
 ) -> None:
-    report = _final_norm(steered(kind, dtype), concept)
+    report = final_norm_laws(steered(kind, dtype), concept)
     status = {verdict.id: verdict.status for verdict in report.verdicts}
     assert set(status) == report.exact == EXACT
     assert all(value == "passed" for value in status.values()), status
@@ -50,7 +46,7 @@ def test_seven_statements_are_exact_at_the_final_norm(
 
 
 def test_bfloat16_is_judged_by_its_own_rounding(steered: Any, concept: Any) -> None:
-    report = _final_norm(steered("llama", "bfloat16"), concept)
+    report = final_norm_laws(steered("llama", "bfloat16"), concept)
     assert report.holds
     assert report.measured["hook_error_nats"] > 1e-6
 
@@ -66,7 +62,7 @@ def test_a_wrong_law_is_refuted(
         return TiltedFamily(log_p, bent)
 
     monkeypatch.setattr(laws, "TiltedFamily", family)
-    report = _final_norm(steered("llama"), concept)
+    report = final_norm_laws(steered("llama"), concept)
     refuted = {verdict.id for verdict in report.verdicts if verdict.status == "refuted"}
     assert {"final-norm", "mean-slope", "concept-tanh", "ce-exact"} <= refuted
     assert not report.holds
@@ -75,7 +71,7 @@ def test_a_wrong_law_is_refuted(
 def test_an_effect_too_small_to_test_anything_is_unknown_and_no_failure(
     steered: Any, concept: Any
 ) -> None:
-    report = _final_norm(steered("llama"), concept, alphas=alpha_grid(1e-3, 5))
+    report = final_norm_laws(steered("llama"), concept, alphas=alpha_grid(1e-3, 5))
     status = {verdict.id: verdict.status for verdict in report.verdicts}
     assert status["final-norm"] == status["peak"] == "unknown"
     assert report.holds
@@ -84,7 +80,7 @@ def test_an_effect_too_small_to_test_anything_is_unknown_and_no_failure(
 def test_a_vector_made_elsewhere_is_judged_by_its_direction(steered: Any, concept: Any) -> None:
     model = steered("gpt2")
     v = np.random.default_rng(1).standard_normal(model.width)
-    report = _final_norm(model, concept, vector=model.fitting(v, "final_norm"))
+    report = final_norm_laws(model, concept, vector=model.fitting(v, "final_norm"))
     assert report.holds
     assert report.verdicts[0].status == "passed"
 
@@ -98,7 +94,7 @@ def test_a_model_that_is_not_deterministic_is_refused(steered: Any, concept: Any
     handle = model.final_norm.register_forward_hook(noisy)
     try:
         with pytest.raises(SelfCheckError, match="alpha = 0"):
-            _final_norm(model, concept)
+            final_norm_laws(model, concept)
     finally:
         handle.remove()
 
@@ -108,7 +104,7 @@ def test_a_soft_cap_is_refused_at_the_final_norm_and_measured_at_blocks(
 ) -> None:
     model = steered("gemma2", "float32")
     with pytest.raises(AssumptionError):
-        _final_norm(model, concept)
+        final_norm_laws(model, concept)
     report = block_laws(model, concept, layers=[1], windows=2, beyond=False)
     assert report.holds
     assert {verdict.id.partition("@")[2] for verdict in report.verdicts} == {"block_out 1"}
@@ -223,7 +219,7 @@ def test_derivatives_of_text_are_those_of_its_losses(steered: Any, concept: Any)
 def test_the_report_says_what_failed_and_writes_it(
     steered: Any, concept: Any, tmp_path: Any
 ) -> None:
-    report = _final_norm(steered("llama"), concept)
+    report = final_norm_laws(steered("llama"), concept)
     report.verdicts[0] = replace(report.verdicts[0], status="refuted")
     assert not report.holds
     report.exact.discard(report.verdicts[0].id)
