@@ -19,7 +19,7 @@ PEERS = repeng==0.4.0 steering-vectors==0.12.2 scikit-learn threadpoolctl peft==
 help:
 	@echo "make reproduce    derive the laws, check them, draw the figures, write $(OUT)/report.html"
 	@echo "make paper        all statements and proofs as a PDF (pdflatex must be installed)"
-	@echo "make test         run the tests, three minutes on two cores"
+	@echo "make test         run the tests, two minutes on two cores"
 	@echo "make test-all     the long ones too: all wrong laws, Coq's own checker, a cluster"
 	@echo "make formal       let Coq check the theorems (it must be installed)"
 	@echo "make bridge       validate the theory on a real language model (installs torch)"
