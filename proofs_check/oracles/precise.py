@@ -163,16 +163,19 @@ class Tilt:
         return CTX.fsum(a * b * (m - n) ** 2 for (a, m), (b, n) in combinations(columns, 2))
 
     def cumulants(self, order: int, alpha: Number = 0) -> list[Number]:
-        """kappa_1 .. kappa_order of M under p_alpha, by the recursion through raw moments.
+        """kappa_1 .. kappa_order of M under p_alpha, by the recursion through moments.
 
-        kappa_n = m_n - sum_{k=1}^{n-1} C(n-1, k-1) kappa_k m_{n-k}.
+        kappa_n = m_n - sum_{k=1}^{n-1} C(n-1, k-1) kappa_k m_{n-k}, with M counted from that of the
+        likeliest token, which only kappa_1 sees: what the others add is then not lost in its power.
         """
-        raw = [dot(self.at(alpha), (m**n for m in self.M)) for n in range(order + 1)]
+        after = self.at(alpha)
+        origin = max(zip(after, self.M, strict=True))[1]
+        raw = [dot(after, ((m - origin) ** n for m in self.M)) for n in range(order + 1)]
         kappa: list[Number] = []
         for n in range(1, order + 1):
             lower = CTX.fsum(comb(n - 1, k - 1) * kappa[k - 1] * raw[n - k] for k in range(1, n))
             kappa.append(raw[n] - lower)
-        return kappa
+        return [origin + kappa[0], *kappa[1:]]
 
     def price(self, alpha: Number) -> Number:
         """KL(p || p_alpha)."""
