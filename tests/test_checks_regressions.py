@@ -21,15 +21,14 @@ from steering_strength.proofs_check.registry import CHECKS
 RARE = Fraction(1, 10**200)
 
 # Rounding hides the rare token, or the whole of M, behind the digits of what is large.
-DIGITS = [
+DIGITS = [("advise-budget", FamilyCase((Fraction(1), RARE), (2.0**-40, 1.0), (0,), alpha=-1.0))]
+
+OTHERS = [
+    # Its cumulants cancel beyond 120 digits unless M is counted from that of the likeliest token.
     (
         "ce-cumulants",
         FamilyCase((Fraction(1), RARE), (-0.6931471805599453, 459.8238714182492), (0,)),
     ),
-    ("advise-budget", FamilyCase((Fraction(1), RARE), (2.0**-40, 1.0), (0,), alpha=-1.0)),
-]
-
-OTHERS = [
     # A difference quotient of the law lost digits where the whole of M is small.
     ("ce-radius", FamilyCase((Fraction(1), Fraction(1)), (0.0, 2.0**-40), (0,))),
     # 1 - F is 0 to the last digit: the law divides by it.
