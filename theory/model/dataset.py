@@ -135,18 +135,6 @@ class ConceptDataset:
     # Constructors ---------------------------------------------------------------------------
 
     @classmethod
-    def _of(
-        cls,
-        a: FloatArray,
-        b: FloatArray,
-        tokens: IntArray,
-        contexts: IntArray,
-        weights: ArrayLike | None,
-        text: str,
-    ) -> Self:
-        return cls(assumption_1.rows(a, b, tokens, contexts), tokens, contexts, weights, text)
-
-    @classmethod
     def smoothed(
         cls,
         concepts: int = 3,
