@@ -51,8 +51,6 @@ def off(value: Any) -> Any:
         if value.dtype.kind == "i":
             return np.asarray(value)[::-1] if value.size > 1 else value + 1
         return value * 1.01 + 1e-3 * np.arange(1.0, value.size + 1.0).reshape(value.shape)
-    if isinstance(value, Iterator):
-        return (off(item) for item in value)
     if isinstance(value, tuple):
         items = [off(item) for item in value] or [None]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
@@ -139,9 +137,7 @@ def asked(name: str, parameter: str) -> Callable[..., Any]:
 
 def in_reverse(answer: Any) -> Any:
     """The rows of an answer in another order."""
-    if isinstance(answer, tuple):
-        return tuple(part[::-1] for part in answer)
-    return [*answer][::-1] if inspect.isgenerator(answer) else answer[::-1]
+    return tuple(p[::-1] for p in answer) if isinstance(answer, tuple) else answer[::-1]
 
 
 # Of whom, whether it was asked that way, and what is then wrong with the answer.
